@@ -1,0 +1,55 @@
+package config
+
+import (
+	"encoding/json"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// BlockType describes one type of block to the language.
+type BlockType struct {
+	// Name is the word that opens the block: "certificates".
+	Name string
+	// Label documents the block's one label; empty for a block without a label.
+	Label string
+	// Doc is what the block means, in one paragraph of Markdown; the reference page and `schema -json` show it.
+	Doc string
+	// Example is a complete block in HCL for the reference page.
+	Example string
+	Schema  Schema
+	// Decode turns a checked block into the domain's plain data. Its diagnostics point into the block (Block.Diagnose).
+	Decode func(Block) (any, hcl.Diagnostics)
+	// Restore reads back the JSON of what Decode returned.
+	Restore func(json.RawMessage) (any, error)
+}
+
+// Schema describes the body of a block.
+type Schema struct {
+	Attributes []Attribute
+	Blocks     []NestedBlock
+}
+
+// Attribute is one argument.
+type Attribute struct {
+	Name string
+	// Type is the cty type, or SelectionType for a set of nodes, or ConnectionType for a reference to a connection.
+	Type     cty.Type
+	Required bool
+	// Default stands for an argument that is not set; cty.NilVal for null.
+	Default cty.Value
+	// OneOf lists the only strings allowed.
+	OneOf []string
+	Doc   string
+}
+
+// NestedBlock is a block inside a block.
+type NestedBlock struct {
+	Name string
+	// Label documents its one label; empty for none.
+	Label  string
+	Doc    string
+	Schema Schema
+	// Required and Repeatable: exactly one, or any number. Neither: none or one.
+	Required, Repeatable bool
+}

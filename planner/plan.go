@@ -1,0 +1,79 @@
+// Package planner turns desired state, facts, memory and a clock into a plan: an ordered graph of steps that explains
+// itself, as data.
+//
+// It is pure: no I/O, no clock of its own, no randomness, no map order in its output; the same request gives the same
+// bytes. It knows no domain: it asks resources for their outcome, orders the steps, places guards and serial groups,
+// folds Effect.Predict over the steps and diffs again, so that every plan says whether it converges.
+package planner
+
+import (
+	"time"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// FormatVersion is the version of the plan file. A reader refuses another major version.
+const FormatVersion = "1.0"
+
+// Plan is what apply will do and why, and everything needed to build it again.
+type Plan struct {
+	FormatVersion string `json:"format_version"`
+	// ID is given once, by the command that made the plan; it names the journal of its run.
+	ID            string    `json:"id"`
+	UpkeepVersion string    `json:"upkeep_version"`
+	CreatedAt     time.Time `json:"created_at"`
+	Request       Request   `json:"request"`
+
+	Findings []providers.Finding `json:"findings"`
+	Steps    []providers.Step    `json:"steps"`
+	Objects  []providers.Object  `json:"objects"`
+	Warnings []string            `json:"warnings,omitempty"`
+	// Remaining are the findings that the predicted world after the last step still has.
+	Remaining []providers.Finding `json:"remaining"`
+	// Refusals are the reasons why this plan must not be applied; each says what to do.
+	Refusals []string `json:"refusals,omitempty"`
+	// Digest is "sha256:" and the hexadecimal digest of what will be done (see Digest).
+	Digest string `json:"digest"`
+	// Applyable: there are steps and no refusals, and the facts were observed, not read from a file.
+	Applyable bool `json:"applyable"`
+	// Complete: nothing that was asked for is unknown.
+	Complete bool `json:"complete"`
+}
+
+// Request is everything a plan depends on. A plan file embeds it, and apply builds the plan again from it.
+type Request struct {
+	Desired config.Desired `json:"desired"`
+	World   facts.World    `json:"world"`
+	Memory  facts.Memory   `json:"memory"`
+	Now     time.Time      `json:"now"`
+
+	Replace []providers.Address `json:"replace,omitempty"`
+	Targets []providers.Address `json:"targets,omitempty"`
+	Exclude []providers.Address `json:"exclude,omitempty"`
+
+	// Recorded: the facts came from a file, so the plan is never applyable.
+	Recorded bool `json:"recorded,omitempty"`
+	// Lineage and Serial identify the state that the memory came from.
+	Lineage string `json:"lineage,omitempty"`
+	Serial  uint64 `json:"serial,omitempty"`
+	// Directory is the absolute configuration directory, for relative paths at apply.
+	Directory string `json:"directory,omitempty"`
+}
+
+// Identity is which cluster this is. Empty parts are unknown.
+type Identity struct {
+	Authority     string `json:"authority,omitempty"`       // SHA-256 of the cluster's CA
+	KubeSystemUID string `json:"kube_system_uid,omitempty"` // uid of namespace kube-system
+	EtcdClusterID string `json:"etcd_cluster_id,omitempty"`
+}
+
+// Identity returns the identity of the observed cluster.
+func (r Request) Identity() Identity {
+	return Identity{
+		Authority:     r.World.Kubernetes.Authority,
+		KubeSystemUID: r.World.Kubernetes.UID,
+		EtcdClusterID: r.World.Etcd.ClusterID,
+	}
+}

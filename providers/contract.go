@@ -1,0 +1,152 @@
+// Package providers is the contract between the planner and the domains.
+//
+// A domain (certificates, backup, akash, ...) declares a block type of the language, says which facts it needs, turns
+// desired state and facts into findings and steps (Diff, pure), gives each of its operations a pure meaning (Effect)
+// and, apart from all that, the code that changes something (Operation). The planner and the executor know domains only
+// through these types; domains do not know one another.
+//
+// It is not a registry: cmd/upkeep lists the types and hands the operations to apply alone, so that plan and drift hold
+// nothing to act with.
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"upkeep/config"
+	"upkeep/providers/facts"
+)
+
+// Type is what a domain registers: its block and the meaning of its steps.
+type Type struct {
+	config.BlockType
+	// Effects holds the pure meaning of each operation this domain plans, by operation name ("certificates.renew").
+	Effects map[string]Effect
+	// Guards are the guards this domain can provide for the steps of any domain, by name: "backup", "leases".
+	Guards map[string]Guard
+	// Findings documents every finding id this domain can report.
+	Findings []FindingDoc
+}
+
+// Resource is one declared block, decoded: desired state. Implementations are plain data: they marshal to JSON and back
+// without loss, since a plan file embeds them.
+type Resource interface {
+	Address() Address
+	Needs() Needs
+	// Diff compares desired state with the world. Pure: same input, same outcome, in the same order.
+	Diff(Input) Outcome
+}
+
+// Input is everything a pure decision may depend on.
+type Input struct {
+	World  facts.World
+	Memory facts.Memory
+	Now    time.Time
+	// Inventory is the declared and discovered nodes.
+	Inventory Inventory
+	// Replace are the addresses the user asked to renew although nothing is due (-replace).
+	Replace []Address
+}
+
+// Needs says which facts a resource must have before it can be diffed.
+type Needs struct {
+	Kubernetes bool
+	Etcd       bool
+	Nodes      []NodeNeed
+}
+
+// NodeNeed is a question for each node of a selection.
+type NodeNeed struct {
+	Nodes    config.Selection
+	Question facts.Question
+}
+
+// Outcome is what Diff found and would do.
+type Outcome struct {
+	Findings []Finding
+	// Steps are in the order in which this resource alone would run them.
+	Steps    []Step
+	Warnings []string
+	// Objects are the things this resource watches, healthy or not; `status` lists them.
+	Objects []Object
+}
+
+// Object is one watched thing on a node, for `status`.
+type Object struct {
+	Address Address `json:"address"`
+	Name    string  `json:"name"`
+	Path    string  `json:"path,omitempty"`
+	// Status is one of "ok", "due", "problem", "missing", "unknown".
+	Status string `json:"status"`
+	// Expires is when it stops being valid; zero where it does not or is unknown.
+	Expires time.Time `json:"expires,omitzero"`
+	Detail  string    `json:"detail,omitempty"`
+	// Authority names the CA of a certificate.
+	Authority string `json:"authority,omitempty"`
+}
+
+// Effect is the pure meaning of one operation.
+type Effect interface {
+	// Predict returns what the world looks like after this step, as the parts that it replaces.
+	Predict(Input, Step) facts.Update
+	// Expects returns the values in the given world that the step relies on. The planner calls it with the world it
+	// predicts just before the step and records the result in the step. Values that are facts.New are left out.
+	Expects(Input, Step) []Expectation
+	// Ready says whether the step can run in the observed world.
+	Ready(Input, Step) Readiness
+	// Proved says whether what was predicted happened; the error says what did not.
+	Proved(before, after Input, step Step) error
+	// ByHand is how a person would do it.
+	ByHand(Input, Step) []Command
+}
+
+// Readiness is the answer of Effect.Ready.
+type Readiness struct {
+	State ReadyState `json:"state"`
+	Why   string     `json:"why,omitempty"`
+}
+
+// ReadyState is what a step's ground looks like just before it runs.
+type ReadyState string
+
+const (
+	Holds   ReadyState = "holds"   // as planned: run it
+	Done    ReadyState = "done"    // what it would do is already so: record and skip
+	Moved   ReadyState = "moved"   // the world is not what the plan was made for: refuse
+	Unknown ReadyState = "unknown" // cannot be told: refuse
+)
+
+// Expectation is one value that a step relies on.
+type Expectation struct {
+	What  string `json:"what"`  // "serial of apiserver"
+	Value string `json:"value"` // "4FE68FC3EABB1A74"
+}
+
+// Command is one command of the runbook.
+type Command struct {
+	Node string `json:"node,omitempty"` // where to run it; empty: where the operator is
+	Run  string `json:"run"`
+	See  string `json:"see,omitempty"`  // what to see
+	Stop string `json:"stop,omitempty"` // when to stop
+	Undo string `json:"undo,omitempty"` // how to undo
+}
+
+// Guard places steps around the disruptive steps that name it.
+type Guard interface {
+	// Before returns the steps that must be proved before the first guarded step; After those that end the guard.
+	Before(Input, []Step) []Step
+	After(Input, []Step) []Step
+}
+
+// Operation is the only code that changes anything. Run returns when the change is made; the executor then looks for
+// itself whether it is so.
+type Operation interface {
+	Run(ctx context.Context, step Step, progress Progress) error
+}
+
+// Progress receives one line of progress; it must not block.
+type Progress func(line string)
+
+// Decode unmarshals a step's arguments. A plan file's arguments come from disk: callers must check them.
+func (s Step) Decode(args any) error { return json.Unmarshal(s.Args, args) }

@@ -1,0 +1,119 @@
+package facts
+
+import "time"
+
+// Certificates are the certificates found on one node.
+type Certificates struct {
+	// Unknown: nobody asked, or the layout could not be determined.
+	Unknown string `json:"unknown,omitempty"`
+	// Layout is the layout that was found: "kubeadm".
+	Layout string `json:"layout,omitempty"`
+	// Files are sorted by path. A file that could not be read is there, with its reason.
+	Files []CertificateFile `json:"files,omitempty"`
+	// Served is what the TLS ports of the control plane present, sorted by port.
+	Served []Served `json:"served,omitempty"`
+	// Unfinished are the intents that an interrupted renewal left behind.
+	Unfinished []Unfinished `json:"unfinished,omitempty"`
+}
+
+// File returns the file with a name of the layout ("apiserver", "controller-manager.conf"), and whether there is one.
+func (c Certificates) File(name string) (CertificateFile, bool) {
+	for _, f := range c.Files {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return CertificateFile{}, false
+}
+
+// The kinds of a CertificateFile.
+const (
+	Authority  = "authority"  // a CA of the layout
+	Leaf       = "leaf"       // a certificate with a key file beside it
+	Kubeconfig = "kubeconfig" // a client certificate inside a kubeconfig
+	Kubelet    = "kubelet"    // a certificate that the kubelet rotates itself
+)
+
+// CertificateFile is one file that holds certificates: a PEM file, or a kubeconfig with an embedded client certificate.
+type CertificateFile struct {
+	// Name is kubeadm's name for it ("apiserver", "etcd-server", "admin.conf", "ca", "etcd-ca"), "kubelet-client" and
+	// "kubelet-server" for the kubelet's own, and the path for a kubeconfig that the operator named.
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	Path string `json:"path"`
+	// KeyPath is the private key's file; empty where the key is in the same file.
+	KeyPath string `json:"key_path,omitempty"`
+	// Authority is the name of the CA that must have signed it; empty for a CA.
+	Authority string `json:"authority,omitempty"`
+
+	// Missing: the file is not there. Unknown: it is there and could not be read or parsed; why.
+	Missing  bool      `json:"missing,omitempty"`
+	Unknown  string    `json:"unknown,omitempty"`
+	Mode     string    `json:"mode,omitempty"`  // "0600"
+	Owner    string    `json:"owner,omitempty"` // "0:0", numeric uid:gid
+	Modified time.Time `json:"modified,omitzero"`
+
+	// Blocks are all certificates of the file in order; the first is the leaf.
+	Blocks []Certificate `json:"blocks,omitempty"`
+	// Key is "match", "mismatch", "missing" or "unreadable: WHY".
+	Key string `json:"key,omitempty"`
+	// Chain is empty when the leaf chains to its CA as found on this node; else why it does not.
+	Chain string `json:"chain,omitempty"`
+
+	// Server and Authorities are a kubeconfig's server URL and the SHA-256 fingerprints of its CA bundle.
+	Server      string   `json:"server,omitempty"`
+	Authorities []string `json:"authorities,omitempty"`
+}
+
+// Leaf returns the first certificate of the file, and whether there is one.
+func (f CertificateFile) Leaf() (Certificate, bool) {
+	if len(f.Blocks) == 0 {
+		return Certificate{}, false
+	}
+	return f.Blocks[0], true
+}
+
+// Certificate is one X.509 certificate.
+type Certificate struct {
+	// Serial is upper-case hexadecimal without colons; SHA256 the lower-case hexadecimal fingerprint of its DER bytes.
+	Serial    string    `json:"serial"`
+	SHA256    string    `json:"sha256"`
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	IsCA      bool      `json:"is_ca,omitempty"`
+	// DNSNames and IPAddresses are its subject alternative names, in the certificate's order.
+	DNSNames    []string `json:"dns_names,omitempty"`
+	IPAddresses []string `json:"ip_addresses,omitempty"`
+	// Algorithm is the public key's: "RSA-2048", "ECDSA-P256".
+	Algorithm string `json:"algorithm,omitempty"`
+}
+
+// Served is the leaf that one TLS port presents.
+type Served struct {
+	// Name is the name of the certificate file that the port should serve: "apiserver", "etcd-server", "etcd-peer",
+	// "kubelet-server".
+	Name string `json:"name"`
+	// Component is the process behind the port: "kube-apiserver", "etcd", "kubelet".
+	Component string `json:"component"`
+	// Address is host:port as dialled on the node.
+	Address string `json:"address"`
+	// Unknown: the port did not answer TLS; why.
+	Unknown  string    `json:"unknown,omitempty"`
+	Serial   string    `json:"serial,omitempty"`
+	SHA256   string    `json:"sha256,omitempty"`
+	NotAfter time.Time `json:"not_after,omitzero"`
+}
+
+// Unfinished is an intent record that a renewal wrote before it changed files, and did not clear.
+type Unfinished struct {
+	// ID is the intent's directory name; Step the step that was running.
+	ID      string    `json:"id"`
+	Step    string    `json:"step,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	// Installed and Remaining are the names of the certificates already in place and not yet.
+	Installed []string `json:"installed,omitempty"`
+	Remaining []string `json:"remaining,omitempty"`
+	Unknown   string   `json:"unknown,omitempty"`
+}

@@ -1,0 +1,93 @@
+package facts
+
+import "time"
+
+// Kubernetes is what the API server says of the cluster as a whole.
+type Kubernetes struct {
+	// Unknown: no kubeconfig was declared, or the API did not answer; why.
+	Unknown string `json:"unknown,omitempty"`
+	// Kubeconfig is the operator's own kubeconfig (`cluster.kubeconfig`): its client certificate has an end, too.
+	Kubeconfig CertificateFile `json:"kubeconfig"`
+	// UID is the uid of namespace kube-system, which stands for the cluster's identity.
+	UID     string `json:"uid,omitempty"`
+	Version string `json:"version,omitempty"`
+	// Authority is the SHA-256 fingerprint of the cluster's CA as the kubeconfig has it.
+	Authority string `json:"authority,omitempty"`
+
+	// ClusterConfiguration is the YAML of kubeadm's ClusterConfiguration, from the ConfigMap kube-system/kubeadm-config.
+	ClusterConfiguration        string `json:"cluster_configuration,omitempty"`
+	ClusterConfigurationUnknown string `json:"cluster_configuration_unknown,omitempty"`
+
+	Nodes []KubernetesNode `json:"nodes,omitempty"`
+	// Leases are the leader leases in kube-system of kube-controller-manager and kube-scheduler.
+	Leases []Lease `json:"leases,omitempty"`
+}
+
+// Lease returns a lease by name, and whether there is one.
+func (k Kubernetes) Lease(name string) (Lease, bool) {
+	for _, l := range k.Leases {
+		if l.Name == name {
+			return l, true
+		}
+	}
+	return Lease{}, false
+}
+
+// KubernetesNode is one Node object.
+type KubernetesNode struct {
+	Name          string            `json:"name"`
+	Ready         bool              `json:"ready"`
+	Unschedulable bool              `json:"unschedulable,omitempty"`
+	Version       string            `json:"version,omitempty"`
+	Addresses     map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
+	Labels        map[string]string `json:"labels,omitempty"`
+}
+
+// Lease is one leader lease.
+type Lease struct {
+	Name      string    `json:"name"`
+	Holder    string    `json:"holder"`
+	RenewedAt time.Time `json:"renewed_at,omitzero"`
+	// DurationSeconds is how long a holder may be silent before another takes over.
+	DurationSeconds int32 `json:"duration_seconds,omitempty"`
+}
+
+// Etcd is the etcd cluster as its members see it.
+type Etcd struct {
+	// Unknown: no member answered; why.
+	Unknown string `json:"unknown,omitempty"`
+	// ClusterID is hexadecimal, as etcdctl prints it in tables.
+	ClusterID string   `json:"cluster_id,omitempty"`
+	Members   []Member `json:"members,omitempty"` // sorted by name
+	Alarms    []Alarm  `json:"alarms,omitempty"`
+}
+
+// Member is one etcd member: what the member list says of it, and what it says of itself.
+type Member struct {
+	ID         string   `json:"id"` // hexadecimal
+	Name       string   `json:"name"`
+	PeerURLs   []string `json:"peer_urls,omitempty"`
+	ClientURLs []string `json:"client_urls,omitempty"`
+	Learner    bool     `json:"learner,omitempty"`
+	// Node is the configured node that this member was reached through; empty when none of them is it.
+	Node string `json:"node,omitempty"`
+	// Unknown: the member itself did not answer; why. The fields below are then zero.
+	Unknown string `json:"unknown,omitempty"`
+	Leader  string `json:"leader,omitempty"` // the id of the leader this member follows
+	Version string `json:"version,omitempty"`
+	// DBSize and Quota are bytes; Quota 0 means that the member does not say.
+	DBSize       int64    `json:"db_size,omitempty"`
+	Quota        int64    `json:"quota,omitempty"`
+	RaftTerm     uint64   `json:"raft_term,omitempty"`
+	RaftIndex    uint64   `json:"raft_index,omitempty"`
+	RaftApplied  uint64   `json:"raft_applied,omitempty"`
+	Errors       []string `json:"errors,omitempty"`
+	HashRevision int64    `json:"hash_revision,omitempty"`
+	Hash         uint32   `json:"hash,omitempty"`
+}
+
+// Alarm is a raised alarm: "NOSPACE", "CORRUPT".
+type Alarm struct {
+	Member string `json:"member"` // hexadecimal id
+	Type   string `json:"type"`
+}

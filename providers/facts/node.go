@@ -1,0 +1,135 @@
+package facts
+
+import "time"
+
+// Question is what one node is asked, all of it in one round trip.
+type Question struct {
+	// Certificates asks for the certificates of a layout; nil asks for none.
+	Certificates *CertificatesQuestion `json:"certificates,omitempty"`
+	// ControlPlane asks for static pods, their containers and manifests, and the API server's own word on its health.
+	ControlPlane bool `json:"control_plane,omitempty"`
+	// NVIDIA asks for the NVIDIA driver's version and GPUs.
+	NVIDIA bool `json:"nvidia,omitempty"`
+}
+
+// CertificatesQuestion names the certificates to look at.
+type CertificatesQuestion struct {
+	// Layout is "auto" or "kubeadm".
+	Layout string `json:"layout"`
+	// Kubeconfigs are absolute paths of further kubeconfig files: copies of admin.conf.
+	Kubeconfigs []string `json:"kubeconfigs,omitempty"`
+}
+
+// Merge returns a question that asks for what q and other ask for.
+func (q Question) Merge(other Question) Question {
+	q.ControlPlane = q.ControlPlane || other.ControlPlane
+	q.NVIDIA = q.NVIDIA || other.NVIDIA
+	switch {
+	case q.Certificates == nil:
+		q.Certificates = other.Certificates
+	case other.Certificates != nil:
+		merged := CertificatesQuestion{Layout: q.Certificates.Layout}
+		if merged.Layout == "auto" {
+			merged.Layout = other.Certificates.Layout
+		}
+		seen := map[string]bool{}
+		for _, path := range append(append([]string{}, q.Certificates.Kubeconfigs...), other.Certificates.Kubeconfigs...) {
+			if !seen[path] {
+				seen[path] = true
+				merged.Kubeconfigs = append(merged.Kubeconfigs, path)
+			}
+		}
+		q.Certificates = &merged
+	}
+	return q
+}
+
+// Node is what was observed on one node.
+type Node struct {
+	// Name is the node's name in the configuration; Host the address it was reached at.
+	Name string `json:"name"`
+	Host string `json:"host,omitempty"`
+	// Unknown says why nothing is known of this node: it did not answer, or answered nonsense.
+	Unknown string `json:"unknown,omitempty"`
+
+	System       System       `json:"system"`
+	Certificates Certificates `json:"certificates"`
+	ControlPlane ControlPlane `json:"control_plane"`
+	NVIDIA       NVIDIA       `json:"nvidia"`
+}
+
+// System identifies the machine and its boot.
+type System struct {
+	Unknown   string `json:"unknown,omitempty"`
+	Hostname  string `json:"hostname,omitempty"`
+	MachineID string `json:"machine_id,omitempty"`
+	BootID    string `json:"boot_id,omitempty"`
+	// OS is PRETTY_NAME of /etc/os-release; Kernel is the running release; Architecture is Go's GOARCH.
+	OS           string `json:"os,omitempty"`
+	Kernel       string `json:"kernel,omitempty"`
+	Architecture string `json:"architecture,omitempty"`
+	// Clock is the node's own clock when it answered.
+	Clock time.Time `json:"clock,omitzero"`
+	// Kubeadm is the version that `kubeadm version -o short` prints ("v1.35.4"); empty where kubeadm is not installed.
+	Kubeadm string `json:"kubeadm,omitempty"`
+}
+
+// ControlPlane is what runs a control plane on one node.
+type ControlPlane struct {
+	// Unknown: nobody asked, or the answer failed as a whole.
+	Unknown    string      `json:"unknown,omitempty"`
+	StaticPods []StaticPod `json:"static_pods,omitempty"`
+	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.
+	ContainersUnknown string    `json:"containers_unknown,omitempty"`
+	APIServer         APIServer `json:"api_server"`
+}
+
+// StaticPod returns the static pod of a component ("kube-scheduler"), and whether there is one.
+func (c ControlPlane) StaticPod(component string) (StaticPod, bool) {
+	for _, p := range c.StaticPods {
+		if p.Component == component {
+			return p, true
+		}
+	}
+	return StaticPod{}, false
+}
+
+// StaticPod is one static pod: its manifest, and the container that runs for it.
+type StaticPod struct {
+	// Component is the manifest's name: "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd".
+	Component string `json:"component"`
+	Manifest  string `json:"manifest"`
+	// Unknown says why the manifest could not be read.
+	Unknown string `json:"unknown,omitempty"`
+	Image   string `json:"image,omitempty"`
+	// Flags are the manifest's command-line flags that upkeep uses, without dashes: "advertise-address", "cert-file".
+	Flags map[string]string `json:"flags,omitempty"`
+
+	// ContainerID is the newest running container's id; empty when none runs.
+	ContainerID string    `json:"container_id,omitempty"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	Attempt     uint32    `json:"attempt,omitempty"`
+}
+
+// APIServer is the node's own kube-apiserver, asked on the node.
+type APIServer struct {
+	Unknown string `json:"unknown,omitempty"`
+	// Ready is /readyz; NotReady the failing checks it named.
+	Ready    bool   `json:"ready,omitempty"`
+	NotReady string `json:"not_ready,omitempty"`
+}
+
+// NVIDIA is what NVML says.
+type NVIDIA struct {
+	Unknown string `json:"unknown,omitempty"`
+	// Driver is the driver version NVML reports: "570.124.06".
+	Driver string `json:"driver,omitempty"`
+	GPUs   []GPU  `json:"gpus,omitempty"`
+}
+
+// GPU is one GPU as NVML lists it.
+type GPU struct {
+	Index int    `json:"index"`
+	Name  string `json:"name"`
+	UUID  string `json:"uuid"`
+}

@@ -1,0 +1,86 @@
+// Package facts is the observed world and the memory, as plain data.
+//
+// It observes nothing and decides nothing: adapters fill these types, domains read them, and both a facts file and a
+// plan file hold them as JSON. Every section that an adapter can fail to fill has a field Unknown: the reason, in words
+// an operator understands, why the section could not be observed. An empty Unknown means that it was observed. A reader
+// must look at Unknown before it believes a zero value: unknown is never healthy.
+//
+// Secrets have no place here: no key, no token, no client certificate's private half. Times are UTC; sizes are bytes.
+package facts
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// New stands in a predicted world for a value that cannot be known before it happens: a serial, a container id.
+// Two predicted values that are both New are the same new value.
+const New = "(new)"
+
+// World is everything that was observed, once.
+type World struct {
+	// ObservedAt is when observation ended, by the clock of the machine that upkeep ran on.
+	ObservedAt time.Time `json:"observed_at"`
+	// Nodes holds every node that was asked, by its name in the configuration (a discovered node: its Kubernetes name).
+	Nodes map[string]*Node `json:"nodes"`
+	// Fleets holds the members that each `nodes` block resolved to, by the block's name.
+	Fleets     map[string]Fleet `json:"fleets,omitempty"`
+	Kubernetes Kubernetes       `json:"kubernetes"`
+	Etcd       Etcd             `json:"etcd"`
+}
+
+// Fleet is what a `nodes` block resolved to.
+type Fleet struct {
+	Unknown string   `json:"unknown,omitempty"`
+	Members []string `json:"members,omitempty"`
+}
+
+// Node returns the named node's facts. A node that was never asked is unknown, not absent.
+func (w World) Node(name string) Node {
+	if n := w.Nodes[name]; n != nil {
+		return *n
+	}
+	return Node{Name: name, Unknown: "not observed"}
+}
+
+// NodeNames returns the names of all nodes, sorted.
+func (w World) NodeNames() []string {
+	return slices.Sorted(maps.Keys(w.Nodes))
+}
+
+// Clone returns a world whose parts can be replaced by Apply without changing w. The parts themselves are shared:
+// replace a part, never write into it.
+func (w World) Clone() World {
+	w.Nodes = maps.Clone(w.Nodes)
+	if w.Nodes == nil {
+		w.Nodes = map[string]*Node{}
+	}
+	return w
+}
+
+// Update is the difference that one step makes to a world: the parts that it replaces, whole.
+type Update struct {
+	Nodes      []Node
+	Kubernetes *Kubernetes
+	Etcd       *Etcd
+}
+
+// Apply replaces parts of w. The caller must own w (see Clone).
+func (w *World) Apply(u Update) {
+	for _, n := range u.Nodes {
+		w.Nodes[n.Name] = &n
+	}
+	if u.Kubernetes != nil {
+		w.Kubernetes = *u.Kubernetes
+	}
+	if u.Etcd != nil {
+		w.Etcd = *u.Etcd
+	}
+}
+
+// Memory is what upkeep remembers between runs; it comes from the state.
+type Memory struct {
+	// Durations is how long each operation took when it last succeeded, by operation name, in seconds.
+	Durations map[string]float64 `json:"durations,omitempty"`
+}

@@ -1,0 +1,72 @@
+// Package protocol is what upkeep and upkeep-node say to each other: methods, requests and answers, and how they are
+// framed on a pipe. Both sides import it; it imports neither, and nothing heavy.
+package protocol
+
+import "upkeep/providers/facts"
+
+// Methods of the helper. Observe only reads; the others change something and are sent by operations alone.
+const (
+	MethodObserve = "observe"            // Question → facts.Node
+	MethodRenew   = "certificates.renew" // RenewRequest → RenewResult
+	MethodMend    = "certificates.mend"  // MendRequest → MendResult
+	MethodRestart = "static_pod.restart" // RestartRequest → RestartResult
+	// NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
+	NotifyProgress = "progress"
+)
+
+// ObserveRequest asks for everything upkeep wants to know of a node.
+type ObserveRequest struct {
+	Question facts.Question `json:"question"`
+}
+
+// RenewRequest asks to renew certificates of the kubeadm layout.
+type RenewRequest struct {
+	// Step is the id of the step, for the intent record and the archive's name.
+	Step string `json:"step"`
+	// Names are kubeadm's names: "apiserver", "admin.conf". Never CAs.
+	Names []string `json:"names"`
+	// ClusterConfiguration is the cluster's own kubeadm ClusterConfiguration, YAML. The helper refuses an empty one.
+	ClusterConfiguration string `json:"cluster_configuration"`
+	// Serials are the serials that are on disk now, by name; the helper refuses if one differs.
+	Serials map[string]string `json:"serials"`
+	// Kubeconfigs are absolute paths of copies of admin.conf that take over the renewed client certificate.
+	Kubeconfigs []string `json:"kubeconfigs,omitempty"`
+}
+
+// RenewResult says what is on disk now.
+type RenewResult struct {
+	Archive string            `json:"archive"` // path of the PKI archive on the node
+	Serials map[string]string `json:"serials"` // new serials by name
+}
+
+// MendRequest asks to finish or undo what an interrupted renewal left.
+type MendRequest struct {
+	Step   string `json:"step"`
+	Intent string `json:"intent"` // facts.Unfinished.ID
+}
+
+// MendResult says what was done.
+type MendResult struct {
+	Installed []string `json:"installed,omitempty"`
+	Discarded []string `json:"discarded,omitempty"`
+}
+
+// RestartRequest asks to replace the container of a static pod.
+type RestartRequest struct {
+	Step      string `json:"step"`
+	Component string `json:"component"` // "kube-scheduler"
+	// ContainerID is the container that must go; if another runs by now the helper does nothing and says so.
+	ContainerID string `json:"container_id"`
+	// TimeoutSeconds bounds the wait for the new container.
+	TimeoutSeconds int `json:"timeout_seconds"`
+}
+
+// RestartResult names the new container.
+type RestartResult struct {
+	ContainerID string `json:"container_id"`
+}
+
+// Progress is one line of progress.
+type Progress struct {
+	Line string `json:"line"`
+}

@@ -1,0 +1,52 @@
+package providers
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Step is one operation of a plan, as data.
+type Step struct {
+	// ID is unique in its plan and the same for the same due work: "certificates.control_plane@cp1/renew".
+	ID      string  `json:"id"`
+	Address Address `json:"address"` // with Node set where the step is for one node
+	// Node is the name of the node it runs on; empty for a step of the cluster.
+	Node string `json:"node,omitempty"`
+	// Operation is "DOMAIN.VERB": the key of Type.Effects and of the operations handed to apply.
+	Operation string          `json:"operation"`
+	Args      json.RawMessage `json:"args,omitempty"`
+	// Action is how Terraform would call it: "create", "update", "delete" or "no-op" (a restart is an update).
+	Action  string `json:"action"`
+	Summary string `json:"summary"` // "renew apiserver, admin.conf"
+	// Why is the chain of reasons, most concrete first.
+	Why     []string `json:"why,omitempty"`
+	Changes []Change `json:"changes,omitempty"`
+	// Disruption says what is interrupted and where ("control plane of cp1"); empty: nothing is.
+	Disruption string `json:"disruption,omitempty"`
+	// Guards are the names of the guards the step needs; GuardNone the operator's reason for going without.
+	Guards    []string `json:"guards,omitempty"`
+	GuardNone string   `json:"guard_none,omitempty"`
+	Window    string   `json:"window,omitempty"` // "always"
+	// SerialGroup: of the steps that share it, only those of one node are under way at a time, and the next node starts
+	// only when the last is proved.
+	SerialGroup string `json:"serial_group,omitempty"`
+	// After are the ids of steps that must be proved first.
+	After   []string      `json:"after,omitempty"`
+	Expects []Expectation `json:"expects,omitempty"`
+	// Proof says what will be looked at afterwards, in words.
+	Proof string `json:"proof,omitempty"`
+	Undo  string `json:"undo,omitempty"`
+	// Estimate is in seconds.
+	Estimate float64 `json:"estimate,omitempty"`
+	Position string  `json:"position,omitempty"` // file:line of the block that asks for it
+}
+
+// Change is one value before and after. Secrets never stand here.
+type Change struct {
+	What   string `json:"what"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// EstimateDuration returns Estimate as a duration.
+func (s Step) EstimateDuration() time.Duration { return time.Duration(s.Estimate * float64(time.Second)) }
