@@ -49,4 +49,6 @@ type Change struct {
 }
 
 // EstimateDuration returns Estimate as a duration.
-func (s Step) EstimateDuration() time.Duration { return time.Duration(s.Estimate * float64(time.Second)) }
+func (s Step) EstimateDuration() time.Duration {
+	return time.Duration(s.Estimate * float64(time.Second))
+}

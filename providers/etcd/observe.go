@@ -27,6 +27,8 @@ import (
 const requestTimeout = 10 * time.Second
 
 // Dialer connects to the member that runs on a node.
+//
+// Its errors name the node.
 type Dialer func(ctx context.Context, node string) (net.Conn, error)
 
 // Observe asks the members on the given nodes. It does not fail: a member that does not answer has Unknown set, and so
@@ -81,22 +83,25 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	a := answer{node: node}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if a.client, a.err = open(node, dial); a.err != nil {
+	if a.client, a.err = open(ctx, node, dial); a.err != nil {
 		return a
 	}
-	if a.status, a.err = a.maintenance().Status(ctx, node); a.err != nil {
+	fail := func(what string, err error) answer {
+		a.err = fmt.Errorf("%s: etcd %s: %s", node, what, reason(err))
 		return a
+	}
+	var err error
+	if a.status, err = a.maintenance().Status(ctx, node); err != nil {
+		return fail("status", err)
 	}
 	list, err := a.client.MemberList(ctx)
 	if err != nil {
-		a.err = fmt.Errorf("member list: %w", err)
-		return a
+		return fail("member list", err)
 	}
 	a.members = list.Members
 	alarms, err := a.maintenance().AlarmList(ctx)
 	if err != nil {
-		a.err = fmt.Errorf("alarm list: %w", err)
-		return a
+		return fail("alarm list", err)
 	}
 	a.alarms = alarms.Alarms
 	return a
@@ -135,7 +140,7 @@ func merge(answers []answer) facts.Etcd {
 	if first < 0 {
 		var reasons []string
 		for _, a := range answers {
-			reasons = append(reasons, a.node+": "+reason(a.err))
+			reasons = append(reasons, a.err.Error())
 		}
 		out.Unknown = "no member answered: " + strings.Join(reasons, "; ")
 		return out
@@ -152,7 +157,7 @@ func merge(answers []answer) facts.Etcd {
 				describe(&member, a)
 			case a.err != nil && member.Node == "" && a.node == m.Name:
 				// kubeadm names a member after its node; that is how a member that is down is tied to one.
-				member.Node, member.Unknown = a.node, reason(a.err)
+				member.Node, member.Unknown = a.node, a.err.Error()
 			}
 		}
 		if m.Name == "" {
@@ -200,7 +205,7 @@ func Get(ctx context.Context, nodes []string, dial Dialer, key string) ([]byte, 
 func get(ctx context.Context, node string, dial Dialer, key string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	client, err := open(node, dial)
+	client, err := open(ctx, node, dial)
 	if err != nil {
 		return nil, err
 	}
@@ -215,16 +220,36 @@ func get(ctx context.Context, node string, dial Dialer, key string) ([]byte, err
 	return response.Kvs[0].Value, nil
 }
 
-func open(node string, dial Dialer) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{
-		// The name is for the dialer alone: it is never resolved, and the connection is encrypted on the node.
+// open connects first and gives gRPC the one connection: a member that refuses is then an error at once and in its own
+// words, where gRPC would dial again and again until the time is over.
+func open(ctx context.Context, node string, dial Dialer) (*clientv3.Client, error) {
+	conn, err := dial(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	once := make(chan net.Conn, 1)
+	once <- conn
+	client, err := clientv3.New(clientv3.Config{
+		// The name is for errors alone: it is never resolved, and the connection is encrypted on the node.
 		Endpoints: []string{"http://" + node},
 		Logger:    zap.NewNop(),
 		DialOptions: []grpc.DialOption{
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx, node) }),
+			grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
+				select {
+				case c := <-once:
+					return c, nil
+				default:
+					return nil, fmt.Errorf("%s: the connection to etcd broke", node)
+				}
+			}),
 		},
 	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return client, nil
 }
 
 func hexID(id uint64) string { return strconv.FormatUint(id, 16) }

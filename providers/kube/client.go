@@ -130,4 +130,3 @@ func certificates(data []byte) []*x509.Certificate {
 		}
 	}
 }
-

@@ -110,9 +110,11 @@ func Questions(inventory providers.Inventory, needs []providers.Needs) map[strin
 	return questions
 }
 
+const noCluster = "the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }"
+
 func (o *Observer) kubernetes(ctx context.Context) facts.Kubernetes {
 	if o.Kubernetes == nil {
-		return facts.Kubernetes{Unknown: "the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }"}
+		return facts.Kubernetes{Unknown: noCluster}
 	}
 	return o.Kubernetes.Observe(ctx)
 }
