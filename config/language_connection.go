@@ -47,6 +47,16 @@ func connectionBlock() BlockType {
 	}
 }
 
+// validJump reports whether every hop of a list for `ssh -J` is one.
+func validJump(jump string) bool {
+	for hop := range strings.SplitSeq(jump, ",") {
+		if !jumpPattern.MatchString(hop) {
+			return false
+		}
+	}
+	return true
+}
+
 func decodeConnection(b Block) (any, hcl.Diagnostics) {
 	port, diags := b.Whole("port", 1, 65535)
 	sessions, more := b.Whole("max_sessions", 1, largestSessions)
