@@ -119,7 +119,7 @@ func answer[Result any](f func() (Result, error)) (encoded any, err error) {
 	}()
 	result, err := f()
 	if err != nil {
-		return nil, err
+		return nil, jrpc2.Errorf(jrpc2.SystemError, "%v", err) // one code for all: upkeep reads the text
 	}
 	data, err := json.Marshal(result)
 	if err != nil {
