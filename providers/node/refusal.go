@@ -149,10 +149,10 @@ func scanCommand(t Target, host string) string {
 		file = quote(t.KnownHosts)
 	}
 	command := quoteAll(words)
-	if t.ProxyJump != "" && !strings.HasSuffix(t.ProxyJump, "@"+host) && t.ProxyJump != host {
+	if t.ProxyJump != "" {
 		hops := strings.Split(t.ProxyJump, ",")
-		j, err := parseJump(hops[len(hops)-1])
-		if err == nil && j.host != host {
+		j, _ := parseJump(hops[len(hops)-1]) // Check came first
+		if j.host != host {                  // a jump host's own key is seen from here
 			command = loginCommand(jumpTarget(t, j, hops[:len(hops)-1])) + " " + command
 		}
 	}
