@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 )
 
 // stored is the state as it lies in storage: the only place where the key is written.
@@ -79,7 +80,7 @@ func withoutContent(err error) error {
 	}
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
-		return fmt.Errorf("its field %q holds a %s", kind.Field, kind.Value)
+		return fmt.Errorf("its field %q holds a %s", strings.TrimPrefix(kind.Field, "State."), kind.Value)
 	}
 	return err
 }
