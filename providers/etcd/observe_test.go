@@ -115,7 +115,7 @@ func TestObserve(t *testing.T) {
 			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{member("a", "cp1", "10.0.0.1", 5), member("b", "cp2", "10.0.0.2", 5)}},
 		},
 		{
-			name: "a member that is down is unknown, tied to its node by name, and the alarm is told",
+			name:    "a member that is down is unknown, tied to its node by name, and the alarm is told",
 			members: map[string]memberServer{"cp1": alarmed}, nodes: []string{"cp1", "cp2"},
 			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
 				member("a", "cp1", "10.0.0.1", 7),
@@ -172,4 +172,3 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 }
 func (l *pipeListener) Close() error   { close(l.done); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
