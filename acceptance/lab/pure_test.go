@@ -190,3 +190,53 @@ func TestLinkerFlags(t *testing.T) {
 	}
 	golden(t, "builds.golden", b.String())
 }
+
+// A finished lab may be in use: what makes Up replace it must be only what the caller can see and asked for.
+func TestDiffers(t *testing.T) {
+	have := made{Validity: "720h0m0s", Programs: "a", Base: "b"}
+	for _, test := range []struct {
+		name string
+		want made
+		says string
+	}{
+		{"the same", have, ""},
+		{"another base is no reason", made{"720h0m0s", "a", "c"}, ""},
+		{"validity", made{"1h0m0s", "a", "b"}, "validity (it has 720h0m0s, asked for is 1h0m0s)"},
+		{"programs", made{"720h0m0s", "x", "b"}, "programs"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.want.differs(have); (test.says == "") != (got == "") || !strings.HasPrefix(got, test.says) {
+				t.Errorf("got %q, want %q", got, test.says)
+			}
+		})
+	}
+}
+
+// A change to a test changes no program, so it must not ask for another lab.
+func TestStampLeavesTestsOut(t *testing.T) {
+	source := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := writeFiles(source, []file{{"/lab/pause/" + name, 0o644, text}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stamp := func() string {
+		t.Helper()
+		s, err := build{dir: ".", packages: []string{"./lab/pause"}}.stamp(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	write("main.go", "package main")
+	first := stamp()
+	write("main_test.go", "package main")
+	if stamp() != first {
+		t.Error("a test file changed the stamp")
+	}
+	write("main.go", "package main // changed")
+	if stamp() == first {
+		t.Error("a changed program kept its stamp")
+	}
+}
