@@ -265,7 +265,7 @@ func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute)
 	}
 	converted, err := convert.Convert(v, a.Type)
 	if err != nil {
-		c.fail(attr, "Wrong type", "%q must be %s: %s.", a.Name, article(typeName(a.Type)), message(err))
+		c.fail(attr, "Wrong type", "%q must be %s%s.", a.Name, wanted(a.Type), mismatch(err, v.Type(), a.Type))
 		return cty.DynamicVal, false
 	}
 	return converted, true
