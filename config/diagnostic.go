@@ -141,9 +141,7 @@ func snippetOf(d *hcl.Diagnostic, r hcl.Range, file *hcl.File) *Snippet {
 		// A long construct: its first line is enough to find it.
 		to = r.Start.Byte + len(strings.TrimRight(lines[0], "\r\n"))
 	}
-	if trimmed := strings.TrimRight(src[r.Start.Byte:to], "\r\n"); trimmed != "" {
-		to = r.Start.Byte + len(trimmed)
-	}
+	to = r.Start.Byte + len(strings.TrimRight(src[r.Start.Byte:to], "\r\n"))
 	end := len(src)
 	if i := strings.IndexByte(src[to:], '\n'); i >= 0 {
 		end = to + i

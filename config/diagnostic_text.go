@@ -96,7 +96,9 @@ func (s Snippet) lines(p paint) []string {
 			continue
 		}
 		out = append(out, number+before+culprit+after)
-		if mark := strings.TrimSpace(culprit); mark != "" {
+		mark := strings.TrimSpace(culprit)
+		atEnd := s.HighlightStartOffset == s.HighlightEndOffset && i == 0 // what is missing stands at the end of its line
+		if mark != "" || atEnd {
 			indent := culprit[:len(culprit)-len(strings.TrimLeft(culprit, " "))]
 			out = append(out, strings.Repeat(" ", len(number)+uniseg.StringWidth(before+indent))+strings.Repeat("^", max(uniseg.StringWidth(mark), 1)))
 		}

@@ -96,12 +96,12 @@ func (l *loader) checkReference(t hcl.Traversal) (name string, ok bool) {
 		return "", false
 	}
 	if len(t) < 2 {
-		l.errorAt(at, "Incomplete reference", "%q must be followed by a name: %s.NAME.%s", root, root, hint("", candidates, " There are"))
+		l.incomplete(root, candidates, at)
 		return "", false
 	}
 	name, ok = stepName(t[1])
 	if !ok {
-		l.errorAt(at, "Incomplete reference", "%q must be followed by a name: %s.NAME.", root, root)
+		l.incomplete(root, candidates, at)
 		return "", false
 	}
 	if !slices.Contains(candidates, name) {
@@ -120,6 +120,14 @@ func (l *loader) checkReference(t hcl.Traversal) (name string, ok bool) {
 		return name, false
 	}
 	return name, true
+}
+
+func (l *loader) incomplete(root string, candidates []string, at hcl.Range) {
+	declared := ""
+	if len(candidates) > 0 {
+		declared = fmt.Sprintf(" Declared are: %s.", list(candidates))
+	}
+	l.errorAt(at, "Incomplete reference", "%q must be followed by a name: %s.NAME.%s", root, root, declared)
 }
 
 // checkSteps checks what follows TYPE.NAME: a for_each key where the block has for_each, and nothing after that.
@@ -244,14 +252,7 @@ func spelling(t hcl.Traversal) string {
 		case hcl.TraverseAttr:
 			b.WriteString("." + step.Name)
 		case hcl.TraverseIndex:
-			switch {
-			case step.Key.IsNull() || !step.Key.IsKnown():
-				b.WriteString("[...]")
-			case step.Key.Type() == cty.String:
-				fmt.Fprintf(&b, "[%q]", step.Key.AsString())
-			case step.Key.Type() == cty.Number:
-				fmt.Fprintf(&b, "[%s]", step.Key.AsBigFloat().Text('g', -1))
-			}
+			b.WriteString("[" + spellKey(step.Key) + "]")
 		case hcl.TraverseSplat:
 			b.WriteString("[*]")
 		}

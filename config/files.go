@@ -58,7 +58,7 @@ func (l *loader) readFiles() {
 
 func (l *loader) parse(name string, src []byte) *hclsyntax.Body {
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	l.report(diags...)
+	l.report(withoutEchoes(diags)...)
 	if file == nil {
 		l.sources[name] = &hcl.File{Bytes: src}
 		return nil

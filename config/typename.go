@@ -2,8 +2,8 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -58,27 +58,57 @@ func article(noun string) string {
 	return "a " + noun
 }
 
-// message returns what cty says of a failed conversion, with the path to the part that failed.
-func message(err error) string {
-	var pathError cty.PathError
-	if !errors.As(err, &pathError) || len(pathError.Path) == 0 {
-		return err.Error()
+// wanted returns a type for "must be ...".
+func wanted(t cty.Type) string {
+	switch t {
+	case cty.Bool:
+		return "true or false"
+	case cty.DynamicPseudoType:
+		return "a value"
+	default:
+		return article(typeName(t))
 	}
+}
+
+// mismatch says, after "must be ...", why a conversion failed.
+func mismatch(err error, got, want cty.Type) string {
+	var pathError cty.PathError
+	if errors.As(err, &pathError) && len(pathError.Path) > 0 {
+		return ": " + spellPath(pathError.Path) + ": " + pathError.Error()
+	}
+	if got == cty.String && want.IsPrimitiveType() {
+		return ", and this string is not"
+	}
+	if got.IsPrimitiveType() || want.IsPrimitiveType() || got.IsCapsuleType() {
+		return ", and this is " + article(got.FriendlyName())
+	}
+	return ": " + err.Error()
+}
+
+// spellPath returns the way to a part of a value: .name or ["key"].
+func spellPath(path cty.Path) string {
 	var b strings.Builder
-	for _, step := range pathError.Path {
+	for _, step := range path {
 		switch step := step.(type) {
 		case cty.GetAttrStep:
 			b.WriteString("." + step.Name)
 		case cty.IndexStep:
-			switch {
-			case step.Key.IsMarked() || !step.Key.IsKnown() || step.Key.IsNull():
-				b.WriteString("[...]")
-			case step.Key.Type() == cty.String:
-				fmt.Fprintf(&b, "[%q]", step.Key.AsString())
-			case step.Key.Type() == cty.Number:
-				fmt.Fprintf(&b, "[%s]", step.Key.AsBigFloat().Text('g', -1))
-			}
+			b.WriteString("[" + spellKey(step.Key) + "]")
 		}
 	}
-	return "in " + b.String() + ", " + pathError.Error()
+	return b.String()
+}
+
+// spellKey returns an index as it is written.
+func spellKey(key cty.Value) string {
+	switch {
+	case key.IsMarked() || !key.IsKnown() || key.IsNull():
+		return "..."
+	case key.Type() == cty.String:
+		return strconv.Quote(key.AsString())
+	case key.Type() == cty.Number:
+		return key.AsBigFloat().Text('g', -1)
+	default:
+		return "..."
+	}
 }
