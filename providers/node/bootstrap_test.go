@@ -177,7 +177,7 @@ func TestBanners(t *testing.T) {
 		{"a long one", "yes Welcome | head -c 60000", ""},
 		{"one without end of line", "printf '$ '", ""},
 		{"an endless one", "yes Welcome", "cp1: start the session: the session did not start: more than 65536 bytes came before it"},
-		{"none and no shell", "exit 0", "cp1: the session did not start (exit status 0) and nothing said why; see why with: ssh cp1 true"},
+		{"none and no shell", "exit 0", "cp1: the session did not start (exit status 0) and nothing said why; see why with: ssh -v cp1 true"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
