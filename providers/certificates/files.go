@@ -43,6 +43,10 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 		return "unknown", why
 	}
 	status = "ok"
+	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
+		status, detail = "problem", f.Chain
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissue(f)})
+	}
 	if exposed(f) {
 		path := f.KeyPath
 		if path == "" {
