@@ -38,6 +38,13 @@ func (w *work) any() bool {
 	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart) > 0
 }
 
+// halfDone reports whether an interrupted renewal was at a file.
+func (w *work) halfDone(name string) bool {
+	return slices.ContainsFunc(w.unfinished, func(u facts.Unfinished) bool {
+		return slices.Contains(u.Installed, name) || slices.Contains(u.Remaining, name)
+	})
+}
+
 func (r *review) reviewNode(n config.Node) work {
 	observed := r.in.World.Nodes[n.Name]
 	why := ""
