@@ -64,13 +64,12 @@ func staticPod(cp *facts.ControlPlane, component string) *facts.StaticPod {
 }
 
 // refusal says in one line why a control plane counts as broken; empty when it is whole.
-func refusal(troubles []controlPlaneTrouble) (why string, unknown bool) {
+func refusal(troubles []controlPlaneTrouble) string {
 	words := make([]string, len(troubles))
 	for i, t := range troubles {
 		words[i] = strings.TrimSpace(t.component + " " + t.what)
-		unknown = unknown || t.unknown
 	}
-	return strings.Join(words, "; "), unknown
+	return strings.Join(words, "; ")
 }
 
 // stackedEtcd reports whether kubeadm runs etcd on the control planes.
@@ -79,26 +78,29 @@ func stackedEtcd(in providers.Input) bool {
 	return err != nil || !p.externalEtcd
 }
 
-// mayDisturb says whether a step on a node may disturb the control plane now: the API answers, etcd is whole, and so is every
-// other control plane of the selection. A control plane that is itself broken may be worked on whatever state the others
-// are in (nothing is lost by mending it), but never while etcd is not whole.
-func mayDisturb(in providers.Input, nodes config.Selection, node string) (providers.Readiness, bool) {
+// mayDisturb says whether a step may disturb the control plane of its node now: the API answers, etcd is whole, and so is
+// every other control plane of the selection. A control plane that is itself broken may be worked on whatever state the
+// others are in (nothing is lost by mending it), but never while etcd is not whole.
+//
+// Its refusals are Unknown, not Moved: the plan still fits its ground, and it cannot be told whether acting is safe. The
+// executor looks again for a while, since what follows a restart passes.
+func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step) (why string) {
 	if why := in.World.Kubernetes.Unknown; why != "" {
-		return providers.Readiness{State: providers.Unknown, Why: "the Kubernetes API cannot be asked how the cluster is: " + why}, false
+		return "the Kubernetes API cannot be asked how the cluster is: " + why
 	}
-	if why, unknown := etcdRefusal(in.World.Etcd); why != "" {
-		return refused("etcd is not healthy, and no control plane is touched until it is: "+why, unknown), false
+	if why := etcdRefusal(in.World.Etcd); why != "" {
+		return "etcd is not healthy, and no control plane is touched until it is: " + why
 	}
 	stacked := stackedEtcd(in)
-	if own := in.World.Nodes[node]; len(controlPlaneTroubles(own, stacked)) > 0 {
-		return providers.Readiness{}, true
+	if own := in.World.Nodes[step.Node]; len(controlPlaneTroubles(own, stacked)) > 0 {
+		return ""
 	}
 	selected, incomplete := in.Inventory.Select(nodes)
 	if incomplete != "" {
-		return providers.Readiness{State: providers.Unknown, Why: "not all control planes are known: " + incomplete}, false
+		return "not all control planes are known: " + incomplete
 	}
 	for _, n := range selected {
-		if n.Name == node {
+		if n.Name == step.Node {
 			continue
 		}
 		other := in.World.Nodes[n.Name]
@@ -106,21 +108,17 @@ func mayDisturb(in providers.Input, nodes config.Selection, node string) (provid
 			if kubernetesReady(in.World.Kubernetes, n) {
 				continue
 			}
-			return providers.Readiness{State: providers.Unknown, Why: "control plane " + n.Name +
-				" did not answer and Kubernetes does not call it ready; one control plane at a time may be down"}, false
+			return "control plane " + n.Name + " did not answer and Kubernetes does not call it ready; only one may be disturbed at a time"
 		}
-		if why, unknown := refusal(controlPlaneTroubles(other, stacked)); why != "" {
-			return refused("control plane "+n.Name+" is not whole, and only one may be disturbed at a time: "+why, unknown), false
+		if len(other.Certificates.Unfinished) > 0 {
+			return "an interrupted renewal on control plane " + n.Name + " must be mended first"
+		}
+		if why := refusal(controlPlaneTroubles(other, stacked)); why != "" {
+			return "control plane " + n.Name + " is not whole, and only one may be disturbed at a time: " + why +
+				"; mend it first (where certificates are the reason, `upkeep apply -target=" + step.Address.On(n.Name).String() + "`)"
 		}
 	}
-	return providers.Readiness{}, true
-}
-
-func refused(why string, unknown bool) providers.Readiness {
-	if unknown {
-		return providers.Readiness{State: providers.Unknown, Why: why}
-	}
-	return providers.Readiness{State: providers.Moved, Why: why}
+	return ""
 }
 
 // kubernetesReady reports whether Kubernetes says that a node is ready which upkeep cannot reach itself. The name in the

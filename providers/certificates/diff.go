@@ -30,9 +30,8 @@ type review struct {
 	afterEnd  string // what renewed certificates' not_after will be, in words
 }
 
-// Diff compares the declared state with the observed control planes. Work on control planes that are broken or that an
-// interrupted renewal left half done comes first, then the primary, then the others in declared order; all steps of one
-// node stand together.
+// Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
+// all nodes before anything else; then come the primary and the others in declared order, all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, address: s.Address(), at: s.Position.String()}
 	r.readPolicy()
@@ -55,24 +54,20 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		}
 	}
 	r.out.Objects = slices.Grow(r.out.Objects, files+len(nodes))
-	var first, rest []work
+	var todo []work
 	for _, n := range nodes {
-		w := r.reviewNode(n)
-		switch {
-		case !w.any():
-		case w.urgent:
-			first = append(first, w)
-		default:
-			rest = append(rest, w)
+		if w := r.reviewNode(n); w.any() {
+			todo = append(todo, w)
 		}
 	}
 	r.reviewCopies(nodes)
-	r.out.Steps = make([]providers.Step, 0, 2*(len(first)+len(rest)))
-	for i := range first {
-		r.plan(&first[i])
+	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
+	for i := range todo {
+		r.planMend(&todo[i])
 	}
-	for i := range rest {
-		r.plan(&rest[i])
+	for i := range todo {
+		r.planRenew(&todo[i])
+		r.planRestart(&todo[i])
 	}
 	r.warn()
 	return r.out
@@ -238,7 +233,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why, _ := etcdRefusal(r.in.World.Etcd); why != "" {
+	if why := etcdRefusal(r.in.World.Etcd); why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

@@ -90,12 +90,11 @@ func memberName(names map[string]string, id string) string {
 }
 
 // etcdRefusal says in one line why etcd stands in the way; empty when it does not.
-func etcdRefusal(e facts.Etcd) (why string, unknown bool) {
+func etcdRefusal(e facts.Etcd) string {
 	troubles := etcdTroubles(e)
 	words := make([]string, len(troubles))
 	for i, t := range troubles {
 		words[i] = t.what
-		unknown = unknown || t.unknown
 	}
-	return strings.Join(words, "; "), unknown
+	return strings.Join(words, "; ")
 }

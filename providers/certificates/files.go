@@ -43,6 +43,10 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 		return "unknown", why
 	}
 	status = "ok"
+	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
+		status, detail = "problem", f.Chain
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissue(f)})
+	}
 	if exposed(f) {
 		path := f.KeyPath
 		if path == "" {
@@ -86,7 +90,9 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		if f.Key == "mismatch" {
 			summary = "its key does not belong to it"
 		}
-		due, why = true, summary
+		if !w.halfDone(f.Name) { // mending makes the pair whole
+			due, why = true, summary
+		}
 		r.on(w.node.Name, providers.Finding{ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint})
 	} else if f.Key != "match" && f.Key != "" {
 		status, detail = "unknown", "key "+f.Key

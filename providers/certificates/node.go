@@ -31,12 +31,18 @@ type work struct {
 	stale      []*facts.CertificateFile // copies of admin.conf that must follow
 	restart    []string
 	restartWhy string
-	// urgent: broken now, so it goes before the nodes that are well.
-	urgent bool
+	last       string // the id of the node's last step so far
 }
 
 func (w *work) any() bool {
 	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart) > 0
+}
+
+// halfDone reports whether an interrupted renewal was at a file.
+func (w *work) halfDone(name string) bool {
+	return slices.ContainsFunc(w.unfinished, func(u facts.Unfinished) bool {
+		return slices.Contains(u.Installed, name) || slices.Contains(u.Remaining, name)
+	})
 }
 
 func (r *review) reviewNode(n config.Node) work {
@@ -68,14 +74,12 @@ func (r *review) reviewNode(n config.Node) work {
 	r.reviewUnfinished(&w)
 	blocked := r.reviewAuthorities(&w)
 	r.reviewFiles(&w, blocked)
-	troubles := controlPlaneTroubles(observed, !r.policy.externalEtcd)
-	for _, t := range troubles {
+	for _, t := range controlPlaneTroubles(observed, !r.policy.externalEtcd) {
 		r.on(n.Name, providers.Finding{
 			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component, Summary: t.what, Unknown: t.unknown,
 			Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on " + n.Name + "; no other control plane is touched meanwhile",
 		})
 	}
-	w.urgent = len(troubles) > 0 || len(w.unfinished) > 0
 	r.reviewServed(&w)
 	r.reviewReaders(&w)
 	r.settle(&w)
@@ -171,6 +175,8 @@ func (r *review) reviewAuthorities(w *work) blocks {
 			b.set(f.Name, "the key of its authority "+f.Name+" is not on this node: whoever holds it must issue the certificate")
 		case f.Key == "mismatch":
 			b.set(f.Name, "the key of its authority "+f.Name+" does not belong to it")
+		case f.Chain != "":
+			b.set(f.Name, "its authority "+f.Name+": "+f.Chain)
 		}
 		left := leaf.NotAfter.Sub(r.in.Now)
 		if left <= 0 {

@@ -219,10 +219,10 @@ func healthy(before, after providers.Input, node string) error {
 	if why := after.World.Kubernetes.Unknown; why != "" {
 		return fmt.Errorf("the Kubernetes API does not answer after the step on %s: %s", node, why)
 	}
-	if why, _ := refusal(controlPlaneTroubles(after.World.Nodes[node], stackedEtcd(after))); why != "" {
+	if why := refusal(controlPlaneTroubles(after.World.Nodes[node], stackedEtcd(after))); why != "" {
 		return fmt.Errorf("the control plane of %s is not whole: %s", node, why)
 	}
-	if why, _ := etcdRefusal(after.World.Etcd); why != "" {
+	if why := etcdRefusal(after.World.Etcd); why != "" {
 		return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
 	}
 	was, is := before.World.Etcd, after.World.Etcd

@@ -134,8 +134,8 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	if r := (&review{in: in}); !r.authorityHolds(observed) {
 		return providers.Readiness{State: providers.Moved, Why: "the authority of " + step.Node + " is not the one that cluster.kubeconfig trusts: is it a node of another cluster?"}
 	}
-	if readiness, ok := mayDisturb(in, args.Nodes, step.Node); !ok {
-		return readiness
+	if why := mayDisturb(in, args.Nodes, step); why != "" {
+		return providers.Readiness{State: providers.Unknown, Why: why}
 	}
 	return providers.Readiness{State: providers.Holds}
 }

@@ -98,8 +98,8 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	if len(observed.Certificates.Unfinished) > 0 {
 		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
 	}
-	if readiness, ok := mayDisturb(in, args.Nodes, step.Node); !ok {
-		return readiness
+	if why := mayDisturb(in, args.Nodes, step); why != "" {
+		return providers.Readiness{State: providers.Unknown, Why: why}
 	}
 	return providers.Readiness{State: providers.Holds}
 }

@@ -81,6 +81,9 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		case !path.IsAbs(p) || path.Clean(p) != p:
 			diags = append(diags, b.Diagnose("kubeconfigs", "Not an absolute path", fmt.Sprintf(
 				"%q is a path on the nodes and must be absolute and plain, such as \"/root/.kube/config\".", p)))
+		case path.Dir(p) == "/etc/kubernetes":
+			diags = append(diags, b.Diagnose("kubeconfigs", "Not a copy", fmt.Sprintf(
+				"%q is a file of the layout, which is watched anyway. kubeconfigs names copies of admin.conf, such as \"/root/.kube/config\".", p)))
 		case seen[p]:
 			diags = append(diags, b.Diagnose("kubeconfigs", "Named twice", fmt.Sprintf("%q stands twice in kubeconfigs. Remove one.", p)))
 		}

@@ -46,54 +46,34 @@ const serialGroup = "control-plane"
 // and what stood there before comes back only out of a backup.
 const guardBackup = "backup"
 
-// plan appends the steps of one node: mend, then renew, then restart.
-func (r *review) plan(w *work) {
+// step appends a step of one node, to run after the node's step before it.
+func (r *review) step(w *work, verb, operation string, args any) *providers.Step {
+	data, err := json.Marshal(args)
+	if err != nil {
+		panic("certificates: arguments are plain data: " + err.Error())
+	}
 	address := r.address.On(w.node.Name)
-	id := address.String()
-	last := ""
-	step := func(verb, operation string, args any) *providers.Step {
-		data, err := json.Marshal(args)
-		if err != nil {
-			panic("certificates: arguments are plain data: " + err.Error())
-		}
-		s := providers.Step{
-			ID: id + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
-			Window: r.spec.Window, SerialGroup: serialGroup, Position: r.at, Estimate: r.in.Memory.Durations[operation],
-		}
-		if last != "" {
-			s.After = []string{last}
-		}
-		last = s.ID
-		r.out.Steps = append(r.out.Steps, s)
-		return &r.out.Steps[len(r.out.Steps)-1]
+	s := providers.Step{
+		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
+		Window: r.spec.Window, SerialGroup: serialGroup, Position: r.at, Estimate: r.in.Memory.Durations[operation],
 	}
-	if len(w.unfinished) > 0 {
-		r.planMend(w, step("mend", OperationMend, mendArgs{}))
+	if w.last != "" {
+		s.After = []string{w.last}
 	}
-	if len(w.due)+len(w.stale) > 0 {
-		args := renewArgs{Nodes: r.spec.Nodes, ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
-		renewsAdmin := false
-		for _, f := range w.due {
-			args.Names = append(args.Names, f.Name)
-			renewsAdmin = renewsAdmin || f.Name == adminConf
-		}
-		if renewsAdmin {
-			args.Kubeconfigs = copiesOf(&w.node.Certificates)
-		} else {
-			for _, f := range w.stale {
-				args.Kubeconfigs = append(args.Kubeconfigs, f.Path)
-			}
-		}
-		r.planRenew(w, step("renew", OperationRenew, args), args)
-	}
-	if len(w.restart) > 0 {
-		r.planRestart(w, step("restart", OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: w.restart}))
-	}
+	w.last = s.ID
+	r.out.Steps = append(r.out.Steps, s)
+	return &r.out.Steps[len(r.out.Steps)-1]
 }
 
-func (r *review) planMend(w *work, s *providers.Step) {
+// planMend mends what an interrupted renewal left. It stands in no serial group: mending an outage that exists disrupts
+// nothing, and no control plane is touched while another one is half done.
+func (r *review) planMend(w *work) {
+	if len(w.unfinished) == 0 {
+		return
+	}
+	s := r.step(w, "mend", OperationMend, mendArgs{})
 	s.Summary = "mend the renewal that was interrupted"
-	s.Window = "always" // mending an outage that exists disrupts nothing
+	s.Window, s.SerialGroup = "always", ""
 	if s.Estimate == 0 {
 		s.Estimate = mendEstimate
 	}
@@ -106,7 +86,25 @@ func (r *review) planMend(w *work, s *providers.Step) {
 	s.Undo = "the archive of the PKI that the interrupted renewal took lies on " + w.node.Name
 }
 
-func (r *review) planRenew(w *work, s *providers.Step, args renewArgs) {
+// planRenew renews what is due, and lets the copies of admin.conf follow.
+func (r *review) planRenew(w *work) {
+	if len(w.due)+len(w.stale) == 0 {
+		return
+	}
+	args := renewArgs{Nodes: r.spec.Nodes, ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
+	renewsAdmin := false
+	for _, f := range w.due {
+		args.Names = append(args.Names, f.Name)
+		renewsAdmin = renewsAdmin || f.Name == adminConf
+	}
+	if renewsAdmin {
+		args.Kubeconfigs = copiesOf(&w.node.Certificates)
+	} else {
+		for _, f := range w.stale {
+			args.Kubeconfigs = append(args.Kubeconfigs, f.Path)
+		}
+	}
+	s := r.step(w, "renew", OperationRenew, args)
 	r.guard(s)
 	if s.Estimate == 0 {
 		s.Estimate = renewEstimate
@@ -136,7 +134,12 @@ func (r *review) planRenew(w *work, s *providers.Step, args renewArgs) {
 	s.Undo = "put back the archive of /etc/kubernetes that the helper takes on " + w.node.Name + " before it changes anything"
 }
 
-func (r *review) planRestart(w *work, s *providers.Step) {
+// planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself.
+func (r *review) planRestart(w *work) {
+	if len(w.restart) == 0 {
+		return
+	}
+	s := r.step(w, "restart", OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: w.restart})
 	r.guard(s)
 	if s.Estimate == 0 {
 		s.Estimate = float64(restartEstimate * len(w.restart))
