@@ -221,3 +221,15 @@ func bare(err error) error {
 	}
 	return err
 }
+
+// Sub opens the directory name below d.
+func (d *Dir) Sub(name string) (*Dir, error) { return d.disk.Dir(path.Join(d.path, name)) }
+
+// Mode returns the directory's mode as it is now.
+func (d *Dir) Mode() (fs.FileMode, error) {
+	info, err := d.root.Stat(".")
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", d.path, bare(err))
+	}
+	return info.Mode(), nil
+}
