@@ -311,6 +311,9 @@ func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute)
 		c.fail(attr, "Connection expected", "%q takes a connection, connection.NAME, and this is %s.%s", a.Name, article(v.Type().FriendlyName()), wrote)
 		return cty.DynamicVal, false
 	}
+	if v.Type().Equals(a.Type) {
+		return v, true
+	}
 	converted, err := convert.Convert(v, a.Type)
 	if err != nil {
 		c.fail(attr, "Wrong type", "%q must be %s%s.", a.Name, wanted(a.Type), mismatch(err, v.Type(), a.Type))
