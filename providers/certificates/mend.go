@@ -14,8 +14,8 @@ type mending struct{}
 
 const expectUnfinished = "unfinished renewal"
 
-// Predict assumes of the files in question only that keys belong to certificates again: whether the helper finishes or undoes
-// is not known before.
+// Predict assumes of the files in question that keys belong to certificates again, and that those which were not in place yet
+// are written once more. Whether the helper finishes or undoes, and so which certificates they hold, is not known before.
 func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
 	if observed == nil {
@@ -25,14 +25,38 @@ func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
 	n.Certificates.Files = slices.Clone(n.Certificates.Files)
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
-		for _, u := range observed.Certificates.Unfinished {
-			if slices.Contains(u.Installed, f.Name) || slices.Contains(u.Remaining, f.Name) {
-				f.Key, f.Chain = "match", ""
-			}
+		if f.Missing || f.Unknown != "" {
+			continue
+		}
+		if rewritten(observed.Certificates.Unfinished, f) {
+			f.Modified = in.Now
+		}
+		if halfDone(observed.Certificates.Unfinished, f.Name) {
+			f.Key, f.Chain = "match", ""
 		}
 	}
 	n.Certificates.Unfinished = nil
 	return facts.Update{Nodes: []facts.Node{n}}
+}
+
+// halfDone reports whether an interrupted renewal was at a file.
+func halfDone(unfinished []facts.Unfinished, name string) bool {
+	for i := range unfinished {
+		if slices.Contains(unfinished[i].Installed, name) || slices.Contains(unfinished[i].Remaining, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// rewritten reports whether mending may write a file: it is not in place yet, or its pair is torn.
+func rewritten(unfinished []facts.Unfinished, f *facts.CertificateFile) bool {
+	for i := range unfinished {
+		if slices.Contains(unfinished[i].Remaining, f.Name) {
+			return true
+		}
+	}
+	return f.Key == "mismatch" && halfDone(unfinished, f.Name)
 }
 
 func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {

@@ -38,13 +38,6 @@ func (w *work) any() bool {
 	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart) > 0
 }
 
-// halfDone reports whether an interrupted renewal was at a file.
-func (w *work) halfDone(name string) bool {
-	return slices.ContainsFunc(w.unfinished, func(u facts.Unfinished) bool {
-		return slices.Contains(u.Installed, name) || slices.Contains(u.Remaining, name)
-	})
-}
-
 func (r *review) reviewNode(n config.Node) work {
 	observed := r.in.World.Nodes[n.Name]
 	why := ""
@@ -91,22 +84,35 @@ func (r *review) settle(w *work) {
 	if len(w.stale) > 0 && !r.followable(w) {
 		w.stale = nil
 	}
-	if len(w.due) == 0 && len(w.restart) == 0 {
+	if len(w.due)+len(w.restart)+len(w.unfinished) == 0 {
 		return
 	}
 	for _, f := range w.due {
-		c := reader(f.Name)
-		if c == "" || slices.Contains(w.restart, c) {
-			continue
-		}
-		// A component that does not run reads the new file when it starts.
-		pod := staticPod(&w.node.ControlPlane, c)
-		if pod != nil && (pod.ContainerID != "" || w.node.ControlPlane.ContainersUnknown != "") {
-			w.restart = append(w.restart, c)
+		w.restartReader(f)
+	}
+	if len(w.unfinished) > 0 {
+		for i := range 2 {
+			name := kubeconfigOf([...]string{controllerManager, scheduler}[i])
+			if f := file(&w.node.Certificates, name); f != nil && rewritten(w.unfinished, f) {
+				w.restartReader(f)
+			}
 		}
 	}
 	slices.SortFunc(w.due, func(a, b *facts.CertificateFile) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
 	slices.SortFunc(w.restart, func(a, b string) int { return cmp.Compare(restartRank(a), restartRank(b)) })
+}
+
+// restartReader adds the restart of the component that reads a file only when it starts. One that does not run reads the new
+// file when it does.
+func (w *work) restartReader(f *facts.CertificateFile) {
+	c := reader(f.Name)
+	if c == "" || slices.Contains(w.restart, c) {
+		return
+	}
+	cp := &w.node.ControlPlane
+	if pod := staticPod(cp, c); pod != nil && (pod.ContainerID != "" || cp.ContainersUnknown != "") {
+		w.restart = append(w.restart, c)
+	}
 }
 
 // followable reports whether copies may take over admin.conf's certificate: it is whole, or about to be renewed.
