@@ -114,7 +114,7 @@ func (a Attribute) typeWord() string {
 	if a.word != "" {
 		return a.word
 	}
-	return typeName(a.Type)
+	return TypeName(a.Type)
 }
 
 // defaultJSON returns the default as JSON; nil where there is none, or none that can be written.
@@ -142,7 +142,7 @@ func functionSchemaOf(f function.Function) functionSchema {
 }
 
 func parameterSchemaOf(p function.Parameter) parameterSchema {
-	word := typeName(p.Type)
+	word := TypeName(p.Type)
 	if p.Type.IsCapsuleType() {
 		word = "expression" // of try and can, which evaluate their arguments themselves
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// typeName returns a type as it is written in a variable's type, or in words where it cannot be written there.
-func typeName(t cty.Type) string {
+// TypeName returns a type as it is written in a variable's type, or in words where it cannot be written there.
+func TypeName(t cty.Type) string {
 	switch {
 	case t == cty.String:
 		return "string"
@@ -23,21 +23,21 @@ func typeName(t cty.Type) string {
 	case t.IsCapsuleType():
 		return t.FriendlyName()
 	case t.IsListType():
-		return "list(" + typeName(t.ElementType()) + ")"
+		return "list(" + TypeName(t.ElementType()) + ")"
 	case t.IsSetType():
-		return "set(" + typeName(t.ElementType()) + ")"
+		return "set(" + TypeName(t.ElementType()) + ")"
 	case t.IsMapType():
-		return "map(" + typeName(t.ElementType()) + ")"
+		return "map(" + TypeName(t.ElementType()) + ")"
 	case t.IsTupleType():
 		var parts []string
 		for _, e := range t.TupleElementTypes() {
-			parts = append(parts, typeName(e))
+			parts = append(parts, TypeName(e))
 		}
 		return "tuple([" + strings.Join(parts, ", ") + "])"
 	case t.IsObjectType():
 		var parts []string
 		for name, e := range t.AttributeTypes() {
-			inner := typeName(e)
+			inner := TypeName(e)
 			if t.AttributeOptional(name) {
 				inner = "optional(" + inner + ")"
 			}
@@ -66,7 +66,7 @@ func wanted(t cty.Type) string {
 	case cty.DynamicPseudoType:
 		return "a value"
 	default:
-		return article(typeName(t))
+		return article(TypeName(t))
 	}
 }
 

@@ -107,7 +107,7 @@ func (l *loader) parseText(v *variable, a assigned) assigned {
 	}
 	a.value = cty.DynamicVal
 	if v.sensitive {
-		l.report(problem("Invalid value for a variable", fmt.Sprintf("The value of %q, given by %s, is not an expression. It must be a constant of type %s.", v.name, a.source, typeName(v.typ))))
+		l.report(problem("Invalid value for a variable", fmt.Sprintf("The value of %q, given by %s, is not an expression. It must be a constant of type %s.", v.name, a.source, TypeName(v.typ))))
 		return a
 	}
 	l.sources[name] = &hcl.File{Bytes: []byte(a.text)}
