@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -181,5 +182,15 @@ func TestEventsKeepTheFirstError(t *testing.T) {
 	}
 	if pipe.writes != 1 {
 		t.Errorf("%d writes to a broken pipe", pipe.writes)
+	}
+}
+
+// BenchmarkText renders a plan over a thousand nodes, JSON data and text.
+func BenchmarkText(b *testing.B) {
+	p := fleet()
+	for b.Loop() {
+		if err := report.Text(io.Discard, report.Plan(p), report.Run{}, report.Style{}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
