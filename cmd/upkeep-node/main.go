@@ -1,0 +1,62 @@
+// Command upkeep-node is what runs on a node: one session on standard input and output, for as long as it lasts.
+//
+// upkeep starts it; nobody types it. It is static (CGO_ENABLED=0) and takes three flags, -nonce, -tunnel and -version;
+// everything else it is asked comes as typed requests over the session. It writes nothing else to standard output.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"upkeep/providers/node/agent"
+)
+
+func main() {
+	// A lost connection must not kill a request that is changing something: writing to it is an error, not a signal.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, handlers()); err != nil {
+		fmt.Fprintln(os.Stderr, "upkeep-node:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves what the flags ask for.
+func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h agent.Handlers) error {
+	flags := flag.NewFlagSet("upkeep-node", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	nonce := flags.String("nonce", "", "the session's nonce: 32 hexadecimal digits")
+	tunnel := flags.String("tunnel", "", "serve a raw tunnel to this service of the node")
+	version := flags.Bool("version", false, "print the version and end")
+	switch err := flags.Parse(args); {
+	case err != nil:
+		return err
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case *version:
+		_, err := fmt.Fprintln(out, "upkeep-node", h.Version, runtime.GOOS+"/"+runtime.GOARCH)
+		return err
+	case *nonce == "":
+		return errors.New("this program is started by upkeep and needs -nonce; run upkeep instead")
+	case *tunnel != "":
+		return agent.ServeTunnel(ctx, in, out, *nonce, *tunnel, h)
+	default:
+		return agent.Serve(ctx, in, out, *nonce, h)
+	}
+}
+
+// buildVersion is the version that the Go toolchain recorded: the module's version, or the commit.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}

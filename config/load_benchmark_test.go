@@ -1,0 +1,68 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// generated returns a configuration of n nodes in one for_each, and a block that selects them by role.
+func generated(n int) string {
+	var b strings.Builder
+	b.WriteString("connection \"c\" {\n  user = \"ops\"\n}\n\nlocals {\n  hosts = {\n")
+	for i := range n {
+		fmt.Fprintf(&b, "    gpu%05d = { host = \"10.%d.%d.%d\", rack = \"r%d\" }\n", i, i/65536, i/256%256, i%256, i/40)
+	}
+	b.WriteString("  }\n}\n\nnode \"gpu\" {\n  for_each   = local.hosts\n  host       = each.value.host\n  roles      = [\"gpu\", each.value.rack]\n" +
+		"  primary    = each.key == \"gpu00000\"\n  connection = connection.c\n}\n\ncerts \"all\" {\n  nodes = node.gpu\n}\n")
+	return b.String()
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for _, n := range []int{1000, 2000, 10000} {
+		b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
+			directory := write(b, map[string]string{"main.upkeep.hcl": generated(n)})
+			start := cpu(b)
+			for b.Loop() {
+				desired, _, diags := Load(directory, Options{Types: testTypes()})
+				if len(diags) > 0 || len(desired.Nodes) != n {
+					b.Fatal(len(desired.Nodes), diags)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-start).Microseconds())/float64(b.N)/float64(n), "cpu-ms/1000nodes")
+		})
+	}
+}
+
+// cpu returns the processor time that this process has used, which a busy machine does not change much.
+func cpu(t testing.TB) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// TestLoadGrowsLinearly: twice as many nodes take about twice as long. The bound leaves room for a busy machine; a
+// quadratic step takes four times as long.
+func TestLoadGrowsLinearly(t *testing.T) {
+	measure := func(n int) time.Duration {
+		directory := write(t, map[string]string{"main.upkeep.hcl": generated(n)})
+		best := time.Hour
+		for range 3 {
+			start := cpu(t)
+			if _, _, diags := Load(directory, Options{Types: testTypes()}); len(diags) > 0 {
+				t.Fatal(diags)
+			}
+			best = min(best, cpu(t)-start)
+		}
+		return best
+	}
+	small, large := measure(2000), measure(4000)
+	if ratio := float64(large) / float64(small); ratio > 3.2 {
+		t.Errorf("2,000 nodes take %v and 4,000 take %v: %.1f times as long", small, large, ratio)
+	}
+}

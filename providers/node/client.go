@@ -1,0 +1,301 @@
+// Package node talks to nodes: it starts the helper on a node, for the length of one session, and asks it one thing.
+//
+// The transport is a pipe: `local` starts the helper as a child, `ssh` starts the system's own ssh client. The helper is
+// brought along (full access) or is there already (restricted access); package protocol is what the two sides say to
+// each other, package agent the node's side. It knows no domain and keeps no connection between calls.
+//
+// It promises that every wait is bounded, that a node that hangs, lies or dies is an error that names it and costs the
+// others nothing, and that nothing a node says reaches a terminal unfiltered.
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/creachadair/jrpc2"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
+)
+
+// Options configure a Client. The zero value of each field means its default.
+type Options struct {
+	// Helpers is the directory that holds upkeep-node-linux-amd64 and upkeep-node-linux-arm64. Required unless every
+	// target has restricted access.
+	Helpers string
+	// Parallelism is how many nodes are talked to at a time; default 32. Tunnels do not count.
+	Parallelism int
+	// SSH is the ssh client; default "ssh".
+	SSH string
+	// Directory is where helpers are kept on nodes with full access; default /var/lib/upkeep/bin. It is made private to
+	// the user that the session runs as.
+	Directory string
+	// Installed is the helper's path on nodes with restricted access; default /usr/lib/upkeep/upkeep-node.
+	Installed string
+	// ConnectTimeout bounds the time from the start of ssh to the start of the session; default 10s.
+	ConnectTimeout time.Duration
+	// UploadTimeout bounds the transfer of the helper to a node that does not have it; default 2m.
+	UploadTimeout time.Duration
+	// AnswerTimeout bounds an observation; default 30s.
+	AnswerTimeout time.Duration
+	// MutationTimeout bounds every other call, and the wait for a free session; default 10m.
+	MutationTimeout time.Duration
+	// RetryDelay is the pause before a dropped handshake is tried again, doubled each time; default 250ms.
+	RetryDelay time.Duration
+}
+
+// retries is how often a dropped handshake is tried again. With the default delay they end after 3.75 s.
+const retries = 4
+
+// Client talks to nodes. It is safe for concurrent use and holds nothing that must be closed; tunnels must be.
+type Client struct {
+	options Options
+	helpers helpers
+	slots   gates
+}
+
+// New returns a client.
+func New(o Options) *Client {
+	o.Parallelism = orElse(o.Parallelism, 32)
+	o.SSH = orElse(o.SSH, "ssh")
+	o.Directory = orElse(o.Directory, "/var/lib/upkeep/bin")
+	o.Installed = orElse(o.Installed, "/usr/lib/upkeep/upkeep-node")
+	o.ConnectTimeout = orElse(o.ConnectTimeout, 10*time.Second)
+	o.UploadTimeout = orElse(o.UploadTimeout, 2*time.Minute)
+	o.AnswerTimeout = orElse(o.AnswerTimeout, 30*time.Second)
+	o.MutationTimeout = orElse(o.MutationTimeout, 10*time.Minute)
+	o.RetryDelay = orElse(o.RetryDelay, 250*time.Millisecond)
+	return &Client{options: o, helpers: helpers{directory: o.Helpers}}
+}
+
+func orElse[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// Observe asks a node everything of a question in one session. The facts carry the target's name and host. Errors are of
+// type *Error.
+func (c *Client) Observe(ctx context.Context, t Target, q facts.Question) (facts.Node, error) {
+	var n facts.Node
+	if err := c.Call(ctx, t, protocol.MethodObserve, protocol.ObserveRequest{Question: q}, &n, nil); err != nil {
+		return facts.Node{}, err
+	}
+	n.Name, n.Host = t.Name, t.Host
+	return n, nil
+}
+
+// Call sends one request to a node in a session of its own and decodes the answer into result. Progress, which may be
+// nil, gets the lines the helper reports meanwhile, in order; it must not block. Errors are of type *Error.
+//
+// A request that changes something goes on on the node when Call gives up waiting: the caller must then look at what
+// became of it.
+func (c *Client) Call(ctx context.Context, t Target, method string, request, result any, progress func(string)) error {
+	leave, err := c.enter(ctx, t, true)
+	if err != nil {
+		return asError(t, err)
+	}
+	defer leave()
+	p, err := c.open(ctx, t, nil)
+	if err != nil {
+		return asError(t, err)
+	}
+	channel := &listening{Channel: protocol.NewChannel(p.reader, p.in, p.in.Close), progress: progress, ended: make(chan struct{})}
+	rpc := jrpc2.NewClient(channel, nil)
+	defer func() {
+		p.end()     // ends the stream, and so the goroutine that reads it,
+		rpc.Close() // which this waits for
+	}()
+
+	timeout := c.options.MutationTimeout
+	if method == protocol.MethodObserve || method == protocol.MethodHello {
+		timeout = c.options.AnswerTimeout
+	}
+	err = p.within(ctx, timeout, func() error {
+		if t.Access == AccessRestricted {
+			if err := c.checkHello(ctx, t, rpc); err != nil {
+				return err
+			}
+		}
+		return rpc.CallResult(ctx, method, request, result)
+	})
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		channel.wait(endGrace) // it broke off before it took the request; what it said at the end tells more
+	}
+	broken := channel.reason()
+	p.end()
+	var answered *jrpc2.Error
+	switch {
+	case errors.As(err, new(noAnswerError)), errors.As(err, new(*Error)), ctx.Err() != nil:
+		return asError(t, err)
+	case errors.As(err, &answered) && answered.Code != jrpc2.InternalError: // that one is made on this side
+		why := oneLine(answered.Message)
+		if answered.Code == jrpc2.MethodNotFound {
+			why = "the helper knows no request " + method
+		}
+		return &Error{Node: t.Name, Why: why, Cause: err}
+	case errors.Is(broken, io.EOF):
+		why := fmt.Sprintf("the helper ended before it answered (exit status %s)", status(p.exitCode()))
+		if said := lastLine(p.stderr.text()); said != "" {
+			why += ": " + said
+		}
+		return &Error{Node: t.Name, Why: why, Cause: io.ErrUnexpectedEOF}
+	default:
+		if broken != nil {
+			err = broken
+		}
+		if broken == nil && answered != nil { // jrpc2's own verdict on a frame, which it puts in numbers first
+			err = errors.New(codes.ReplaceAllString(answered.Error(), ""))
+		}
+		return &Error{Node: t.Name, Why: "the helper's answer cannot be read: " + oneLine(err.Error()), Cause: err}
+	}
+}
+
+var codes = regexp.MustCompile(`^(?:\[-?\d+\] )+`)
+
+// checkHello compares the installed helper with the one that lies beside upkeep.
+func (c *Client) checkHello(ctx context.Context, t Target, rpc *jrpc2.Client) error {
+	var hello protocol.Hello
+	if err := rpc.CallResult(ctx, protocol.MethodHello, nil, &hello); err != nil {
+		return err
+	}
+	if hello.Architecture != "amd64" && hello.Architecture != "arm64" {
+		return &Error{Node: t.Name, Why: fmt.Sprintf("the helper says that it is built for %q", oneLine(hello.Architecture))}
+	}
+	want, err := c.helpers.digest(hello.Architecture)
+	if err != nil {
+		return err
+	}
+	if want == noHelper {
+		return &Error{Node: t.Name, Why: "the helper on the node cannot be compared: " + c.helpers.path(hello.Architecture) + " is not there",
+			Next: "install the whole package where upkeep runs"}
+	}
+	if want != hello.SHA256 {
+		return &Error{Node: t.Name,
+			Why: fmt.Sprintf("%s is not the helper of this upkeep (it is version %s, SHA-256 %s; wanted is %s)",
+				c.options.Installed, oneLine(hello.Version), oneLine(hello.SHA256), want),
+			Next: "install the package of the same version on the node, and update its sudoers line: upkeep access -print"}
+	}
+	return nil
+}
+
+// Tunnel connects to a service of a node ("etcd"). The connection is a session of its own and lasts until it is closed,
+// which the caller must do. Errors are of type *Error.
+func (c *Client) Tunnel(ctx context.Context, t Target, service string) (net.Conn, error) {
+	if !servicePattern.MatchString(service) {
+		return nil, &Error{Node: t.Name, Why: fmt.Sprintf("%q is not the name of a service", service)}
+	}
+	leave, err := c.enter(ctx, t, false)
+	if err != nil {
+		return nil, asError(t, err)
+	}
+	p, err := c.open(ctx, t, []string{"-tunnel", service})
+	if err != nil {
+		leave()
+		return nil, asError(t, err)
+	}
+	return &tunnel{p: p, leave: leave, local: address("upkeep"), remote: address(t.Name + "/" + service)}, nil
+}
+
+var servicePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// enter waits for a free session through the jump host, and then, for a counted call, for a free place among all nodes.
+// In this order a crowd behind one jump host leaves places to the others.
+func (c *Client) enter(ctx context.Context, t Target, counted bool) (leave func(), err error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	limit := t.maxSessions()
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.MutationTimeout,
+		&Error{Node: t.Name, Why: fmt.Sprintf("no session became free in %s (max_sessions = %d)", c.options.MutationTimeout, limit),
+			Next: "raise max_sessions of the connection"})
+	defer cancel()
+	leaveJump, leaveAll := func() {}, func() {}
+	if key := t.jumpKey(); key != "" {
+		if leaveJump, err = c.slots.enter(ctx, "jump "+key, limit); err != nil {
+			return nil, err
+		}
+	}
+	if counted {
+		if leaveAll, err = c.slots.enter(ctx, "all", c.options.Parallelism); err != nil {
+			leaveJump()
+			return nil, err
+		}
+	}
+	return func() { leaveAll(); leaveJump() }, nil
+}
+
+// asError gives an error the node's name, once.
+func asError(t Target, err error) error {
+	var named *Error
+	if errors.As(err, &named) {
+		return named
+	}
+	return &Error{Node: t.Name, Why: err.Error(), Cause: err}
+}
+
+// listening is a channel that hands progress to a function, in order, and passes on the rest. It remembers why the
+// channel broke.
+type listening struct {
+	*protocol.Channel
+	progress func(string)
+
+	broken error         // why it broke; set before ended is closed
+	ended  chan struct{} // closed when it broke; after that nobody receives any more
+}
+
+// reason returns why the channel broke; nil when it has not.
+func (l *listening) reason() error {
+	select {
+	case <-l.ended:
+		return l.broken
+	default:
+		return nil
+	}
+}
+
+// wait waits until the channel broke, at most for d.
+func (l *listening) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.ended:
+	case <-timer.C:
+	}
+}
+
+// noteLimit is the longest frame that is looked at as a notification; a line of progress is far shorter.
+const noteLimit = 64 << 10
+
+func (l *listening) Recv() ([]byte, error) {
+	for {
+		frame, err := l.Channel.Recv()
+		if err != nil {
+			l.broken = err
+			close(l.ended)
+			return nil, err
+		}
+		var note struct {
+			Method string            `json:"method"`
+			Params protocol.Progress `json:"params"`
+		}
+		if len(frame) > noteLimit || json.Unmarshal(frame, &note) != nil || note.Method != protocol.NotifyProgress {
+			return frame, nil
+		}
+		if l.progress != nil {
+			l.progress(oneLine(note.Params.Line))
+		}
+	}
+}

@@ -1,0 +1,14 @@
+package protocol
+
+// MethodHello asks the helper who it is; it has no parameters and its answer is Hello.
+const MethodHello = "hello"
+
+// Hello is who answers on the node.
+type Hello struct {
+	// Version is the helper's version as its build recorded it.
+	Version string `json:"version"`
+	// SHA256 is the lower-case hexadecimal digest of the helper's own executable.
+	SHA256 string `json:"sha256"`
+	// Architecture is Go's GOARCH.
+	Architecture string `json:"architecture"`
+}
