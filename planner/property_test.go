@@ -19,13 +19,15 @@ import (
 func drawRequest(t *rapid.T) planner.Request {
 	r := testRequest(rapid.IntRange(0, 6).Draw(t, "nodes"), nil)
 	r.Desired.Resources = nil
+	primary := rapid.IntRange(-1, 5).Draw(t, "primary")
 	for i, n := range r.Desired.Nodes {
 		switch rapid.IntRange(0, 4).Draw(t, "state") {
 		case 0:
 			r.World.Nodes[n.Name] = &facts.Node{Name: n.Name, Unknown: "down"}
 		case 1:
 			r.World.Nodes[n.Name].System.Kubeadm = "2"
-		case 2:
+		}
+		if i == primary {
 			r.Desired.Nodes[i].Primary = true
 		}
 	}
