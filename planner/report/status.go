@@ -106,10 +106,13 @@ func StatusText(w io.Writer, s StatusJSON, run Run, style Style) error {
 			line.WriteString(text + "  ")
 		}
 		p.line(line.String())
-		if n > 0 {
-			if detail := clean(s.Objects[n-1].Detail); detail != "" && (p.Verbose || s.Objects[n-1].Status != "ok") {
-				p.wrapped(dim, strings.Repeat(" ", widths[0]+4), detail)
-			}
+		if n == 0 {
+			continue
+		}
+		o := s.Objects[n-1]
+		wanted := p.Verbose || o.Status != "ok" && o.Status != "due" // what is due says so by its date
+		if detail := clean(o.Detail); detail != "" && wanted {
+			p.wrapped(dim, strings.Repeat(" ", widths[0]+4), detail)
 		}
 	}
 	p.line()

@@ -362,7 +362,7 @@ func (p *page) changes(b block, i int, deep string) {
 	}
 	width := 0
 	for _, c := range changes {
-		width = max(width, min(28, length(c.What)))
+		width = max(width, min(44, length(c.What)))
 	}
 	for n, c := range changes {
 		p.wrapped("", deep+pad(c.What, width)+"  ", shownValue(c.Before)+" -> "+shownValue(c.After))
