@@ -25,7 +25,7 @@ type Run struct {
 func Text(w io.Writer, plan PlanJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)
-	p.line(p.paint(bold, plan.header(run)))
+	p.line(p.paint(bold, header(plan.Upkeep.Nodes, plan.Upkeep.ObservedAt, plan.Upkeep.Recorded, run)))
 	p.line()
 	p.approval(plan)
 	p.findings("Findings", plan.Upkeep.Findings)
@@ -34,91 +34,10 @@ func Text(w io.Writer, plan PlanJSON, run Run, style Style) error {
 	return p.flush(w)
 }
 
-// header counts the nodes by what they are, and says when they were observed.
-func (plan PlanJSON) header(run Run) string {
-	var parts []string
-	for _, c := range plan.census() {
-		switch c.role {
-		case "control-plane":
-			parts = append(parts, plural(c.nodes, "control plane"))
-		case "gpu":
-			parts = append(parts, plural(c.nodes, "GPU node"))
-		case "":
-			parts = append(parts, plural(c.nodes, "node"))
-		default:
-			parts = append(parts, plural(c.nodes, c.role+" node"))
-		}
-	}
-	if len(parts) == 0 {
-		parts = []string{"no nodes"}
-	}
-	seen := plan.Upkeep.ObservedAt.UTC().Format("2006-01-02 15:04:05 MST")
-	switch {
-	case plan.Upkeep.Recorded:
-		parts = append(parts, "facts recorded "+seen)
-	case run.Took > 0:
-		parts = append(parts, fmt.Sprintf("observed in %.1fs", run.Took.Seconds()))
-	case !plan.Upkeep.ObservedAt.IsZero():
-		parts = append(parts, "observed "+seen)
-	}
-	return strings.Join(parts, ", ")
-}
-
-type census struct {
-	role  string
-	nodes int
-}
-
-// census counts each node once: as a control plane, a GPU node, or by its first role.
-func (plan PlanJSON) census() []census {
-	var out []census
-	for _, n := range plan.Upkeep.Nodes {
-		role := ""
-		if len(n.Roles) > 0 {
-			role = n.Roles[0]
-		}
-		for _, known := range []string{"gpu", "control-plane"} {
-			if slices.Contains(n.Roles, known) {
-				role = known
-			}
-		}
-		i := slices.IndexFunc(out, func(c census) bool { return c.role == role })
-		if i < 0 {
-			i = len(out)
-			out = append(out, census{role: role})
-		}
-		out[i].nodes++
-	}
-	return out
-}
-
 // approval writes what a person must know before saying yes.
 func (p *page) approval(plan PlanJSON) {
 	u := plan.Upkeep
-	for _, refusal := range u.Refusals {
-		p.wrapped(red, "Error:   ", refusal)
-	}
-	shown := u.Warnings
-	if !p.Verbose && len(shown) > 5 {
-		shown = shown[:4]
-	}
-	for _, warning := range shown {
-		p.wrapped(yellow, "Warning: ", warning)
-	}
-	if more := len(u.Warnings) - len(shown); more > 0 {
-		p.line(p.paint(yellow, "Warning: "+plural(more, "further warning")+", shown by -verbose"))
-	}
-	if len(u.Unknown) > 0 {
-		names := make([]string, 0, len(u.Unknown))
-		for _, unknown := range u.Unknown {
-			names = append(names, unknown.Name)
-		}
-		text := few(names, ", ", 12, p.Verbose) + ": " + u.Unknown[0].Why
-		if slices.ContainsFunc(u.Unknown, func(other planner.Unknown) bool { return other.Why != u.Unknown[0].Why }) {
-			text = few(names, ", ", 12, p.Verbose) + "; the reasons are among the findings"
-		}
-		p.wrapped(yellow, "Unknown  ", text)
-	}
+	p.alerts(u.Refusals, u.Warnings, u.Unknown)
 	if len(u.Steps) > 0 {
 		p.wrapped("", "Work     ", fmt.Sprintf("%s, %s%s", plural(len(u.Steps), "step"), about(u.Summary.EstimateSeconds), ends(plan)))
 		if text := disruptions(u.Steps); text != "" {
@@ -133,6 +52,34 @@ func (p *page) approval(plan PlanJSON) {
 	}
 	if len(u.Steps)+len(u.Refusals)+len(u.Warnings)+len(u.Unknown) > 0 {
 		p.line()
+	}
+}
+
+// alerts writes why a plan must not be applied, what to beware of, and what is unknown.
+func (p *page) alerts(refusals, warnings []string, unknown []planner.Unknown) {
+	for _, refusal := range refusals {
+		p.wrapped(red, "Error:   ", refusal)
+	}
+	shown := warnings
+	if !p.Verbose && len(shown) > 5 {
+		shown = shown[:4]
+	}
+	for _, warning := range shown {
+		p.wrapped(yellow, "Warning: ", warning)
+	}
+	if more := len(warnings) - len(shown); more > 0 {
+		p.line(p.paint(yellow, "Warning: "+plural(more, "further warning")+", shown by -verbose"))
+	}
+	if len(unknown) > 0 {
+		names := make([]string, 0, len(unknown))
+		for _, u := range unknown {
+			names = append(names, u.Name)
+		}
+		text := few(names, ", ", 12, p.Verbose) + ": " + unknown[0].Why
+		if slices.ContainsFunc(unknown, func(other planner.Unknown) bool { return other.Why != unknown[0].Why }) {
+			text = few(names, ", ", 12, p.Verbose) + "; the reasons are among the findings"
+		}
+		p.wrapped(yellow, "Unknown  ", text)
 	}
 }
 
@@ -415,7 +362,7 @@ func (p *page) changes(b block, i int, deep string) {
 	}
 	width := 0
 	for _, c := range changes {
-		width = max(width, min(28, length(c.What)))
+		width = max(width, min(44, length(c.What)))
 	}
 	for n, c := range changes {
 		p.wrapped("", deep+pad(c.What, width)+"  ", shownValue(c.Before)+" -> "+shownValue(c.After))
