@@ -50,7 +50,7 @@ func (l *loader) decode(d *declaration) {
 		}
 		c := conformer{registered: d.registered}
 		attributes := c.decode(varying, varyingSchema, spec, ictx)
-		l.report(c.diags...)
+		l.report(at(d, i, c.diags)...)
 		if broken || c.diags.HasErrors() || !knownIn(attributes) {
 			continue // it is wrong, or it depends on something that was reported where it failed
 		}
@@ -119,7 +119,7 @@ func (l *loader) accept(d *declaration, b Block) {
 		return
 	}
 	value, diags := d.Decode(b)
-	l.report(diags...)
+	l.report(at(d, instance{key: b.Key}, diags)...)
 	if diags.HasErrors() {
 		return
 	}

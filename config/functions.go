@@ -20,6 +20,9 @@ import (
 // price_script_generic.sh: blocks_per_month).
 const hoursPerMonth = "730.488"
 
+// priceDecimals is how exact per_hour is.
+const priceDecimals = 12
+
 // largestFile bounds what file() reads into a value.
 const largestFile = 4 << 20
 
@@ -260,7 +263,8 @@ func perHourFunction() function.Function {
 		Params:      []function.Parameter{{Name: "usd", Type: cty.Number}},
 		Type:        function.StaticReturnType(cty.Number),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return args[0].Multiply(cty.MustParseNumberVal(hoursPerMonth)), nil
+			month := args[0].Multiply(cty.MustParseNumberVal(hoursPerMonth)).AsBigFloat()
+			return cty.ParseNumberVal(month.Text('f', priceDecimals)) // 730.488 has no exact binary form
 		},
 	})
 }

@@ -101,6 +101,8 @@ type declaration struct {
 	failed    bool
 	instances []instance
 	reference cty.Value
+	// keys are those of the instances; nil until they are asked for.
+	keys map[string]bool
 }
 
 // instance is one of the blocks that for_each makes, or the only one.

@@ -12,7 +12,7 @@ import (
 )
 
 // generatedNotice heads every generated page.
-const generatedNotice = "<!-- Generated from the block types by `go test ./... -update`; change them there. -->\n\n"
+const generatedNotice = "<!-- Generated from the block types of the program; change them there, not here. -->\n\n"
 
 // ReferencePages returns the pages of docs/reference by file name: one for each block type, the language's own and the
 // given ones, one for the functions, and the index README.md. The same types give the same bytes.

@@ -94,6 +94,11 @@ func (l *loader) parseText(v *variable, a assigned) assigned {
 		return a
 	}
 	name := fmt.Sprintf("<value of var.%s>", v.name)
+	if _, deep := tooDeep([]byte(a.text), name); deep {
+		l.report(problem("Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep in the value of %q, given by %s.", deepestNesting, v.name, a.source)))
+		a.value = cty.DynamicVal
+		return a
+	}
 	expr, diags := hclsyntax.ParseExpression([]byte(a.text), name, hcl.InitialPos)
 	var value cty.Value
 	if !diags.HasErrors() {
