@@ -495,7 +495,7 @@ func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string
 	if mixed && len(crashed.Unfinished) == 0 {
 		t.Errorf("at %s: a mismatched pair and no intent to mend it", where)
 	}
-	recorded := !strings.HasPrefix(where, "intent:") || where == "intent:recorded"
+	recorded := strings.HasPrefix(where, "install:") || where == "intent:recorded" || where == "clear"
 	if want := recorded; want != (len(crashed.Unfinished) == 1) {
 		t.Errorf("at %s: unfinished %+v", where, crashed.Unfinished)
 	}
@@ -530,7 +530,7 @@ func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string
 	if _, err := renewer(t, dir).Run(t.Context(), request(t, dir, "apiserver-etcd-client"), func(string) {}); err != nil {
 		t.Errorf("at %s: the next renewal: %v", where, err)
 	}
-	for _, pattern := range []string{renew.Dir + "/stage/*", renew.Dir + "/intents/*", "etc/kubernetes/.*.upkeep-*", "etc/kubernetes/pki/.*", "etc/kubernetes/pki/etcd/.*", "root/.kube/.*"} {
+	for _, pattern := range []string{renew.Dir + "/stage/*", renew.Dir + "/intents/*", renew.Dir + "/archive/.*", "etc/kubernetes/.*.upkeep-*", "etc/kubernetes/pki/.*", "etc/kubernetes/pki/etcd/.*", "root/.kube/.*"} {
 		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); len(left) > 0 {
 			t.Errorf("at %s: left behind: %v", where, left)
 		}
