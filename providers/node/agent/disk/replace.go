@@ -104,5 +104,9 @@ func (d *Dir) Lock(name string) (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("%s is held by another process: %w", p, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		// Closing would not do: a process being started holds a copy of the descriptor until it runs its program.
+		_ = unlockFile(f)
+		f.Close()
+	}, nil
 }

@@ -38,7 +38,10 @@ func (r *Renewer) archive(s *state, id string, items []item, copies []copied) (s
 		}
 	}
 	name := id + ".tar.gz"
-	if err := s.archive.Write(name, 0o600, func(w io.Writer) error { return pack(w, files) }); err != nil {
+	if err := s.archive.Write(name, 0o600, func(w io.Writer) error {
+		r.at("archive:write")
+		return pack(w, files)
+	}); err != nil {
 		return "", err
 	}
 	// What cannot be read back is no archive.

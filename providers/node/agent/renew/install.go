@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
@@ -49,13 +50,15 @@ func (r *Renewer) put(g Group, contents [][]byte) (err error) {
 			}
 		}
 	}()
-	dirs := map[string]*disk.Dir{}
+	var dirs []*disk.Dir
 	for i, f := range g.Files {
 		dir, err := r.targetDir(f)
 		if err != nil {
 			return err
 		}
-		dirs[dir.Path()] = dir
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
 		r.at("install:%s:prepare:%d", g.Name, i)
 		p, err := dir.Prepare(path.Base(f.Path), f.Mode, f.UID, f.GID, disk.Bytes(contents[i]))
 		if err != nil {
@@ -69,9 +72,9 @@ func (r *Renewer) put(g Group, contents [][]byte) (err error) {
 			return err
 		}
 	}
-	for _, f := range g.Files {
+	for _, dir := range dirs {
 		r.at("install:%s:sync", g.Name)
-		if err := dirs[path.Dir(f.Path)].Sync(); err != nil {
+		if err := dir.Sync(); err != nil {
 			return err
 		}
 	}

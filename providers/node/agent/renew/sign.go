@@ -49,6 +49,7 @@ func (r *Renewer) sign(ctx context.Context, s *state, id string, items []item, c
 	var done []renewed
 	for _, it := range items {
 		progress("signing " + it.entry.Name)
+		r.at("sign:%s", it.entry.Name)
 		if err := r.kubeadm(ctx, tree.Path(), it.entry.Name); err != nil {
 			return nil, fmt.Errorf("%s: %w", it.entry.Name, err)
 		}

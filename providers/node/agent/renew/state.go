@@ -72,8 +72,8 @@ func private(parent *disk.Dir, name string) (*disk.Dir, error) {
 	return dir, nil
 }
 
-// sweep removes what an earlier renewal left that had not begun to change anything: staging trees, and intents that were
-// never recorded. The lock is held, so that nobody else works with them.
+// sweep removes what an earlier renewal left that had not begun to change anything: staging trees, archives that were
+// not finished, and intents that were never recorded. The lock is held, so that nobody else works with them.
 func (s *state) sweep() error {
 	trees, err := s.stage.List()
 	if err != nil {
@@ -82,6 +82,17 @@ func (s *state) sweep() error {
 	for _, e := range trees {
 		if err := s.stage.RemoveAll(e.Name); err != nil {
 			return err
+		}
+	}
+	archives, err := s.archive.List()
+	if err != nil {
+		return err
+	}
+	for _, e := range archives {
+		if disk.Unfinished(e.Name) {
+			if err := s.archive.Remove(e.Name); err != nil {
+				return err
+			}
 		}
 	}
 	intents, err := s.intents.List()
