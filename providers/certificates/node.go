@@ -121,7 +121,7 @@ func (r *review) followable(w *work) bool {
 		return false
 	}
 	admin := file(&w.node.Certificates, adminConf)
-	return admin.Key == "match" || slices.Contains(w.due, admin) || halfDone(w.unfinished, admin.Name)
+	return whole(admin) == nil || slices.Contains(w.due, admin) || halfDone(w.unfinished, admin.Name)
 }
 
 func (r *review) reviewUnfinished(w *work) {
