@@ -3,6 +3,7 @@ package certificates
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -78,4 +79,22 @@ func whole(f *facts.CertificateFile) error {
 		return fmt.Errorf("%s does not chain to its authority: %s", f.Name, f.Chain)
 	}
 	return nil
+}
+
+// startable says why a component would not come back from a restart; empty when what it reads is whole and valid. Files for
+// which settled reports true will be by then.
+func startable(n *facts.Node, component string, now time.Time, settled func(*facts.CertificateFile) bool) string {
+	for i := range n.Certificates.Files {
+		f := &n.Certificates.Files[i]
+		if !reads(component, f.Name) || settled(f) {
+			continue
+		}
+		if err := whole(f); err != nil {
+			return err.Error()
+		}
+		if len(f.Blocks) > 0 && !f.Blocks[0].NotAfter.After(now) {
+			return f.Name + " " + ends(f.Blocks[0].NotAfter, now)
+		}
+	}
+	return ""
 }

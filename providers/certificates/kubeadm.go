@@ -84,6 +84,17 @@ func kubeconfigOf(component string) string {
 	return ""
 }
 
+// reads reports whether a component needs a file to start.
+func reads(component, name string) bool {
+	switch name {
+	case "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client":
+		return component == apiServer
+	case "etcd-server", "etcd-peer":
+		return component == etcdServer
+	}
+	return reader(name) == component && component != ""
+}
+
 // restartRank orders restarts: those whose standby takes over at once first, the API server last since its graceful stop
 // takes longest (and the leaders beside it lose their leases meanwhile).
 func restartRank(component string) int {

@@ -105,7 +105,11 @@ func (mending) Proved(before, after providers.Input, step providers.Step) error 
 		}
 	}
 	for i := range is.Certificates.Files {
-		if f := &is.Certificates.Files[i]; slices.Contains(touched, f.Name) {
+		f := &is.Certificates.Files[i]
+		if old := file(&was.Certificates, f.Name); old != nil && old.Missing && f.Missing {
+			continue
+		}
+		if slices.Contains(touched, f.Name) {
 			if err := whole(f); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}

@@ -121,7 +121,7 @@ func (r *review) followable(w *work) bool {
 		return false
 	}
 	admin := file(&w.node.Certificates, adminConf)
-	return admin.Key == "match" || slices.Contains(w.due, admin)
+	return whole(admin) == nil || slices.Contains(w.due, admin) || halfDone(w.unfinished, admin.Name)
 }
 
 func (r *review) reviewUnfinished(w *work) {
@@ -272,7 +272,9 @@ func (r *review) reviewServed(w *work) {
 				finding.Hint = "it cannot load a key that does not belong to its certificate"
 			}
 		default:
-			if pod := staticPod(&w.node.ControlPlane, s.Component); pod != nil && pod.ContainerID != "" && !slices.Contains(w.restart, s.Component) {
+			if why := r.startable(w, s.Component); why != "" {
+				finding.Hint = "upkeep does not restart it, since it would not come back: " + why
+			} else if pod := staticPod(&w.node.ControlPlane, s.Component); pod != nil && pod.ContainerID != "" && !slices.Contains(w.restart, s.Component) {
 				w.restart = append(w.restart, s.Component)
 				w.restartWhy = fmt.Sprintf("%s on %s still serves %s at %s, replaced on disk %s ago", s.Component, w.node.Name, s.Serial, s.Address, span(clock.Sub(f.Modified)))
 			}
@@ -301,8 +303,20 @@ func (r *review) reviewReaders(w *work) {
 			continue
 		}
 		why := fmt.Sprintf("runs since %s before its kubeconfig was changed", span(f.Modified.Sub(pod.StartedAt)))
-		r.on(w.node.Name, providers.Finding{ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: component, Summary: why})
-		w.restart = append(w.restart, component)
-		w.restartWhy = component + " on " + w.node.Name + " " + why
+		finding := providers.Finding{ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: component, Summary: why}
+		if not := r.startable(w, component); not != "" {
+			finding.Hint = "upkeep does not restart it, since it would not come back: " + not
+		} else {
+			w.restart = append(w.restart, component)
+			w.restartWhy = component + " on " + w.node.Name + " " + why
+		}
+		r.on(w.node.Name, finding)
 	}
+}
+
+// startable says why a component would not come back from a restart after the work on its node is done; empty when it would.
+func (r *review) startable(w *work, component string) string {
+	return startable(w.node, component, r.in.Now, func(f *facts.CertificateFile) bool {
+		return slices.Contains(w.due, f) || f.Key == "mismatch" && f.Unknown == "" && !f.Missing && halfDone(w.unfinished, f.Name)
+	})
 }

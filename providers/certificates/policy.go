@@ -56,7 +56,7 @@ type policyFields struct {
 // reports false for anything else, and for any value that YAML could read as something other than what it looks like.
 func plainFields(configuration string) (policyFields, bool) {
 	var f policyFields
-	top, indent, rest := "", -1, configuration
+	top, nested, indent, rest := "", false, -1, configuration
 	for rest != "" {
 		line, tail, _ := strings.Cut(rest, "\n")
 		rest = tail
@@ -64,6 +64,9 @@ func plainFields(configuration string) (policyFields, bool) {
 			continue
 		}
 		if line[0] == ' ' {
+			if !nested {
+				return f, false // the whole mapping is indented, or a scalar goes on
+			}
 			if top != "etcd" {
 				continue
 			}
@@ -83,7 +86,7 @@ func plainFields(configuration string) (policyFields, bool) {
 		if !found || !isWord(key) || !isPlain(value) {
 			return f, false
 		}
-		top, indent = key, -1
+		top, nested, indent = key, value == "", -1
 		value = strings.TrimPrefix(value, " ")
 		switch key {
 		case "kind":

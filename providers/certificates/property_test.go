@@ -64,6 +64,9 @@ var faults = []fault{
 	}},
 	{name: "missing", apply: func(t *rapid.T, _ *facts.World, n *facts.Node) {
 		f := worlds.File(n, rapid.SampledFrom(leaves).Draw(t, "name"))
+		if f.Unknown != "" {
+			return
+		}
 		*f = facts.CertificateFile{Name: f.Name, Kind: f.Kind, Path: f.Path, KeyPath: f.KeyPath, Authority: f.Authority, Missing: true}
 	}},
 	{name: "unreadable", blind: true, apply: func(t *rapid.T, _ *facts.World, n *facts.Node) {

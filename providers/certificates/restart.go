@@ -90,6 +90,9 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 		case p.ContainerID != id:
 			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s runs as container %s, the plan was made for %s; plan again", c, step.Node, short(p.ContainerID), short(id))}
 		}
+		if why := startable(observed, c, in.Now, func(*facts.CertificateFile) bool { return false }); why != "" {
+			return providers.Readiness{State: providers.Moved, Why: c + " on " + step.Node + " would not come back from a restart: " + why}
+		}
 		todo++
 	}
 	if todo == 0 {
