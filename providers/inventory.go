@@ -60,8 +60,9 @@ func (inv Inventory) Node(name string) (config.Node, bool) {
 // Select returns the nodes of a selection, the primary first and else in the inventory's order, and the reason why the
 // selection may be incomplete (empty: it is complete).
 func (inv Inventory) Select(s config.Selection) (nodes []config.Node, incomplete string) {
+	has := s.Matcher()
 	for _, n := range inv.Nodes {
-		if s.Has(n) {
+		if has(n) {
 			nodes = append(nodes, n)
 		}
 	}
@@ -77,7 +78,7 @@ func (inv Inventory) Select(s config.Selection) (nodes []config.Node, incomplete
 	})
 	for _, u := range inv.Unresolved {
 		mightBelong := config.Node{Block: u.Fleet.Name, Fleet: true, Roles: u.Fleet.Roles}
-		if s.Has(mightBelong) {
+		if has(mightBelong) {
 			return nodes, u.Why
 		}
 	}
