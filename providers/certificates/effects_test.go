@@ -50,7 +50,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 			},
 			Changes: []providers.Change{
 				{What: "not_after", Before: "2026-12-04", After: "2027-11-22"},
-				{What: "client certificate in /root/.kube/config", Before: "its own", After: "admin.conf's"},
+				{What: "client certificate in /root/.kube/config", Before: "an older one", After: "that of admin.conf"},
 			},
 			Guards: []string{"backup"}, GuardNone: "a lab", Window: "always", SerialGroup: "control-plane",
 			Expects: []providers.Expectation{

@@ -2,6 +2,7 @@ package certificates_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,6 @@ func TestFindings(t *testing.T) {
 		cp1 = "certificates.control_plane@cp1"
 		cp2 = "certificates.control_plane@cp2"
 	)
-	adminIdentity := "CN=kubernetes-admin,O=kubeadm:cluster-admins"
 	tests := []struct {
 		name   string
 		change func(w *facts.World, s *certificates.Spec)
@@ -358,13 +358,14 @@ func TestFindings(t *testing.T) {
 		{
 			name: "a copy that did not follow",
 			change: func(w *facts.World, _ *certificates.Spec) {
-				worlds.File(w.Nodes["cp2"], worlds.Copy).Blocks[0].SHA256 = "old"
+				b := &worlds.File(w.Nodes["cp2"], worlds.Copy).Blocks[0]
+				b.SHA256, b.NotAfter = "old", b.NotAfter.Add(-60*day)
 			},
 			want: []providers.Finding{{
 				ID: "CERT_KUBECONFIG_STALE", Severity: "warning", Address: address("cp2"), Object: worlds.Copy,
-				Summary: "its client certificate is not the one of admin.conf",
+				Summary: "its client certificate ends 60d before the one of admin.conf",
 			}},
-			steps: []string{cp2 + "/renew: update /root/.kube/config from admin.conf"},
+			steps: []string{cp2 + "/renew: update /root/.kube/config"},
 		},
 		{
 			name: "a copy ends together with admin.conf",
@@ -381,6 +382,52 @@ func TestFindings(t *testing.T) {
 			steps: []string{cp2 + "/renew: renew admin.conf"},
 		},
 		{
+			name: "a copy of another control plane's admin.conf is as good",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				b := &worlds.File(w.Nodes["cp2"], worlds.Copy).Blocks[0]
+				b.SHA256, b.NotAfter = "other", b.NotAfter.Add(time.Minute)
+			},
+		},
+		{
+			name: "a copy of super-admin.conf follows that",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				n := w.Nodes["cp1"]
+				worlds.File(n, worlds.Copy).Blocks[0] = worlds.File(n, "super-admin.conf").Blocks[0]
+				worlds.File(n, worlds.Copy).Blocks[0].NotAfter = now.Add(40 * day)
+			},
+			want: []providers.Finding{{
+				ID: "CERT_KUBECONFIG_STALE", Severity: "warning", Address: address("cp1"), Object: worlds.Copy,
+				Summary: "its client certificate ends 260d before the one of super-admin.conf",
+			}},
+			steps: []string{cp1 + "/renew: update /root/.kube/config"},
+		},
+		{
+			name: "a copy with a torn pair and nothing newer to take",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				worlds.File(w.Nodes["cp1"], worlds.Copy).Key = "mismatch"
+			},
+			want: []providers.Finding{{
+				ID: "CERT_KUBECONFIG_STALE", Severity: "error", Address: address("cp1"), Object: worlds.Copy,
+				Summary: "its key does not belong to its client certificate",
+				Hint:    "copy /etc/kubernetes/admin.conf over it by hand, and keep its server",
+			}},
+		},
+		{
+			name: "certificates of an external etcd are not kubeadm's",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				w.Kubernetes.ClusterConfiguration = strings.Replace(worlds.ClusterConfiguration, "  local:\n    dataDir: /var/lib/etcd\n", "  external:\n    caFile: /etc/etcd/ca.crt\n", 1)
+				worlds.Age(now, day, w.Nodes["cp1"], "apiserver-etcd-client")
+				for _, name := range []string{"etcd-ca", "etcd-server", "etcd-peer", "etcd-healthcheck-client"} {
+					f := worlds.File(w.Nodes["cp2"], name)
+					*f = facts.CertificateFile{Name: f.Name, Kind: f.Kind, Path: f.Path, Authority: f.Authority, Missing: true}
+				}
+			},
+			want: []providers.Finding{{
+				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver-etcd-client", Summary: `24h left, renew_before = "30d"`,
+				Hint: "upkeep cannot renew it: etcd is external, and its certificates are not kubeadm's",
+			}},
+		},
+		{
 			name: "a copy with another identity is left alone",
 			change: func(w *facts.World, _ *certificates.Spec) {
 				f := worlds.File(w.Nodes["cp2"], worlds.Copy)
@@ -389,8 +436,7 @@ func TestFindings(t *testing.T) {
 			want: []providers.Finding{{
 				ID: "CERT_KUBECONFIG_STALE", Severity: "error", Address: address("cp2"), Object: worlds.Copy,
 				Summary: "its client certificate expired 24h ago",
-				Hint: "it holds another identity (CN=kubernetes-admin,O=system:masters) than admin.conf (" + adminIdentity +
-					") and upkeep does not exchange identities: take it out of kubeconfigs, or copy admin.conf over it once by hand",
+				Hint:    "it holds CN=kubernetes-admin,O=system:masters, and no readable kubeconfig of this node does: copy admin.conf over it by hand, or take it out of kubeconfigs",
 			}},
 		},
 		{
