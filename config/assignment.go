@@ -80,6 +80,10 @@ func (l *loader) assignFile(out map[string]assigned, name string) {
 		l.report(problem("Variable file not readable", err.Error()+". Correct the path after -var-file."))
 		return
 	}
+	if _, deep := tooDeep(src, name); deep {
+		l.report(problem("Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep in %s.", deepestNesting, name)))
+		return
+	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	if !l.anySensitive() {
 		// With a sensitive variable about, no line of the file is shown: it may hold the value.

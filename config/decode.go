@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -26,42 +27,90 @@ func (l *loader) decodeAll() {
 	}
 }
 
-// decode evaluates the body of a block once for each of its instances.
+// decode evaluates the body of a block for each of its instances. What does not depend on each.key or each.value is
+// evaluated once, however many instances there are.
 func (l *loader) decode(d *declaration) {
-	spec := specOf(d.Schema)
 	before := len(l.diags)
-	ctx := l.scope(l.referencesIn(d), d.forEach != nil)
-	broken := l.diags[before:].HasErrors()
-	if d.forEach != nil && d.failed {
+	ctx := l.scope(referencesIn(d.body), d.forEach != nil)
+	broken := l.diags[before:].HasErrors() || !d.sound
+	if d.forEach != nil && d.failed || len(d.instances) == 0 {
 		return
 	}
+	same, sameSchema, varying, varyingSchema := splitByEach(d.body, d.Schema)
+	c := conformer{registered: d.registered}
+	fixed := c.decode(same, sameSchema, specOf(sameSchema), ctx)
+	l.report(c.diags...)
+	broken = broken || c.diags.HasErrors() || !knownIn(fixed)
+	spec := specOf(varyingSchema)
 	for _, i := range d.instances {
 		ictx := ctx
 		if d.forEach != nil {
 			ictx = ctx.NewChild()
 			ictx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(i.key), "value": i.value})}
 		}
-		value, diags := hcldec.Decode(d.body, spec, ictx)
-		c := conformer{ctx: ictx, registered: d.registered}
-		value = c.object(value, d.Schema, d.body)
-		diags = append(diags, c.diags...)
-		l.report(diags...)
-		if diags.HasErrors() || broken || !d.sound {
-			continue
+		c := conformer{registered: d.registered}
+		attributes := c.decode(varying, varyingSchema, spec, ictx)
+		l.report(at(d, i, c.diags)...)
+		if broken || c.diags.HasErrors() || !knownIn(attributes) {
+			continue // it is wrong, or it depends on something that was reported where it failed
 		}
-		if !knownAll(value) {
-			continue // it depends on something that was reported where it failed
-		}
+		maps.Copy(attributes, fixed)
 		l.accept(d, Block{
-			Type: d.Name, Name: d.name, Key: i.key, Value: value,
+			Type: d.Name, Name: d.name, Key: i.key, Value: cty.ObjectVal(attributes),
 			DefRange: d.block.DefRange(), Ranges: d.ranges, Directory: l.directory,
 		})
 	}
 }
 
-// knownAll reports whether no part of a value is unknown; marked parts count.
-func knownAll(v cty.Value) bool {
-	return v.IsWhollyKnown()
+// splitByEach divides a body, and its schema with it, into what is the same for every instance of a block and what refers
+// to each.key or each.value.
+func splitByEach(body *hclsyntax.Body, s Schema) (same *hclsyntax.Body, sameSchema Schema, varying *hclsyntax.Body, varyingSchema Schema) {
+	same = &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: body.SrcRange, EndRange: body.EndRange}
+	varying = &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: body.SrcRange, EndRange: body.EndRange}
+	for _, a := range s.Attributes {
+		attr, set := body.Attributes[a.Name]
+		if set && mentionsEach(attr.Expr.Variables()) {
+			varying.Attributes[a.Name] = attr
+			varyingSchema.Attributes = append(varyingSchema.Attributes, a)
+			continue
+		}
+		if set {
+			same.Attributes[a.Name] = attr
+		}
+		sameSchema.Attributes = append(sameSchema.Attributes, a)
+	}
+	for _, b := range s.Blocks {
+		var blocks hclsyntax.Blocks
+		mentions := false
+		for _, block := range body.Blocks {
+			if block.Type == b.Name {
+				blocks = append(blocks, block)
+				mentions = mentions || mentionsEach(referencesIn(block.Body))
+			}
+		}
+		if mentions {
+			varying.Blocks = append(varying.Blocks, blocks...)
+			varyingSchema.Blocks = append(varyingSchema.Blocks, b)
+		} else {
+			same.Blocks = append(same.Blocks, blocks...)
+			sameSchema.Blocks = append(sameSchema.Blocks, b)
+		}
+	}
+	return same, sameSchema, varying, varyingSchema
+}
+
+func mentionsEach(references []hcl.Traversal) bool {
+	return slices.ContainsFunc(references, func(t hcl.Traversal) bool { return t.RootName() == "each" })
+}
+
+// knownIn reports whether no part of the values is unknown.
+func knownIn(attributes map[string]cty.Value) bool {
+	for _, v := range attributes {
+		if !v.IsWhollyKnown() {
+			return false
+		}
+	}
+	return true
 }
 
 // accept hands a checked block to its type and enters the outcome into the desired state.
@@ -70,7 +119,7 @@ func (l *loader) accept(d *declaration, b Block) {
 		return
 	}
 	value, diags := d.Decode(b)
-	l.report(diags...)
+	l.report(at(d, instance{key: b.Key}, diags)...)
 	if diags.HasErrors() {
 		return
 	}
@@ -97,19 +146,15 @@ func (l *loader) accept(d *declaration, b Block) {
 	}
 }
 
-// referencesIn returns every reference in the body of a block.
-func (l *loader) referencesIn(d *declaration) []hcl.Traversal {
+// referencesIn returns every reference in a body.
+func referencesIn(body *hclsyntax.Body) []hcl.Traversal {
 	var out []hcl.Traversal
-	var walk func(*hclsyntax.Body)
-	walk = func(body *hclsyntax.Body) {
-		for _, attr := range sortedAttributes(body) {
-			out = append(out, attr.Expr.Variables()...)
-		}
-		for _, block := range body.Blocks {
-			walk(block.Body)
-		}
+	for _, attr := range sortedAttributes(body) {
+		out = append(out, attr.Expr.Variables()...)
 	}
-	walk(d.body)
+	for _, block := range body.Blocks {
+		out = append(out, referencesIn(block.Body)...)
+	}
 	return out
 }
 
@@ -140,7 +185,15 @@ type conformer struct {
 	diags      hcl.Diagnostics
 }
 
-func (c *conformer) object(v cty.Value, s Schema, body *hclsyntax.Body) cty.Value {
+// decode evaluates a body and returns its parts in the shape of the schema.
+func (c *conformer) decode(body *hclsyntax.Body, s Schema, spec hcldec.Spec, ctx *hcl.EvalContext) map[string]cty.Value {
+	c.ctx = ctx
+	value, diags := hcldec.Decode(body, spec, ctx)
+	c.diags = append(c.diags, diags...)
+	return c.object(value, s, body)
+}
+
+func (c *conformer) object(v cty.Value, s Schema, body *hclsyntax.Body) map[string]cty.Value {
 	out := map[string]cty.Value{}
 	for _, a := range s.Attributes {
 		raw := cty.NullVal(cty.DynamicPseudoType)
@@ -171,20 +224,15 @@ func (c *conformer) object(v cty.Value, s Schema, body *hclsyntax.Body) cty.Valu
 		}
 		out[b.Name] = listOf(elements)
 	}
-	return cty.ObjectVal(out)
+	return out
 }
 
 func (c *conformer) nested(v cty.Value, b NestedBlock, body *hclsyntax.Body) cty.Value {
 	out := c.object(v, b.Schema, body)
-	if b.Label == "" {
-		return out
+	if b.Label != "" {
+		out["label"] = v.GetAttr("label")
 	}
-	attributes := out.AsValueMap()
-	if attributes == nil {
-		attributes = map[string]cty.Value{}
-	}
-	attributes["label"] = v.GetAttr("label")
-	return cty.ObjectVal(attributes)
+	return cty.ObjectVal(out)
 }
 
 // listOf returns a list where the elements have one type, else a tuple.
@@ -263,9 +311,12 @@ func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute)
 		c.fail(attr, "Connection expected", "%q takes a connection, connection.NAME, and this is %s.%s", a.Name, article(v.Type().FriendlyName()), wrote)
 		return cty.DynamicVal, false
 	}
+	if v.Type().Equals(a.Type) {
+		return v, true
+	}
 	converted, err := convert.Convert(v, a.Type)
 	if err != nil {
-		c.fail(attr, "Wrong type", "%q must be %s: %s.", a.Name, article(typeName(a.Type)), message(err))
+		c.fail(attr, "Wrong type", "%q must be %s%s.", a.Name, wanted(a.Type), mismatch(err, v.Type(), a.Type))
 		return cty.DynamicVal, false
 	}
 	return converted, true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcled"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -102,6 +103,9 @@ func describe(d *hcl.Diagnostic, sources Sources) Diagnostic {
 	if d.Severity == hcl.DiagWarning {
 		out.Severity = "warning"
 	}
+	if where, ok := hcl.DiagnosticExtra[located](d); ok {
+		out.Address = where.address
+	}
 	if d.Subject == nil {
 		return out
 	}
@@ -141,9 +145,7 @@ func snippetOf(d *hcl.Diagnostic, r hcl.Range, file *hcl.File) *Snippet {
 		// A long construct: its first line is enough to find it.
 		to = r.Start.Byte + len(strings.TrimRight(lines[0], "\r\n"))
 	}
-	if trimmed := strings.TrimRight(src[r.Start.Byte:to], "\r\n"); trimmed != "" {
-		to = r.Start.Byte + len(trimmed)
-	}
+	to = r.Start.Byte + len(strings.TrimRight(src[r.Start.Byte:to], "\r\n"))
 	end := len(src)
 	if i := strings.IndexByte(src[to:], '\n'); i >= 0 {
 		end = to + i
@@ -159,7 +161,7 @@ func snippetOf(d *hcl.Diagnostic, r hcl.Range, file *hcl.File) *Snippet {
 	if context := hcled.ContextString(file, r.Start.Byte); file.Nav != nil && context != "" {
 		s.Context = &context
 	}
-	if extra, ok := d.Extra.(interface{ CalledFunctionName() string }); ok && extra.CalledFunctionName() != "" {
+	if extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && extra.CalledFunctionName() != "" {
 		s.FunctionCall = &FunctionCall{CalledAs: extra.CalledFunctionName()}
 	}
 	return s

@@ -36,7 +36,7 @@ func (d Diagnostic) Text(o TextOptions) string {
 		p.rule, word = yellow, "Warning"
 	}
 	var lines []string
-	lines = append(lines, p.text(p.rule+bold, word+": ")+p.text(bold, d.Summary))
+	lines = append(lines, p.text(p.rule+bold, word+": ")+p.text(bold, printable(d.Summary)))
 	if where := d.where(p); len(where) > 0 {
 		lines = append(lines, "")
 		lines = append(lines, where...)
@@ -58,17 +58,17 @@ func (d Diagnostic) Text(o TextOptions) string {
 func (d Diagnostic) where(p paint) []string {
 	var lines []string
 	if d.Address != "" {
-		lines = append(lines, "  with "+d.Address+",")
+		lines = append(lines, "  with "+printable(d.Address)+",")
 	}
 	if d.Range == nil {
 		return lines
 	}
-	on := fmt.Sprintf("  on %s line %d", d.Range.Filename, d.Range.Start.Line)
+	on := fmt.Sprintf("  on %s line %d", printable(d.Range.Filename), d.Range.Start.Line)
 	if d.Snippet == nil {
 		return append(lines, on+".")
 	}
 	if d.Snippet.Context != nil {
-		on += ", in " + *d.Snippet.Context
+		on += ", in " + printable(*d.Snippet.Context)
 	}
 	lines = append(lines, on+":")
 	lines = append(lines, d.Snippet.lines(p)...)
@@ -96,7 +96,9 @@ func (s Snippet) lines(p paint) []string {
 			continue
 		}
 		out = append(out, number+before+culprit+after)
-		if mark := strings.TrimSpace(culprit); mark != "" {
+		mark := strings.TrimSpace(culprit)
+		atEnd := s.HighlightStartOffset == s.HighlightEndOffset && i == 0 // what is missing stands at the end of its line
+		if mark != "" || atEnd {
 			indent := culprit[:len(culprit)-len(strings.TrimLeft(culprit, " "))]
 			out = append(out, strings.Repeat(" ", len(number)+uniseg.StringWidth(before+indent))+strings.Repeat("^", max(uniseg.StringWidth(mark), 1)))
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,12 +37,7 @@ func (l *loader) declareLocals(d *declaration) {
 
 // resolveAll resolves what nothing may refer to as well, so that every mistake is found.
 func (l *loader) resolveAll() {
-	var names []string
-	for name := range l.locals {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(l.locals)) {
 		l.resolveLocal(name, l.locals[name].attr.NameRange)
 	}
 	for _, d := range l.declarations {
@@ -90,21 +86,21 @@ func (l *loader) scope(references []hcl.Traversal, each bool) *hcl.EvalContext {
 func (l *loader) checkReference(t hcl.Traversal) (name string, ok bool) {
 	root := t.RootName()
 	at := t.SourceRange()
-	candidates, known := l.namesUnder(root)
-	if !known {
+	if !l.isRoot(root) {
 		l.unknownRoot(root, at)
 		return "", false
 	}
 	if len(t) < 2 {
-		l.errorAt(at, "Incomplete reference", "%q must be followed by a name: %s.NAME.%s", root, root, hint("", candidates, " There are"))
+		l.incomplete(root, at)
 		return "", false
 	}
 	name, ok = stepName(t[1])
 	if !ok {
-		l.errorAt(at, "Incomplete reference", "%q must be followed by a name: %s.NAME.", root, root)
+		l.incomplete(root, at)
 		return "", false
 	}
-	if !slices.Contains(candidates, name) {
+	if !l.isDeclared(root, name) {
+		candidates := l.namesUnder(root)
 		what := fmt.Sprintf("There is no %s.%s.", root, name)
 		if near := suggest(name, candidates); near != "" {
 			what += fmt.Sprintf(" Did you mean %s.%s?", root, near)
@@ -120,6 +116,14 @@ func (l *loader) checkReference(t hcl.Traversal) (name string, ok bool) {
 		return name, false
 	}
 	return name, true
+}
+
+func (l *loader) incomplete(root string, at hcl.Range) {
+	declared := ""
+	if candidates := l.namesUnder(root); len(candidates) > 0 {
+		declared = fmt.Sprintf(" Declared are: %s.", list(candidates))
+	}
+	l.errorAt(at, "Incomplete reference", "%q must be followed by a name: %s.NAME.%s", root, root, declared)
 }
 
 // checkSteps checks what follows TYPE.NAME: a for_each key where the block has for_each, and nothing after that.
@@ -139,12 +143,14 @@ func (l *loader) checkSteps(d *declaration, t hcl.Traversal) bool {
 		if d.failed || d.visiting {
 			return false
 		}
-		if !slices.ContainsFunc(instances, func(i instance) bool { return i.key == key }) {
-			var keys []string
+		if d.keys == nil {
+			d.keys = make(map[string]bool, len(instances))
 			for _, i := range instances {
-				keys = append(keys, i.key)
+				d.keys[i.key] = true
 			}
-			l.errorAt(at, "Unknown key", "%s has no key %q.%s", d.address(), key, hint(key, keys, "Its keys are"))
+		}
+		if !d.keys[key] {
+			l.errorAt(at, "Unknown key", "%s has no key %q.%s", d.address(), key, hint(key, sortedKeys(d.keys), "Its keys are"))
 			return false
 		}
 		rest = rest[1:]
@@ -159,30 +165,42 @@ func (l *loader) checkSteps(d *declaration, t hcl.Traversal) bool {
 	return false
 }
 
-// namesUnder returns what may follow a root; false where there is no such root.
-func (l *loader) namesUnder(root string) ([]string, bool) {
-	var names []string
+// isRoot reports whether a reference may begin with a word.
+func (l *loader) isRoot(word string) bool {
+	if word == "var" || word == "local" {
+		return true
+	}
+	e, ok := l.entries[word]
+	return ok && !e.single && e.Label != "" && word != "variable"
+}
+
+// isDeclared reports whether there is something under a root.
+func (l *loader) isDeclared(root, name string) bool {
 	switch root {
 	case "var":
-		for name := range l.variables {
-			names = append(names, name)
-		}
-		return names, true
+		return l.variables[name] != nil
 	case "local":
-		for name := range l.locals {
-			names = append(names, name)
-		}
-		return names, true
+		return l.locals[name] != nil
+	default:
+		return l.byAddress[root+"."+name] != nil
 	}
-	if e, ok := l.entries[root]; !ok || e.single || e.Label == "" || root == "variable" {
-		return nil, false
+}
+
+// namesUnder returns what may follow a root.
+func (l *loader) namesUnder(root string) []string {
+	switch root {
+	case "var":
+		return l.variableNames()
+	case "local":
+		return slices.Sorted(maps.Keys(l.locals))
 	}
+	var names []string
 	for _, d := range l.declarations {
 		if d.Name == root {
 			names = append(names, d.name)
 		}
 	}
-	return names, true
+	return names
 }
 
 func howToDeclare(root, name string) string {
@@ -209,7 +227,7 @@ func (l *loader) unknownRoot(root string, at hcl.Range) {
 	default:
 		roots := []string{"var", "local"}
 		for name := range l.entries {
-			if _, ok := l.namesUnder(name); ok {
+			if l.isRoot(name) {
 				roots = append(roots, name)
 			}
 		}
@@ -244,14 +262,7 @@ func spelling(t hcl.Traversal) string {
 		case hcl.TraverseAttr:
 			b.WriteString("." + step.Name)
 		case hcl.TraverseIndex:
-			switch {
-			case step.Key.IsNull() || !step.Key.IsKnown():
-				b.WriteString("[...]")
-			case step.Key.Type() == cty.String:
-				fmt.Fprintf(&b, "[%q]", step.Key.AsString())
-			case step.Key.Type() == cty.Number:
-				fmt.Fprintf(&b, "[%s]", step.Key.AsBigFloat().Text('g', -1))
-			}
+			b.WriteString("[" + spellKey(step.Key) + "]")
 		case hcl.TraverseSplat:
 			b.WriteString("[*]")
 		}

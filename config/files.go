@@ -57,8 +57,13 @@ func (l *loader) readFiles() {
 }
 
 func (l *loader) parse(name string, src []byte) *hclsyntax.Body {
+	if at, deep := tooDeep(src, name); deep {
+		l.sources[name] = &hcl.File{Bytes: src}
+		l.errorAt(at, "Nested too deeply", "Brackets nest more than %d deep here.", deepestNesting)
+		return nil
+	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	l.report(diags...)
+	l.report(withoutEchoes(diags)...)
 	if file == nil {
 		l.sources[name] = &hcl.File{Bytes: src}
 		return nil

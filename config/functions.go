@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -14,10 +15,13 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// HoursPerMonth turns a price an hour into a price a month. It is the month that the provider's price script reckons
+// hoursPerMonth turns a price an hour into a price a month. It is the month that the provider's price script reckons
 // with: 429,909 blocks of 6.117 seconds are 30.437 days (akash-network/helm-charts, provider 6.0.5,
 // price_script_generic.sh: blocks_per_month).
-const HoursPerMonth = 30.437 * 24
+const hoursPerMonth = "730.488"
+
+// priceDecimals is how exact per_hour is.
+const priceDecimals = 12
 
 // largestFile bounds what file() reads into a value.
 const largestFile = 4 << 20
@@ -40,7 +44,9 @@ func functions(directory string, environ []string) map[string]function.Function 
 func standardFunctions() map[string]function.Function {
 	return map[string]function.Function{
 		"abs":             stdlib.AbsoluteFunc,
-		"can":             tryfunc.CanFunc,
+		"alltrue":         truthFunction("Returns whether every element of a list is true.", true),
+		"anytrue":         truthFunction("Returns whether any element of a list is true.", false),
+		"can":             described(tryfunc.CanFunc, "Returns whether an expression can be evaluated without an error.", "expression"),
 		"ceil":            stdlib.CeilFunc,
 		"chomp":           stdlib.ChompFunc,
 		"chunklist":       stdlib.ChunklistFunc,
@@ -52,6 +58,7 @@ func standardFunctions() map[string]function.Function {
 		"csvdecode":       stdlib.CSVDecodeFunc,
 		"distinct":        stdlib.DistinctFunc,
 		"element":         stdlib.ElementFunc,
+		"endswith":        stringTest("Returns whether a string ends with a suffix.", "suffix", strings.HasSuffix),
 		"flatten":         stdlib.FlattenFunc,
 		"floor":           stdlib.FloorFunc,
 		"format":          stdlib.FormatFunc,
@@ -83,24 +90,64 @@ func standardFunctions() map[string]function.Function {
 		"slice":           stdlib.SliceFunc,
 		"sort":            stdlib.SortFunc,
 		"split":           stdlib.SplitFunc,
+		"startswith":      stringTest("Returns whether a string begins with a prefix.", "prefix", strings.HasPrefix),
+		"strcontains":     stringTest("Returns whether a string contains another.", "substring", strings.Contains),
 		"strrev":          stdlib.ReverseFunc,
 		"substr":          stdlib.SubstrFunc,
 		"title":           stdlib.TitleFunc,
-		"tobool":          stdlib.MakeToFunc(cty.Bool),
-		"tolist":          stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-		"tomap":           stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-		"tonumber":        stdlib.MakeToFunc(cty.Number),
-		"toset":           stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
-		"tostring":        stdlib.MakeToFunc(cty.String),
+		"tobool":          described(stdlib.MakeToFunc(cty.Bool), "Converts a value to a bool; one that cannot be is an error.", "value"),
+		"tolist":          described(stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), "Converts a value to a list; one that cannot be is an error.", "value"),
+		"tomap":           described(stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), "Converts a value to a map; one that cannot be is an error.", "value"),
+		"tonumber":        described(stdlib.MakeToFunc(cty.Number), "Converts a value to a number; one that cannot be is an error.", "value"),
+		"toset":           described(stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), "Converts a value to a set; one that cannot be is an error.", "value"),
+		"tostring":        described(stdlib.MakeToFunc(cty.String), "Converts a value to a string; one that cannot be is an error.", "value"),
 		"trim":            stdlib.TrimFunc,
 		"trimprefix":      stdlib.TrimPrefixFunc,
 		"trimspace":       stdlib.TrimSpaceFunc,
 		"trimsuffix":      stdlib.TrimSuffixFunc,
-		"try":             tryfunc.TryFunc,
+		"try":             described(tryfunc.TryFunc, "Returns the first of its arguments that can be evaluated without an error.", "expressions"),
 		"upper":           stdlib.UpperFunc,
 		"values":          stdlib.ValuesFunc,
 		"zipmap":          stdlib.ZipmapFunc,
 	}
+}
+
+// described gives a function our words.
+func described(f function.Function, what string, parameters ...string) function.Function {
+	return f.WithNewDescriptions(what, parameters)
+}
+
+// truthFunction looks through a list of bools for one that is not as wanted (all), or that is true (any).
+func truthFunction(what string, all bool) function.Function {
+	return function.New(&function.Spec{
+		Description: what,
+		Params:      []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},
+		Type:        function.StaticReturnType(cty.Bool),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			for it := args[0].ElementIterator(); it.Next(); {
+				_, v := it.Element()
+				switch {
+				case !v.IsKnown():
+					return cty.UnknownVal(cty.Bool), nil
+				case (!v.IsNull() && v.True()) != all:
+					return cty.BoolVal(!all), nil
+				}
+			}
+			return cty.BoolVal(all), nil
+		},
+	})
+}
+
+// stringTest is a function of two strings that answers true or false.
+func stringTest(what, second string, test func(s, part string) bool) function.Function {
+	return function.New(&function.Spec{
+		Description: what,
+		Params:      []function.Parameter{{Name: "string", Type: cty.String}, {Name: second, Type: cty.String}},
+		Type:        function.StaticReturnType(cty.Bool),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return cty.BoolVal(test(args[0].AsString(), args[1].AsString())), nil
+		},
+	})
 }
 
 // lengthFunction counts the elements of a collection, or the characters of a string.
@@ -216,7 +263,8 @@ func perHourFunction() function.Function {
 		Params:      []function.Parameter{{Name: "usd", Type: cty.Number}},
 		Type:        function.StaticReturnType(cty.Number),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return args[0].Multiply(cty.MustParseNumberVal("730.488")), nil
+			month := args[0].Multiply(cty.MustParseNumberVal(hoursPerMonth)).AsBigFloat()
+			return cty.ParseNumberVal(month.Text('f', priceDecimals)) // 730.488 has no exact binary form
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // acceptNode enters a node, which must have a name of its own and be the only primary.
@@ -112,7 +113,7 @@ func sortedKeys(set map[string]bool) []string {
 // withoutSecrets returns the diagnostic, its detail replaced where it may repeat a sensitive value: the error of a
 // function may quote what the function was given.
 func withoutSecrets(d *hcl.Diagnostic) *hcl.Diagnostic {
-	extra, ok := d.Extra.(interface{ FunctionCallError() error })
+	extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 	if !ok || extra.FunctionCallError() == nil || d.Expression == nil {
 		return d
 	}

@@ -15,7 +15,7 @@ const largestSessions = 1000
 // character (ssh(1): a destination is [user@]hostname or a URI; -J takes a list separated by commas).
 var (
 	userPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.$@\\-]*$`)
-	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_:\[][A-Za-z0-9_.:%\]-]*$`)
+	hostPattern = regexp.MustCompile(`^[A-Za-z0-9_:][A-Za-z0-9_.:%-]*$`)
 	jumpPattern = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.$\\-]*@)?[A-Za-z0-9_:\[][A-Za-z0-9_.:%\]-]*$`)
 )
 

@@ -39,7 +39,7 @@ func Load(directory string, o Options) (Desired, Sources, hcl.Diagnostics) {
 		l.resolveAll()
 		l.decodeAll()
 	}
-	diags := settle(l.diags)
+	diags := l.settle()
 	if diags.HasErrors() {
 		return Desired{}, l.sources, diags
 	}
@@ -101,6 +101,8 @@ type declaration struct {
 	failed    bool
 	instances []instance
 	reference cty.Value
+	// keys are those of the instances; nil until they are asked for.
+	keys map[string]bool
 }
 
 // instance is one of the blocks that for_each makes, or the only one.
@@ -166,7 +168,7 @@ func expandHome(p string, environ []string) string {
 }
 
 // settle orders diagnostics by place and leaves out repetitions: a mistake in a block with for_each is one mistake.
-func settle(diags hcl.Diagnostics) hcl.Diagnostics {
+func (l *loader) settle() hcl.Diagnostics {
 	type identity struct {
 		severity         hcl.DiagnosticSeverity
 		summary, detail  string
@@ -175,7 +177,7 @@ func settle(diags hcl.Diagnostics) hcl.Diagnostics {
 	}
 	seen := map[identity]bool{}
 	var out hcl.Diagnostics
-	for _, d := range diags {
+	for _, d := range l.diags {
 		id := identity{severity: d.Severity, summary: d.Summary}
 		if d.Subject == nil {
 			id.detail = d.Detail
@@ -184,7 +186,7 @@ func settle(diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 		if !seen[id] {
 			seen[id] = true
-			out = append(out, withoutSecrets(d))
+			out = append(out, l.improve(withoutSecrets(d)))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *hcl.Diagnostic) int {

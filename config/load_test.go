@@ -62,3 +62,19 @@ func TestValid(t *testing.T) {
 		})
 	}
 }
+
+// write makes a configuration directory.
+func write(t testing.TB, files map[string]string) string {
+	t.Helper()
+	directory := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(directory, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -18,7 +19,9 @@ func (l *loader) collect() {
 		l.lint(body)
 		for _, attr := range sortedAttributes(body) {
 			detail := "An argument stands inside a block."
-			if near := suggest(attr.Name, l.typeNames()); near != "" || l.entries[attr.Name].Name != "" {
+			if owners := l.ownersOf(attr.Name); len(owners) > 0 {
+				detail += fmt.Sprintf(" %q is an argument of: %s.", attr.Name, list(owners))
+			} else if near := suggest(attr.Name, l.typeNames()); near != "" || l.entries[attr.Name].Name != "" {
 				detail += fmt.Sprintf(" To write a block, leave out the equals sign: %s { ... }", firstOf(near, attr.Name))
 			}
 			l.errorAt(attr.NameRange, "Argument outside of a block", "%s", detail)
@@ -27,6 +30,17 @@ func (l *loader) collect() {
 			l.collectBlock(block)
 		}
 	}
+}
+
+// ownersOf returns the block types that have an argument.
+func (l *loader) ownersOf(argument string) []string {
+	var owners []string
+	for name, e := range l.entries {
+		if hasAttribute(e.Schema, argument) {
+			owners = append(owners, name)
+		}
+	}
+	return owners
 }
 
 func firstOf(words ...string) string {
@@ -86,15 +100,21 @@ func (l *loader) checkLabel(word, label string, block *hclsyntax.Block) bool {
 	case label == "" && len(block.Labels) > 0:
 		l.errorAt(block.LabelRanges[0], "Unexpected label", "A %s block has no label; write %s { ... }", word, word)
 	case label != "" && len(block.Labels) == 0:
-		l.errorAt(block.TypeRange, "Missing label", "A %s block needs a label, %s; write %s \"%s\" { ... }", word, label, word, exampleLabel(label))
+		l.errorAt(block.TypeRange, "Missing label", "A %s block needs a label (%s); write %s \"%s\" { ... }", word, brief(label), word, exampleLabel(label))
 	case label != "" && len(block.Labels) > 1:
-		l.errorAt(block.LabelRanges[1], "Unexpected label", "A %s block has one label, %s.", word, label)
+		l.errorAt(block.LabelRanges[1], "Unexpected label", "A %s block has one label (%s).", word, brief(label))
 	case label != "" && !namePattern.MatchString(block.Labels[0]):
 		l.errorAt(block.LabelRanges[0], "Invalid name", "%q is not a name. A name begins with a letter or underscore and has only letters, digits, underscores and hyphens.", block.Labels[0])
 	default:
 		return true
 	}
 	return false
+}
+
+// brief returns the first part of a label's description.
+func brief(label string) string {
+	first, _, _ := strings.Cut(label, ";")
+	return first
 }
 
 func exampleLabel(label string) string {
@@ -138,6 +158,7 @@ func (l *loader) admit(d *declaration) {
 // the mistakes that are left. The ranges of its arguments go into ranges under their paths.
 func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.Range, path string, ranges map[string]hcl.Range) (*hclsyntax.Body, bool) {
 	sound := true
+	meant := map[string]bool{} // a word that was misspelt is not missing as well
 	out := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: body.SrcRange, EndRange: body.EndRange}
 	for _, attr := range sortedAttributes(body) {
 		switch {
@@ -149,6 +170,7 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 			l.errorAt(attr.NameRange, "Block expected", "%q is a block, not an argument; leave out the equals sign: %s { ... }", attr.Name, attr.Name)
 		default:
 			sound = false
+			meant[suggest(attr.Name, namesIn(s))] = true
 			l.errorAt(attr.NameRange, "Unknown argument", "%s has no argument %q.%s", what, attr.Name, hint(attr.Name, namesIn(s), "It takes"))
 		}
 	}
@@ -163,6 +185,7 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 			continue
 		case !ok:
 			sound = false
+			meant[suggest(block.Type, namesIn(s))] = true
 			l.errorAt(block.TypeRange, "Unknown block", "%s has no block %q.%s", what, block.Type, hint(block.Type, namesIn(s), "It takes"))
 			continue
 		case count[block.Type] > 0 && !nested.Repeatable:
@@ -190,13 +213,13 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 		out.Blocks = append(out.Blocks, &copied)
 	}
 	for _, a := range s.Attributes {
-		if _, set := body.Attributes[a.Name]; a.Required && !set && !hasBlockNamed(body, a.Name) {
+		if _, set := body.Attributes[a.Name]; a.Required && !set && !meant[a.Name] && !hasBlockNamed(body, a.Name) {
 			sound = false
 			l.errorAt(header, "Missing argument", "%s needs %q, which is not set%s.", what, a.Name, choices(a))
 		}
 	}
 	for _, b := range s.Blocks {
-		if _, set := body.Attributes[b.Name]; b.Required && count[b.Name] == 0 && !set && !hasBlockNamed(body, b.Name) {
+		if _, set := body.Attributes[b.Name]; b.Required && count[b.Name] == 0 && !set && !meant[b.Name] && !hasBlockNamed(body, b.Name) {
 			sound = false
 			l.errorAt(header, "Missing block", "%s needs a %s { ... } block.", what, b.Name)
 		}

@@ -2,15 +2,15 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 )
 
-// typeName returns a type as it is written in a variable's type, or in words where it cannot be written there.
-func typeName(t cty.Type) string {
+// TypeName returns a type as it is written in a variable's type, or in words where it cannot be written there.
+func TypeName(t cty.Type) string {
 	switch {
 	case t == cty.String:
 		return "string"
@@ -23,21 +23,21 @@ func typeName(t cty.Type) string {
 	case t.IsCapsuleType():
 		return t.FriendlyName()
 	case t.IsListType():
-		return "list(" + typeName(t.ElementType()) + ")"
+		return "list(" + TypeName(t.ElementType()) + ")"
 	case t.IsSetType():
-		return "set(" + typeName(t.ElementType()) + ")"
+		return "set(" + TypeName(t.ElementType()) + ")"
 	case t.IsMapType():
-		return "map(" + typeName(t.ElementType()) + ")"
+		return "map(" + TypeName(t.ElementType()) + ")"
 	case t.IsTupleType():
 		var parts []string
 		for _, e := range t.TupleElementTypes() {
-			parts = append(parts, typeName(e))
+			parts = append(parts, TypeName(e))
 		}
 		return "tuple([" + strings.Join(parts, ", ") + "])"
 	case t.IsObjectType():
 		var parts []string
 		for name, e := range t.AttributeTypes() {
-			inner := typeName(e)
+			inner := TypeName(e)
 			if t.AttributeOptional(name) {
 				inner = "optional(" + inner + ")"
 			}
@@ -58,27 +58,57 @@ func article(noun string) string {
 	return "a " + noun
 }
 
-// message returns what cty says of a failed conversion, with the path to the part that failed.
-func message(err error) string {
-	var pathError cty.PathError
-	if !errors.As(err, &pathError) || len(pathError.Path) == 0 {
-		return err.Error()
+// wanted returns a type for "must be ...".
+func wanted(t cty.Type) string {
+	switch t {
+	case cty.Bool:
+		return "true or false"
+	case cty.DynamicPseudoType:
+		return "a value"
+	default:
+		return article(TypeName(t))
 	}
+}
+
+// mismatch says, after "must be ...", why a conversion failed.
+func mismatch(err error, got, want cty.Type) string {
+	var pathError cty.PathError
+	if errors.As(err, &pathError) && len(pathError.Path) > 0 {
+		return ": " + spellPath(pathError.Path) + ": " + pathError.Error()
+	}
+	if got == cty.String && want.IsPrimitiveType() {
+		return ", and this string is not"
+	}
+	if got.IsPrimitiveType() || want.IsPrimitiveType() || got.IsCapsuleType() {
+		return ", and this is " + article(got.FriendlyName())
+	}
+	return ": " + err.Error()
+}
+
+// spellPath returns the way to a part of a value: .name or ["key"].
+func spellPath(path cty.Path) string {
 	var b strings.Builder
-	for _, step := range pathError.Path {
+	for _, step := range path {
 		switch step := step.(type) {
 		case cty.GetAttrStep:
 			b.WriteString("." + step.Name)
 		case cty.IndexStep:
-			switch {
-			case step.Key.IsMarked() || !step.Key.IsKnown() || step.Key.IsNull():
-				b.WriteString("[...]")
-			case step.Key.Type() == cty.String:
-				fmt.Fprintf(&b, "[%q]", step.Key.AsString())
-			case step.Key.Type() == cty.Number:
-				fmt.Fprintf(&b, "[%s]", step.Key.AsBigFloat().Text('g', -1))
-			}
+			b.WriteString("[" + spellKey(step.Key) + "]")
 		}
 	}
-	return "in " + b.String() + ", " + pathError.Error()
+	return b.String()
+}
+
+// spellKey returns an index as it is written.
+func spellKey(key cty.Value) string {
+	switch {
+	case key.IsMarked() || !key.IsKnown() || key.IsNull():
+		return "..."
+	case key.Type() == cty.String:
+		return strconv.Quote(key.AsString())
+	case key.Type() == cty.Number:
+		return key.AsBigFloat().Text('g', -1)
+	default:
+		return "..."
+	}
 }

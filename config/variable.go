@@ -53,10 +53,11 @@ func (l *loader) declareVariable(d *declaration) {
 	if attr, ok := d.body.Attributes["default"]; ok {
 		value, diags := attr.Expr.Value(&hcl.EvalContext{Functions: l.functions.Functions})
 		l.report(diags...)
-		v.fallback = cty.DynamicVal
+		fallback := cty.DynamicVal
 		if sound && !diags.HasErrors() {
-			v.fallback = l.fit(v, assigned{value: value, source: "its default", at: attr.Expr.Range()})
+			fallback = l.fit(v, assigned{value: value, source: "its default", at: attr.Expr.Range()})
 		}
+		v.fallback = fallback
 	}
 }
 
@@ -93,6 +94,11 @@ func (l *loader) parseText(v *variable, a assigned) assigned {
 		return a
 	}
 	name := fmt.Sprintf("<value of var.%s>", v.name)
+	if _, deep := tooDeep([]byte(a.text), name); deep {
+		l.report(problem("Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep in the value of %q, given by %s.", deepestNesting, v.name, a.source)))
+		a.value = cty.DynamicVal
+		return a
+	}
 	expr, diags := hclsyntax.ParseExpression([]byte(a.text), name, hcl.InitialPos)
 	var value cty.Value
 	if !diags.HasErrors() {
@@ -106,7 +112,7 @@ func (l *loader) parseText(v *variable, a assigned) assigned {
 	}
 	a.value = cty.DynamicVal
 	if v.sensitive {
-		l.report(problem("Invalid value for a variable", fmt.Sprintf("The value of %q, given by %s, is not an expression. It must be a constant of type %s.", v.name, a.source, typeName(v.typ))))
+		l.report(problem("Invalid value for a variable", fmt.Sprintf("The value of %q, given by %s, is not an expression. It must be a constant of type %s.", v.name, a.source, TypeName(v.typ))))
 		return a
 	}
 	l.sources[name] = &hcl.File{Bytes: []byte(a.text)}
@@ -124,7 +130,7 @@ func (l *loader) fit(v *variable, a assigned) cty.Value {
 		if v.fallback != cty.NilVal {
 			return v.fallback
 		}
-		l.misfit(v, a, "null is not allowed: the variable has nullable = false")
+		l.misfit(v, a, "; null is not allowed, for the variable has nullable = false")
 		return cty.DynamicVal
 	}
 	if v.defaults != nil {
@@ -132,16 +138,20 @@ func (l *loader) fit(v *variable, a assigned) cty.Value {
 	}
 	converted, err := convert.Convert(value, v.typ)
 	if err != nil {
-		l.misfit(v, a, message(err))
+		l.misfit(v, a, mismatch(err, value.Type(), v.typ))
 		return cty.DynamicVal
 	}
 	return converted
 }
 
-// misfit reports a value of the wrong type; the place of a sensitive value is named but not shown.
+// misfit reports a value of the wrong type; of a sensitive value the declaration is
+// shown, not the value.
 func (l *loader) misfit(v *variable, a assigned, why string) {
-	d := problem("Invalid value for a variable", fmt.Sprintf("The value of %q, given by %s, must be %s: %s.", v.name, a.source, article(typeName(v.typ)), why))
-	if a.at.Filename != "" && !v.sensitive {
+	d := problem("Invalid value for a variable", fmt.Sprintf("The value of %q, given by %s, must be %s%s.", v.name, a.source, wanted(v.typ), why))
+	switch {
+	case v.sensitive:
+		d.Subject = v.declared.block.DefRange().Ptr()
+	case a.at.Filename != "":
 		d.Subject = a.at.Ptr()
 	}
 	l.report(d)

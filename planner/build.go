@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 
 	"upkeep/config"
 	"upkeep/providers"
@@ -117,6 +118,9 @@ func diff(resources []providers.Resource, in providers.Input) (providers.Outcome
 	for _, resource := range resources {
 		address := resource.Address()
 		outcome := resource.Diff(in)
+		all.Findings = slices.Grow(all.Findings, len(outcome.Findings))
+		all.Objects = slices.Grow(all.Objects, len(outcome.Objects))
+		all.Steps = slices.Grow(all.Steps, len(outcome.Steps))
 		for _, finding := range outcome.Findings {
 			if finding.Address == (providers.Address{}) {
 				finding.Address = address

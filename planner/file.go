@@ -64,7 +64,7 @@ func Decode(data []byte, types []providers.Type) (Plan, error) {
 	}
 	p := file.Plan
 	p.Request = file.Request.Request
-	if p.Request.Desired, err = restore(file.Request.Desired, types); err != nil {
+	if p.Request.Desired, err = config.Restore(file.Request.Desired, blockTypes(types)); err != nil {
 		return Plan{}, fmt.Errorf("the plan file's configuration cannot be read: %w; make the plan again with `upkeep plan -out=FILE`", err)
 	}
 	for name, node := range p.Request.World.Nodes {
@@ -120,37 +120,10 @@ func Verify(p Plan, types []providers.Type) error {
 	return err
 }
 
-// restore reads back the JSON of a desired state; the registered types restore their own blocks.
-func restore(data json.RawMessage, types []providers.Type) (config.Desired, error) {
-	var file struct {
-		config.Desired
-		Resources []struct {
-			config.Declared
-			Value json.RawMessage `json:"value"`
-		} `json:"resources"`
-	}
-	in := json.NewDecoder(bytes.NewReader(data))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&file); err != nil {
-		return config.Desired{}, err
-	}
-	desired := file.Desired
-	for _, resource := range file.Resources {
-		value, err := restoreValue(resource.Type, resource.Value, types)
-		if err != nil {
-			return config.Desired{}, fmt.Errorf("%s.%s (%s): %w", resource.Type, resource.Name, resource.Position, err)
-		}
-		resource.Declared.Value = value
-		desired.Resources = append(desired.Resources, resource.Declared)
-	}
-	return desired, nil
-}
-
-func restoreValue(name string, data json.RawMessage, types []providers.Type) (any, error) {
+func blockTypes(types []providers.Type) []config.BlockType {
+	out := make([]config.BlockType, 0, len(types))
 	for _, t := range types {
-		if t.Name == name && t.Restore != nil {
-			return t.Restore(data)
-		}
+		out = append(out, t.BlockType)
 	}
-	return nil, fmt.Errorf("this upkeep does not know the block type %q", name)
+	return out
 }

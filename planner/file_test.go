@@ -57,7 +57,7 @@ func TestPlanFileRefused(t *testing.T) {
 		"cut off":                 {good[:len(good)/2], "not a plan file"},
 		"another major version":   {replace(`"format_version":"1.0"`, `"format_version":"2.0"`), "format version 2.0 and this upkeep reads 1.x"},
 		"a word we do not know":   {replace(`"format_version":"1.0"`, `"format_version":"1.0","extra":1`), "unknown field"},
-		"an unknown block type":   {replace(`"type":"widget"`, `"type":"gadget"`), `does not know the block type "gadget"`},
+		"an unknown block type":   {replace(`"type":"widget"`, `"type":"gadget"`), `has no block type "gadget"`},
 		"something behind":        {good + "{}", "not a plan file"},
 		"facts of another node":   {replace(`"cp1":{"name":"cp1"`, `"cp1":{"name":"cp2"`), `facts of node "cp1" are not its own`},
 		"no facts":                {replace(`"cp1":{"name":"cp1"`, `"cp9":null,"cp1":{"name":"cp1"`), `facts of node "cp9"`},

@@ -110,7 +110,11 @@ func (b build) stamp(source string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			inputs = append(inputs, files...)
+			for _, file := range files {
+				if !strings.HasSuffix(file, "_test.go") {
+					inputs = append(inputs, file)
+				}
+			}
 		}
 	default:
 		inputs = []string{filepath.Join(source, b.dir, "go.mod"), filepath.Join(source, b.dir, "go.sum")}

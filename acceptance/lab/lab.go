@@ -18,8 +18,11 @@ const DefaultValidity = 720 * time.Hour
 // Options say what lab to bring up.
 type Options struct {
 	// Validity is the life of every certificate but the CAs', now and after each renewal by kubeadm; 0 stands for
-	// DefaultValidity. A lab that is up with another validity is made anew.
+	// DefaultValidity.
 	Validity time.Duration
+	// Recreate allows Up to remove a finished lab that differs from what is asked for, and make another. Without it Up
+	// refuses: somebody may be using that lab.
+	Recreate bool
 	// Progress is told what is being done, a line at a time. It may be nil.
 	Progress func(line string)
 }
@@ -43,6 +46,18 @@ type made struct {
 	Base     string `json:"base"`
 }
 
+// differs names what a wanted lab has otherwise than the one at hand; "" if nothing. The base is not compared: the
+// distribution's archives change every day.
+func (want made) differs(have made) string {
+	switch {
+	case want.Validity != have.Validity:
+		return fmt.Sprintf("validity (it has %s, asked for is %s)", have.Validity, want.Validity)
+	case want.Programs != have.Programs:
+		return "programs (their sources or versions have changed since)"
+	}
+	return ""
+}
+
 func newLab(c cache, progress func(string)) *Lab {
 	return &Lab{Nodes: slices.Clone(controlPlanes), Bastion: bastion, cache: c, progress: progress}
 }
@@ -54,8 +69,8 @@ func (l *Lab) say(format string, args ...any) {
 }
 
 // Up brings the lab up and returns when all three nodes are Ready: it installs and builds what is missing, starts what is
-// stopped, and makes a new cluster if there is none, none was finished, or opts ask for another. Where the lab cannot run
-// the error says why. The lab stays up when the caller ends.
+// stopped, and makes a new cluster if there is none or none was finished. It never replaces a finished lab unless opts
+// allow it. Where the lab cannot run the error says why. The lab stays up when the caller ends.
 func Up(ctx context.Context, opts Options) (*Lab, error) {
 	machine, err := inspect()
 	if err != nil {
@@ -84,9 +99,20 @@ func Up(ctx context.Context, opts Options) (*Lab, error) {
 	if want.Programs, err = c.buildPrograms(ctx, l.say); err != nil {
 		return nil, err
 	}
-	if have, err := l.readMade(); err == nil && have.Validity == want.Validity && have.Programs == want.Programs {
+	have, err := l.readMade()
+	switch {
+	case err == nil && want.differs(have) == "":
 		l.made = have
 		return l, l.resume(ctx)
+	case err == nil && !opts.Recreate:
+		return nil, fmt.Errorf("a lab is up that differs in its %s: keep it by asking for the same, or replace it with: go run ./cmd/lab up -recreate", want.differs(have))
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return nil, err
+	}
+	if other, err := c.foreignMounts(); err != nil {
+		return nil, err
+	} else if len(other) > 0 && !opts.Recreate {
+		return nil, fmt.Errorf("this machine holds a lab of another directory already, at %s: remove it with: go run ./cmd/lab down", other[0])
 	}
 	if err := l.tearDown(ctx); err != nil {
 		return nil, err

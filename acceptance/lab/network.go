@@ -146,3 +146,14 @@ func unmount(only string) error {
 	}
 	return nil
 }
+
+// foreignMounts lists the lab's mounts that do not lie in this cache: another cache's lab is up.
+func (c cache) foreignMounts() ([]string, error) {
+	points, err := mounts()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(points, func(point string) bool {
+		return strings.HasPrefix(point, c.at("state")+"/")
+	}), nil
+}

@@ -77,7 +77,8 @@ Host *
 	return b.String()
 }
 
-// SSH runs a shell command on a host as root (on the bastion as ops) and returns its standard output.
+// SSH runs a shell command and returns its standard output. node is a host's name, for root (on the bastion ops), or
+// ops-NAME, for ops through the bastion.
 // An error carries the host and what the command said last.
 func (l *Lab) SSH(ctx context.Context, node, command string) (string, error) {
 	return l.sshInput(ctx, node, command, "")
@@ -85,7 +86,7 @@ func (l *Lab) SSH(ctx context.Context, node, command string) (string, error) {
 
 // sshInput is SSH with something on standard input, where secrets go: no error repeats it.
 func (l *Lab) sshInput(ctx context.Context, node, line, stdin string) (string, error) {
-	if _, err := find(node); err != nil {
+	if _, err := find(strings.TrimPrefix(node, opsUser+"-")); err != nil {
 		return "", err
 	}
 	out, err := command{name: "ssh", args: []string{"-F", l.SSHConfig(), "-T", node, line}, stdin: stdin}.run(ctx)

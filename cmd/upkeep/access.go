@@ -11,6 +11,7 @@ import (
 
 func accessCommand(env environment) *cli.Command {
 	flags := append([]cli.Flag{
+		&cli.StringFlag{Name: "user", Value: "upkeep", Usage: "the user for connections that name none"},
 		&cli.BoolFlag{Name: "print", Usage: "print what to do on each node so that upkeep can reach it"},
 	}, configurationFlags()...)
 	return &cli.Command{
@@ -33,11 +34,7 @@ func accessCommand(env environment) *cli.Command {
 			for _, n := range w.desired.Nodes {
 				targets = append(targets, nodes.target(n))
 			}
-			directory, err := helperDirectory()
-			if err != nil {
-				return err
-			}
-			text, err := node.AccessLines(directory, targets)
+			text, err := nodes.client.AccessLines(cmd.String("user"), targets)
 			if err != nil {
 				return err
 			}

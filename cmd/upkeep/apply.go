@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
 	"upkeep/planner/apply"
+	"upkeep/planner/report"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
@@ -37,6 +37,7 @@ func applyCommand(env environment) *cli.Command {
 		Description: "With a plan file, carries out exactly that plan. Without one, makes a plan, shows it and asks; only the word `yes` goes on.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			began := env.now()
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
 				return err
@@ -44,8 +45,14 @@ func applyCommand(env environment) *cli.Command {
 			if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
 				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
 			}
-			if err := showPlan(env, cmd, plan, ""); err != nil {
-				return err
+			if !cmd.Bool("json") {
+				run := report.Run{}
+				if !saved {
+					run.Took = took(env, plan, began)
+				}
+				if err := showPlan(env, cmd, plan, run); err != nil {
+					return err
+				}
 			}
 			if len(plan.Refusals) > 0 {
 				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
@@ -142,12 +149,9 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err != nil {
 		return err
 	}
-	events, err := newEvents(env, cmd, plan)
-	if err != nil {
-		return err
-	}
+	view := newRunView(env, plan, cmd.Bool("json"), styleOf(env, cmd))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
-	executor.Events = events.show
+	executor.Events = view.show
 	runContext, stop := withSignals(lock.Context(), env, executor)
 	defer stop()
 
@@ -167,6 +171,9 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 			return exit{exitStale, runErr}
 		}
 		return runErr
+	}
+	if err := view.failed(); err != nil {
+		return fmt.Errorf("the run ended (%s), and its output could not be written: %w", result.Outcome, err)
 	}
 	return outcomeExit(result.Outcome)
 }
@@ -278,6 +285,3 @@ func outcomeExit(outcome apply.Outcome) error {
 		return exit{code: exitError}
 	}
 }
-
-// progressEvery is how often a step that is under way says so where nobody watches.
-const progressEvery = 10 * time.Second

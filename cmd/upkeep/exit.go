@@ -46,8 +46,8 @@ func (e exit) Error() string {
 
 func (e exit) Unwrap() error { return e.cause }
 
-// report prints an error and returns its exit code.
-func report(env environment, err error) int {
+// conclude prints an error and returns its exit code.
+func conclude(env environment, err error) int {
 	if err == nil {
 		return exitDone
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
@@ -92,11 +94,10 @@ func formatFiles(env environment, cmd *cli.Command) error {
 
 // format refuses a file that does not parse: laying out half a file could lose what was meant.
 func format(name string, source []byte) ([]byte, error) {
-	formatted, diags := config.Format(source, name)
-	if diags.HasErrors() {
-		return nil, fmt.Errorf("%s does not parse: %w; `upkeep validate` shows where", name, diags)
+	if _, diags := hclsyntax.ParseConfig(source, name, hcl.InitialPos); diags.HasErrors() {
+		return nil, fmt.Errorf("%w; `upkeep validate` shows where", diags)
 	}
-	return formatted, nil
+	return config.Format(source), nil
 }
 
 // formattable returns the configuration files that the arguments name, the current directory's without arguments.

@@ -49,5 +49,5 @@ func (e environment) lookup(name string) string {
 // run is the whole program but for the process around it; it returns the exit code.
 func run(ctx context.Context, env environment) int {
 	err := app(env).Run(ctx, env.args)
-	return report(env, err)
+	return conclude(env, err)
 }

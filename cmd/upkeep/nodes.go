@@ -12,7 +12,6 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/node"
-	"upkeep/providers/node/protocol"
 )
 
 // nodes joins the configuration's nodes and connections to the client that talks to them.
@@ -29,7 +28,7 @@ func newNodes(desired config.Desired, parallelism int) (*nodes, error) {
 		return nil, err
 	}
 	n := &nodes{connections: map[string]config.Connection{}, byName: map[string]config.Node{}}
-	n.client = node.New(node.Options{Helpers: directory, Parallelism: parallelism, Version: version})
+	n.client = node.New(node.Options{Helpers: directory, Parallelism: parallelism})
 	for _, c := range desired.Connections {
 		n.connections[c.Name] = c
 	}
@@ -67,7 +66,7 @@ func (n *nodes) Observe(ctx context.Context, c config.Node, question facts.Quest
 
 // Etcd connects to the etcd member on a node.
 func (n *nodes) Etcd(ctx context.Context, c config.Node) (net.Conn, error) {
-	return n.client.Tunnel(ctx, n.target(c), protocol.ServiceEtcd)
+	return n.client.Tunnel(ctx, n.target(c), etcdService)
 }
 
 // Call runs a typed request that changes something on a node.
@@ -88,3 +87,6 @@ func (n *nodes) inventory(desired config.Desired, world facts.World) providers.I
 
 // observeTimeout bounds one observation as a whole; each node and request has a tighter bound of its own.
 const observeTimeout = 5 * time.Minute
+
+// etcdService is the helper's name for the tunnel to the node's etcd member.
+const etcdService = "etcd"

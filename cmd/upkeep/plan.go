@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
+	"upkeep/planner/report"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
@@ -58,6 +59,7 @@ func planCommand(env environment) *cli.Command {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
+			began := env.now()
 			plan, _, err := makePlan(ctx, env, cmd)
 			if err != nil {
 				return err
@@ -67,7 +69,7 @@ func planCommand(env environment) *cli.Command {
 					return err
 				}
 			}
-			if err := showPlan(env, cmd, plan, cmd.String("out")); err != nil {
+			if err := showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")}); err != nil {
 				return err
 			}
 			if cmd.Bool("detailed-exitcode") && len(plan.Steps) > 0 {

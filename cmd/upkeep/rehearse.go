@@ -6,11 +6,12 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
+	"upkeep/planner/report"
 )
 
 func rehearseCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringSliceFlag{Name: "fault", Usage: "inject a fault: `STEP=KIND`, KIND one of the kinds that `upkeep help rehearse` names; may be repeated"},
+		&cli.StringSliceFlag{Name: "fault", Usage: "inject a fault: `STEP=KIND`, where KIND is fails, lies or loses; may be repeated"},
 		jsonFlag(),
 	}
 	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags()} {
@@ -37,7 +38,7 @@ func rehearseCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return showRehearsal(env, cmd, plan, rehearsal)
+			return showRehearsal(env, cmd, rehearsal)
 		},
 	}
 }
@@ -52,4 +53,11 @@ func savedOrFresh(ctx context.Context, env environment, cmd *cli.Command) (plann
 	}
 	plan, _, err := makePlan(ctx, env, cmd)
 	return plan, err
+}
+
+func showRehearsal(env environment, cmd *cli.Command, rehearsal planner.Rehearsal) error {
+	if cmd.Bool("json") {
+		return report.JSON(env.stdout, rehearsal)
+	}
+	return report.RehearsalText(env.stdout, rehearsal, styleOf(env, cmd))
 }

@@ -19,10 +19,7 @@ func validateCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			result, err := load(env, cmd, directory, domains())
-			if err != nil {
-				return err
-			}
+			result := load(env, cmd, directory, domains())
 			if cmd.Bool("json") {
 				return result.printJSON(env)
 			}

@@ -25,11 +25,7 @@ type workspace struct {
 
 // configurationFlags are the flags of every command that reads the configuration.
 func configurationFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "var", Usage: "set a variable: `NAME=VALUE`; may be repeated"},
-		&cli.StringSliceFlag{Name: "var-file", Usage: "read variables from `FILE`; may be repeated"},
-		&cli.BoolFlag{Name: "no-color", Usage: "print without colour"},
-	}
+	return append(variableFlags(), &cli.BoolFlag{Name: "no-color", Usage: "print without colour"})
 }
 
 // observationFlags are the flags of every command that looks at the world.
@@ -62,10 +58,7 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 		return workspace{}, err
 	}
 	w := workspace{env: env, directory: directory, types: domains()}
-	result, err := load(env, cmd, directory, w.types)
-	if err != nil {
-		return workspace{}, err
-	}
+	result := load(env, cmd, directory, w.types)
 	if err := result.print(env, cmd); err != nil {
 		return workspace{}, err
 	}

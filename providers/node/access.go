@@ -62,26 +62,25 @@ func (c *Client) AccessLines(user string, targets []Target) (string, error) {
 	return b.String(), nil
 }
 
-// accountLines are the commands that make one user.
+// accountLines are the commands that make one user. The key is let in for sessions alone: no terminal, no forwarding
+// (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
 func accountLines(user, sudoers string) string {
-	if user == "root" {
-		return "install -d -m 0700 /root/.ssh\n" + keyLines("/root") + "\n"
-	}
-	return fmt.Sprintf(`useradd --system --create-home --home-dir /var/lib/%[1]s-login --shell /bin/sh %[1]s
-install -d -m 0700 -o %[1]s -g %[1]s /var/lib/%[1]s-login/.ssh
-%[2]schown %[1]s:%[1]s /var/lib/%[1]s-login/.ssh/authorized_keys
-cat >/etc/sudoers.d/.upkeep.new <<'LINES'
-%[3]sLINES
+	create, rule := "", ""
+	if user != "root" {
+		create = fmt.Sprintf("id -u %[1]s >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh %[1]s\n", user)
+		rule = fmt.Sprintf(`cat >/etc/sudoers.d/.upkeep.new <<'LINES'
+%sLINES
 chmod 0440 /etc/sudoers.d/.upkeep.new
 visudo -cf /etc/sudoers.d/.upkeep.new && mv /etc/sudoers.d/.upkeep.new /etc/sudoers.d/upkeep
-
-`, user, keyLines("/var/lib/"+user+"-login"), sudoers)
-}
-
-// keyLines let the operator's key in, for sessions alone: no terminal, no forwarding (sshd(8), AUTHORIZED_KEYS).
-func keyLines(home string) string {
-	return fmt.Sprintf("echo 'restrict PUBLIC-KEY' >>%[1]s/.ssh/authorized_keys   # put your public key for PUBLIC-KEY\n"+
-		"chmod 0600 %[1]s/.ssh/authorized_keys\n", home)
+`, sudoers)
+	}
+	return create + fmt.Sprintf(`home=$(getent passwd %[1]s | cut -d: -f6)
+install -d -m 0700 -o %[1]s "$home/.ssh"
+echo 'restrict PUBLIC-KEY' >>"$home/.ssh/authorized_keys"   # put your public key for PUBLIC-KEY
+chown %[1]s "$home/.ssh/authorized_keys"
+chmod 0600 "$home/.ssh/authorized_keys"
+%[2]s
+`, user, rule)
 }
 
 // sudoers are the lines of the sudoers file. sudo compares the digest each time it runs the command (sudoers(5),

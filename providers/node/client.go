@@ -16,7 +16,7 @@ import (
 	"io"
 	"net"
 	"regexp"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/creachadair/jrpc2"
@@ -109,7 +109,7 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 	if err != nil {
 		return asError(t, err)
 	}
-	channel := &listening{Channel: protocol.NewChannel(p.reader, p.in, p.in.Close), progress: progress}
+	channel := &listening{Channel: protocol.NewChannel(p.reader, p.in, p.in.Close), progress: progress, ended: make(chan struct{})}
 	rpc := jrpc2.NewClient(channel, nil)
 	defer func() {
 		p.end()     // ends the stream, and so the goroutine that reads it,
@@ -131,6 +131,9 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, syscall.EPIPE) {
+		channel.wait(endGrace) // it broke off before it took the request; what it said at the end tells more
+	}
 	broken := channel.reason()
 	p.end()
 	var answered *jrpc2.Error
@@ -138,7 +141,11 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 	case errors.As(err, new(noAnswerError)), errors.As(err, new(*Error)), ctx.Err() != nil:
 		return asError(t, err)
 	case errors.As(err, &answered) && answered.Code != jrpc2.InternalError: // that one is made on this side
-		return &Error{Node: t.Name, Why: oneLine(answered.Message), Cause: err}
+		why := oneLine(answered.Message)
+		if answered.Code == jrpc2.MethodNotFound {
+			why = "the helper knows no request " + method
+		}
+		return &Error{Node: t.Name, Why: why, Cause: err}
 	case errors.Is(broken, io.EOF):
 		why := fmt.Sprintf("the helper ended before it answered (exit status %s)", status(p.exitCode()))
 		if said := lastLine(p.stderr.text()); said != "" {
@@ -149,9 +156,14 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 		if broken != nil {
 			err = broken
 		}
+		if broken == nil && answered != nil { // jrpc2's own verdict on a frame, which it puts in numbers first
+			err = errors.New(codes.ReplaceAllString(answered.Error(), ""))
+		}
 		return &Error{Node: t.Name, Why: "the helper's answer cannot be read: " + oneLine(err.Error()), Cause: err}
 	}
 }
+
+var codes = regexp.MustCompile(`^(?:\[-?\d+\] )+`)
 
 // checkHello compares the installed helper with the one that lies beside upkeep.
 func (c *Client) checkHello(ctx context.Context, t Target, rpc *jrpc2.Client) error {
@@ -240,15 +252,28 @@ type listening struct {
 	*protocol.Channel
 	progress func(string)
 
-	mu     sync.Mutex
-	broken error
+	broken error         // why it broke; set before ended is closed
+	ended  chan struct{} // closed when it broke; after that nobody receives any more
 }
 
 // reason returns why the channel broke; nil when it has not.
 func (l *listening) reason() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.broken
+	select {
+	case <-l.ended:
+		return l.broken
+	default:
+		return nil
+	}
+}
+
+// wait waits until the channel broke, at most for d.
+func (l *listening) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.ended:
+	case <-timer.C:
+	}
 }
 
 // noteLimit is the longest frame that is looked at as a notification; a line of progress is far shorter.
@@ -258,9 +283,8 @@ func (l *listening) Recv() ([]byte, error) {
 	for {
 		frame, err := l.Channel.Recv()
 		if err != nil {
-			l.mu.Lock()
 			l.broken = err
-			l.mu.Unlock()
+			close(l.ended)
 			return nil, err
 		}
 		var note struct {

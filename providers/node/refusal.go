@@ -49,7 +49,7 @@ var (
 // for first: such a refusal is final, whatever else ssh said.
 func explain(t Target, installed string, exitCode int, stderr string) *Error {
 	e := &Error{Node: t.Name}
-	login := loginCommand(t)
+	login, verbose := loginCommand(t), loginCommand(t, "-v")
 	if t.Transport != TransportLocal {
 		switch {
 		case changedKey.MatchString(stderr):
@@ -75,11 +75,11 @@ func explain(t Target, installed string, exitCode int, stderr string) *Error {
 			return e
 		case denied.MatchString(stderr):
 			e.Why = "ssh: " + oneLine(denied.FindString(stderr))
-			e.Next = fmt.Sprintf("see why with: %s -v true (or let `upkeep access -print` show how to set the user up)", login)
+			e.Next = fmt.Sprintf("see why with: %s true (or let `upkeep access -print` show how to set the user up)", verbose)
 			return e
 		case exitCode == 255 && unreachable.MatchString(stderr):
 			e.Why = "ssh: " + oneLine(strings.TrimPrefix(strings.TrimSpace(unreachable.FindString(stderr)), "ssh: "))
-			e.Next = fmt.Sprintf("see why with: %s -v true", login)
+			e.Next = fmt.Sprintf("see why with: %s true", verbose)
 			return e
 		case exitCode == 255 && dropped.MatchString(stderr):
 			e.Why = "ssh: the connection was dropped before it was set up: " + lastLine(stderr)
@@ -99,7 +99,7 @@ func explain(t Target, installed string, exitCode int, stderr string) *Error {
 		e.Why = fmt.Sprintf("the session did not start (exit status %s): %s", status(exitCode), lastLine(stderr))
 	default:
 		e.Why = fmt.Sprintf("the session did not start (exit status %s) and nothing said why", status(exitCode))
-		e.Next = fmt.Sprintf("see why with: %s true", login)
+		e.Next = fmt.Sprintf("see why with: %s true", verbose)
 	}
 	return e
 }
@@ -116,12 +116,12 @@ func lastLine(s string) string {
 	return oneLine(lines[len(lines)-1])
 }
 
-// loginCommand is what a person types to get where upkeep wanted to go.
-func loginCommand(t Target) string {
+// loginCommand is what a person types to get where upkeep wanted to go; the command to run there follows it.
+func loginCommand(t Target, options ...string) string {
 	if t.Transport == TransportLocal {
 		return ""
 	}
-	words := append([]string{"ssh"}, connectionOptions(t)...)
+	words := append(append([]string{"ssh"}, options...), connectionOptions(t)...)
 	if t.Port != 0 {
 		words = append(words, "-p", strconv.Itoa(t.Port))
 	}
@@ -134,27 +134,28 @@ func loginCommand(t Target) string {
 	return quoteAll(append(words, t.Host))
 }
 
-// scanCommand is what a person types to see a host's key: from here, or from the jump host where there is one.
+// scanCommand is what a person types to see a host's key: from here, or from the jump host where there is one. The host
+// is as ssh names it: [HOST]:PORT where the port is not 22.
 func scanCommand(t Target, host string) string {
 	words := []string{"ssh-keyscan"}
-	if bare, port, ok := strings.Cut(strings.TrimPrefix(host, "["), "]:"); ok { // [HOST]:PORT, as known_hosts has it
-		words = append(words, "-p", port, bare)
-	} else if t.Port != 0 && t.Port != 22 && host == t.Host {
-		words = append(words, "-p", strconv.Itoa(t.Port), host)
-	} else {
-		words = append(words, host)
+	bare, port, ok := strings.Cut(strings.TrimPrefix(host, "["), "]:")
+	if !ok && host == t.Host && t.Port != 0 && t.Port != 22 {
+		port = strconv.Itoa(t.Port)
+	}
+	if port != "" {
+		words = append(words, "-p", port)
+	}
+	command := quoteAll(append(words, bare))
+	if t.ProxyJump != "" {
+		hops := strings.Split(t.ProxyJump, ",")
+		j, _ := parseJump(hops[len(hops)-1]) // Check came first
+		if j.host != bare {                  // a jump host's own key is seen from here
+			command = loginCommand(jumpTarget(t, j, hops[:len(hops)-1])) + " " + command
+		}
 	}
 	file := "~/.ssh/known_hosts"
 	if t.KnownHosts != "" {
 		file = quote(t.KnownHosts)
-	}
-	command := quoteAll(words)
-	if t.ProxyJump != "" {
-		hops := strings.Split(t.ProxyJump, ",")
-		j, _ := parseJump(hops[len(hops)-1]) // Check came first
-		if j.host != host {                  // a jump host's own key is seen from here
-			command = loginCommand(jumpTarget(t, j, hops[:len(hops)-1])) + " " + command
-		}
 	}
 	return command + " >> " + file
 }

@@ -195,6 +195,14 @@ func TestDamageIsRefusedAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(string(whole), "\n")
+	// A line of another journal: sound in itself, with the right number, and not of this history.
+	edited := records()
+	edited[1].Text = "something else"
+	stranger, err := os.ReadFile(write(t, t.TempDir(), edited).Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.SplitAfter(string(stranger), "\n")
 	for name, test := range map[string]struct {
 		data string
 		line int
@@ -206,6 +214,7 @@ func TestDamageIsRefusedAndKept(t *testing.T) {
 		"an empty line":      {lines[0] + "\n" + lines[1], 2},
 		"a torn line inside": {lines[0] + lines[1][:20] + "\n" + lines[2], 2},
 		"a damaged last":     {lines[0] + lines[1][:20] + "\n", 2},
+		"a stranger's line":  {lines[0] + lines[1] + other[2], 3},
 		"the start missing":  {lines[1] + lines[2], 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,7 +65,7 @@ func (l *lock) deadline() {
 		info := l.Info()
 		end := info.Expires.Add(-l.ttl / 10)
 		if !l.backend.options.Now().Before(end) {
-			why := "it could not be renewed in time (the machine slept, or its clock jumped)"
+			why := "no renewal ended in time (the machine slept, its clock jumped, or the file system was very slow)"
 			l.mu.Lock()
 			if l.trouble != nil {
 				why = fmt.Sprintf("it could not be renewed in time: %v", l.trouble)

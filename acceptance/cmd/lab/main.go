@@ -1,6 +1,6 @@
 // Command lab brings up and takes down the acceptance tests' cluster by hand. Run it in the acceptance module, as root:
 //
-//	go run ./cmd/lab up [-validity 720h]
+//	go run ./cmd/lab up [-validity 720h] [-recreate]
 //	go run ./cmd/lab status
 //	go run ./cmd/lab ssh NODE [COMMAND]
 //	go run ./cmd/lab pause|resume|stop|start NODE
@@ -26,6 +26,7 @@ import (
 const usage = `usage: lab COMMAND
 
   up [-validity 720h]   bring the cluster up; certificates live for -validity
+     [-recreate]        replace a finished lab that differs from what is asked for
   status                say what is up
   ssh NODE [COMMAND]    a shell, or a command, on n1, n2, n3 (root) or bastion (ops)
   pause NODE            freeze every process of a host, so that it hangs
@@ -103,11 +104,12 @@ func run(ctx context.Context, args []string) error {
 func up(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
 	validity := flags.Duration("validity", lab.DefaultValidity, "how long the cluster's certificates live")
+	recreate := flags.Bool("recreate", false, "replace a finished lab that differs from what is asked for")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return errUsage
 	}
 	started := time.Now()
-	l, err := lab.Up(ctx, lab.Options{Validity: *validity, Progress: func(line string) {
+	l, err := lab.Up(ctx, lab.Options{Validity: *validity, Recreate: *recreate, Progress: func(line string) {
 		fmt.Printf("%4.0fs  %s\n", time.Since(started).Seconds(), line)
 	}})
 	if err != nil {

@@ -34,7 +34,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Han
 		return fmt.Errorf("open the session: %w", err)
 	}
 	server := jrpc2.NewServer(methods(h), &jrpc2.ServerOptions{AllowPush: true, DisableBuiltin: true})
-	server.Start(protocol.NewChannel(in, out, nil))
+	server.Start(requests{protocol.NewChannel(in, out, nil)})
 
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()

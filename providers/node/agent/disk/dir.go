@@ -200,9 +200,18 @@ const temporaryMark = ".upkeep-"
 
 // Leftover reports whether name was made by Temporary for target: what an interrupted write leaves behind.
 func Leftover(name, target string) bool {
-	rest, ok := strings.CutPrefix(name, "."+target+temporaryMark)
+	return Unfinished(name) && strings.HasPrefix(name, "."+target+temporaryMark) && len(name) == len(target)+len(temporaryMark)+17
+}
+
+// Unfinished reports whether name was made by Temporary for whatever target.
+func Unfinished(name string) bool {
+	i := strings.LastIndex(name, temporaryMark)
+	if i < 1 || name[0] != '.' {
+		return false
+	}
+	rest := name[i+len(temporaryMark):]
 	_, err := hex.DecodeString(rest)
-	return ok && len(rest) == 16 && err == nil
+	return len(rest) == 16 && err == nil
 }
 
 func describe(info fs.FileInfo) Info {
@@ -220,4 +229,16 @@ func bare(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// Sub opens the directory name below d.
+func (d *Dir) Sub(name string) (*Dir, error) { return d.disk.Dir(path.Join(d.path, name)) }
+
+// Mode returns the directory's mode as it is now.
+func (d *Dir) Mode() (fs.FileMode, error) {
+	info, err := d.root.Stat(".")
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", d.path, bare(err))
+	}
+	return info.Mode(), nil
 }

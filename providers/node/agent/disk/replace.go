@@ -8,73 +8,88 @@ import (
 	"path"
 )
 
-// Replacement is what Replace writes.
-type Replacement struct {
-	Data []byte
-	Mode fs.FileMode
-	// UID and GID own the new file. They are set only where they differ from what the process makes anyway, so that a
-	// process without privileges can replace its own files.
-	UID, GID int
+// Prepared is a new file that lies, whole and durable, beside the one it is to replace.
+type Prepared struct {
+	dir        *Dir
+	temp, name string
 }
 
-// Replace replaces the file name in this directory, or makes it: a new file beside it is written and made durable, then
-// renamed over it, then the directory is made durable. Before each of these, at is called with the step's name ("create",
-// "write", "sync", "rename", "syncdir"); it may be nil. After a crash the old or the new file is there, whole, and perhaps
-// a file that Leftover recognises.
-func (d *Dir) Replace(name string, r Replacement, at func(step string)) error {
-	return d.Write(name, r.Mode, r.UID, r.GID, at, func(w io.Writer) error {
-		_, err := w.Write(r.Data)
-		return err
-	})
-}
-
-// Write is Replace for contents that are produced by a function.
-func (d *Dir) Write(name string, mode fs.FileMode, uid, gid int, at func(step string), fill func(io.Writer) error) (err error) {
-	if at == nil {
-		at = func(string) {}
-	}
+// Prepare writes what shall replace the file name of this directory, or be made under that name, beside it, and makes it
+// durable. Call Rename or Discard. Mode and owner are the new file's; the owner is set only where it differs from what
+// the process makes anyway, so that a process without privileges can replace its own files.
+func (d *Dir) Prepare(name string, mode fs.FileMode, uid, gid int, fill func(io.Writer) error) (_ *Prepared, err error) {
 	p := path.Join(d.path, name)
-	temp := Temporary(name)
-	at("create")
-	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	prepared := &Prepared{dir: d, temp: Temporary(name), name: name}
+	f, err := d.root.OpenFile(prepared.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			_ = d.root.Remove(temp)
+			prepared.Discard()
 		}
 	}()
-	at("write")
 	if err := fill(f); err != nil {
-		return fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
 	}
 	if made := describe(info); made.UID != uid || made.GID != gid {
 		if err := f.Chown(uid, gid); err != nil {
-			return fmt.Errorf("give %s its owner %d:%d: %w", p, uid, gid, bare(err))
+			return nil, fmt.Errorf("give %s its owner %d:%d: %w", p, uid, gid, bare(err))
 		}
 	}
 	if err := f.Chmod(mode.Perm()); err != nil {
-		return fmt.Errorf("give %s its mode: %w", p, bare(err))
+		return nil, fmt.Errorf("give %s its mode: %w", p, bare(err))
 	}
-	at("sync")
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", p, bare(err))
+		return nil, fmt.Errorf("sync %s: %w", p, bare(err))
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
 	}
-	at("rename")
-	if err := d.root.Rename(temp, name); err != nil {
-		return fmt.Errorf("rename over %s: %w", p, bare(err))
+	return prepared, nil
+}
+
+// Rename puts the new file in its place. It is durable there after the directory's Sync.
+func (p *Prepared) Rename() error {
+	if err := p.dir.root.Rename(p.temp, p.name); err != nil {
+		return fmt.Errorf("rename over %s: %w", path.Join(p.dir.path, p.name), bare(err))
 	}
-	at("syncdir")
+	return nil
+}
+
+// Discard removes the new file, if it was not renamed.
+func (p *Prepared) Discard() { _ = p.dir.root.Remove(p.temp) }
+
+// Write replaces the file name in this directory, or makes it: Prepare, Rename, Sync. After a crash the old or the new
+// file is there, whole, and perhaps one that Leftover recognises.
+func (d *Dir) Write(name string, mode fs.FileMode, fill func(io.Writer) error) error {
+	prepared, err := d.Prepare(name, mode, os.Geteuid(), os.Getegid(), fill)
+	if err != nil {
+		return err
+	}
+	if err := prepared.Rename(); err != nil {
+		prepared.Discard()
+		return err
+	}
 	return d.Sync()
+}
+
+// WriteFile is Write for bytes at hand.
+func (d *Dir) WriteFile(name string, mode fs.FileMode, data []byte) error {
+	return d.Write(name, mode, Bytes(data))
+}
+
+// Bytes returns a function that writes data, for Prepare and Write.
+func Bytes(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}
 }
 
 // Lock takes the lock file name in this directory, without waiting. The lock ends with the returned function or with the
@@ -89,5 +104,9 @@ func (d *Dir) Lock(name string) (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("%s is held by another process: %w", p, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		// Closing would not do: a process being started holds a copy of the descriptor until it runs its program.
+		_ = unlockFile(f)
+		f.Close()
+	}, nil
 }

@@ -175,6 +175,12 @@ func match(cert *x509.Certificate, keyData []byte) string {
 	if len(keyData) == 0 {
 		return KeyMissing
 	}
+	if matches, told := matchRSA(cert, keyData); told {
+		if matches {
+			return KeyMatch
+		}
+		return KeyMismatch
+	}
 	key, err := ParseKey(keyData)
 	if err != nil {
 		return "unreadable: " + err.Error()

@@ -1,0 +1,48 @@
+package node_test
+
+import (
+	"strings"
+	"testing"
+
+	"upkeep/providers/node"
+)
+
+func TestAccessLines(t *testing.T) {
+	s := newSite(t)
+	s.write(s.helper(), "amd64")
+	s.write("helpers/upkeep-node-linux-amd64", "amd64")
+	s.write("helpers/upkeep-node-linux-arm64", "arm64")
+	s.options.Installed = ""
+	restricted := node.Target{Name: "cp1", Host: "10.0.0.11", User: "upkeep", Access: node.AccessRestricted,
+		ProxyJump: "ops@bastion.example.net:2200", KnownHosts: "/etc/upkeep/known_hosts"}
+	second := restricted
+	second.Name, second.Host, second.Port = "cp2", "10.0.0.12", 2222
+	got, err := s.client().AccessLines("ops", []node.Target{
+		restricted, second,
+		{Name: "cp3", Host: "cp3.example.net", Become: true},
+		{Name: "cp4", Host: "10.0.0.14", User: "root"},
+		local("here"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "access.txt", got)
+}
+
+func TestAccessLinesRefuse(t *testing.T) {
+	s := newSite(t)
+	s.options.Helpers = t.TempDir()
+	for _, test := range []struct {
+		user   string
+		target node.Target
+		want   string
+	}{
+		{"a b", remote("cp1"), "is not a user name"},
+		{"ops", remote("-x"), "neither an IP address nor a DNS name"},
+		{"ops", node.Target{Name: "n", Host: "h", Access: node.AccessRestricted}, "its digest is unknown"},
+	} {
+		if _, err := s.client().AccessLines(test.user, []node.Target{test.target}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("error %v, want one with %q", err, test.want)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/node/agent"
+	"upkeep/providers/node/protocol"
+)
+
+const nonce = "0123456789abcdef0123456789abcdef"
+
+const ready = "\nupkeep-session " + nonce + " ready\n"
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func observing() agent.Handlers {
+	return agent.Handlers{Version: "v1", Observe: func(context.Context, protocol.ObserveRequest) (facts.Node, error) {
+		return facts.Node{System: facts.System{Hostname: "cp1"}}, nil
+	}}
+}
+
+// frames are the bytes of some frames.
+func frames(t testing.TB, texts ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	c := protocol.NewChannel(nil, &b, nil)
+	for _, text := range texts {
+		if err := c.Send([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// serve feeds a whole session and returns the frames that were answered.
+func serve(t testing.TB, in string, h agent.Handlers) ([]string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := agent.Serve(context.Background(), strings.NewReader(in), &out, nonce, h)
+	rest, ok := strings.CutPrefix(out.String(), ready)
+	if !ok {
+		t.Fatalf("the session opened with %q", out.String())
+	}
+	var answers []string
+	c := protocol.NewChannel(strings.NewReader(rest), nil, nil)
+	for {
+		frame, rerr := c.Recv()
+		if rerr != nil {
+			if rerr != io.EOF {
+				t.Fatal(rerr)
+			}
+			return answers, err
+		}
+		answers = append(answers, string(frame))
+	}
+}
+
+func TestServeEndsWithItsInput(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"in order", "", ""},
+		{"inside a frame", "\x00\x00\x00\x09{}", "session: the stream is not in order: it ended after 2 of the 9 bytes of a frame"},
+		{"with a batch", frames(t, `[{"jsonrpc":"2.0","id":1,"method":"hello"}]`),
+			"session: the stream is not in order: a frame holds no request: json: cannot unmarshal array into Go value of type map[string]json.RawMessage"},
+		{"with a notification", frames(t, `{"jsonrpc":"2.0","method":"observe"}`), "session: the stream is not in order: a frame holds no request with a number and a method"},
+		{"with an answer", frames(t, `{"jsonrpc":"2.0","id":1,"result":{}}`), "session: the stream is not in order: a frame holds no request with a number and a method"},
+		{"with more than a request", frames(t, `{"jsonrpc":"2.0","id":1,"method":"observe","sudo":true}`), "session: the stream is not in order: a request has a field that requests do not have"},
+		{"with a huge frame", "\xff\xff\xff\xff", "session: the stream is not in order: a frame of 4294967295 bytes was announced (1 to 16777216 are allowed)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := serve(t, test.in, observing())
+			if (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestServeWaitsForAChangeUnderWay(t *testing.T) {
+	in, peer := io.Pipe()
+	finished := false
+	h := agent.Handlers{Mend: func(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+		peer.Close() // the connection is lost
+		time.Sleep(50 * time.Millisecond)
+		progress("nobody hears this")
+		finished = ctx.Err() == nil
+		return protocol.MendResult{}, nil
+	}}
+	go io.WriteString(peer, frames(t, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":{"step":"s","intent":"i"}}`))
+	if err := agent.Serve(context.Background(), in, io.Discard, nonce, h); err != nil {
+		t.Fatal(err)
+	}
+	if !finished {
+		t.Error("the change was cut off")
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	in, peer := io.Pipe()
+	defer peer.Close()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stop := errors.New("told to stop")
+	cancel(stop)
+	if err := agent.Serve(ctx, in, io.Discard, nonce, observing()); !errors.Is(err, stop) {
+		t.Errorf("error %v, want %v", err, stop)
+	}
+}
+
+func TestABadNonceOpensNothing(t *testing.T) {
+	var out bytes.Buffer
+	if err := agent.Serve(context.Background(), strings.NewReader(""), &out, "x; rm", observing()); err == nil || out.Len() > 0 {
+		t.Errorf("error %v, output %q", err, out.String())
+	}
+	if err := agent.ServeTunnel(context.Background(), strings.NewReader(""), &out, "", "etcd", agent.Handlers{}); err == nil || out.Len() > 0 {
+		t.Errorf("error %v, output %q", err, out.String())
+	}
+}
+
+func TestATunnelThatCannotOpenSaysWhy(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		h    agent.Handlers
+		want string
+	}{
+		{"no tunnels", agent.Handlers{}, "tunnel to etcd: this helper offers no tunnels"},
+		{"nobody listens", agent.Handlers{Tunnel: func(context.Context, string) (net.Conn, error) { return nil, errors.New("refused") }}, "tunnel to etcd: refused"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := agent.ServeTunnel(context.Background(), strings.NewReader(""), &out, nonce, "etcd", test.h)
+			if err == nil || err.Error() != test.want {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			if want := "\nupkeep-session " + nonce + " fail " + test.want + "\n"; out.String() != want {
+				t.Errorf("output %q, want %q", out.String(), want)
+			}
+		})
+	}
+}
+
+// A service that still answers after the input ended is heard to its end.
+func TestATunnelIsHeardToItsEnd(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		question, _ := io.ReadAll(conn)
+		_, _ = conn.Write(bytes.ToUpper(question))
+	}()
+	h := agent.Handlers{Tunnel: func(ctx context.Context, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
+	}}
+	var out bytes.Buffer
+	if err := agent.ServeTunnel(context.Background(), strings.NewReader("hello"), &out, nonce, "etcd", h); err != nil {
+		t.Fatal(err)
+	}
+	if want := ready + "HELLO"; out.String() != want {
+		t.Errorf("output %q, want %q", out.String(), want)
+	}
+}
+
+// Whatever arrives, the session ends without a panic and answers in frames.
+func FuzzServe(f *testing.F) {
+	for _, seed := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"observe","params":{"question":{}}}`,
+		`[{"jsonrpc":"2.0","id":1,"method":"hello"},{"jsonrpc":"2.0","id":1,"method":"hello"}]`,
+		`[]`, `{}`, `null`, `1`, `{"jsonrpc":"2.0","method":"observe"}`, `{"jsonrpc":"2.0","id":{},"method":7}`,
+		`{"jsonrpc":"2.0","id":1,"result":{}}`, `{"jsonrpc":"2.0","id":1,"method":"rpc.serverInfo"}`, `{"jsonrpc":"2.0","id":1,"method":"observe","params":[[]]}`,
+	} {
+		f.Add(frames(f, seed))
+		f.Add(frames(f, seed, seed) + "\x00")
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		_, err := serve(t, in, observing())
+		if err != nil && !errors.Is(err, protocol.ErrFrame) {
+			t.Fatalf("error %v", err)
+		}
+	})
+}

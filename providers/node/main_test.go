@@ -1,0 +1,101 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/node/agent"
+	"upkeep/providers/node/protocol"
+)
+
+// TestMain makes the test binary the helper where it runs under the helper's name: as it lies beside upkeep, or as it
+// was installed on a node.
+func TestMain(m *testing.M) {
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "upkeep-node") {
+		if err := helper(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "upkeep-node:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func helper(args []string) error {
+	h := agent.Handlers{Version: "test", Observe: observe, Renew: renew, Mend: mend, Tunnel: dial}
+	if len(args) == 4 && args[2] == "-tunnel" {
+		return agent.ServeTunnel(context.Background(), os.Stdin, os.Stdout, args[1], args[3], h)
+	}
+	return agent.Serve(context.Background(), os.Stdin, os.Stdout, args[1], h)
+}
+
+// observe answers with what it was asked for, and does as the layout says.
+func observe(ctx context.Context, r protocol.ObserveRequest) (facts.Node, error) {
+	n := facts.Node{System: facts.System{Hostname: "a node", Kernel: fmt.Sprint(os.Getpid())}}
+	if q := r.Question.Certificates; q != nil {
+		n.Certificates.Layout = q.Layout
+		switch q.Layout {
+		case "panic":
+			panic("no such layout")
+		case "error":
+			return n, errors.New("layout \"error\":\nnot \x1b[31mknown")
+		case "huge":
+			n.Certificates.Unknown = strings.Repeat("x", protocol.FrameLimit)
+		case "hang":
+			<-ctx.Done()
+			return n, ctx.Err()
+		}
+	}
+	return n, nil
+}
+
+// renew reports its names as progress.
+func renew(_ context.Context, r protocol.RenewRequest, progress func(string)) (protocol.RenewResult, error) {
+	for _, name := range r.Names {
+		progress(name)
+	}
+	return protocol.RenewResult{Archive: r.Step, Serials: r.Serials}, nil
+}
+
+// mend takes a while, and then leaves a file with the name of the intent.
+func mend(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+	progress("started")
+	for range 20 {
+		time.Sleep(20 * time.Millisecond)
+		progress("still at it")
+	}
+	if ctx.Err() != nil {
+		return protocol.MendResult{}, ctx.Err()
+	}
+	return protocol.MendResult{Installed: []string{"done"}}, os.WriteFile(r.Intent, []byte("done"), 0o600)
+}
+
+// dial connects to a service that answers each byte in upper case.
+func dial(_ context.Context, service string) (net.Conn, error) {
+	if service != "shout" {
+		return nil, fmt.Errorf("connect: nobody listens")
+	}
+	near, far := net.Pipe()
+	go func() {
+		defer far.Close()
+		buffer := make([]byte, 1024)
+		for {
+			n, err := far.Read(buffer)
+			if _, werr := io.WriteString(far, strings.ToUpper(string(buffer[:n]))); err != nil || werr != nil {
+				return
+			}
+		}
+	}()
+	return near, nil
+}

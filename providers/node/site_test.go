@@ -1,0 +1,118 @@
+package node_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"upkeep/providers/node"
+)
+
+// fakeSSH stands for ssh: it runs the command on this machine. What a host does first is in hosts/HOST, as shell code.
+const fakeSSH = `#!/bin/sh
+site=%s
+echo "$*" >>$site/log
+: >$site/active/$$
+ls $site/active | wc -l >>$site/concurrent
+while test "$1" != --; do shift; done
+PATH=$site/bin:$PATH
+if test -f $site/hosts/$2; then . $site/hosts/$2; fi
+sh -c "$3"
+status=$?
+rm -f $site/active/$$
+exit $status
+`
+
+// fakeSudo stands for sudo: nobody has to become anybody.
+const fakeSudo = `#!/bin/sh
+test "$1 $2" = "-n --" || exit 1
+shift 2
+exec "$@"
+`
+
+// site is a world of nodes on this machine.
+type site struct {
+	t         testing.TB
+	directory string
+	options   node.Options
+}
+
+func newSite(t testing.TB) *site {
+	t.Helper()
+	s := &site{t: t, directory: t.TempDir()}
+	for _, d := range []string{"active", "hosts", "bin", "helpers", "nodes"} {
+		if err := os.Mkdir(s.path(d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write("ssh", fmt.Sprintf(fakeSSH, s.directory))
+	s.write("bin/sudo", fakeSudo)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, s.helper()); err != nil {
+		t.Fatal(err)
+	}
+	s.options = node.Options{Helpers: s.path("helpers"), SSH: s.path("ssh"), Directory: s.path("nodes/bin"),
+		Installed: s.path("nodes/installed"), RetryDelay: time.Millisecond}
+	return s
+}
+
+func (s *site) path(name string) string { return filepath.Join(s.directory, name) }
+
+// helper is where the helper lies beside upkeep.
+func (s *site) helper() string { return s.path("helpers/upkeep-node-linux-" + runtime.GOARCH) }
+
+// write writes an executable file, replacing what is there.
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	path := name
+	if !filepath.IsAbs(path) {
+		path = s.path(name)
+	}
+	_ = os.Remove(path)
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// host makes the fake ssh run shell code before it connects to a host.
+func (s *site) host(name, code string) { s.write("hosts/"+name, code) }
+
+// attempts are how often ssh was started for a host.
+func (s *site) attempts(host string) int {
+	log, _ := os.ReadFile(s.path("log"))
+	return strings.Count(string(log), " -- "+host+" ")
+}
+
+// mostConcurrent is the greatest number of sessions there were at a time.
+func (s *site) mostConcurrent() int {
+	text, _ := os.ReadFile(s.path("concurrent"))
+	most := 0
+	for line := range strings.Lines(string(text)) {
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+func (s *site) client() *node.Client { return node.New(s.options) }
+
+// local and remote are targets of the site.
+func local(name string) node.Target { return node.Target{Name: name, Transport: node.TransportLocal} }
+
+func remote(name string) node.Target { return node.Target{Name: name, Host: name} }
+
+// scripted makes the helper a shell script that is handed the nonce as $2, and opens the session first.
+func (s *site) scripted(code string) {
+	s.write(s.helper(), "#!/bin/sh\necho; echo \"upkeep-session $2 ready\"\n"+code)
+}
