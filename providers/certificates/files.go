@@ -78,8 +78,11 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	leaf, now := &f.Blocks[0], r.in.Now
 	due, why := w.asked, ""
 	hint := ""
-	if r.policyUnknown != "" {
+	switch {
+	case r.policyUnknown != "":
 		blocked = "the cluster's kubeadm configuration is not known"
+	case r.policy.externalEtcd && ofEtcd(f.Name):
+		blocked = "etcd is external, and its certificates are not kubeadm's"
 	}
 	if blocked != "" {
 		hint = "upkeep cannot renew it: " + blocked
@@ -194,14 +197,14 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 	return status, finding.Summary
 }
 
-// reviewCopy looks at a kubeconfig that the operator called a copy of admin.conf.
+// reviewCopy looks at a kubeconfig that the operator called a copy of admin.conf. A copy may come from another control plane, so
+// that it is not stale for holding another certificate of the same user; it is when that certificate ends sooner.
 func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
 	leaf, now := &f.Blocks[0], r.in.Now
-	admin := file(&w.node.Certificates, adminConf)
-	known := admin != nil && len(admin.Blocks) > 0 && admin.Unknown == "" && !admin.Missing
+	from := source(&w.node.Certificates, f)
 	left := leaf.NotAfter.Sub(now)
-	same := known && admin.Blocks[0].SHA256 == leaf.SHA256
-	if same && left > r.before && f.Key != "mismatch" {
+	behind := from != nil && from.Blocks[0].NotAfter.After(leaf.NotAfter)
+	if from != nil && !behind && left > r.before && f.Key == "match" {
 		return status, detail
 	}
 	finding := providers.Finding{ID: "CERT_KUBECONFIG_STALE", Severity: providers.SeverityWarning, Object: f.Name}
@@ -210,27 +213,43 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+span(-left)+" ago", "problem"
 	case f.Key == "mismatch":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key does not belong to its client certificate", "problem"
+	case f.Key != "match":
+		finding.Severity, finding.Summary, status = providers.SeverityError, "its key is "+f.Key, "problem"
 	case left <= r.before:
 		finding.Summary, status = "its client certificate has "+span(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\"", "due"
+	case from == nil:
+		finding.Severity, finding.Summary = providers.SeverityNote, "its user is not the one of admin.conf, and it will not follow"
 	default:
-		finding.Summary, status = "its client certificate is not the one of admin.conf", "due"
+		finding.Summary, status = "its client certificate ends "+span(from.Blocks[0].NotAfter.Sub(leaf.NotAfter))+" before the one of "+from.Name, "due"
 	}
 	switch {
-	case !known:
-		finding.Hint = "admin.conf of this node cannot be read, so this copy cannot follow it"
-	case admin.Blocks[0].Subject != leaf.Subject:
-		finding.Hint = "it holds another identity (" + leaf.Subject + ") than admin.conf (" + admin.Blocks[0].Subject +
-			") and upkeep does not exchange identities: take it out of kubeconfigs, or copy admin.conf over it once by hand"
-	case f.Key != "" && f.Key != "match" && f.Key != "mismatch":
-		finding.Hint = "its key is " + f.Key
-	case !same || f.Key == "mismatch":
+	case from == nil:
+		finding.Hint = "it holds " + leaf.Subject + ", and no readable kubeconfig of this node does: copy admin.conf over it by hand, or take it out of kubeconfigs"
+	case behind && !halfDone(w.unfinished, f.Name):
 		w.stale = append(w.stale, f)
 		if w.why == "" {
 			w.why = f.Path + " on " + w.node.Name + ": " + finding.Summary
 		}
+	case f.Key != "match" && !halfDone(w.unfinished, f.Name):
+		finding.Hint = "copy " + from.Path + " over it by hand, and keep its server"
 	}
 	r.on(w.node.Name, finding)
 	return status, finding.Summary
+}
+
+// source returns the kubeconfig of a node that a copy follows: the one of the same user, admin.conf first; nil when there is none.
+func source(c *facts.Certificates, copied *facts.CertificateFile) *facts.CertificateFile {
+	for i := range 2 {
+		name := [...]string{adminConf, superAdminConf}[i]
+		f := file(c, name)
+		if f == nil || f.Missing || f.Unknown != "" || len(f.Blocks) == 0 || len(copied.Blocks) == 0 {
+			continue
+		}
+		if f.Blocks[0].Subject == copied.Blocks[0].Subject && f.Blocks[0].Issuer == copied.Blocks[0].Issuer {
+			return f
+		}
+	}
+	return nil
 }
 
 func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detail string) {
@@ -282,16 +301,20 @@ func exposed(f *facts.CertificateFile) bool {
 	return len(mode) < 2 || mode[len(mode)-2:] != "00"
 }
 
-// copiesOf returns the copies of admin.conf on a node that can follow it: those that hold the same identity.
-func copiesOf(c *facts.Certificates) []string {
-	admin := file(c, adminConf)
-	if admin == nil || len(admin.Blocks) == 0 {
-		return nil
-	}
+// copiesAfter returns the copies that follow when a node's due certificates are renewed: those of a kubeconfig that is renewed,
+// and those that are behind one that is not.
+func (r *review) copiesAfter(w *work) []string {
 	var out []string
-	for i := range c.Files {
-		f := &c.Files[i]
-		if isCopy(f) && !f.Missing && f.Unknown == "" && len(f.Blocks) > 0 && f.Blocks[0].Subject == admin.Blocks[0].Subject {
+	for _, f := range w.stale {
+		out = append(out, f.Path)
+	}
+	for i := range w.node.Certificates.Files {
+		f := &w.node.Certificates.Files[i]
+		if !isCopy(f) || f.Missing || f.Unknown != "" || len(f.Blocks) == 0 || slices.Contains(out, f.Path) {
+			continue
+		}
+		from := source(&w.node.Certificates, f)
+		if from != nil && slices.Contains(w.due, from) && f.Blocks[0].NotAfter.Before(r.in.Now.Add(r.policy.validity)) {
 			out = append(out, f.Path)
 		}
 	}

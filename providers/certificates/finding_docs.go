@@ -47,8 +47,8 @@ func findingDocs() []providers.FindingDoc {
 		},
 		{
 			ID: "CERT_KUBECONFIG_STALE", Title: "A copy of admin.conf has not followed it",
-			Meaning: "A file in `kubeconfigs` holds a client certificate that ends within `renew_before`, has expired, or is not the one of the node's admin.conf. Tools that read the copy stop working although the control plane was renewed.",
-			Remedy:  "upkeep gives the copy the client certificate and key of admin.conf and keeps its server and its whole bundle of authorities. A copy with another identity is left alone: copy admin.conf over it once by hand, or take it out of `kubeconfigs`.",
+			Meaning: "A file in `kubeconfigs` holds a client certificate that ends within `renew_before`, has expired, or ends before the one of the kubeconfig on the same node that it was copied from (admin.conf, or super-admin.conf: the one of the same user). Tools that read the copy stop working although the control plane was renewed.",
+			Remedy:  "upkeep gives the copy the newer client certificate and key and keeps its server and its whole bundle of authorities. A copy of another user is left alone: copy admin.conf over it once by hand, or take it out of `kubeconfigs`.",
 		},
 		{
 			ID: "CERT_KUBELET_EXPIRES_SOON", Title: "A certificate of the kubelet was not rotated",

@@ -81,9 +81,7 @@ func (r *review) reviewNode(n config.Node) work {
 
 // settle puts the node's work into the order in which it is done, and adds the restarts that the renewals entail.
 func (r *review) settle(w *work) {
-	if len(w.stale) > 0 && !r.followable(w) {
-		w.stale = nil
-	}
+	w.stale = slices.DeleteFunc(w.stale, func(f *facts.CertificateFile) bool { return !r.followable(w, f) })
 	if len(w.due)+len(w.restart)+len(w.unfinished) == 0 {
 		return
 	}
@@ -115,13 +113,10 @@ func (w *work) restartReader(f *facts.CertificateFile) {
 	}
 }
 
-// followable reports whether copies may take over admin.conf's certificate: it is whole, or about to be renewed.
-func (r *review) followable(w *work) bool {
-	if r.policyUnknown != "" {
-		return false
-	}
-	admin := file(&w.node.Certificates, adminConf)
-	return whole(admin) == nil || slices.Contains(w.due, admin) || halfDone(w.unfinished, admin.Name)
+// followable reports whether a copy may take over its source's certificate: that is whole, or about to be.
+func (r *review) followable(w *work, copied *facts.CertificateFile) bool {
+	from := source(&w.node.Certificates, copied)
+	return r.policyUnknown == "" && (whole(from) == nil || slices.Contains(w.due, from) || halfDone(w.unfinished, from.Name))
 }
 
 func (r *review) reviewUnfinished(w *work) {
@@ -245,10 +240,9 @@ func (r *review) reviewServed(w *work) {
 	}
 	for i := range w.node.Certificates.Served {
 		s := &w.node.Certificates.Served[i]
-		object := s.Component + " " + s.Address
 		if s.Unknown != "" {
 			r.on(w.node.Name, providers.Finding{
-				ID: "CERT_SERVED_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object,
+				ID: "CERT_SERVED_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: s.Component + " " + s.Address,
 				Summary: "cannot be told what it serves: " + s.Unknown,
 			})
 			continue
@@ -258,7 +252,7 @@ func (r *review) reviewServed(w *work) {
 			continue
 		}
 		finding := providers.Finding{
-			ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: object,
+			ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: s.Component + " " + s.Address,
 			Summary: fmt.Sprintf("serves %s, not %s as on disk", s.Serial, f.Blocks[0].Serial),
 		}
 		switch {

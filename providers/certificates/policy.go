@@ -36,6 +36,9 @@ func readPolicy(configuration string) (policy, error) {
 	if fields.kind != "ClusterConfiguration" {
 		return policy{}, fmt.Errorf("the ConfigMap kubeadm-config holds kind %q, not a ClusterConfiguration", fields.kind)
 	}
+	if dir := strings.TrimRight(fields.directory, "/"); dir != "" && dir != "/etc/kubernetes/pki" {
+		return policy{}, fmt.Errorf("the cluster keeps its certificates in %s; upkeep knows /etc/kubernetes/pki alone", dir)
+	}
 	p := policy{validity: defaultValidity, algorithm: fields.algorithm, externalEtcd: fields.externalEtcd}
 	if fields.validity != "" {
 		d, err := time.ParseDuration(fields.validity)
@@ -48,8 +51,8 @@ func readPolicy(configuration string) (policy, error) {
 }
 
 type policyFields struct {
-	kind, validity, algorithm string
-	externalEtcd              bool
+	kind, validity, algorithm, directory string
+	externalEtcd                         bool
 }
 
 // plainFields reads YAML of the form that kubeadm writes: one block mapping whose top-level lines are `key: value`. It
@@ -104,6 +107,11 @@ func plainFields(configuration string) (policyFields, bool) {
 				return f, false
 			}
 			f.algorithm = value
+		case "certificatesDir":
+			if !strings.HasPrefix(value, "/") || f.directory != "" {
+				return f, false
+			}
+			f.directory = value
 		case "etcd":
 			if value != "" {
 				return f, false
@@ -154,7 +162,7 @@ func yamlFields(configuration string) (policyFields, error) {
 		}
 		return fmt.Sprint(m[key])
 	}
-	f := policyFields{kind: text("kind"), validity: text("certificateValidityPeriod"), algorithm: text("encryptionAlgorithm")}
+	f := policyFields{kind: text("kind"), validity: text("certificateValidityPeriod"), algorithm: text("encryptionAlgorithm"), directory: text("certificatesDir")}
 	if etcd, ok := m["etcd"].(map[string]any); ok {
 		_, f.externalEtcd = etcd["external"]
 	}

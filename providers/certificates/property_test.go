@@ -43,7 +43,8 @@ var faults = []fault{
 		worlds.Served(n, rapid.SampledFrom([]string{"apiserver", "etcd-server", "etcd-peer"}).Draw(t, "name")).SHA256 = "old"
 	}},
 	{name: "copy behind", apply: func(_ *rapid.T, _ *facts.World, n *facts.Node) {
-		worlds.File(n, worlds.Copy).Blocks[0].SHA256 = "old"
+		b := &worlds.File(n, worlds.Copy).Blocks[0]
+		b.SHA256, b.NotAfter = "old", b.NotAfter.Add(-day)
 	}},
 	{name: "unfinished", apply: func(t *rapid.T, _ *facts.World, n *facts.Node) {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom(leaves), 2, 4, rapid.ID).Draw(t, "names")

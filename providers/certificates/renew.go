@@ -22,13 +22,14 @@ const (
 // backdate is how far kubeadm dates a certificate back (kubeadm v1.36 constants.CertificateBackdate).
 const backdate = 5 * time.Minute
 
+// Predict takes the policy from the world: Ready holds a step only while that is the configuration in its arguments.
 func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
-	var args renewArgs
+	var args renewScope
 	if observed == nil || step.Decode(&args) != nil {
 		return facts.Update{}
 	}
-	issued, err := readPolicy(args.ClusterConfiguration)
+	issued, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
 	if err != nil {
 		return facts.Update{}
 	}
@@ -41,12 +42,14 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 			f.Modified, f.Key, f.Chain = in.Now, "match", ""
 		}
 	}
-	if admin := file(&n.Certificates, adminConf); admin != nil && len(admin.Blocks) > 0 {
-		for i := range n.Certificates.Files {
-			if f := &n.Certificates.Files[i]; isCopy(f) && slices.Contains(args.Kubeconfigs, f.Path) {
-				f.Blocks = admin.Blocks[:1:1]
-				f.Modified, f.Key, f.Chain = in.Now, "match", admin.Chain
-			}
+	for i := range n.Certificates.Files {
+		f := &n.Certificates.Files[i]
+		if !isCopy(f) || !slices.Contains(args.Kubeconfigs, f.Path) {
+			continue
+		}
+		if from := source(&n.Certificates, f); from != nil {
+			f.Blocks = from.Blocks[:1:1]
+			f.Modified, f.Key, f.Chain = in.Now, "match", from.Chain
 		}
 	}
 	n.Certificates.Served = slices.Clone(n.Certificates.Served)
@@ -79,7 +82,7 @@ func serve(s *facts.Served, c *facts.Certificates) {
 
 func (renewal) Expects(in providers.Input, step providers.Step) []providers.Expectation {
 	observed := in.World.Nodes[step.Node]
-	var args renewArgs
+	var args renewScope
 	if observed == nil || step.Decode(&args) != nil {
 		return nil
 	}
@@ -170,22 +173,19 @@ func renewed(n *facts.Node, step providers.Step, args renewArgs) string {
 	return copiesFollow(n, args.Kubeconfigs)
 }
 
-// copiesFollow says which copy of admin.conf does not hold its client certificate; empty when all do.
+// copiesFollow says which copy does not hold the client certificate of the kubeconfig it was copied from; empty when all do.
 func copiesFollow(n *facts.Node, copies []string) string {
-	if len(copies) == 0 {
-		return ""
-	}
-	admin := file(&n.Certificates, adminConf)
-	if admin == nil || len(admin.Blocks) == 0 {
-		return "admin.conf cannot be read"
-	}
 	for _, path := range copies {
 		f := file(&n.Certificates, path)
 		if f == nil || f.Missing || f.Unknown != "" || len(f.Blocks) == 0 {
 			return path + " cannot be read"
 		}
-		if f.Blocks[0].SHA256 != admin.Blocks[0].SHA256 {
-			return path + " does not hold the client certificate of admin.conf"
+		from := source(&n.Certificates, f)
+		if from == nil {
+			return "no kubeconfig of the node holds the user of " + path
+		}
+		if f.Blocks[0].SHA256 != from.Blocks[0].SHA256 {
+			return path + " does not hold the client certificate of " + from.Name
 		}
 		if err := whole(f); err != nil {
 			return err.Error()
@@ -221,9 +221,17 @@ func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Comma
 		out = append(out, c)
 	}
 	for _, path := range args.Kubeconfigs {
-		run := fmt.Sprintf("cp -a %[1]s %[1]s.before && cp /etc/kubernetes/admin.conf %[1]s", path)
-		f, admin := file(&n.Certificates, path), file(&n.Certificates, adminConf)
-		if f != nil && admin != nil && f.Server != "" && f.Server != admin.Server {
+		from := "/etc/kubernetes/" + adminConf
+		f := file(&n.Certificates, path)
+		var original *facts.CertificateFile
+		if f != nil {
+			original = source(&n.Certificates, f)
+		}
+		if original != nil {
+			from = original.Path
+		}
+		run := fmt.Sprintf("cp -a %[1]s %[1]s.before && cp %[2]s %[1]s", path, from)
+		if original != nil && f.Server != "" && f.Server != original.Server {
 			run += fmt.Sprintf(" && kubectl --kubeconfig %[1]s config set-cluster \"$(kubectl --kubeconfig %[1]s config view -o jsonpath='{.clusters[0].name}')\" --server=%[2]s", path, f.Server)
 		}
 		out = append(out, providers.Command{

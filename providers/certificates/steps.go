@@ -25,6 +25,13 @@ type (
 		ClusterConfiguration string `json:"cluster_configuration"`
 	}
 
+	// renewScope is the part of renewArgs that a prediction needs. The planner predicts every step of every node; the
+	// configuration, much the longest part, stays unread.
+	renewScope struct {
+		Names       []string `json:"names"`
+		Kubeconfigs []string `json:"kubeconfigs"`
+	}
+
 	restartArgs struct {
 		Nodes      config.Selection `json:"nodes"`
 		Components []string         `json:"components"`
@@ -91,18 +98,9 @@ func (r *review) planRenew(w *work) {
 	if len(w.due)+len(w.stale) == 0 {
 		return
 	}
-	args := renewArgs{Nodes: r.spec.Nodes, ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
-	renewsAdmin := false
+	args := renewArgs{Nodes: r.spec.Nodes, Kubeconfigs: r.copiesAfter(w), ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
 	for _, f := range w.due {
 		args.Names = append(args.Names, f.Name)
-		renewsAdmin = renewsAdmin || f.Name == adminConf
-	}
-	if renewsAdmin {
-		args.Kubeconfigs = copiesOf(&w.node.Certificates)
-	} else {
-		for _, f := range w.stale {
-			args.Kubeconfigs = append(args.Kubeconfigs, f.Path)
-		}
 	}
 	s := r.step(w, "renew", OperationRenew, args)
 	r.guard(s)
@@ -113,10 +111,12 @@ func (r *review) planRenew(w *work) {
 		s.Summary = "renew " + strings.Join(args.Names, ", ")
 		s.Changes = r.ends(w.due)
 	} else {
-		s.Summary = "update " + strings.Join(args.Kubeconfigs, ", ") + " from admin.conf"
+		s.Summary = "update " + strings.Join(args.Kubeconfigs, ", ")
 	}
 	for _, path := range args.Kubeconfigs {
-		s.Changes = append(s.Changes, providers.Change{What: "client certificate in " + path, Before: "its own", After: "admin.conf's"})
+		c := &w.node.Certificates
+		from := source(c, file(c, path))
+		s.Changes = append(s.Changes, providers.Change{What: "client certificate in " + path, Before: "an older one", After: "that of " + from.Name})
 	}
 	switch {
 	case w.why == "":

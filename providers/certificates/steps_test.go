@@ -1,0 +1,80 @@
+package certificates_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/fixtures/worlds"
+	"upkeep/providers"
+	"upkeep/providers/certificates"
+)
+
+// due returns three control planes of which cp2 has certificates due, and the steps for them with what they expect.
+func due() (providers.Input, []providers.Step) {
+	w := worlds.ControlPlanes(3, now)
+	worlds.Age(now, 12*day, w.Nodes["cp2"], "apiserver", "admin.conf", "controller-manager.conf")
+	in := input(w, 3)
+	steps, _ := fold(in, spec().Diff(in).Steps)
+	return in, steps
+}
+
+func ready(in providers.Input, s providers.Step) providers.Readiness {
+	return certificates.Type().Effects[s.Operation].Ready(in, s)
+}
+
+// TestStepsAreWholeAndReadable compares the steps of one node, as a person and the executor read them.
+func TestStepsAreWholeAndReadable(t *testing.T) {
+	in, steps := due()
+	serial := func(name string) string { return worlds.File(in.World.Nodes["cp2"], name).Blocks[0].Serial }
+	container := worlds.Pod(in.World.Nodes["cp2"], "kube-controller-manager").ContainerID
+	for i := range steps {
+		if !strings.Contains(string(steps[i].Args), `{"nodes":{"roles":["control-plane"]}`) {
+			t.Errorf("arguments %s", steps[i].Args)
+		}
+		steps[i].Args = nil
+	}
+	const id = "certificates.control_plane@cp2"
+	want := []providers.Step{
+		{
+			ID: id + "/renew", Address: address("cp2"), Node: "cp2", Operation: "certificates.renew", Action: "update",
+			Summary: "renew apiserver, admin.conf, controller-manager.conf",
+			Why: []string{
+				"admin.conf on cp2 expires in 12d, and 2 more",
+				"certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:23)",
+			},
+			Changes: []providers.Change{
+				{What: "not_after", Before: "2026-12-04", After: "2027-11-22"},
+				{What: "client certificate in /root/.kube/config", Before: "an older one", After: "that of admin.conf"},
+			},
+			Guards: []string{"backup"}, GuardNone: "a lab", Window: "always", SerialGroup: "control-plane",
+			Expects: []providers.Expectation{
+				{What: "serial of apiserver", Value: serial("apiserver")}, {What: "not_after of apiserver", Value: "2026-12-04T12:00:00Z"},
+				{What: "serial of admin.conf", Value: serial("admin.conf")}, {What: "not_after of admin.conf", Value: "2026-12-04T12:00:00Z"},
+				{What: "serial of controller-manager.conf", Value: serial("controller-manager.conf")}, {What: "not_after of controller-manager.conf", Value: "2026-12-04T12:00:00Z"},
+			},
+			Proof:    "new serials that end 2027-11-22; keys and chains match; kubeconfigs keep server and authorities; the ports serve the new serials; no container restarted",
+			Undo:     "put back the archive of /etc/kubernetes that the helper takes on cp2 before it changes anything",
+			Estimate: 3, Position: "provider.upkeep.hcl:20",
+		},
+		{
+			ID: id + "/restart", Address: address("cp2"), Node: "cp2", Operation: "certificates.restart", Action: "update",
+			Summary: "restart kube-controller-manager",
+			Why: []string{
+				"kube-controller-manager on cp2 reads its kubeconfig only when it starts, and it is renewed",
+				"certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:23)",
+			},
+			Changes:    []providers.Change{{What: "container of kube-controller-manager", Before: "running", After: "new"}},
+			Disruption: "control plane of cp2",
+			Guards:     []string{"backup"}, GuardNone: "a lab", Window: "always", SerialGroup: "control-plane", After: []string{id + "/renew"},
+			Expects:  []providers.Expectation{{What: "container of kube-controller-manager", Value: container}},
+			Proof:    "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",
+			Undo:     "none is needed: the container is the same, started anew",
+			Estimate: 5, Position: "provider.upkeep.hcl:20",
+		},
+	}
+	if d := cmp.Diff(want, steps); d != "" {
+		t.Error(d)
+	}
+}
