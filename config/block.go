@@ -1,6 +1,11 @@
 package config
 
 import (
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -12,7 +17,8 @@ type Block struct {
 	Value cty.Value
 	// DefRange is the block's header.
 	DefRange hcl.Range
-	// Ranges are the source ranges of its arguments by path: "renew_before", "keep.daily".
+	// Ranges are the source ranges of its arguments by path: "renew_before", "keep.daily"; of nested blocks that may be
+	// repeated with their number, from 0: "store.0.bucket".
 	Ranges map[string]hcl.Range
 	// Directory is the configuration directory, against which relative paths are meant.
 	Directory string
@@ -43,18 +49,24 @@ func (b Block) Int(name string) int {
 	return int(i)
 }
 
-// Strings returns a list or set of strings in its order; nil where it is null.
+// Strings returns a list or set of strings in its order, without the elements that are null; nil where it is null.
 func (b Block) Strings(name string) []string {
+	var out []string
+	for it := b.elements(name); it != nil && it.Next(); {
+		if _, e := it.Element(); !e.IsNull() {
+			out = append(out, e.AsString())
+		}
+	}
+	return out
+}
+
+// elements iterates over a list or set argument; nil where it is null.
+func (b Block) elements(name string) cty.ElementIterator {
 	v := b.attribute(name)
 	if v.IsNull() {
 		return nil
 	}
-	var out []string
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
-		out = append(out, e.AsString())
-	}
-	return out
+	return v.ElementIterator()
 }
 
 // Selection returns a set of nodes; empty where it is null.
@@ -64,6 +76,66 @@ func (b Block) Selection(name string) Selection {
 		return Selection{}
 	}
 	return *v.EncapsulatedValue().(*Selection)
+}
+
+// Connection returns the name of the connection an argument refers to; empty where it is null.
+func (b Block) Connection(name string) string { return b.Reference(name).instance() }
+
+// Reference returns the block an argument of ReferenceType or ConnectionType refers to; the zero value where it is null.
+func (b Block) Reference(name string) Reference {
+	v := b.attribute(name)
+	if v.IsNull() {
+		return Reference{}
+	}
+	return *v.EncapsulatedValue().(*Reference)
+}
+
+// Secret returns a sensitive string argument; an empty secret where it is null.
+func (b Block) Secret(name string) Secret {
+	return secretOf(b.attribute(name))
+}
+
+// Nested returns a nested block as a Block of its own, so that the accessors and Diagnose work inside it; false where it
+// is absent. For a block that may be repeated the name carries its number: "store.0".
+func (b Block) Nested(name string) (Block, bool) {
+	inner := Block{Type: b.Type, Name: b.Name, Key: b.Key, Directory: b.Directory, Ranges: map[string]hcl.Range{}}
+	word, number, repeated := strings.Cut(name, ".")
+	v := b.attribute(word)
+	if v.IsNull() {
+		return Block{}, false
+	}
+	if repeated {
+		i, err := strconv.Atoi(number)
+		if err != nil || i < 0 || i >= v.LengthInt() {
+			return Block{}, false
+		}
+		v = v.Index(cty.NumberIntVal(int64(i)))
+	}
+	inner.Value = v
+	inner.DefRange = b.DefRange
+	if r, ok := b.Ranges[name]; ok {
+		inner.DefRange = r
+	}
+	for path, r := range b.Ranges {
+		if rest, ok := strings.CutPrefix(path, name+"."); ok {
+			inner.Ranges[rest] = r
+		}
+	}
+	return inner, true
+}
+
+// Whole returns a number argument that must be a whole number from min to max; 0 where it is null.
+func (b Block) Whole(name string, min, max int) (int, hcl.Diagnostics) {
+	v := b.attribute(name)
+	if v.IsNull() {
+		return 0, nil
+	}
+	f := v.AsBigFloat()
+	i, accuracy := f.Int64()
+	if accuracy != big.Exact || i < int64(min) || i > int64(max) {
+		return 0, hcl.Diagnostics{b.Diagnose(name, "Invalid number", fmt.Sprintf("%q must be a whole number from %d to %d.", name, min, max))}
+	}
+	return int(i), nil
 }
 
 // Duration returns a duration argument such as "30d"; the diagnostic, if any, points at it.
@@ -95,7 +167,5 @@ func (b Block) Diagnose(name, summary, detail string) *hcl.Diagnostic {
 }
 
 func (b Block) attribute(name string) cty.Value {
-	v := b.Value.GetAttr(name)
-	v, _ = v.Unmark()
-	return v
+	return b.Value.GetAttr(name)
 }

@@ -28,25 +28,34 @@ type BlockType struct {
 type Schema struct {
 	Attributes []Attribute
 	Blocks     []NestedBlock
+	// AnyName allows arguments of any name beside those listed; their values stay as written.
+	AnyName bool
 }
 
 // Attribute is one argument.
 type Attribute struct {
 	Name string
-	// Type is the cty type, or SelectionType for a set of nodes, or ConnectionType for a reference to a connection.
+	// Type is the cty type, or SelectionType for a set of nodes, ConnectionType for a connection, ReferenceType for
+	// another block.
 	Type     cty.Type
 	Required bool
 	// Default stands for an argument that is not set; cty.NilVal for null.
 	Default cty.Value
 	// OneOf lists the only strings allowed.
 	OneOf []string
-	Doc   string
+	// Sensitive allows a sensitive value here. The value of such an argument is always marked: read it with
+	// Block.Secret; the other accessors panic on it.
+	Sensitive bool
+	Doc       string
+
+	// word replaces the name of the type in schemas and on reference pages, where the argument is not a value.
+	word string
 }
 
 // NestedBlock is a block inside a block.
 type NestedBlock struct {
 	Name string
-	// Label documents its one label; empty for none.
+	// Label documents its one label; empty for none. The label is the value's attribute "label".
 	Label  string
 	Doc    string
 	Schema Schema

@@ -31,7 +31,11 @@ type Step struct {
 	// only when the last is proved.
 	SerialGroup string `json:"serial_group,omitempty"`
 	// After are the ids of steps that must be proved first.
-	After   []string      `json:"after,omitempty"`
+	After []string `json:"after,omitempty"`
+	// Ends is the name of the guard that this step ends (a provider scaled up again). Such a step is not dropped when a
+	// step in After failed or was refused: it runs once all of them have ended, however they ended, provided that the
+	// steps that began the guard ran. The planner sets it.
+	Ends    string        `json:"ends,omitempty"`
 	Expects []Expectation `json:"expects,omitempty"`
 	// Proof says what will be looked at afterwards, in words.
 	Proof string `json:"proof,omitempty"`
@@ -49,4 +53,6 @@ type Change struct {
 }
 
 // EstimateDuration returns Estimate as a duration.
-func (s Step) EstimateDuration() time.Duration { return time.Duration(s.Estimate * float64(time.Second)) }
+func (s Step) EstimateDuration() time.Duration {
+	return time.Duration(s.Estimate * float64(time.Second))
+}

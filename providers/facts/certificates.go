@@ -47,9 +47,11 @@ type CertificateFile struct {
 	Authority string `json:"authority,omitempty"`
 
 	// Missing: the file is not there. Unknown: it is there and could not be read or parsed; why.
-	Missing  bool      `json:"missing,omitempty"`
-	Unknown  string    `json:"unknown,omitempty"`
-	Mode     string    `json:"mode,omitempty"`  // "0600"
+	Missing bool   `json:"missing,omitempty"`
+	Unknown string `json:"unknown,omitempty"`
+	Mode    string `json:"mode,omitempty"` // "0600"
+	// KeyMode is the mode of the file at KeyPath; empty where the key is in the same file, or its mode is unknown.
+	KeyMode  string    `json:"key_mode,omitempty"`
 	Owner    string    `json:"owner,omitempty"` // "0:0", numeric uid:gid
 	Modified time.Time `json:"modified,omitzero"`
 

@@ -1,0 +1,58 @@
+# upkeep: see README.md. Every target works on a fresh Debian 12 or Ubuntu 22.04/24.04 machine with Go, gcc and make.
+
+BIN     := bin
+VERSION := 0.1.0-dev
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Everything but upkeep-nvml is built without cgo: the helper must be static, and one setting for all means that each
+# package is compiled once.
+export CGO_ENABLED := 0
+ARCH := $(shell go env GOARCH)
+
+# go-nvml refers to functions of the driver's library that an older or absent library lacks. Unless they are bound
+# lazily, a program that links it dies at start on such a host.
+NVML_LDFLAGS := -extldflags=-Wl,-z,lazy
+
+FUZZTIME ?= 10s
+# Worlds that the property tests of the certificate domain walk.
+N ?= 10000
+
+.PHONY: build helpers test acceptance demo bench fuzz lint install clean
+
+build: ## upkeep, and beside it the helpers that it sends to nodes of this machine's architecture
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
+	GOOS=linux go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-$(ARCH) ./cmd/upkeep-node
+	CGO_ENABLED=1 go build -ldflags '$(NVML_LDFLAGS)' -o $(BIN)/upkeep-nvml ./cmd/upkeep-nvml
+
+helpers: ## the helpers for nodes of every architecture
+	GOOS=linux GOARCH=amd64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-amd64 ./cmd/upkeep-node
+	GOOS=linux GOARCH=arm64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-arm64 ./cmd/upkeep-node
+
+test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
+	go test ./...
+	./scripts/fuzz.sh 2s
+
+demo: ## the main job on a recorded three-control-plane world
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
+	./fixtures/demo/demo.sh $(BIN)/upkeep
+
+acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v ./...
+
+bench: ## speed and memory
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target, for FUZZTIME each
+	./scripts/fuzz.sh $(FUZZTIME)
+
+lint: ## formatting and vet
+	test -z "$$(gofmt -l .)"
+	go vet ./...
+
+install: build helpers
+	install -d $(DESTDIR)/usr/local/bin $(DESTDIR)/usr/local/lib/upkeep
+	install -m 0755 $(BIN)/upkeep $(BIN)/upkeep-node-linux-* $(BIN)/upkeep-nvml $(DESTDIR)/usr/local/lib/upkeep/
+	ln -sf ../lib/upkeep/upkeep $(DESTDIR)/usr/local/bin/upkeep
+
+clean:
+	rm -rf $(BIN)

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/providers/node"
+)
+
+func accessCommand(env environment) *cli.Command {
+	flags := append([]cli.Flag{
+		&cli.StringFlag{Name: "user", Value: "upkeep", Usage: "the user for connections that name none"},
+		&cli.BoolFlag{Name: "print", Usage: "print what to do on each node so that upkeep can reach it"},
+	}, configurationFlags()...)
+	return &cli.Command{
+		Name: "access", Usage: "print the user, sudoers and known_hosts lines that let upkeep in",
+		Description: "Changes nothing: it prints lines to read and to run by hand.",
+		Flags:       flags,
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if !cmd.Bool("print") {
+				return usage(cmd, "access only prints so far; write `upkeep access -print`")
+			}
+			w, err := open(env, cmd)
+			if err != nil {
+				return err
+			}
+			nodes, err := newNodes(w.desired, 1)
+			if err != nil {
+				return err
+			}
+			var targets []node.Target
+			for _, n := range w.desired.Nodes {
+				targets = append(targets, nodes.target(n))
+			}
+			text, err := nodes.client.AccessLines(cmd.String("user"), targets)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(env.stdout, text)
+			return err
+		},
+	}
+}

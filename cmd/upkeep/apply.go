@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner"
+	"upkeep/planner/apply"
+	"upkeep/planner/report"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/state"
+	"upkeep/state/journal"
+	"upkeep/state/local"
+)
+
+func applyCommand(env environment) *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask before applying"},
+		&cli.StringFlag{Name: "expect", Usage: "refuse a plan whose digest is not `sha256:...`"},
+		&cli.StringFlag{Name: "lock-timeout", Value: "0s", Usage: "wait up to `DURATION` for the state lock"},
+		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
+		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
+		jsonFlag(),
+	}
+	for _, more := range [][]cli.Flag{planningFlags(), configurationFlags(), observationFlags()} {
+		flags = append(flags, more...)
+	}
+	return &cli.Command{
+		Name: "apply", Usage: "carry out a plan, and prove each step",
+		ArgsUsage:   "[PLANFILE]",
+		Description: "With a plan file, carries out exactly that plan. Without one, makes a plan, shows it and asks; only the word `yes` goes on.",
+		Flags:       flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			began := env.now()
+			plan, w, saved, err := planToApply(ctx, env, cmd)
+			if err != nil {
+				return err
+			}
+			if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
+				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
+			}
+			if !cmd.Bool("json") {
+				run := report.Run{}
+				if !saved {
+					run.Took = took(env, plan, began)
+				}
+				if err := showPlan(env, cmd, plan, run); err != nil {
+					return err
+				}
+			}
+			if len(plan.Refusals) > 0 {
+				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
+			}
+			if len(plan.Steps) == 0 {
+				if !plan.Complete {
+					return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
+				}
+				return nil
+			}
+			if !saved && !cmd.Bool("auto-approve") {
+				if err := approve(env, cmd); err != nil {
+					return err
+				}
+			}
+			return carryOut(ctx, env, cmd, w, plan)
+		},
+	}
+}
+
+// planToApply returns the saved plan that was named, or a fresh one.
+func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan planner.Plan, w workspace, saved bool, err error) {
+	switch cmd.Args().Len() {
+	case 0:
+		plan, w, err = makePlan(ctx, env, cmd)
+		return plan, w, false, err
+	case 1:
+	default:
+		return plan, w, false, usage(cmd, "apply takes one plan file, and there are %d arguments", cmd.Args().Len())
+	}
+	for _, flag := range []string{"target", "exclude", "replace", "var", "var-file"} {
+		if cmd.IsSet(flag) {
+			return plan, w, false, usage(cmd, "-%s has no meaning with a saved plan: the plan was made with its own", flag)
+		}
+	}
+	types := domains()
+	plan, err = loadPlan(cmd.Args().First(), types)
+	if err != nil {
+		var digest *planner.DigestError
+		if errors.As(err, &digest) {
+			err = exit{exitStale, err}
+		}
+		return plan, w, true, err
+	}
+	return plan, workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}, true, nil
+}
+
+// approve asks; only the word yes goes on.
+func approve(env environment, cmd *cli.Command) error {
+	if !cmd.Bool("input") || cmd.Bool("json") {
+		return errors.New("nobody can be asked (-input=false or -json); save the plan with `upkeep plan -out=FILE` and apply that, or give -auto-approve")
+	}
+	fmt.Fprint(env.stdout, "\nDo you want to perform these steps?\n  upkeep will run them in this order and prove each one.\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ")
+	if err := readYes(env); err != nil {
+		return err
+	}
+	fmt.Fprintln(env.stdout)
+	return nil
+}
+
+// readYes reads one answer; anything but the word yes is an error.
+func readYes(env environment) error {
+	answer, err := bufio.NewReader(env.stdin).ReadString('\n')
+	if err != nil && answer == "" {
+		return errors.New("no answer was given; nothing was changed")
+	}
+	if strings.TrimSpace(answer) != "yes" {
+		return errors.New("cancelled; nothing was changed")
+	}
+	return nil
+}
+
+// carryOut runs a plan under the state's lock and remembers what it did.
+func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan) (err error) {
+	backend, err := stateBackend(w)
+	if err != nil {
+		return err
+	}
+	lock, err := takeLock(ctx, env, cmd, backend, "apply")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
+		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
+	}
+	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, record.Close()) }()
+
+	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
+	if err != nil {
+		return err
+	}
+	view := newRunView(env, plan, cmd.Bool("json"), styleOf(env, cmd))
+	executor := newExecutor(env, w, plan, nodes, lock, record, history)
+	executor.Events = view.show
+	runContext, stop := withSignals(lock.Context(), env, executor)
+	defer stop()
+
+	begun := executor.Begun(plan)
+	if _, err := lock.Write(ctx, lock.State().WithRun(begun)); err != nil {
+		return err
+	}
+	result, runErr := executor.Run(runContext, plan)
+	remembered := lock.State().WithRun(apply.Ended(begun, result))
+	remembered.Memory = apply.Learn(remembered.Memory, result)
+	if _, err := lock.Write(context.WithoutCancel(ctx), remembered); err != nil {
+		return errors.Join(runErr, err)
+	}
+	if runErr != nil {
+		var refused *apply.RefusedError
+		if errors.As(runErr, &refused) && refused.Stale {
+			return exit{exitStale, runErr}
+		}
+		return runErr
+	}
+	if err := view.failed(); err != nil {
+		return fmt.Errorf("the run ended (%s), and its output could not be written: %w", result.Outcome, err)
+	}
+	return outcomeExit(result.Outcome)
+}
+
+// newExecutor wires the executor: the only place where operations are handed to anything.
+func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	byAddress := map[providers.Address]providers.Resource{}
+	all := resourcesOf(plan.Request.Desired)
+	for _, resource := range all {
+		byAddress[resource.Address()] = resource
+	}
+	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
+		return observer(env, plan.Request.Desired, nodes, nil).Observe(ctx, plan.Request.Desired, needsOf(resources))
+	}
+	return &apply.Executor{
+		Effects:    effects(w.types),
+		Operations: operations(nodes),
+		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
+			resource, ok := byAddress[step.Address.Resource()]
+			if !ok {
+				return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
+			}
+			world, err := look(ctx, []providers.Resource{resource})
+			if err != nil {
+				return providers.Input{}, err
+			}
+			return providers.Input{
+				World: world, Memory: plan.Request.Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
+				Inventory: nodes.inventory(plan.Request.Desired, world),
+			}, nil
+		},
+		Identify: func(ctx context.Context) (planner.Identity, error) {
+			world, err := look(ctx, all)
+			if err != nil {
+				return planner.Identity{}, err
+			}
+			nodes.inventory(plan.Request.Desired, world)
+			return planner.Request{World: world}.Identity(), nil
+		},
+		Journal: record, History: history,
+		Who: lock.Info().Who, Generation: lock.Info().Generation,
+		Now: env.now,
+	}
+}
+
+// takeLock takes the state's lock, waiting as long as -lock-timeout says.
+func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string) (state.Lock, error) {
+	timeout, err := durationFlag(cmd, "lock-timeout")
+	if err != nil {
+		return nil, err
+	}
+	lock, err := backend.Lock(ctx, state.LockRequest{
+		Operation: operation, Timeout: timeout,
+		Waiting: func(info state.LockInfo) {
+			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, info.Who, info.Operation)
+		},
+	})
+	var locked *state.LockedError
+	if errors.As(err, &locked) {
+		return nil, exit{exitLocked, err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if stale := lock.TookOver(); stale != nil {
+		fmt.Fprintf(env.stderr, "Note: %s\n", stale)
+	}
+	return lock, nil
+}
+
+// withSignals makes the first interrupt graceful and the second hard.
+func withSignals(ctx context.Context, env environment, executor *apply.Executor) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	graceful := make(chan struct{})
+	executor.Stop = graceful
+	done := make(chan struct{})
+	go func() {
+		for count := 0; ; count++ {
+			select {
+			case <-done:
+				return
+			case <-env.signals:
+			}
+			switch count {
+			case 0:
+				fmt.Fprintln(env.stderr, "\nInterrupt: the step that is under way is finished and proved, and no other is started. Interrupt again to stop at once.")
+				close(graceful)
+			case 1:
+				fmt.Fprintln(env.stderr, "\nStopping at once. The next apply looks at what was done and goes on.")
+				cancel(errInterrupted)
+			}
+		}
+	}()
+	return ctx, func() { close(done); cancel(nil) }
+}
+
+// outcomeExit maps how a run ended to an exit code; the summary has been shown already.
+func outcomeExit(outcome apply.Outcome) error {
+	switch outcome {
+	case apply.Complete:
+		return nil
+	case apply.Partial:
+		return exit{code: exitPartial}
+	case apply.Stale:
+		return exit{code: exitStale}
+	case apply.Interrupted:
+		return exit{code: exitInterrupted}
+	default:
+		return exit{code: exitError}
+	}
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/certificates"
+)
+
+// domains lists every domain; a new one is one line here.
+func domains() []providers.Type {
+	return []providers.Type{
+		certificates.Type(),
+	}
+}
+
+// operations lists the code that changes something. apply alone calls this.
+func operations(nodes *nodes) map[string]providers.Operation {
+	all := map[string]providers.Operation{}
+	for _, domain := range []map[string]providers.Operation{
+		certificates.Operations(nodes),
+	} {
+		for name, operation := range domain {
+			all[name] = operation
+		}
+	}
+	return all
+}
+
+// effects lists the pure meaning of every operation.
+func effects(types []providers.Type) map[string]providers.Effect {
+	all := map[string]providers.Effect{}
+	for _, t := range types {
+		for name, effect := range t.Effects {
+			all[name] = effect
+		}
+	}
+	return all
+}
+
+func blockTypes(types []providers.Type) []config.BlockType {
+	var out []config.BlockType
+	for _, t := range types {
+		out = append(out, t.BlockType)
+	}
+	return out
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner/report"
+)
+
+// driftCommand reports. It is read-only by construction: it is handed a plan, which is data, and no operation.
+func driftCommand(env environment) *cli.Command {
+	flags := []cli.Flag{
+		jsonFlag(),
+		&cli.BoolFlag{Name: "verbose", Usage: "name every node and object"},
+		&cli.StringSliceFlag{Name: "target", Usage: "report only `ADDRESS`; may be repeated"},
+		&cli.StringSliceFlag{Name: "exclude", Usage: "leave `ADDRESS` out; may be repeated"},
+	}
+	for _, more := range [][]cli.Flag{factsFlags(), configurationFlags(), observationFlags()} {
+		flags = append(flags, more...)
+	}
+	return &cli.Command{
+		Name: "drift", Usage: "report what is not as declared; changes nothing",
+		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when it cannot be told or an error occurs.",
+		Flags:       flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			began := env.now()
+			plan, _, err := makePlan(ctx, env, cmd)
+			if err != nil {
+				return err
+			}
+			drift := report.Drift(plan)
+			if cmd.Bool("json") {
+				err = report.JSON(env.stdout, drift)
+			} else {
+				err = report.DriftText(env.stdout, drift, report.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
+			}
+			if err != nil {
+				return err
+			}
+			if code := drift.Exit(); code != exitDone {
+				return exit{code: code}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"upkeep/planner"
+	"upkeep/planner/apply"
+	"upkeep/planner/report"
+	"upkeep/providers"
+)
+
+// runView shows what happens in a run. Its first error is kept: a run goes on when nobody can read along any more.
+type runView interface {
+	show(apply.Event)
+	failed() error
+}
+
+func newRunView(env environment, plan planner.Plan, asJSON bool, style report.Style) runView {
+	if asJSON {
+		return newEventStream(env, plan)
+	}
+	return &runText{w: env.stdout, style: style}
+}
+
+// runText is a run for people: a line when a step starts, its progress below it, a line when it ends.
+type runText struct {
+	w     io.Writer
+	style report.Style
+	err   error
+}
+
+func (v *runText) failed() error { return v.err }
+
+func (v *runText) line(format string, args ...any) {
+	_, err := fmt.Fprintf(v.w, format+"\n", args...)
+	v.err = errors.Join(v.err, err)
+}
+
+func (v *runText) show(event apply.Event) {
+	switch e := event.(type) {
+	case apply.RunStarted:
+		if e.Resumed {
+			v.line("This plan was started before; going on with it.")
+			for _, id := range e.UnderWay {
+				v.line("  under way when it stopped: %s", id)
+			}
+		}
+	case apply.StepStarted:
+		v.line("[%d/%d] %s: %s...", e.Number, e.Of, e.Step.Address, e.Step.Summary)
+	case apply.StepProgress:
+		v.line("        %s", e.Line)
+	case apply.StepEnded:
+		v.line("[%d/%d] %s: %s", e.Number, e.Of, e.Step.Address, v.ending(e.Result))
+	case apply.RunEnded:
+		v.summary(e.Result)
+	}
+}
+
+func (v *runText) ending(r apply.StepResult) string {
+	switch r.Outcome {
+	case apply.Done:
+		return fmt.Sprintf("done and proved after %s", elapsed(r.Seconds))
+	case apply.Skipped:
+		return "nothing to do: " + r.Why
+	default:
+		return string(r.Outcome) + ": " + r.Why
+	}
+}
+
+func (v *runText) summary(r apply.Result) {
+	v.line("")
+	if r.Outcome == apply.Complete {
+		v.line("%s", report.ApplySentence(countsOf(r)))
+		v.line("%d steps done and proved, %d had nothing to do. The next `upkeep plan` looks again.", r.Count(apply.Done), r.Count(apply.Skipped))
+		return
+	}
+	v.line("Apply ended: %s. %d done, %d had nothing to do, %d refused, %d failed, %d blocked, %d not started.", r.Outcome,
+		r.Count(apply.Done), r.Count(apply.Skipped), r.Count(apply.Refused), r.Count(apply.Failed), r.Count(apply.Blocked), r.Count(apply.Pending))
+	for _, s := range r.Steps {
+		if !s.Outcome.Succeeded() {
+			v.line("  %-8s %s: %s", s.Outcome, s.Step, s.Why)
+		}
+	}
+	v.line("What was done is done. `upkeep plan` shows what is left; applying the same plan file again goes on with it.")
+}
+
+// eventStream is a run as Terraform's machine-readable events.
+type eventStream struct {
+	out   *report.Events
+	steps map[string]providers.Step
+	err   error
+}
+
+func newEventStream(env environment, plan planner.Plan) *eventStream {
+	v := &eventStream{out: report.NewEvents(env.stdout, env.now), steps: map[string]providers.Step{}}
+	v.keep(v.out.Version(version))
+	v.keep(v.out.Planned(report.Plan(plan)))
+	return v
+}
+
+func (v *eventStream) keep(err error) {
+	if v.err == nil {
+		v.err = err
+	}
+}
+
+func (v *eventStream) failed() error { return v.err }
+
+func (v *eventStream) show(event apply.Event) {
+	switch e := event.(type) {
+	case apply.StepStarted:
+		v.keep(v.out.ApplyStart(report.HookOf(e.Step)))
+	case apply.StepProgress:
+		v.keep(v.out.ApplyProgress(report.HookOf(e.Step), seconds(e.Seconds), e.Line))
+	case apply.StepEnded:
+		if e.Result.Outcome.Succeeded() {
+			v.keep(v.out.ApplyComplete(report.HookOf(e.Step), seconds(e.Result.Seconds)))
+			return
+		}
+		v.keep(v.out.ApplyErrored(report.HookOf(e.Step), seconds(e.Result.Seconds)))
+		v.keep(v.out.Diagnostic("error", string(e.Result.Outcome)+": "+e.Step.Summary, e.Result.Why, e.Step.Address.String()))
+	case apply.RunEnded:
+		v.keep(v.out.ChangeSummary("apply", countsOf(e.Result)))
+	}
+}
+
+// countsOf counts steps that were done as changes: nothing that upkeep renews or restarts is added or destroyed.
+func countsOf(r apply.Result) report.Counts { return report.Counts{Change: r.Count(apply.Done)} }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func elapsed(s float64) string { return seconds(s).Round(100 * time.Millisecond).String() }

@@ -1,0 +1,50 @@
+package main
+
+import (
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/urfave/cli/v3"
+
+	"upkeep/config"
+	"upkeep/providers"
+)
+
+// loaded is what reading a configuration directory came to.
+type loaded struct {
+	desired config.Desired
+	sources config.Sources
+	diags   hcl.Diagnostics
+}
+
+func load(env environment, cmd *cli.Command, directory string, types []providers.Type) loaded {
+	var l loaded
+	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
+		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version,
+	})
+	return l
+}
+
+// print shows all diagnostics on the terminal's error side; an error among them ends the command.
+func (l loaded) print(env environment, cmd *cli.Command) error {
+	t := terminalOf(env, env.stderr, cmd.Bool("no-color"))
+	if err := config.WriteText(env.stderr, config.Describe(l.diags, l.sources), config.TextOptions{Color: t.Colour, Width: t.Width}); err != nil {
+		return err
+	}
+	if l.diags.HasErrors() {
+		return exit{code: exitError}
+	}
+	return nil
+}
+
+// printJSON writes the answer of `validate -json`.
+func (l loaded) printJSON(env environment) error {
+	answer := config.Validate(l.diags, l.sources)
+	if err := printJSON(env.stdout, answer); err != nil {
+		return err
+	}
+	if !answer.Valid {
+		return exit{code: exitError}
+	}
+	return nil
+}
+

@@ -1,0 +1,53 @@
+// Command upkeep keeps a Kubernetes GPU provider in the state its operator declared: plan, apply, drift.
+//
+// This package parses flags, wires adapters to domains and prints. It decides nothing about a cluster: that is the
+// planner's and the domains'. One file holds one subcommand; exit.go holds the one table from errors to exit codes.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// version is set by the linker.
+var version = "0.1.0-dev"
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	os.Exit(run(context.Background(), environment{
+		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		environ: os.Environ(), now: time.Now, signals: signals,
+	}))
+}
+
+// environment is everything a command takes from the process it runs in.
+type environment struct {
+	args           []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string
+	now            func() time.Time
+	signals        <-chan os.Signal
+}
+
+// lookup returns an environment variable; the empty string where it is not set.
+func (e environment) lookup(name string) string {
+	value := ""
+	for _, pair := range e.environ {
+		if len(pair) > len(name) && pair[:len(name)] == name && pair[len(name)] == '=' {
+			value = pair[len(name)+1:]
+		}
+	}
+	return value
+}
+
+// run is the whole program but for the process around it; it returns the exit code.
+func run(ctx context.Context, env environment) int {
+	err := app(env).Run(ctx, env.args)
+	return conclude(env, err)
+}

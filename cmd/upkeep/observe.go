@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/providers/facts"
+	"upkeep/state/durable"
+)
+
+func observeCommand(env environment) *cli.Command {
+	flags := []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write the facts to `FILE` instead of the terminal"}, jsonFlag()}
+	flags = append(flags, configurationFlags()...)
+	flags = append(flags, observationFlags()...)
+	return &cli.Command{
+		Name: "observe", Usage: "record the facts that a plan would be made from",
+		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. Facts hold no secrets.",
+		Flags:       flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			w, err := open(env, cmd)
+			if err != nil {
+				return err
+			}
+			world, _, err := w.observeAll(ctx, cmd)
+			if err != nil {
+				return err
+			}
+			data, err := facts.Encode(world)
+			if err != nil {
+				return err
+			}
+			out := cmd.String("out")
+			if out == "" {
+				_, err := env.stdout.Write(data)
+				return err
+			}
+			if err := durable.Replace(out, data, 0o600, nil); err != nil {
+				return fmt.Errorf("writing facts: %w", err)
+			}
+			unknown := 0
+			for _, name := range world.NodeNames() {
+				if why := world.Node(name).Unknown; why != "" {
+					unknown++
+					fmt.Fprintf(env.stderr, "unknown: %s: %s\n", name, why)
+				}
+			}
+			_, err = fmt.Fprintf(env.stdout, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-unknown, len(world.Nodes), out)
+			return err
+		},
+	}
+}

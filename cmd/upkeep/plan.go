@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner"
+	"upkeep/planner/report"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/state"
+	"upkeep/state/durable"
+	"upkeep/state/local"
+)
+
+// maxFactsAge is how old recorded facts may be before plan refuses them.
+const maxFactsAge = 24 * time.Hour
+
+// planningFlags choose what a plan is about.
+func planningFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "target", Usage: "plan only `ADDRESS` (TYPE.NAME or TYPE.NAME@NODE); may be repeated"},
+		&cli.StringSliceFlag{Name: "exclude", Usage: "leave `ADDRESS` out; may be repeated"},
+		&cli.StringSliceFlag{Name: "replace", Usage: "renew `ADDRESS` although nothing of it is due; may be repeated"},
+	}
+}
+
+// factsFlags let a command work on recorded facts instead of the world.
+func factsFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "facts", Usage: "use the facts that `upkeep observe -out` recorded in `FILE`; such a plan cannot be applied"},
+		&cli.StringFlag{Name: "facts-max-age", Value: "24h", Usage: "refuse recorded facts older than `DURATION`"},
+	}
+}
+
+func planCommand(env environment) *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for apply"},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, 2: there are steps"},
+		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
+		jsonFlag(),
+	}
+	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags()} {
+		flags = append(flags, more...)
+	}
+	return &cli.Command{
+		Name: "plan", Usage: "observe, and show what is due and in which order it would be done",
+		Flags: flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			began := env.now()
+			plan, _, err := makePlan(ctx, env, cmd)
+			if err != nil {
+				return err
+			}
+			if out := cmd.String("out"); out != "" {
+				if err := savePlan(plan, out); err != nil {
+					return err
+				}
+			}
+			if err := showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")}); err != nil {
+				return err
+			}
+			if cmd.Bool("detailed-exitcode") && len(plan.Steps) > 0 {
+				return exit{code: exitChanges}
+			}
+			if !plan.Complete && len(plan.Steps) == 0 && cmd.Bool("detailed-exitcode") {
+				return exit{code: exitError}
+			}
+			return nil
+		},
+	}
+}
+
+// makePlan reads the configuration and the state, observes (or reads recorded facts), and builds the plan.
+func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.Plan, workspace, error) {
+	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
+	w, err := open(env, cmd)
+	if err != nil {
+		return fail(err)
+	}
+	request := planner.Request{Desired: w.desired, Directory: w.directory}
+	for flag, into := range map[string]*[]providers.Address{"target": &request.Targets, "exclude": &request.Exclude, "replace": &request.Replace} {
+		if *into, err = addresses(cmd, flag); err != nil {
+			return fail(err)
+		}
+	}
+	remembered, err := readState(ctx, w)
+	if err != nil {
+		return fail(err)
+	}
+	request.Memory, request.Lineage, request.Serial = remembered.Memory, remembered.Lineage, remembered.Serial
+	if file := cmd.String("facts"); file != "" {
+		if request.World, err = readFacts(env, cmd, file); err != nil {
+			return fail(err)
+		}
+		request.Recorded = true
+	} else if request.World, _, err = w.observeAll(ctx, cmd); err != nil {
+		return fail(err)
+	}
+	request.Now = request.World.ObservedAt
+	plan, err := planner.Build(request, w.types)
+	if err != nil {
+		return fail(err)
+	}
+	plan.UpkeepVersion = version
+	if plan.ID, err = newPlanID(); err != nil {
+		return fail(err)
+	}
+	return plan, w, nil
+}
+
+func newPlanID() (string, error) {
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", fmt.Errorf("naming the plan: %w", err)
+	}
+	return hex.EncodeToString(id[:]), nil
+}
+
+// addresses reads the addresses of a flag.
+func addresses(cmd *cli.Command, flag string) ([]providers.Address, error) {
+	if !hasFlag(cmd, flag) {
+		return nil, nil
+	}
+	var out []providers.Address
+	for _, text := range cmd.StringSlice(flag) {
+		address, err := providers.ParseAddress(text)
+		if err != nil {
+			return nil, fmt.Errorf("-%s: %w", flag, err)
+		}
+		out = append(out, address)
+	}
+	return out, nil
+}
+
+func hasFlag(cmd *cli.Command, name string) bool {
+	for _, flag := range cmd.Flags {
+		for _, n := range flag.Names() {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stateBackend returns the backend that the configuration names.
+func stateBackend(w workspace) (*local.Backend, error) {
+	return backendAt(w.directory, w.desired.State.Path)
+}
+
+func backendAt(directory, path string) (*local.Backend, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(directory, path)
+	}
+	return local.New(path, local.Options{})
+}
+
+func readState(ctx context.Context, w workspace) (state.State, error) {
+	backend, err := stateBackend(w)
+	if err != nil {
+		return state.State{}, err
+	}
+	return backend.Read(ctx)
+}
+
+// savePlan writes a plan file that only its owner can read.
+func savePlan(plan planner.Plan, path string) error {
+	data, err := planner.Encode(plan)
+	if err != nil {
+		return err
+	}
+	if err := durable.Replace(path, data, 0o600, nil); err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
+	return nil
+}
+
+// loadPlan reads a plan file.
+func loadPlan(path string, types []providers.Type) (planner.Plan, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return planner.Plan{}, fmt.Errorf("there is no plan file %s; `upkeep plan -out=%s` makes one", path, path)
+	}
+	if err != nil {
+		return planner.Plan{}, fmt.Errorf("reading the plan: %w", err)
+	}
+	plan, err := planner.Decode(data, types)
+	if err != nil {
+		return planner.Plan{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return plan, nil
+}
+
+// readFacts reads recorded facts and refuses old ones.
+func readFacts(env environment, cmd *cli.Command, path string) (facts.World, error) {
+	limit, err := durationFlag(cmd, "facts-max-age")
+	if err != nil {
+		return facts.World{}, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return facts.World{}, fmt.Errorf("reading recorded facts: %w; `upkeep observe -out=FILE` records them", err)
+	}
+	world, err := facts.Decode(data)
+	if err != nil {
+		return facts.World{}, fmt.Errorf("%s: %w; record them again with `upkeep observe -out=%s`", path, err, path)
+	}
+	if age := env.now().Sub(world.ObservedAt); age > limit {
+		return facts.World{}, fmt.Errorf("the facts in %s are %s old and -facts-max-age is %s; record them again with `upkeep observe -out=%s`",
+			path, age.Round(time.Minute), limit, path)
+	}
+	return world, nil
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner"
+	"upkeep/planner/report"
+)
+
+func rehearseCommand(env environment) *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringSliceFlag{Name: "fault", Usage: "inject a fault: `STEP=KIND`, where KIND is fails, lies or loses; may be repeated"},
+		jsonFlag(),
+	}
+	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags()} {
+		flags = append(flags, more...)
+	}
+	return &cli.Command{
+		Name: "rehearse", Usage: "walk a plan over predicted facts; change nothing",
+		ArgsUsage: "[PLANFILE]",
+		Flags:     flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			plan, err := savedOrFresh(ctx, env, cmd)
+			if err != nil {
+				return err
+			}
+			var faults []planner.Fault
+			for _, text := range cmd.StringSlice("fault") {
+				fault, err := planner.ParseFault(text)
+				if err != nil {
+					return err
+				}
+				faults = append(faults, fault)
+			}
+			rehearsal, err := planner.Rehearse(plan, domains(), faults)
+			if err != nil {
+				return err
+			}
+			return showRehearsal(env, cmd, rehearsal)
+		},
+	}
+}
+
+// savedOrFresh returns the plan in the named file, or makes one.
+func savedOrFresh(ctx context.Context, env environment, cmd *cli.Command) (planner.Plan, error) {
+	if cmd.Args().Len() > 1 {
+		return planner.Plan{}, usage(cmd, "%s takes one plan file", cmd.Name)
+	}
+	if file := cmd.Args().First(); file != "" {
+		return loadPlan(file, domains())
+	}
+	plan, _, err := makePlan(ctx, env, cmd)
+	return plan, err
+}
+
+func showRehearsal(env environment, cmd *cli.Command, rehearsal planner.Rehearsal) error {
+	if cmd.Bool("json") {
+		return report.JSON(env.stdout, rehearsal)
+	}
+	return report.RehearsalText(env.stdout, rehearsal, styleOf(env, cmd))
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/state"
+)
+
+func stateCommand(env environment) *cli.Command {
+	show := &cli.Command{
+		Name: "show", Usage: "print what is remembered: runs, durations, serial and lineage",
+		Flags:  append([]cli.Flag{jsonFlag()}, configurationFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error { return showState(ctx, env, cmd) },
+	}
+	lock := &cli.Command{
+		Name: "lock", Usage: "print who holds the state lock",
+		Flags:  append([]cli.Flag{jsonFlag()}, configurationFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error { return showLock(ctx, env, cmd) },
+	}
+	command := &cli.Command{
+		Name: "state", Usage: "look at what upkeep remembers between runs",
+		Commands: []*cli.Command{show, lock},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if name := cmd.Args().First(); name != "" {
+				return usage(cmd, "state has no command %q; it has show and lock", name)
+			}
+			return cli.ShowSubcommandHelp(cmd)
+		},
+	}
+	for _, sub := range command.Commands {
+		sub.OnUsageError = usageError
+		sub.DisableSliceFlagSeparator = true
+	}
+	return command
+}
+
+// stateView is what `state show` prints. The state's key is not in it.
+type stateView struct {
+	Path       string             `json:"path"`
+	Exists     bool               `json:"exists"`
+	Lineage    string             `json:"lineage,omitempty"`
+	Serial     uint64             `json:"serial"`
+	Generation uint64             `json:"generation"`
+	Durations  map[string]float64 `json:"durations,omitempty"`
+	Runs       []state.RunRecord  `json:"runs"`
+}
+
+func showState(ctx context.Context, env environment, cmd *cli.Command) error {
+	w, err := open(env, cmd)
+	if err != nil {
+		return err
+	}
+	backend, err := stateBackend(w)
+	if err != nil {
+		return err
+	}
+	s, err := backend.Read(ctx)
+	if err != nil {
+		return err
+	}
+	view := stateView{Path: backend.Path(), Exists: s.Exists(), Lineage: s.Lineage, Serial: s.Serial, Generation: s.Generation, Durations: s.Memory.Durations, Runs: s.Runs}
+	if view.Runs == nil {
+		view.Runs = []state.RunRecord{}
+	}
+	if cmd.Bool("json") {
+		return printJSON(env.stdout, view)
+	}
+	if !view.Exists {
+		_, err := fmt.Fprintf(env.stdout, "There is no state at %s yet; the first apply writes it.\n", view.Path)
+		return err
+	}
+	fmt.Fprintf(env.stdout, "state    %s\nlineage  %s\nserial   %d\n", view.Path, view.Lineage, view.Serial)
+	if len(view.Runs) == 0 {
+		return nil
+	}
+	fmt.Fprintln(env.stdout)
+	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PLAN\tSTARTED\tWHO\tOUTCOME\tDONE\tSKIPPED\tREFUSED\tFAILED")
+	for _, run := range view.Runs {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", run.PlanID, run.StartedAt.UTC().Format(time.RFC3339), run.Who, run.Outcome, run.Done, run.Skipped, run.Refused, run.Failed)
+	}
+	return table.Flush()
+}
+
+func showLock(ctx context.Context, env environment, cmd *cli.Command) error {
+	w, err := open(env, cmd)
+	if err != nil {
+		return err
+	}
+	backend, err := stateBackend(w)
+	if err != nil {
+		return err
+	}
+	info, held, err := backend.Holder(ctx)
+	if err != nil {
+		return err
+	}
+	if cmd.Bool("json") {
+		view := struct {
+			Held bool            `json:"held"`
+			Lock *state.LockInfo `json:"lock,omitempty"`
+		}{Held: held}
+		if held {
+			view.Lock = &info
+		}
+		return printJSON(env.stdout, view)
+	}
+	if !held {
+		_, err := fmt.Fprintf(env.stdout, "The state %s is not locked.\n", backend.Path())
+		return err
+	}
+	_, err = fmt.Fprintf(env.stdout, "lock     %s\nwho      %s, process %d\nfor      %s\nsince    %s\nexpires  %s\n",
+		info.ID, info.Who, info.PID, info.Operation, info.Created.UTC().Format(time.RFC3339), info.Expires.UTC().Format(time.RFC3339))
+	return err
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner/report"
+)
+
+func statusCommand(env environment) *cli.Command {
+	flags := []cli.Flag{jsonFlag(), &cli.BoolFlag{Name: "verbose", Usage: "print paths"}}
+	for _, more := range [][]cli.Flag{factsFlags(), configurationFlags(), observationFlags()} {
+		flags = append(flags, more...)
+	}
+	return &cli.Command{
+		Name: "status", Usage: "list everything that is watched, healthy or not",
+		Flags: flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			began := env.now()
+			plan, _, err := makePlan(ctx, env, cmd)
+			if err != nil {
+				return err
+			}
+			status := report.Status(plan)
+			if cmd.Bool("json") {
+				return report.JSON(env.stdout, status)
+			}
+			return report.StatusText(env.stdout, status, report.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
+		},
+	}
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+)
+
+func validateCommand(env environment) *cli.Command {
+	return &cli.Command{
+		Name: "validate", Usage: "check the configuration; look at nothing else",
+		Flags: append([]cli.Flag{jsonFlag()}, configurationFlags()...),
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if err := noArguments(cmd); err != nil {
+				return err
+			}
+			directory, err := directoryOf(cmd)
+			if err != nil {
+				return err
+			}
+			result := load(env, cmd, directory, domains())
+			if cmd.Bool("json") {
+				return result.printJSON(env)
+			}
+			if err := result.print(env, cmd); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(env.stdout, "Success! The configuration is valid.")
+			return err
+		},
+	}
+}

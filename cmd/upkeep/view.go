@@ -1,0 +1,32 @@
+package main
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner"
+	"upkeep/planner/report"
+)
+
+// styleOf decides how text looks on standard output.
+func styleOf(env environment, cmd *cli.Command) report.Style {
+	t := terminalOf(env, env.stdout, cmd.Bool("no-color"))
+	return report.Style{Color: t.Colour, Width: t.Width, Verbose: hasFlag(cmd, "verbose") && cmd.Bool("verbose")}
+}
+
+// showPlan prints a plan: as JSON with -json, else as text. apply -json prints events instead, and leaves this out.
+func showPlan(env environment, cmd *cli.Command, plan planner.Plan, run report.Run) error {
+	if cmd.Bool("json") {
+		return report.JSON(env.stdout, report.Plan(plan))
+	}
+	return report.Text(env.stdout, report.Plan(plan), run, styleOf(env, cmd))
+}
+
+// took is how long an observation that began at a time and ended now has taken; nothing for recorded facts.
+func took(env environment, plan planner.Plan, began time.Time) time.Duration {
+	if plan.Request.Recorded {
+		return 0
+	}
+	return env.now().Sub(began)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/observe"
+)
+
+// workspace is one configuration directory, read.
+type workspace struct {
+	env       environment
+	directory string // absolute
+	types     []providers.Type
+	desired   config.Desired
+}
+
+// configurationFlags are the flags of every command that reads the configuration.
+func configurationFlags() []cli.Flag {
+	return append(variableFlags(), &cli.BoolFlag{Name: "no-color", Usage: "print without colour"})
+}
+
+// observationFlags are the flags of every command that looks at the world.
+func observationFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "parallelism", Value: 32, Usage: "ask at most `N` nodes at a time"},
+	}
+}
+
+// directoryOf returns the configuration directory a command works in.
+func directoryOf(cmd *cli.Command) (string, error) {
+	directory := cmd.Root().String("chdir")
+	if directory == "" {
+		directory = "."
+	}
+	absolute, err := filepath.Abs(directory)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(absolute); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("-chdir=%s: there is no such directory", directory)
+	}
+	return absolute, nil
+}
+
+// open reads the configuration. Diagnostics are printed; an error among them ends the command.
+func open(env environment, cmd *cli.Command) (workspace, error) {
+	directory, err := directoryOf(cmd)
+	if err != nil {
+		return workspace{}, err
+	}
+	w := workspace{env: env, directory: directory, types: domains()}
+	result := load(env, cmd, directory, w.types)
+	if err := result.print(env, cmd); err != nil {
+		return workspace{}, err
+	}
+	w.desired = result.desired
+	return w, nil
+}
+
+// resources returns the declared resources.
+func (w workspace) resources() []providers.Resource { return resourcesOf(w.desired) }
+
+func resourcesOf(desired config.Desired) []providers.Resource {
+	var out []providers.Resource
+	for _, declared := range desired.Resources {
+		if resource, ok := declared.Value.(providers.Resource); ok {
+			out = append(out, resource)
+		}
+	}
+	return out
+}
+
+func needsOf(resources []providers.Resource) []providers.Needs {
+	var out []providers.Needs
+	for _, resource := range resources {
+		out = append(out, resource.Needs())
+	}
+	return out
+}
+
+// observer wires the adapters for a desired state.
+func observer(env environment, desired config.Desired, nodes *nodes, progress func(observe.Progress)) *observe.Observer {
+	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Now: env.now, Progress: progress}
+	if desired.Cluster != nil {
+		o.Kubernetes = kubernetes{path: desired.Cluster.Kubeconfig, context: desired.Cluster.Context}
+	}
+	return o
+}
+
+// observeAll observes everything that the resources of a configuration need.
+func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *nodes, error) {
+	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
+	if err != nil {
+		return facts.World{}, nil, err
+	}
+	if len(w.desired.Resources) == 0 {
+		return facts.World{}, nil, errors.New("nothing is declared: write a certificates block; `upkeep schema` lists the block types")
+	}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
+	defer progress.end()
+	world, err := observer(w.env, w.desired, nodes, progress.report).Observe(ctx, w.desired, needsOf(w.resources()))
+	if err != nil {
+		return facts.World{}, nil, fmt.Errorf("observing: %w", err)
+	}
+	return world, nodes, nil
+}

@@ -1,0 +1,172 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Suffix is how every configuration file ends.
+const Suffix = ".upkeep.hcl"
+
+// VariablesSuffix is how the variable files end that are read without being named.
+const VariablesSuffix = ".auto.upkeepvars"
+
+// readFiles parses the directory's files in the order of their names, then those they include. A file is read once,
+// however often it is named, so files may include one another.
+func (l *loader) readFiles() {
+	names, err := filesIn(l.directory, Suffix)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.report(problem("Configuration directory not found", "There is no directory "+l.directory+"."))
+		return
+	case err != nil:
+		l.report(problem("Configuration directory not readable", err.Error()+"."))
+		return
+	case len(names) == 0:
+		l.report(problem("No configuration files", "No file in "+l.directory+" ends in "+Suffix+
+			". Write one (see `upkeep schema`), or name the directory that has them."))
+		return
+	}
+	read := map[string]bool{}
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if id := identityOf(name); read[id] {
+			continue
+		} else {
+			read[id] = true
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			l.report(problem("Configuration file not readable", err.Error()+"."))
+			continue
+		}
+		if body := l.parse(name, src); body != nil {
+			l.files = append(l.files, body)
+			names = append(names, l.includedBy(name, body)...)
+		}
+	}
+}
+
+func (l *loader) parse(name string, src []byte) *hclsyntax.Body {
+	if at, deep := tooDeep(src, name); deep {
+		l.sources[name] = &hcl.File{Bytes: src}
+		l.errorAt(at, "Nested too deeply", "Brackets nest more than %d deep here.", deepestNesting)
+		return nil
+	}
+	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	l.report(withoutEchoes(diags)...)
+	if file == nil {
+		l.sources[name] = &hcl.File{Bytes: src}
+		return nil
+	}
+	l.sources[name] = file
+	return file.Body.(*hclsyntax.Body)
+}
+
+// includedBy returns the files that the include blocks of a file name, relative to that file.
+func (l *loader) includedBy(name string, body *hclsyntax.Body) []string {
+	var found []string
+	for _, block := range body.Blocks {
+		attr, ok := block.Body.Attributes["files"]
+		if block.Type != "include" || !ok {
+			continue
+		}
+		value, diags := attr.Expr.Value(nil)
+		l.report(diags...)
+		if diags.HasErrors() {
+			continue
+		}
+		patterns, ok := stringsIn(value)
+		if !ok {
+			l.errorAt(attr.Expr.Range(), "Invalid include", `"files" must be a list of paths in quotation marks, such as ["gpu/*%s"].`, Suffix)
+			continue
+		}
+		for _, pattern := range patterns {
+			found = append(found, l.match(name, pattern, attr.Expr.Range())...)
+		}
+	}
+	return found
+}
+
+func (l *loader) match(from, pattern string, at hcl.Range) []string {
+	full := pattern
+	if !filepath.IsAbs(pattern) {
+		full = filepath.Join(filepath.Dir(from), pattern)
+	}
+	if !strings.HasSuffix(pattern, Suffix) {
+		l.errorAt(at, "Invalid include", "%q does not end in %s. Configuration files do; rename the file, or correct the pattern.", pattern, Suffix)
+		return nil
+	}
+	matches, err := filepath.Glob(full)
+	if err != nil {
+		l.errorAt(at, "Invalid include", "%q is not a pattern: %s.", pattern, err)
+		return nil
+	}
+	matches = slices.DeleteFunc(matches, func(m string) bool { return !isRegular(m) })
+	if len(matches) == 0 {
+		l.errorAt(at, "Included file not found", "No file matches %q (looked for %s).", pattern, filepath.ToSlash(full))
+	}
+	return matches
+}
+
+// filesIn returns the regular files of a directory with a suffix, sorted by name.
+func filesIn(directory, suffix string) ([]string, error) {
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		name := filepath.Join(directory, e.Name())
+		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") && isRegular(name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func isRegular(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// identityOf returns a name that is the same for every way to name a file.
+func identityOf(name string) string {
+	if absolute, err := filepath.Abs(name); err == nil {
+		name = absolute
+	}
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		name = real
+	}
+	return name
+}
+
+// stringsIn returns the strings of a list, tuple or set; false where it holds anything else.
+func stringsIn(v cty.Value) ([]string, bool) {
+	if v.IsNull() || !v.IsWhollyKnown() || v.ContainsMarked() || !(v.Type().IsTupleType() || v.Type().IsListType() || v.Type().IsSetType()) {
+		return nil, false
+	}
+	out := []string{}
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if e.IsNull() || e.Type() != cty.String {
+			return nil, false
+		}
+		out = append(out, e.AsString())
+	}
+	return out, true
+}
+
+// problem is an error that has no place in a file.
+func problem(summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail}
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// acceptNode enters a node, which must have a name of its own and be the only primary.
+func (l *loader) acceptNode(b Block, n Node) {
+	if l.nodes == nil {
+		l.nodes = map[string]Node{}
+	}
+	if first, ok := l.nodes[n.Name]; ok {
+		at := ""
+		if b.Key != "" {
+			at = "for_each"
+		}
+		l.report(b.Diagnose(at, "Duplicate node name", fmt.Sprintf("A node named %q is already declared at %s. Every node needs a name of its own.", n.Name, first.Position)))
+		return
+	}
+	l.nodes[n.Name] = n
+	l.desired.Nodes = append(l.desired.Nodes, n)
+	if !n.Primary {
+		return
+	}
+	if l.primary == nil {
+		l.primary = &n
+		return
+	}
+	more := "Leave it to one of them."
+	if b.Key != "" && l.primary.Block == n.Block {
+		more = fmt.Sprintf("Write primary = each.key == %q.", l.primary.Name)
+	}
+	l.report(b.Diagnose("primary", "Two primary nodes", fmt.Sprintf("%s (%s) is the primary already, so %s cannot be. %s", l.primary.Name, l.primary.Position, n.Name, more)))
+}
+
+func (l *loader) declaredRoles() map[string]bool {
+	roles := map[string]bool{}
+	for _, n := range l.desired.Nodes {
+		for _, role := range n.Roles {
+			roles[role] = true
+		}
+	}
+	for _, f := range l.desired.Fleets {
+		for _, role := range f.Roles {
+			roles[role] = true
+		}
+	}
+	return roles
+}
+
+// checkSelections reports sets of nodes that are certainly empty, and roles that no node has.
+func (l *loader) checkSelections(s Schema, b Block) {
+	if l.failedNodes() {
+		return // a node that is wrong itself would make every set that needs it look empty
+	}
+	for _, a := range s.Attributes {
+		if _, set := b.Ranges[a.Name]; !set || !a.Type.Equals(SelectionType) || b.attribute(a.Name).IsNull() {
+			continue
+		}
+		selection := b.Selection(a.Name)
+		for _, role := range selection.Roles {
+			if !l.roles[role] {
+				l.report(b.Diagnose(a.Name, "Role that no node has", fmt.Sprintf("No node has the role %q.%s", role, hint(role, sortedKeys(l.roles), "Roles are"))))
+			}
+		}
+		if len(selection.Roles)+len(selection.Fleets)+len(selection.Names) == 0 {
+			l.report(b.Diagnose(a.Name, "Empty set of nodes", "There is no node in this set, so the block would do nothing. Name some nodes, or remove the block."))
+		}
+	}
+	for _, nested := range s.Blocks {
+		if !nested.Repeatable {
+			if inner, ok := b.Nested(nested.Name); ok {
+				l.checkSelections(nested.Schema, inner)
+			}
+			continue
+		}
+		for i := 0; ; i++ {
+			inner, ok := b.Nested(fmt.Sprintf("%s.%d", nested.Name, i))
+			if !ok {
+				break
+			}
+			l.checkSelections(nested.Schema, inner)
+		}
+	}
+}
+
+// failedNodes reports whether any node or nodes block was not accepted.
+func (l *loader) failedNodes() bool {
+	if l.nodesKnown {
+		return l.nodesFailed
+	}
+	l.nodesKnown = true
+	want := 0
+	for _, d := range l.declarations {
+		if d.Name == "node" || d.Name == "nodes" {
+			l.nodesFailed = l.nodesFailed || d.failed || !d.sound
+			want += len(d.instances)
+		}
+	}
+	l.nodesFailed = l.nodesFailed || want != len(l.desired.Nodes)+len(l.desired.Fleets)
+	return l.nodesFailed
+}
+
+func sortedKeys(set map[string]bool) []string {
+	return slices.Sorted(maps.Keys(set))
+}
+
+// withoutSecrets returns the diagnostic, its detail replaced where it may repeat a sensitive value: the error of a
+// function may quote what the function was given.
+func withoutSecrets(d *hcl.Diagnostic) *hcl.Diagnostic {
+	extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+	if !ok || extra.FunctionCallError() == nil || d.Expression == nil {
+		return d
+	}
+	if !slices.ContainsFunc(d.Expression.Variables(), func(t hcl.Traversal) bool {
+		v, ok := lookUp(t, d.EvalContext)
+		return ok && isSensitive(v)
+	}) {
+		return d
+	}
+	out := *d
+	out.Detail = "The function failed. The reason is not shown, since it may hold a sensitive value."
+	return &out
+}

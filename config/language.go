@@ -1,0 +1,168 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// backendLabel documents the label of a state block.
+const backendLabel = "where the state is kept: \"local\""
+
+// language returns the block types of the language itself.
+func language() []entry {
+	return []entry{
+		{BlockType: upkeepBlock(), single: true, plain: true},
+		{BlockType: includeBlock(), plain: true},
+		{BlockType: stateBlock(), single: true, plain: true},
+		{BlockType: variableBlock(), plain: true},
+		{BlockType: localsBlock(), plain: true},
+		{BlockType: clusterBlock(), single: true, plain: true},
+		{BlockType: connectionBlock()},
+		{BlockType: nodeBlock()},
+		{BlockType: nodesBlock()},
+	}
+}
+
+// Language returns the block types of the language itself, for schemas and reference pages beside the registered ones.
+func Language() []BlockType {
+	var types []BlockType
+	for _, e := range language() {
+		types = append(types, e.BlockType)
+	}
+	return types
+}
+
+// requiredVersion is what an upkeep block decodes to.
+type requiredVersion string
+
+func upkeepBlock() BlockType {
+	return BlockType{
+		Name: "upkeep",
+		Doc:  "Says what this configuration expects of upkeep itself. At most one such block.",
+		Example: `upkeep {
+  required_version = ">= 0.1"
+}
+`,
+		Schema: Schema{Attributes: []Attribute{{
+			Name: "required_version", Type: cty.String,
+			Doc: "Versions of upkeep that may read this configuration, such as `\">= 0.1\"`, `\"~> 1.2\"` (1.2 or later, before 2.0) or `\">= 1.2, < 1.5\"`. Any version where it is not set.",
+		}}},
+		Decode: func(b Block) (any, hcl.Diagnostics) {
+			if err := checkConstraint(b.String("required_version")); err != nil {
+				return nil, hcl.Diagnostics{b.Diagnose("required_version", "Invalid version constraint", err.Error())}
+			}
+			return requiredVersion(b.String("required_version")), nil
+		},
+	}
+}
+
+func includeBlock() BlockType {
+	return BlockType{
+		Name: "include",
+		Doc:  "Reads further configuration files, from other directories as a rule: all files of the configuration directory are read anyway. A file is read once, however often it is named.",
+		Example: `include {
+  files = ["gpu/*.upkeep.hcl", "../shared/connections.upkeep.hcl"]
+}
+`,
+		Schema: Schema{Attributes: []Attribute{{
+			Name: "files", Type: cty.List(cty.String), Required: true,
+			Doc: "Paths, relative to the file that has this block; `*` stands for any part of a name. Each must end in `.upkeep.hcl` and match a file. Constants only.",
+		}}},
+	}
+}
+
+func stateBlock() BlockType {
+	return BlockType{
+		Name:  "state",
+		Label: backendLabel,
+		Doc:   "Says where upkeep keeps its memory between runs. Without this block it is the file `upkeep.state.json` in the configuration directory.",
+		Example: `state "local" {
+  path = "upkeep.state.json"
+}
+`,
+		Schema: Schema{Attributes: []Attribute{{
+			Name: "path", Type: cty.String, Default: cty.StringVal("upkeep.state.json"),
+			Doc: "The state file, relative to the configuration directory.",
+		}}},
+		Decode: decodeState,
+	}
+}
+
+func decodeState(b Block) (any, hcl.Diagnostics) {
+	if b.Name != "local" {
+		d := b.Diagnose("", "Unknown state backend", "There is no state backend \""+b.Name+"\". Write state \"local\" { ... }")
+		return nil, hcl.Diagnostics{d}
+	}
+	if b.String("path") == "" {
+		return nil, hcl.Diagnostics{b.Diagnose("path", "Invalid path", "\"path\" is empty. Name the state file, such as \"upkeep.state.json\".")}
+	}
+	return State{Backend: b.Name, Path: b.String("path"), Position: PositionOf(b.DefRange, b.Directory)}, nil
+}
+
+func variableBlock() BlockType {
+	return BlockType{
+		Name:  "variable",
+		Label: "the name of the variable",
+		Doc:   "Declares a value that is given from outside: by `-var NAME=VALUE`, by `-var-file`, by a file that ends in `.auto.upkeepvars`, or by the environment variable `UPKEEP_VAR_NAME`. It is used as `var.NAME`.",
+		Example: `variable "gpu_prices" {
+  type        = map(number)
+  description = "USD per GPU and month"
+  default     = { v100 = 95, "h100.80Gi.sxm" = 1060 }
+
+  validation {
+    condition     = min(values(var.gpu_prices)...) > 0
+    error_message = "Prices are above zero."
+  }
+}
+`,
+		Schema: Schema{
+			Attributes: []Attribute{
+				{Name: "type", Type: cty.DynamicPseudoType, word: "type", Doc: "What values are allowed: `string`, `number`, `bool`, `any`, `list(T)`, `set(T)`, `map(T)`, `tuple([T, ...])`, `object({ NAME = T, NAME = optional(T, DEFAULT) })`. Without it a value given from outside is a string."},
+				{Name: "default", Type: cty.DynamicPseudoType, Doc: "The value where none is given. Without it a value must be given."},
+				{Name: "description", Type: cty.String, Doc: "What the variable is for."},
+				{Name: "sensitive", Type: cty.Bool, Default: cty.False, Doc: "Never show the value; only arguments that take secrets accept it."},
+				{Name: "nullable", Type: cty.Bool, Default: cty.True, Doc: "Whether `null` is a value. Where it is not, `null` stands for the default."},
+			},
+			Blocks: []NestedBlock{{
+				Name: "validation", Repeatable: true, Doc: "A condition that the value must meet.",
+				Schema: Schema{Attributes: []Attribute{
+					{Name: "condition", Type: cty.Bool, Required: true, Doc: "True where the value is right."},
+					{Name: "error_message", Type: cty.String, Required: true, Doc: "What to say where it is not."},
+				}},
+			}},
+		},
+	}
+}
+
+func localsBlock() BlockType {
+	return BlockType{
+		Name: "locals",
+		Doc:  "Gives names to values, to be used as `local.NAME`. They may refer to variables and to one another, in any order.",
+		Example: `locals {
+  control_planes = { cp1 = "10.0.0.11", cp2 = "10.0.0.12", cp3 = "10.0.0.13" }
+}
+`,
+		Schema: Schema{AnyName: true},
+	}
+}
+
+func clusterBlock() BlockType {
+	return BlockType{
+		Name: "cluster",
+		Doc:  "Says how to reach the Kubernetes API. At most one such block.",
+		Example: `cluster {
+  kubeconfig = "~/.kube/config"
+}
+`,
+		Schema: Schema{Attributes: []Attribute{
+			{Name: "kubeconfig", Type: cty.String, Required: true, Doc: "The kubeconfig file, relative to the configuration directory; a leading `~` is the home directory."},
+			{Name: "context", Type: cty.String, Doc: "The context of the kubeconfig to use; its current one where it is not set."},
+		}},
+		Decode: func(b Block) (any, hcl.Diagnostics) {
+			if b.String("kubeconfig") == "" {
+				return nil, hcl.Diagnostics{b.Diagnose("kubeconfig", "Invalid path", "\"kubeconfig\" is empty. Name the kubeconfig file, such as \"~/.kube/config\".")}
+			}
+			return Cluster{Kubeconfig: b.String("kubeconfig"), Context: b.String("context"), Position: PositionOf(b.DefRange, b.Directory)}, nil
+		},
+	}
+}

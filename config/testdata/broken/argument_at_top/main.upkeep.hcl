@@ -1,0 +1,5 @@
+kubeconfig = "a"
+
+cluster = {
+  kubeconfig = "a"
+}

@@ -1,0 +1,3 @@
+node "1 cp" {
+  host = "a"
+}

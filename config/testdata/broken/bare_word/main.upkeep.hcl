@@ -1,0 +1,4 @@
+node "cp" {
+  host  = localhost
+  roles = [etcd]
+}

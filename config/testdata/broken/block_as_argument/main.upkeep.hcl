@@ -1,0 +1,11 @@
+nodes "gpu" {
+  from_kubernetes = {
+    selector = "a=b"
+  }
+}
+
+node "cp" {
+  host = "a"
+  roles {
+  }
+}

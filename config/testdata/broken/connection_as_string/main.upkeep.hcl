@@ -1,0 +1,7 @@
+connection "bastion" {
+}
+
+node "cp" {
+  host       = "a"
+  connection = "bastion"
+}

@@ -1,0 +1,4 @@
+node "cp" {
+  host = "a"
+  host = "b"
+}

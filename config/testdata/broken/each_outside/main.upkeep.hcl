@@ -1,0 +1,3 @@
+node "cp" {
+  host = each.value
+}

@@ -1,0 +1,4 @@
+cluster {
+  for_each   = toset(["a"])
+  kubeconfig = each.key
+}

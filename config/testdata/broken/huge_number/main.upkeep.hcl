@@ -1,0 +1,7 @@
+connection "a" {
+  port = 1e999999
+}
+
+node "x" {
+  host = 1e999999
+}

@@ -1,0 +1,6 @@
+locals {
+  a = var
+  b = local
+  c = node
+  d = node[*]
+}

@@ -1,0 +1,5 @@
+node "cp" {
+}
+
+nodes "gpu" {
+}

@@ -1,0 +1,6 @@
+node {
+  host = "a"
+}
+
+state {
+}

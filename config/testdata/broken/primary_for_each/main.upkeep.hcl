@@ -1,0 +1,5 @@
+node "cp" {
+  for_each = { cp1 = "a", cp2 = "b" }
+  host     = each.value
+  primary  = true
+}

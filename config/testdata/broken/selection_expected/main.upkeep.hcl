@@ -1,0 +1,12 @@
+node "cp" {
+  host  = "a"
+  roles = ["control-plane"]
+}
+
+certs "x" {
+  nodes = "cp"
+}
+
+certs "y" {
+  nodes = ["cp"]
+}

@@ -1,0 +1,3 @@
+state "floppy" {
+  path = "a"
+}

@@ -1,0 +1,7 @@
+node "a" "b" {
+  host = "a"
+}
+
+cluster "main" {
+  kubeconfig = "x"
+}

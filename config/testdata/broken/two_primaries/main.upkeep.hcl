@@ -1,0 +1,9 @@
+node "a" {
+  host    = "a"
+  primary = true
+}
+
+node "b" {
+  host    = "b"
+  primary = true
+}

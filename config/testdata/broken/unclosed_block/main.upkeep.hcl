@@ -1,0 +1,2 @@
+node "cp" {
+  host = "a"

@@ -1,0 +1,12 @@
+connection "bastion" {
+}
+
+node "cp" {
+  host       = "a"
+  connection = connection.bation
+}
+
+node "cp2" {
+  host       = "b"
+  connection = connections.bastion
+}

@@ -1,0 +1,8 @@
+locals {
+  hosts = {}
+}
+
+node "cp" {
+  for_each = local.host
+  host     = each.value
+}

@@ -1,0 +1,5 @@
+nodes "gpu" {
+  from_kubernets {
+    selector = "a=b"
+  }
+}

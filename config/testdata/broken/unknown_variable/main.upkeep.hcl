@@ -1,0 +1,9 @@
+variable "region" {
+  default = "fra"
+}
+
+locals {
+  a = var.regoin
+  b = var.zone
+  c = variable.region
+}

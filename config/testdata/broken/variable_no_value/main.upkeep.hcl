@@ -1,0 +1,7 @@
+variable "zone" {
+  type = string
+}
+
+node "cp" {
+  host = "${var.zone}.example.net"
+}

@@ -1,0 +1,3 @@
+upkeep {
+  required_version = ">= 9.0"
+}

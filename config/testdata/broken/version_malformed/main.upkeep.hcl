@@ -1,0 +1,3 @@
+upkeep {
+  required_version = "newest"
+}

@@ -1,0 +1,7 @@
+locals {
+  port = { ssh = 22 }
+}
+
+connection "a" {
+  port = local.port
+}

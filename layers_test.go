@@ -1,0 +1,179 @@
+package upkeep
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The floors of the house, from the ground up. A package belongs to the entry with the longest matching prefix.
+// A package may import packages on lower floors; on its own floor only what `with` names.
+var floors = []struct {
+	prefix string
+	floor  int
+	with   []string
+}{
+	{prefix: "config", floor: 1},
+	{prefix: "providers/facts", floor: 1},
+	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
+	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "config", "fixtures"}},
+
+	{prefix: "providers", floor: 2},
+	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
+	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
+
+	{prefix: "planner", floor: 3},
+	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
+	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
+	{prefix: "providers/observe", floor: 3},
+	{prefix: "providers/certificates", floor: 3},
+
+	{prefix: "cmd", floor: 4},
+}
+
+// Doors: the only packages that may import a heavy library, directly.
+var doors = []struct{ library, door string }{
+	{"k8s.io/client-go", "providers/kube"},
+	{"k8s.io/apimachinery", "providers/kube"},
+	{"k8s.io/api/", "providers/kube"},
+	{"k8s.io/cri-api", "providers/node/agent"},
+	{"go.etcd.io/etcd", "providers/etcd"},
+	{"helm.sh/helm", "providers/helm"},
+	{"github.com/NVIDIA/go-nvml", "cmd/upkeep-nvml"},
+	{"github.com/urfave/cli", "cmd/upkeep"},
+}
+
+// Pure packages import nothing that could act, read a clock or roll dice.
+var pure = []struct {
+	dir    string
+	except []string // files of the package that act
+}{
+	{"planner", nil},
+	{"providers/certificates", []string{"operations.go"}},
+	{"providers/facts", nil},
+	{"providers", []string{"contract.go"}},
+}
+
+var impure = []string{"os", "os/exec", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "syscall"}
+
+func TestImportsGoDown(t *testing.T) {
+	for _, imp := range imports(t) {
+		if imp.test {
+			continue // tests may meet whom they like
+		}
+		if target, ok := strings.CutPrefix(imp.path, "upkeep/"); ok {
+			checkFloor(t, imp, target)
+		}
+		for _, d := range doors {
+			if strings.HasPrefix(imp.path, d.library) && imp.pkg != d.door && !strings.HasPrefix(imp.pkg, d.door+"/") {
+				t.Errorf("%s imports %s; only %s may", imp.file, imp.path, d.door)
+			}
+		}
+	}
+}
+
+func TestPurePackagesCannotAct(t *testing.T) {
+	for _, imp := range imports(t) {
+		for _, p := range pure {
+			if imp.test || imp.pkg != p.dir || contains(p.except, path.Base(imp.file)) {
+				continue
+			}
+			if contains(impure, imp.path) {
+				t.Errorf("%s imports %s, but %s is pure", imp.file, imp.path, p.dir)
+			}
+		}
+	}
+}
+
+func checkFloor(t *testing.T, imp imported, target string) {
+	from, to := place(imp.pkg), place(target)
+	if from < 0 {
+		t.Errorf("%s: package %s stands on no floor; add it to the table in layers_test.go", imp.file, imp.pkg)
+		return
+	}
+	if to < 0 {
+		t.Errorf("%s imports %s, which stands on no floor", imp.file, target)
+		return
+	}
+	if floors[to].floor < floors[from].floor || imp.pkg == target {
+		return
+	}
+	if floors[to].floor == floors[from].floor {
+		for _, allowed := range floors[from].with {
+			if target == allowed || strings.HasPrefix(target, allowed+"/") {
+				return
+			}
+		}
+	}
+	t.Errorf("%s imports %s: floor %d may not import floor %d", imp.file, target, floors[from].floor, floors[to].floor)
+}
+
+func place(pkg string) int {
+	best := -1
+	for i, f := range floors {
+		if pkg == f.prefix || strings.HasPrefix(pkg, f.prefix+"/") {
+			if best < 0 || len(f.prefix) > len(floors[best].prefix) {
+				best = i
+			}
+		}
+	}
+	return best
+}
+
+type imported struct {
+	file, pkg, path string
+	test            bool
+}
+
+func imports(t *testing.T) []imported {
+	t.Helper()
+	var out []imported
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if entry.Name() == "acceptance" || entry.Name() == "testdata" || (strings.HasPrefix(entry.Name(), ".") && file != ".") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(file, ".go") || filepath.Dir(file) == "." {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range parsed.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			out = append(out, imported{filepath.ToSlash(file), filepath.ToSlash(filepath.Dir(file)), name, strings.HasSuffix(file, "_test.go")})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 50 {
+		t.Fatalf("found only %d imports: the walk is broken", len(out))
+	}
+	return out
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"upkeep/planner"
+	"upkeep/providers"
+)
+
+// RefusedError says why a plan was not begun. Nothing was changed.
+type RefusedError struct {
+	Plan    string
+	Reasons []string
+	// Stale: the plan was made for another world than this one, and a new plan is the answer (exit code 4).
+	Stale bool
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("plan %s was not begun and nothing was changed: %s", e.Plan, strings.Join(e.Reasons, "; "))
+}
+
+// accept says whether the plan may be begun at all. It judges the plan alone, not the world.
+func (e *Executor) accept(plan planner.Plan) error {
+	refuse := func(reasons ...string) error { return &RefusedError{Plan: plan.ID, Reasons: reasons} }
+	switch {
+	case len(plan.Refusals) > 0:
+		return refuse(plan.Refusals...)
+	case plan.Request.Recorded:
+		return refuse("it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
+	case len(plan.Steps) == 0:
+		return nil
+	case !plan.Applyable:
+		return refuse("it says that it is not applyable; make a new one: upkeep plan -out=FILE")
+	}
+	if e.History.Started() {
+		if first := e.History.Records[0]; first.Plan != plan.ID || first.Digest != plan.Digest {
+			return refuse(fmt.Sprintf("its journal belongs to plan %s with digest %s, and this is plan %s with digest %s: the plan file was changed after it was started; make a new one",
+				first.Plan, first.Digest, plan.ID, plan.Digest))
+		}
+	}
+	if reasons := e.flaws(plan.Steps); len(reasons) > 0 {
+		return refuse(reasons...)
+	}
+	return nil
+}
+
+// flaws are the reasons why a list of steps cannot be run as it stands. Plan files come from disk.
+func (e *Executor) flaws(steps []providers.Step) (reasons []string) {
+	flaw := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
+	seen := map[string]bool{}
+	for _, step := range steps {
+		switch {
+		case step.ID == "":
+			flaw("a step of %s has no id", step.Address)
+		case seen[step.ID]:
+			flaw("step %s is there twice", step.ID)
+		}
+		seen[step.ID] = true
+		if e.Effects[step.Operation] == nil || e.Operations[step.Operation] == nil {
+			flaw("step %s asks for operation %q, which this upkeep does not have", step.ID, step.Operation)
+		}
+		for _, id := range step.After {
+			if !seen[id] || id == step.ID {
+				flaw("step %s must come after %s, which is not before it in the plan", step.ID, id)
+			}
+		}
+	}
+	return append(reasons, interleaved(steps)...)
+}
+
+// interleaved finds resources that come back to a node of a serial group after they went on to the next: in between, two
+// nodes would be under way.
+func interleaved(steps []providers.Step) (reasons []string) {
+	type series struct {
+		group    string
+		resource providers.Address
+	}
+	current := map[series]string{}
+	left := map[series]map[string]bool{}
+	for _, step := range steps {
+		if step.SerialGroup == "" || step.Node == "" {
+			continue
+		}
+		s := series{step.SerialGroup, step.Address.Resource()}
+		if left[s] == nil {
+			left[s] = map[string]bool{}
+		}
+		if last := current[s]; last != "" && last != step.Node {
+			left[s][last] = true
+		}
+		if left[s][step.Node] {
+			reasons = append(reasons, fmt.Sprintf("step %s returns to node %s after %s went on to the next node of serial group %q", step.ID, step.Node, s.resource, s.group))
+		}
+		current[s] = step.Node
+	}
+	return reasons
+}
+
+// rightCluster compares the cluster that is there with the one that the plan was made for.
+func (e *Executor) rightCluster(ctx context.Context, plan planner.Plan) error {
+	ctx, cancel := context.WithTimeout(ctx, e.Limits.withDefaults().Look)
+	defer cancel()
+	found, err := e.Identify(ctx)
+	if err != nil {
+		return fmt.Errorf("plan %s was not begun: find out which cluster this is: %w", plan.ID, err)
+	}
+	if err := sameCluster(plan.Request.Identity(), found); err != nil {
+		return &RefusedError{Plan: plan.ID, Reasons: []string{err.Error()}, Stale: true}
+	}
+	return nil
+}
+
+func identityOf(input providers.Input) planner.Identity {
+	return planner.Request{World: input.World}.Identity()
+}
+
+// sameCluster compares the parts of two identities that both know.
+func sameCluster(planned, found planner.Identity) error {
+	for _, part := range []struct{ what, planned, found string }{
+		{"CA (SHA-256)", planned.Authority, found.Authority},
+		{"uid of namespace kube-system", planned.KubeSystemUID, found.KubeSystemUID},
+		{"etcd cluster id", planned.EtcdClusterID, found.EtcdClusterID},
+	} {
+		if part.planned != "" && part.found != "" && part.planned != part.found {
+			return fmt.Errorf("this is another cluster than the plan's: the %s is %s, and was %s; check the kubeconfig and the nodes' addresses", part.what, part.found, part.planned)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+// Package apply runs the steps of a plan, one operation at a time: look again, act, look again, and record each.
+//
+// It is the only package that holds operations, and it knows no domain and no cluster: what a step means comes from
+// providers.Effect, what it does from providers.Operation, what is so from Observe. It decides nothing that the plan
+// has not decided; it refuses. It saves no state and prints nothing: callers keep what Result and Learn return, and
+// show the events.
+//
+// What it promises: no operation runs before its start is on stable storage; none runs unless its ground holds at that
+// moment; none whose end the journal knows runs again; a step that is not proved ends its serial group; and of one
+// serial group never two nodes are under way.
+package apply
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"upkeep/planner"
+	"upkeep/providers"
+	"upkeep/state/durable"
+	"upkeep/state/journal"
+)
+
+// Journal is where the executor records what it does. Append returns when the record is on stable storage.
+type Journal interface {
+	Append(journal.Record) error
+}
+
+// Executor runs plans. All fields are needed unless they say otherwise.
+type Executor struct {
+	// Effects and Operations are by operation name.
+	Effects    map[string]providers.Effect
+	Operations map[string]providers.Operation
+	// Observe looks at what the step needs, now. What it cannot see is unknown in the facts it returns; an error means
+	// that it saw nothing.
+	Observe func(ctx context.Context, step providers.Step) (providers.Input, error)
+	// Identify says which cluster this is, now. Parts that cannot be told are empty.
+	Identify func(ctx context.Context) (planner.Identity, error)
+
+	Journal Journal
+	// History is what the journal said when it was opened; empty for a plan that was never started.
+	History journal.History
+	// Who (user@host) and Generation (of the state's lock) go to the journal.
+	Who        string
+	Generation uint64
+
+	// Events is called for everything that happens, one call at a time. It must not block. Nil: nobody listens.
+	Events func(Event)
+	// Stop, when closed, ends the run gracefully: the step that is under way is finished and proved, and no other starts.
+	// To stop at once, cancel Run's context.
+	Stop <-chan struct{}
+
+	// Limits bound the waiting; zero fields have defaults.
+	Limits Limits
+	// Now is the clock; nil is time.Now. Sleep waits, and returns early with an error when ctx ends; nil is a timer.
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Trace is for tests, which stop the process at a boundary.
+	Trace durable.Tracer
+
+	emit sync.Mutex
+}
+
+// Limits bound how long the executor waits.
+type Limits struct {
+	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. Default 2m.
+	Settle time.Duration
+	// Ground is how long a step whose ground cannot be told is looked at again before it is refused. Default 20s.
+	Ground time.Duration
+	// Look bounds one observation. Default 2m.
+	Look time.Duration
+	// Act bounds one operation; a step whose estimate is longer gets four times its estimate. Default 10m.
+	Act time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, field := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{{&l.Settle, 2 * time.Minute}, {&l.Ground, 20 * time.Second}, {&l.Look, 2 * time.Minute}, {&l.Act, 10 * time.Minute}} {
+		if *field.value == 0 {
+			*field.value = field.standard
+		}
+	}
+	return l
+}
+
+// Run applies a plan, or goes on with it where History says that it was started before. The steps' own failures are in
+// the result, not in the error. An error means that the run did not start (*RefusedError, a failing Identify), that it
+// could not be recorded, or that ctx ended with a cause of its own (the state's lock was lost); the result then still
+// says what was done.
+func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
+	began := e.now()
+	result := Result{Plan: plan.ID, Digest: plan.Digest, Outcome: Nothing, Resumed: e.History.Started(), StartedAt: began, EndedAt: began}
+	if err := e.accept(plan); err != nil {
+		return result, err
+	}
+	if len(plan.Steps) == 0 {
+		result.Outcome = Complete
+		return result, nil
+	}
+	if err := e.rightCluster(ctx, plan); err != nil {
+		return result, err
+	}
+	if err := e.Journal.Append(journal.Record{
+		At: result.StartedAt, Kind: journal.RunStarted, Plan: plan.ID, Digest: plan.Digest, Who: e.Who, Generation: e.Generation,
+	}); err != nil {
+		return result, fmt.Errorf("record the start of plan %s: %w", plan.ID, err)
+	}
+	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
+
+	progress := newProgress()
+	var failure error
+	for i, step := range plan.Steps {
+		if failure != nil || e.stopping(ctx) {
+			result.Steps = append(result.Steps, resultOf(step, Pending, "not started"))
+			continue
+		}
+		done, err := e.step(ctx, plan, i, progress)
+		failure = err
+		progress.record(step, done)
+		result.Steps = append(result.Steps, done)
+		if done.Outcome == Pending {
+			continue
+		}
+		e.tell(StepEnded{At: e.now(), Number: i + 1, Of: len(plan.Steps), Step: step, Result: done})
+	}
+
+	result.Outcome, result.EndedAt = outcomeOf(result.Steps), e.now()
+	if ctx.Err() != nil && result.Outcome != Complete {
+		result.Outcome = Interrupted
+	}
+	if failure == nil {
+		if err := e.Journal.Append(journal.Record{
+			At: result.EndedAt, Kind: journal.RunEnded, Outcome: string(result.Outcome), Seconds: seconds(result.EndedAt.Sub(result.StartedAt)),
+		}); err != nil {
+			failure = fmt.Errorf("record the end of plan %s: %w", plan.ID, err)
+		}
+	}
+	if cause := context.Cause(ctx); failure == nil && cause != nil && cause != context.Canceled {
+		failure = cause
+	}
+	e.tell(RunEnded{At: result.EndedAt, Result: result})
+	return result, failure
+}
+
+// stopping reports whether no further step may start.
+func (e *Executor) stopping(ctx context.Context) bool {
+	select {
+	case <-e.Stop:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
+
+func (e *Executor) now() time.Time {
+	if e.Now != nil {
+		return e.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+func (e *Executor) sleep(ctx context.Context, d time.Duration) error {
+	if e.Sleep != nil {
+		return e.Sleep(ctx, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (e *Executor) tell(event Event) {
+	if e.Events == nil {
+		return
+	}
+	e.emit.Lock()
+	defer e.emit.Unlock()
+	e.Events(event)
+}

@@ -1,0 +1,51 @@
+package apply
+
+import (
+	"maps"
+
+	"upkeep/planner"
+	"upkeep/providers/facts"
+	"upkeep/state"
+)
+
+// weight is how much the newest duration counts against those before it: high enough to follow a cluster that grew
+// slower within a few runs, low enough that one slow disk does not double every estimate.
+const weight = 0.3
+
+// Learn returns a memory that knows how long the steps of a result took: an exponential average by operation, of steps
+// that were proved. Pure.
+func Learn(memory facts.Memory, result Result) facts.Memory {
+	durations := maps.Clone(memory.Durations)
+	for _, step := range result.Steps {
+		if step.Outcome != Done {
+			continue
+		}
+		if durations == nil {
+			durations = map[string]float64{}
+		}
+		average := step.Seconds
+		if before, known := durations[step.Operation]; known {
+			average = before + weight*(step.Seconds-before)
+		}
+		durations[step.Operation] = average
+	}
+	memory.Durations = durations
+	return memory
+}
+
+// Begun is the record of a run that starts; store it before Run, so that a run that dies is remembered.
+func (e *Executor) Begun(plan planner.Plan) state.RunRecord {
+	started := e.now()
+	if e.History.Started() {
+		started = e.History.Records[0].At
+	}
+	return state.RunRecord{PlanID: plan.ID, Digest: plan.Digest, Who: e.Who, Generation: e.Generation, StartedAt: started, Outcome: "started"}
+}
+
+// Ended completes what Begun returned, for a run that has a result.
+func Ended(run state.RunRecord, result Result) state.RunRecord {
+	run.EndedAt, run.Outcome = result.EndedAt, string(result.Outcome)
+	run.Done, run.Skipped, run.Refused = result.Count(Done), result.Count(Skipped), result.Count(Refused)
+	run.Failed, run.Blocked = result.Count(Failed), result.Count(Blocked)
+	return run
+}

@@ -1,0 +1,157 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+
+	"upkeep/config"
+	"upkeep/providers"
+)
+
+// Build makes the plan of a request. It is pure and deterministic, and near-linear in the number of steps.
+//
+// Build leaves ID and UpkeepVersion empty: the command that keeps the plan gives them. CreatedAt is the request's clock.
+// An error means that there is no plan: a target that names nothing, steps that wait for one another in a circle, or a
+// domain that breaks the contract. What a person can put right without changing the request's meaning is not an error
+// but a refusal inside the plan.
+func Build(r Request, types []providers.Type) (Plan, error) {
+	known, err := register(types)
+	if err != nil {
+		return Plan{}, err
+	}
+	resources, err := resourcesOf(r.Desired)
+	if err != nil {
+		return Plan{}, err
+	}
+	in := r.input()
+
+	all, err := diff(resources, in)
+	if err != nil {
+		return Plan{}, err
+	}
+	scope, err := newScope(r, resources, all, in.Inventory)
+	if err != nil {
+		return Plan{}, err
+	}
+	due, leftOut, err := scope.limit(all.Steps)
+	if err != nil {
+		return Plan{}, err
+	}
+	guarded, err := known.placeGuards(in, due)
+	if err != nil {
+		return Plan{}, err
+	}
+	steps, err := order(guarded.steps, in.Inventory, in.World)
+	if err != nil {
+		return Plan{}, err
+	}
+	predicted, err := known.fold(in, steps)
+	if err != nil {
+		return Plan{}, err
+	}
+	predicted.Replace = nil // what was asked for once is done by then
+	after, err := diff(resources, predicted)
+	if err != nil {
+		return Plan{}, err
+	}
+
+	p := Plan{
+		FormatVersion: FormatVersion,
+		CreatedAt:     r.Now,
+		Request:       r,
+		Findings:      all.Findings,
+		Steps:         steps,
+		Objects:       all.Objects,
+		Remaining:     after.Findings,
+		Refusals:      guarded.refusals,
+	}
+	p.Warnings = append(p.Warnings, all.Warnings...)
+	p.Warnings = append(p.Warnings, leftOut...)
+	p.Warnings = append(p.Warnings, scope.overruled(guarded.placed)...)
+	p.Warnings = append(p.Warnings, guarded.warnings...)
+	if scope.everything() && len(after.Steps) > 0 && len(p.Refusals) == 0 {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("this plan does not settle: after it %s would be due again, first %s (%s)",
+			count(len(after.Steps), "step"), after.Steps[0].ID, after.Steps[0].Summary))
+	}
+	p.Applyable = len(p.Steps) > 0 && len(p.Refusals) == 0 && !r.Recorded
+	p.Complete = scope.complete(p)
+	if p.Digest, err = Digest(p.Steps); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
+
+// input is what the pure decisions of a request depend on.
+func (r Request) input() providers.Input {
+	return providers.Input{
+		World: r.World, Memory: r.Memory, Now: r.Now, Replace: r.Replace,
+		Inventory: providers.NewInventory(r.Desired, r.World),
+	}
+}
+
+// resourcesOf returns the declared resources in declared order.
+func resourcesOf(desired config.Desired) ([]providers.Resource, error) {
+	resources := make([]providers.Resource, 0, len(desired.Resources))
+	declared := make(map[providers.Address]string, len(desired.Resources))
+	for _, d := range desired.Resources {
+		resource, ok := d.Value.(providers.Resource)
+		if !ok {
+			continue
+		}
+		address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
+		if got := resource.Address(); got != address {
+			return nil, fmt.Errorf("the block %s (%s) calls itself %s", address, d.Position, got)
+		}
+		if first, twice := declared[address]; twice {
+			return nil, fmt.Errorf("%s is declared twice: %s and %s; rename one of them", address, first, d.Position)
+		}
+		declared[address] = d.Position.String()
+		resources = append(resources, resource)
+	}
+	return resources, nil
+}
+
+// diff collects the outcomes of all resources, in their order. What a resource leaves without an address is its own.
+func diff(resources []providers.Resource, in providers.Input) (providers.Outcome, error) {
+	all := providers.Outcome{Findings: []providers.Finding{}, Steps: []providers.Step{}, Objects: []providers.Object{}}
+	owners := map[string]providers.Address{}
+	for _, resource := range resources {
+		address := resource.Address()
+		outcome := resource.Diff(in)
+		all.Findings = slices.Grow(all.Findings, len(outcome.Findings))
+		all.Objects = slices.Grow(all.Objects, len(outcome.Objects))
+		all.Steps = slices.Grow(all.Steps, len(outcome.Steps))
+		for _, finding := range outcome.Findings {
+			if finding.Address == (providers.Address{}) {
+				finding.Address = address
+			}
+			all.Findings = append(all.Findings, finding)
+		}
+		for _, object := range outcome.Objects {
+			if object.Address == (providers.Address{}) {
+				object.Address = address
+			}
+			all.Objects = append(all.Objects, object)
+		}
+		for _, step := range outcome.Steps {
+			if step.Address == (providers.Address{}) {
+				step.Address = address
+			}
+			if owner, twice := owners[step.ID]; twice || step.ID == "" {
+				return all, fmt.Errorf("%s plans a step with the id %q, which %s has already planned", address, step.ID, owner)
+			}
+			owners[step.ID] = address
+			all.Steps = append(all.Steps, step)
+		}
+		all.Warnings = append(all.Warnings, outcome.Warnings...)
+	}
+	return all, nil
+}
+
+// count spells a number of things: "1 step", "2 steps".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,271 @@
+package planner_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"upkeep/config"
+	"upkeep/planner"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// This file is a small domain of two block types. A "widget" wants a version on nodes (it stands in System.Kubeadm) and
+// restarts them (a new boot id); a "vault" provides the guards "copy" (with an end) and "seal".
+
+type widget struct {
+	Name      string           `json:"name"`
+	Key       string           `json:"key,omitempty"`
+	Nodes     config.Selection `json:"nodes"`
+	Version   string           `json:"version"`
+	Guards    []string         `json:"guards,omitempty"`
+	GuardNone string           `json:"guard_none,omitempty"`
+	Serial    string           `json:"serial,omitempty"`
+	Requires  []string         `json:"requires,omitempty"` // further steps that set waits for
+}
+
+func (w widget) Address() providers.Address {
+	return providers.Address{Type: "widget", Name: w.Name, Key: w.Key}
+}
+
+func (w widget) Needs() providers.Needs {
+	return providers.Needs{Nodes: []providers.NodeNeed{{Nodes: w.Nodes, Question: facts.Question{ControlPlane: true}}}}
+}
+
+type setArgs struct {
+	Version string    `json:"version"`
+	At      time.Time `json:"at"`
+}
+
+func (w widget) Diff(in providers.Input) providers.Outcome {
+	var out providers.Outcome
+	nodes, incomplete := in.Inventory.Select(w.Nodes)
+	if incomplete != "" {
+		out.Findings = append(out.Findings, providers.Finding{ID: "FLEET_UNKNOWN", Severity: providers.SeverityError, Summary: incomplete, Unknown: true})
+	}
+	for _, node := range nodes {
+		address := w.Address().On(node.Name)
+		seen := in.World.Node(node.Name)
+		if seen.Unknown != "" {
+			out.Findings = append(out.Findings, providers.Finding{
+				ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Address: address, Summary: seen.Unknown, Unknown: true,
+			})
+			continue
+		}
+		object := providers.Object{Address: address, Name: "version", Status: "ok"}
+		replace := slices.ContainsFunc(in.Replace, func(a providers.Address) bool { return a.Covers(address) })
+		if seen.System.Kubeadm != w.Version || replace {
+			object.Status = "due"
+			if seen.System.Kubeadm != w.Version {
+				out.Findings = append(out.Findings, providers.Finding{
+					ID: "VERSION_DIFFERS", Severity: providers.SeverityWarning, Address: address, Object: "version",
+					Summary: fmt.Sprintf("%s, wanted %s", seen.System.Kubeadm, w.Version),
+				})
+			}
+			args, _ := json.Marshal(setArgs{w.Version, in.Now})
+			set := providers.Step{
+				ID: address.String() + "/set", Address: address, Node: node.Name, Operation: "widget.set", Args: args, Action: "update",
+				Summary: "set the version", Why: []string{"it is " + seen.System.Kubeadm + " at " + in.Now.String()}, After: w.Requires,
+				Changes: []providers.Change{{What: "version", Before: seen.System.Kubeadm, After: w.Version}},
+				Guards:  w.Guards, GuardNone: w.GuardNone, Window: "always", SerialGroup: w.Serial, Estimate: 2, Position: "a.upkeep.hcl:7",
+			}
+			restart := providers.Step{
+				ID: address.String() + "/restart", Address: address, Node: node.Name, Operation: "widget.restart", Action: "update",
+				Summary: "restart", Disruption: node.Name, Changes: []providers.Change{{What: "boot_id", Before: seen.System.BootID, After: facts.New}},
+				Guards: w.Guards, GuardNone: w.GuardNone, Window: "always", SerialGroup: w.Serial, After: []string{set.ID}, Estimate: 3, Position: "a.upkeep.hcl:7",
+			}
+			out.Steps = append(out.Steps, set, restart)
+		}
+		out.Objects = append(out.Objects, object)
+	}
+	return out
+}
+
+type setEffect struct{}
+
+func (setEffect) Predict(in providers.Input, s providers.Step) facts.Update {
+	var args setArgs
+	if s.Decode(&args) != nil {
+		return facts.Update{}
+	}
+	node := in.World.Node(s.Node)
+	node.System.Kubeadm = args.Version
+	return facts.Update{Nodes: []facts.Node{node}}
+}
+
+func (setEffect) Expects(in providers.Input, s providers.Step) []providers.Expectation {
+	return expectBoot(in, s)
+}
+
+func (setEffect) Ready(in providers.Input, s providers.Step) providers.Readiness {
+	var args setArgs
+	if err := s.Decode(&args); err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+	}
+	node := in.World.Node(s.Node)
+	switch {
+	case node.Unknown != "":
+		return providers.Readiness{State: providers.Unknown, Why: node.Unknown}
+	case node.System.Kubeadm == args.Version:
+		return providers.Readiness{State: providers.Done, Why: "it has the version"}
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+func (setEffect) Proved(_, after providers.Input, s providers.Step) error {
+	var args setArgs
+	if err := s.Decode(&args); err != nil {
+		return err
+	}
+	node := after.World.Node(s.Node)
+	return cmp.Or(unknownErr(node), errorIf(node.System.Kubeadm != args.Version, "the version is "+node.System.Kubeadm))
+}
+
+func (setEffect) ByHand(providers.Input, providers.Step) []providers.Command { return nil }
+
+type restartEffect struct{ setEffect }
+
+func (restartEffect) Predict(in providers.Input, s providers.Step) facts.Update {
+	node := in.World.Node(s.Node)
+	node.System.BootID = facts.New
+	return facts.Update{Nodes: []facts.Node{node}}
+}
+
+func (restartEffect) Ready(in providers.Input, s providers.Step) providers.Readiness {
+	if node := in.World.Node(s.Node); node.Unknown != "" {
+		return providers.Readiness{State: providers.Unknown, Why: node.Unknown}
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+func (restartEffect) Proved(before, after providers.Input, s providers.Step) error {
+	node := after.World.Node(s.Node)
+	return cmp.Or(unknownErr(node), errorIf(node.System.BootID == before.World.Node(s.Node).System.BootID, "the boot id is the same"))
+}
+
+// vaultEffect counts in Kubernetes.Version what the vault did.
+type vaultEffect struct{ word string }
+
+func (v vaultEffect) Predict(in providers.Input, _ providers.Step) facts.Update {
+	k := in.World.Kubernetes
+	k.Version += v.word
+	return facts.Update{Kubernetes: &k}
+}
+func (vaultEffect) Expects(in providers.Input, _ providers.Step) []providers.Expectation {
+	return []providers.Expectation{{What: "vault", Value: in.World.Kubernetes.Version}}
+}
+func (vaultEffect) Ready(providers.Input, providers.Step) providers.Readiness {
+	return providers.Readiness{State: providers.Holds}
+}
+func (vaultEffect) Proved(before, after providers.Input, _ providers.Step) error {
+	return errorIf(before.World.Kubernetes.Version == after.World.Kubernetes.Version, "the vault did nothing")
+}
+func (vaultEffect) ByHand(providers.Input, providers.Step) []providers.Command { return nil }
+
+// vault is a guard that begins with one step and, where it has an end, ends with another.
+type vault struct {
+	name  string
+	needs []string
+	ends  bool
+}
+
+func (v vault) step(verb string) providers.Step {
+	return providers.Step{
+		ID: "vault.main/" + v.name + "-" + verb, Address: providers.Address{Type: "vault", Name: "main"}, Operation: "vault." + verb,
+		Action: "create", Summary: verb + " " + v.name, Guards: v.needs, Window: "always", Estimate: 1,
+	}
+}
+
+func (v vault) Before(providers.Input, []providers.Step) []providers.Step {
+	return []providers.Step{v.step("begin")}
+}
+
+func (v vault) After(providers.Input, []providers.Step) []providers.Step {
+	if !v.ends {
+		return nil
+	}
+	return []providers.Step{v.step("end")}
+}
+
+// store is the vault's block: it finds nothing and plans nothing of its own.
+type store struct{}
+
+func (store) Address() providers.Address                 { return providers.Address{Type: "vault", Name: "main"} }
+func (store) Needs() providers.Needs                     { return providers.Needs{} }
+func (store) Diff(providers.Input) (o providers.Outcome) { return o }
+
+func testTypes() []providers.Type {
+	return []providers.Type{
+		{
+			BlockType: config.BlockType{Name: "widget", Restore: func(data json.RawMessage) (any, error) {
+				var w widget
+				err := json.Unmarshal(data, &w)
+				return w, err
+			}},
+			Effects: map[string]providers.Effect{"widget.set": setEffect{}, "widget.restart": restartEffect{}},
+		},
+		{
+			BlockType: config.BlockType{Name: "vault", Restore: func(json.RawMessage) (any, error) { return store{}, nil }},
+			Effects:   map[string]providers.Effect{"vault.begin": vaultEffect{"b"}, "vault.end": vaultEffect{"e"}},
+			Guards: map[string]providers.Guard{
+				"copy": vault{name: "copy", ends: true},
+				"seal": vault{name: "seal", needs: []string{"copy"}},
+			},
+		},
+	}
+}
+
+var testNow = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+
+// testRequest has nodes cp1 to cpN with version 1 and one widget "w" on them that wants version 2, one node at a time.
+func testRequest(n int, change func(*widget)) planner.Request {
+	r := planner.Request{Now: testNow, World: facts.World{ObservedAt: testNow, Nodes: make(map[string]*facts.Node, n)}}
+	r.Desired.State = config.State{Backend: "local", Path: "upkeep.state.json"}
+	r.Desired.Nodes = make([]config.Node, 0, n)
+	for i := range n {
+		name := fmt.Sprintf("cp%d", i+1)
+		r.Desired.Nodes = append(r.Desired.Nodes, config.Node{Name: name, Block: "cp", Host: "192.0.2.1", Roles: []string{"control-plane"}})
+		r.World.Nodes[name] = &facts.Node{Name: name, System: facts.System{Kubeadm: "1", BootID: "boot-" + name}}
+	}
+	w := widget{Name: "w", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "2", Serial: "control-plane"}
+	if change != nil {
+		change(&w)
+	}
+	declare(&r, w)
+	return r
+}
+
+func declare(r *planner.Request, w widget) {
+	r.Desired.Resources = append(r.Desired.Resources, config.Declared{
+		Type: "widget", Name: w.Name, Key: w.Key, Position: config.Position{File: "a.upkeep.hcl", Line: 7}, Value: w,
+	})
+}
+
+func expectBoot(in providers.Input, s providers.Step) []providers.Expectation {
+	boot := in.World.Node(s.Node).System.BootID
+	if boot == facts.New {
+		return nil
+	}
+	return []providers.Expectation{{What: "boot id of " + s.Node, Value: boot}}
+}
+
+func unknownErr(n facts.Node) error { return errorIf(n.Unknown != "", n.Unknown) }
+
+func errorIf(condition bool, text string) error {
+	if condition {
+		return errors.New(text)
+	}
+	return nil
+}
+
+func ids(steps []providers.Step) []string {
+	out := []string{}
+	for _, s := range steps {
+		out = append(out, s.ID)
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+package planner
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"upkeep/config"
+	"upkeep/providers"
+)
+
+// Encode writes a plan file. The caller must keep it private (mode 0600): it holds facts of the whole cluster.
+func Encode(p Plan) ([]byte, error) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode the plan: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+// DigestError says that what a plan file would do is not what its own request asks for.
+type DigestError struct {
+	Saved, Built string
+}
+
+func (e *DigestError) Error() string {
+	return fmt.Sprintf("the plan's digest is %s, but its own facts and configuration give %s: the file was changed, or another version of upkeep made it; make the plan again with `upkeep plan -out=FILE`",
+		e.Saved, e.Built)
+}
+
+// Decode reads a plan file, builds its plan again from the request that it holds, and refuses it when the digests
+// differ (DigestError). What is returned is the plan as built: nothing that is done is believed from the file's steps.
+func Decode(data []byte, types []providers.Type) (Plan, error) {
+	var header struct {
+		FormatVersion string `json:"format_version"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
+		return Plan{}, fmt.Errorf("this is not a plan file: %w; make a plan with `upkeep plan -out=FILE`", err)
+	}
+	newer, err := checkVersion(header.FormatVersion)
+	if err != nil {
+		return Plan{}, err
+	}
+	var file struct {
+		Plan
+		Request struct {
+			Request
+			Desired json.RawMessage `json:"desired"`
+		} `json:"request"`
+	}
+	in := json.NewDecoder(bytes.NewReader(data))
+	if !newer { // a newer minor version may say more
+		in.DisallowUnknownFields()
+	}
+	if err := in.Decode(&file); err != nil {
+		return Plan{}, fmt.Errorf("the plan file is damaged: %w; make the plan again with `upkeep plan -out=FILE`", err)
+	}
+	if _, err := in.Token(); !errors.Is(err, io.EOF) {
+		return Plan{}, errors.New("the plan file is damaged: something follows the plan; make the plan again with `upkeep plan -out=FILE`")
+	}
+	p := file.Plan
+	p.Request = file.Request.Request
+	if p.Request.Desired, err = config.Restore(file.Request.Desired, blockTypes(types)); err != nil {
+		return Plan{}, fmt.Errorf("the plan file's configuration cannot be read: %w; make the plan again with `upkeep plan -out=FILE`", err)
+	}
+	for name, node := range p.Request.World.Nodes {
+		if node == nil || node.Name != name {
+			return Plan{}, fmt.Errorf("the plan file is damaged: the facts of node %q are not its own; make the plan again with `upkeep plan -out=FILE`", name)
+		}
+	}
+	return Rebuild(p, types)
+}
+
+// checkVersion refuses another major version, and reports whether the minor version is newer than ours.
+func checkVersion(version string) (newer bool, err error) {
+	parse := func(s string) (major, minor int, ok bool) {
+		a, b, found := strings.Cut(s, ".")
+		major, err1 := strconv.Atoi(a)
+		minor, err2 := strconv.Atoi(b)
+		return major, minor, found && err1 == nil && err2 == nil
+	}
+	major, minor, ok := parse(version)
+	if !ok {
+		return false, errors.New("this is not a plan file: it has no format_version; make a plan with `upkeep plan -out=FILE`")
+	}
+	ourMajor, ourMinor, _ := parse(FormatVersion)
+	if major != ourMajor {
+		return false, fmt.Errorf("the plan file has format version %s and this upkeep reads %d.x: apply it with the upkeep that made it, or make the plan again", version, ourMajor)
+	}
+	return minor > ourMinor, nil
+}
+
+// Rebuild builds a plan again from its own request and keeps what the command that made it gave it. It refuses a plan
+// whose digest differs, or whose steps do not have the digest that it says (DigestError).
+func Rebuild(p Plan, types []providers.Type) (Plan, error) {
+	built, err := Build(p.Request, types)
+	if err != nil {
+		return Plan{}, fmt.Errorf("build the saved plan again: %w", err)
+	}
+	stated, err := Digest(p.Steps)
+	if err != nil {
+		return Plan{}, fmt.Errorf("the plan's steps are damaged: %w", err)
+	}
+	for _, digest := range []string{p.Digest, stated} {
+		if digest != built.Digest {
+			return Plan{}, &DigestError{Saved: digest, Built: built.Digest}
+		}
+	}
+	built.FormatVersion, built.ID, built.UpkeepVersion, built.CreatedAt = p.FormatVersion, p.ID, p.UpkeepVersion, p.CreatedAt
+	return built, nil
+}
+
+// Verify reports whether a plan is what its own request asks for.
+func Verify(p Plan, types []providers.Type) error {
+	_, err := Rebuild(p, types)
+	return err
+}
+
+func blockTypes(types []providers.Type) []config.BlockType {
+	out := make([]config.BlockType, 0, len(types))
+	for _, t := range types {
+		out = append(out, t.BlockType)
+	}
+	return out
+}

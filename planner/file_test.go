@@ -1,0 +1,197 @@
+package planner_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/config"
+	"upkeep/planner"
+	"upkeep/providers"
+)
+
+func encode(t testing.TB, p planner.Plan) []byte {
+	t.Helper()
+	data, err := planner.Encode(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestPlanFileRoundTrip(t *testing.T) {
+	r := testRequest(3, func(w *widget) { w.Guards = []string{"seal"}; w.Key = `a "b"` })
+	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "main", Value: store{}})
+	r.Targets = []providers.Address{{Type: "widget", Name: "w"}}
+	r.Lineage, r.Serial, r.Directory = "lineage", 7, "/etc/upkeep"
+	p := build(t, r)
+	p.ID, p.UpkeepVersion = "20261122-1", "0.1.0"
+	got, err := planner.Decode(encode(t, p), testTypes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, got); diff != "" {
+		t.Errorf("read back (-want +got):\n%s", diff)
+	}
+	if !bytes.Equal(encode(t, p), encode(t, got)) {
+		t.Error("encoded again, the plan has other bytes")
+	}
+}
+
+func TestPlanFileRefused(t *testing.T) {
+	good := string(encode(t, build(t, testRequest(2, nil))))
+	replace := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("the file does not contain %s", old)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	for name, test := range map[string]struct{ data, want string }{
+		"empty":                   {"", "not a plan file"},
+		"text":                    {"hello", "not a plan file"},
+		"other JSON":              {`{"a":1}`, "no format_version"},
+		"cut off":                 {good[:len(good)/2], "not a plan file"},
+		"another major version":   {replace(`"format_version":"1.0"`, `"format_version":"2.0"`), "format version 2.0 and this upkeep reads 1.x"},
+		"a word we do not know":   {replace(`"format_version":"1.0"`, `"format_version":"1.0","extra":1`), "unknown field"},
+		"an unknown block type":   {replace(`"type":"widget"`, `"type":"gadget"`), `has no block type "gadget"`},
+		"something behind":        {good + "{}", "not a plan file"},
+		"facts of another node":   {replace(`"cp1":{"name":"cp1"`, `"cp1":{"name":"cp2"`), `facts of node "cp1" are not its own`},
+		"no facts":                {replace(`"cp1":{"name":"cp1"`, `"cp9":null,"cp1":{"name":"cp1"`), `facts of node "cp9"`},
+		"a step that went":        {replace(`"operation":"widget.restart"`, `"operation":"widget.set"`), "give sha256:"},
+		"another argument":        {replace(`"args":{"version":"2"`, `"args":{"version":"3"`), "give sha256:"},
+		"another desired version": {replace(`"version":"2","serial"`, `"version":"9","serial"`), "give sha256:"},
+		"another digest":          {replace(`"digest":"sha256:`, `"digest":"sha256:0`), "give sha256:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := planner.Decode([]byte(test.data), testTypes())
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("error %v, want one with %q", err, test.want)
+			}
+			if !strings.Contains(err.Error(), "upkeep") {
+				t.Errorf("the error does not say what to do: %v", err)
+			}
+		})
+	}
+	_, err := planner.Decode([]byte(replace(`"digest":"sha256:`, `"digest":"sha256:0`)), testTypes())
+	if digest := (*planner.DigestError)(nil); !errors.As(err, &digest) {
+		t.Errorf("%T is not a DigestError", err)
+	}
+	if _, err := planner.Decode([]byte(replace(`"format_version":"1.0"`, `"format_version":"1.7","extra":1`)), testTypes()); err != nil {
+		t.Errorf("a newer minor version is refused: %v", err)
+	}
+}
+
+// What a file says of a step beside its work (what it expects, what it waits for) is not believed.
+func TestPlanFileStepsAreBuiltAgain(t *testing.T) {
+	p := build(t, testRequest(1, nil))
+	changed := p
+	changed.Steps = append([]providers.Step{}, p.Steps...)
+	changed.Steps[1].After, changed.Steps[1].Expects, changed.Steps[1].Summary = nil, nil, "harmless"
+	got, err := planner.Decode(encode(t, changed), testTypes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDigestStability(t *testing.T) {
+	base := build(t, testRequest(2, nil))
+	for name, test := range map[string]struct {
+		change func(*planner.Request)
+		same   bool
+	}{
+		"another day":       {func(r *planner.Request) { r.Now = r.Now.Add(24 * time.Hour) }, true},
+		"observed later":    {func(r *planner.Request) { r.World.ObservedAt = r.World.ObservedAt.Add(time.Hour) }, true},
+		"another position":  {func(r *planner.Request) { r.Desired.Resources[0].Position.Line = 99 }, true},
+		"another directory": {func(r *planner.Request) { r.Directory = "/elsewhere" }, true},
+		"another boot":      {func(r *planner.Request) { r.World.Nodes["cp1"].System.BootID = "x" }, true},
+		"another version":   {func(r *planner.Request) { r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Version = "3" }) }, false},
+		"another order":     {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true }, false},
+		"one node is done":  {func(r *planner.Request) { r.World.Nodes["cp1"].System.Kubeadm = "2" }, false},
+		"a guard": {func(r *planner.Request) {
+			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
+		}, false},
+		"a guard gone without": {func(r *planner.Request) {
+			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"}; w.GuardNone = "y" })
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := testRequest(2, nil)
+			test.change(&r)
+			if p := build(t, r); (p.Digest == base.Digest) != test.same {
+				t.Errorf("digest %s, was %s", p.Digest, base.Digest)
+			}
+		})
+	}
+}
+
+func with(r *planner.Request, change func(*widget)) widget {
+	w := r.Desired.Resources[0].Value.(widget)
+	change(&w)
+	return w
+}
+
+func TestDigestArguments(t *testing.T) {
+	digest := func(step providers.Step) string {
+		d, err := planner.Digest([]providers.Step{step})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	base := digest(providers.Step{Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"})
+	if got := digest(providers.Step{Operation: "a.b", Args: []byte(`{"b":["2031-01-01T00:00:00.5+01:00"], "a":1}`), Window: "always"}); got != base {
+		t.Error("times, spaces or the order of keys change the digest")
+	}
+	text := providers.Step{ID: "x", Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always", Summary: "s", Why: []string{"w"},
+		Position: "f:1", Estimate: 3, Expects: []providers.Expectation{{What: "a", Value: "b"}}}
+	if digest(text) != base {
+		t.Error("text, positions, estimates or expectations change the digest")
+	}
+	for name, step := range map[string]providers.Step{
+		"a number":  {Operation: "a.b", Args: []byte(`{"a":2,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"},
+		"operation": {Operation: "a.c", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"},
+		"window":    {Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "weekly"},
+		"node":      {Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always", Node: "cp1"},
+	} {
+		if digest(step) == base {
+			t.Errorf("another %s has the same digest", name)
+		}
+	}
+	if _, err := planner.Digest([]providers.Step{{ID: "x", Args: []byte(`{`)}}); err == nil || !strings.Contains(err.Error(), "step x") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	r := testRequest(2, func(w *widget) { w.Guards = []string{"seal"} })
+	p, err := planner.Build(r, testTypes())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(encode(f, p))
+	f.Add([]byte(`{"format_version":"1.0","request":{"desired":{}}}`))
+	f.Add([]byte(`{"format_version":"1.0","request":{"desired":{"resources":[{"type":"widget","value":null}]}},"steps":[{"args":1}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := planner.Decode(data, testTypes())
+		if err != nil {
+			return
+		}
+		if err := planner.Verify(p, testTypes()); err != nil {
+			t.Errorf("what Decode accepts, Verify refuses: %v", err)
+		}
+		again, err := planner.Decode(encode(t, p), testTypes())
+		if err != nil {
+			t.Fatalf("what Encode wrote, Decode refuses: %v", err)
+		}
+		if !bytes.Equal(encode(t, p), encode(t, again)) {
+			t.Error("a plan does not survive its file")
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/providers"
+)
+
+// placement is what came of placing guards.
+type placement struct {
+	// steps are the steps with their guards, in the order in which they should run where nothing else decides.
+	steps    []providers.Step
+	placed   []providers.Step // those of steps that are there as guards
+	refusals []string
+	warnings []string
+}
+
+// bracket is one guard with the steps it brings.
+type bracket struct {
+	name          string
+	guarded       []providers.Step
+	before, after []providers.Step
+	ids           []string // of guarded, to see whether another round changed anything
+}
+
+// placeGuards puts the steps of each needed guard around the steps that name it: those that come before are waited for
+// by every guarded step, those that end the guard wait for every guarded step. It knows no guard: who provides one is
+// registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan
+// has anyway, under the same id, serves as the guard's.
+func (d domains) placeGuards(in providers.Input, due []providers.Step) (placement, error) {
+	brackets, err := d.brackets(in, due)
+	if err != nil {
+		return placement{}, err
+	}
+	out := placement{}
+	out.refusals, out.warnings = d.unguarded(due, brackets)
+	out.steps, out.placed = arrange(due, brackets)
+	return out, nil
+}
+
+// needs returns the guards that a step must have: none where the operator gave a reason for going without.
+func needs(step providers.Step) []string {
+	if step.GuardNone != "" {
+		return nil
+	}
+	return step.Guards
+}
+
+// brackets asks the needed guards for their steps, again until the steps of guards need no guard that was not asked.
+func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket, error) {
+	var brackets []*bracket
+	for range len(d.guards) + 1 {
+		next := d.needed(due, brackets)
+		if slices.EqualFunc(brackets, next, func(a, b *bracket) bool { return a.name == b.name && slices.Equal(a.ids, b.ids) }) {
+			return brackets, nil
+		}
+		for _, b := range next {
+			b.before = d.guards[b.name].Before(in, b.guarded)
+			b.after = slices.Clone(d.guards[b.name].After(in, b.guarded))
+			for i := range b.after {
+				b.after[i].Ends = b.name
+			}
+		}
+		brackets = next
+	}
+	var names []string
+	for _, b := range brackets {
+		names = append(names, b.name)
+	}
+	return nil, fmt.Errorf("the guards %s need one another in a circle", strings.Join(names, ", "))
+}
+
+// needed lists the provided guards that the due steps, and the steps of the brackets so far, need.
+func (d domains) needed(due []providers.Step, brackets []*bracket) []*bracket {
+	var out []*bracket
+	byName := map[string]*bracket{}
+	type pair struct{ guard, step string }
+	seen := map[pair]bool{}
+	add := func(step providers.Step, owner string) {
+		for _, name := range needs(step) {
+			if name == owner || d.guards[name] == nil || seen[pair{name, step.ID}] {
+				continue
+			}
+			seen[pair{name, step.ID}] = true
+			b := byName[name]
+			if b == nil {
+				b = &bracket{name: name}
+				byName[name] = b
+				out = append(out, b)
+			}
+			b.guarded = append(b.guarded, step)
+			b.ids = append(b.ids, step.ID)
+		}
+	}
+	for _, step := range due {
+		add(step, "")
+	}
+	for _, b := range brackets {
+		for _, step := range slices.Concat(b.before, b.after) {
+			add(step, b.name)
+		}
+	}
+	return out
+}
+
+// unguarded says which needed guards nobody provides, and which are done without.
+func (d domains) unguarded(due []providers.Step, brackets []*bracket) (refusals, warnings []string) {
+	type need struct {
+		resource        providers.Address
+		guard, position string
+		reason          string
+	}
+	var order []need
+	steps := map[need]int{}
+	seen := map[string]bool{}
+	note := func(step providers.Step) {
+		if seen[step.ID] {
+			return
+		}
+		seen[step.ID] = true
+		for _, guard := range step.Guards {
+			if step.GuardNone == "" && d.guards[guard] != nil {
+				continue
+			}
+			n := need{step.Address.Resource(), guard, step.Position, step.GuardNone}
+			if steps[n] == 0 {
+				order = append(order, n)
+			}
+			steps[n]++
+		}
+	}
+	for _, step := range due {
+		note(step)
+	}
+	for _, b := range brackets {
+		for _, step := range slices.Concat(b.before, b.after) {
+			note(step)
+		}
+	}
+	for _, n := range order {
+		place := ""
+		if n.position != "" {
+			place = " (" + n.position + ")"
+		}
+		if n.reason != "" {
+			warnings = append(warnings, fmt.Sprintf("%s goes without the guard %q, guard_none = %q%s", n.resource, n.guard, n.reason, place))
+			continue
+		}
+		verb := "need"
+		if steps[n] == 1 {
+			verb = "needs"
+		}
+		refusals = append(refusals, fmt.Sprintf(
+			"%s of %s %s the guard %q, and nothing provides it; declare what does, or write guard_none = \"reason\" in the block of %s%s",
+			count(steps[n], "step"), n.resource, verb, n.guard, n.resource, place))
+	}
+	return refusals, warnings
+}
+
+// arrange puts the steps of the brackets among the due steps: before the first step that needs them. The steps that end
+// a guard stand there, too: they wait for all guarded steps and so run as soon as the last one has ended.
+func arrange(due []providers.Step, brackets []*bracket) (steps, placed []providers.Step) {
+	if len(brackets) == 0 {
+		return due, nil
+	}
+	at := make(map[string]int, len(due)) // where a step stands, as the index of the due step it precedes or is
+	own := make(map[string]bool, len(due))
+	for i, step := range due {
+		at[step.ID], own[step.ID] = i, true
+	}
+	guard := map[string]bool{} // ids of steps that are there as guards
+	// Where the guarded steps of one guard are another guard's steps, the other one's place must be known first.
+	for range brackets {
+		for _, b := range brackets {
+			first := len(due)
+			for _, step := range b.guarded {
+				if i, ok := at[step.ID]; ok {
+					first = min(first, i)
+				}
+			}
+			for _, step := range slices.Concat(b.before, b.after) {
+				if i, ok := at[step.ID]; !ok || first < i {
+					at[step.ID] = first
+				}
+				guard[step.ID] = true
+			}
+		}
+	}
+
+	waits := map[string][]string{} // what the guards add to After
+	for _, b := range brackets {
+		mine := map[string]bool{}
+		var before []string
+		for _, step := range b.before {
+			before = append(before, step.ID)
+			mine[step.ID] = true
+		}
+		for _, step := range b.after {
+			mine[step.ID] = true
+		}
+		var all []string
+		for _, step := range b.guarded {
+			if mine[step.ID] {
+				continue // a step does not wait for the guard that it is itself
+			}
+			waits[step.ID] = append(waits[step.ID], before...)
+			all = append(all, step.ID)
+		}
+		for _, step := range b.after {
+			waits[step.ID] = append(append(waits[step.ID], before...), all...)
+		}
+	}
+
+	all := slices.Clone(due)
+	for _, b := range brackets {
+		for _, step := range slices.Concat(b.before, b.after) {
+			if !own[step.ID] {
+				own[step.ID] = true
+				all = append(all, step)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b providers.Step) int {
+		if d := at[a.ID] - at[b.ID]; d != 0 {
+			return d
+		}
+		switch {
+		case guard[a.ID] == guard[b.ID]:
+			return 0
+		case guard[a.ID]:
+			return -1
+		default:
+			return 1
+		}
+	})
+	for i := range all {
+		all[i].After = union(all[i].After, waits[all[i].ID])
+		if guard[all[i].ID] {
+			placed = append(placed, all[i])
+		}
+	}
+	return all, placed
+}
+
+// union returns a and the values of b that it lacks, in order, without writing into a.
+func union(a, b []string) []string {
+	if len(b) == 0 {
+		return a
+	}
+	seen := make(map[string]bool, len(a)+len(b))
+	out := make([]string, 0, len(a)+len(b))
+	for _, s := range slices.Concat(a, b) {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}

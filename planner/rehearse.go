@@ -1,0 +1,250 @@
+package planner
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// FaultKind is what goes wrong in a rehearsal.
+type FaultKind string
+
+const (
+	// Fails: the operation returns an error and has changed nothing.
+	Fails FaultKind = "fails"
+	// Lies: the operation reports success and has changed nothing.
+	Lies FaultKind = "lies"
+	// Loses: the node stops answering while the operation runs, and does not come back.
+	Loses FaultKind = "loses"
+)
+
+// Fault is a fault to inject at a step.
+type Fault struct {
+	Step string    `json:"step"` // the step's id
+	Kind FaultKind `json:"kind"`
+}
+
+// ParseFault reads STEP=KIND.
+func ParseFault(s string) (Fault, error) {
+	i := strings.LastIndex(s, "=")
+	if i <= 0 {
+		return Fault{}, fmt.Errorf("%q is not a fault; write STEP=KIND, where KIND is fails, lies or loses", s)
+	}
+	f := Fault{Step: s[:i], Kind: FaultKind(s[i+1:])}
+	switch f.Kind {
+	case Fails, Lies, Loses:
+		return f, nil
+	}
+	return Fault{}, fmt.Errorf("%q is not a kind of fault; write fails (the operation fails), lies (it reports success and changes nothing) or loses (the node stops answering)", f.Kind)
+}
+
+// Ending is how a step of a rehearsal ended.
+type Ending string
+
+const (
+	Proved     Ending = "proved"      // it ran, and what was predicted happened
+	AlreadySo  Ending = "already so"  // there was nothing left to do
+	Refused    Ending = "refused"     // its ground had moved, or could not be seen
+	Failed     Ending = "failed"      // it ran, and what was predicted did not happen
+	NotStarted Ending = "not started" // a step that it waits for, or its serial group, had ended badly
+)
+
+// Rehearsed is one step of a rehearsal.
+type Rehearsed struct {
+	Step    string            `json:"step"`
+	Address providers.Address `json:"address"`
+	Node    string            `json:"node,omitempty"`
+	Summary string            `json:"summary"`
+	Ending  Ending            `json:"ending"`
+	Why     string            `json:"why,omitempty"`
+}
+
+// Rehearsal is what came of walking a plan over its facts.
+type Rehearsal struct {
+	Digest string      `json:"digest"`
+	Faults []Fault     `json:"faults,omitempty"`
+	Steps  []Rehearsed `json:"steps"`
+	// Remaining are the findings of the world as the rehearsal left it.
+	Remaining []providers.Finding `json:"remaining"`
+	// Due are the ids of the steps that a plan made after it would have.
+	Due []string `json:"due,omitempty"`
+	// Refusals are the plan's own: apply would not start.
+	Refusals []string `json:"refusals,omitempty"`
+}
+
+// Ended counts the steps that ended in one of some ways.
+func (r Rehearsal) Ended(ways ...Ending) (n int) {
+	for _, step := range r.Steps {
+		for _, way := range ways {
+			if step.Ending == way {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Rehearse walks a plan as apply would, over its facts instead of the cluster: each step is asked whether it is ready,
+// the world is changed as the step predicts, and the step must then prove itself. Values that cannot be known before
+// they happen become new ones. Faults end a step and its serial group; unrelated steps go on. Pure.
+func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error) {
+	known, err := register(types)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	resources, err := resourcesOf(p.Request.Desired)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	injected := map[string]FaultKind{}
+	for _, f := range faults {
+		injected[f.Step] = f.Kind
+	}
+	for _, step := range p.Steps {
+		delete(injected, step.ID)
+	}
+	for _, f := range faults {
+		if _, unused := injected[f.Step]; unused {
+			return Rehearsal{}, fmt.Errorf("the plan has no step %q to inject a fault at; `upkeep show -json` lists their ids", f.Step)
+		}
+	}
+	for _, f := range faults {
+		injected[f.Step] = f.Kind
+	}
+
+	in := p.Request.input()
+	in.Replace = nil
+	stage := &stage{before: in, after: in}
+	stage.before.World, stage.after.World = in.World.Clone(), in.World.Clone()
+	out := Rehearsal{Digest: p.Digest, Faults: faults, Steps: []Rehearsed{}, Refusals: p.Refusals}
+	w := walk{ended: map[string]Ending{}, groups: map[string]string{}}
+	for i, step := range p.Steps {
+		effect, err := known.effect(step)
+		if err != nil {
+			return Rehearsal{}, err
+		}
+		ending, why := NotStarted, w.held(step)
+		if why == "" {
+			if ending, why, err = stage.perform(effect, step, i, injected[step.ID]); err != nil {
+				return Rehearsal{}, err
+			}
+		}
+		w.note(step, ending)
+		out.Steps = append(out.Steps, Rehearsed{Step: step.ID, Address: step.Address, Node: step.Node, Summary: step.Summary, Ending: ending, Why: why})
+	}
+	after, err := diff(resources, stage.after)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	out.Remaining = after.Findings
+	for _, step := range after.Steps {
+		out.Due = append(out.Due, step.ID)
+	}
+	return out, nil
+}
+
+// walk remembers how the steps so far ended.
+type walk struct {
+	ended  map[string]Ending
+	groups map[string]string // serial groups that have ended, and by which step
+}
+
+// held says why a step cannot start; empty: it can.
+func (w walk) held(step providers.Step) string {
+	if by, ended := w.groups[step.SerialGroup]; ended && step.SerialGroup != "" && step.Ends == "" {
+		return "its serial group ended with " + by
+	}
+	began := step.Ends == ""
+	for _, id := range step.After {
+		switch w.ended[id] {
+		case Proved, AlreadySo:
+			began = true
+		default:
+			if step.Ends == "" {
+				return "it waits for " + id
+			}
+		}
+	}
+	if !began {
+		return "the guard that it ends never began"
+	}
+	return ""
+}
+
+func (w walk) note(step providers.Step, ending Ending) {
+	w.ended[step.ID] = ending
+	if (ending == Failed || ending == Refused) && step.SerialGroup != "" {
+		w.groups[step.SerialGroup] = step.ID
+	}
+}
+
+// stage is the world just before and just after a step. Both follow every change, so that a step costs the same however
+// large the world is.
+type stage struct{ before, after providers.Input }
+
+// perform does one step of a rehearsal.
+func (s *stage) perform(effect providers.Effect, step providers.Step, number int, fault FaultKind) (Ending, string, error) {
+	ready := effect.Ready(s.before, step)
+	switch ready.State {
+	case providers.Done:
+		return AlreadySo, ready.Why, nil
+	case providers.Holds:
+	default:
+		return Refused, ready.Why, nil
+	}
+	var update facts.Update
+	switch {
+	case fault == Fails, fault == Loses && step.Node == "":
+		return Failed, "injected: the operation fails", nil
+	case fault == Lies:
+	case fault == Loses:
+		host := s.before.World.Node(step.Node).Host
+		update.Nodes = []facts.Node{{Name: step.Node, Host: host, Unknown: "injected: the node stopped answering"}}
+	default:
+		var err error
+		if update, err = concrete(effect.Predict(s.before, step), fmt.Sprint(number, " ", step.ID)); err != nil {
+			return "", "", fmt.Errorf("step %s: %w", step.ID, err)
+		}
+	}
+	s.after.World.Apply(update)
+	s.after.Now = s.before.Now.Add(step.EstimateDuration())
+	unproved := effect.Proved(s.before, s.after, step)
+	s.before.World.Apply(update)
+	s.before.Now = s.after.Now
+	switch {
+	case unproved != nil && fault != "":
+		return Failed, "injected: " + string(fault) + "; seen as: " + unproved.Error(), nil
+	case unproved != nil:
+		return Failed, unproved.Error(), nil
+	case fault != "":
+		return Proved, "injected: " + string(fault) + "; the step was proved all the same", nil
+	default:
+		return Proved, "", nil
+	}
+}
+
+// concrete gives the new values of an update a value that no fact has: upper-case hexadecimal, as serials are.
+func concrete(update facts.Update, seed string) (facts.Update, error) {
+	data, err := json.Marshal(update)
+	if err != nil {
+		return update, err
+	}
+	mark := []byte(`"` + facts.New + `"`)
+	if !bytes.Contains(data, mark) {
+		return update, nil
+	}
+	sum := sha256.Sum256([]byte(seed))
+	value := strings.ToUpper(hex.EncodeToString(sum[:8]))
+	data = bytes.ReplaceAll(data, mark, []byte(`"`+value+`"`))
+	var out facts.Update
+	if err := json.Unmarshal(data, &out); err != nil {
+		return update, err
+	}
+	return out, nil
+}

@@ -1,0 +1,73 @@
+package report
+
+import (
+	"slices"
+
+	"upkeep/planner"
+	"upkeep/providers"
+)
+
+// cleaned returns a copy of a plan that is fit for a terminal (see clean).
+func cleaned(p PlanJSON) PlanJSON {
+	u := &p.Upkeep
+	u.Findings = cleanFindings(u.Findings)
+	u.Remaining = cleanFindings(u.Remaining)
+	u.Steps = slices.Clone(u.Steps)
+	for i := range u.Steps {
+		u.Steps[i] = cleanStep(u.Steps[i])
+	}
+	u.Unknown = cleanUnknown(u.Unknown)
+	u.Warnings = cleanTexts(u.Warnings)
+	u.Refusals = cleanTexts(u.Refusals)
+	return p
+}
+
+func cleanTexts(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, s := range texts {
+		out[i] = clean(s)
+	}
+	return out
+}
+
+func cleanUnknown(unknown []planner.Unknown) []planner.Unknown {
+	out := make([]planner.Unknown, len(unknown))
+	for i, u := range unknown {
+		out[i] = planner.Unknown{Name: clean(u.Name), Why: clean(u.Why)}
+	}
+	return out
+}
+
+func cleanAddress(a providers.Address) providers.Address {
+	return providers.Address{Type: clean(a.Type), Name: clean(a.Name), Key: clean(a.Key), Node: clean(a.Node)}
+}
+
+func cleanFindings(findings []providers.Finding) []providers.Finding {
+	out := slices.Clone(findings)
+	for i := range out {
+		f := &out[i]
+		f.Address = cleanAddress(f.Address)
+		for _, s := range []*string{&f.ID, &f.Object, &f.Summary, &f.Hint, &f.Position} {
+			*s = clean(*s)
+		}
+	}
+	return out
+}
+
+func cleanStep(s providers.Step) providers.Step {
+	s.Address = cleanAddress(s.Address)
+	for _, t := range []*string{&s.ID, &s.Node, &s.Summary, &s.Disruption, &s.GuardNone, &s.Window, &s.SerialGroup, &s.Proof, &s.Undo, &s.Position} {
+		*t = clean(*t)
+	}
+	s.Why = cleanTexts(s.Why)
+	s.Guards = cleanTexts(s.Guards)
+	s.Changes = slices.Clone(s.Changes)
+	for i, c := range s.Changes {
+		s.Changes[i] = providers.Change{What: clean(c.What), Before: clean(c.Before), After: clean(c.After)}
+	}
+	s.Expects = slices.Clone(s.Expects)
+	for i, e := range s.Expects {
+		s.Expects[i] = providers.Expectation{What: clean(e.What), Value: clean(e.Value)}
+	}
+	return s
+}

@@ -1,0 +1,182 @@
+// Package report renders plans, drift, status, rehearsals and the events of an apply for people and for machines.
+//
+// It decides nothing and reads nothing: plain data in, text or JSON out, the same bytes for the same data. Text is
+// rendered from the JSON types, so the two never disagree. Whatever came from a node or a user is cleaned of control
+// characters before it reaches a terminal. Whether a terminal is there, how wide it is and whether it wants colour is
+// the caller's business (Style).
+package report
+
+import (
+	"slices"
+	"time"
+
+	"upkeep/planner"
+	"upkeep/providers"
+)
+
+// FormatVersion is the version of Terraform's JSON plan format that PlanJSON follows
+// (https://developer.hashicorp.com/terraform/internals/json-format).
+const FormatVersion = "1.2"
+
+// PlanJSON is a plan in the shape of Terraform's JSON plan, so that policy tools and terraform-json read it. What is
+// upkeep's own stands under one key.
+type PlanJSON struct {
+	FormatVersion   string           `json:"format_version"`
+	PlannedValues   Values           `json:"planned_values"`
+	ResourceDrift   []ResourceChange `json:"resource_drift"`
+	ResourceChanges []ResourceChange `json:"resource_changes"`
+	OutputChanges   struct{}         `json:"output_changes"`
+	Checks          []Check          `json:"checks"`
+	Timestamp       time.Time        `json:"timestamp"`
+	Applyable       bool             `json:"applyable"`
+	Complete        bool             `json:"complete"`
+	Errored         bool             `json:"errored"`
+	Upkeep          Upkeep           `json:"upkeep"`
+}
+
+// Upkeep is what Terraform's format has no word for.
+type Upkeep struct {
+	Version    string           `json:"version,omitempty"`
+	PlanID     string           `json:"plan_id,omitempty"`
+	Digest     string           `json:"digest"`
+	Identity   planner.Identity `json:"identity"`
+	ObservedAt time.Time        `json:"observed_at"`
+	// Recorded: the facts came from a file.
+	Recorded bool                `json:"recorded,omitempty"`
+	Targets  []providers.Address `json:"targets,omitempty"`
+	Exclude  []providers.Address `json:"exclude,omitempty"`
+	Nodes    []Node              `json:"nodes"`
+	Summary  Summary             `json:"summary"`
+	Findings []providers.Finding `json:"findings"`
+	Steps    []providers.Step    `json:"steps"`
+	// Remaining are the findings that are predicted to be left after the last step.
+	Remaining []providers.Finding `json:"remaining"`
+	Unknown   []planner.Unknown   `json:"unknown"`
+	Warnings  []string            `json:"warnings"`
+	// Refusals are the reasons why this plan must not be applied.
+	Refusals []string `json:"refusals"`
+}
+
+// Node is one node of the inventory.
+type Node struct {
+	Name  string   `json:"name"`
+	Roles []string `json:"roles,omitempty"`
+}
+
+// Summary counts what a plan does. Add, Change and Destroy count addresses, as Terraform counts resources.
+type Summary struct {
+	Add     int `json:"add"`
+	Change  int `json:"change"`
+	Destroy int `json:"destroy"`
+	Steps   int `json:"steps"`
+	// EstimateSeconds is how long the steps take one after another.
+	EstimateSeconds float64 `json:"estimate_seconds"`
+	// Remaining and Unknown count what is left after the plan: findings (notes do not count), and places that are unknown.
+	Remaining int `json:"remaining"`
+	Unknown   int `json:"unknown"`
+}
+
+// Plan returns a plan as JSON data.
+func Plan(p planner.Plan) PlanJSON {
+	inventory := providers.NewInventory(p.Request.Desired, p.Request.World)
+	out := PlanJSON{
+		FormatVersion: FormatVersion,
+		Timestamp:     p.CreatedAt,
+		Applyable:     p.Applyable,
+		Complete:      p.Complete,
+		Upkeep: Upkeep{
+			Version:    p.UpkeepVersion,
+			PlanID:     p.ID,
+			Digest:     p.Digest,
+			Identity:   p.Request.Identity(),
+			ObservedAt: p.Request.World.ObservedAt,
+			Recorded:   p.Request.Recorded,
+			Targets:    p.Request.Targets,
+			Exclude:    p.Request.Exclude,
+			Nodes:      []Node{},
+			Findings:   present(p.Findings),
+			Steps:      present(p.Steps),
+			Remaining:  present(p.Remaining),
+			Unknown:    present(p.Unknown()),
+			Warnings:   present(p.Warnings),
+			Refusals:   present(p.Refusals),
+		},
+	}
+	for _, node := range inventory.Nodes {
+		out.Upkeep.Nodes = append(out.Upkeep.Nodes, Node{node.Name, node.Roles})
+	}
+	out.ResourceChanges, out.PlannedValues = changes(p.Steps)
+	out.ResourceDrift = drift(p.Findings)
+	out.Checks = checks(p)
+	out.Upkeep.Summary = summarize(out)
+	return out
+}
+
+func summarize(p PlanJSON) Summary {
+	s := Summary{Steps: len(p.Upkeep.Steps)}
+	for _, change := range p.ResourceChanges {
+		switch {
+		case slices.Equal(change.Change.Actions, []string{"update"}):
+			s.Change++
+		default:
+			for _, action := range change.Change.Actions {
+				switch action {
+				case "create":
+					s.Add++
+				case "delete":
+					s.Destroy++
+				}
+			}
+		}
+	}
+	for _, step := range p.Upkeep.Steps {
+		s.EstimateSeconds += step.Estimate
+	}
+	s.Remaining = known(p.Upkeep.Remaining)
+	s.Unknown = len(places(p.Upkeep.Remaining, p.Upkeep.Unknown))
+	return s
+}
+
+// known counts the findings that are neither notes nor about something unknown.
+func known(findings []providers.Finding) (n int) {
+	for _, f := range findings {
+		if !f.Unknown && f.Severity != providers.SeverityNote {
+			n++
+		}
+	}
+	return n
+}
+
+// places names what is unknown: nodes and fleets of which nothing is known, the nodes of findings about something
+// unknown, and the addresses of those that are about no node.
+func places(findings []providers.Finding, unknown []planner.Unknown) []string {
+	var names []string
+	seen := map[string]bool{}
+	add := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	for _, u := range unknown {
+		add(u.Name)
+	}
+	for _, f := range findings {
+		switch {
+		case !f.Unknown:
+		case f.Address.Node != "":
+			add(f.Address.Node)
+		default:
+			add(f.Address.String())
+		}
+	}
+	return names
+}
+
+// present returns a list that is never null in JSON.
+func present[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

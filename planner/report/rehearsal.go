@@ -1,0 +1,80 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"upkeep/planner"
+)
+
+// RehearsalText writes what came of a rehearsal for people. Steps that went as planned are left out where they are many.
+func RehearsalText(w io.Writer, r planner.Rehearsal, style Style) error {
+	p := &page{Style: style}
+	for _, refusal := range r.Refusals {
+		p.wrapped(red, "Error:   ", clean(refusal))
+	}
+	for _, fault := range r.Faults {
+		p.wrapped(yellow, "Fault:   ", clean(fault.Step)+" "+string(fault.Kind))
+	}
+	if len(r.Refusals)+len(r.Faults) > 0 {
+		p.line()
+	}
+	const many = 40
+	width, node, left := length(fmt.Sprint(len(r.Steps))), 0, 0
+	for _, s := range r.Steps {
+		node = max(node, min(24, length(s.Node)))
+	}
+	for i, s := range r.Steps {
+		if s.Ending == planner.Proved && s.Why == "" && len(r.Steps) > many && !p.Verbose {
+			left++
+			continue
+		}
+		color := red
+		switch s.Ending {
+		case planner.Proved, planner.AlreadySo:
+			color = green
+		case planner.NotStarted:
+			color = yellow
+		}
+		number := fmt.Sprint(i + 1)
+		prefix := "  " + strings.Repeat(" ", width-len(number)) + number + "  " + p.paint(color, pad(string(s.Ending), 11)) + "  " + pad(clean(s.Node), node) + "  "
+		indent := strings.Repeat(" ", 2+width+2+11+2+node+2)
+		for n, line := range wrap(clean(s.Summary), p.width()-len(indent)) {
+			if n > 0 {
+				prefix = indent
+			}
+			p.line(prefix, line)
+		}
+		if s.Why != "" {
+			p.wrapped(dim, indent+"  ", clean(s.Why))
+		}
+	}
+	if left > 0 {
+		p.line("  ", plural(left, "step"), " proved as planned, shown by -verbose")
+	}
+	if len(r.Steps) > 0 {
+		p.line()
+	}
+	remaining := cleanFindings(r.Remaining)
+	p.findings("Findings that remain", remaining)
+	color := green
+	count := known(remaining)
+	unknown := places(remaining, nil)
+	if count+len(unknown)+len(r.Due)+r.Ended(planner.Failed, planner.Refused, planner.NotStarted) > 0 {
+		color = yellow
+	}
+	p.wrapped(color, "", fmt.Sprintf("Rehearsed %s: %d proved, %d already so, %d refused, %d failed, %d not started.", plural(len(r.Steps), "step"),
+		r.Ended(planner.Proved), r.Ended(planner.AlreadySo), r.Ended(planner.Refused), r.Ended(planner.Failed), r.Ended(planner.NotStarted)))
+	text := "After it: " + plural(count, "finding") + " remain"
+	if count == 1 {
+		text += "s"
+	}
+	if len(unknown) > 0 {
+		text += fmt.Sprintf(", %s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
+	}
+	text += "; a plan made then would have " + plural(len(r.Due), "step") + "."
+	p.wrapped(color, "", text)
+	p.wrapped("", "", "Nothing was changed: this was played over the facts of the plan.")
+	return p.flush(w)
+}

@@ -1,0 +1,140 @@
+package certificates
+
+import (
+	"strings"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// controlPlaneTrouble is one reason why the control plane of a node is not whole.
+type controlPlaneTrouble struct {
+	component, what string
+	unknown         bool
+}
+
+// controlPlaneTroubles returns why a node's control plane is not whole; none when it is: every static pod has its
+// manifest and a running container, and the API server says that it is ready. It allocates nothing when all is well.
+func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble {
+	cp := &n.ControlPlane
+	if cp.Unknown != "" {
+		return []controlPlaneTrouble{{what: cp.Unknown, unknown: true}}
+	}
+	var out []controlPlaneTrouble
+	for i := range 4 {
+		component := [...]string{apiServer, controllerManager, scheduler, etcdServer}[i]
+		if component == etcdServer && !stackedEtcd {
+			continue
+		}
+		pod := staticPod(cp, component)
+		switch {
+		case pod == nil:
+			out = append(out, controlPlaneTrouble{component: component, what: "has no static pod manifest"})
+		case pod.Unknown != "":
+			out = append(out, controlPlaneTrouble{component: component, what: "its manifest cannot be read: " + pod.Unknown, unknown: true})
+		case pod.ContainerID == "" && cp.ContainersUnknown == "":
+			out = append(out, controlPlaneTrouble{component: component, what: "has no running container"})
+		}
+	}
+	if cp.ContainersUnknown != "" {
+		out = append(out, controlPlaneTrouble{what: "containers cannot be seen: " + cp.ContainersUnknown, unknown: true})
+	}
+	switch {
+	case cp.APIServer.Unknown != "":
+		out = append(out, controlPlaneTrouble{component: apiServer, what: "its readiness is unknown: " + cp.APIServer.Unknown, unknown: true})
+	case !cp.APIServer.Ready:
+		what := "is not ready"
+		if cp.APIServer.NotReady != "" {
+			what += ": " + cp.APIServer.NotReady
+		}
+		out = append(out, controlPlaneTrouble{component: apiServer, what: what})
+	}
+	return out
+}
+
+// staticPod returns the static pod of a component without copying it; nil when there is none.
+func staticPod(cp *facts.ControlPlane, component string) *facts.StaticPod {
+	for i := range cp.StaticPods {
+		if cp.StaticPods[i].Component == component {
+			return &cp.StaticPods[i]
+		}
+	}
+	return nil
+}
+
+// refusal says in one line why a control plane counts as broken; empty when it is whole.
+func refusal(troubles []controlPlaneTrouble) string {
+	words := make([]string, len(troubles))
+	for i, t := range troubles {
+		words[i] = strings.TrimSpace(t.component + " " + t.what)
+	}
+	return strings.Join(words, "; ")
+}
+
+// stackedEtcd reports whether kubeadm runs etcd on the control planes.
+func stackedEtcd(in providers.Input) bool {
+	p, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
+	return err != nil || !p.externalEtcd
+}
+
+// mayDisturb says whether a step may disturb the control plane of its node now: the API answers, etcd is whole, and so is
+// every other control plane of the selection. A control plane that is itself broken may be worked on whatever state the
+// others are in (nothing is lost by mending it), but never while etcd is not whole.
+//
+// Its refusals are Unknown, not Moved: the plan still fits its ground, and it cannot be told whether acting is safe. The
+// executor looks again for a while, since what follows a restart passes.
+func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step) (why string) {
+	if why := in.World.Kubernetes.Unknown; why != "" {
+		return "the Kubernetes API cannot be asked how the cluster is: " + why
+	}
+	if why := etcdRefusal(in.World.Etcd); why != "" {
+		return "etcd is not healthy, and no control plane is touched until it is: " + why
+	}
+	stacked := stackedEtcd(in)
+	if own := in.World.Nodes[step.Node]; len(controlPlaneTroubles(own, stacked)) > 0 {
+		return ""
+	}
+	selected, incomplete := in.Inventory.Select(nodes)
+	if incomplete != "" {
+		return "not all control planes are known: " + incomplete
+	}
+	for _, n := range selected {
+		if n.Name == step.Node {
+			continue
+		}
+		other := in.World.Nodes[n.Name]
+		if other == nil || other.Unknown != "" {
+			if kubernetesReady(in.World.Kubernetes, n) {
+				continue
+			}
+			return "control plane " + n.Name + " did not answer and Kubernetes does not call it ready; only one may be disturbed at a time"
+		}
+		if len(other.Certificates.Unfinished) > 0 {
+			return "an interrupted renewal on control plane " + n.Name + " must be mended first"
+		}
+		if why := refusal(controlPlaneTroubles(other, stacked)); why != "" {
+			return "control plane " + n.Name + " is not whole, and only one may be disturbed at a time: " + why +
+				"; mend it first (where certificates are the reason, `upkeep apply -target=" + step.Address.On(n.Name).String() + "`)"
+		}
+	}
+	return ""
+}
+
+// kubernetesReady reports whether Kubernetes says that a node is ready which upkeep cannot reach itself. The name in the
+// configuration may differ from the one in the cluster; then the address decides.
+func kubernetesReady(k facts.Kubernetes, n config.Node) bool {
+	for _, node := range k.Nodes {
+		if node.Name == n.Name {
+			return node.Ready
+		}
+	}
+	for _, node := range k.Nodes {
+		for _, address := range node.Addresses {
+			if address == n.Host {
+				return node.Ready
+			}
+		}
+	}
+	return false
+}

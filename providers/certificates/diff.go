@@ -1,0 +1,249 @@
+package certificates
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// review is one Diff under way.
+type review struct {
+	spec    Spec
+	in      providers.Input
+	address providers.Address
+	out     providers.Outcome
+
+	policy policy
+	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
+	policyUnknown string
+	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
+	before time.Duration
+	// reference is the first control plane whose authorities are known; the others are compared with it.
+	reference *facts.Node
+	at        string // the block's place
+	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	afterEnd  string // what renewed certificates' not_after will be, in words
+}
+
+// Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
+// all nodes before anything else; then come the primary and the others in declared order, all steps of one node together.
+func (s Spec) Diff(in providers.Input) providers.Outcome {
+	r := &review{spec: s, in: in, address: s.Address(), at: s.Position.String()}
+	r.readPolicy()
+	nodes, incomplete := in.Inventory.Select(s.Nodes)
+	if incomplete != "" {
+		r.add(providers.Finding{ID: "NODE_SELECTION_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+			Summary: "not all nodes of the selection are known: " + incomplete})
+	} else if len(nodes) == 0 {
+		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
+			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
+	}
+	r.reviewEtcd()
+	r.reviewOperatorKubeconfig()
+	r.findReference(nodes)
+
+	files := 0
+	for _, n := range nodes {
+		if observed := in.World.Nodes[n.Name]; observed != nil {
+			files += len(observed.Certificates.Files)
+		}
+	}
+	r.out.Objects = slices.Grow(r.out.Objects, files+len(nodes))
+	var todo []work
+	for _, n := range nodes {
+		if w := r.reviewNode(n); w.any() {
+			todo = append(todo, w)
+		}
+	}
+	r.reviewCopies(nodes)
+	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
+	for i := range todo {
+		r.planMend(&todo[i])
+	}
+	for i := range todo {
+		r.planRenew(&todo[i])
+		r.planRestart(&todo[i])
+	}
+	r.warn()
+	return r.out
+}
+
+// add reports a finding of the block as a whole.
+func (r *review) add(f providers.Finding) {
+	if f.Address.Type == "" {
+		f.Address = r.address
+	}
+	f.Position = r.at
+	r.out.Findings = append(r.out.Findings, f)
+}
+
+// on reports a finding about one node.
+func (r *review) on(node string, f providers.Finding) {
+	f.Address = r.address.On(node)
+	r.add(f)
+}
+
+func (r *review) readPolicy() {
+	r.before = time.Duration(r.spec.RenewBefore)
+	place := r.at
+	if r.spec.RenewBeforeAt.File != "" {
+		place = r.spec.RenewBeforeAt.String()
+	} else if place != "" {
+		place = "the default; " + place
+	} else {
+		place = "the default"
+	}
+	r.beforeWhy = fmt.Sprintf("%s.renew_before = %s (%s)", r.address, r.spec.RenewBefore, place)
+
+	k := r.in.World.Kubernetes
+	switch {
+	case k.Unknown != "":
+		r.policyUnknown = k.Unknown
+	case k.ClusterConfigurationUnknown != "":
+		r.policyUnknown = k.ClusterConfigurationUnknown
+	case strings.TrimSpace(k.ClusterConfiguration) == "":
+		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
+	default:
+		p, err := readPolicy(k.ClusterConfiguration)
+		if err != nil {
+			r.policyUnknown = err.Error()
+		}
+		r.policy = p
+	}
+	if r.policyUnknown != "" {
+		r.add(providers.Finding{
+			ID: "CERT_CONFIGURATION_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Summary: r.policyUnknown,
+			Hint: "without the cluster's own kubeadm configuration kubeadm falls back to its defaults, so upkeep renews nothing; " +
+				"check cluster.kubeconfig, and `kubectl -n kube-system get configmap kubeadm-config`",
+		})
+		return
+	}
+	r.afterEnd = instant(r.in.Now.Add(r.policy.validity), r.policy.validity)
+	if r.before >= r.policy.validity {
+		// A third of its life is early enough to act and late enough to converge.
+		r.before = r.policy.validity / 3
+		r.add(providers.Finding{
+			ID: "CERT_RENEW_BEFORE_TOO_LONG", Severity: providers.SeverityWarning, Object: "renew_before",
+			Summary: fmt.Sprintf("renew_before = %q, but the cluster issues certificates for %s: a new one would be due at once; until this is changed those with less than %s left are renewed",
+				r.spec.RenewBefore, span(r.policy.validity), span(r.before)),
+			Hint: fmt.Sprintf("set renew_before to less than %s, or raise certificateValidityPeriod in the ConfigMap kube-system/kubeadm-config", span(r.policy.validity)),
+		})
+	}
+}
+
+func (r *review) reviewEtcd() {
+	for _, t := range etcdTroubles(r.in.World.Etcd) {
+		r.add(providers.Finding{
+			ID: "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
+			Hint: "upkeep touches no control plane while etcd is not whole",
+		})
+	}
+}
+
+// reviewOperatorKubeconfig looks at cluster.kubeconfig, with which upkeep itself talks to the cluster.
+func (r *review) reviewOperatorKubeconfig() {
+	f := &r.in.World.Kubernetes.Kubeconfig
+	leaf, ok := f.Leaf()
+	if !ok {
+		return // tokens, exec plugins: no certificate to end
+	}
+	object := providers.Object{Address: r.address, Name: "cluster.kubeconfig", Path: f.Path, Status: "ok", Expires: leaf.NotAfter, Authority: f.Authority}
+	if left := leaf.NotAfter.Sub(r.in.Now); left <= r.before {
+		severity := providers.SeverityWarning
+		if left <= 0 {
+			severity = providers.SeverityError
+		}
+		object.Status = "due"
+		r.add(providers.Finding{
+			ID: "CERT_OPERATOR_KUBECONFIG", Severity: severity, Object: "cluster.kubeconfig",
+			Summary: "the client certificate in " + f.Path + " " + ends(leaf.NotAfter, r.in.Now),
+			Hint:    "upkeep does not change the file that it reads the cluster with: copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
+		})
+	}
+	r.out.Objects = append(r.out.Objects, object)
+}
+
+// findReference picks the control plane whose authorities the others must have: one whose CA is the one that the
+// operator's kubeconfig trusts, else the first that is known.
+func (r *review) findReference(nodes []config.Node) {
+	for _, n := range nodes {
+		observed := r.in.World.Nodes[n.Name]
+		if observed == nil || observed.Unknown != "" {
+			continue
+		}
+		ca := file(&observed.Certificates, "ca")
+		if ca == nil || len(ca.Blocks) == 0 {
+			continue
+		}
+		if r.ofCluster(ca) {
+			r.reference = observed
+			return
+		}
+		if r.reference == nil {
+			r.reference = observed
+		}
+	}
+}
+
+// ofCluster reports whether a CA file holds the authority that the operator's kubeconfig trusts.
+func (r *review) ofCluster(ca *facts.CertificateFile) bool {
+	authority := r.in.World.Kubernetes.Authority
+	if authority == "" {
+		return true
+	}
+	for i := range ca.Blocks {
+		if strings.EqualFold(ca.Blocks[i].SHA256, authority) {
+			return true
+		}
+	}
+	return false
+}
+
+// reviewCopies reports kubeconfigs that the block names and no node has: most likely a slip of the pen.
+func (r *review) reviewCopies(nodes []config.Node) {
+	for _, path := range r.spec.Kubeconfigs {
+		known, present := 0, 0
+		for _, n := range nodes {
+			observed := r.in.World.Nodes[n.Name]
+			if observed == nil || observed.Unknown != "" || observed.Certificates.Unknown != "" {
+				continue
+			}
+			known++
+			if f := file(&observed.Certificates, path); f != nil && !f.Missing {
+				present++
+				break
+			}
+		}
+		if known == len(nodes) && known > 0 && present == 0 {
+			r.add(providers.Finding{
+				ID: "CERT_MISSING", Severity: providers.SeverityWarning, Object: path, Summary: "no node has this kubeconfig",
+				Hint: "correct the path in kubeconfigs, or remove it",
+			})
+		}
+	}
+}
+
+// warn says in the plan what apply will refuse.
+func (r *review) warn() {
+	if len(r.out.Steps) == 0 {
+		return
+	}
+	if why := etcdRefusal(r.in.World.Etcd); why != "" {
+		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
+	}
+}
+
+// file returns a file of a node by name without copying it; nil when there is none.
+func file(c *facts.Certificates, name string) *facts.CertificateFile {
+	for i := range c.Files {
+		if c.Files[i].Name == name {
+			return &c.Files[i]
+		}
+	}
+	return nil
+}

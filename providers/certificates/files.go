@@ -1,0 +1,300 @@
+package certificates
+
+import (
+	"slices"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// reviewFiles judges every certificate of a node by itself: one bad file is one finding and hides nothing else. Healthy
+// files, which are nearly all, cost comparisons only.
+func (r *review) reviewFiles(w *work, blocked blocks) {
+	address := r.address.On(w.node.Name)
+	for _, replaced := range r.in.Replace {
+		w.asked = w.asked || replaced.Covers(address)
+	}
+	files := w.node.Certificates.Files
+	for i := range files {
+		f := &files[i]
+		object := providers.Object{Address: address, Name: f.Name, Path: f.Path, Authority: f.Authority}
+		object.Status, object.Detail = r.reviewFile(w, f, &blocked)
+		if len(f.Blocks) > 0 {
+			object.Expires = f.Blocks[0].NotAfter
+		}
+		r.out.Objects = append(r.out.Objects, object)
+	}
+}
+
+// reviewFile reports what is wrong with a file, and returns its status and, in a few words, why.
+func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) (status, detail string) {
+	if f.Missing {
+		return r.reviewMissing(w, f)
+	}
+	if f.Unknown != "" || len(f.Blocks) == 0 {
+		why := f.Unknown
+		if why == "" {
+			why = "it holds no certificate"
+		}
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissue(f),
+		})
+		return "unknown", why
+	}
+	status = "ok"
+	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
+		status, detail = "problem", f.Chain
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissue(f)})
+	}
+	if exposed(f) {
+		path := f.KeyPath
+		if path == "" {
+			path = f.Path
+		}
+		mode := f.KeyMode
+		if f.KeyPath == "" {
+			mode = f.Mode
+		}
+		status, detail = "problem", "its key can be read by others"
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_KEY_EXPOSED", Severity: providers.SeverityWarning, Object: f.Name, Summary: path + " has mode " + mode + ", wider than 0600",
+			Hint: "chmod 0600 " + path + ", and think about who could have read it",
+		})
+	}
+	switch f.Kind {
+	case facts.Authority:
+		return r.reviewAuthority(w, f, status, detail)
+	case facts.Kubelet:
+		return r.reviewKubelet(w, f, status, detail)
+	}
+	if isCopy(f) {
+		return r.reviewCopy(w, f, status, detail)
+	}
+	return r.reviewLeaf(w, f, blocked.under(f.Authority), status, detail)
+}
+
+func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, detail string) (string, string) {
+	leaf, now := &f.Blocks[0], r.in.Now
+	due, why := w.asked, ""
+	hint := ""
+	if r.policyUnknown != "" {
+		blocked = "the cluster's kubeadm configuration is not known"
+	}
+	if blocked != "" {
+		hint = "upkeep cannot renew it: " + blocked
+	}
+	if f.Key == "mismatch" || f.Key == "missing" {
+		status, detail = "problem", "key "+f.Key
+		summary := "its key is missing"
+		if f.Key == "mismatch" {
+			summary = "its key does not belong to it"
+		}
+		if !halfDone(w.unfinished, f.Name) { // mending makes the pair whole
+			due, why = true, summary
+		}
+		r.on(w.node.Name, providers.Finding{ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint})
+	} else if f.Key != "match" && f.Key != "" {
+		status, detail = "unknown", "key "+f.Key
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: "its key is " + f.Key, Hint: r.reissue(f),
+		})
+	}
+	if f.Chain != "" {
+		status, detail = "problem", f.Chain
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain,
+			Hint: "upkeep does not guess which authority is right; when the authorities are as they should be, `upkeep apply -replace=" +
+				r.address.On(w.node.Name).String() + "` issues it anew",
+		})
+	}
+	if leaf.NotBefore.After(now) {
+		status, detail = "problem", "not valid yet"
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_NOT_YET_VALID", Severity: providers.SeverityError, Object: f.Name,
+			Summary: "valid only from " + leaf.NotBefore.UTC().Format(time.RFC3339), Hint: "compare the clocks of the control planes",
+		})
+	}
+	if left := leaf.NotAfter.Sub(now); left <= r.before {
+		due, why = true, ends(leaf.NotAfter, now)
+		if status == "ok" {
+			status, detail = "due", why
+		}
+		r.reportEnd(w, f, left, hint)
+	}
+	if ca := file(&w.node.Certificates, f.Authority); ca != nil && len(ca.Blocks) > 0 && leaf.NotAfter.After(ca.Blocks[0].NotAfter) {
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_OUTLIVES_AUTHORITY", Severity: providers.SeverityWarning, Object: f.Name,
+			Summary: "ends after its authority " + f.Authority + " does, and with that at the latest",
+			Hint:    "rotate " + f.Authority + "; renewing this certificate does not help",
+		})
+	}
+	if due && blocked == "" && rank(f.Name) != notRenewable {
+		if len(w.due) == 0 {
+			w.due = make([]*facts.CertificateFile, 0, 12)
+		}
+		if w.why == "" && why != "" {
+			w.why = title(f) + " on " + w.node.Name + " " + why
+		}
+		w.due = append(w.due, f)
+	}
+	return status, detail
+}
+
+func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration, hint string) {
+	finding := providers.Finding{ID: "CERT_EXPIRES_SOON", Severity: providers.SeverityWarning, Object: f.Name, Hint: hint}
+	if left <= 0 {
+		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
+	} else {
+		finding.Summary = span(left) + " left, renew_before = \"" + r.spec.RenewBefore.String() + "\""
+	}
+	r.on(w.node.Name, finding)
+}
+
+// reviewAuthority says what reviewAuthorities found, for the object, and reports a key that is not the CA's.
+func (r *review) reviewAuthority(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
+	left := f.Blocks[0].NotAfter.Sub(r.in.Now)
+	switch {
+	case f.Key == "mismatch":
+		status, detail = "problem", "key mismatch"
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name, Summary: "its key does not belong to it",
+			Hint: "restore the pair from a backup or another control plane",
+		})
+	case left <= 0:
+		status, detail = "problem", ends(f.Blocks[0].NotAfter, r.in.Now)
+	case left <= r.before && status == "ok":
+		status, detail = "due", "upkeep does not renew authorities"
+	case f.Key == "missing" && status == "ok":
+		detail = "external: its key is not on this node"
+	}
+	return status, detail
+}
+
+// reviewKubelet looks at a certificate that the kubelet rotates itself.
+func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
+	leaf := &f.Blocks[0]
+	left := leaf.NotAfter.Sub(r.in.Now)
+	if left > 0 && left > leaf.NotAfter.Sub(leaf.NotBefore)/unrenewed {
+		return status, detail
+	}
+	finding := providers.Finding{
+		ID: "CERT_KUBELET_EXPIRES_SOON", Severity: providers.SeverityWarning, Object: f.Name,
+		Summary: ends(leaf.NotAfter, r.in.Now) + " and was not rotated",
+		Hint:    "the kubelet rotates its own client certificate: look at `journalctl -u kubelet` and `kubectl get csr`",
+	}
+	if f.Name == "kubelet-server" {
+		finding.Hint = "a self-signed serving certificate is made once: remove " + f.Path + " and its key, then `systemctl restart kubelet`"
+	}
+	status = "due"
+	if left <= 0 {
+		finding.Severity, finding.Summary, status = providers.SeverityError, ends(leaf.NotAfter, r.in.Now), "problem"
+	}
+	r.on(w.node.Name, finding)
+	return status, finding.Summary
+}
+
+// reviewCopy looks at a kubeconfig that the operator called a copy of admin.conf.
+func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
+	leaf, now := &f.Blocks[0], r.in.Now
+	admin := file(&w.node.Certificates, adminConf)
+	known := admin != nil && len(admin.Blocks) > 0 && admin.Unknown == "" && !admin.Missing
+	left := leaf.NotAfter.Sub(now)
+	same := known && admin.Blocks[0].SHA256 == leaf.SHA256
+	if same && left > r.before && f.Key != "mismatch" {
+		return status, detail
+	}
+	finding := providers.Finding{ID: "CERT_KUBECONFIG_STALE", Severity: providers.SeverityWarning, Object: f.Name}
+	switch {
+	case left <= 0:
+		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+span(-left)+" ago", "problem"
+	case f.Key == "mismatch":
+		finding.Severity, finding.Summary, status = providers.SeverityError, "its key does not belong to its client certificate", "problem"
+	case left <= r.before:
+		finding.Summary, status = "its client certificate has "+span(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\"", "due"
+	default:
+		finding.Summary, status = "its client certificate is not the one of admin.conf", "due"
+	}
+	switch {
+	case !known:
+		finding.Hint = "admin.conf of this node cannot be read, so this copy cannot follow it"
+	case admin.Blocks[0].Subject != leaf.Subject:
+		finding.Hint = "it holds another identity (" + leaf.Subject + ") than admin.conf (" + admin.Blocks[0].Subject +
+			") and upkeep does not exchange identities: take it out of kubeconfigs, or copy admin.conf over it once by hand"
+	case f.Key != "" && f.Key != "match" && f.Key != "mismatch":
+		finding.Hint = "its key is " + f.Key
+	case !same || f.Key == "mismatch":
+		w.stale = append(w.stale, f)
+		if w.why == "" {
+			w.why = f.Path + " on " + w.node.Name + ": " + finding.Summary
+		}
+	}
+	r.on(w.node.Name, finding)
+	return status, finding.Summary
+}
+
+func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detail string) {
+	switch {
+	case f.Name == superAdminConf:
+		return "missing", "kubeadm writes it on the first control plane alone"
+	case isCopy(f):
+		return "missing", "this node has no such copy"
+	case ofEtcd(f.Name) && r.policy.externalEtcd:
+		return "missing", "etcd is external"
+	case f.Kind == facts.Kubelet && f.Name == "kubelet-server":
+		return "missing", "the kubelet keeps its serving certificate elsewhere"
+	}
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissue(f),
+	})
+	return "missing", "not there"
+}
+
+// reissue says how a file comes back that kubeadm cannot renew because it cannot read it.
+func (r *review) reissue(f *facts.CertificateFile) string {
+	switch {
+	case f.Kind == facts.Authority:
+		return "restore it from a backup or another control plane"
+	case f.Kind == facts.Kubelet:
+		return "look at `journalctl -u kubelet`"
+	case rank(f.Name) == notRenewable:
+		return "copy /etc/kubernetes/admin.conf to it"
+	case f.Kind == facts.Kubeconfig:
+		return "upkeep renews what it can read: restore it from a backup, or move it away and run `kubeadm init phase kubeconfig " +
+			f.Name[:len(f.Name)-len(".conf")] + " --config FILE` with the cluster's own configuration"
+	}
+	return "upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs " +
+		f.Name + " --config FILE` with the cluster's own configuration"
+}
+
+// exposed reports whether others than its owner can read the private key.
+func exposed(f *facts.CertificateFile) bool {
+	mode := f.KeyMode
+	if f.KeyPath == "" {
+		if f.Kind != facts.Kubeconfig && f.Kind != facts.Kubelet {
+			return false // a certificate without a key beside it: an external authority
+		}
+		mode = f.Mode
+	}
+	if mode == "" || mode == "0600" || mode == "0400" {
+		return false
+	}
+	return len(mode) < 2 || mode[len(mode)-2:] != "00"
+}
+
+// copiesOf returns the copies of admin.conf on a node that can follow it: those that hold the same identity.
+func copiesOf(c *facts.Certificates) []string {
+	admin := file(c, adminConf)
+	if admin == nil || len(admin.Blocks) == 0 {
+		return nil
+	}
+	var out []string
+	for i := range c.Files {
+		f := &c.Files[i]
+		if isCopy(f) && !f.Missing && f.Unknown == "" && len(f.Blocks) > 0 && f.Blocks[0].Subject == admin.Blocks[0].Subject {
+			out = append(out, f.Path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,143 @@
+package certificates
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// mending is the meaning of certificates.mend: what an interrupted renewal left is finished or undone.
+type mending struct{}
+
+const expectUnfinished = "unfinished renewal"
+
+// Predict assumes of the files in question that keys belong to certificates again, and that those which were not in place yet
+// are written once more. Whether the helper finishes or undoes, and so which certificates they hold, is not known before.
+func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
+	observed := in.World.Nodes[step.Node]
+	if observed == nil {
+		return facts.Update{}
+	}
+	n := *observed
+	n.Certificates.Files = slices.Clone(n.Certificates.Files)
+	for i := range n.Certificates.Files {
+		f := &n.Certificates.Files[i]
+		if f.Missing || f.Unknown != "" {
+			continue
+		}
+		if rewritten(observed.Certificates.Unfinished, f) {
+			f.Modified = in.Now
+		}
+		if halfDone(observed.Certificates.Unfinished, f.Name) {
+			f.Key, f.Chain = "match", ""
+		}
+	}
+	n.Certificates.Unfinished = nil
+	return facts.Update{Nodes: []facts.Node{n}}
+}
+
+// halfDone reports whether an interrupted renewal was at a file.
+func halfDone(unfinished []facts.Unfinished, name string) bool {
+	for i := range unfinished {
+		if slices.Contains(unfinished[i].Installed, name) || slices.Contains(unfinished[i].Remaining, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// rewritten reports whether mending may write a file: it is not in place yet, or its pair is torn.
+func rewritten(unfinished []facts.Unfinished, f *facts.CertificateFile) bool {
+	for i := range unfinished {
+		if slices.Contains(unfinished[i].Remaining, f.Name) {
+			return true
+		}
+	}
+	return f.Key == "mismatch" && halfDone(unfinished, f.Name)
+}
+
+func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	observed := in.World.Nodes[step.Node]
+	if observed == nil {
+		return nil
+	}
+	var out []providers.Expectation
+	for _, u := range observed.Certificates.Unfinished {
+		out = append(out, providers.Expectation{What: expectUnfinished, Value: u.ID})
+	}
+	return out
+}
+
+func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	observed, readiness := known(in, step)
+	if observed == nil {
+		return readiness
+	}
+	left := observed.Certificates.Unfinished
+	if len(left) == 0 {
+		return providers.Readiness{State: providers.Done, Why: "nothing unfinished is left on " + step.Node}
+	}
+	planned := expected(step, expectUnfinished)
+	for _, u := range left {
+		if !slices.Contains(planned, u.ID) {
+			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("renewal %s on %s was interrupted since the plan was made; plan again", u.ID, step.Node)}
+		}
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+func (mending) Proved(before, after providers.Input, step providers.Step) error {
+	was, is, err := bothKnown(before, after, step)
+	if err != nil {
+		return err
+	}
+	var touched []string
+	for _, u := range was.Certificates.Unfinished {
+		touched = append(touched, u.Installed...)
+		touched = append(touched, u.Remaining...)
+		for _, left := range is.Certificates.Unfinished {
+			if left.ID == u.ID {
+				return fmt.Errorf("%s: renewal %s is still unfinished", step.Node, u.ID)
+			}
+		}
+	}
+	for i := range is.Certificates.Files {
+		f := &is.Certificates.Files[i]
+		if old := file(&was.Certificates, f.Name); old != nil && old.Missing && f.Missing {
+			continue
+		}
+		if slices.Contains(touched, f.Name) {
+			if err := whole(f); err != nil {
+				return fmt.Errorf("%s: %w", step.Node, err)
+			}
+		}
+	}
+	return untouched(before, after, change{node: step.Node, files: touched})
+}
+
+func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	var out []providers.Command
+	n := in.World.Node(step.Node)
+	for _, u := range n.Certificates.Unfinished {
+		for _, name := range append(slices.Clone(u.Installed), u.Remaining...) {
+			f := file(&n.Certificates, name)
+			if f == nil || f.KeyPath == "" {
+				continue
+			}
+			out = append(out, providers.Command{
+				Node: step.Node,
+				Run:  fmt.Sprintf("openssl x509 -noout -pubkey -in %s | sha256sum; openssl pkey -pubout -in %s | sha256sum", f.Path, f.KeyPath),
+				See:  "the same sum twice",
+				Stop: "two sums: the pair is half replaced; put back both files from the archive of /etc/kubernetes that the renewal took, then look again",
+			})
+		}
+	}
+	return append(out, providers.Command{
+		Node: step.Node, Run: "kubeadm certs check-expiration",
+		See:  "every certificate of the control plane is listed: " + strings.Join(expected(step, expectUnfinished), ", ") + " left none unreadable",
+		Stop: "it stops at a file: restore that file from the archive first",
+	})
+}

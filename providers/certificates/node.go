@@ -1,0 +1,322 @@
+package certificates
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// reloadTime is how long a process that reloads certificates may take: kube-apiserver re-reads its files each minute at the
+// latest (k8s.io/apiserver dynamiccertificates, FileRefreshDuration). A port that serves an older certificate for longer is
+// stuck.
+const reloadTime = 2 * time.Minute
+
+// unrenewed is how much of the life of a kubelet's client certificate is left when its rotation must have happened: the kubelet
+// rotates after 70 to 90 percent (k8s.io/client-go/util/certificate, jitteryDuration).
+const unrenewed = 10 // a tenth
+
+// work is what one node needs.
+type work struct {
+	node       *facts.Node
+	unfinished []facts.Unfinished
+	due        []*facts.CertificateFile
+	asked      bool // -replace names this node
+	why        string
+	stale      []*facts.CertificateFile // copies of admin.conf that must follow
+	restart    []string
+	restartWhy string
+	last       string // the id of the node's last step so far
+}
+
+func (w *work) any() bool {
+	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart) > 0
+}
+
+func (r *review) reviewNode(n config.Node) work {
+	observed := r.in.World.Nodes[n.Name]
+	why := ""
+	switch {
+	case observed == nil:
+		why = "not observed"
+	case observed.Unknown != "":
+		why = observed.Unknown
+	}
+	if why != "" {
+		r.on(n.Name, providers.Finding{
+			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why,
+			Hint: "its part of this plan is unknown; try `ssh " + n.Host + "` as upkeep does",
+		})
+		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
+		return work{}
+	}
+	w := work{node: observed}
+	if why := observed.Certificates.Unknown; why != "" {
+		r.on(n.Name, providers.Finding{
+			ID: "CERT_LAYOUT_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Summary: why,
+			Hint: "is this a kubeadm control plane? Set layout, or take the node out of nodes",
+		})
+		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
+		return work{}
+	}
+	r.reviewUnfinished(&w)
+	blocked := r.reviewAuthorities(&w)
+	r.reviewFiles(&w, blocked)
+	for _, t := range controlPlaneTroubles(observed, !r.policy.externalEtcd) {
+		r.on(n.Name, providers.Finding{
+			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component, Summary: t.what, Unknown: t.unknown,
+			Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on " + n.Name + "; no other control plane is touched meanwhile",
+		})
+	}
+	r.reviewServed(&w)
+	r.reviewReaders(&w)
+	r.settle(&w)
+	return w
+}
+
+// settle puts the node's work into the order in which it is done, and adds the restarts that the renewals entail.
+func (r *review) settle(w *work) {
+	if len(w.stale) > 0 && !r.followable(w) {
+		w.stale = nil
+	}
+	if len(w.due)+len(w.restart)+len(w.unfinished) == 0 {
+		return
+	}
+	for _, f := range w.due {
+		w.restartReader(f)
+	}
+	if len(w.unfinished) > 0 {
+		for i := range 2 {
+			name := kubeconfigOf([...]string{controllerManager, scheduler}[i])
+			if f := file(&w.node.Certificates, name); f != nil && rewritten(w.unfinished, f) {
+				w.restartReader(f)
+			}
+		}
+	}
+	slices.SortFunc(w.due, func(a, b *facts.CertificateFile) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
+	slices.SortFunc(w.restart, func(a, b string) int { return cmp.Compare(restartRank(a), restartRank(b)) })
+}
+
+// restartReader adds the restart of the component that reads a file only when it starts. One that does not run reads the new
+// file when it does.
+func (w *work) restartReader(f *facts.CertificateFile) {
+	c := reader(f.Name)
+	if c == "" || slices.Contains(w.restart, c) {
+		return
+	}
+	cp := &w.node.ControlPlane
+	if pod := staticPod(cp, c); pod != nil && (pod.ContainerID != "" || cp.ContainersUnknown != "") {
+		w.restart = append(w.restart, c)
+	}
+}
+
+// followable reports whether copies may take over admin.conf's certificate: it is whole, or about to be renewed.
+func (r *review) followable(w *work) bool {
+	if r.policyUnknown != "" {
+		return false
+	}
+	admin := file(&w.node.Certificates, adminConf)
+	return whole(admin) == nil || slices.Contains(w.due, admin) || halfDone(w.unfinished, admin.Name)
+}
+
+func (r *review) reviewUnfinished(w *work) {
+	for _, u := range w.node.Certificates.Unfinished {
+		summary := "a renewal was interrupted"
+		switch {
+		case u.Unknown != "":
+			summary += "; its record cannot be read: " + u.Unknown
+		case len(u.Remaining) > 0:
+			summary += "; not yet in place: " + strings.Join(u.Remaining, ", ")
+		}
+		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID, Summary: summary})
+		w.unfinished = append(w.unfinished, u)
+	}
+}
+
+// blocks says for each authority of a node why nothing can be renewed under it; empty where it can.
+type blocks struct{ ca, etcd, frontProxy string }
+
+func (b *blocks) under(authority string) string {
+	switch authority {
+	case "etcd-ca":
+		return b.etcd
+	case "front-proxy-ca":
+		return b.frontProxy
+	}
+	return b.ca
+}
+
+func (b *blocks) set(authority, why string) {
+	switch authority {
+	case "ca":
+		b.ca = why
+	case "etcd-ca":
+		b.etcd = why
+	case "front-proxy-ca":
+		b.frontProxy = why
+	}
+}
+
+// reviewAuthorities looks at the CAs of a node: their end, and whether they are those of the other control planes.
+func (r *review) reviewAuthorities(w *work) blocks {
+	var b blocks
+	files := w.node.Certificates.Files
+	for i := range files {
+		f := &files[i]
+		if f.Kind != facts.Authority {
+			continue
+		}
+		leaf, ok := f.Leaf()
+		if f.Missing || f.Unknown != "" || !ok {
+			b.set(f.Name, "its authority "+f.Name+" cannot be read")
+			continue // reviewFiles reports it
+		}
+		switch {
+		case f.Key == "missing":
+			b.set(f.Name, "the key of its authority "+f.Name+" is not on this node: whoever holds it must issue the certificate")
+		case f.Key == "mismatch":
+			b.set(f.Name, "the key of its authority "+f.Name+" does not belong to it")
+		case f.Chain != "":
+			b.set(f.Name, "its authority "+f.Name+": "+f.Chain)
+		}
+		left := leaf.NotAfter.Sub(r.in.Now)
+		if left <= 0 {
+			b.set(f.Name, "its authority "+f.Name+" has expired")
+		}
+		if left <= max(r.before, r.policy.validity) {
+			severity, summary := providers.SeverityWarning, fmt.Sprintf("%s left; a certificate issued now would outlive it", span(max(left, 0)))
+			if left <= 0 {
+				severity, summary = providers.SeverityError, ends(leaf.NotAfter, r.in.Now)
+			} else if left > r.policy.validity {
+				summary = span(left) + " left"
+			}
+			r.on(w.node.Name, providers.Finding{
+				ID: "CERT_AUTHORITY_EXPIRES_SOON", Severity: severity, Object: f.Name, Summary: summary,
+				Hint: "upkeep does not renew authorities: plan a rotation by hand, see https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
+			})
+		}
+		if f.Name == "ca" && !r.ofCluster(f) {
+			const why = "its authority is not the one that cluster.kubeconfig trusts"
+			b = blocks{ca: why, etcd: why, frontProxy: why}
+			r.on(w.node.Name, providers.Finding{
+				ID: "CERT_AUTHORITY_DIFFERS", Severity: providers.SeverityError, Object: f.Name,
+				Summary: "this is not the authority that cluster.kubeconfig trusts; nothing is renewed here",
+				Hint:    "does this node belong to another cluster? Compare `openssl x509 -noout -fingerprint -sha256 -in " + f.Path + "` with the kubeconfig",
+			})
+			continue
+		}
+		if r.reference == nil || r.reference == w.node {
+			continue
+		}
+		if other := file(&r.reference.Certificates, f.Name); other != nil && len(other.Blocks) > 0 && !sameBlocks(f, other) {
+			b.set(f.Name, "its authority "+f.Name+" is not that of "+r.reference.Name)
+			r.on(w.node.Name, providers.Finding{
+				ID: "CERT_AUTHORITY_DIFFERS", Severity: providers.SeverityError, Object: f.Name,
+				Summary: "not the certificates that " + r.reference.Name + " has; nothing is renewed under it here",
+				Hint:    "find out which is right before anything is renewed: compare " + f.Path + " on all control planes",
+			})
+		}
+	}
+	return b
+}
+
+func sameBlocks(a, b *facts.CertificateFile) bool {
+	if len(a.Blocks) != len(b.Blocks) {
+		return false
+	}
+	for i := range a.Blocks {
+		if a.Blocks[i].SHA256 != b.Blocks[i].SHA256 {
+			return false
+		}
+	}
+	return true
+}
+
+// reviewServed compares what the ports serve with what is on disk.
+func (r *review) reviewServed(w *work) {
+	clock := w.node.System.Clock
+	if clock.IsZero() {
+		clock = r.in.Now
+	}
+	for i := range w.node.Certificates.Served {
+		s := &w.node.Certificates.Served[i]
+		object := s.Component + " " + s.Address
+		if s.Unknown != "" {
+			r.on(w.node.Name, providers.Finding{
+				ID: "CERT_SERVED_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object,
+				Summary: "cannot be told what it serves: " + s.Unknown,
+			})
+			continue
+		}
+		f := file(&w.node.Certificates, s.Name)
+		if f == nil || len(f.Blocks) == 0 || f.Blocks[0].SHA256 == s.SHA256 {
+			continue
+		}
+		finding := providers.Finding{
+			ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: object,
+			Summary: fmt.Sprintf("serves %s, not %s as on disk", s.Serial, f.Blocks[0].Serial),
+		}
+		switch {
+		case s.Component == kubelet:
+			finding.Severity = providers.SeverityWarning
+			finding.Hint = "upkeep leaves the kubelet alone: `systemctl restart kubelet` on " + w.node.Name
+		case f.Key == "mismatch" || clock.Sub(f.Modified) <= reloadTime:
+			finding.Severity = providers.SeverityWarning
+			finding.Hint = "it reloads by itself within a minute or two; look again"
+			if f.Key == "mismatch" {
+				finding.Hint = "it cannot load a key that does not belong to its certificate"
+			}
+		default:
+			if why := r.startable(w, s.Component); why != "" {
+				finding.Hint = "upkeep does not restart it, since it would not come back: " + why
+			} else if pod := staticPod(&w.node.ControlPlane, s.Component); pod != nil && pod.ContainerID != "" && !slices.Contains(w.restart, s.Component) {
+				w.restart = append(w.restart, s.Component)
+				w.restartWhy = fmt.Sprintf("%s on %s still serves %s at %s, replaced on disk %s ago", s.Component, w.node.Name, s.Serial, s.Address, span(clock.Sub(f.Modified)))
+			}
+		}
+		r.on(w.node.Name, finding)
+	}
+}
+
+// reviewReaders finds components that read their kubeconfig once and run since before it was changed.
+func (r *review) reviewReaders(w *work) {
+	cp := &w.node.ControlPlane
+	for i := range 2 {
+		component := [...]string{controllerManager, scheduler}[i]
+		pod, f := staticPod(cp, component), file(&w.node.Certificates, kubeconfigOf(component))
+		if pod == nil || pod.ContainerID == "" || f == nil || f.Missing || f.Unknown != "" || cp.ContainersUnknown != "" {
+			continue // reported already
+		}
+		if pod.StartedAt.IsZero() || f.Modified.IsZero() {
+			r.on(w.node.Name, providers.Finding{
+				ID: "CERT_SERVED_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: component,
+				Summary: "cannot be told whether it runs with the certificate on disk: the container's start or the file's time is not known",
+			})
+			continue
+		}
+		if !f.Modified.After(pod.StartedAt) {
+			continue
+		}
+		why := fmt.Sprintf("runs since %s before its kubeconfig was changed", span(f.Modified.Sub(pod.StartedAt)))
+		finding := providers.Finding{ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: component, Summary: why}
+		if not := r.startable(w, component); not != "" {
+			finding.Hint = "upkeep does not restart it, since it would not come back: " + not
+		} else {
+			w.restart = append(w.restart, component)
+			w.restartWhy = component + " on " + w.node.Name + " " + why
+		}
+		r.on(w.node.Name, finding)
+	}
+}
+
+// startable says why a component would not come back from a restart after the work on its node is done; empty when it would.
+func (r *review) startable(w *work, component string) string {
+	return startable(w.node, component, r.in.Now, func(f *facts.CertificateFile) bool {
+		return slices.Contains(w.due, f) || f.Key == "mismatch" && f.Unknown == "" && !f.Missing && halfDone(w.unfinished, f.Name)
+	})
+}

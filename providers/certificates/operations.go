@@ -1,0 +1,111 @@
+package certificates
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/node/protocol"
+)
+
+// Caller sends one request to the helper of a node and reads its answer into result. Progress receives the lines that the
+// helper sends meanwhile; it may be nil.
+type Caller interface {
+	Call(ctx context.Context, node, method string, request, result any, progress func(string)) error
+}
+
+// Operations returns the operations of this domain by name. They change the nodes: hand them to apply alone.
+func Operations(c Caller) map[string]providers.Operation {
+	return map[string]providers.Operation{
+		OperationMend:    mend{c},
+		OperationRenew:   renew{c},
+		OperationRestart: restart{c},
+	}
+}
+
+// restartTimeout is how long the helper waits for a new container, in seconds. The API server's graceful stop alone took 47.
+const restartTimeout = 180
+
+type mend struct{ caller Caller }
+
+func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	intents := expected(step, expectUnfinished)
+	if len(intents) == 0 {
+		return fmt.Errorf("%s: the plan does not say which renewal to mend; plan again", step.ID)
+	}
+	for _, intent := range intents {
+		var result protocol.MendResult
+		request := protocol.MendRequest{Step: step.ID, Intent: intent}
+		if err := o.caller.Call(ctx, step.Node, protocol.MethodMend, request, &result, progress); err != nil {
+			return fmt.Errorf("mend renewal %s on %s: %w", intent, step.Node, err)
+		}
+		if len(result.Installed) > 0 {
+			say(progress, "finished "+strings.Join(result.Installed, ", "))
+		}
+		if len(result.Discarded) > 0 {
+			say(progress, "undid "+strings.Join(result.Discarded, ", "))
+		}
+	}
+	return nil
+}
+
+type renew struct{ caller Caller }
+
+func (o renew) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	var args renewArgs
+	if err := step.Decode(&args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	request := protocol.RenewRequest{
+		Step: step.ID, Names: args.Names, Kubeconfigs: args.Kubeconfigs, ClusterConfiguration: args.ClusterConfiguration,
+		Serials: make(map[string]string, len(args.Names)),
+	}
+	for _, name := range args.Names {
+		if rank(name) == notRenewable {
+			return fmt.Errorf("%s: %q is not a certificate that kubeadm renews", step.ID, name)
+		}
+		serial, ok := expectation(step, expectSerial+name)
+		if !ok {
+			return fmt.Errorf("%s: the plan does not say which %s it was made for; plan again", step.ID, name)
+		}
+		request.Serials[name] = serial
+	}
+	var result protocol.RenewResult
+	if err := o.caller.Call(ctx, step.Node, protocol.MethodRenew, request, &result, progress); err != nil {
+		return fmt.Errorf("%s on %s: %w", step.Summary, step.Node, err)
+	}
+	if result.Archive != "" {
+		say(progress, "what stood there before is in "+result.Archive)
+	}
+	return nil
+}
+
+type restart struct{ caller Caller }
+
+// Run restarts one component after the other; an error leaves those that follow as they are.
+func (o restart) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	var args restartArgs
+	if err := step.Decode(&args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	for _, component := range args.Components {
+		container, ok := expectation(step, expectContainer+component)
+		if !ok {
+			return fmt.Errorf("%s: the plan does not say which container of %s it was made for; plan again", step.ID, component)
+		}
+		var result protocol.RestartResult
+		request := protocol.RestartRequest{Step: step.ID, Component: component, ContainerID: container, TimeoutSeconds: restartTimeout}
+		if err := o.caller.Call(ctx, step.Node, protocol.MethodRestart, request, &result, progress); err != nil {
+			return fmt.Errorf("restart %s on %s: %w", component, step.Node, err)
+		}
+		say(progress, component+" runs as "+short(result.ContainerID))
+	}
+	return nil
+}
+
+func say(progress providers.Progress, line string) {
+	if progress != nil {
+		progress(line)
+	}
+}

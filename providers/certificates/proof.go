@@ -1,0 +1,278 @@
+package certificates
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// Proved holds the node to what was predicted, and everything beside it to what it was.
+func (renewal) Proved(before, after providers.Input, step providers.Step) error {
+	was, is, err := bothKnown(before, after, step)
+	if err != nil {
+		return err
+	}
+	var args renewArgs
+	if err := step.Decode(&args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	issued, err := readPolicy(args.ClusterConfiguration)
+	if err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	for _, name := range args.Names {
+		old, now := file(&was.Certificates, name), file(&is.Certificates, name)
+		if old == nil || now == nil {
+			return fmt.Errorf("%s: %s is not observed any more", step.Node, name)
+		}
+		if err := reissued(old, now, issued, after.Now); err != nil {
+			return fmt.Errorf("%s: %w", step.Node, err)
+		}
+	}
+	for _, path := range args.Kubeconfigs {
+		old, now := file(&was.Certificates, path), file(&is.Certificates, path)
+		if old == nil || now == nil {
+			return fmt.Errorf("%s: %s is not observed any more", step.Node, path)
+		}
+		if err := sameCluster(old, now); err != nil {
+			return fmt.Errorf("%s: %w", step.Node, err)
+		}
+	}
+	if why := copiesFollow(is, args.Kubeconfigs); why != "" {
+		return fmt.Errorf("%s: %s", step.Node, why)
+	}
+	for i := range is.Certificates.Served {
+		s := &is.Certificates.Served[i]
+		if s.Component != kubelet && slices.Contains(args.Names, s.Name) {
+			if err := servesDisk(s, &is.Certificates); err != nil {
+				return fmt.Errorf("%s: %w", step.Node, err)
+			}
+		}
+	}
+	touched := append(slices.Clone(args.Names), args.Kubeconfigs...)
+	if err := untouched(before, after, change{node: step.Node, files: touched}); err != nil {
+		return err
+	}
+	return healthy(before, after, step.Node)
+}
+
+// settleTime is how far the end of a new certificate may be from the policy's life after the file was written: kubeadm fixes the
+// end when it starts, and the file is put in place after the rest was made and archived.
+const settleTime = 5 * time.Minute
+
+// reissued returns an error unless a file holds a new certificate of the policy's making with everything else as it was.
+func reissued(old, now *facts.CertificateFile, p policy, clock time.Time) error {
+	if err := whole(now); err != nil {
+		return err
+	}
+	if len(old.Blocks) == 0 || len(now.Blocks) == 0 {
+		return fmt.Errorf("%s holds no certificate", now.Name)
+	}
+	was, is := &old.Blocks[0], &now.Blocks[0]
+	if is.Serial == was.Serial || is.SHA256 == was.SHA256 {
+		return fmt.Errorf("%s still has serial %s", now.Name, was.Serial)
+	}
+	if !is.NotAfter.After(clock) {
+		return fmt.Errorf("%s has a new serial and %s", now.Name, ends(is.NotAfter, clock))
+	}
+	written := now.Modified
+	if written.IsZero() {
+		written = clock
+	}
+	if off := is.NotAfter.Sub(written) - p.validity; off.Abs() > settleTime {
+		return fmt.Errorf("%s was issued for %s, the cluster's configuration says %s: kubeadm did not use it",
+			now.Name, is.NotAfter.Sub(written).Round(time.Minute), p.validity)
+	}
+	if is.Algorithm != "" {
+		switch {
+		case p.algorithm != "" && is.Algorithm != p.algorithm:
+			return fmt.Errorf("%s has a key of type %s, the cluster's configuration says %s: kubeadm did not use it", now.Name, is.Algorithm, p.algorithm)
+		case p.algorithm == "" && is.Algorithm != defaultAlgorithm && is.Algorithm != was.Algorithm:
+			return fmt.Errorf("%s has a key of type %s and had %s", now.Name, is.Algorithm, was.Algorithm)
+		}
+	}
+	if is.Subject != was.Subject {
+		return fmt.Errorf("the subject of %s was %s and is %s", now.Name, was.Subject, is.Subject)
+	}
+	if !sameSet(is.DNSNames, was.DNSNames) || !sameSet(is.IPAddresses, was.IPAddresses) {
+		return fmt.Errorf("the names in %s were %v %v and are %v %v", now.Name, was.DNSNames, was.IPAddresses, is.DNSNames, is.IPAddresses)
+	}
+	return sameCluster(old, now)
+}
+
+// sameCluster returns an error unless a kubeconfig kept its server and its whole bundle of authorities.
+func sameCluster(old, now *facts.CertificateFile) error {
+	if old.Server != now.Server {
+		return fmt.Errorf("the server of %s was %s and is %s", now.Name, old.Server, now.Server)
+	}
+	if !sameSet(old.Authorities, now.Authorities) {
+		return fmt.Errorf("the authorities of %s were %d certificates and are %d others", now.Name, len(old.Authorities), len(now.Authorities))
+	}
+	return nil
+}
+
+func sameSet(a, b []string) bool {
+	if slices.Equal(a, b) {
+		return true
+	}
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+func servesDisk(s *facts.Served, c *facts.Certificates) error {
+	f := file(c, s.Name)
+	switch {
+	case s.Unknown != "":
+		return fmt.Errorf("%s at %s cannot be asked what it serves: %s", s.Component, s.Address, s.Unknown)
+	case f == nil || len(f.Blocks) == 0:
+		return fmt.Errorf("%s serves %s, and %s cannot be read", s.Component, s.Serial, s.Name)
+	case f.Blocks[0].SHA256 != s.SHA256:
+		return fmt.Errorf("%s at %s serves serial %s, on disk is %s", s.Component, s.Address, s.Serial, f.Blocks[0].Serial)
+	}
+	return nil
+}
+
+// Proved holds the components to new containers and live leases, and everything beside them to what it was.
+func (restarting) Proved(before, after providers.Input, step providers.Step) error {
+	was, is, err := bothKnown(before, after, step)
+	if err != nil {
+		return err
+	}
+	var args restartArgs
+	if err := step.Decode(&args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	if why := is.ControlPlane.ContainersUnknown; why != "" {
+		return fmt.Errorf("%s: the containers cannot be seen: %s", step.Node, why)
+	}
+	restarted := slices.Clone(args.Components)
+	for _, c := range args.Components {
+		old, now := staticPod(&was.ControlPlane, c), staticPod(&is.ControlPlane, c)
+		switch {
+		case old == nil || now == nil || now.ContainerID == "":
+			return fmt.Errorf("%s: %s has no running container", step.Node, c)
+		case !stale(was, old):
+			// It had started anew before the step began: nothing was left to do for it.
+		case old.ContainerID == now.ContainerID:
+			return fmt.Errorf("%s: %s still runs as container %s", step.Node, c, short(now.ContainerID))
+		case !now.StartedAt.After(old.StartedAt):
+			return fmt.Errorf("%s: the container of %s did not start later than the one before it", step.Node, c)
+		}
+		if stale(is, now) {
+			return fmt.Errorf("%s: %s does not use the certificate on disk", step.Node, c)
+		}
+		if kubeconfigOf(c) != "" {
+			if err := led(after.World.Kubernetes, c, now.StartedAt); err != nil {
+				return fmt.Errorf("%s: %w", step.Node, err)
+			}
+		}
+		if c == etcdServer || c == apiServer {
+			// While their API server is away, the leaders beside it lose their leases and start anew.
+			restarted = append(restarted, controllerManager, scheduler)
+		}
+	}
+	for i := range is.Certificates.Served {
+		if s := &is.Certificates.Served[i]; s.Component != kubelet && (slices.Contains(args.Components, s.Component) || served(was, s)) {
+			if err := servesDisk(s, &is.Certificates); err != nil {
+				return fmt.Errorf("%s: %w", step.Node, err)
+			}
+		}
+	}
+	if err := untouched(before, after, change{node: step.Node, components: restarted}); err != nil {
+		return err
+	}
+	return healthy(before, after, step.Node)
+}
+
+// served reports whether a port served what was on disk.
+func served(n *facts.Node, s *facts.Served) bool {
+	for i := range n.Certificates.Served {
+		if old := &n.Certificates.Served[i]; old.Name == s.Name && old.Address == s.Address {
+			return servesDisk(old, &n.Certificates) == nil
+		}
+	}
+	return false
+}
+
+// led returns an error unless somebody has held a component's lease since a time.
+func led(k facts.Kubernetes, component string, since time.Time) error {
+	if k.Unknown != "" {
+		return fmt.Errorf("who leads %s is not known: %s", component, k.Unknown)
+	}
+	lease, ok := k.Lease(component)
+	switch {
+	case !ok || lease.Holder == "":
+		return fmt.Errorf("nobody holds the lease of %s", component)
+	case lease.RenewedAt.Before(since):
+		return fmt.Errorf("the lease of %s was last renewed %s before the restart, by %s", component, since.Sub(lease.RenewedAt).Round(time.Second), lease.Holder)
+	}
+	return nil
+}
+
+// healthy returns an error unless etcd, the API and the node's control plane are whole after a step, and it is still the same
+// cluster.
+func healthy(before, after providers.Input, node string) error {
+	if why := after.World.Kubernetes.Unknown; why != "" {
+		return fmt.Errorf("the Kubernetes API does not answer after the step on %s: %s", node, why)
+	}
+	if why := refusal(controlPlaneTroubles(after.World.Nodes[node], stackedEtcd(after))); why != "" {
+		return fmt.Errorf("the control plane of %s is not whole: %s", node, why)
+	}
+	if why := etcdRefusal(after.World.Etcd); why != "" {
+		return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
+	}
+	was, is := before.World.Etcd, after.World.Etcd
+	if was.ClusterID != "" && was.ClusterID != is.ClusterID {
+		return fmt.Errorf("etcd was cluster %s and is %s", was.ClusterID, is.ClusterID)
+	}
+	if was.Unknown == "" && !slices.EqualFunc(was.Members, is.Members, func(a, b facts.Member) bool { return a.ID == b.ID }) {
+		return errors.New("the members of etcd changed during the step")
+	}
+	return nil
+}
+
+// change is what a step may have touched: files and components of one node.
+type change struct {
+	node              string
+	files, components []string
+}
+
+// untouched returns an error where something changed that the step had no business with: another file or container of its node, or
+// a container of another control plane. What is unknown on either side is not compared.
+func untouched(before, after providers.Input, c change) error {
+	for _, name := range slices.Sorted(maps.Keys(before.World.Nodes)) {
+		was, is := before.World.Nodes[name], after.World.Nodes[name]
+		if is == nil || was == is || was.Unknown != "" || is.Unknown != "" {
+			continue
+		}
+		if is.ControlPlane.ContainersUnknown == "" && is.ControlPlane.Unknown == "" {
+			for i := range was.ControlPlane.StaticPods {
+				old := &was.ControlPlane.StaticPods[i]
+				now := staticPod(&is.ControlPlane, old.Component)
+				if old.ContainerID == "" || name == c.node && slices.Contains(c.components, old.Component) {
+					continue
+				}
+				if now == nil || now.ContainerID != old.ContainerID {
+					return fmt.Errorf("%s on %s was restarted meanwhile, and not by this step", old.Component, name)
+				}
+			}
+		}
+		if name != c.node || is.Certificates.Unknown != "" {
+			continue
+		}
+		for i := range was.Certificates.Files {
+			old := &was.Certificates.Files[i]
+			if old.Kind == facts.Kubelet || slices.Contains(c.files, old.Name) {
+				continue
+			}
+			if now := file(&is.Certificates, old.Name); now == nil || !sameBlocks(old, now) {
+				return fmt.Errorf("%s on %s was changed meanwhile, and not by this step", old.Name, name)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package certificates
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// renewal is the meaning of certificates.renew: kubeadm issues the named certificates anew, and the copies of admin.conf
+// follow.
+type renewal struct{}
+
+const (
+	expectSerial   = "serial of "
+	expectNotAfter = "not_after of "
+)
+
+// backdate is how far kubeadm dates a certificate back (kubeadm v1.36 constants.CertificateBackdate).
+const backdate = 5 * time.Minute
+
+func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
+	observed := in.World.Nodes[step.Node]
+	var args renewArgs
+	if observed == nil || step.Decode(&args) != nil {
+		return facts.Update{}
+	}
+	issued, err := readPolicy(args.ClusterConfiguration)
+	if err != nil {
+		return facts.Update{}
+	}
+	n := *observed
+	n.Certificates.Files = slices.Clone(n.Certificates.Files)
+	for i := range n.Certificates.Files {
+		f := &n.Certificates.Files[i]
+		if slices.Contains(args.Names, f.Name) && len(f.Blocks) > 0 {
+			f.Blocks = []facts.Certificate{issue(f.Blocks[0], issued, in.Now)}
+			f.Modified, f.Key, f.Chain = in.Now, "match", ""
+		}
+	}
+	if admin := file(&n.Certificates, adminConf); admin != nil && len(admin.Blocks) > 0 {
+		for i := range n.Certificates.Files {
+			if f := &n.Certificates.Files[i]; isCopy(f) && slices.Contains(args.Kubeconfigs, f.Path) {
+				f.Blocks = admin.Blocks[:1:1]
+				f.Modified, f.Key, f.Chain = in.Now, "match", admin.Chain
+			}
+		}
+	}
+	n.Certificates.Served = slices.Clone(n.Certificates.Served)
+	for i := range n.Certificates.Served {
+		if s := &n.Certificates.Served[i]; s.Component != kubelet && slices.Contains(args.Names, s.Name) && s.Unknown == "" {
+			serve(s, &n.Certificates)
+		}
+	}
+	return facts.Update{Nodes: []facts.Node{n}}
+}
+
+// issue returns the certificate that kubeadm makes of an old one: a new key, the same names, the policy's life.
+func issue(old facts.Certificate, p policy, now time.Time) facts.Certificate {
+	old.Serial, old.SHA256 = facts.New, facts.New
+	old.NotBefore, old.NotAfter = now.Add(-backdate), now.Add(p.validity)
+	if p.algorithm != "" {
+		old.Algorithm = p.algorithm
+	} else {
+		old.Algorithm = defaultAlgorithm
+	}
+	return old
+}
+
+// serve makes a port serve what is on disk.
+func serve(s *facts.Served, c *facts.Certificates) {
+	if f := file(c, s.Name); f != nil && len(f.Blocks) > 0 {
+		s.Serial, s.SHA256, s.NotAfter = f.Blocks[0].Serial, f.Blocks[0].SHA256, f.Blocks[0].NotAfter
+	}
+}
+
+func (renewal) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	observed := in.World.Nodes[step.Node]
+	var args renewArgs
+	if observed == nil || step.Decode(&args) != nil {
+		return nil
+	}
+	out := make([]providers.Expectation, 0, 2*len(args.Names))
+	for _, name := range args.Names {
+		f := file(&observed.Certificates, name)
+		if f == nil || len(f.Blocks) == 0 || f.Blocks[0].Serial == facts.New {
+			continue
+		}
+		out = append(out,
+			providers.Expectation{What: expectSerial + name, Value: f.Blocks[0].Serial},
+			providers.Expectation{What: expectNotAfter + name, Value: f.Blocks[0].NotAfter.UTC().Format(time.RFC3339)})
+	}
+	return out
+}
+
+func (renewal) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	observed, readiness := known(in, step)
+	if observed == nil {
+		return readiness
+	}
+	var args renewArgs
+	if err := step.Decode(&args); err != nil {
+		return unreadable(step, err)
+	}
+	switch why := renewed(observed, step, args); {
+	case why == "":
+		return providers.Readiness{State: providers.Done, Why: step.Summary + " is done on " + step.Node}
+	case len(observed.Certificates.Unfinished) > 0:
+		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
+	}
+	for _, name := range args.Names {
+		serial, ok := expectation(step, expectSerial+name)
+		f := file(&observed.Certificates, name)
+		switch {
+		case f == nil || f.Missing:
+			return providers.Readiness{State: providers.Moved, Why: name + " is not on " + step.Node + " any more; plan again"}
+		case f.Unknown != "" || len(f.Blocks) == 0:
+			return providers.Readiness{State: providers.Unknown, Why: name + " on " + step.Node + " cannot be read: " + f.Unknown}
+		case !ok:
+			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which " + name + " it was made for; plan again"}
+		case f.Blocks[0].Serial != serial:
+			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, serial)}
+		}
+	}
+	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration {
+		if k.ClusterConfigurationUnknown != "" {
+			return providers.Readiness{State: providers.Unknown, Why: "the cluster's kubeadm configuration cannot be read: " + k.ClusterConfigurationUnknown}
+		}
+		return providers.Readiness{State: providers.Moved, Why: "the cluster's kubeadm configuration has changed since the plan was made; plan again"}
+	}
+	if r := (&review{in: in}); !r.authorityHolds(observed) {
+		return providers.Readiness{State: providers.Moved, Why: "the authority of " + step.Node + " is not the one that cluster.kubeconfig trusts: is it a node of another cluster?"}
+	}
+	if why := mayDisturb(in, args.Nodes, step); why != "" {
+		return providers.Readiness{State: providers.Unknown, Why: why}
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+// authorityHolds reports whether a node's CA is the cluster's.
+func (r *review) authorityHolds(n *facts.Node) bool {
+	ca := file(&n.Certificates, "ca")
+	return ca != nil && len(ca.Blocks) > 0 && r.ofCluster(ca)
+}
+
+// renewed says why the work of a step is not done yet; empty when it is: every name has another serial than the plan saw and
+// ends later, pairs are whole, and the copies follow.
+func renewed(n *facts.Node, step providers.Step, args renewArgs) string {
+	if len(n.Certificates.Unfinished) > 0 {
+		return "a renewal is unfinished"
+	}
+	for _, name := range args.Names {
+		f := file(&n.Certificates, name)
+		if f == nil || f.Missing || f.Unknown != "" || len(f.Blocks) == 0 {
+			return name + " cannot be read"
+		}
+		serial, ok := expectation(step, expectSerial+name)
+		before, _ := expectation(step, expectNotAfter+name)
+		end, err := time.Parse(time.RFC3339, before)
+		if !ok || err != nil || f.Blocks[0].Serial == serial || !f.Blocks[0].NotAfter.After(end) {
+			return name + " is the one that the plan was made for"
+		}
+		if err := whole(f); err != nil {
+			return err.Error()
+		}
+	}
+	return copiesFollow(n, args.Kubeconfigs)
+}
+
+// copiesFollow says which copy of admin.conf does not hold its client certificate; empty when all do.
+func copiesFollow(n *facts.Node, copies []string) string {
+	if len(copies) == 0 {
+		return ""
+	}
+	admin := file(&n.Certificates, adminConf)
+	if admin == nil || len(admin.Blocks) == 0 {
+		return "admin.conf cannot be read"
+	}
+	for _, path := range copies {
+		f := file(&n.Certificates, path)
+		if f == nil || f.Missing || f.Unknown != "" || len(f.Blocks) == 0 {
+			return path + " cannot be read"
+		}
+		if f.Blocks[0].SHA256 != admin.Blocks[0].SHA256 {
+			return path + " does not hold the client certificate of admin.conf"
+		}
+		if err := whole(f); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	var args renewArgs
+	if err := step.Decode(&args); err != nil {
+		return nil
+	}
+	n := in.World.Node(step.Node)
+	out := []providers.Command{
+		{
+			Node: step.Node, Run: "umask 077; cp -a /etc/kubernetes /root/kubernetes.before",
+			See: "no output", Stop: "any error: without this copy there is no way back",
+			Undo: "rm -r /root/kubernetes.before, when all is proved",
+		},
+		{
+			Node: step.Node,
+			Run:  "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}' > /root/kubeadm.yaml && grep -c ^kind: /root/kubeadm.yaml",
+			See:  "1", Stop: "anything else: without the cluster's own configuration kubeadm renews with its defaults",
+		},
+	}
+	for _, name := range args.Names {
+		c := providers.Command{
+			Node: step.Node, Run: "kubeadm certs renew " + name + " --config /root/kubeadm.yaml",
+			See: "the line ends in \"renewed\"", Stop: "\"MISSING!\" or \"Falling back to default configuration\"",
+			Undo: "cp -a /root/kubernetes.before/. /etc/kubernetes/",
+		}
+		out = append(out, c)
+	}
+	for _, path := range args.Kubeconfigs {
+		run := fmt.Sprintf("cp -a %[1]s %[1]s.before && cp /etc/kubernetes/admin.conf %[1]s", path)
+		f, admin := file(&n.Certificates, path), file(&n.Certificates, adminConf)
+		if f != nil && admin != nil && f.Server != "" && f.Server != admin.Server {
+			run += fmt.Sprintf(" && kubectl --kubeconfig %[1]s config set-cluster \"$(kubectl --kubeconfig %[1]s config view -o jsonpath='{.clusters[0].name}')\" --server=%[2]s", path, f.Server)
+		}
+		out = append(out, providers.Command{
+			Node: step.Node, Run: run, See: "kubectl --kubeconfig " + path + " get nodes lists the nodes",
+			Stop: "an authority bundle of more than one certificate in " + path + ": keep it, and replace client-certificate-data and client-key-data alone",
+			Undo: fmt.Sprintf("mv %[1]s.before %[1]s", path),
+		})
+	}
+	for i := range n.Certificates.Served {
+		s := &n.Certificates.Served[i]
+		f := file(&n.Certificates, s.Name)
+		if f == nil || s.Component == kubelet || !slices.Contains(args.Names, s.Name) {
+			continue
+		}
+		out = append(out, providers.Command{
+			Node: step.Node,
+			Run:  fmt.Sprintf("openssl s_client -connect %s </dev/null 2>/dev/null | openssl x509 -noout -serial; openssl x509 -noout -serial -in %s", s.Address, f.Path),
+			See:  "the same serial twice, within two minutes",
+			Stop: "two serials after two minutes: " + s.Component + " did not reload",
+		})
+	}
+	return append(out, providers.Command{
+		Node: step.Node, Run: "kubeadm certs check-expiration --config /root/kubeadm.yaml",
+		See: strings.Join(args.Names, ", ") + " end about " + afterWords(args) + " from now",
+	})
+}
+
+func afterWords(args renewArgs) string {
+	p, err := readPolicy(args.ClusterConfiguration)
+	if err != nil {
+		return "a year"
+	}
+	return span(p.validity)
+}

@@ -1,0 +1,175 @@
+package certificates
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// restarting is the meaning of certificates.restart: components that do not reload get new containers, one after the other.
+type restarting struct{}
+
+const expectContainer = "container of "
+
+func (restarting) Predict(in providers.Input, step providers.Step) facts.Update {
+	observed := in.World.Nodes[step.Node]
+	var args restartArgs
+	if observed == nil || step.Decode(&args) != nil {
+		return facts.Update{}
+	}
+	n := *observed
+	n.ControlPlane.StaticPods = slices.Clone(n.ControlPlane.StaticPods)
+	for i := range n.ControlPlane.StaticPods {
+		if p := &n.ControlPlane.StaticPods[i]; slices.Contains(args.Components, p.Component) && p.ContainerID != "" {
+			p.ContainerID, p.StartedAt = facts.New, in.Now
+		}
+	}
+	n.Certificates.Served = slices.Clone(n.Certificates.Served)
+	for i := range n.Certificates.Served {
+		if s := &n.Certificates.Served[i]; slices.Contains(args.Components, s.Component) && s.Unknown == "" {
+			serve(s, &n.Certificates)
+		}
+	}
+	u := facts.Update{Nodes: []facts.Node{n}}
+	if slices.ContainsFunc(in.World.Kubernetes.Leases, func(l facts.Lease) bool { return slices.Contains(args.Components, l.Name) }) {
+		k := in.World.Kubernetes
+		k.Leases = slices.Clone(k.Leases)
+		for i := range k.Leases {
+			if slices.Contains(args.Components, k.Leases[i].Name) {
+				k.Leases[i].RenewedAt = in.Now
+			}
+		}
+		u.Kubernetes = &k
+	}
+	return u
+}
+
+func (restarting) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	observed := in.World.Nodes[step.Node]
+	var args restartArgs
+	if observed == nil || step.Decode(&args) != nil {
+		return nil
+	}
+	out := make([]providers.Expectation, 0, len(args.Components))
+	for _, c := range args.Components {
+		if p := staticPod(&observed.ControlPlane, c); p != nil && p.ContainerID != "" && p.ContainerID != facts.New {
+			out = append(out, providers.Expectation{What: expectContainer + c, Value: p.ContainerID})
+		}
+	}
+	return out
+}
+
+func (restarting) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	observed, readiness := known(in, step)
+	if observed == nil {
+		return readiness
+	}
+	var args restartArgs
+	if err := step.Decode(&args); err != nil {
+		return unreadable(step, err)
+	}
+	if why := observed.ControlPlane.ContainersUnknown; why != "" {
+		return providers.Readiness{State: providers.Unknown, Why: "the containers of " + step.Node + " cannot be seen: " + why}
+	}
+	todo := 0
+	for _, c := range args.Components {
+		p := staticPod(&observed.ControlPlane, c)
+		switch {
+		case p == nil || p.ContainerID == "":
+			return providers.Readiness{State: providers.Moved, Why: c + " does not run on " + step.Node + "; it reads the new certificate when it starts. Plan again"}
+		case !stale(observed, p):
+			continue
+		}
+		id, ok := expectation(step, expectContainer+c)
+		switch {
+		case !ok:
+			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which container of " + c + " it was made for; plan again"}
+		case p.ContainerID != id:
+			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s runs as container %s, the plan was made for %s; plan again", c, step.Node, short(p.ContainerID), short(id))}
+		}
+		if why := startable(observed, c, in.Now, func(*facts.CertificateFile) bool { return false }); why != "" {
+			return providers.Readiness{State: providers.Moved, Why: c + " on " + step.Node + " would not come back from a restart: " + why}
+		}
+		todo++
+	}
+	if todo == 0 {
+		return providers.Readiness{State: providers.Done, Why: "what runs on " + step.Node + " started after its certificates were renewed"}
+	}
+	if len(observed.Certificates.Unfinished) > 0 {
+		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
+	}
+	if why := mayDisturb(in, args.Nodes, step); why != "" {
+		return providers.Readiness{State: providers.Unknown, Why: why}
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+// stale reports whether a running component does not use what is on disk.
+func stale(n *facts.Node, p *facts.StaticPod) bool {
+	if name := kubeconfigOf(p.Component); name != "" {
+		f := file(&n.Certificates, name)
+		return f != nil && f.Modified.After(p.StartedAt)
+	}
+	for i := range n.Certificates.Served {
+		s := &n.Certificates.Served[i]
+		if s.Component != p.Component || s.Unknown != "" {
+			continue
+		}
+		if f := file(&n.Certificates, s.Name); f != nil && len(f.Blocks) > 0 && f.Blocks[0].SHA256 != s.SHA256 {
+			return true
+		}
+	}
+	return false
+}
+
+// short writes a container id as crictl does.
+func short(id string) string {
+	if len(id) > 13 {
+		return id[:13]
+	}
+	return id
+}
+
+// ByHand moves the manifest away and back. Deleting the mirror pod restarts nothing: the kubelet only writes the mirror anew.
+func (restarting) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	var args restartArgs
+	if err := step.Decode(&args); err != nil {
+		return nil
+	}
+	n := in.World.Node(step.Node)
+	var out []providers.Command
+	for _, c := range args.Components {
+		manifest := "/etc/kubernetes/manifests/" + c + ".yaml"
+		if p := staticPod(&n.ControlPlane, c); p != nil && p.Manifest != "" {
+			manifest = p.Manifest
+		}
+		away := "/root/" + path.Base(manifest)
+		out = append(out,
+			providers.Command{
+				Node: step.Node, Run: "crictl ps --name '^" + c + "$'", See: "one container; note its id",
+				Stop: "none: it does not run, and reads the new certificate when it starts",
+			},
+			providers.Command{
+				Node: step.Node, Run: fmt.Sprintf("mv %s %s && until [ -z \"$(crictl ps -q --name '^%s$')\" ]; do sleep 1; done", manifest, away, c),
+				See: "it returns within a minute: the container is gone", Stop: "it does not return in two minutes: move the manifest back and look at `journalctl -u kubelet`",
+				Undo: fmt.Sprintf("mv %s %s", away, manifest),
+			},
+			providers.Command{
+				Node: step.Node, Run: fmt.Sprintf("mv %s %s && until [ -n \"$(crictl ps -q --name '^%s$')\" ]; do sleep 1; done; crictl ps --name '^%s$'", away, manifest, c, c),
+				See: "one container with another id", Stop: "none after a minute: `crictl ps -a` and `journalctl -u kubelet`",
+			})
+		if kubeconfigOf(c) != "" {
+			out = append(out, providers.Command{
+				Run:  "kubectl -n kube-system get lease " + c + " -o jsonpath='{.spec.holderIdentity} {.spec.renewTime}'",
+				See:  "a holder, and a time after the restart",
+				Stop: "an older time after a minute: nobody leads",
+			})
+		}
+	}
+	return append(out, providers.Command{
+		Run: "kubectl get --raw /readyz", See: "ok", Stop: "anything else: do not touch another control plane",
+	})
+}

@@ -1,0 +1,183 @@
+package certificates
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// The arguments of steps. They hold no times, serials or container ids: those are the ground a step stands on and are in
+// its expectations, so that the same due work has the same arguments on any day.
+type (
+	mendArgs struct{}
+
+	renewArgs struct {
+		// Nodes are all control planes of the block: while one of the others is broken the step is refused.
+		Nodes config.Selection `json:"nodes"`
+		// Names are kubeadm's names in kubeadm's order; none where only copies of admin.conf follow.
+		Names       []string `json:"names,omitempty"`
+		Kubeconfigs []string `json:"kubeconfigs,omitempty"`
+		// ClusterConfiguration is the cluster's own kubeadm configuration as it was when the plan was made.
+		ClusterConfiguration string `json:"cluster_configuration"`
+	}
+
+	restartArgs struct {
+		Nodes      config.Selection `json:"nodes"`
+		Components []string         `json:"components"`
+	}
+)
+
+// Estimates in seconds where no earlier run is remembered, as measured on a three-node kubeadm v1.35 cluster: kubeadm renews
+// everything in under two seconds, a static pod's container is back within two, and a leader lease is taken over within
+// its 15 seconds.
+const (
+	mendEstimate    = 3
+	renewEstimate   = 3
+	restartEstimate = 5
+)
+
+const serialGroup = "control-plane"
+
+// guardBackup stands on renewals as well as on restarts: a renewal interrupts nothing, but it replaces private keys in place,
+// and what stood there before comes back only out of a backup.
+const guardBackup = "backup"
+
+// step appends a step of one node, to run after the node's step before it.
+func (r *review) step(w *work, verb, operation string, args any) *providers.Step {
+	data, err := json.Marshal(args)
+	if err != nil {
+		panic("certificates: arguments are plain data: " + err.Error())
+	}
+	address := r.address.On(w.node.Name)
+	s := providers.Step{
+		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
+		Window: r.spec.Window, SerialGroup: serialGroup, Position: r.at, Estimate: r.in.Memory.Durations[operation],
+	}
+	if w.last != "" {
+		s.After = []string{w.last}
+	}
+	w.last = s.ID
+	r.out.Steps = append(r.out.Steps, s)
+	return &r.out.Steps[len(r.out.Steps)-1]
+}
+
+// planMend mends what an interrupted renewal left. It stands in no serial group: mending an outage that exists disrupts
+// nothing, and no control plane is touched while another one is half done.
+func (r *review) planMend(w *work) {
+	if len(w.unfinished) == 0 {
+		return
+	}
+	s := r.step(w, "mend", OperationMend, mendArgs{})
+	s.Summary = "mend the renewal that was interrupted"
+	s.Window, s.SerialGroup = "always", ""
+	if s.Estimate == 0 {
+		s.Estimate = mendEstimate
+	}
+	for _, u := range w.unfinished {
+		s.Why = append(s.Why, fmt.Sprintf("renewal %s on %s was interrupted", u.ID, w.node.Name))
+		s.Changes = append(s.Changes, providers.Change{What: "renewal " + u.ID, Before: "unfinished", After: "finished or undone"})
+	}
+	s.Why = append(s.Why, "a half-done renewal is mended before anything else ("+r.at+")")
+	s.Proof = "no unfinished renewal; every key belongs to its certificate"
+	s.Undo = "the archive of the PKI that the interrupted renewal took lies on " + w.node.Name
+}
+
+// planRenew renews what is due, and lets the copies of admin.conf follow.
+func (r *review) planRenew(w *work) {
+	if len(w.due)+len(w.stale) == 0 {
+		return
+	}
+	args := renewArgs{Nodes: r.spec.Nodes, ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
+	renewsAdmin := false
+	for _, f := range w.due {
+		args.Names = append(args.Names, f.Name)
+		renewsAdmin = renewsAdmin || f.Name == adminConf
+	}
+	if renewsAdmin {
+		args.Kubeconfigs = copiesOf(&w.node.Certificates)
+	} else {
+		for _, f := range w.stale {
+			args.Kubeconfigs = append(args.Kubeconfigs, f.Path)
+		}
+	}
+	s := r.step(w, "renew", OperationRenew, args)
+	r.guard(s)
+	if s.Estimate == 0 {
+		s.Estimate = renewEstimate
+	}
+	if len(args.Names) > 0 {
+		s.Summary = "renew " + strings.Join(args.Names, ", ")
+		s.Changes = r.ends(w.due)
+	} else {
+		s.Summary = "update " + strings.Join(args.Kubeconfigs, ", ") + " from admin.conf"
+	}
+	for _, path := range args.Kubeconfigs {
+		s.Changes = append(s.Changes, providers.Change{What: "client certificate in " + path, Before: "its own", After: "admin.conf's"})
+	}
+	switch {
+	case w.why == "":
+		s.Why = []string{"-replace names " + s.Address.String()}
+	case len(w.due) > 1:
+		s.Why = []string{fmt.Sprintf("%s, and %d more", w.why, len(w.due)-1)}
+	default:
+		s.Why = []string{w.why}
+	}
+	if w.why != "" && w.asked {
+		s.Why = append(s.Why, "-replace names "+s.Address.String())
+	}
+	s.Why = append(s.Why, r.beforeWhy)
+	s.Proof = "new serials that end " + r.afterEnd + "; keys and chains match; kubeconfigs keep server and authorities; the ports serve the new serials; no container restarted"
+	s.Undo = "put back the archive of /etc/kubernetes that the helper takes on " + w.node.Name + " before it changes anything"
+}
+
+// planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself.
+func (r *review) planRestart(w *work) {
+	if len(w.restart) == 0 {
+		return
+	}
+	s := r.step(w, "restart", OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: w.restart})
+	r.guard(s)
+	if s.Estimate == 0 {
+		s.Estimate = float64(restartEstimate * len(w.restart))
+	}
+	s.Summary = "restart " + strings.Join(w.restart, ", ")
+	s.Disruption = "control plane of " + w.node.Name
+	why := w.restartWhy
+	if why == "" {
+		why = strings.Join(w.restart, " and ") + " on " + w.node.Name + " read their kubeconfig only when they start, and it is renewed"
+		if len(w.restart) == 1 {
+			why = w.restart[0] + " on " + w.node.Name + " reads its kubeconfig only when it starts, and it is renewed"
+		}
+	}
+	s.Why = []string{why, r.beforeWhy}
+	for _, c := range w.restart {
+		s.Changes = append(s.Changes, providers.Change{What: "container of " + c, Before: "running", After: "new"})
+	}
+	s.Proof = "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole"
+	s.Undo = "none is needed: the container is the same, started anew"
+}
+
+func (r *review) guard(s *providers.Step) {
+	s.Guards = []string{guardBackup}
+	s.GuardNone = r.spec.GuardNone
+}
+
+// ends lists how the ends of validity change: in one line where all change alike.
+func (r *review) ends(due []*facts.CertificateFile) []providers.Change {
+	out := make([]providers.Change, 0, len(due))
+	alike := true
+	for _, f := range due {
+		before := instant(f.Blocks[0].NotAfter, r.policy.validity)
+		alike = alike && (len(out) == 0 || out[0].Before == before)
+		out = append(out, providers.Change{What: "not_after of " + f.Name, Before: before, After: r.afterEnd})
+	}
+	if alike {
+		out = out[:1]
+		out[0].What = "not_after"
+	}
+	return out
+}

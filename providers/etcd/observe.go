@@ -1,0 +1,264 @@
+// Package etcd talks to etcd over a dialer that it is given: members, health, hashes, and single keys.
+//
+// It is the only adapter that links the etcd client. TLS ends on the node: the dialer returns a connection that already
+// carries plain HTTP/2, so no client key ever reaches this package. It decides nothing and changes nothing.
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"upkeep/providers/facts"
+)
+
+// requestTimeout bounds one request to one member.
+const requestTimeout = 10 * time.Second
+
+// Dialer connects to the member that runs on a node.
+//
+// Its errors name the node.
+type Dialer func(ctx context.Context, node string) (net.Conn, error)
+
+// Observe asks the members on the given nodes. It does not fail: a member that does not answer has Unknown set, and so
+// has the whole when none does.
+func Observe(ctx context.Context, nodes []string, dial Dialer) facts.Etcd {
+	if len(nodes) == 0 {
+		return facts.Etcd{Unknown: "no node with an etcd member is known"}
+	}
+	answers := make([]answer, len(nodes))
+	var group errgroup.Group
+	for i, node := range nodes {
+		group.Go(func() error {
+			answers[i] = ask(ctx, node, dial)
+			return nil
+		})
+	}
+	_ = group.Wait() // ask keeps its error in the answer
+	defer func() {
+		for _, a := range answers {
+			a.close()
+		}
+	}()
+	hashAtOneRevision(ctx, answers)
+	return merge(answers)
+}
+
+// answer is what one member said.
+type answer struct {
+	node   string
+	client *clientv3.Client
+	err    error
+
+	members []*pb.Member
+	alarms  []*pb.AlarmMember
+	status  *clientv3.StatusResponse
+	hash    *clientv3.HashKVResponse
+}
+
+func (a answer) close() {
+	if a.client != nil {
+		a.client.Close()
+	}
+}
+
+// maintenance returns the maintenance API on the connection that is open already: the client's own would dial, and each
+// dial is a session on the node.
+func (a answer) maintenance() clientv3.Maintenance {
+	return clientv3.NewMaintenanceFromMaintenanceClient(pb.NewMaintenanceClient(a.client.ActiveConnection()), a.client)
+}
+
+func ask(ctx context.Context, node string, dial Dialer) answer {
+	a := answer{node: node}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if a.client, a.err = open(ctx, node, dial); a.err != nil {
+		return a
+	}
+	fail := func(what string, err error) answer {
+		a.err = fmt.Errorf("%s: etcd %s: %s", node, what, reason(err))
+		return a
+	}
+	var err error
+	if a.status, err = a.maintenance().Status(ctx, node); err != nil {
+		return fail("status", err)
+	}
+	list, err := a.client.MemberList(ctx)
+	if err != nil {
+		return fail("member list", err)
+	}
+	a.members = list.Members
+	alarms, err := a.maintenance().AlarmList(ctx)
+	if err != nil {
+		return fail("alarm list", err)
+	}
+	a.alarms = alarms.Alarms
+	return a
+}
+
+// hashAtOneRevision asks every member that answered for its hash at the lowest revision among them, so that the hashes
+// can be compared while the cluster is written to.
+func hashAtOneRevision(ctx context.Context, answers []answer) {
+	revision := int64(0)
+	for _, a := range answers {
+		if a.err == nil && (revision == 0 || a.status.Header.Revision < revision) {
+			revision = a.status.Header.Revision
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var group errgroup.Group
+	for i := range answers {
+		a := &answers[i]
+		if a.err != nil {
+			continue
+		}
+		group.Go(func() error {
+			// A compaction between two answers makes a hash unavailable; it is then left out, not an error of the member.
+			a.hash, _ = a.maintenance().HashKV(ctx, a.node, revision)
+			return nil
+		})
+	}
+	_ = group.Wait() // a missing hash stays nil
+}
+
+// merge makes one view of the answers: the member list of the first that answered, each member's own words added.
+func merge(answers []answer) facts.Etcd {
+	var out facts.Etcd
+	first := slices.IndexFunc(answers, func(a answer) bool { return a.err == nil })
+	if first < 0 {
+		var reasons []string
+		for _, a := range answers {
+			reasons = append(reasons, a.err.Error())
+		}
+		out.Unknown = "no member answered: " + strings.Join(reasons, "; ")
+		return out
+	}
+	out.ClusterID = hexID(answers[first].status.Header.ClusterId)
+	for _, m := range answers[first].members {
+		member := facts.Member{
+			ID: hexID(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, Learner: m.IsLearner,
+			Unknown: "not reached through any configured node",
+		}
+		for _, a := range answers {
+			switch {
+			case a.err == nil && a.status.Header.MemberId == m.ID:
+				describe(&member, a)
+			case a.err != nil && member.Node == "" && a.node == m.Name:
+				// kubeadm names a member after its node; that is how a member that is down is tied to one.
+				member.Node, member.Unknown = a.node, a.err.Error()
+			}
+		}
+		if m.Name == "" {
+			member.Unknown = "unstarted"
+		}
+		out.Members = append(out.Members, member)
+	}
+	slices.SortFunc(out.Members, func(a, b facts.Member) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
+	for _, alarm := range answers[first].alarms {
+		out.Alarms = append(out.Alarms, facts.Alarm{Member: hexID(alarm.MemberID), Type: alarm.Alarm.String()})
+	}
+	return out
+}
+
+func describe(m *facts.Member, a answer) {
+	m.Node, m.Unknown = a.node, ""
+	s := a.status
+	if s.Leader != 0 {
+		m.Leader = hexID(s.Leader)
+	}
+	m.Version, m.DBSize, m.Quota = s.Version, s.DbSize, s.DbSizeQuota
+	m.RaftTerm, m.RaftIndex, m.RaftApplied = s.RaftTerm, s.RaftIndex, s.RaftAppliedIndex
+	m.Errors = s.Errors
+	m.Learner = m.Learner || s.IsLearner
+	if a.hash != nil {
+		m.Hash, m.HashRevision = a.hash.Hash, a.hash.HashRevision
+		if m.HashRevision == 0 { // before etcd 3.6 the answer does not name its revision
+			m.HashRevision = a.hash.Header.Revision
+		}
+	}
+}
+
+// Get reads one key through the first node whose member answers.
+func Get(ctx context.Context, nodes []string, dial Dialer, key string) ([]byte, error) {
+	err := fmt.Errorf("no node with an etcd member is known")
+	for _, node := range nodes {
+		var value []byte
+		if value, err = get(ctx, node, dial, key); err == nil {
+			return value, nil
+		}
+	}
+	return nil, fmt.Errorf("reading %s from etcd: %w", key, err)
+}
+
+func get(ctx context.Context, node string, dial Dialer, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	client, err := open(ctx, node, dial)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	response, err := client.Get(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", node, err)
+	}
+	if len(response.Kvs) == 0 {
+		return nil, fmt.Errorf("%s: no such key", node)
+	}
+	return response.Kvs[0].Value, nil
+}
+
+// open connects first and gives gRPC the one connection: a member that refuses is then an error at once and in its own
+// words, where gRPC would dial again and again until the time is over.
+func open(ctx context.Context, node string, dial Dialer) (*clientv3.Client, error) {
+	conn, err := dial(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	once := make(chan net.Conn, 1)
+	once <- conn
+	client, err := clientv3.New(clientv3.Config{
+		// The name is for errors alone: it is never resolved, and the connection is encrypted on the node.
+		Endpoints: []string{"http://" + node},
+		Logger:    zap.NewNop(),
+		DialOptions: []grpc.DialOption{
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
+				select {
+				case c := <-once:
+					return c, nil
+				default:
+					return nil, fmt.Errorf("%s: the connection to etcd broke", node)
+				}
+			}),
+		},
+	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+func hexID(id uint64) string { return strconv.FormatUint(id, 16) }
+
+// reason drops gRPC's wrapping, which repeats itself.
+func reason(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, "desc = "); i >= 0 {
+		text = text[i+len("desc = "):]
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(text, "connection error: desc = "), `"`)
+}

@@ -1,0 +1,174 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"google.golang.org/grpc"
+
+	"upkeep/providers/facts"
+)
+
+// memberServer is a gRPC server that answers as one member does; it speaks etcd's own protocol, so that the client under
+// test is the real one.
+type memberServer struct {
+	pb.UnimplementedClusterServer
+	pb.UnimplementedMaintenanceServer
+	pb.UnimplementedKVServer
+
+	id, leader uint64
+	revision   int64
+	hash       uint32
+	members    []*pb.Member
+	alarms     []*pb.AlarmMember
+	values     map[string]string
+	hashedAt   *int64
+}
+
+func (m memberServer) header() *pb.ResponseHeader {
+	return &pb.ResponseHeader{ClusterId: 0xc1, MemberId: m.id, Revision: m.revision, RaftTerm: 2}
+}
+
+func (m memberServer) MemberList(context.Context, *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	return &pb.MemberListResponse{Header: m.header(), Members: m.members}, nil
+}
+
+func (m memberServer) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
+	return &pb.StatusResponse{Header: m.header(), Version: "3.6.16", Leader: m.leader, RaftTerm: 2, RaftIndex: 10, RaftAppliedIndex: 9, DbSize: 4096, DbSizeQuota: 8192}, nil
+}
+
+func (m memberServer) Alarm(context.Context, *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	return &pb.AlarmResponse{Header: m.header(), Alarms: m.alarms}, nil
+}
+
+func (m memberServer) HashKV(_ context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
+	*m.hashedAt = r.Revision
+	return &pb.HashKVResponse{Header: m.header(), Hash: m.hash, HashRevision: r.Revision}, nil
+}
+
+func (m memberServer) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	out := &pb.RangeResponse{Header: m.header()}
+	if v, ok := m.values[string(r.Key)]; ok {
+		out.Kvs = append(out.Kvs, &mvccpb.KeyValue{Key: r.Key, Value: []byte(v)})
+	}
+	return out, nil
+}
+
+// serve starts the members on pipes and returns a dialer to them; a name that is not there refuses.
+func serve(t *testing.T, members map[string]memberServer) Dialer {
+	listeners := map[string]*pipeListener{}
+	for name, member := range members {
+		server := grpc.NewServer()
+		pb.RegisterClusterServer(server, member)
+		pb.RegisterMaintenanceServer(server, member)
+		pb.RegisterKVServer(server, member)
+		l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+		listeners[name] = l
+		go server.Serve(l)
+		t.Cleanup(server.Stop)
+	}
+	return func(ctx context.Context, node string) (net.Conn, error) {
+		l := listeners[node]
+		if l == nil {
+			return nil, errors.New(node + ": connection refused")
+		}
+		ours, theirs := net.Pipe()
+		select {
+		case l.conns <- theirs:
+			return ours, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func TestObserve(t *testing.T) {
+	list := []*pb.Member{
+		{ID: 0xb, Name: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}},
+		{ID: 0xa, Name: "cp1", PeerURLs: []string{"https://10.0.0.1:2380"}, ClientURLs: []string{"https://10.0.0.1:2379"}},
+	}
+	var at1, at2 int64
+	cp1 := memberServer{id: 0xa, leader: 0xa, revision: 7, hash: 42, members: list, hashedAt: &at1}
+	cp2 := memberServer{id: 0xb, leader: 0xa, revision: 5, hash: 42, members: list, hashedAt: &at2}
+	alarmed := cp1
+	alarmed.alarms = []*pb.AlarmMember{{MemberID: 0xb, Alarm: pb.AlarmType_NOSPACE}}
+
+	member := func(id, name, ip string, revision int64) facts.Member {
+		return facts.Member{
+			ID: id, Name: name, Node: name, PeerURLs: []string{"https://" + ip + ":2380"}, ClientURLs: []string{"https://" + ip + ":2379"},
+			Leader: "a", Version: "3.6.16", DBSize: 4096, Quota: 8192, RaftTerm: 2, RaftIndex: 10, RaftApplied: 9, Hash: 42, HashRevision: revision,
+		}
+	}
+	tests := []struct {
+		name    string
+		members map[string]memberServer
+		nodes   []string
+		want    facts.Etcd
+	}{
+		{
+			name: "every member, hashed at the lowest revision", members: map[string]memberServer{"cp1": cp1, "cp2": cp2}, nodes: []string{"cp1", "cp2"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{member("a", "cp1", "10.0.0.1", 5), member("b", "cp2", "10.0.0.2", 5)}},
+		},
+		{
+			name:    "a member that is down is unknown, tied to its node by name, and the alarm is told",
+			members: map[string]memberServer{"cp1": alarmed}, nodes: []string{"cp1", "cp2"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
+				member("a", "cp1", "10.0.0.1", 7),
+				{ID: "b", Name: "cp2", Node: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "cp2: connection refused"},
+			}, Alarms: []facts.Alarm{{Member: "b", Type: "NOSPACE"}}},
+		},
+		{
+			name: "a member on no configured node is unknown", members: map[string]memberServer{"cp1": cp1}, nodes: []string{"cp1"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
+				member("a", "cp1", "10.0.0.1", 7),
+				{ID: "b", Name: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "not reached through any configured node"},
+			}},
+		},
+		{
+			name: "nobody answers", nodes: []string{"cp1"},
+			want: facts.Etcd{Unknown: "no member answered: cp1: connection refused"},
+		},
+		{name: "no nodes", want: facts.Etcd{Unknown: "no node with an etcd member is known"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := Observe(context.Background(), test.nodes, serve(t, test.members))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("etcd (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestGet(t *testing.T) {
+	dial := serve(t, map[string]memberServer{"cp2": {id: 0xb, values: map[string]string{"/a": "1"}}})
+	got, err := Get(context.Background(), []string{"cp1", "cp2"}, dial, "/a")
+	if err != nil || string(got) != "1" {
+		t.Errorf("Get = %q, %v; the second node has it", got, err)
+	}
+	if _, err := Get(context.Background(), []string{"cp2"}, dial, "/b"); err == nil {
+		t.Error("a key that is not there was found")
+	}
+}
+
+// pipeListener accepts the far ends of pipes.
+type pipeListener struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { close(l.done); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }

@@ -1,0 +1,132 @@
+// Package kube talks to the Kubernetes API of the cluster: its identity, nodes, leader leases and kubeadm's own
+// configuration.
+//
+// It is the only adapter that links client-go. It decides nothing and, so far, changes nothing: what cannot be read comes
+// back as an Unknown with its reason. Credentials stay inside; no fact holds them.
+package kube
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"upkeep/providers/facts"
+)
+
+// requestTimeout bounds one request to the API server; a server that hangs is an unknown, not a wait.
+const requestTimeout = 10 * time.Second
+
+// Client is one kubeconfig, opened.
+type Client struct {
+	path   string
+	config *rest.Config
+	api    kubernetes.Interface
+}
+
+// Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
+func Open(path, context string) (*Client, error) {
+	raw, err := clientcmd.LoadFromFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)
+	}
+	if context != "" && raw.Contexts[context] == nil {
+		return nil, fmt.Errorf("kubeconfig %s has no context %q; `kubectl --kubeconfig %s config get-contexts` lists them", path, context, path)
+	}
+	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s: %w", path, err)
+	}
+	config.Timeout = requestTimeout
+	config.UserAgent = "upkeep"
+	config.WarningHandler = rest.NoWarnings{}
+	// Reading is bursty here: half a dozen requests at once, then nothing.
+	config.QPS, config.Burst = 50, 100
+	api, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s: %w", path, err)
+	}
+	return &Client{path: path, config: config, api: api}, nil
+}
+
+// kubeconfigFacts returns the facts of the kubeconfig itself: its client certificate has an end, too.
+func (c *Client) kubeconfigFacts() facts.CertificateFile {
+	file := facts.CertificateFile{Name: c.path, Kind: facts.Kubeconfig, Path: c.path, Server: c.config.Host}
+	info, err := os.Stat(c.path)
+	if err != nil {
+		file.Unknown = err.Error()
+		return file
+	}
+	file.Modified = info.ModTime().UTC()
+	file.Mode = fmt.Sprintf("%04o", info.Mode().Perm())
+	for _, authority := range certificates(c.authorityPEM()) {
+		file.Authorities = append(file.Authorities, facts.Fingerprint(authority.Raw))
+	}
+	certPEM, keyPEM := c.config.CertData, c.config.KeyData
+	if len(certPEM) == 0 && c.config.CertFile != "" {
+		if certPEM, err = os.ReadFile(c.config.CertFile); err != nil {
+			file.Unknown = "client certificate: " + err.Error()
+			return file
+		}
+	}
+	if len(keyPEM) == 0 && c.config.KeyFile != "" {
+		if keyPEM, err = os.ReadFile(c.config.KeyFile); err != nil {
+			file.Key = "unreadable: " + err.Error()
+		}
+	}
+	for _, certificate := range certificates(certPEM) {
+		file.Blocks = append(file.Blocks, facts.CertificateOf(certificate))
+	}
+	if len(file.Blocks) > 0 && file.Key == "" {
+		file.Key = "match"
+		if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
+			file.Key = "mismatch"
+		}
+	}
+	return file
+}
+
+func (c *Client) authorityPEM() []byte {
+	if len(c.config.CAData) > 0 {
+		return c.config.CAData
+	}
+	data, _ := os.ReadFile(c.config.CAFile)
+	return data
+}
+
+// authority returns the fingerprint of the cluster's CA, the first one of the kubeconfig's bundle.
+func (c *Client) authority() string {
+	authorities := certificates(c.authorityPEM())
+	if len(authorities) == 0 {
+		return ""
+	}
+	return facts.Fingerprint(authorities[0].Raw)
+}
+
+// certificates returns every certificate of a PEM text that parses.
+func certificates(data []byte) []*x509.Certificate {
+	var out []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			return out
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+			out = append(out, certificate)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+// Package host is one node as the node side's program sees it: every collector and every typed operation, behind five
+// methods that take the protocol's requests.
+//
+// It speaks to nobody; the session that carries requests and answers is its caller's. It keeps no state between calls.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/controlplane"
+	"upkeep/providers/node/agent/cri"
+	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/etcdtunnel"
+	"upkeep/providers/node/agent/nvidia"
+	"upkeep/providers/node/agent/pki"
+	"upkeep/providers/node/agent/renew"
+	"upkeep/providers/node/agent/served"
+	"upkeep/providers/node/agent/system"
+	"upkeep/providers/node/protocol"
+)
+
+// Options say what a node is. The zero value is the machine that the program runs on.
+type Options struct {
+	// Root is the directory that stands for "/".
+	Root string
+	// Kubeadm is the path of kubeadm; empty: the first of the usual places that only root may write to.
+	Kubeadm string
+	// NVML is the path of upkeep-nvml; empty: beside this program.
+	NVML string
+	// Now is the node's clock.
+	Now func() time.Time
+}
+
+// Host is one node. Its methods may be called at once; changes exclude one another by a lock on the node.
+type Host struct{ options Options }
+
+// New returns the node that the options describe.
+func New(o Options) *Host {
+	if o.Root == "" {
+		o.Root = "/"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NVML == "" {
+		if self, err := os.Executable(); err == nil {
+			o.NVML = filepath.Join(filepath.Dir(self), "upkeep-nvml")
+		}
+	}
+	return &Host{options: o}
+}
+
+// kubeadmPlaces are where packages and kubespray put kubeadm.
+var kubeadmPlaces = []string{"/usr/bin/kubeadm", "/usr/local/bin/kubeadm", "/usr/sbin/kubeadm", "/opt/bin/kubeadm"}
+
+// kubeadm returns the path of kubeadm; an error wraps fs.ErrNotExist where there is none.
+func (h *Host) kubeadm(d *disk.Disk) (string, error) {
+	if h.options.Kubeadm != "" {
+		return h.options.Kubeadm, nil
+	}
+	for _, p := range kubeadmPlaces {
+		real, err := filepath.EvalSymlinks(d.Real(p))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if err := runnable(real); err != nil {
+			return "", fmt.Errorf("kubeadm is not run: %w", err)
+		}
+		return real, nil
+	}
+	return "", fmt.Errorf("kubeadm is in none of %v: %w", kubeadmPlaces, fs.ErrNotExist)
+}
+
+// runnable refuses a program that others than root could have exchanged.
+func runnable(real string) error {
+	d, err := disk.Open("/")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	dir, err := d.Dir(filepath.Dir(real))
+	if err != nil {
+		return err
+	}
+	return dir.TrustFile(filepath.Base(real))
+}
+
+func (h *Host) open() (*disk.Disk, error) { return disk.Open(h.options.Root) }
+
+// Observe answers a question. It always answers: what could not be observed is unknown with its reason, in its place. An
+// error means that nothing at all could be looked at.
+func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.Node, error) {
+	d, err := h.open()
+	if err != nil {
+		return facts.Node{}, err
+	}
+	defer d.Close()
+	q := r.Question
+	node := facts.Node{
+		Certificates: facts.Certificates{Unknown: "not asked"},
+		ControlPlane: facts.ControlPlane{Unknown: "not asked"},
+		NVIDIA:       facts.NVIDIA{Unknown: "not asked"},
+	}
+	// Each part writes its own field, so that one that hangs delays the answer by its own limit and no more.
+	var wg sync.WaitGroup
+	wg.Go(func() { node.System = h.system(ctx, d, q.ControlPlane) })
+	pods := []facts.StaticPod(nil)
+	if q.Certificates != nil || q.ControlPlane {
+		pods = controlplane.StaticPods(d)
+	}
+	if q.Certificates != nil {
+		var leaves []facts.Served
+		wg.Go(func() {
+			var inner sync.WaitGroup
+			inner.Go(func() { leaves = served.Collect(ctx, d, pods) })
+			found := pki.Collect(d, *q.Certificates)
+			found.Unfinished = renew.Unfinished(d)
+			inner.Wait()
+			found.Served = leaves
+			node.Certificates = found
+		})
+	}
+	if q.ControlPlane {
+		wg.Go(func() { node.ControlPlane = controlPlane(ctx, d, pods) })
+	}
+	if q.NVIDIA {
+		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
+	}
+	wg.Wait()
+	return node, nil
+}
+
+// system tells the machine. Starting kubeadm for its version costs more than all the rest together, so that it is done
+// only where somebody wants to know of a control plane.
+func (h *Host) system(ctx context.Context, d *disk.Disk, controlPlane bool) facts.System {
+	var kubeadm string
+	var err error
+	if controlPlane {
+		kubeadm, err = h.kubeadm(d)
+	}
+	found := system.Collect(ctx, d, kubeadm, h.options.Now())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if found.Unknown != "" {
+			found.Unknown += "; "
+		}
+		found.Unknown += err.Error()
+	}
+	return found
+}
+
+func controlPlane(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.ControlPlane {
+	if len(pods) == 0 {
+		return facts.ControlPlane{Unknown: "no static pods of a control plane on this node"}
+	}
+	found := facts.ControlPlane{StaticPods: append([]facts.StaticPod(nil), pods...)}
+	var wg sync.WaitGroup
+	wg.Go(func() { found.APIServer = controlplane.APIServer(ctx, d, pods) })
+	containers, err := running(ctx, d)
+	wg.Wait()
+	if err != nil {
+		found.ContainersUnknown = err.Error()
+	}
+	for i := range found.StaticPods {
+		for _, c := range containers {
+			if p := &found.StaticPods[i]; p.Component == c.Component {
+				p.ContainerID, p.StartedAt, p.Attempt = c.ID, c.StartedAt, c.Attempt
+			}
+		}
+	}
+	return found
+}
+
+func running(ctx context.Context, d *disk.Disk) ([]cri.Container, error) {
+	client, err := cri.Dial(d)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return client.Running(ctx, controlplane.Components())
+}
+
+// Renew renews certificates; see package renew.
+func (h *Host) Renew(ctx context.Context, q protocol.RenewRequest, progress func(string)) (protocol.RenewResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.RenewResult{}, err
+	}
+	defer d.Close()
+	kubeadm, err := h.kubeadm(d)
+	if err != nil {
+		return protocol.RenewResult{}, fmt.Errorf("renew certificates: %w", err)
+	}
+	r := h.renewer(d)
+	r.Kubeadm = kubeadm
+	return r.Run(ctx, q, quiet(progress))
+}
+
+// Mend finishes or undoes what an interrupted renewal left; see package renew.
+func (h *Host) Mend(_ context.Context, q protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.MendResult{}, err
+	}
+	defer d.Close()
+	return h.renewer(d).Mend(q, quiet(progress))
+}
+
+func (h *Host) renewer(d *disk.Disk) *renew.Renewer {
+	r := &renew.Renewer{Disk: d, Now: h.options.Now}
+	if socket, err := cri.Socket(d); err == nil {
+		r.CRISocket = socket
+	}
+	return r
+}
+
+// Restart replaces the container of a static pod; see package cri.
+func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress func(string)) (protocol.RestartResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.RestartResult{}, err
+	}
+	defer d.Close()
+	client, err := cri.Dial(d)
+	if err != nil {
+		return protocol.RestartResult{}, fmt.Errorf("restart %s: %w", q.Component, err)
+	}
+	defer client.Close()
+	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
+}
+
+// Tunnel opens a connection to a service of this node by its name; "etcd" is the only one. The caller closes it.
+func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
+	if service != etcdtunnel.Service {
+		return nil, fmt.Errorf("no tunnel to %q; there is one to %q", service, etcdtunnel.Service)
+	}
+	d, err := h.open()
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return etcdtunnel.Dial(ctx, d, h.options.Now())
+}
+
+// quiet lets operations call progress without looking whether anybody listens.
+func quiet(progress func(string)) func(string) {
+	if progress == nil {
+		return func(string) {}
+	}
+	return progress
+}

@@ -1,0 +1,415 @@
+package host_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	fixture "upkeep/fixtures/pki"
+	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/cri/critest"
+	"upkeep/providers/node/agent/host"
+	"upkeep/providers/node/protocol"
+)
+
+// lab is a node on loopback: a kubeadm tree, TLS servers with its certificates, and a container runtime.
+type lab struct {
+	dir       string
+	host      *host.Host
+	runtime   *critest.Server
+	scheduler string
+	started   time.Time
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "host") // short, for the runtime's socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	api, client, peer, kubelet := listen(t), listen(t), listen(t), listen(t)
+	if _, err := fixture.NewKubeadmTree(dir, fixture.Options{
+		Address: "127.0.0.1", Port: portOf(api), EtcdPort: portOf(client), PeerPort: portOf(peer), Validity: 10 * 24 * time.Hour,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "var/lib/kubelet/config.yaml", fmt.Sprintf("kind: KubeletConfiguration\nport: %d\n", portOf(kubelet)))
+	etcdCA := pool(t, filepath.Join(dir, "etc/kubernetes/pki/etcd/ca.crt"))
+	serve(t, api, pair(t, dir, "etc/kubernetes/pki/apiserver"), nil)
+	serve(t, client, pair(t, dir, "etc/kubernetes/pki/etcd/server"), etcdCA)
+	serve(t, peer, pair(t, dir, "etc/kubernetes/pki/etcd/peer"), etcdCA)
+	serve(t, kubelet, pair(t, dir, "var/lib/kubelet/pki/kubelet"), nil)
+	runtime, stop, err := critest.Serve(filepath.Join(dir, "run/containerd/containerd.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	l := &lab{dir: dir, runtime: runtime, started: time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)}
+	l.scheduler = runtime.Add("kube-system", "kube-scheduler-cp1", "kube-scheduler", l.started, 3)
+	l.host = host.New(host.Options{Root: dir, Kubeadm: fakeKubeadm(t), NVML: filepath.Join(dir, "upkeep-nvml")})
+	return l
+}
+
+// fakeKubeadm is a kubeadm that knows its version.
+func fakeKubeadm(t *testing.T) string {
+	t.Helper()
+	return program(t, "kubeadm", `[ "$*" = "version -o short" ] && echo v1.35.4`)
+}
+
+func program(t *testing.T, name, script string) string {
+	t.Helper()
+	p := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(p, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pair(t *testing.T, dir, base string) tls.Certificate {
+	t.Helper()
+	p, err := tls.LoadX509KeyPair(filepath.Join(dir, base+".crt"), filepath.Join(dir, base+".key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func pool(t *testing.T, path string) *x509.CertPool {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		t.Fatalf("no certificate in %s", path)
+	}
+	return roots
+}
+
+// serve answers /readyz and, for the tunnel, says who called; with clients it wants a certificate of that CA.
+func serve(t *testing.T, l net.Listener, cert tls.Certificate, clients *x509.CertPool) {
+	t.Helper()
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}}
+	if clients != nil {
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, clients
+	}
+	server := &http.Server{
+		TLSConfig: config,
+		ErrorLog:  nil,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			who := "nobody"
+			if len(r.TLS.PeerCertificates) > 0 {
+				who = r.TLS.PeerCertificates[0].Subject.CommonName
+			}
+			fmt.Fprintf(w, "%s %s", r.Proto, who)
+		}),
+	}
+	go func() { _ = server.ServeTLS(l, "", "") }()
+	t.Cleanup(func() { server.Close() })
+}
+
+func (l *lab) observe(t *testing.T, q facts.Question) facts.Node {
+	t.Helper()
+	node, err := l.host.Observe(t.Context(), protocol.ObserveRequest{Question: q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node
+}
+
+var everything = facts.Question{
+	Certificates: &facts.CertificatesQuestion{Layout: "auto"}, ControlPlane: true, NVIDIA: true,
+}
+
+func TestObserve(t *testing.T) {
+	l := newLab(t)
+	node := l.observe(t, everything)
+	if len(node.Certificates.Files) != 16 || node.Certificates.Unknown != "" {
+		t.Errorf("%d files, unknown %q", len(node.Certificates.Files), node.Certificates.Unknown)
+	}
+	served := map[string]bool{}
+	for _, s := range node.Certificates.Served {
+		file, _ := node.Certificates.File(s.Name)
+		leaf, _ := file.Leaf()
+		if s.Unknown != "" || s.Serial != leaf.Serial || s.SHA256 != leaf.SHA256 || !s.NotAfter.Equal(leaf.NotAfter) {
+			t.Errorf("%s serves %s (%s), the disk has %s", s.Address, s.Serial, s.Unknown, leaf.Serial)
+		}
+		served[s.Name+" "+s.Component] = true
+	}
+	want := map[string]bool{"apiserver kube-apiserver": true, "etcd-server etcd": true, "etcd-peer etcd": true, "kubelet-server kubelet": true}
+	if diff := cmp.Diff(want, served); diff != "" {
+		t.Errorf("served (-want +got)\n%s", diff)
+	}
+	if !node.ControlPlane.APIServer.Ready {
+		t.Errorf("API server: %+v", node.ControlPlane.APIServer)
+	}
+	pod, ok := node.ControlPlane.StaticPod("kube-scheduler")
+	if !ok || pod.ContainerID != l.scheduler || pod.Attempt != 3 || !pod.StartedAt.Equal(l.started.Add(time.Millisecond)) {
+		t.Errorf("scheduler: %+v", pod)
+	}
+	if etcd, _ := node.ControlPlane.StaticPod("etcd"); etcd.ContainerID != "" || etcd.Flags["data-dir"] != "/var/lib/etcd" {
+		t.Errorf("etcd: %+v", etcd)
+	}
+	if node.System.Kubeadm != "v1.35.4" || node.System.Clock.IsZero() {
+		t.Errorf("system: %+v", node.System)
+	}
+	if node.NVIDIA.Unknown == "" {
+		t.Errorf("nvidia: %+v", node.NVIDIA)
+	}
+	text, err := json.Marshal(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "PRIVATE KEY") || strings.Contains(string(text), "LS0tLS1") {
+		t.Error("the facts hold a key")
+	}
+}
+
+func TestNotAskedIsUnknown(t *testing.T) {
+	l := newLab(t)
+	node := l.observe(t, facts.Question{})
+	if node.Certificates.Unknown == "" || node.ControlPlane.Unknown == "" || node.NVIDIA.Unknown == "" {
+		t.Errorf("%+v", node)
+	}
+}
+
+// A renewal without a restart: the disk is new, the port still serves the old certificate.
+func TestServedDiffersFromDisk(t *testing.T) {
+	l := newLab(t)
+	if err := fixture.Renew(l.dir, "apiserver", time.Now(), 100*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	node := l.observe(t, everything)
+	file, _ := node.Certificates.File("apiserver")
+	leaf, _ := file.Leaf()
+	for _, s := range node.Certificates.Served {
+		if s.Name == "apiserver" && (s.Serial == leaf.Serial || s.Serial == "" || s.Unknown != "") {
+			t.Errorf("served %+v, disk %s", s, leaf.Serial)
+		}
+	}
+}
+
+// etcd's certificate comes before it refuses the client's.
+func TestServedIsSeenWithoutAClientCertificate(t *testing.T) {
+	l := newLab(t)
+	if err := os.Remove(filepath.Join(l.dir, "etc/kubernetes/pki/etcd/healthcheck-client.key")); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range l.observe(t, everything).Certificates.Served {
+		if s.Unknown != "" || s.Serial == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestPortsThatDoNotAnswer(t *testing.T) {
+	dir := t.TempDir()
+	mute, closed := listen(t), listen(t)
+	closed.Close()
+	if _, err := fixture.NewKubeadmTree(dir, fixture.Options{Address: "127.0.0.1", Port: portOf(mute), EtcdPort: portOf(closed), PeerPort: portOf(closed)}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "var/lib/kubelet/config.yaml", "port: 0\n")
+	h := host.New(host.Options{Root: dir, Kubeadm: fakeKubeadm(t)})
+	start := time.Now()
+	node, err := h.Observe(t.Context(), protocol.ObserveRequest{Question: everything})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("took %s", took)
+	}
+	if len(node.Certificates.Served) != 3 {
+		t.Errorf("served: %+v", node.Certificates.Served)
+	}
+	for _, s := range node.Certificates.Served {
+		if s.Unknown == "" || s.Serial != "" {
+			t.Errorf("%+v", s)
+		}
+	}
+	if node.ControlPlane.APIServer.Unknown == "" || node.ControlPlane.ContainersUnknown == "" {
+		t.Errorf("%+v", node.ControlPlane)
+	}
+	if len(node.Certificates.Files) != 16 {
+		t.Errorf("%d files", len(node.Certificates.Files))
+	}
+}
+
+func TestTunnel(t *testing.T) {
+	ask := func(l *lab) (string, error) {
+		conn, err := l.host.Tunnel(t.Context(), "etcd")
+		if err != nil {
+			return "", err
+		}
+		// The caller's side: plain HTTP/2 into the connection.
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+		defer transport.CloseIdleConnections()
+		res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://etcd/")
+		if err != nil {
+			return "", err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		return string(body), err
+	}
+	t.Run("with the certificate made for it", func(t *testing.T) {
+		if got, err := ask(newLab(t)); got != "HTTP/2.0 kube-etcd-healthcheck-client" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+	t.Run("with the API server's when that one has ended", func(t *testing.T) {
+		l := newLab(t)
+		if err := fixture.Renew(l.dir, "etcd-healthcheck-client", time.Now(), -time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ask(l); got != "HTTP/2.0 kube-apiserver-etcd-client" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+	t.Run("never to a server of another CA", func(t *testing.T) {
+		l := newLab(t)
+		other, err := fixture.NewKubeadmTree(t.TempDir(), fixture.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(other.Dir, "etc/kubernetes/pki/etcd/ca.crt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, l.dir, "etc/kubernetes/pki/etcd/ca.crt", string(text))
+		if _, err := ask(l); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("to nothing else", func(t *testing.T) {
+		if _, err := newLab(t).host.Tunnel(t.Context(), "kubelet"); err == nil {
+			t.Error("there is a tunnel to the kubelet")
+		}
+	})
+}
+
+func TestRestart(t *testing.T) {
+	l := newLab(t)
+	result, err := l.host.Restart(t.Context(), protocol.RestartRequest{Component: "kube-scheduler", ContainerID: l.scheduler, TimeoutSeconds: 10}, nil)
+	if err != nil || result.ContainerID == l.scheduler || result.ContainerID == "" {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	pod, _ := l.observe(t, everything).ControlPlane.StaticPod("kube-scheduler")
+	if pod.ContainerID != result.ContainerID || pod.Attempt != 4 {
+		t.Errorf("%+v, want %s", pod, result.ContainerID)
+	}
+}
+
+func TestNVIDIA(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		want         facts.NVIDIA
+	}{
+		{"answers", `echo '{"driver":"570.124.06","gpus":[{"index":0,"name":"NVIDIA H100","uuid":"GPU-1"}]}'`,
+			facts.NVIDIA{Driver: "570.124.06", GPUs: []facts.GPU{{Name: "NVIDIA H100", UUID: "GPU-1"}}}},
+		{"says why not", `echo '{"unknown":"no library"}'; exit 1`, facts.NVIDIA{Unknown: "no library"}},
+		{"dies", `echo "symbol lookup error: nvmlX" >&2; exit 127`, facts.NVIDIA{Unknown: "upkeep-nvml: exit status 127: symbol lookup error: nvmlX"}},
+		{"is killed", `kill -SEGV $$`, facts.NVIDIA{Unknown: "upkeep-nvml: signal: segmentation fault"}},
+		{"talks nonsense", `echo hello`, facts.NVIDIA{Unknown: "upkeep-nvml: its answer cannot be parsed"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := host.New(host.Options{Root: t.TempDir(), Kubeadm: fakeKubeadm(t), NVML: program(t, "upkeep-nvml", c.script)})
+			node, err := h.Observe(t.Context(), protocol.ObserveRequest{Question: facts.Question{NVIDIA: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := node.NVIDIA
+			got.Unknown = strings.TrimSuffix(got.Unknown, " (core dumped)")
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSystem(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "proc/sys/kernel/hostname", "cp1\n")
+	write(t, dir, "proc/sys/kernel/random/boot_id", "b-1\n")
+	write(t, dir, "proc/sys/kernel/osrelease", "6.1.0-18-amd64\n")
+	write(t, dir, "etc/machine-id", "m-1\n")
+	write(t, dir, "usr/lib/os-release", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n")
+	if err := os.Symlink("../usr/lib/os-release", filepath.Join(dir, "etc/os-release")); err != nil {
+		t.Fatal(err)
+	}
+	clock := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	ask := func(kubeadm string) facts.System {
+		h := host.New(host.Options{Root: dir, Kubeadm: kubeadm, Now: func() time.Time { return clock }})
+		node, err := h.Observe(t.Context(), protocol.ObserveRequest{Question: facts.Question{ControlPlane: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return node.System
+	}
+	got := ask(fakeKubeadm(t))
+	want := facts.System{
+		Hostname: "cp1", MachineID: "m-1", BootID: "b-1", OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.1.0-18-amd64",
+		Architecture: got.Architecture, Clock: clock, Kubeadm: "v1.35.4",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got := ask(program(t, "kubeadm", "echo not a version")); got.Unknown == "" || got.Kubeadm != "" || got.Hostname != "cp1" {
+		t.Errorf("a kubeadm that talks nonsense: %+v", got)
+	}
+	if got := ask(""); got.Unknown != "" || got.Kubeadm != "" {
+		t.Errorf("no kubeadm: %+v", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "etc/machine-id")); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(""); !strings.Contains(got.Unknown, "machine-id") || got.BootID != "b-1" {
+		t.Errorf("without machine-id: %+v", got)
+	}
+}
+
+func TestRenewNeedsKubeadm(t *testing.T) {
+	h := host.New(host.Options{Root: t.TempDir()})
+	if _, err := h.Renew(t.Context(), protocol.RenewRequest{}, nil); err == nil || !strings.Contains(err.Error(), "kubeadm is in none of") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,265 @@
+package pki
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/disk"
+)
+
+// Collect reads the certificates that the question asks for. It fails in parts: a file that cannot be read is an entry
+// with its reason, and only an unknown layout leaves the whole unknown. It looks at no clock: ages are for others.
+//
+// What the ports serve and which renewals are unfinished is not its to say; those fields stay empty.
+func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
+	entries, err := entriesOf(d, q.Layout)
+	if err != nil {
+		return facts.Certificates{Unknown: err.Error()}
+	}
+	c := collector{disk: d, pools: map[string]pool{}}
+	found := facts.Certificates{Layout: Kubeadm.Name}
+	for _, e := range entries {
+		found.Files = append(found.Files, c.file(e))
+	}
+	for _, p := range q.Kubeconfigs {
+		if slices.ContainsFunc(entries, func(e Entry) bool { return e.Path == p }) {
+			continue // admin.conf itself was named
+		}
+		found.Files = append(found.Files, c.file(Entry{
+			Name: p, Kind: facts.Kubeconfig, Path: p, Authority: "ca", Usage: x509.ExtKeyUsageClientAuth,
+		}))
+	}
+	slices.SortStableFunc(found.Files, func(a, b facts.CertificateFile) int { return strings.Compare(a.Path, b.Path) })
+	return found
+}
+
+// ControlPlane reports whether the node is, or should be, a kubeadm control plane.
+func ControlPlane(d *disk.Disk) bool {
+	ca, _ := Kubeadm.Lookup("ca")
+	apiserver, _ := Kubeadm.Lookup("apiserver")
+	// The manifest may be away for a moment (that is how static pods are stopped by hand), the PKI is not.
+	return d.Exists(ManifestDir+"/kube-apiserver.yaml") || d.Exists(apiserver.Path) || d.Exists(ca.KeyPath)
+}
+
+// entriesOf returns what to look at on this node.
+func entriesOf(d *disk.Disk, layout string) ([]Entry, error) {
+	if layout != "auto" && layout != Kubeadm.Name {
+		return nil, fmt.Errorf("layout %q is not known; known are \"auto\" and \"kubeadm\"", layout)
+	}
+	ca, _ := Kubeadm.Lookup("ca")
+	controlPlane := ControlPlane(d)
+	if layout == "auto" && !controlPlane && !d.Exists(ca.Path) {
+		if _, err := d.Dir(Kubeadm.Dir); errors.Is(err, disk.ErrLink) {
+			return nil, fmt.Errorf("not kubeadm's layout: %w", err)
+		}
+		return nil, fmt.Errorf("no known layout: neither %s nor %s/kube-apiserver.yaml is there", ca.Path, ManifestDir)
+	}
+	var entries []Entry
+	for _, e := range Kubeadm.entries {
+		// A worker has the cluster's CA and what its kubelet keeps.
+		if !controlPlane && e.Name != "ca" && e.Kind != facts.Kubelet {
+			continue
+		}
+		if current := KubeletDir + "/pki/kubelet-server-current.pem"; e.Name == "kubelet-server" && d.Exists(current) {
+			e.Path, e.KeyPath, e.Authority = current, "", "ca"
+		}
+		if !controlPlane && e.Kind == facts.Authority {
+			e.KeyPath = "" // no worker has the CA's key
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+type pool struct {
+	roots *x509.CertPool
+	err   error
+}
+
+type collector struct {
+	disk  *disk.Disk
+	pools map[string]pool
+}
+
+func (c *collector) file(e Entry) facts.CertificateFile {
+	f := facts.CertificateFile{Name: e.Name, Kind: e.Kind, Path: e.Path, KeyPath: e.KeyPath, Authority: e.Authority}
+	data, info, err := c.read(e)
+	if info != (disk.Info{}) {
+		f.Mode, f.Owner, f.Modified = info.Permissions(), info.Owner(), info.Modified
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		f.Missing = true
+		return f
+	}
+	if err != nil {
+		f.Unknown = err.Error()
+		return f
+	}
+	pemData, keyData := data, data
+	if e.Kind == facts.Kubeconfig {
+		config, err := ParseKubeconfig(data)
+		f.Server = config.Server
+		if authorities, err := ParseCertificates(config.Authorities); err == nil {
+			for _, a := range authorities {
+				f.Authorities = append(f.Authorities, Fingerprint(a))
+			}
+		}
+		if err != nil {
+			f.Unknown = err.Error()
+			return f
+		}
+		pemData, keyData = config.Certificate, config.Key
+	}
+	certs, err := ParseCertificates(pemData)
+	if err != nil {
+		f.Unknown = err.Error()
+		return f
+	}
+	for _, cert := range certs {
+		f.Blocks = append(f.Blocks, Describe(cert))
+	}
+	switch {
+	case e.KeyPath != "":
+		f.Key = c.key(certs[0], e.KeyPath)
+	case e.Kind != facts.Authority:
+		f.Key = match(certs[0], keyData)
+	}
+	if err := c.chain(e, certs); err != nil {
+		f.Chain = err.Error()
+	}
+	return f
+}
+
+// read reads an entry's file. The kubelet's current certificate is a link to a file of the same directory, which is the
+// one link that is followed.
+func (c *collector) read(e Entry) ([]byte, disk.Info, error) {
+	p := e.Path
+	if e.Kind == facts.Kubelet {
+		if dir, err := c.disk.Dir(path.Dir(p)); err == nil {
+			if target, ok := dir.Link(path.Base(p)); ok {
+				if base := path.Base(target); target != base && target != path.Join(path.Dir(p), base) {
+					return nil, disk.Info{}, fmt.Errorf("%s links out of its directory, to %s", p, target)
+				}
+				p = path.Join(path.Dir(p), path.Base(target))
+			}
+		}
+	}
+	return c.disk.Read(p, MaxFile)
+}
+
+func (c *collector) key(cert *x509.Certificate, keyPath string) string {
+	data, _, err := c.disk.Read(keyPath, MaxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return KeyMissing
+	}
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	return match(cert, data)
+}
+
+// The values of facts.CertificateFile.Key that are no sentence.
+const (
+	KeyMatch    = "match"
+	KeyMismatch = "mismatch"
+	KeyMissing  = "missing"
+)
+
+func match(cert *x509.Certificate, keyData []byte) string {
+	if len(keyData) == 0 {
+		return KeyMissing
+	}
+	if matches, told := matchRSA(cert, keyData); told {
+		if matches {
+			return KeyMatch
+		}
+		return KeyMismatch
+	}
+	key, err := ParseKey(keyData)
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	if !KeyMatches(cert, key) {
+		return KeyMismatch
+	}
+	return KeyMatch
+}
+
+// chain says why the file's leaf does not chain to its CA as this node has it. Age is left out of it: an expired leaf is
+// one finding, a broken chain another.
+func (c *collector) chain(e Entry, certs []*x509.Certificate) error {
+	switch {
+	case e.Kind == facts.Authority:
+		if !certs[0].IsCA {
+			return errors.New("it is not a CA")
+		}
+		return nil
+	case e.Authority == "":
+		// The kubelet signs its own serving certificate and keeps that throw-away CA behind the leaf.
+		roots := x509.NewCertPool()
+		for _, cert := range certs[1:] {
+			roots.AddCert(cert)
+		}
+		if len(certs) == 1 {
+			roots.AddCert(certs[0])
+		}
+		return Verify(certs, roots, e.Usage)
+	}
+	p := c.authority(e.Authority)
+	if p.err != nil {
+		return p.err
+	}
+	return Verify(certs, p.roots, e.Usage)
+}
+
+func (c *collector) authority(name string) pool {
+	if p, ok := c.pools[name]; ok {
+		return p
+	}
+	p := pool{}
+	entry, ok := Kubeadm.Lookup(name)
+	if !ok {
+		p.err = fmt.Errorf("the layout has no CA %q", name)
+	} else if data, _, err := c.disk.Read(entry.Path, MaxFile); err != nil {
+		p.err = fmt.Errorf("CA %s: %w", name, err)
+	} else if certs, err := ParseCertificates(data); err != nil {
+		p.err = fmt.Errorf("CA %s: %s: %w", name, entry.Path, err)
+	} else {
+		p.roots = x509.NewCertPool()
+		for _, cert := range certs {
+			p.roots.AddCert(cert)
+		}
+	}
+	c.pools[name] = p
+	return p
+}
+
+// Verify says why the first of certs does not chain to one of roots, with the others as intermediates. It judges as of
+// a moment at which the leaf is valid, so that only the chain is judged; a CA that ended before the leaf began fails.
+func Verify(certs []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage) error {
+	intermediates := x509.NewCertPool()
+	for _, cert := range certs[1:] {
+		intermediates.AddCert(cert)
+	}
+	_, err := certs[0].Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{usage},
+		CurrentTime: certs[0].NotAfter,
+	})
+	if err == nil {
+		return nil
+	}
+	// The leaf may outlive its CA: kubeadm does not clamp. That is no broken chain either, as long as both lived at once.
+	if _, again := certs[0].Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{usage},
+		CurrentTime: certs[0].NotBefore.Add(certs[0].NotAfter.Sub(certs[0].NotBefore) / 2),
+	}); again == nil {
+		return nil
+	}
+	return err
+}

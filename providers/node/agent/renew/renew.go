@@ -1,0 +1,113 @@
+// Package renew renews certificates of a kubeadm control plane, so that at no instant, whatever dies, a key without its
+// certificate stays behind for good.
+//
+// kubeadm signs; it does so inside a staging tree, since on the real files it writes key and certificate one after the
+// other, unprotected. What it made is verified there. Then an intent is recorded with the new files, and these are put
+// in place one by one, each by write-temp, fsync, rename, fsync of the directory. An intent that was not cleared is
+// what an interrupted renewal leaves; Mend finishes or undoes it, and Run refuses to start beside it.
+//
+// Everything is kept below /var/lib/upkeep, which root alone may write to:
+//
+//	lock                        held while anything is changed
+//	archive/STEP-TIME.tar.gz    the PKI as it was before each renewal, never removed here
+//	stage/ID/                   the tree that kubeadm works in; gone when the renewal ends
+//	intents/ID/intent.json      the intent; beside it the new files
+//
+// It restarts nothing and decides nothing: which certificates are due, and what must be restarted, is said by those who
+// ask. Private keys are in the files above, in the real ones, and nowhere else: no message holds any.
+package renew
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/protocol"
+)
+
+// Renewer renews on one node. Only Disk, Kubeadm and Now are needed.
+type Renewer struct {
+	Disk *disk.Disk
+	// Kubeadm is the path of kubeadm's binary.
+	Kubeadm string
+	Now     func() time.Time
+	// CRISocket is told to kubeadm, which then need not look for one. Empty: containerd's.
+	CRISocket string
+	// At is called with the name of each instant at which a crash would leave something different behind. Nil outside
+	// tests: they end the process there.
+	At func(instant string)
+}
+
+func (r *Renewer) at(format string, args ...any) {
+	if r.At != nil {
+		r.At(fmt.Sprintf(format, args...))
+	}
+}
+
+// Run renews the certificates that the request names, and gives the copies of admin.conf it names the new client
+// certificate. An error before "installing" means that nothing was changed; one after it says how to go on.
+func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress func(string)) (protocol.RenewResult, error) {
+	fail := func(err error) (protocol.RenewResult, error) {
+		return protocol.RenewResult{}, fmt.Errorf("renew certificates: %w", err)
+	}
+	config, err := ParseConfiguration(q.ClusterConfiguration)
+	if err != nil {
+		return fail(err)
+	}
+	items, err := r.look(q, config)
+	if err != nil {
+		return fail(err)
+	}
+	s, err := r.open()
+	if err != nil {
+		return fail(err)
+	}
+	defer s.close()
+	if err := s.sweep(); err != nil {
+		return fail(err)
+	}
+	if left := Unfinished(r.Disk); len(left) > 0 {
+		return fail(fmt.Errorf("an earlier renewal was interrupted and left intent %s: it must be mended first; `upkeep plan` puts that step first", left[0].ID))
+	}
+	copies, err := r.lookCopies(q)
+	if err != nil {
+		return fail(err)
+	}
+	id := identifier(q.Step, r.Now())
+
+	progress("archiving the PKI")
+	archive, err := r.archive(s, id, items, copies)
+	if err != nil {
+		return fail(fmt.Errorf("archive the PKI: %w", err))
+	}
+	defer func() { _ = s.stage.RemoveAll(id) }()
+	renewed, err := r.sign(ctx, s, id, items, config, progress)
+	if err != nil {
+		return fail(err)
+	}
+	renewed, err = takeOver(renewed, copies, r.Disk, progress)
+	if err != nil {
+		return fail(err)
+	}
+	record := newIntent(q.Step, r.Now(), archive, renewed)
+	if err := r.write(s, id, record, renewed); err != nil {
+		return fail(errors.Join(fmt.Errorf("record the intent: %w", err), s.clear(id)))
+	}
+	for _, g := range record.Groups {
+		progress("installing " + g.Name)
+		if err := r.install(s, id, g); err != nil {
+			return fail(fmt.Errorf("install %s: %w; intent %s keeps the new files: mend it (`upkeep plan` puts that step first)", g.Name, err, id))
+		}
+	}
+	r.at("clear")
+	if err := s.clear(id); err != nil {
+		return fail(fmt.Errorf("all certificates are installed, but the intent %s cannot be cleared: %w", id, err))
+	}
+	result := protocol.RenewResult{Archive: archive, Serials: map[string]string{}}
+	for _, g := range record.Groups {
+		result.Serials[g.Name] = g.Serial
+	}
+	return result, nil
+}

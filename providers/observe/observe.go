@@ -1,0 +1,228 @@
+// Package observe fans the needs of resources out through the adapters, in stages, and merges what comes back into one
+// world.
+//
+// Kubernetes comes first where fleets must be discovered, then the nodes, then etcd through the nodes that run a member.
+// It knows no domain, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
+// the world with its reason.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// Nodes asks a node. Implementations limit how many they ask at a time.
+type Nodes interface {
+	Observe(ctx context.Context, node config.Node, question facts.Question) (facts.Node, error)
+	// Etcd connects to the etcd member that runs on a node; TLS ends there.
+	Etcd(ctx context.Context, node config.Node) (net.Conn, error)
+}
+
+// Kubernetes asks the API server.
+type Kubernetes interface {
+	Observe(ctx context.Context) facts.Kubernetes
+	// Match returns the names of the nodes that a label selector selects.
+	Match(selector string, nodes []facts.KubernetesNode) ([]string, error)
+	// DecodeClusterConfiguration reads kubeadm's configuration from what etcd stores under ClusterConfigurationKey.
+	DecodeClusterConfiguration(stored []byte) (string, error)
+	ClusterConfigurationKey() string
+}
+
+// Etcd asks etcd members through a dialer.
+type Etcd interface {
+	Observe(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error)) facts.Etcd
+	Get(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error), key string) ([]byte, error)
+}
+
+// Observer holds the adapters. Kubernetes is nil when the configuration declares no cluster.
+type Observer struct {
+	Nodes      Nodes
+	Kubernetes Kubernetes
+	Etcd       Etcd
+	Now        func() time.Time
+	// Progress, if set, is told when a node has answered. It may be called from several goroutines at once.
+	Progress func(Progress)
+}
+
+// Progress says how far observation is.
+type Progress struct {
+	Node    string // that has just answered, or not
+	Unknown string // why it did not
+	Done    int
+	Total   int
+}
+
+// Observe observes what the needs ask for.
+func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []providers.Needs) (facts.World, error) {
+	world := facts.World{
+		Nodes:      map[string]*facts.Node{},
+		Kubernetes: facts.Kubernetes{Unknown: "not asked"},
+		Etcd:       facts.Etcd{Unknown: "not asked"},
+	}
+	var kubernetes sync.WaitGroup
+	if len(desired.Fleets) > 0 || slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Kubernetes }) {
+		kubernetes.Go(func() { world.Kubernetes = o.kubernetes(ctx) })
+	}
+	if len(desired.Fleets) > 0 {
+		kubernetes.Wait()
+		world.Fleets = o.fleets(desired, world.Kubernetes)
+	}
+	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, &world)})
+	world.Nodes = o.nodes(ctx, Questions(inventory, needs), inventory)
+	kubernetes.Wait()
+	if slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Etcd }) {
+		o.etcd(ctx, inventory, &world)
+	}
+	world.ObservedAt = o.Now().UTC()
+	return world, context.Cause(ctx)
+}
+
+// fleetAddresses keeps the goroutine that reads Kubernetes and the reader of fleets apart: without fleets nothing of
+// Kubernetes is needed to resolve nodes.
+func fleetAddresses(desired config.Desired, world *facts.World) facts.Kubernetes {
+	if len(desired.Fleets) == 0 {
+		return facts.Kubernetes{}
+	}
+	return world.Kubernetes
+}
+
+// Questions merges, per node of the inventory, all that is asked of it: one question, so one round trip.
+func Questions(inventory providers.Inventory, needs []providers.Needs) map[string]facts.Question {
+	questions := map[string]facts.Question{}
+	for _, n := range needs {
+		for _, need := range n.Nodes {
+			nodes, _ := inventory.Select(need.Nodes) // an incomplete selection is the domain's to report
+			for _, node := range nodes {
+				questions[node.Name] = questions[node.Name].Merge(need.Question)
+			}
+		}
+	}
+	return questions
+}
+
+const noCluster = "the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }"
+
+func (o *Observer) kubernetes(ctx context.Context) facts.Kubernetes {
+	if o.Kubernetes == nil {
+		return facts.Kubernetes{Unknown: noCluster}
+	}
+	return o.Kubernetes.Observe(ctx)
+}
+
+func (o *Observer) fleets(desired config.Desired, kubernetes facts.Kubernetes) map[string]facts.Fleet {
+	out := map[string]facts.Fleet{}
+	for _, fleet := range desired.Fleets {
+		if kubernetes.Unknown != "" {
+			out[fleet.Name] = facts.Fleet{Unknown: "Kubernetes: " + kubernetes.Unknown}
+			continue
+		}
+		members, err := o.Kubernetes.Match(fleet.Selector, kubernetes.Nodes)
+		if err != nil {
+			out[fleet.Name] = facts.Fleet{Unknown: err.Error()}
+			continue
+		}
+		out[fleet.Name] = facts.Fleet{Members: members}
+	}
+	return out
+}
+
+func (o *Observer) nodes(ctx context.Context, questions map[string]facts.Question, inventory providers.Inventory) map[string]*facts.Node {
+	out := make(map[string]*facts.Node, len(questions))
+	var mu sync.Mutex
+	var group errgroup.Group
+	for _, node := range inventory.Nodes {
+		question, asked := questions[node.Name]
+		if !asked {
+			continue
+		}
+		group.Go(func() error {
+			observed := o.node(ctx, node, question)
+			mu.Lock()
+			defer mu.Unlock()
+			out[node.Name] = &observed
+			if o.Progress != nil {
+				o.Progress(Progress{Node: node.Name, Unknown: observed.Unknown, Done: len(out), Total: len(questions)})
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // a node that failed is in the world, with its reason
+	return out
+}
+
+func (o *Observer) node(ctx context.Context, node config.Node, question facts.Question) facts.Node {
+	unknown := func(why string) facts.Node {
+		return facts.Node{Name: node.Name, Host: node.Host, Unknown: why}
+	}
+	if node.Host == "" {
+		return unknown(fmt.Sprintf("its Kubernetes node has no address of the type that nodes.%s asks for", node.Block))
+	}
+	observed, err := o.Nodes.Observe(ctx, node, question)
+	if err != nil {
+		return unknown(err.Error())
+	}
+	// A node says what it is like, never who it is: one that lies must not stand in for another.
+	observed.Name, observed.Host = node.Name, node.Host
+	return observed
+}
+
+// etcd asks the members on the nodes that run one, and fetches kubeadm's configuration there when the API is silent.
+func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, world *facts.World) {
+	byName := map[string]config.Node{}
+	var members []string
+	for _, node := range inventory.Nodes {
+		observed := world.Node(node.Name)
+		_, runs := observed.ControlPlane.StaticPod("etcd")
+		if runs || (observed.Unknown != "" && slices.Contains(node.Roles, "etcd")) {
+			members = append(members, node.Name)
+			byName[node.Name] = node
+		}
+	}
+	dial := func(ctx context.Context, node string) (net.Conn, error) {
+		if why := world.Node(node).Unknown; why != "" {
+			return nil, fmt.Errorf("%s is unknown: %s", node, why)
+		}
+		return o.Nodes.Etcd(ctx, byName[node])
+	}
+	world.Etcd = o.Etcd.Observe(ctx, members, dial)
+	if world.Kubernetes.ClusterConfiguration == "" && o.Kubernetes != nil && world.Etcd.Unknown == "" {
+		o.clusterConfigurationFromEtcd(ctx, members, dial, world)
+	}
+}
+
+func (o *Observer) clusterConfigurationFromEtcd(ctx context.Context, members []string, dial func(context.Context, string) (net.Conn, error), world *facts.World) {
+	fail := func(err error) {
+		world.Kubernetes.ClusterConfigurationUnknown = fmt.Sprintf("API: %s; etcd: %v",
+			firstNonEmpty(world.Kubernetes.ClusterConfigurationUnknown, world.Kubernetes.Unknown), err)
+	}
+	stored, err := o.Etcd.Get(ctx, members, dial, o.Kubernetes.ClusterConfigurationKey())
+	if err != nil {
+		fail(err)
+		return
+	}
+	text, err := o.Kubernetes.DecodeClusterConfiguration(stored)
+	if err != nil {
+		fail(err)
+		return
+	}
+	world.Kubernetes.ClusterConfiguration, world.Kubernetes.ClusterConfigurationUnknown = text, ""
+}
+
+func firstNonEmpty(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,289 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// fakeNodes answers from a map; a node that is not in it does not answer.
+type fakeNodes struct {
+	answers map[string]facts.Node
+
+	mu    sync.Mutex
+	asked map[string][]facts.Question
+	dials []string
+}
+
+func (f *fakeNodes) Observe(_ context.Context, node config.Node, question facts.Question) (facts.Node, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked == nil {
+		f.asked = map[string][]facts.Question{}
+	}
+	f.asked[node.Name] = append(f.asked[node.Name], question)
+	answer, ok := f.answers[node.Name]
+	if !ok {
+		return facts.Node{}, errors.New(node.Name + ": no answer in 10s")
+	}
+	return answer, nil
+}
+
+func (f *fakeNodes) Etcd(_ context.Context, node config.Node) (net.Conn, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dials = append(f.dials, node.Name)
+	return nil, errors.New("refused")
+}
+
+type fakeKubernetes struct{ facts facts.Kubernetes }
+
+func (f fakeKubernetes) Observe(context.Context) facts.Kubernetes { return f.facts }
+func (f fakeKubernetes) Match(selector string, nodes []facts.KubernetesNode) ([]string, error) {
+	if selector == "broken" {
+		return nil, errors.New("selector does not parse")
+	}
+	var names []string
+	for _, n := range nodes {
+		if n.Labels[selector] != "" {
+			names = append(names, n.Name)
+		}
+	}
+	return names, nil
+}
+func (f fakeKubernetes) ClusterConfigurationKey() string { return "/key" }
+func (f fakeKubernetes) DecodeClusterConfiguration(stored []byte) (string, error) {
+	return "decoded:" + string(stored), nil
+}
+
+type fakeEtcd struct {
+	stored  map[string]string
+	members *[]string
+}
+
+func (f fakeEtcd) Observe(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error)) facts.Etcd {
+	*f.members = nodes
+	if len(nodes) == 0 {
+		return facts.Etcd{Unknown: "no node with an etcd member is known"}
+	}
+	for _, node := range nodes {
+		_, _ = dial(ctx, node) // the dialer is under test, not the connection
+	}
+	return facts.Etcd{ClusterID: "c1"}
+}
+
+func (f fakeEtcd) Get(_ context.Context, _ []string, _ func(context.Context, string) (net.Conn, error), key string) ([]byte, error) {
+	if v, ok := f.stored[key]; ok {
+		return []byte(v), nil
+	}
+	return nil, errors.New("no such key")
+}
+
+func controlPlane(name string) facts.Node {
+	return facts.Node{Name: name, ControlPlane: facts.ControlPlane{StaticPods: []facts.StaticPod{{Component: "etcd"}}}}
+}
+
+func TestObserve(t *testing.T) {
+	three := config.Desired{Nodes: []config.Node{
+		{Name: "cp1", Host: "10.0.0.1", Roles: []string{"control-plane", "etcd"}},
+		{Name: "cp2", Host: "10.0.0.2", Roles: []string{"control-plane", "etcd"}},
+		{Name: "w1", Host: "10.0.0.3", Roles: []string{"worker"}},
+	}}
+	controlPlanes := providers.NodeNeed{Nodes: config.Selection{Roles: []string{"control-plane"}}, Question: facts.Question{ControlPlane: true}}
+	everything := []providers.Needs{{Kubernetes: true, Etcd: true, Nodes: []providers.NodeNeed{controlPlanes}}}
+
+	tests := []struct {
+		name       string
+		desired    config.Desired
+		needs      []providers.Needs
+		nodes      map[string]facts.Node
+		kubernetes Kubernetes
+		stored     map[string]string
+		want       facts.World
+		members    []string
+		dials      []string
+	}{
+		{
+			name: "nodes that nobody needs are not asked, and what nobody needs is unknown", desired: three,
+			needs: []providers.Needs{{Nodes: []providers.NodeNeed{controlPlanes}}},
+			nodes: map[string]facts.Node{"cp1": controlPlane("cp1"), "cp2": controlPlane("cp2")},
+			want: facts.World{
+				ObservedAt: now,
+				Nodes: map[string]*facts.Node{
+					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
+					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
+				},
+				Kubernetes: facts.Kubernetes{Unknown: "not asked"},
+				Etcd:       facts.Etcd{Unknown: "not asked"},
+			},
+		},
+		{
+			name: "a node that does not answer is unknown with its reason, and its member is not dialled", desired: three,
+			needs: everything, nodes: map[string]facts.Node{"cp1": controlPlane("cp1")},
+			kubernetes: fakeKubernetes{facts.Kubernetes{UID: "u", ClusterConfiguration: "c"}},
+			want: facts.World{
+				ObservedAt: now,
+				Nodes: map[string]*facts.Node{
+					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
+					"cp2": {Name: "cp2", Host: "10.0.0.2", Unknown: "cp2: no answer in 10s"},
+				},
+				Kubernetes: facts.Kubernetes{UID: "u", ClusterConfiguration: "c"},
+				Etcd:       facts.Etcd{ClusterID: "c1"},
+			},
+			members: []string{"cp1", "cp2"}, dials: []string{"cp1"},
+		},
+		{
+			name: "a node that says it is another stays itself", desired: three,
+			needs: []providers.Needs{{Nodes: []providers.NodeNeed{controlPlanes}}},
+			nodes: map[string]facts.Node{"cp1": controlPlane("cp2"), "cp2": controlPlane("cp2")},
+			want: facts.World{
+				ObservedAt: now,
+				Nodes: map[string]*facts.Node{
+					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
+					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
+				},
+				Kubernetes: facts.Kubernetes{Unknown: "not asked"},
+				Etcd:       facts.Etcd{Unknown: "not asked"},
+			},
+		},
+		{
+			name: "etcd answers for kubeadm's configuration while the API is silent", desired: three, needs: everything,
+			nodes:      map[string]facts.Node{"cp1": controlPlane("cp1"), "cp2": controlPlane("cp2")},
+			kubernetes: fakeKubernetes{facts.Kubernetes{Unknown: "connection refused"}},
+			stored:     map[string]string{"/key": "stored"},
+			want: facts.World{
+				ObservedAt: now,
+				Nodes: map[string]*facts.Node{
+					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
+					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
+				},
+				Kubernetes: facts.Kubernetes{Unknown: "connection refused", ClusterConfiguration: "decoded:stored"},
+				Etcd:       facts.Etcd{ClusterID: "c1"},
+			},
+			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},
+		},
+		{
+			name: "neither API nor etcd has the configuration: both reasons are told", desired: three, needs: everything,
+			nodes:      map[string]facts.Node{"cp1": controlPlane("cp1"), "cp2": controlPlane("cp2")},
+			kubernetes: fakeKubernetes{facts.Kubernetes{Unknown: "connection refused"}},
+			want: facts.World{
+				ObservedAt: now,
+				Nodes: map[string]*facts.Node{
+					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
+					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
+				},
+				Kubernetes: facts.Kubernetes{Unknown: "connection refused", ClusterConfigurationUnknown: "API: connection refused; etcd: no such key"},
+				Etcd:       facts.Etcd{ClusterID: "c1"},
+			},
+			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},
+		},
+		{
+			name: "a fleet is discovered first, and a member without an address is unknown",
+			desired: config.Desired{Fleets: []config.Fleet{
+				{Name: "gpu", Selector: "gpu", Address: "InternalIP", Roles: []string{"gpu"}},
+				{Name: "odd", Selector: "broken", Address: "InternalIP", Roles: []string{"odd"}},
+			}},
+			needs: []providers.Needs{{Nodes: []providers.NodeNeed{{Nodes: config.Selection{Fleets: []string{"gpu"}}, Question: facts.Question{NVIDIA: true}}}}},
+			nodes: map[string]facts.Node{"g1": {Name: "g1"}},
+			kubernetes: fakeKubernetes{facts.Kubernetes{Nodes: []facts.KubernetesNode{
+				{Name: "g1", Labels: map[string]string{"gpu": "yes"}, Addresses: map[string]string{"InternalIP": "10.0.1.1"}},
+				{Name: "g2", Labels: map[string]string{"gpu": "yes"}},
+				{Name: "other"},
+			}}},
+			want: facts.World{
+				ObservedAt: now,
+				Fleets: map[string]facts.Fleet{
+					"gpu": {Members: []string{"g1", "g2"}},
+					"odd": {Unknown: "selector does not parse"},
+				},
+				Nodes: map[string]*facts.Node{
+					"g1": at(facts.Node{Name: "g1"}, "10.0.1.1"),
+					"g2": {Name: "g2", Unknown: "its Kubernetes node has no address of the type that nodes.gpu asks for"},
+				},
+				Kubernetes: facts.Kubernetes{Nodes: []facts.KubernetesNode{
+					{Name: "g1", Labels: map[string]string{"gpu": "yes"}, Addresses: map[string]string{"InternalIP": "10.0.1.1"}},
+					{Name: "g2", Labels: map[string]string{"gpu": "yes"}},
+					{Name: "other"},
+				}},
+				Etcd: facts.Etcd{Unknown: "not asked"},
+			},
+		},
+		{
+			name:    "no cluster block: fleets and Kubernetes are unknown",
+			desired: config.Desired{Fleets: []config.Fleet{{Name: "gpu", Selector: "gpu"}}},
+			want: facts.World{
+				ObservedAt: now,
+				Fleets:     map[string]facts.Fleet{"gpu": {Unknown: "Kubernetes: " + noCluster}},
+				Nodes:      map[string]*facts.Node{},
+				Kubernetes: facts.Kubernetes{Unknown: noCluster},
+				Etcd:       facts.Etcd{Unknown: "not asked"},
+			},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			nodes := &fakeNodes{answers: test.nodes}
+			var members []string
+			o := &Observer{Nodes: nodes, Kubernetes: test.kubernetes, Etcd: fakeEtcd{test.stored, &members}, Now: func() time.Time { return now }}
+			got, err := o.Observe(context.Background(), test.desired, test.needs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("world (-want +got):\n%s", diff)
+			}
+			slices.Sort(nodes.dials)
+			if diff := cmp.Diff(test.members, members); diff != "" {
+				t.Errorf("members asked (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.dials, nodes.dials); diff != "" {
+				t.Errorf("members dialled (-want +got):\n%s", diff)
+			}
+			for name, questions := range nodes.asked {
+				if len(questions) != 1 {
+					t.Errorf("%s was asked %d times; one round trip is promised", name, len(questions))
+				}
+			}
+		})
+	}
+}
+
+func TestQuestionsMergePerNode(t *testing.T) {
+	inventory := providers.Inventory{Nodes: []config.Node{{Name: "cp1", Roles: []string{"control-plane"}}, {Name: "w1"}}}
+	needs := []providers.Needs{
+		{Nodes: []providers.NodeNeed{{Nodes: config.Selection{Roles: []string{"control-plane"}}, Question: facts.Question{
+			ControlPlane: true, Certificates: &facts.CertificatesQuestion{Layout: "auto", Kubeconfigs: []string{"/root/.kube/config"}},
+		}}}},
+		{Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"cp1", "w1"}}, Question: facts.Question{
+			NVIDIA: true, Certificates: &facts.CertificatesQuestion{Layout: "kubeadm", Kubeconfigs: []string{"/root/.kube/config", "/home/ops/.kube/config"}},
+		}}}},
+	}
+	want := map[string]facts.Question{
+		"cp1": {ControlPlane: true, NVIDIA: true, Certificates: &facts.CertificatesQuestion{
+			Layout: "kubeadm", Kubeconfigs: []string{"/root/.kube/config", "/home/ops/.kube/config"},
+		}},
+		"w1": {NVIDIA: true, Certificates: &facts.CertificatesQuestion{
+			Layout: "kubeadm", Kubeconfigs: []string{"/root/.kube/config", "/home/ops/.kube/config"},
+		}},
+	}
+	if diff := cmp.Diff(want, Questions(inventory, needs)); diff != "" {
+		t.Errorf("questions (-want +got):\n%s", diff)
+	}
+}
+
+func at(n facts.Node, host string) *facts.Node {
+	n.Host = host
+	return &n
+}

@@ -1,0 +1,129 @@
+package state
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// stored is the state as it lies in storage: the only place where the key is written.
+type stored struct {
+	State
+	Key string `json:"key"`
+}
+
+// Encode returns the state as it is stored: indented JSON that ends in a newline. The result holds the key; it goes to
+// a backend's storage (mode 0600) and nowhere else.
+func Encode(s State) ([]byte, error) {
+	data, err := json.MarshalIndent(stored{State: s, Key: hex.EncodeToString(s.Key.secret[:])}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+var lineagePattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// Decode reads what Encode wrote. Anything it does not understand whole is an error: a *NewerError for a newer version,
+// else a *CorruptError. Unknown fields are refused, since writing the state again would drop them. Backends set Where.
+func Decode(data []byte) (State, error) {
+	var head struct {
+		Version *int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		if len(data) == 0 {
+			err = errors.New("it is empty")
+		}
+		return State{}, &CorruptError{Cause: err}
+	}
+	switch {
+	case head.Version == nil:
+		return State{}, &CorruptError{Cause: errors.New("it has no version")}
+	case *head.Version > Version:
+		return State{}, &NewerError{Found: *head.Version}
+	case *head.Version != Version:
+		return State{}, &CorruptError{Cause: fmt.Errorf("there never was a version %d", *head.Version)}
+	}
+
+	var s stored
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return State{}, &CorruptError{Cause: withoutContent(err)}
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return State{}, &CorruptError{Cause: errors.New("something follows the state's closing brace")}
+	}
+	if !lineagePattern.MatchString(s.Lineage) {
+		return State{}, &CorruptError{Cause: errors.New("its lineage is not a UUID")}
+	}
+	if len(s.Runs) > KeptRuns {
+		return State{}, &CorruptError{Cause: fmt.Errorf("it holds %d runs; %d are kept", len(s.Runs), KeptRuns)}
+	}
+	n, err := hex.Decode(s.State.Key.secret[:], []byte(s.Key[:min(len(s.Key), 2*len(s.State.Key.secret))]))
+	if err != nil || n != len(s.State.Key.secret) || len(s.Key) != 2*n {
+		return State{}, &CorruptError{Cause: errors.New("its key is not 64 hexadecimal digits")}
+	}
+	return s.State, nil
+}
+
+// withoutContent keeps decoding errors from quoting the file, which holds the key.
+func withoutContent(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("it is not JSON at byte %d", syntax.Offset)
+	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return fmt.Errorf("its field %q holds a %s", strings.TrimPrefix(kind.Field, "State."), kind.Value)
+	}
+	return err
+}
+
+// CorruptError says that a stored state could not be understood. It was left as it is.
+type CorruptError struct {
+	Where string // as the user knows it: a path
+	Cause error
+}
+
+// Error implements error.
+func (e *CorruptError) Error() string {
+	where := e.Where
+	if where == "" {
+		where = "the state"
+	}
+	return fmt.Sprintf("state %s is corrupt: %v; it was left untouched; put back a copy of it, or begin with an empty memory (the cluster is observed anew either way): mv %s %s.corrupt",
+		where, e.Cause, where, where)
+}
+
+// Unwrap returns the cause.
+func (e *CorruptError) Unwrap() error { return e.Cause }
+
+// NewerError says that a stored state was written by a newer upkeep. It was left as it is.
+type NewerError struct {
+	Where string
+	Found int
+}
+
+// Error implements error.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("state %s has format version %d, and this upkeep reads up to %d; it was left untouched; use the upkeep that wrote it, or a newer one (see `upkeep version`)", e.Where, e.Found, Version)
+}
+
+// At returns err with its place filled in, where it is one of Decode's errors.
+func At(where string, err error) error {
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) {
+		return &CorruptError{Where: where, Cause: corrupt.Cause}
+	}
+	var newer *NewerError
+	if errors.As(err, &newer) {
+		return &NewerError{Where: where, Found: newer.Found}
+	}
+	return err
+}

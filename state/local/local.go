@@ -1,0 +1,198 @@
+// Package local keeps a state in a file, and its lock in files beside it.
+//
+// For a state at PATH:
+//
+//	PATH            the state, 0600, replaced whole (state/durable)
+//	PATH.lock.info  who holds the lock, as JSON; no file, no holder
+//	PATH.lock       empty; flock(2) on it makes a look at the other two, and a change of them, one action
+//
+// The flock is held for milliseconds and never across work: a lock's life is what PATH.lock.info says, so that it can
+// expire, be taken over, and be seen by people. PATH.lock is never deleted, since two processes could then hold flocks
+// on two files of that name. The directory must be on a file system with working flock; network file systems that lack
+// it are not detected.
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"upkeep/state"
+	"upkeep/state/durable"
+)
+
+// Backend is a state.Backend on a file.
+type Backend struct {
+	path    string
+	options Options
+}
+
+// Options are for tests; the zero value is right for everybody else.
+type Options struct {
+	// Now is the wall clock.
+	Now func() time.Time
+	// Trace is called at each boundary: "state:renamed", "lock:written", ...
+	Trace durable.Tracer
+}
+
+// New returns the backend of the state at path. It touches nothing. A path that is a symbolic link stands for its
+// target, so that link and target have one lock.
+func New(path string, options Options) (*Backend, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("state path %s: %w", path, err)
+	}
+	if target, err := filepath.EvalSymlinks(absolute); err == nil {
+		absolute = target
+	}
+	if options.Now == nil {
+		// The wall clock alone: a monotonic reading stands still while the machine sleeps, and expiry must not.
+		options.Now = func() time.Time { return time.Now().Round(0) }
+	}
+	return &Backend{path: absolute, options: options}, nil
+}
+
+// Path returns the absolute path of the state.
+func (b *Backend) Path() string { return b.path }
+
+// JournalDirectory returns where the journals of this state's runs lie.
+func (b *Backend) JournalDirectory() string { return filepath.Join(filepath.Dir(b.path), "journal") }
+
+// Read implements state.Backend.
+func (b *Backend) Read(ctx context.Context) (state.State, error) {
+	if err := ctx.Err(); err != nil {
+		return state.State{}, err
+	}
+	data, err := os.ReadFile(b.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return state.State{}, nil
+	case err != nil:
+		return state.State{}, fmt.Errorf("read state: %w", err)
+	}
+	s, err := state.Decode(data)
+	if err != nil {
+		return state.State{}, state.At(b.path, err)
+	}
+	return s, nil
+}
+
+// Holder implements state.Backend.
+func (b *Backend) Holder(ctx context.Context) (state.LockInfo, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return state.LockInfo{}, false, err
+	}
+	return b.readInfo()
+}
+
+// ForceUnlock implements state.Backend.
+func (b *Backend) ForceUnlock(ctx context.Context, id string) (state.LockInfo, error) {
+	if _, err := os.Stat(filepath.Dir(b.path)); errors.Is(err, fs.ErrNotExist) {
+		return state.LockInfo{}, &state.WrongLockError{Asked: id}
+	}
+	var removed state.LockInfo
+	err := b.exclusively(ctx, func() error {
+		info, held, err := b.readInfo()
+		var bad *badInfoError
+		if errors.As(err, &bad) && id == unreadableID {
+			return durable.Remove(b.infoPath())
+		}
+		if err != nil {
+			return err
+		}
+		if !held {
+			return &state.WrongLockError{Asked: id}
+		}
+		if info.ID != id {
+			return &state.WrongLockError{Asked: id, Held: &info}
+		}
+		removed = info
+		return durable.Remove(b.infoPath())
+	})
+	return removed, err
+}
+
+func (b *Backend) infoPath() string { return b.path + ".lock.info" }
+
+// exclusively runs f while no other process or goroutine runs it for the same path.
+func (b *Backend) exclusively(ctx context.Context, f func() error) error {
+	guard := flock.New(b.path+".lock", flock.SetPermissions(0o600))
+	// A poll, since flock has no timeout; others hold it for a few fsyncs at most.
+	if _, err := guard.TryLockContext(ctx, 3*time.Millisecond); err != nil {
+		return fmt.Errorf("guard the lock of state %s: %w", b.path, err)
+	}
+	defer guard.Close()
+	return f()
+}
+
+// unreadableID is the id under which a lock that cannot be read can be removed.
+const unreadableID = "unreadable"
+
+// badInfoError says that PATH.lock.info is there and makes no sense.
+type badInfoError struct {
+	path  string
+	cause error
+}
+
+func (e *badInfoError) Error() string {
+	return fmt.Sprintf("lock %s cannot be read: %v; look at it, and if no upkeep runs on this state: upkeep force-unlock %s", e.path, e.cause, unreadableID)
+}
+
+func (e *badInfoError) Unwrap() error { return e.cause }
+
+// readInfo returns the stored lock. It needs no flock: the file is replaced whole.
+func (b *Backend) readInfo() (info state.LockInfo, held bool, err error) {
+	data, err := os.ReadFile(b.infoPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return state.LockInfo{}, false, nil
+	case err != nil:
+		return state.LockInfo{}, false, fmt.Errorf("read lock: %w", err)
+	}
+	info, err = decodeInfo(data)
+	if err != nil {
+		return state.LockInfo{}, false, &badInfoError{b.infoPath(), err}
+	}
+	return info, true, nil
+}
+
+func decodeInfo(data []byte) (state.LockInfo, error) {
+	var info state.LockInfo
+	if err := json.Unmarshal(data, &info); err != nil {
+		return state.LockInfo{}, err
+	}
+	if info.ID == "" || info.Expires.IsZero() {
+		return state.LockInfo{}, errors.New("it names no id or no expiry")
+	}
+	return info, nil
+}
+
+func (b *Backend) writeInfo(info state.LockInfo) error {
+	data, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode lock: %w", err)
+	}
+	return durable.Replace(b.infoPath(), append(data, '\n'), 0o600, b.prefixed("lock:"))
+}
+
+func (b *Backend) writeState(s state.State) error {
+	data, err := state.Encode(s)
+	if err != nil {
+		return err
+	}
+	return durable.Replace(b.path, data, 0o600, b.prefixed("state:"))
+}
+
+func (b *Backend) prefixed(prefix string) durable.Tracer {
+	if b.options.Trace == nil {
+		return nil
+	}
+	return func(boundary string) { b.options.Trace(prefix + boundary) }
+}
