@@ -311,7 +311,7 @@ func TestRefused(t *testing.T) {
 				q.Serials["apiserver"] = "01"
 			}
 			c.change(t, dir, &q)
-			before := snapshot(t, filepath.Join(dir, "etc"))
+			before, left := snapshot(t, filepath.Join(dir, "etc")), len(observe(t, dir).Unfinished)
 			_, err := renewer(t, dir).Run(t.Context(), q, func(string) {})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want it to say %q", err, c.want)
@@ -321,6 +321,9 @@ func TestRefused(t *testing.T) {
 			}
 			if diff := cmp.Diff(before, snapshot(t, filepath.Join(dir, "etc"))); diff != "" {
 				t.Errorf("a refused request changed files (-before +after)\n%s", diff)
+			}
+			if now := len(observe(t, dir).Unfinished); now != left {
+				t.Errorf("a refused request left an intent")
 			}
 		})
 	}
