@@ -70,23 +70,38 @@ func kubeadm(args []string) int {
 		fmt.Fprintln(os.Stderr, "error: disk on fire")
 		return 1
 	}
+	if misbehave("signs-by-another-ca") {
+		exchange(root, "pki/ca.crt", "pki/ca.key")
+	}
 	if err := fixture.Renew(root, name, now, validity); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return 1
 	}
 	fmt.Println("certificate renewed")
+	if misbehave("loses-names") {
+		exchange(root, "pki/apiserver.key", "pki/apiserver.crt")
+	}
 	if misbehave("mixes-keys") {
-		other := fixture.Options{Now: now}
-		tree, err := fixture.NewKubeadmTree(filepath.Join(root, "other"), other)
-		if err != nil {
-			return 1
-		}
-		key, err := os.ReadFile(filepath.Join(tree.Dir, "etc/kubernetes/pki/apiserver.key"))
-		if err != nil || os.WriteFile(filepath.Join(root, "etc/kubernetes/pki/apiserver.key"), key, 0o600) != nil {
-			return 1
-		}
+		exchange(root, "pki/apiserver.key")
 	}
 	return 0
+}
+
+// exchange puts files of another cluster's node below root. One that has another name also gets its names wrong.
+func exchange(root string, names ...string) {
+	other, err := fixture.NewKubeadmTree(filepath.Join(root, "other"), fixture.Options{Name: "other"})
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(filepath.Join(other.Dir, "etc/kubernetes", name))
+		if err != nil {
+			panic(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "etc/kubernetes", name), text, 0o600); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // node is a control plane whose certificates end in ten days.
@@ -276,6 +291,8 @@ func TestRefused(t *testing.T) {
 		{"kubeadm finds it missing", fixture.Options{}, cluster("misses"), "renewed nothing"},
 		{"kubeadm fails", fixture.Options{}, cluster("dies"), "disk on fire"},
 		{"kubeadm shortens", fixture.Options{}, cluster("shortens"), "not later than the old one"},
+		{"kubeadm signs by another CA", fixture.Options{}, cluster("signs-by-another-ca"), "does not chain to the CA ca"},
+		{"kubeadm loses names", fixture.Options{}, cluster("loses-names"), "its DNS names were [localhost cp1]"},
 		{"kubeadm mixes keys up", fixture.Options{}, cluster("mixes-keys"), "does not belong to the certificate"},
 		{"a linked target", fixture.Options{}, func(t *testing.T, dir string, _ *protocol.RenewRequest) {
 			p := filepath.Join(dir, "etc/kubernetes/pki/apiserver.key")
