@@ -68,7 +68,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	}
 	overrides, unknown := overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
-	p.Warnings = append(p.Warnings, overrides...)
+	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)
 	p.Warnings = append(p.Warnings, scope.overruled(guarded.placed)...)
