@@ -96,6 +96,9 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 			return fail(err)
 		}
 	}
+	if request.Overrides, err = overrides(cmd); err != nil {
+		return fail(err)
+	}
 	remembered, err := readState(ctx, w)
 	if err != nil {
 		return fail(err)
