@@ -21,6 +21,7 @@ type ObserveRequest struct {
 
 // RenewRequest asks to renew certificates of the kubeadm layout.
 type RenewRequest struct {
+	Run Run `json:"run"`
 	// Step is the id of the step, for the intent record and the archive's name.
 	Step string `json:"step"`
 	// Names are kubeadm's names: "apiserver", "admin.conf". Never CAs.
@@ -41,6 +42,7 @@ type RenewResult struct {
 
 // MendRequest asks to finish or undo what an interrupted renewal left.
 type MendRequest struct {
+	Run    Run    `json:"run"`
 	Step   string `json:"step"`
 	Intent string `json:"intent"` // facts.Unfinished.ID
 }
@@ -53,6 +55,7 @@ type MendResult struct {
 
 // RestartRequest asks to replace the container of a static pod.
 type RestartRequest struct {
+	Run       Run    `json:"run"`
 	Step      string `json:"step"`
 	Component string `json:"component"` // "kube-scheduler"
 	// ContainerID is the container that must go; if another runs by now the helper does nothing and says so.
