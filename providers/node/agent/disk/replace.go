@@ -91,22 +91,3 @@ func Bytes(data []byte) func(io.Writer) error {
 		return err
 	}
 }
-
-// Lock takes the lock file name in this directory, without waiting. The lock ends with the returned function or with the
-// process, whatever comes first.
-func (d *Dir) Lock(name string) (unlock func(), err error) {
-	p := path.Join(d.path, name)
-	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p, bare(err))
-	}
-	if err := lockFile(f); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s is held by another process: %w", p, err)
-	}
-	return func() {
-		// Closing would not do: a process being started holds a copy of the descriptor until it runs its program.
-		_ = unlockFile(f)
-		f.Close()
-	}, nil
-}
