@@ -91,3 +91,19 @@ func Bytes(data []byte) func(io.Writer) error {
 		return err
 	}
 }
+
+// Sweep removes what interrupted writes of the file name left in this directory. Nobody else may be writing it.
+func (d *Dir) Sweep(name string) error {
+	entries, err := d.List()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if Leftover(e.Name, name) {
+			if err := d.Remove(e.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

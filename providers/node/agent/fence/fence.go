@@ -224,6 +224,9 @@ func (f *Fence) change(decide func(*record) (changed bool, err error)) error {
 	if err != nil {
 		return err
 	}
+	if err := base.Sweep(recordFile); err != nil {
+		return err
+	}
 	return base.WriteFile(recordFile, 0o600, text)
 }
 

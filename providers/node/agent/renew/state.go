@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/store"
 )
 
@@ -81,7 +82,7 @@ func (s *state) sweep() error {
 			return err
 		}
 	}
-	return nil
+	return s.sweepMarks()
 }
 
 func (s *state) recorded(id string) bool {
@@ -93,13 +94,13 @@ func (s *state) recorded(id string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// clear removes an intent: the record first, durably, so that no crash leaves a record without its files.
+// clear removes an intent: the record first, durably, so that no crash leaves a record without its files; its mark last.
 func (s *state) clear(id string) error {
 	dir, err := s.intents.Sub(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return marks.Clear(s.base, intentMark(id))
+	case err != nil:
 		return err
 	}
 	if err := dir.Remove(intentFile); err != nil {
@@ -108,7 +109,10 @@ func (s *state) clear(id string) error {
 	if err := dir.Sync(); err != nil {
 		return err
 	}
-	return s.intents.RemoveAll(id)
+	if err := s.intents.RemoveAll(id); err != nil {
+		return err
+	}
+	return marks.Clear(s.base, intentMark(id))
 }
 
 // identifier names an intent, its staging tree and its archive after the step and the time.
