@@ -1,7 +1,6 @@
 package main
 
 import (
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
 
@@ -47,4 +46,3 @@ func (l loaded) printJSON(env environment) error {
 	}
 	return nil
 }
-
