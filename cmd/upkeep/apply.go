@@ -46,7 +46,7 @@ func applyCommand(env environment) *cli.Command {
 				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
 			}
 			if !cmd.Bool("json") {
-				run := report.Run{}
+				run := report.Run{Applying: true}
 				if !saved {
 					run.Took = took(env, plan, began)
 				}
@@ -149,7 +149,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err != nil {
 		return err
 	}
-	view := newRunView(env, plan, cmd.Bool("json"), styleOf(env, cmd))
+	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
 	executor.Events = view.show
 	runContext, stop := withSignals(lock.Context(), env, executor)

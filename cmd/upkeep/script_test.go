@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -65,7 +66,10 @@ var started = time.Now()
 //	order NODE [WORD...]         see fakecluster.Order
 //	interrupt NODE COMMAND...    runs a command until NODE holds what it was ordered to hold, interrupts it, takes the
 //	                             order back, and wants exit code 130
+//	held NODE                    waits until NODE holds what it was ordered to hold
 //	sed OLD NEW FILE             replaces text in a file
+//	json-lines FILE              wants one JSON object on each line
+//	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
@@ -79,7 +83,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "another-cluster": anotherCluster,
-			"order": order, "interrupt": interrupt, "sed": sed,
+			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
+			"damage-journal": damageJournal, "journal-kept": journalKept,
 		},
 	})
 }
@@ -174,6 +179,46 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	err = command.Wait()
 	ts.Check(held)
 	expectExit(ts, err, exitInterrupted)
+}
+
+func held(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Held(args[0], 30*time.Second))
+}
+
+func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
+	for _, line := range lines {
+		var event struct{ Type string }
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Type == "" {
+			ts.Fatalf("%q is no event: %v", line, err)
+		}
+	}
+}
+
+// theJournal returns the one journal of the script's state directory, which is neither the world nor the state.
+func theJournal(ts *testscript.TestScript) string {
+	paths, err := filepath.Glob(filepath.Join(ts.Getenv("WORK"), "journal", "*"))
+	ts.Check(err)
+	if len(paths) != 1 {
+		ts.Fatalf("there are %d journals: %v", len(paths), paths)
+	}
+	return paths[0]
+}
+
+func damageJournal(ts *testscript.TestScript, _ bool, _ []string) {
+	data, err := os.ReadFile(theJournal(ts))
+	ts.Check(err)
+	data[len(data)/2] ^= 0xff
+	ts.Check(os.WriteFile(theJournal(ts), data, 0o600))
+	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), "damaged-journal"), data, 0o600))
+}
+
+func journalKept(ts *testscript.TestScript, _ bool, _ []string) {
+	data, err := os.ReadFile(theJournal(ts))
+	ts.Check(err)
+	if string(data) != ts.ReadFile("damaged-journal") {
+		ts.Fatalf("the damaged journal was changed")
+	}
 }
 
 func sed(ts *testscript.TestScript, _ bool, args []string) {
