@@ -47,7 +47,7 @@ func applyCommand(env environment) *cli.Command {
 				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
 			}
 			if !cmd.Bool("json") {
-				run := report.Run{}
+				run := report.Run{Applying: true}
 				if !saved {
 					run.Took = took(env, plan, began)
 				}
@@ -165,7 +165,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
-	view := newRunView(env, plan, cmd.Bool("json"), styleOf(env, cmd))
+	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
 	executor.Events = view.show
 	executor.Fence = func(ctx context.Context) error {

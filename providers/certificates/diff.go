@@ -154,14 +154,14 @@ func (r *review) reviewOperatorKubeconfig() {
 	}
 	object := providers.Object{Address: r.address, Name: "cluster.kubeconfig", Path: f.Path, Status: "ok", Expires: leaf.NotAfter, Authority: f.Authority}
 	if left := leaf.NotAfter.Sub(r.in.Now); left <= r.before {
-		severity := providers.SeverityWarning
+		severity, summary := providers.SeverityWarning, "its client certificate has "+r.left(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\" ("+f.Path+")"
 		if left <= 0 {
-			severity = providers.SeverityError
+			severity, summary = providers.SeverityError, "its client certificate expired "+span(-left)+" ago ("+f.Path+")"
 		}
 		object.Status = "due"
 		r.add(providers.Finding{
 			ID: "CERT_OPERATOR_KUBECONFIG", Severity: severity, Object: "cluster.kubeconfig",
-			Summary: "the client certificate in " + f.Path + " " + ends(leaf.NotAfter, r.in.Now),
+			Summary: summary,
 			Hint:    "upkeep does not change the file that it reads the cluster with: copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
 		})
 	}
