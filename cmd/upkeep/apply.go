@@ -145,6 +145,9 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
 
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+		return err
+	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
 	if err != nil {
 		return err
