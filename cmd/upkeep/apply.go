@@ -156,6 +156,9 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+		return err
+	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
 	if err != nil {
 		return err

@@ -48,6 +48,7 @@ func planCommand(env environment) *cli.Command {
 		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for apply"},
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, 2: there are steps"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
+		runbookFlag(),
 		jsonFlag(),
 	}
 	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags()} {
@@ -61,7 +62,7 @@ func planCommand(env environment) *cli.Command {
 				return err
 			}
 			began := env.now()
-			plan, _, err := makePlan(ctx, env, cmd)
+			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {
 				return err
 			}
@@ -70,7 +71,12 @@ func planCommand(env environment) *cli.Command {
 					return err
 				}
 			}
-			if err := showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")}); err != nil {
+			if cmd.Bool("as-runbook") {
+				err = showRunbook(env, cmd, plan, w.types)
+			} else {
+				err = showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
+			}
+			if err != nil {
 				return err
 			}
 			if cmd.Bool("detailed-exitcode") && len(plan.Steps) > 0 {
