@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +20,6 @@ import (
 	"upkeep/providers/certificates"
 	"upkeep/providers/facts"
 )
-
-var updateDoctor = flag.Bool("update-doctor", false, "write the golden files of doctor anew")
 
 var doctorNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
@@ -211,14 +208,14 @@ func TestDoctorReport(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join("testdata", "doctor-"+test.name+".txt")
-			if *updateDoctor {
+			if *update {
 				if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
 			want, err := os.ReadFile(path)
 			if err != nil {
-				t.Fatalf("%v; write it with go test -update-doctor", err)
+				t.Fatalf("%v; write it with go test -update", err)
 			}
 			if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(out.String(), "\n")); d != "" {
 				t.Errorf("%s (-want +got):\n%s", path, d)
