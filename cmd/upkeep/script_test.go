@@ -68,6 +68,7 @@ var started = time.Now()
 //	                             order back, and wants exit code 130
 //	held NODE                    waits until NODE holds what it was ordered to hold
 //	sed OLD NEW FILE             replaces text in a file
+//	digest PLANFILE              sets DIGEST to the plan's digest
 //	json-lines FILE              wants one JSON object on each line
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
@@ -84,7 +85,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
-			"damage-journal": damageJournal, "journal-kept": journalKept,
+			"digest": digest, "damage-journal": damageJournal, "journal-kept": journalKept,
 		},
 	})
 }
@@ -183,6 +184,12 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 
 func held(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(clusterOf(ts).Held(args[0], 30*time.Second))
+}
+
+func digest(ts *testscript.TestScript, _ bool, args []string) {
+	var plan struct{ Digest string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &plan))
+	ts.Setenv("DIGEST", plan.Digest)
 }
 
 func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
