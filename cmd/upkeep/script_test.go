@@ -204,7 +204,7 @@ func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
 
 // theJournal returns the one journal of the script's state directory, which is neither the world nor the state.
 func theJournal(ts *testscript.TestScript) string {
-	paths, err := filepath.Glob(filepath.Join(ts.Getenv("WORK"), "journal", "*"))
+	paths, err := filepath.Glob(filepath.Join(ts.Getenv("WORK"), "journal", "*.jsonl"))
 	ts.Check(err)
 	if len(paths) != 1 {
 		ts.Fatalf("there are %d journals: %v", len(paths), paths)
