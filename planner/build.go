@@ -29,6 +29,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	sizes, err := fleetSizes(r)
+	if err != nil {
+		return Plan{}, err
+	}
+	all.Findings = append(slices.Clip(sizes), all.Findings...)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
 		return Plan{}, err
@@ -62,7 +67,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Findings:      all.Findings,
 		Steps:         steps,
 		Objects:       all.Objects,
-		Remaining:     after.Findings,
+		Remaining:     append(slices.Clip(sizes), after.Findings...), // steps change no fleet
 		Refusals:      guarded.refusals,
 	}
 	p.Warnings = append(p.Warnings, all.Warnings...)
