@@ -34,13 +34,13 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h agen
 	flags.SetOutput(io.Discard)
 	nonce := flags.String("nonce", "", "the session's nonce: 32 hexadecimal digits")
 	tunnel := flags.String("tunnel", "", "serve a raw tunnel to this service of the node")
-	version := flags.Bool("version", false, "print the version and end")
+	printVersion := flags.Bool("version", false, "print the version and end")
 	switch err := flags.Parse(args); {
 	case err != nil:
 		return err
 	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case *version:
+	case *printVersion:
 		_, err := fmt.Fprintln(out, "upkeep-node", h.Version, runtime.GOOS+"/"+runtime.GOARCH)
 		return err
 	case *nonce == "":
@@ -52,8 +52,14 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h agen
 	}
 }
 
-// buildVersion is the version that the Go toolchain recorded: the module's version, or the commit.
+// version is set by the linker in a release build.
+var version string
+
+// buildVersion is the release's version, else what the Go toolchain recorded: the module's version, or the commit.
 func buildVersion() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -47,7 +47,7 @@ func applyCommand(env environment) *cli.Command {
 				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
 			}
 			if !cmd.Bool("json") {
-				run := report.Run{}
+				run := report.Run{Applying: true}
 				if !saved {
 					run.Took = took(env, plan, began)
 				}
@@ -114,11 +114,7 @@ func approve(env environment, cmd *cli.Command) error {
 		return errors.New("nobody can be asked (-input=false or -json); save the plan with `upkeep plan -out=FILE` and apply that, or give -auto-approve")
 	}
 	fmt.Fprint(env.stdout, "\nDo you want to perform these steps?\n  upkeep will run them in this order and prove each one.\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ")
-	if err := readYes(env); err != nil {
-		return err
-	}
-	fmt.Fprintln(env.stdout)
-	return nil
+	return readYes(env)
 }
 
 // readYes reads one answer; anything but the word yes is an error.
@@ -156,6 +152,9 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+		return err
+	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
 	if err != nil {
 		return err
@@ -165,7 +164,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
-	view := newRunView(env, plan, cmd.Bool("json"), styleOf(env, cmd))
+	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
 	executor.Events = view.show
 	executor.Fence = func(ctx context.Context) error {

@@ -38,6 +38,8 @@ type RenewRequest struct {
 type RenewResult struct {
 	Archive string            `json:"archive"` // path of the PKI archive on the node
 	Serials map[string]string `json:"serials"` // new serials by name
+
+	Performed Performed `json:"performed,omitzero"`
 }
 
 // MendRequest asks to finish or undo what an interrupted renewal left.
@@ -51,6 +53,8 @@ type MendRequest struct {
 type MendResult struct {
 	Installed []string `json:"installed,omitempty"`
 	Discarded []string `json:"discarded,omitempty"`
+
+	Performed Performed `json:"performed,omitzero"`
 }
 
 // RestartRequest asks to replace the container of a static pod.
@@ -67,6 +71,8 @@ type RestartRequest struct {
 // RestartResult names the new container.
 type RestartResult struct {
 	ContainerID string `json:"container_id"`
+
+	Performed Performed `json:"performed,omitzero"`
 }
 
 // Progress is one line of progress.
