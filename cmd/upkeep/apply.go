@@ -55,6 +55,9 @@ func applyCommand(env environment) *cli.Command {
 					return err
 				}
 			}
+			if plan.Request.Recorded && len(plan.Steps) > 0 {
+				return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
+			}
 			if len(plan.Refusals) > 0 {
 				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 			}
@@ -114,11 +117,7 @@ func approve(env environment, cmd *cli.Command) error {
 		return errors.New("nobody can be asked (-input=false or -json); save the plan with `upkeep plan -out=FILE` and apply that, or give -auto-approve")
 	}
 	fmt.Fprint(env.stdout, "\nDo you want to perform these steps?\n  upkeep will run them in this order and prove each one.\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ")
-	if err := readYes(env); err != nil {
-		return err
-	}
-	fmt.Fprintln(env.stdout)
-	return nil
+	return readYes(env)
 }
 
 // readYes reads one answer; anything but the word yes is an error.

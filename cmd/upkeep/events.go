@@ -43,6 +43,7 @@ func (v *runText) line(format string, args ...any) {
 func (v *runText) show(event apply.Event) {
 	switch e := event.(type) {
 	case apply.RunStarted:
+		v.line("")
 		if e.Resumed {
 			v.line("This plan was started before; going on with it.")
 			for _, id := range e.UnderWay {

@@ -173,7 +173,7 @@ func (p *page) finding(r row, cells []string, widths []int) {
 	switch room := p.width() - column - 2; {
 	case r.first.Summary == "":
 		p.line(prefix)
-	case room >= length(r.first.Summary), room >= 40:
+	case room >= length(r.first.Summary), room >= 40 && len(wrap(r.first.Summary, room)) == 2:
 		for i, line := range wrap(r.first.Summary, room) {
 			if i == 0 {
 				p.line(prefix, "  ", line)
