@@ -132,7 +132,7 @@ func (u *Units) underWay(operations *disk.Dir, key, id string) (*disk.Dir, error
 
 // awaitBegin waits until a unit that was started says that it begins. One that does not is barred from beginning late.
 func (u *Units) awaitBegin(dir *disk.Dir, id string) error {
-	for deadline := time.Now().Add(startLimit); ; time.Sleep(poll) {
+	for deadline := time.Now().Add(u.startLimit()); ; time.Sleep(poll) {
 		if _, there, err := lookup[begun](dir, begunFile); err != nil || there {
 			return err
 		}
@@ -148,7 +148,7 @@ func (u *Units) awaitBegin(dir *disk.Dir, id string) error {
 				return err
 			}
 			return write(dir, resultFile, result{Ended: u.now(), Outcome: facts.OutcomeFailed, Error: fmt.Sprintf(
-				"%s was started and did nothing in %s; nothing was changed: see `journalctl -u upkeep-%s` on the node", b.By, startLimit, id)})
+				"%s was started and did nothing in %s; nothing was changed: see `journalctl -u upkeep-%s` on the node", b.By, u.startLimit(), id)})
 		})
 		if err != nil || !busy {
 			return err

@@ -51,7 +51,7 @@ const (
 const (
 	// keep is how many requests are kept after they ended.
 	keep = 50
-	// startLimit bounds the time from starting a unit to its first word; systemd and a slow disk need a second or two.
+	// startLimit is the default of Units.StartLimit.
 	startLimit = 20 * time.Second
 	// lockPatience bounds the wait for another session that is starting a unit.
 	lockPatience = 2 * startLimit
@@ -84,6 +84,9 @@ type Units struct {
 	Start Starter
 	// Who is who is on the other side of the session.
 	Who string
+	// StartLimit bounds the time from starting a unit to its first word; 0 is 20 s: systemd on a busy machine with a slow
+	// disk may need seconds.
+	StartLimit time.Duration
 	// At is called with the name of each instant at which a crash would leave something different behind. Nil outside
 	// tests: they end the process there.
 	At func(instant string)
@@ -93,6 +96,13 @@ func (u *Units) at(instant string) {
 	if u.At != nil {
 		u.At(instant)
 	}
+}
+
+func (u *Units) startLimit() time.Duration {
+	if u.StartLimit > 0 {
+		return u.StartLimit
+	}
+	return startLimit
 }
 
 func (u *Units) now() time.Time { return u.Fence.Clock.Now().UTC() }
