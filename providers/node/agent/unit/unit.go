@@ -18,6 +18,7 @@
 //	  progress                what it says meanwhile, a line at a time
 //	  result.json             what became of it
 //	  journalled              that it is in the node's journal
+//	journal.lock              held while the node's journal is written
 //	changing                  the lock of the one unit that changes something now
 package unit
 
@@ -25,6 +26,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"upkeep/providers/facts"
@@ -46,6 +48,7 @@ const (
 	progressFile  = "progress"
 	resultFile    = "result.json"
 	journalled    = "journalled"
+	journalLock   = "journal.lock"
 )
 
 const (
@@ -137,13 +140,12 @@ func (u *Units) bury(dir *disk.Dir, b begun) (result, error) {
 	return r, write(dir, resultFile, r)
 }
 
-// remember puts a request that has a result into the node's journal, once. The caller holds the lock of starting units or
-// the request's own performer's, and nobody else writes the journal: change is the lock that keeps them apart.
+// remember puts a request that has a result into the node's journal, once.
 func (u *Units) remember(base, dir *disk.Dir, q request, b begun, r result) error {
 	if _, err := dir.Stat(journalled); err == nil {
 		return nil
 	}
-	unlock, err := store.Wait(base, "journal.lock", lockPatience)
+	unlock, err := store.Wait(base, journalLock, lockPatience)
 	if err != nil {
 		return err
 	}
@@ -155,8 +157,14 @@ func (u *Units) remember(base, dir *disk.Dir, q request, b begun, r result) erro
 		Plan: q.Run.Plan, Step: q.Run.Step, Lineage: q.Run.Lineage, Generation: q.Run.Generation, Method: q.Method, Who: q.Who,
 		Began: b.At, Ended: r.Ended, Outcome: r.Outcome, Error: r.Error,
 	}
-	if err := history.Append(base, e); err != nil {
-		return err
+	// A crash may have come between the two files.
+	there := slices.ContainsFunc(history.Last(u.Disk).Entries, func(o facts.HistoryEntry) bool {
+		return o.Began.Equal(e.Began) && o.Method == e.Method && o.Step == e.Step && o.Outcome == e.Outcome
+	})
+	if !there {
+		if err := history.Append(base, e); err != nil {
+			return err
+		}
 	}
 	u.at("journalled")
 	return dir.WriteFile(journalled, 0o600, []byte("\n"))

@@ -206,13 +206,15 @@ func TestTheUnitGoesOnWithoutItsSession(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	time.AfterFunc(100*time.Millisecond, func() { s.let(s.wait()) })
+	var behind sync.WaitGroup
+	defer behind.Wait()
 	// The same run asks again; and so does a newer one, for which it is the same piece of work.
 	for _, generation := range []uint64{4, 5} {
 		if generation == 5 {
 			if err := os.Remove(s.wait()); err != nil {
 				t.Fatal(err)
 			}
-			go func() { _, _, _ = s.carry(context.Background(), order{Run: run(4), Step: "b", Wait: s.wait()}) }()
+			behind.Go(func() { _, _, _ = s.carry(t.Context(), order{Run: run(4), Step: "b", Wait: s.wait()}) })
 			s.until("another is under way", func() bool { return s.ran() == 2 })
 			time.AfterFunc(100*time.Millisecond, func() { s.let(s.wait()) })
 			o.Step = "b"
