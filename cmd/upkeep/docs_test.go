@@ -15,6 +15,7 @@ import (
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
+	clusterhealth "upkeep/providers/cluster"
 )
 
 const repository = "../.."
@@ -60,6 +61,7 @@ func TestFindingsAreDocumented(t *testing.T) {
 	for _, domain := range domains() {
 		docs = append(docs, domain.Findings...)
 	}
+	docs = append(docs, clusterhealth.Findings()...)
 	pages := map[string][]byte{}
 	var index bytes.Buffer
 	index.WriteString("<!-- Generated from the findings of the program; change them there, not here. -->\n\n# Findings\n\n" +

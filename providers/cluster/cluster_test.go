@@ -1,9 +1,6 @@
 package cluster_test
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,8 +12,6 @@ import (
 	"upkeep/providers/cluster"
 	"upkeep/providers/facts"
 )
-
-var update = flag.Bool("update", false, "write the pages of the findings anew")
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
@@ -82,25 +77,5 @@ func TestDiff(t *testing.T) {
 	}
 	if out := (cluster.Spec{Name: "this"}).Diff(providers.Input{World: worlds.ControlPlanes(3, now), Now: now.Add(1000 * day)}); len(out.Objects) != 5 {
 		t.Errorf("%d objects, want three nodes and two leases: %+v", len(out.Objects), out.Objects)
-	}
-}
-
-// TestFindingPages keeps docs/findings fresh.
-func TestFindingPages(t *testing.T) {
-	for _, doc := range cluster.Findings() {
-		path := filepath.Join("..", "..", "docs", "findings", doc.ID+".md")
-		want := "# " + doc.ID + "\n\n" + doc.Title + ".\n\n## What it means\n\n" + doc.Meaning + "\n\n## What to do\n\n" + doc.Remedy + "\n"
-		if *update {
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatalf("%v; run go test ./providers/cluster -update", err)
-		}
-		if d := cmp.Diff(want, string(got)); d != "" {
-			t.Errorf("%s is stale; run go test ./providers/cluster -update\n%s", path, d)
-		}
 	}
 }
