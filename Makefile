@@ -30,7 +30,7 @@ helpers: ## the helpers for nodes of every architecture
 
 test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
 	go test ./...
-	./scripts/fuzz.sh 2s
+	./scripts/fuzz.sh 2000x
 
 demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep

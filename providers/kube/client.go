@@ -1,8 +1,9 @@
 // Package kube talks to the Kubernetes API of the cluster: its identity, nodes, leader leases and kubeadm's own
 // configuration.
 //
-// It is the only adapter that links client-go. It decides nothing and, so far, changes nothing: what cannot be read comes
-// back as an Unknown with its reason. Credentials stay inside; no fact holds them.
+// It is the only adapter that links client-go. It decides nothing: what cannot be read comes back as an Unknown with its
+// reason. The one thing that it changes is upkeep's own Lease, by which one run at a time works on a cluster. Credentials
+// stay inside; no fact holds them.
 package kube
 
 import (

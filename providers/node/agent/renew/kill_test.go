@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	fixture "upkeep/fixtures/pki"
+	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/protocol"
 )
@@ -114,6 +116,7 @@ func die(t *testing.T, dir string, q protocol.RenewRequest, at int) (where strin
 func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string]string, where string) {
 	t.Helper()
 	crashed := observe(t, dir, q.Kubeconfigs...)
+	marked(t, dir, where)
 	mixed := false
 	for _, f := range crashed.Files {
 		mixed = mixed || f.Key == "mismatch"
@@ -156,12 +159,41 @@ func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string
 	if _, err := renewer(t, dir).Run(t.Context(), request(t, dir, "apiserver-etcd-client"), func(string) {}); err != nil {
 		t.Errorf("at %s: the next renewal: %v", where, err)
 	}
-	for _, pattern := range []string{renew.Dir + "/stage/*", renew.Dir + "/intents/*", renew.Dir + "/archive/.*", "etc/kubernetes/.*.upkeep-*", "etc/kubernetes/pki/.*", "etc/kubernetes/pki/etcd/.*", "root/.kube/.*"} {
+	for _, pattern := range []string{renew.Dir + "/stage/*", renew.Dir + "/intents/*", renew.Dir + "/marks/*", renew.Dir + "/marks/.*", renew.Dir + "/archive/.*", "etc/kubernetes/.*.upkeep-*", "etc/kubernetes/pki/.*", "etc/kubernetes/pki/etcd/.*", "root/.kube/.*"} {
 		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); len(left) > 0 {
 			t.Errorf("at %s: left behind: %v", where, left)
 		}
 	}
 	if _, err := tls.LoadX509KeyPair(filepath.Join(dir, "etc/kubernetes/pki/apiserver.crt"), filepath.Join(dir, "etc/kubernetes/pki/apiserver.key")); err != nil {
 		t.Errorf("at %s: %v", where, err)
+	}
+}
+
+// marked checks that whatever a crash left of a renewal's own things has its mark.
+func marked(t *testing.T, dir, where string) {
+	t.Helper()
+	d, err := disk.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	ids := map[string]bool{}
+	found := marks.Found(d)
+	if found.Unknown != "" {
+		t.Errorf("at %s: marks: %s", where, found.Unknown)
+	}
+	for _, m := range found.Found {
+		ids[m.ID] = true
+		if m.Unknown != "" || m.Undo == "" || m.What == "" || m.Made.IsZero() {
+			t.Errorf("at %s: mark %+v", where, m)
+		}
+	}
+	for kind, pattern := range map[string]string{"stage": "/stage/*", "intent": "/intents/*"} {
+		left, _ := filepath.Glob(filepath.Join(dir, renew.Dir+pattern))
+		for _, p := range left {
+			if id := kind + ":" + filepath.Base(p); !ids[id] {
+				t.Errorf("at %s: %s was left without a mark: %v", where, p, ids)
+			}
+		}
 	}
 }
