@@ -55,44 +55,43 @@ func (s *suite) besideKubeadm(t *testing.T) {
 		frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(request))), request...)
 		s.put(t, node, dir+"/"+name, "600", frame)
 	}
-	// The helper ends when its input does, and its input ends when it has answered: an answer is thousands of bytes.
-	s.put(t, node, dir+"/measure", "755", []byte(fmt.Sprintf(`#!/bin/bash
-cd %s || exit 1
+	// In turn, so that whatever else the machine does weighs on all of them alike. The helper ends when its input does, and its input ends
+	// when it has answered: an answer is thousands of bytes.
+	used := means(t, s.ssh(t, node, fmt.Sprintf(`cd %s || exit 1
 TIMEFORMAT='%%U %%S'
-case $1 in
-kubeadm) for i in $(seq %d); do { time kubeadm certs check-expiration >/dev/null 2>&1; } 2>&1; done ;;
-*)
-	for i in $(seq %[2]d); do
+for i in $(seq %d); do
+	echo kubeadm
+	{ time kubeadm certs check-expiration >/dev/null 2>&1; } 2>&1
+	for question in certificates all; do
+		echo $question
 		: > answer
-		{ cat "$1"; for j in $(seq 500); do if [ "$(stat -c %%s answer)" -gt 2000 ]; then break; fi; sleep 0.02; done; } |
+		{ cat $question; for j in $(seq 500); do if [ "$(stat -c %%s answer)" -gt 2000 ]; then break; fi; sleep 0.02; done; } |
 			{ time ./helper -nonce 00112233445566778899aabbccddeeff >answer; } 2>&1
 		grep -q not_after answer || exit 1
 	done
-	;;
-esac
-`, dir, measured)))
-	kubeadm := seconds(t, s.ssh(t, node, dir+"/measure kubeadm"))
-	t.Logf("figure: kubeadm certs check-expiration uses %s CPU (mean of %d)", kubeadm.Round(100*time.Microsecond), measured)
+done`, dir, measured)))
+	t.Logf("figure: kubeadm certs check-expiration uses %s CPU (means of %d)", used["kubeadm"].Round(100*time.Microsecond), measured)
 	for _, what := range []string{"certificates", "all"} {
-		ours := seconds(t, s.ssh(t, node, dir+"/measure "+what))
-		t.Logf("figure: the helper, asked on the node for %s, uses %s CPU: a %.1fth of kubeadm", what, ours.Round(100*time.Microsecond), kubeadm.Seconds()/ours.Seconds())
+		t.Logf("figure: the helper, asked on the node for %s, uses %s CPU: kubeadm %.1f times as much", what, used[what].Round(100*time.Microsecond), used["kubeadm"].Seconds()/used[what].Seconds())
 	}
 }
 
-// seconds reads lines of "USER SYSTEM" in seconds and returns the mean of their sums.
-func seconds(t *testing.T, text string) time.Duration {
+// means reads triples of a name and two numbers of seconds and returns the mean of the numbers' sum for each name.
+func means(t *testing.T, text string) map[string]time.Duration {
 	t.Helper()
-	var total float64
+	out := map[string]time.Duration{}
 	fields := strings.Fields(text)
-	if len(fields) != 2*measured {
-		t.Fatalf("expected %d lines of two numbers:\n%s", measured, text)
+	if len(fields) != 3*3*measured {
+		t.Fatalf("expected %d names with two numbers each:\n%s", 3*measured, text)
 	}
-	for _, field := range fields {
-		value, err := strconv.ParseFloat(field, 64)
-		if err != nil {
-			t.Fatal(err)
+	for i := 0; i < len(fields); i += 3 {
+		for _, field := range fields[i+1 : i+3] {
+			value, err := strconv.ParseFloat(field, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[fields[i]] += time.Duration(value / measured * float64(time.Second))
 		}
-		total += value
 	}
-	return time.Duration(total / measured * float64(time.Second))
+	return out
 }
