@@ -138,25 +138,27 @@ func (r *review) readPolicy() {
 
 func (r *review) reviewEtcd() {
 	for _, t := range etcdTroubles(r.in.World.Etcd) {
-		if r.onUnknownNode(t.member) {
-			t.unknown, t.what = true, "member "+t.member+" cannot be asked: nothing is known of its node"
+		address := r.address
+		if node := r.unknownNode(t.member); node != "" {
+			address, t.unknown, t.what = address.On(node), true, "member "+t.member+" cannot be asked: nothing is known of its node"
 		}
 		r.add(providers.Finding{
-			ID: "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
+			Address: address,
+			ID:      "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
 			Hint: "upkeep touches no control plane while etcd is not whole",
 		})
 	}
 }
 
-// onUnknownNode reports whether a member runs on a node that did not answer.
-func (r *review) onUnknownNode(member string) bool {
+// unknownNode returns the node of a member that did not answer because its node did not; empty where that is not so.
+func (r *review) unknownNode(member string) string {
 	for i := range r.in.World.Etcd.Members {
 		m := &r.in.World.Etcd.Members[i]
 		if n := r.in.World.Nodes[m.Node]; m.Name == member && m.Unknown != "" && n != nil && n.Unknown != "" {
-			return true
+			return m.Node
 		}
 	}
-	return false
+	return ""
 }
 
 // reviewOperatorKubeconfig looks at cluster.kubeconfig, with which upkeep itself talks to the cluster.
