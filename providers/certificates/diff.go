@@ -25,9 +25,10 @@ type review struct {
 	before time.Duration
 	// reference is the first control plane whose authorities are known; the others are compared with it.
 	reference *facts.Node
-	at        string // the block's place
-	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
-	afterEnd  string // what renewed certificates' not_after will be, in words
+	nodes     []config.Node // of the selection
+	at        string        // the block's place
+	beforeWhy string        // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	afterEnd  string        // what renewed certificates' not_after will be, in words
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
@@ -187,6 +188,7 @@ func (r *review) reviewOperatorKubeconfig() {
 // findReference picks the control plane whose authorities the others must have: one whose CA is the one that the
 // operator's kubeconfig trusts, else the first that is known.
 func (r *review) findReference(nodes []config.Node) {
+	r.nodes = nodes
 	for _, n := range nodes {
 		observed := r.in.World.Nodes[n.Name]
 		if observed == nil || observed.Unknown != "" {
