@@ -31,7 +31,7 @@ helpers: ## the helpers for nodes of every architecture
 
 test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
 	go test ./...
-	./scripts/fuzz.sh 2s
+	./scripts/fuzz.sh 2000x
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'TestWorlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
@@ -41,7 +41,7 @@ demo: ## the main job on a recorded three-control-plane world
 	./fixtures/demo/demo.sh $(BIN)/upkeep
 
 acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v ./...
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 35m -v ./...
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...

@@ -29,6 +29,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	sizes, err := fleetSizes(r)
+	if err != nil {
+		return Plan{}, err
+	}
+	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
 		return Plan{}, err
@@ -37,7 +42,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	guarded, err := known.placeGuards(in, due)
+	wrong, notThis := rightCluster(r, in, scope.asks(resources, in.Inventory))
+	guarded, err := known.placeGuards(in, due, r.Overrides)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -59,12 +65,15 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		FormatVersion: FormatVersion,
 		CreatedAt:     r.Now,
 		Request:       r,
-		Findings:      all.Findings,
+		Findings:      joined(wrong, all.Findings),
 		Steps:         steps,
 		Objects:       all.Objects,
-		Remaining:     after.Findings,
-		Refusals:      guarded.refusals,
+		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends a wrong cluster or changes a fleet
+		Refusals:      append(notThis, guarded.refusals...),
 	}
+	overrides, unknown := overriding(r, in, guarded.lifted)
+	p.Refusals = append(p.Refusals, unknown...)
+	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)
 	p.Warnings = append(p.Warnings, scope.overruled(guarded.placed)...)
@@ -79,6 +88,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		return Plan{}, err
 	}
 	return p, nil
+}
+
+// joined returns both lists as one that is never null in JSON.
+func joined(a, b []providers.Finding) []providers.Finding {
+	return append(append(make([]providers.Finding, 0, len(a)+len(b)), a...), b...)
 }
 
 // input is what the pure decisions of a request depend on.

@@ -15,6 +15,7 @@ type placement struct {
 	placed   []providers.Step // those of steps that are there as guards
 	refusals []string
 	warnings []string
+	lifted   []Override // those that something was held back without
 }
 
 // bracket is one guard with the steps it brings.
@@ -29,13 +30,13 @@ type bracket struct {
 // by every guarded step, those that end the guard wait for every guarded step. It knows no guard: who provides one is
 // registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan
 // has anyway, under the same id, serves as the guard's.
-func (d domains) placeGuards(in providers.Input, due []providers.Step) (placement, error) {
+func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides []Override) (placement, error) {
 	brackets, err := d.brackets(in, due)
 	if err != nil {
 		return placement{}, err
 	}
 	out := placement{}
-	out.refusals, out.warnings = d.unguarded(due, brackets)
+	out.refusals, out.warnings, out.lifted = d.unguarded(due, brackets, overrides)
 	out.steps, out.placed = arrange(due, brackets)
 	return out, nil
 }
@@ -105,8 +106,9 @@ func (d domains) needed(due []providers.Step, brackets []*bracket) []*bracket {
 	return out
 }
 
-// unguarded says which needed guards nobody provides, and which are done without.
-func (d domains) unguarded(due []providers.Step, brackets []*bracket) (refusals, warnings []string) {
+// unguarded says which needed guards nobody provides, and which are done without: by the configuration, or by an override
+// of this run. An override does not keep a guard away that is provided.
+func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides []Override) (refusals, warnings []string, lifted []Override) {
 	type need struct {
 		resource        providers.Address
 		guard, position string
@@ -122,6 +124,12 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket) (refusals,
 		seen[step.ID] = true
 		for _, guard := range step.Guards {
 			if step.GuardNone == "" && d.guards[guard] != nil {
+				continue
+			}
+			if o, ok := lifts(overrides, guard, step); ok && step.GuardNone == "" && slices.Contains(guardRules, guard) {
+				if !slices.Contains(lifted, o) {
+					lifted = append(lifted, o)
+				}
 				continue
 			}
 			n := need{step.Address.Resource(), guard, step.Position, step.GuardNone}
@@ -156,7 +164,7 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket) (refusals,
 			"%s of %s %s the guard %q, and nothing provides it; declare what does, or write guard_none = \"reason\" in the block of %s%s",
 			count(steps[n], "step"), n.resource, verb, n.guard, n.resource, place))
 	}
-	return refusals, warnings
+	return refusals, warnings, lifted
 }
 
 // arrange puts the steps of the brackets among the due steps: before the first step that needs them. The steps that end

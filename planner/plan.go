@@ -53,6 +53,9 @@ type Request struct {
 	Targets []providers.Address `json:"targets,omitempty"`
 	Exclude []providers.Address `json:"exclude,omitempty"`
 
+	// Overrides are the safety rules that this run is told to go without.
+	Overrides []Override `json:"overrides,omitempty"`
+
 	// Recorded: the facts came from a file, so the plan is never applyable.
 	Recorded bool `json:"recorded,omitempty"`
 	// Lineage and Serial identify the state that the memory came from.
@@ -63,11 +66,7 @@ type Request struct {
 }
 
 // Identity is which cluster this is. Empty parts are unknown.
-type Identity struct {
-	Authority     string `json:"authority,omitempty"`       // SHA-256 of the cluster's CA
-	KubeSystemUID string `json:"kube_system_uid,omitempty"` // uid of namespace kube-system
-	EtcdClusterID string `json:"etcd_cluster_id,omitempty"`
-}
+type Identity = facts.Identity
 
 // Identity returns the identity of the observed cluster.
 func (r Request) Identity() Identity {

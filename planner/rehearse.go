@@ -123,7 +123,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	stage := &stage{before: in, after: in}
 	stage.before.World, stage.after.World = in.World.Clone(), in.World.Clone()
 	out := Rehearsal{Digest: p.Digest, Faults: faults, Steps: []Rehearsed{}, Refusals: p.Refusals}
-	w := walk{ended: map[string]Ending{}, groups: map[string]string{}}
+	w := walk{steps: p.Steps, ended: map[string]Ending{}, groups: map[string]string{}}
 	for i, step := range p.Steps {
 		effect, err := known.effect(step)
 		if err != nil {
@@ -142,7 +142,8 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	out.Remaining = after.Findings
+	wrong, _ := rightCluster(p.Request, in, func(string) bool { return false })
+	out.Remaining = joined(wrong, after.Findings)
 	for _, step := range after.Steps {
 		out.Due = append(out.Due, step.ID)
 	}
@@ -151,28 +152,31 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 
 // walk remembers how the steps so far ended.
 type walk struct {
+	steps  []providers.Step
 	ended  map[string]Ending
 	groups map[string]string // serial groups that have ended, and by which step
 }
 
 // held says why a step cannot start; empty: it can.
 func (w walk) held(step providers.Step) string {
-	if by, ended := w.groups[step.SerialGroup]; ended && step.SerialGroup != "" && step.Ends == "" {
+	if step.Ends != "" {
+		for _, id := range Beginnings(w.steps, step) {
+			switch w.ended[id] {
+			case Proved, AlreadySo, Failed: // what ran and was not proved may have taken effect
+				return ""
+			}
+		}
+		return "the guard that it ends never began"
+	}
+	if by, ended := w.groups[step.SerialGroup]; ended && step.SerialGroup != "" {
 		return "its serial group ended with " + by
 	}
-	began := step.Ends == ""
 	for _, id := range step.After {
 		switch w.ended[id] {
 		case Proved, AlreadySo:
-			began = true
 		default:
-			if step.Ends == "" {
-				return "it waits for " + id
-			}
+			return "it waits for " + id
 		}
-	}
-	if !began {
-		return "the guard that it ends never began"
 	}
 	return ""
 }

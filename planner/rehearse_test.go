@@ -90,14 +90,14 @@ func TestRehearse(t *testing.T) {
 			},
 			remaining: 1, due: 2,
 		},
-		"a guard that never began is not ended": {
+		"a guard whose beginning ran is ended, proved or not": {
 			change: bracketed,
 			faults: []planner.Fault{{Step: "vault.main/copy-begin", Kind: planner.Lies}},
 			want: []string{
 				"vault.main/copy-begin failed: injected: lies; seen as: the vault did nothing",
 				"widget.w@cp1/set not started: it waits for vault.main/copy-begin", "widget.w@cp1/restart not started: it waits for widget.w@cp1/set",
 				"widget.w@cp2/set not started: it waits for vault.main/copy-begin", "widget.w@cp2/restart not started: it waits for widget.w@cp2/set",
-				"vault.main/copy-end not started: the guard that it ends never began",
+				"vault.main/copy-end proved",
 			},
 			remaining: 2, due: 4,
 		},

@@ -37,6 +37,9 @@ type Lock interface {
 	// Context ends when the lock is lost or released; context.Cause then says which: a *LostError, or ErrUnlocked. All
 	// work under the lock must use it.
 	Context() context.Context
+	// Check looks at the stored lock, now, and fails with *LostError unless it is still this one and has not expired. Work
+	// asks it just before it changes something: a process that was paused may wake before its context has noticed.
+	Check(ctx context.Context) error
 	// State returns the state as it was last read or written under this lock.
 	State() State
 	// Write stores proposed, which must be made from State(), and returns what was stored. The serial goes up by one if

@@ -49,6 +49,8 @@ type RunRecord struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 	// Outcome is "started", "complete", "partial", "nothing", "stale" or "interrupted".
 	Outcome string `json:"outcome"`
+	// Overrides are the safety rules that the run was told to go without: RULE[@NODE]=REASON.
+	Overrides []string `json:"overrides,omitempty"`
 	// Done counts steps that were run and proved, Skipped those whose work was already so, Refused those whose ground had
 	// moved or was unknown, Failed those that ran and were not proved, Blocked those that waited for one of these.
 	Done    int `json:"done"`
@@ -109,6 +111,7 @@ func Next(current, proposed State) (next State, changed bool, err error) {
 // Clone returns a state whose maps and slices can be changed without changing s.
 func (s State) Clone() State {
 	s.Memory.Durations = maps.Clone(s.Memory.Durations)
+	s.Memory.Overrides = slices.Clone(s.Memory.Overrides)
 	s.Runs = slices.Clone(s.Runs)
 	return s
 }

@@ -99,18 +99,22 @@ func interleaved(steps []providers.Step) (reasons []string) {
 	return reasons
 }
 
-// rightCluster compares the cluster that is there with the one that the plan was made for.
-func (e *Executor) rightCluster(ctx context.Context, plan planner.Plan) error {
+// rightCluster compares the cluster that is there with the one that the plan was made for and the one that the state
+// belongs to, and returns it.
+func (e *Executor) rightCluster(ctx context.Context, plan planner.Plan) (planner.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Limits.withDefaults().Look)
 	defer cancel()
 	found, err := e.Identify(ctx)
 	if err != nil {
-		return fmt.Errorf("plan %s was not begun: find out which cluster this is: %w", plan.ID, err)
+		return found, fmt.Errorf("plan %s was not begun: find out which cluster this is: %w", plan.ID, err)
 	}
 	if err := sameCluster(plan.Request.Identity(), found); err != nil {
-		return &RefusedError{Plan: plan.ID, Reasons: []string{err.Error()}, Stale: true}
+		return found, &RefusedError{Plan: plan.ID, Reasons: []string{err.Error()}, Stale: true}
 	}
-	return nil
+	if reasons := planner.NotRemembered(e.Remembered, found); len(reasons) > 0 {
+		return found, &RefusedError{Plan: plan.ID, Reasons: reasons}
+	}
+	return found, nil
 }
 
 func identityOf(input providers.Input) planner.Identity {

@@ -6,8 +6,9 @@
 // show the events.
 //
 // What it promises: no operation runs before its start is on stable storage; none runs unless its ground holds at that
-// moment; none whose end the journal knows runs again; a step that is not proved ends its serial group; and of one
-// serial group never two nodes are under way.
+// moment and the run still holds its locks; none whose end the journal knows runs again, but for a guard that has ended
+// and must begin anew; a step that is not proved ends its serial group; of one serial group never two nodes are under
+// way; and a guard that was begun is ended, whatever became of what it guards.
 package apply
 
 import (
@@ -38,12 +39,19 @@ type Executor struct {
 	// Identify says which cluster this is, now. Parts that cannot be told are empty.
 	Identify func(ctx context.Context) (planner.Identity, error)
 
+	// Fence says whether this run still holds its locks, now; an error ends the run before anything else is started. It is
+	// asked just before each act, since a process that was paused may wake before its context has noticed. Nil: no fence.
+	Fence func(ctx context.Context) error
+	// Remembered is the cluster that the state belongs to, as far as it is known; a plan for another is refused.
+	Remembered planner.Identity
+
 	Journal Journal
 	// History is what the journal said when it was opened; empty for a plan that was never started.
 	History journal.History
-	// Who (user@host) and Generation (of the state's lock) go to the journal.
+	// Who (user@host), Generation (of the state's lock) and Lineage (of the state) go to the journal.
 	Who        string
 	Generation uint64
+	Lineage    string
 
 	// Events is called for everything that happens, one call at a time. It must not block. Nil: nobody listens.
 	Events func(Event)
@@ -100,21 +108,30 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 		result.Outcome = Complete
 		return result, nil
 	}
-	if err := e.rightCluster(ctx, plan); err != nil {
+	cluster, err := e.rightCluster(ctx, plan)
+	if err != nil {
+		return result, err
+	}
+	result.Cluster = cluster
+	if err := e.fence(ctx); err != nil {
 		return result, err
 	}
 	if err := e.Journal.Append(journal.Record{
 		At: result.StartedAt, Kind: journal.RunStarted, Plan: plan.ID, Digest: plan.Digest, Who: e.Who, Generation: e.Generation,
+		Lineage: e.Lineage, Overrides: texts(plan.Request.Overrides),
 	}); err != nil {
 		return result, fmt.Errorf("record the start of plan %s: %w", plan.ID, err)
 	}
 	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
 
-	progress := newProgress()
+	progress := newProgress(plan.Steps)
 	var failure error
 	for i, step := range plan.Steps {
-		if failure != nil || e.stopping(ctx) {
-			result.Steps = append(result.Steps, resultOf(step, Pending, "not started"))
+		// What ends a guard that was begun is not left out by a graceful stop: a provider scaled down must not stay so.
+		if failure != nil || ctx.Err() != nil || e.stopping(ctx) && !progress.mustEnd(step) {
+			left := resultOf(step, Pending, "not started")
+			progress.record(step, left)
+			result.Steps = append(result.Steps, left)
 			continue
 		}
 		done, err := e.step(ctx, plan, i, progress)
@@ -143,6 +160,17 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunEnded{At: result.EndedAt, Result: result})
 	return result, failure
+}
+
+// fence asks whether the run still holds its locks.
+func (e *Executor) fence(ctx context.Context) error {
+	if e.Fence == nil {
+		return nil
+	}
+	if err := e.Fence(ctx); err != nil {
+		return fmt.Errorf("nothing more was started: %w", err)
+	}
+	return nil
 }
 
 // stopping reports whether no further step may start.

@@ -3,10 +3,12 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"upkeep/planner"
 	"upkeep/providers"
+	"upkeep/state/journal"
 )
 
 // ground looks at the world and says whether the step can run. What cannot be told is looked at again for a while,
@@ -34,12 +36,32 @@ func (e *Executor) groundNow(ctx context.Context, plan planner.Plan, step provid
 	if err := sameCluster(plan.Request.Identity(), identityOf(input)); err != nil {
 		return input, providers.Readiness{State: providers.Moved, Why: err.Error()}
 	}
+	if why := planner.Stranger(input.World, step.Node); why != "" {
+		return input, providers.Readiness{State: providers.Moved, Why: why}
+	}
 	ready := e.Effects[step.Operation].Ready(input, step)
-	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds {
+	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !e.mayRepeat(plan, step, before) {
 		return input, providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(
 			"this plan did it and proved it at %s, and now it is as before: something undid it; find out what, then make a new plan", before.At.UTC().Format(time.RFC3339))}
 	}
 	return input, ready
+}
+
+// mayRepeat reports whether a step that was done may be done once more: one that begins a guard which was ended after
+// that, so that this plan itself undid it and what is left must be guarded again; and one that ends a guard.
+func (e *Executor) mayRepeat(plan planner.Plan, step providers.Step, done journal.Record) bool {
+	if step.Ends != "" {
+		return true
+	}
+	for _, end := range plan.Steps {
+		if end.Ends == "" || !slices.Contains(planner.Beginnings(plan.Steps, end), step.ID) {
+			continue
+		}
+		if last, ok := e.History.Done(end.ID); ok && last.Seq > done.Seq {
+			return true
+		}
+	}
+	return false
 }
 
 // look observes what the step needs, in bounded time.

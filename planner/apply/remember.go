@@ -12,8 +12,8 @@ import (
 // slower within a few runs, low enough that one slow disk does not double every estimate.
 const weight = 0.3
 
-// Learn returns a memory that knows how long the steps of a result took: an exponential average by operation, of steps
-// that were proved. Pure.
+// Learn returns a memory that knows how long the steps of a result took (an exponential average by operation, of steps
+// that were proved), and which cluster it was. What is known of the cluster already stays: the run has compared it. Pure.
 func Learn(memory facts.Memory, result Result) facts.Memory {
 	durations := maps.Clone(memory.Durations)
 	for _, step := range result.Steps {
@@ -30,6 +30,7 @@ func Learn(memory facts.Memory, result Result) facts.Memory {
 		durations[step.Operation] = average
 	}
 	memory.Durations = durations
+	memory.Cluster = memory.Cluster.Completed(result.Cluster)
 	return memory
 }
 
@@ -39,7 +40,29 @@ func (e *Executor) Begun(plan planner.Plan) state.RunRecord {
 	if e.History.Started() {
 		started = e.History.Records[0].At
 	}
-	return state.RunRecord{PlanID: plan.ID, Digest: plan.Digest, Who: e.Who, Generation: e.Generation, StartedAt: started, Outcome: "started"}
+	return state.RunRecord{
+		PlanID: plan.ID, Digest: plan.Digest, Who: e.Who, Generation: e.Generation, StartedAt: started, Outcome: "started",
+		Overrides: texts(plan.Request.Overrides),
+	}
+}
+
+// texts returns overrides as the user writes them.
+func texts(overrides []planner.Override) []string {
+	var out []string
+	for _, o := range overrides {
+		out = append(out, o.String())
+	}
+	return out
+}
+
+// Overrode returns a memory that knows which overrides a run goes with, for the next drift to show: those of this run
+// alone. Store it before Run, so that a run that dies is remembered with them. Pure.
+func Overrode(memory facts.Memory, run state.RunRecord) facts.Memory {
+	memory.Overrides = nil
+	for _, text := range run.Overrides {
+		memory.Overrides = append(memory.Overrides, facts.UsedOverride{Text: text, Plan: run.PlanID, Who: run.Who, At: run.StartedAt})
+	}
+	return memory
 }
 
 // Ended completes what Begun returned, for a run that has a result.

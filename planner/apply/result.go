@@ -1,10 +1,10 @@
 package apply
 
 import (
-	"fmt"
 	"math"
 	"time"
 
+	"upkeep/planner"
 	"upkeep/providers"
 )
 
@@ -44,6 +44,8 @@ type Result struct {
 	Resumed   bool      `json:"resumed,omitempty"`
 	StartedAt time.Time `json:"started_at"`
 	EndedAt   time.Time `json:"ended_at"`
+	// Cluster is the cluster that the run found before it began; empty when it did not start.
+	Cluster planner.Identity `json:"cluster,omitzero"`
 	// Steps are in the plan's order, one for each of its steps; empty when the run did not start.
 	Steps []StepResult `json:"steps"`
 }
@@ -102,34 +104,3 @@ func outcomeOf(steps []StepResult) Outcome {
 
 // seconds rounds to milliseconds: more is noise in a file that people read.
 func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
-
-// progress is what the steps so far mean for those to come.
-type progress struct {
-	outcomes map[string]StepOutcome
-	// ended holds, for each serial group that ended early, the step that ended it.
-	ended map[string]string
-}
-
-func newProgress() *progress {
-	return &progress{outcomes: map[string]StepOutcome{}, ended: map[string]string{}}
-}
-
-func (p *progress) record(step providers.Step, r StepResult) {
-	p.outcomes[step.ID] = r.Outcome
-	if step.SerialGroup != "" && !r.Outcome.Succeeded() && p.ended[step.SerialGroup] == "" {
-		p.ended[step.SerialGroup] = step.ID
-	}
-}
-
-// blocks says why a step must not start; empty: nothing blocks it.
-func (p *progress) blocks(step providers.Step) string {
-	if by := p.ended[step.SerialGroup]; step.SerialGroup != "" && by != "" {
-		return fmt.Sprintf("serial group %q ended at step %s, which was %s", step.SerialGroup, by, p.outcomes[by])
-	}
-	for _, id := range step.After {
-		if outcome := p.outcomes[id]; !outcome.Succeeded() {
-			return fmt.Sprintf("it must come after step %s, which was %s", id, outcome)
-		}
-	}
-	return ""
-}

@@ -36,6 +36,9 @@ func (e *Executor) step(ctx context.Context, plan planner.Plan, index int, progr
 // act runs a step whose ground holds, and proves it.
 func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, before providers.Input, why string) (StepResult, error) {
 	step := plan.Steps[index]
+	if err := e.fence(ctx); err != nil {
+		return resultOf(step, Pending, "not started: "+err.Error()), err
+	}
 	began := e.now()
 	// From here on a dead process leaves a step that is under way: this record is what the next one finds.
 	if err := e.Journal.Append(journal.Record{

@@ -183,9 +183,9 @@ func (r *review) ends(due []*facts.CertificateFile) []providers.Change {
 	out := make([]providers.Change, 0, len(due))
 	alike := true
 	for _, f := range due {
-		before := instant(f.Blocks[0].NotAfter, r.policy.validity)
+		before, after := moved(f.Blocks[0].NotAfter, r.in.Now.Add(r.policy.validity), r.policy.validity)
 		alike = alike && (len(out) == 0 || out[0].Before == before)
-		out = append(out, providers.Change{What: "not_after of " + f.Name, Before: before, After: r.afterEnd})
+		out = append(out, providers.Change{What: "not_after of " + f.Name, Before: before, After: after})
 	}
 	if alike {
 		out = out[:1]

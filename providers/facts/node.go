@@ -10,6 +10,9 @@ type Question struct {
 	ControlPlane bool `json:"control_plane,omitempty"`
 	// NVIDIA asks for the NVIDIA driver's version and GPUs.
 	NVIDIA bool `json:"nvidia,omitempty"`
+	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
+	History bool `json:"history,omitempty"`
+	Marks   bool `json:"marks,omitempty"`
 }
 
 // CertificatesQuestion names the certificates to look at.
@@ -24,6 +27,8 @@ type CertificatesQuestion struct {
 func (q Question) Merge(other Question) Question {
 	q.ControlPlane = q.ControlPlane || other.ControlPlane
 	q.NVIDIA = q.NVIDIA || other.NVIDIA
+	q.History = q.History || other.History
+	q.Marks = q.Marks || other.Marks
 	switch {
 	case q.Certificates == nil:
 		q.Certificates = other.Certificates
@@ -56,6 +61,8 @@ type Node struct {
 	Certificates Certificates `json:"certificates"`
 	ControlPlane ControlPlane `json:"control_plane"`
 	NVIDIA       NVIDIA       `json:"nvidia"`
+	History      History      `json:"history,omitzero"`
+	Marks        Marks        `json:"marks,omitzero"`
 }
 
 // System identifies the machine and its boot.

@@ -83,4 +83,16 @@ func (w *World) Apply(u Update) {
 type Memory struct {
 	// Durations is how long each operation took when it last succeeded, by operation name, in seconds.
 	Durations map[string]float64 `json:"durations,omitempty"`
+	// Cluster is the cluster that the first apply with this state has changed; empty parts are not known.
+	Cluster Identity `json:"cluster,omitzero"`
+	// Overrides are the safety rules that the last apply was told to go without.
+	Overrides []UsedOverride `json:"overrides,omitempty"`
+}
+
+// UsedOverride is a safety rule that one apply was told to go without.
+type UsedOverride struct {
+	Text string    `json:"text"` // RULE[@NODE]=REASON
+	Plan string    `json:"plan"` // the plan's id
+	Who  string    `json:"who,omitempty"`
+	At   time.Time `json:"at"`
 }

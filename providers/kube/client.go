@@ -1,8 +1,9 @@
 // Package kube talks to the Kubernetes API of the cluster: its identity, nodes, leader leases and kubeadm's own
 // configuration.
 //
-// It is the only adapter that links client-go. It decides nothing and, so far, changes nothing: what cannot be read comes
-// back as an Unknown with its reason. Credentials stay inside; no fact holds them.
+// It is the only adapter that links client-go. It decides nothing: what cannot be read comes back as an Unknown with its
+// reason. The one thing that it changes is upkeep's own Lease, by which one run at a time works on a cluster. Credentials
+// stay inside; no fact holds them.
 package kube
 
 import (
@@ -50,6 +51,10 @@ func Open(path, context string) (*Client, error) {
 	}
 	config.Timeout = requestTimeout
 	config.UserAgent = "upkeep"
+	// Node lists are large, so they are read as protobuf where the server has it; the few writes are small, and JSON is
+	// what every server and proxy understands.
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.ContentType = "application/json"
 	config.WarningHandler = rest.NoWarnings{}
 	// Reading is bursty here: half a dozen requests at once, then nothing.
 	config.QPS, config.Burst = 50, 100

@@ -84,13 +84,15 @@ func TestHelpersThatMisbehave(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.scripted(test.code + "\n")
-			s.options.AnswerTimeout = 500 * time.Millisecond
+			if strings.Contains(test.want, "no answer") {
+				s.options.AnswerTimeout = 500 * time.Millisecond
+			}
 			begin := time.Now()
 			_, err := s.client().Observe(t.Context(), local("cp1"), facts.Question{})
 			if diff := cmp.Diff(test.want, fmt.Sprint(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if took := time.Since(begin); took > 8*time.Second {
+			if took := time.Since(begin); took > 20*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		})
@@ -123,7 +125,7 @@ func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 
 func TestAHangingNodeCostsTheOthersNothing(t *testing.T) {
 	s := newSite(t)
-	s.options.ConnectTimeout = 2 * time.Second
+	s.options.ConnectTimeout = 4 * time.Second
 	s.host("hung", "echo $$ >"+s.path("hung.pid")+"; sleep 60\n")
 	c := s.client()
 	if _, err := c.Observe(t.Context(), remote("first"), facts.Question{}); err != nil { // installs the helper
@@ -143,11 +145,11 @@ func TestAHangingNodeCostsTheOthersNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if diff := cmp.Diff("hung: no answer in 2s", fmt.Sprint(errs["hung"])); diff != "" {
+	if diff := cmp.Diff("hung: no answer in 4s", fmt.Sprint(errs["hung"])); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
 	for _, name := range []string{"cp1", "cp2", "cp3"} {
-		if errs[name] != nil || took[name] >= 2*time.Second {
+		if errs[name] != nil || took[name] >= took["hung"] {
 			t.Errorf("%s: %v after %s", name, errs[name], took[name])
 		}
 	}

@@ -18,6 +18,7 @@ const fakeSSH = `#!/bin/sh
 site=%s
 echo "$*" >>$site/log
 : >$site/active/$$
+for other in $(ls $site/active); do kill -0 $other 2>/dev/null || rm -f $site/active/$other; done
 ls $site/active | wc -l >>$site/concurrent
 while test "$1" != --; do shift; done
 PATH=$site/bin:$PATH

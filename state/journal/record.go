@@ -41,11 +41,13 @@ type Record struct {
 	At   time.Time `json:"at"`
 	Kind Kind      `json:"kind"`
 
-	// Plan, Digest, Who and Generation belong to run_started.
-	Plan       string `json:"plan,omitempty"`
-	Digest     string `json:"digest,omitempty"`
-	Who        string `json:"who,omitempty"`
-	Generation uint64 `json:"generation,omitempty"`
+	// Plan, Digest, Who, Generation, Lineage (of the state) and Overrides (RULE[@NODE]=REASON) belong to run_started.
+	Plan       string   `json:"plan,omitempty"`
+	Digest     string   `json:"digest,omitempty"`
+	Who        string   `json:"who,omitempty"`
+	Generation uint64   `json:"generation,omitempty"`
+	Lineage    string   `json:"lineage,omitempty"`
+	Overrides  []string `json:"overrides,omitempty"`
 
 	// Step is the step's id; Node and Operation are the step's, for readers without the plan.
 	Step      string `json:"step,omitempty"`

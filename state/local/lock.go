@@ -161,6 +161,11 @@ func (l *lock) TookOver() *state.Stale { return l.tookOver }
 // Context implements state.Lock.
 func (l *lock) Context() context.Context { return l.ctx }
 
+// Check implements state.Lock.
+func (l *lock) Check(ctx context.Context) error {
+	return l.backend.exclusively(ctx, l.stillHeld)
+}
+
 // State implements state.Lock.
 func (l *lock) State() state.State {
 	l.mu.Lock()

@@ -67,6 +67,9 @@ func removed(t *testing.T, h Harness) {
 	}
 	before := h.Stored(t)
 	var lost *state.LostError
+	if err := l.Check(t.Context()); !errors.As(err, &lost) {
+		t.Errorf("a check after force-unlock: %v", err)
+	}
 	if _, err := l.Write(t.Context(), add(l.State(), "op")); !errors.As(err, &lost) {
 		t.Errorf("a write after force-unlock: %v", err)
 	}
@@ -93,6 +96,12 @@ func overtaken(t *testing.T, h Harness) {
 	}
 	second := take(t, h.Open(t))
 	var lost *state.LostError
+	if err := first.Check(t.Context()); !errors.As(err, &lost) {
+		t.Errorf("the first holder's check: %v", err)
+	}
+	if err := second.Check(t.Context()); err != nil {
+		t.Errorf("the second holder's check: %v", err)
+	}
 	if _, err := first.Write(t.Context(), add(first.State(), "op")); !errors.As(err, &lost) {
 		t.Errorf("the first holder's write: %v", err)
 	}

@@ -21,6 +21,7 @@ type ObserveRequest struct {
 
 // RenewRequest asks to renew certificates of the kubeadm layout.
 type RenewRequest struct {
+	Run Run `json:"run"`
 	// Step is the id of the step, for the intent record and the archive's name.
 	Step string `json:"step"`
 	// Names are kubeadm's names: "apiserver", "admin.conf". Never CAs.
@@ -37,10 +38,13 @@ type RenewRequest struct {
 type RenewResult struct {
 	Archive string            `json:"archive"` // path of the PKI archive on the node
 	Serials map[string]string `json:"serials"` // new serials by name
+
+	Performed Performed `json:"performed,omitzero"`
 }
 
 // MendRequest asks to finish or undo what an interrupted renewal left.
 type MendRequest struct {
+	Run    Run    `json:"run"`
 	Step   string `json:"step"`
 	Intent string `json:"intent"` // facts.Unfinished.ID
 }
@@ -49,10 +53,13 @@ type MendRequest struct {
 type MendResult struct {
 	Installed []string `json:"installed,omitempty"`
 	Discarded []string `json:"discarded,omitempty"`
+
+	Performed Performed `json:"performed,omitzero"`
 }
 
 // RestartRequest asks to replace the container of a static pod.
 type RestartRequest struct {
+	Run       Run    `json:"run"`
 	Step      string `json:"step"`
 	Component string `json:"component"` // "kube-scheduler"
 	// ContainerID is the container that must go; if another runs by now the helper does nothing and says so.
@@ -64,6 +71,8 @@ type RestartRequest struct {
 // RestartResult names the new container.
 type RestartResult struct {
 	ContainerID string `json:"container_id"`
+
+	Performed Performed `json:"performed,omitzero"`
 }
 
 // Progress is one line of progress.

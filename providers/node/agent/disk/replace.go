@@ -92,21 +92,18 @@ func Bytes(data []byte) func(io.Writer) error {
 	}
 }
 
-// Lock takes the lock file name in this directory, without waiting. The lock ends with the returned function or with the
-// process, whatever comes first.
-func (d *Dir) Lock(name string) (unlock func(), err error) {
-	p := path.Join(d.path, name)
-	f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+// Sweep removes what interrupted writes of the file name left in this directory. Nobody else may be writing it.
+func (d *Dir) Sweep(name string) error {
+	entries, err := d.List()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p, bare(err))
+		return err
 	}
-	if err := lockFile(f); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s is held by another process: %w", p, err)
+	for _, e := range entries {
+		if Leftover(e.Name, name) {
+			if err := d.Remove(e.Name); err != nil {
+				return err
+			}
+		}
 	}
-	return func() {
-		// Closing would not do: a process being started holds a copy of the descriptor until it runs its program.
-		_ = unlockFile(f)
-		f.Close()
-	}, nil
+	return nil
 }

@@ -126,7 +126,7 @@ func (c *collector) file(e Entry) facts.CertificateFile {
 	}
 	switch {
 	case e.KeyPath != "":
-		f.Key = c.key(certs[0], e.KeyPath)
+		f.Key, f.KeyMode = c.key(certs[0], e.KeyPath)
 	case e.Kind != facts.Authority:
 		f.Key = match(certs[0], keyData)
 	}
@@ -153,15 +153,20 @@ func (c *collector) read(e Entry) ([]byte, disk.Info, error) {
 	return c.disk.Read(p, MaxFile)
 }
 
-func (c *collector) key(cert *x509.Certificate, keyPath string) string {
-	data, _, err := c.disk.Read(keyPath, MaxFile)
+// key compares a key file with its certificate, and returns the file's mode where it is known: a key that cannot be read
+// may still be open to others.
+func (c *collector) key(cert *x509.Certificate, keyPath string) (state, mode string) {
+	data, info, err := c.disk.Read(keyPath, MaxFile)
+	if info != (disk.Info{}) {
+		mode = info.Permissions()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return KeyMissing
+		return KeyMissing, mode
 	}
 	if err != nil {
-		return "unreadable: " + err.Error()
+		return "unreadable: " + err.Error(), mode
 	}
-	return match(cert, data)
+	return match(cert, data), mode
 }
 
 // The values of facts.CertificateFile.Key that are no sentence.

@@ -305,3 +305,31 @@ func BenchmarkCollect(b *testing.B) {
 		d.Close()
 	}
 }
+
+// A key that others can read is a finding of its own, whatever the certificate's mode is and whether it can be parsed.
+func TestTheKeysModeIsSaid(t *testing.T) {
+	made := tree(t, fixture.Options{SuperAdmin: true})
+	if err := os.Chmod(filepath.Join(made.Dir, "etc/kubernetes/pki/apiserver.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(made.Dir, "etc/kubernetes/pki/etcd/peer.key"), []byte("no key"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(made.Dir, "etc/kubernetes/pki/etcd/peer.key"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(made.Dir, "etc/kubernetes/pki/etcd/server.key")); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range collect(t, made.Dir, facts.CertificatesQuestion{Layout: "auto"}).Files {
+		got[f.Name] = f.KeyMode
+	}
+	for name, want := range map[string]string{
+		"apiserver": "0644", "etcd-peer": "0640", "etcd-server": "", "front-proxy-client": "0600", "ca": "0600", "admin.conf": "",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: key mode %q, want %q", name, got[name], want)
+		}
+	}
+}

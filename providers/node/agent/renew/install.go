@@ -96,16 +96,8 @@ func (r *Renewer) targetDir(f IntendedFile) (*disk.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := dir.List()
-	if err != nil {
+	if err := dir.Sweep(path.Base(f.Path)); err != nil {
 		return nil, err
-	}
-	for _, e := range entries {
-		if disk.Leftover(e.Name, path.Base(f.Path)) {
-			if err := dir.Remove(e.Name); err != nil {
-				return nil, err
-			}
-		}
 	}
 	return dir, nil
 }

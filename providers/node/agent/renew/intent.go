@@ -14,6 +14,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
+	"upkeep/providers/node/agent/store"
 )
 
 // intentVersion is the version of the record's form.
@@ -76,7 +77,7 @@ func newIntent(step string, now time.Time, archive string, done []renewed) Inten
 // write makes the intent durable: the new files first, then the record that names them.
 func (r *Renewer) write(s *state, id string, record Intent, done []renewed) error {
 	r.at("intent:mkdir")
-	dir, err := private(s.intents, id)
+	dir, err := store.Private(s.intents, id)
 	if err != nil {
 		return err
 	}

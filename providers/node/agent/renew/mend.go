@@ -29,7 +29,17 @@ func (r *Renewer) Mend(q protocol.MendRequest, progress func(string)) (protocol.
 	if err := s.sweep(); err != nil {
 		return fail(err)
 	}
-	dir, err := s.intents.Sub(q.Intent)
+	result, err := r.mend(s, q.Intent, progress)
+	if err != nil {
+		return fail(err)
+	}
+	return result, nil
+}
+
+// mend is Mend with the lock held.
+func (r *Renewer) mend(s *state, id string, progress func(string)) (protocol.MendResult, error) {
+	fail := func(err error) (protocol.MendResult, error) { return protocol.MendResult{}, err }
+	dir, err := s.intents.Sub(id)
 	if errors.Is(err, fs.ErrNotExist) {
 		progress("there is no such intent any more: nothing to mend")
 		return protocol.MendResult{}, nil
@@ -47,7 +57,7 @@ func (r *Renewer) Mend(q protocol.MendRequest, progress func(string)) (protocol.
 		progress(fmt.Sprintf("%s: %s", g.Name, why))
 		switch what {
 		case finish:
-			if err := r.install(s, q.Intent, g); err != nil {
+			if err := r.install(s, id, g); err != nil {
 				return fail(fmt.Errorf("install %s: %w", g.Name, err))
 			}
 		case restore:
@@ -67,7 +77,7 @@ func (r *Renewer) Mend(q protocol.MendRequest, progress func(string)) (protocol.
 		}
 	}
 	r.at("clear")
-	if err := s.clear(q.Intent); err != nil {
+	if err := s.clear(id); err != nil {
 		return fail(err)
 	}
 	return result, nil

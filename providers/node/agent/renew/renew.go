@@ -12,6 +12,7 @@
 //	archive/STEP-TIME.tar.gz    the PKI as it was before each renewal, never removed here
 //	stage/ID/                   the tree that kubeadm works in; gone when the renewal ends
 //	intents/ID/intent.json      the intent; beside it the new files
+//	marks/                      a mark of each staging tree and intent, made before it and removed after it
 //
 // It restarts nothing and decides nothing: which certificates are due, and what must be restarted, is said by those who
 // ask. Private keys are in the files above, in the real ones, and nowhere else: no message holds any.
@@ -82,7 +83,11 @@ func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress fun
 	if err != nil {
 		return fail(fmt.Errorf("archive the PKI: %w", err))
 	}
-	defer func() { _ = s.stage.RemoveAll(id) }()
+	r.at("mark:stage")
+	if err := s.markStage(id, q.Run, r.Now()); err != nil {
+		return fail(fmt.Errorf("mark the staging tree: %w", err))
+	}
+	defer func() { _ = s.unstage(id) }() // what stays is marked, and the next renewal removes it
 	renewed, err := r.sign(ctx, s, id, items, config, progress)
 	if err != nil {
 		return fail(err)
@@ -90,6 +95,10 @@ func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress fun
 	renewed, err = takeOver(renewed, copies, r.Disk, progress)
 	if err != nil {
 		return fail(err)
+	}
+	r.at("mark:intent")
+	if err := s.markIntent(id, q.Run, archive, r.Now()); err != nil {
+		return fail(fmt.Errorf("mark the intent: %w", err))
 	}
 	record := newIntent(q.Step, r.Now(), archive, renewed)
 	if err := r.write(s, id, record, renewed); err != nil {

@@ -1,18 +1,11 @@
 package renew_test
 
 import (
-	"bytes"
-	"context"
-	"crypto/tls"
-	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,69 +18,6 @@ import (
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/protocol"
 )
-
-// The test binary is three programs: the tests; kubeadm, as far as renewal needs it; and a renewal that dies.
-func TestMain(m *testing.M) {
-	switch {
-	case len(os.Args) > 2 && os.Args[1] == "certs" && os.Args[2] == "renew":
-		os.Exit(kubeadm(os.Args[3:]))
-	case len(os.Args) > 1 && os.Args[1] == "renew-and-die":
-		os.Exit(renewAndDie(os.Args[2], os.Args[3], os.Args[4]))
-	}
-	os.Exit(m.Run())
-}
-
-const configuration = `apiVersion: kubeadm.k8s.io/v1beta4
-kind: ClusterConfiguration
-clusterName: kubernetes
-certificatesDir: /etc/kubernetes/pki
-certificateValidityPeriod: 8760h0m0s
-kubernetesVersion: v1.35.4
-`
-
-// kubeadm does what `kubeadm certs renew NAME --config F --rootfs D` does. The cluster's name makes it misbehave.
-func kubeadm(args []string) int {
-	name, config, root := args[0], args[2], args[4]
-	text, err := os.ReadFile(filepath.Join(root, config))
-	if err != nil || !strings.Contains(string(text), "kind: InitConfiguration") || !strings.Contains(string(text), "advertiseAddress: 10.0.0.11") {
-		fmt.Fprintln(os.Stderr, "error: no acceptable interface with global unicast address found on host")
-		return 1
-	}
-	misbehave := func(how string) bool { return strings.Contains(string(text), "clusterName: "+how) }
-	now, validity := time.Now(), 365*24*time.Hour
-	switch {
-	case misbehave("falls-back"):
-		fmt.Println("[renew] Error reading configuration from the Cluster. Falling back to default configuration")
-	case misbehave("does-nothing"):
-		fmt.Println("certificate for serving the Kubernetes API renewed")
-		return 0
-	case misbehave("misses"):
-		fmt.Println("MISSING! certificate for serving the Kubernetes API")
-		return 0
-	case misbehave("shortens"):
-		validity = time.Hour
-	case misbehave("dies"):
-		fmt.Fprintln(os.Stderr, "error: disk on fire")
-		return 1
-	}
-	if err := fixture.Renew(root, name, now, validity); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		return 1
-	}
-	fmt.Println("certificate renewed")
-	if misbehave("mixes-keys") {
-		other := fixture.Options{Now: now}
-		tree, err := fixture.NewKubeadmTree(filepath.Join(root, "other"), other)
-		if err != nil {
-			return 1
-		}
-		key, err := os.ReadFile(filepath.Join(tree.Dir, "etc/kubernetes/pki/apiserver.key"))
-		if err != nil || os.WriteFile(filepath.Join(root, "etc/kubernetes/pki/apiserver.key"), key, 0o600) != nil {
-			return 1
-		}
-	}
-	return 0
-}
 
 // node is a control plane whose certificates end in ten days.
 func node(t testing.TB, o fixture.Options) string {
@@ -276,6 +206,8 @@ func TestRefused(t *testing.T) {
 		{"kubeadm finds it missing", fixture.Options{}, cluster("misses"), "renewed nothing"},
 		{"kubeadm fails", fixture.Options{}, cluster("dies"), "disk on fire"},
 		{"kubeadm shortens", fixture.Options{}, cluster("shortens"), "not later than the old one"},
+		{"kubeadm signs by another CA", fixture.Options{}, cluster("signs-by-another-ca"), "does not chain to the CA ca"},
+		{"kubeadm loses names", fixture.Options{}, cluster("loses-names"), "its DNS names were [localhost cp1]"},
 		{"kubeadm mixes keys up", fixture.Options{}, cluster("mixes-keys"), "does not belong to the certificate"},
 		{"a linked target", fixture.Options{}, func(t *testing.T, dir string, _ *protocol.RenewRequest) {
 			p := filepath.Join(dir, "etc/kubernetes/pki/apiserver.key")
@@ -311,7 +243,7 @@ func TestRefused(t *testing.T) {
 				q.Serials["apiserver"] = "01"
 			}
 			c.change(t, dir, &q)
-			before := snapshot(t, filepath.Join(dir, "etc"))
+			before, left := snapshot(t, filepath.Join(dir, "etc")), len(observe(t, dir).Unfinished)
 			_, err := renewer(t, dir).Run(t.Context(), q, func(string) {})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want it to say %q", err, c.want)
@@ -321,6 +253,9 @@ func TestRefused(t *testing.T) {
 			}
 			if diff := cmp.Diff(before, snapshot(t, filepath.Join(dir, "etc"))); diff != "" {
 				t.Errorf("a refused request changed files (-before +after)\n%s", diff)
+			}
+			if now := len(observe(t, dir).Unfinished); now != left {
+				t.Errorf("a refused request left an intent")
 			}
 		})
 	}
@@ -391,151 +326,5 @@ func TestTwoRenewalsExcludeEachOther(t *testing.T) {
 	}
 	if _, err := r.Run(t.Context(), q, func(string) {}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// renewAndDie renews and kills its own process at the given instant, counted from 1. It prints the instants it passed.
-func renewAndDie(dir, requestFile, count string) int {
-	dieAt, _ := strconv.Atoi(count)
-	text, err := os.ReadFile(requestFile)
-	if err != nil {
-		panic(err)
-	}
-	var q protocol.RenewRequest
-	if err := json.Unmarshal(text, &q); err != nil {
-		panic(err)
-	}
-	r, _ := newRenewer(dir)
-	passed := 0
-	r.At = func(instant string) {
-		passed++
-		if passed == dieAt {
-			fmt.Println(instant)
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
-		}
-	}
-	if _, err := r.Run(context.Background(), q, func(string) {}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func TestKilledAtEveryInstant(t *testing.T) {
-	for _, instant := range instants(t) {
-		t.Run(instant.name, func(t *testing.T) {
-			t.Parallel() // most of the time goes into fsync
-			dir, q, before := dying(t)
-			where, killed := die(t, dir, q, instant.number)
-			if !killed || where != instant.name {
-				t.Fatalf("killed %t, at %q", killed, where)
-			}
-			mended(t, dir, q, before, where)
-		})
-	}
-}
-
-type instant struct {
-	number int
-	name   string
-}
-
-// instants runs a renewal that is not killed and returns the instants that it passes.
-func instants(t *testing.T) []instant {
-	t.Helper()
-	dir, q, _ := dying(t)
-	var passed []instant
-	r := renewer(t, dir)
-	r.At = func(name string) { passed = append(passed, instant{len(passed) + 1, name}) }
-	if _, err := r.Run(t.Context(), q, func(string) {}); err != nil {
-		t.Fatal(err)
-	}
-	if len(passed) < 25 {
-		t.Fatalf("only %d instants: %v", len(passed), passed)
-	}
-	return passed
-}
-
-// dying returns a node, a request of two pairs, a kubeconfig and a copy of it, and the serials as they are.
-func dying(t *testing.T) (string, protocol.RenewRequest, map[string]string) {
-	t.Helper()
-	dir := node(t, fixture.Options{})
-	copyOfAdmin(t, dir, "root/.kube/config", func(s string) string { return s })
-	q := request(t, dir, "apiserver", "etcd-server", "admin.conf")
-	q.Kubeconfigs = []string{"/root/.kube/config"}
-	return dir, q, serials(observe(t, dir, q.Kubeconfigs...))
-}
-
-// die runs a renewal in a process that is killed at the given instant; it says where that was.
-func die(t *testing.T, dir string, q protocol.RenewRequest, at int) (where string, killed bool) {
-	t.Helper()
-	text, err := json.Marshal(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	requestFile := filepath.Join(t.TempDir(), "request.json")
-	must(t, os.WriteFile(requestFile, text, 0o600))
-	cmd := exec.Command(os.Args[0], "renew-and-die", dir, requestFile, strconv.Itoa(at))
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	_ = cmd.Run()
-	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return strings.TrimSpace(said.String()), ok && status.Signaled() && status.Signal() == syscall.SIGKILL
-}
-
-// mended looks at a node after a crash, mends it as the next run would, and looks again.
-func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string]string, where string) {
-	t.Helper()
-	crashed := observe(t, dir, q.Kubeconfigs...)
-	mixed := false
-	for _, f := range crashed.Files {
-		mixed = mixed || f.Key == "mismatch"
-	}
-	if mixed && len(crashed.Unfinished) == 0 {
-		t.Errorf("at %s: a mismatched pair and no intent to mend it", where)
-	}
-	recorded := strings.HasPrefix(where, "install:") || where == "intent:recorded" || where == "clear"
-	if want := recorded; want != (len(crashed.Unfinished) == 1) {
-		t.Errorf("at %s: unfinished %+v", where, crashed.Unfinished)
-	}
-	for _, u := range crashed.Unfinished {
-		if len(u.Installed)+len(u.Remaining) != 4 || u.Step != q.Step || u.Started.IsZero() || u.Unknown != "" {
-			t.Errorf("at %s: %+v", where, u)
-		}
-		if _, err := renewer(t, dir).Run(t.Context(), request(t, dir, "apiserver"), func(string) {}); err == nil || !strings.Contains(err.Error(), "mended first") {
-			t.Errorf("at %s: a new renewal beside the unfinished one: %v", where, err)
-		}
-		result, err := renewer(t, dir).Mend(protocol.MendRequest{Intent: u.ID}, func(string) {})
-		if err != nil {
-			t.Fatalf("at %s: %v", where, err)
-		}
-		if len(result.Installed) != 4 || len(result.Discarded) != 0 {
-			t.Errorf("at %s: mended %+v", where, result)
-		}
-		again, err := renewer(t, dir).Mend(protocol.MendRequest{Intent: u.ID}, func(string) {})
-		if err != nil || len(again.Installed)+len(again.Discarded) != 0 {
-			t.Errorf("at %s: mending twice: %+v, %v", where, again, err)
-		}
-	}
-	after := observe(t, dir, q.Kubeconfigs...)
-	healthy(t, after)
-	for name, serial := range serials(after) {
-		asked := slices.Contains(q.Names, name) || slices.Contains(q.Kubeconfigs, name)
-		if want := asked && recorded; want != (serial != before[name]) {
-			t.Errorf("at %s: %s renewed: %t, want %t", where, name, serial != before[name], want)
-		}
-	}
-	// And the next renewal works, leaving nothing behind.
-	if _, err := renewer(t, dir).Run(t.Context(), request(t, dir, "apiserver-etcd-client"), func(string) {}); err != nil {
-		t.Errorf("at %s: the next renewal: %v", where, err)
-	}
-	for _, pattern := range []string{renew.Dir + "/stage/*", renew.Dir + "/intents/*", renew.Dir + "/archive/.*", "etc/kubernetes/.*.upkeep-*", "etc/kubernetes/pki/.*", "etc/kubernetes/pki/etcd/.*", "root/.kube/.*"} {
-		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); len(left) > 0 {
-			t.Errorf("at %s: left behind: %v", where, left)
-		}
-	}
-	if _, err := tls.LoadX509KeyPair(filepath.Join(dir, "etc/kubernetes/pki/apiserver.crt"), filepath.Join(dir, "etc/kubernetes/pki/apiserver.key")); err != nil {
-		t.Errorf("at %s: %v", where, err)
 	}
 }

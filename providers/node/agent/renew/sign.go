@@ -15,6 +15,7 @@ import (
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
+	"upkeep/providers/node/agent/store"
 )
 
 // kubeadmTimeout bounds one certificate: signing takes well below a second, and kubeadm needs no network for it.
@@ -64,7 +65,7 @@ func (r *Renewer) sign(ctx context.Context, s *state, id string, items []item, c
 
 // plant makes the tree that stands for "/" to kubeadm: the CAs that sign, what is to be renewed, and the configuration.
 func (r *Renewer) plant(s *state, id string, items []item, config Configuration) (*disk.Dir, error) {
-	tree, err := private(s.stage, id)
+	tree, err := store.Private(s.stage, id)
 	if err != nil {
 		return nil, err
 	}

@@ -4,43 +4,38 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"time"
 
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/marks"
+	"upkeep/providers/node/agent/store"
 )
 
 // Dir is where everything that outlives a request is kept on a node.
-const Dir = "/var/lib/upkeep"
+const Dir = store.Dir
 
 const intentFile = "intent.json"
 
 // state is the open directories of Dir, with the lock held.
 type state struct {
+	base                    *disk.Dir
 	intents, stage, archive *disk.Dir
 	close                   func()
 }
 
-// open makes Dir and what is in it, checks that nobody but root could have put anything there, and takes the lock.
+// open makes what is kept, checks that nobody but root could have put anything there, and takes the lock.
 func (r *Renewer) open() (*state, error) {
-	parent, err := r.Disk.Dir(path.Dir(Dir))
+	base, err := store.Open(r.Disk)
 	if err != nil {
 		return nil, err
 	}
-	if err := parent.Trust(); err != nil {
-		return nil, err
-	}
-	base, err := parent.Mkdir(path.Base(Dir), 0o700)
-	if err != nil {
-		return nil, err
-	}
-	if err := base.Trust(); err != nil {
-		return nil, err
-	}
-	s := &state{}
-	for name, dir := range map[string]**disk.Dir{"intents": &s.intents, "stage": &s.stage, "archive": &s.archive} {
-		if *dir, err = private(base, name); err != nil {
+	s := &state{base: base}
+	for _, made := range []struct {
+		name string
+		dir  **disk.Dir
+	}{{"intents", &s.intents}, {"stage", &s.stage}, {"archive", &s.archive}} {
+		if *made.dir, err = store.Private(base, made.name); err != nil {
 			return nil, err
 		}
 	}
@@ -50,26 +45,6 @@ func (r *Renewer) open() (*state, error) {
 	}
 	s.close = unlock
 	return s, nil
-}
-
-// private makes a directory that only its owner may even look into; one that is there must be such a one.
-func private(parent *disk.Dir, name string) (*disk.Dir, error) {
-	dir, err := parent.Mkdir(name, 0o700)
-	if err != nil {
-		return nil, err
-	}
-	if err := dir.Trust(); err != nil {
-		return nil, err
-	}
-	mode, err := dir.Mode()
-	if err != nil {
-		return nil, err
-	}
-	if mode.Perm() != 0o700 {
-		return nil, fmt.Errorf("%s has mode %04o, not 0700, and private keys lie in it: `chmod 0700 %s`, and find out who opened it",
-			dir.Path(), mode.Perm(), dir.Path())
-	}
-	return dir, nil
 }
 
 // sweep removes what an earlier renewal left that had not begun to change anything: staging trees, archives that were
@@ -107,7 +82,7 @@ func (s *state) sweep() error {
 			return err
 		}
 	}
-	return nil
+	return s.sweepMarks()
 }
 
 func (s *state) recorded(id string) bool {
@@ -119,13 +94,13 @@ func (s *state) recorded(id string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// clear removes an intent: the record first, durably, so that no crash leaves a record without its files.
+// clear removes an intent: the record first, durably, so that no crash leaves a record without its files; its mark last.
 func (s *state) clear(id string) error {
 	dir, err := s.intents.Sub(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return marks.Clear(s.base, intentMark(id))
+	case err != nil:
 		return err
 	}
 	if err := dir.Remove(intentFile); err != nil {
@@ -134,7 +109,10 @@ func (s *state) clear(id string) error {
 	if err := dir.Sync(); err != nil {
 		return err
 	}
-	return s.intents.RemoveAll(id)
+	if err := s.intents.RemoveAll(id); err != nil {
+		return err
+	}
+	return marks.Clear(s.base, intentMark(id))
 }
 
 // identifier names an intent, its staging tree and its archive after the step and the time.

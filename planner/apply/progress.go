@@ -1,0 +1,61 @@
+package apply
+
+import (
+	"fmt"
+
+	"upkeep/planner"
+	"upkeep/providers"
+)
+
+// progress is what the steps so far mean for those to come.
+type progress struct {
+	steps    []providers.Step
+	outcomes map[string]StepOutcome
+	// ended holds, for each serial group that ended early, the step that ended it.
+	ended map[string]string
+}
+
+func newProgress(steps []providers.Step) *progress {
+	return &progress{steps: steps, outcomes: map[string]StepOutcome{}, ended: map[string]string{}}
+}
+
+func (p *progress) record(step providers.Step, r StepResult) {
+	p.outcomes[step.ID] = r.Outcome
+	if step.SerialGroup != "" && !r.Outcome.Succeeded() && p.ended[step.SerialGroup] == "" {
+		p.ended[step.SerialGroup] = step.ID
+	}
+}
+
+// blocks says why a step must not start; empty: nothing blocks it.
+func (p *progress) blocks(step providers.Step) string {
+	if step.Ends != "" {
+		if !p.mustEnd(step) {
+			return fmt.Sprintf("the guard %q, which it ends, never began", step.Ends)
+		}
+		return ""
+	}
+	if by := p.ended[step.SerialGroup]; step.SerialGroup != "" && by != "" {
+		return fmt.Sprintf("serial group %q ended at step %s, which was %s", step.SerialGroup, by, p.outcomes[by])
+	}
+	for _, id := range step.After {
+		if outcome := p.outcomes[id]; !outcome.Succeeded() {
+			return fmt.Sprintf("it must come after step %s, which was %s", id, outcome)
+		}
+	}
+	return ""
+}
+
+// mustEnd reports whether a step ends a guard that was begun: it then runs once all that it waits for has ended, however
+// it ended. A beginning that ran and was not proved may have taken effect, so it counts.
+func (p *progress) mustEnd(step providers.Step) bool {
+	if step.Ends == "" {
+		return false
+	}
+	for _, id := range planner.Beginnings(p.steps, step) {
+		switch p.outcomes[id] {
+		case Done, Skipped, Failed:
+			return true
+		}
+	}
+	return false
+}

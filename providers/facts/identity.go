@@ -1,0 +1,44 @@
+package facts
+
+// Identity is which cluster this is. Empty parts are unknown.
+type Identity struct {
+	Authority     string `json:"authority,omitempty"`       // SHA-256 of the cluster's CA
+	KubeSystemUID string `json:"kube_system_uid,omitempty"` // uid of namespace kube-system
+	EtcdClusterID string `json:"etcd_cluster_id,omitempty"`
+}
+
+// IsZero reports whether nothing is known of the cluster.
+func (i Identity) IsZero() bool { return i == Identity{} }
+
+// Difference is a part in which two identities disagree.
+type Difference struct {
+	What        string // "CA (SHA-256)"
+	Here, There string // what the receiver has, and what the other has
+}
+
+// Differences returns the parts that both identities know and that are not the same.
+func (i Identity) Differences(other Identity) []Difference {
+	var out []Difference
+	for _, d := range []Difference{
+		{"CA (SHA-256)", i.Authority, other.Authority},
+		{"uid of namespace kube-system", i.KubeSystemUID, other.KubeSystemUID},
+		{"etcd cluster id", i.EtcdClusterID, other.EtcdClusterID},
+	} {
+		if d.Here != "" && d.There != "" && d.Here != d.There {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// Completed returns the identity with the parts that it lacks taken from another.
+func (i Identity) Completed(other Identity) Identity {
+	for _, part := range []struct{ mine, theirs *string }{
+		{&i.Authority, &other.Authority}, {&i.KubeSystemUID, &other.KubeSystemUID}, {&i.EtcdClusterID, &other.EtcdClusterID},
+	} {
+		if *part.mine == "" {
+			*part.mine = *part.theirs
+		}
+	}
+	return i
+}

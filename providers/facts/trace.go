@@ -1,0 +1,57 @@
+package facts
+
+import "time"
+
+// History is what upkeep did on one node, as the node itself remembers it. The zero value means that nobody asked.
+type History struct {
+	// Unknown says why the node's memory cannot be read.
+	Unknown string `json:"unknown,omitempty"`
+	// Entries are the last ones, oldest first.
+	Entries []HistoryEntry `json:"entries,omitempty"`
+}
+
+// The outcomes of a HistoryEntry.
+const (
+	OutcomeDone   = "done"
+	OutcomeFailed = "failed"
+	OutcomeDied   = "died" // its process ended without a result: killed, or the machine went down
+)
+
+// HistoryEntry is one changing request that a node carried out.
+type HistoryEntry struct {
+	Plan       string `json:"plan,omitempty"`
+	Step       string `json:"step,omitempty"`
+	Lineage    string `json:"lineage,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
+	// Method is the request's ("certificates.renew").
+	Method string `json:"method"`
+	// Who is who brought it, as the node saw it: the login user, and where the connection came from.
+	Who     string    `json:"who,omitempty"`
+	Began   time.Time `json:"began"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Outcome string    `json:"outcome"`
+	// Error is why it failed.
+	Error string `json:"error,omitempty"`
+}
+
+// Marks are the things on one node that upkeep made and means to take away again. The zero value means that nobody asked.
+type Marks struct {
+	// Unknown says why the marks cannot be read.
+	Unknown string `json:"unknown,omitempty"`
+	// Found are sorted by ID.
+	Found []Mark `json:"found,omitempty"`
+}
+
+// Mark is one such thing.
+type Mark struct {
+	ID string `json:"id"`
+	// What is the thing: "staging tree /var/lib/upkeep/stage/…".
+	What string `json:"what"`
+	// Run is the run that made it, in words; Made when, by the node's clock.
+	Run  string    `json:"run,omitempty"`
+	Made time.Time `json:"made,omitzero"`
+	// Undo is what undoing it does: "remove it".
+	Undo string `json:"undo"`
+	// Unknown says why the mark cannot be read; it can then not be undone either.
+	Unknown string `json:"unknown,omitempty"`
+}

@@ -1,0 +1,69 @@
+package protocol
+
+// MethodLock takes, renews or releases a node's lock for a run: LockRequest → LockResult. It writes one small file of
+// the helper's and changes nothing else.
+const MethodLock = "lock"
+
+// Run names the run that a changing request belongs to. A helper compares it with the newest run that it has seen on
+// its node, and refuses a request of the same lineage with an older generation: a process that was paused and wakes late
+// must not act once another run has begun.
+type Run struct {
+	// Lineage is the state's: generations of different lineages cannot be compared.
+	Lineage string `json:"lineage,omitempty"`
+	// Generation is the one that the run's lock took out of the state.
+	Generation uint64 `json:"generation,omitempty"`
+	// Plan is the plan's id, so that what is left on a node names the plan that it came from.
+	Plan string `json:"plan,omitempty"`
+	// Step is the id of the plan's step.
+	Step string `json:"step,omitempty"`
+}
+
+// Changing is a request that changes something. Each one names its run.
+type Changing interface {
+	// InRun returns the request as a part of a run; its own step is the run's.
+	InRun(Run) any
+}
+
+// InRun implements Changing.
+func (r RenewRequest) InRun(run Run) any {
+	run.Step = r.Step
+	r.Run = run
+	return r
+}
+
+// InRun implements Changing.
+func (r MendRequest) InRun(run Run) any {
+	run.Step = r.Step
+	r.Run = run
+	return r
+}
+
+// InRun implements Changing.
+func (r RestartRequest) InRun(run Run) any {
+	run.Step = r.Step
+	r.Run = run
+	return r
+}
+
+// LockRequest asks a node to keep every other run away. It is refused while another lineage holds a lock that has not
+// expired, and when the node has seen a newer generation of the same lineage. The same run may ask again: that renews.
+type LockRequest struct {
+	Lineage    string `json:"lineage"`
+	Generation uint64 `json:"generation"`
+	// Holder is who asks, as a person reads it: "user@host/pid".
+	Holder string `json:"holder"`
+	// Seconds is how long the lock holds from now, by the node's own clock.
+	Seconds int `json:"seconds"`
+	// Release gives the lock back instead, if this run holds it; giving back what is not held is no error.
+	Release bool `json:"release,omitempty"`
+}
+
+// LockResult is the state of a node's lock after a request.
+type LockResult struct {
+	// Holder is who holds the lock now: the asker where Held is true, else who is in the way (empty after a release).
+	Holder string `json:"holder"`
+	// Generation is the newest that the node has seen of the holder's lineage.
+	Generation uint64 `json:"generation"`
+	// Held is true where the asker holds the lock now.
+	Held bool `json:"held"`
+}
