@@ -123,13 +123,17 @@ type Expectation struct {
 	Value string `json:"value"` // "4FE68FC3EABB1A74"
 }
 
-// Command is one command of the runbook.
+// Command is one command of the runbook: a script of a POSIX shell that a person copies and runs at night, when upkeep
+// itself cannot run.
 type Command struct {
-	Node string `json:"node,omitempty"` // where to run it; empty: where the operator is
+	What string `json:"what,omitempty"` // what it is for, in a few words
+	Node string `json:"node,omitempty"` // where to run it, as root; empty: where the operator is
+	// Run may have many lines. It ends with another exit status than 0 when the work must stop, and it reads nothing from
+	// its standard input. Words that came from a node or from the cluster are quoted.
 	Run  string `json:"run"`
 	See  string `json:"see,omitempty"`  // what to see
 	Stop string `json:"stop,omitempty"` // when to stop
-	Undo string `json:"undo,omitempty"` // how to undo
+	Undo string `json:"undo,omitempty"` // how to undo: a script for the same place
 }
 
 // Guard places steps around the disruptive steps that name it.

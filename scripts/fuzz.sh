@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for a while: scripts/fuzz.sh 10s
+# Runs every fuzz target of the module: scripts/fuzz.sh 10s, or scripts/fuzz.sh 1000x for a number of inputs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-time=${1:-10s}
+amount=${1:-10s}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 grep -rlE --include='*_test.go' '^func Fuzz' . | grep -v '^./acceptance/' | sort | while read -r file; do
 	package=$(dirname "$file")
 	sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$file" | while read -r target; do
-		echo "fuzz $package $target $time"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" </dev/null >/tmp/fuzz.$$ 2>&1 || { cat /tmp/fuzz.$$; rm -f /tmp/fuzz.$$; exit 1; }
-		rm -f /tmp/fuzz.$$
+		echo "fuzz $package $target $amount"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$amount" "$package" </dev/null >"$log" 2>&1 || {
+			cat "$log"
+			exit 1
+		}
 	done
 done

@@ -132,7 +132,7 @@ func publicKeyHash(caPEM string) (string, error) {
 // kubeadm runs kubeadm on a node with a configuration that is gone from the node afterwards: it holds the token.
 func (l *Lab) kubeadm(ctx context.Context, n Node, configuration, arguments string) error {
 	const line = `set -e; umask 077; f=$(mktemp); trap 'rm -f "$f"' EXIT; cat > "$f"; kubeadm %s --config "$f"`
-	_, err := l.sshInput(ctx, n.Name, fmt.Sprintf(line, arguments), configuration)
+	_, err := l.SSHInput(ctx, n.Name, fmt.Sprintf(line, arguments), configuration)
 	return err
 }
 

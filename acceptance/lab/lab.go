@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// DefaultValidity is how long the cluster's certificates live unless [Options] say otherwise: thirty days.
-const DefaultValidity = 720 * time.Hour
+// DefaultValidity is how long the cluster's certificates live unless [Options] say otherwise: a week. Long enough to keep
+// a lab for days, far less than kubeadm's own default of a year.
+const DefaultValidity = 168 * time.Hour
 
 // Options say what lab to bring up.
 type Options struct {
-	// Validity is the life of every certificate but the CAs', now and after each renewal by kubeadm; 0 stands for
-	// DefaultValidity.
+	// Validity is the life of every certificate but the CAs', now and after each renewal by kubeadm. 0 takes a finished
+	// lab whatever it has, and makes a new one with DefaultValidity.
 	Validity time.Duration
 	// Recreate allows Up to remove a finished lab that differs from what is asked for, and make another. Without it Up
 	// refuses: somebody may be using that lab.
@@ -76,10 +77,7 @@ func Up(ctx context.Context, opts Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Validity == 0 {
-		opts.Validity = DefaultValidity
-	}
-	if opts.Validity < time.Minute {
+	if opts.Validity != 0 && opts.Validity < time.Minute {
 		return nil, fmt.Errorf("a validity of %s leaves no time to bring the cluster up: give at least 1m", opts.Validity)
 	}
 	c, err := findCache(os.Getenv)
@@ -100,6 +98,13 @@ func Up(ctx context.Context, opts Options) (*Lab, error) {
 		return nil, err
 	}
 	have, err := l.readMade()
+	switch {
+	case opts.Validity != 0:
+	case err == nil:
+		want.Validity = have.Validity
+	default:
+		want.Validity = DefaultValidity.String()
+	}
 	switch {
 	case err == nil && want.differs(have) == "":
 		l.made = have
@@ -129,6 +134,36 @@ func Up(ctx context.Context, opts Options) (*Lab, error) {
 	}
 	l.made = want
 	return l, l.create(ctx)
+}
+
+// Prepare installs and builds everything that Up needs and starts nothing: Up after it takes about a minute. It may run
+// while a lab is up.
+func Prepare(ctx context.Context, progress func(line string)) error {
+	machine, err := inspect()
+	if err != nil {
+		return err
+	}
+	c, err := findCache(os.Getenv)
+	if err != nil {
+		return err
+	}
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	l := newLab(c, progress)
+	if err := installTools(ctx, l.say); err != nil {
+		return err
+	}
+	if _, err := c.buildPrograms(ctx, l.say); err != nil {
+		return err
+	}
+	if _, err := os.Stat(c.at("state")); err == nil {
+		return nil // hosts stand on the base that is there
+	}
+	_, err = c.buildBase(ctx, machine, l.say)
+	return err
 }
 
 // Open returns the lab that is up, without changing or starting anything.

@@ -81,11 +81,11 @@ Host *
 // ops-NAME, for ops through the bastion.
 // An error carries the host and what the command said last.
 func (l *Lab) SSH(ctx context.Context, node, command string) (string, error) {
-	return l.sshInput(ctx, node, command, "")
+	return l.SSHInput(ctx, node, command, "")
 }
 
-// sshInput is SSH with something on standard input, where secrets go: no error repeats it.
-func (l *Lab) sshInput(ctx context.Context, node, line, stdin string) (string, error) {
+// SSHInput is SSH with something on standard input, where secrets go: no error repeats it.
+func (l *Lab) SSHInput(ctx context.Context, node, line, stdin string) (string, error) {
 	if _, err := find(strings.TrimPrefix(node, opsUser+"-")); err != nil {
 		return "", err
 	}

@@ -23,9 +23,10 @@ func applyCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask before applying"},
 		&cli.StringFlag{Name: "expect", Usage: "refuse a plan whose digest is not `sha256:...`"},
-		&cli.StringFlag{Name: "lock-timeout", Value: "0s", Usage: "wait up to `DURATION` for the state lock"},
+		lockTimeoutFlag(),
 		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
+		overrideFlag(),
 		jsonFlag(),
 	}
 	for _, more := range [][]cli.Flag{planningFlags(), configurationFlags(), observationFlags()} {
@@ -46,13 +47,16 @@ func applyCommand(env environment) *cli.Command {
 				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
 			}
 			if !cmd.Bool("json") {
-				run := report.Run{}
+				run := report.Run{Applying: true}
 				if !saved {
 					run.Took = took(env, plan, began)
 				}
 				if err := showPlan(env, cmd, plan, run); err != nil {
 					return err
 				}
+			}
+			if plan.Request.Recorded && len(plan.Steps) > 0 {
+				return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
 			}
 			if len(plan.Refusals) > 0 {
 				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
@@ -97,6 +101,13 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 		}
 		return plan, w, true, err
 	}
+	// Overrides are of this run: never of the file, whose digest does not cover them.
+	if plan.Request.Overrides, err = overrides(cmd); err != nil {
+		return plan, w, true, err
+	}
+	if plan, err = planner.Rebuild(plan, types); err != nil {
+		return plan, w, true, err
+	}
 	return plan, workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}, true, nil
 }
 
@@ -106,11 +117,7 @@ func approve(env environment, cmd *cli.Command) error {
 		return errors.New("nobody can be asked (-input=false or -json); save the plan with `upkeep plan -out=FILE` and apply that, or give -auto-approve")
 	}
 	fmt.Fprint(env.stdout, "\nDo you want to perform these steps?\n  upkeep will run them in this order and prove each one.\n  Only 'yes' will be accepted to approve.\n\n  Enter a value: ")
-	if err := readYes(env); err != nil {
-		return err
-	}
-	fmt.Fprintln(env.stdout)
-	return nil
+	return readYes(env)
 }
 
 // readYes reads one answer; anything but the word yes is an error.
@@ -144,38 +151,63 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
+	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID)); err != nil {
+		return err
+	}
 
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+		return err
+	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
 	if err != nil {
 		return err
 	}
-	view := newRunView(env, plan, cmd.Bool("json"), styleOf(env, cmd))
+	claim, err := claimCluster(ctx, env, cmd, plan, nodes, lock)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, claim.Release()) }()
+	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
 	executor.Events = view.show
-	runContext, stop := withSignals(lock.Context(), env, executor)
+	executor.Fence = func(ctx context.Context) error {
+		if err := lock.Check(ctx); err != nil {
+			return err
+		}
+		return claim.Check(ctx)
+	}
+	runContext, stop := withSignals(claim.Context(), env, executor)
 	defer stop()
 
 	begun := executor.Begun(plan)
-	if _, err := lock.Write(ctx, lock.State().WithRun(begun)); err != nil {
+	starting := lock.State().WithRun(begun)
+	starting.Memory = apply.Overrode(starting.Memory, begun)
+	if _, err := lock.Write(ctx, starting); err != nil {
 		return err
 	}
 	result, runErr := executor.Run(runContext, plan)
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
-	if _, err := lock.Write(context.WithoutCancel(ctx), remembered); err != nil {
-		return errors.Join(runErr, err)
-	}
-	if runErr != nil {
+	written, err := lock.Write(context.WithoutCancel(ctx), remembered)
+	if err := errors.Join(runErr, err); err != nil {
 		var refused *apply.RefusedError
-		if errors.As(runErr, &refused) && refused.Stale {
-			return exit{exitStale, runErr}
+		switch {
+		case errors.As(runErr, &refused) && refused.Stale:
+			return exit{exitStale, err}
+		case keepsAway(err):
+			return exit{exitLocked, err}
 		}
-		return runErr
+		return err
+	}
+	if result.Outcome == apply.Complete {
+		if err := pruneJournals(backend.JournalDirectory(), written); err != nil {
+			fmt.Fprintf(env.stderr, "Note: %v\n", err)
+		}
 	}
 	if err := view.failed(); err != nil {
 		return fmt.Errorf("the run ended (%s), and its output could not be written: %w", result.Outcome, err)
 	}
-	return outcomeExit(result.Outcome)
+	return leftOver(env, cmd, plan, result)
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
@@ -190,7 +222,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	}
 	return &apply.Executor{
 		Effects:    effects(w.types),
-		Operations: operations(nodes),
+		Operations: operations(runCaller{nodes, runOf(plan, lock)}),
 		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
 			resource, ok := byAddress[step.Address.Resource()]
 			if !ok {
@@ -214,8 +246,9 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 			return planner.Request{World: world}.Identity(), nil
 		},
 		Journal: record, History: history,
-		Who: lock.Info().Who, Generation: lock.Info().Generation,
-		Now: env.now,
+		Who: lock.Info().Who, Generation: lock.Info().Generation, Lineage: lock.State().Lineage,
+		Remembered: lock.State().Memory.Cluster,
+		Now:        env.now,
 	}
 }
 

@@ -14,10 +14,10 @@ func domains() []providers.Type {
 }
 
 // operations lists the code that changes something. apply alone calls this.
-func operations(nodes *nodes) map[string]providers.Operation {
+func operations(caller certificates.Caller) map[string]providers.Operation {
 	all := map[string]providers.Operation{}
 	for _, domain := range []map[string]providers.Operation{
-		certificates.Operations(nodes),
+		certificates.Operations(caller),
 	} {
 		for name, operation := range domain {
 			all[name] = operation

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"upkeep/planner"
@@ -18,18 +19,18 @@ type runView interface {
 	failed() error
 }
 
-func newRunView(env environment, plan planner.Plan, asJSON bool, style report.Style) runView {
+func newRunView(env environment, plan planner.Plan, asJSON bool) runView {
 	if asJSON {
 		return newEventStream(env, plan)
 	}
-	return &runText{w: env.stdout, style: style}
+	return &runText{w: env.stdout, plan: plan}
 }
 
 // runText is a run for people: a line when a step starts, its progress below it, a line when it ends.
 type runText struct {
-	w     io.Writer
-	style report.Style
-	err   error
+	w    io.Writer
+	plan planner.Plan
+	err  error
 }
 
 func (v *runText) failed() error { return v.err }
@@ -42,6 +43,7 @@ func (v *runText) line(format string, args ...any) {
 func (v *runText) show(event apply.Event) {
 	switch e := event.(type) {
 	case apply.RunStarted:
+		v.line("")
 		if e.Resumed {
 			v.line("This plan was started before; going on with it.")
 			for _, id := range e.UnderWay {
@@ -73,7 +75,7 @@ func (v *runText) ending(r apply.StepResult) string {
 func (v *runText) summary(r apply.Result) {
 	v.line("")
 	if r.Outcome == apply.Complete {
-		v.line("%s", report.ApplySentence(countsOf(r)))
+		v.line("%s", report.ApplySentence(countsOf(v.plan, r)))
 		v.line("%d steps done and proved, %d had nothing to do. The next `upkeep plan` looks again.", r.Count(apply.Done), r.Count(apply.Skipped))
 		return
 	}
@@ -89,13 +91,13 @@ func (v *runText) summary(r apply.Result) {
 
 // eventStream is a run as Terraform's machine-readable events.
 type eventStream struct {
-	out   *report.Events
-	steps map[string]providers.Step
-	err   error
+	out  *report.Events
+	plan planner.Plan
+	err  error
 }
 
 func newEventStream(env environment, plan planner.Plan) *eventStream {
-	v := &eventStream{out: report.NewEvents(env.stdout, env.now), steps: map[string]providers.Step{}}
+	v := &eventStream{out: report.NewEvents(env.stdout, env.now), plan: plan}
 	v.keep(v.out.Version(version))
 	v.keep(v.out.Planned(report.Plan(plan)))
 	return v
@@ -123,12 +125,20 @@ func (v *eventStream) show(event apply.Event) {
 		v.keep(v.out.ApplyErrored(report.HookOf(e.Step), seconds(e.Result.Seconds)))
 		v.keep(v.out.Diagnostic("error", string(e.Result.Outcome)+": "+e.Step.Summary, e.Result.Why, e.Step.Address.String()))
 	case apply.RunEnded:
-		v.keep(v.out.ChangeSummary("apply", countsOf(e.Result)))
+		v.keep(v.out.ChangeSummary("apply", countsOf(v.plan, e.Result)))
 	}
 }
 
-// countsOf counts steps that were done as changes: nothing that upkeep renews or restarts is added or destroyed.
-func countsOf(r apply.Result) report.Counts { return report.Counts{Change: r.Count(apply.Done)} }
+// countsOf counts what was done as the plan counts what is to be done: by address.
+func countsOf(plan planner.Plan, r apply.Result) report.Counts {
+	done := map[string]bool{}
+	for _, step := range r.Steps {
+		done[step.Step] = step.Outcome == apply.Done
+	}
+	plan.Steps = slices.DeleteFunc(slices.Clone(plan.Steps), func(s providers.Step) bool { return !done[s.ID] })
+	summary := report.Plan(plan).Upkeep.Summary
+	return report.Counts{Add: summary.Add, Change: summary.Change, Remove: summary.Destroy}
+}
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -68,7 +69,15 @@ func conclude(env environment, err error) int {
 
 // usage is the error of a command line that cannot be meant; it names the command that explains.
 func usage(cmd *cli.Command, format string, args ...any) error {
-	return fmt.Errorf("%s; `upkeep help %s` shows how it is used", fmt.Sprintf(format, args...), cmd.Name)
+	text := fmt.Sprintf(format, args...)
+	end := "; "
+	if strings.HasSuffix(text, "?") {
+		end = " "
+	}
+	if cmd.Root() == cmd {
+		return fmt.Errorf("%s%s`upkeep help` shows how it is used", text, end)
+	}
+	return fmt.Errorf("%s%s`upkeep help %s` shows how it is used", text, end, strings.TrimPrefix(fullName(cmd), "upkeep "))
 }
 
 var errInterrupted = errors.New("interrupted")

@@ -1,9 +1,10 @@
 package main
 
 import (
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
+	"os"
+	"path/filepath"
 
 	"upkeep/config"
 	"upkeep/providers"
@@ -11,13 +12,14 @@ import (
 
 // loaded is what reading a configuration directory came to.
 type loaded struct {
-	desired config.Desired
-	sources config.Sources
-	diags   hcl.Diagnostics
+	directory string // absolute
+	desired   config.Desired
+	sources   config.Sources
+	diags     hcl.Diagnostics
 }
 
 func load(env environment, cmd *cli.Command, directory string, types []providers.Type) loaded {
-	var l loaded
+	l := loaded{directory: directory}
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
 		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version,
 	})
@@ -27,7 +29,7 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 // print shows all diagnostics on the terminal's error side; an error among them ends the command.
 func (l loaded) print(env environment, cmd *cli.Command) error {
 	t := terminalOf(env, env.stderr, cmd.Bool("no-color"))
-	if err := config.WriteText(env.stderr, config.Describe(l.diags, l.sources), config.TextOptions{Color: t.Colour, Width: t.Width}); err != nil {
+	if err := config.WriteText(env.stderr, fromHere(config.Describe(l.diags, l.sources)), config.TextOptions{Color: t.Colour, Width: t.Width}); err != nil {
 		return err
 	}
 	if l.diags.HasErrors() {
@@ -39,6 +41,7 @@ func (l loaded) print(env environment, cmd *cli.Command) error {
 // printJSON writes the answer of `validate -json`.
 func (l loaded) printJSON(env environment) error {
 	answer := config.Validate(l.diags, l.sources)
+	relative(answer.Diagnostics, l.directory)
 	if err := printJSON(env.stdout, answer); err != nil {
 		return err
 	}
@@ -48,3 +51,21 @@ func (l loaded) printJSON(env environment) error {
 	return nil
 }
 
+// fromHere names the files of diagnostics as seen from the current directory, as a person would type them.
+func fromHere(diagnostics []config.Diagnostic) []config.Diagnostic {
+	if here, err := os.Getwd(); err == nil {
+		relative(diagnostics, here)
+	}
+	return diagnostics
+}
+
+// relative names the files below a directory by their path in it; others keep their whole path.
+func relative(diagnostics []config.Diagnostic, directory string) {
+	for i := range diagnostics {
+		if r := diagnostics[i].Range; r != nil {
+			if path, err := filepath.Rel(directory, r.Filename); err == nil && filepath.IsLocal(path) {
+				r.Filename = path
+			}
+		}
+	}
+}

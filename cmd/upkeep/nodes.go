@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"upkeep/config"
@@ -61,7 +63,11 @@ func (n *nodes) target(c config.Node) node.Target {
 
 // Observe asks one node.
 func (n *nodes) Observe(ctx context.Context, c config.Node, question facts.Question) (facts.Node, error) {
-	return n.client.Observe(ctx, n.target(c), question)
+	observed, err := n.client.Observe(ctx, n.target(c), question)
+	if err != nil { // it ends up beside the node's name, which it need not repeat
+		err = errors.New(strings.TrimPrefix(err.Error(), c.Name+": "))
+	}
+	return observed, err
 }
 
 // Etcd connects to the etcd member on a node.

@@ -26,6 +26,9 @@ func observeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if len(w.desired.Resources) == 0 {
+				return errNothingDeclared
+			}
 			world, _, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/providers"
@@ -37,7 +38,7 @@ func planningFlags() []cli.Flag {
 // factsFlags let a command work on recorded facts instead of the world.
 func factsFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "facts", Usage: "use the facts that `upkeep observe -out` recorded in `FILE`; such a plan cannot be applied"},
+		&cli.StringFlag{Name: "facts", Usage: "use the facts that observe -out recorded in `FILE`; such a plan cannot be applied"},
 		&cli.StringFlag{Name: "facts-max-age", Value: "24h", Usage: "refuse recorded facts older than `DURATION`"},
 	}
 }
@@ -47,6 +48,7 @@ func planCommand(env environment) *cli.Command {
 		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for apply"},
 		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, 2: there are steps"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
+		runbookFlag(),
 		jsonFlag(),
 	}
 	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags()} {
@@ -60,7 +62,7 @@ func planCommand(env environment) *cli.Command {
 				return err
 			}
 			began := env.now()
-			plan, _, err := makePlan(ctx, env, cmd)
+			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {
 				return err
 			}
@@ -69,7 +71,12 @@ func planCommand(env environment) *cli.Command {
 					return err
 				}
 			}
-			if err := showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")}); err != nil {
+			if cmd.Bool("as-runbook") {
+				err = showRunbook(env, cmd, plan, w.types)
+			} else {
+				err = showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
+			}
+			if err != nil {
 				return err
 			}
 			if cmd.Bool("detailed-exitcode") && len(plan.Steps) > 0 {
@@ -90,11 +97,17 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 	if err != nil {
 		return fail(err)
 	}
+	if len(w.desired.Resources) == 0 {
+		return fail(errNothingDeclared)
+	}
 	request := planner.Request{Desired: w.desired, Directory: w.directory}
 	for flag, into := range map[string]*[]providers.Address{"target": &request.Targets, "exclude": &request.Exclude, "replace": &request.Replace} {
 		if *into, err = addresses(cmd, flag); err != nil {
 			return fail(err)
 		}
+	}
+	if request.Overrides, err = overrides(cmd); err != nil {
+		return fail(err)
 	}
 	remembered, err := readState(ctx, w)
 	if err != nil {
@@ -120,6 +133,9 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 	}
 	return plan, w, nil
 }
+
+// errNothingDeclared keeps an empty configuration from looking like a healthy cluster.
+var errNothingDeclared = errors.New("nothing is declared, so there is nothing to plan: write a certificates block; `upkeep schema` lists the block types")
 
 func newPlanID() (string, error) {
 	var id [8]byte
@@ -220,7 +236,7 @@ func readFacts(env environment, cmd *cli.Command, path string) (facts.World, err
 	}
 	if age := env.now().Sub(world.ObservedAt); age > limit {
 		return facts.World{}, fmt.Errorf("the facts in %s are %s old and -facts-max-age is %s; record them again with `upkeep observe -out=%s`",
-			path, age.Round(time.Minute), limit, path)
+			path, config.Duration(age.Truncate(time.Minute)), config.Duration(limit), path)
 	}
 	return world, nil
 }

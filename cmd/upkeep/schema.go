@@ -38,13 +38,27 @@ func writeSchema(w io.Writer, types []config.BlockType) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, t := range types {
 		if i > 0 {
-			fmt.Fprintln(table)
+			if err := table.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintln(w)
 		}
-		label := ""
+		header := t.Name
 		if t.Label != "" {
-			label = ` "` + t.Label + `"`
+			header += ` "NAME"`
 		}
-		fmt.Fprintf(table, "%s%s\n", t.Name, label)
+		if err := table.Flush(); err != nil { // the columns of one block are not those of the next
+			return err
+		}
+		for _, line := range fold(t.Doc, helpWidth-2) {
+			fmt.Fprintf(w, "# %s\n", line)
+		}
+		if t.Label != "" {
+			for _, line := range fold("NAME: "+t.Label+".", helpWidth-2) {
+				fmt.Fprintf(w, "# %s\n", line)
+			}
+		}
+		fmt.Fprintln(w, header)
 		writeBody(table, "  ", t.Schema)
 	}
 	return table.Flush()

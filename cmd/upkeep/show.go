@@ -13,6 +13,7 @@ func showCommand(env environment) *cli.Command {
 		Name: "show", Usage: "print a saved plan",
 		ArgsUsage: "PLANFILE",
 		Flags: []cli.Flag{
+			runbookFlag(),
 			jsonFlag(),
 			&cli.BoolFlag{Name: "no-color", Usage: "print without colour"},
 			&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
@@ -24,6 +25,9 @@ func showCommand(env environment) *cli.Command {
 			plan, err := loadPlan(cmd.Args().First(), domains())
 			if err != nil {
 				return err
+			}
+			if cmd.Bool("as-runbook") {
+				return showRunbook(env, cmd, plan, domains())
 			}
 			return showPlan(env, cmd, plan, report.Run{SavedTo: cmd.Args().First()})
 		},

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/providers/facts"
 	"upkeep/state"
 )
 
@@ -22,21 +25,16 @@ func stateCommand(env environment) *cli.Command {
 		Flags:  append([]cli.Flag{jsonFlag()}, configurationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error { return showLock(ctx, env, cmd) },
 	}
-	command := &cli.Command{
+	return &cli.Command{
 		Name: "state", Usage: "look at what upkeep remembers between runs",
-		Commands: []*cli.Command{show, lock},
+		Commands: []*cli.Command{show, lock, forgetClusterCommand(env)},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if name := cmd.Args().First(); name != "" {
-				return usage(cmd, "state has no command %q; it has show and lock", name)
+				return unknownCommand(cmd, name)
 			}
-			return cli.ShowSubcommandHelp(cmd)
+			return writeHelp(env.stdout, cmd)
 		},
 	}
-	for _, sub := range command.Commands {
-		sub.OnUsageError = usageError
-		sub.DisableSliceFlagSeparator = true
-	}
-	return command
 }
 
 // stateView is what `state show` prints. The state's key is not in it.
@@ -46,6 +44,7 @@ type stateView struct {
 	Lineage    string             `json:"lineage,omitempty"`
 	Serial     uint64             `json:"serial"`
 	Generation uint64             `json:"generation"`
+	Cluster    facts.Identity     `json:"cluster,omitzero"`
 	Durations  map[string]float64 `json:"durations,omitempty"`
 	Runs       []state.RunRecord  `json:"runs"`
 }
@@ -63,7 +62,7 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	view := stateView{Path: backend.Path(), Exists: s.Exists(), Lineage: s.Lineage, Serial: s.Serial, Generation: s.Generation, Durations: s.Memory.Durations, Runs: s.Runs}
+	view := stateView{Path: backend.Path(), Exists: s.Exists(), Lineage: s.Lineage, Serial: s.Serial, Generation: s.Generation, Cluster: s.Memory.Cluster, Durations: s.Memory.Durations, Runs: s.Runs}
 	if view.Runs == nil {
 		view.Runs = []state.RunRecord{}
 	}
@@ -75,16 +74,36 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 		return err
 	}
 	fmt.Fprintf(env.stdout, "state    %s\nlineage  %s\nserial   %d\n", view.Path, view.Lineage, view.Serial)
+	if !view.Cluster.IsZero() {
+		fmt.Fprintf(env.stdout, "cluster\n%s", identityLines(view.Cluster))
+	}
+	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	if len(view.Durations) > 0 {
+		fmt.Fprintln(table, "\nOPERATION\tTOOK LAST")
+		for _, operation := range slices.Sorted(maps.Keys(view.Durations)) {
+			fmt.Fprintf(table, "%s\t%s\n", operation, elapsed(view.Durations[operation]))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
 	if len(view.Runs) == 0 {
 		return nil
 	}
 	fmt.Fprintln(env.stdout)
-	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PLAN\tSTARTED\tWHO\tOUTCOME\tDONE\tSKIPPED\tREFUSED\tFAILED")
 	for _, run := range view.Runs {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", run.PlanID, run.StartedAt.UTC().Format(time.RFC3339), run.Who, run.Outcome, run.Done, run.Skipped, run.Refused, run.Failed)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, run := range view.Runs {
+		for _, override := range run.Overrides {
+			fmt.Fprintf(env.stdout, "plan %s went with the override %s\n", run.PlanID, override)
+		}
+	}
+	return nil
 }
 
 func showLock(ctx context.Context, env environment, cmd *cli.Command) error {

@@ -9,16 +9,20 @@ import (
 )
 
 func statusCommand(env environment) *cli.Command {
-	flags := []cli.Flag{jsonFlag(), &cli.BoolFlag{Name: "verbose", Usage: "print paths"}}
+	flags := []cli.Flag{jsonFlag(), runFlag(), &cli.BoolFlag{Name: "verbose", Usage: "print paths"}}
 	for _, more := range [][]cli.Flag{factsFlags(), configurationFlags(), observationFlags()} {
 		flags = append(flags, more...)
 	}
 	return &cli.Command{
 		Name: "status", Usage: "list everything that is watched, healthy or not",
-		Flags: flags,
+		Description: "With -run, says what a run did instead: which steps are done, half-done and untouched. That asks no node.",
+		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
+			}
+			if which := cmd.String("run"); which != "" {
+				return showRun(ctx, env, cmd, which)
 			}
 			began := env.now()
 			plan, _, err := makePlan(ctx, env, cmd)

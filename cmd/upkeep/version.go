@@ -14,18 +14,25 @@ func versionCommand(env environment) *cli.Command {
 		Name: "version", Usage: "print the version",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			platform := runtime.GOOS + "_" + runtime.GOARCH
-			if cmd.Bool("json") {
-				return printJSON(env.stdout, struct {
-					Version  string `json:"upkeep_version"`
-					Platform string `json:"platform"`
-					Go       string `json:"go_version"`
-				}{version, platform, runtime.Version()})
+			if err := noArguments(cmd); err != nil {
+				return err
 			}
-			_, err := fmt.Fprintf(env.stdout, "upkeep %s\non %s\n", version, platform)
-			return err
+			return writeVersion(env, cmd.Bool("json"))
 		},
 	}
+}
+
+func writeVersion(env environment, asJSON bool) error {
+	platform := runtime.GOOS + "_" + runtime.GOARCH
+	if asJSON {
+		return printJSON(env.stdout, struct {
+			Version  string `json:"upkeep_version"`
+			Platform string `json:"platform"`
+			Go       string `json:"go_version"`
+		}{version, platform, runtime.Version()})
+	}
+	_, err := fmt.Fprintf(env.stdout, "upkeep %s\non %s\n", version, platform)
+	return err
 }
 
 func jsonFlag() cli.Flag {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -101,9 +100,6 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 	if err != nil {
 		return facts.World{}, nil, err
-	}
-	if len(w.desired.Resources) == 0 {
-		return facts.World{}, nil, errors.New("nothing is declared: write a certificates block; `upkeep schema` lists the block types")
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()

@@ -40,16 +40,19 @@ func (e *Executor) groundNow(ctx context.Context, plan planner.Plan, step provid
 		return input, providers.Readiness{State: providers.Moved, Why: why}
 	}
 	ready := e.Effects[step.Operation].Ready(input, step)
-	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !e.endedSince(plan, step, before) {
+	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !e.mayRepeat(plan, step, before) {
 		return input, providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(
 			"this plan did it and proved it at %s, and now it is as before: something undid it; find out what, then make a new plan", before.At.UTC().Format(time.RFC3339))}
 	}
 	return input, ready
 }
 
-// endedSince reports whether a step begins a guard that was ended after it was done: then it is as before because this
-// plan undid it, and it must be done again for what is left to guard.
-func (e *Executor) endedSince(plan planner.Plan, step providers.Step, done journal.Record) bool {
+// mayRepeat reports whether a step that was done may be done once more: one that begins a guard which was ended after
+// that, so that this plan itself undid it and what is left must be guarded again; and one that ends a guard.
+func (e *Executor) mayRepeat(plan planner.Plan, step providers.Step, done journal.Record) bool {
+	if step.Ends != "" {
+		return true
+	}
 	for _, end := range plan.Steps {
 		if end.Ends == "" || !slices.Contains(planner.Beginnings(plan.Steps, end), step.ID) {
 			continue

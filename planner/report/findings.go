@@ -123,7 +123,7 @@ func (p *page) findings(title string, findings []providers.Finding) {
 			cells[1] = r.first.Address.String()
 		}
 		table = append(table, cells)
-		for i, limit := range []int{32, max(24, p.width()/5), max(32, p.width()/3)} {
+		for i, limit := range []int{32, max(32, p.width()/4), max(32, p.width()/3)} {
 			widths[i] = min(limit, max(widths[i], length(cells[i])))
 		}
 	}
@@ -155,10 +155,9 @@ func (p *page) finding(r row, cells []string, widths []int) {
 	const beneath = "      "
 	if length(cells[1]) > widths[1] || length(cells[2]) > widths[2] { // too long for the table
 		p.line("  ", p.paint(color, cells[0]))
-		for _, text := range []string{cells[1], cells[2], r.first.Summary} {
-			if text != "" {
-				p.wrapped("", beneath, text)
-			}
+		p.wrapped("", beneath, strings.Trim(cells[1]+"  "+cells[2], " "))
+		if r.first.Summary != "" {
+			p.wrapped("", beneath, r.first.Summary)
 		}
 		p.beneath(r, beneath)
 		return
@@ -174,7 +173,7 @@ func (p *page) finding(r row, cells []string, widths []int) {
 	switch room := p.width() - column - 2; {
 	case r.first.Summary == "":
 		p.line(prefix)
-	case room >= length(r.first.Summary), room >= 40:
+	case room >= length(r.first.Summary), room >= 40 && len(wrap(r.first.Summary, room)) == 2:
 		for i, line := range wrap(r.first.Summary, room) {
 			if i == 0 {
 				p.line(prefix, "  ", line)

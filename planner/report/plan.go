@@ -45,10 +45,12 @@ type Upkeep struct {
 	Recorded bool                `json:"recorded,omitempty"`
 	Targets  []providers.Address `json:"targets,omitempty"`
 	Exclude  []providers.Address `json:"exclude,omitempty"`
-	Nodes    []Node              `json:"nodes"`
-	Summary  Summary             `json:"summary"`
-	Findings []providers.Finding `json:"findings"`
-	Steps    []providers.Step    `json:"steps"`
+	// Overrides are the safety rules that this run is told to go without.
+	Overrides []planner.Override  `json:"overrides,omitempty"`
+	Nodes     []Node              `json:"nodes"`
+	Summary   Summary             `json:"summary"`
+	Findings  []providers.Finding `json:"findings"`
+	Steps     []providers.Step    `json:"steps"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
 	Unknown   []planner.Unknown   `json:"unknown"`
@@ -93,6 +95,7 @@ func Plan(p planner.Plan) PlanJSON {
 			Recorded:   p.Request.Recorded,
 			Targets:    p.Request.Targets,
 			Exclude:    p.Request.Exclude,
+			Overrides:  p.Request.Overrides,
 			Nodes:      []Node{},
 			Findings:   present(p.Findings),
 			Steps:      present(p.Steps),

@@ -64,6 +64,10 @@ func RehearsalText(w io.Writer, r planner.Rehearsal, style Style) error {
 	if count+len(unknown)+len(r.Due)+r.Ended(planner.Failed, planner.Refused, planner.NotStarted) > 0 {
 		color = yellow
 	}
+	if len(r.Steps) == 0 {
+		p.wrapped(color, "", "There is nothing to rehearse: the plan has no step.")
+		return p.flush(w)
+	}
 	p.wrapped(color, "", fmt.Sprintf("Rehearsed %s: %d proved, %d already so, %d refused, %d failed, %d not started.", plural(len(r.Steps), "step"),
 		r.Ended(planner.Proved), r.Ended(planner.AlreadySo), r.Ended(planner.Refused), r.Ended(planner.Failed), r.Ended(planner.NotStarted)))
 	text := "After it: " + plural(count, "finding") + " remain"

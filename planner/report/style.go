@@ -97,6 +97,9 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
+// Clean is for texts that others print beside a report: see clean.
+func Clean(s string) string { return clean(s) }
+
 // clean makes a text fit to stand in a line on a terminal: no line breaks, no control or invisible formatting
 // characters. Texts from nodes could otherwise rewrite what the operator approves.
 func clean(s string) string {

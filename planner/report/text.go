@@ -18,6 +18,8 @@ type Run struct {
 	Took time.Duration
 	// SavedTo is the plan file, as the user named it; empty: none was written.
 	SavedTo string
+	// Applying: the plan is shown by the command that is about to carry it out, so nothing is said about how to go on.
+	Applying bool
 }
 
 // Text writes a plan for people. The first lines hold what must be known to approve it; the findings and the steps in the
@@ -241,7 +243,9 @@ func (p *page) after(s Summary, unknown []string, everything bool) {
 // next says how to go on.
 func (p *page) next(plan PlanJSON, run Run) {
 	u := plan.Upkeep
-	p.line()
+	if !run.Applying || !plan.Applyable {
+		p.line()
+	}
 	switch {
 	case len(u.Refusals) > 0:
 		p.line(p.paint(red, "This plan cannot be applied: "+plural(len(u.Refusals), "refusal")+", see the errors above."))
@@ -249,6 +253,7 @@ func (p *page) next(plan PlanJSON, run Run) {
 		p.wrapped("", "", "This plan was made from recorded facts, so it cannot be applied. Plan against the cluster to apply.")
 	case len(u.Steps) == 0:
 		p.wrapped(yellow, "", "This does not say that the cluster matches the configuration.")
+	case run.Applying:
 	case run.SavedTo != "":
 		p.line("Saved the plan to ", run.SavedTo, ". To do exactly this:")
 		p.line("  upkeep apply ", run.SavedTo)

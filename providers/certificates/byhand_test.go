@@ -2,52 +2,168 @@ package certificates_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/fixtures/worlds"
+	"upkeep/providers"
 	"upkeep/providers/certificates"
 	"upkeep/providers/facts"
 )
 
-// TestByHandIsNeverTheMirrorPod: the runbook says how a person does it, and never by deleting a mirror pod, which restarts nothing.
-func TestByHandIsNeverTheMirrorPod(t *testing.T) {
-	w := worlds.ControlPlanes(3, now)
-	n := w.Nodes["cp2"]
-	worlds.Age(now, 12*day, n, "apiserver", "admin.conf", "scheduler.conf")
-	n.Certificates.Unfinished = []facts.Unfinished{{ID: "r1", Remaining: []string{"etcd-peer"}}}
-	worlds.File(n, worlds.Copy).Server = "https://lb.example.net:6443"
-	in := input(w, 3)
+// byHand returns the commands of all steps that a world asks for, in order.
+func byHand(w facts.World) []providers.Command {
+	in := input(w, len(w.Nodes))
 	steps, befores := fold(in, spec().Diff(in).Steps)
-	var runs []string
+	var out []providers.Command
 	for i, s := range steps {
-		for _, c := range certificates.Type().Effects[s.Operation].ByHand(befores[i], s) {
-			if strings.Contains(c.Run, "delete pod") || c.See == "" {
-				t.Errorf("%+v", c)
+		out = append(out, certificates.Type().Effects[s.Operation].ByHand(befores[i], s)...)
+	}
+	return out
+}
+
+var handWorlds = []struct {
+	name   string
+	change func(w *facts.World)
+}{
+	{"due", func(w *facts.World) {
+		n := w.Nodes["cp2"]
+		worlds.Age(now, 12*day, n, "apiserver", "admin.conf", "scheduler.conf")
+		worlds.File(n, worlds.Copy).Server = "https://lb.example.net:6443"
+	}},
+	{"interrupted", func(w *facts.World) {
+		n := w.Nodes["cp2"]
+		worlds.Age(now, 12*day, n, "etcd-peer")
+		n.Certificates.Unfinished = []facts.Unfinished{
+			{ID: "r1", Installed: []string{"apiserver"}, Remaining: []string{"etcd-peer", "admin.conf"}}, {ID: "r2", Unknown: "it cannot be read"},
+		}
+	}},
+	{"expired-here", func(w *facts.World) {
+		n := w.Nodes["cp2"]
+		worlds.Age(now, -day, n, "apiserver", "admin.conf", "etcd-healthcheck-client")
+		n.ControlPlane.APIServer.Ready, n.ControlPlane.APIServer.NotReady = false, "its certificate has expired"
+	}},
+	{"servers-stuck", func(w *facts.World) {
+		for _, name := range []string{"apiserver", "etcd-server", "etcd-peer"} {
+			worlds.Served(w.Nodes["cp3"], name).SHA256 = "old"
+		}
+	}},
+	{"only-a-copy", func(w *facts.World) {
+		b := &worlds.File(w.Nodes["cp1"], worlds.Copy).Blocks[0]
+		b.SHA256, b.NotAfter = "old", b.NotAfter.Add(-day)
+	}},
+}
+
+func TestByHand(t *testing.T) {
+	for _, test := range handWorlds {
+		t.Run(test.name, func(t *testing.T) {
+			w := worlds.ControlPlanes(3, now)
+			test.change(&w)
+			var text strings.Builder
+			for _, c := range byHand(w) {
+				fmt.Fprintf(&text, "=== %s: %s\n%s\n--- see: %s\n--- stop: %s\n", c.Node, c.What, c.Run, c.See, c.Stop)
+				if c.Undo != "" {
+					fmt.Fprintf(&text, "--- undo:\n%s\n", c.Undo)
+				}
 			}
-			runs = append(runs, fmt.Sprintf("%s: %s", c.Node, c.Run))
+			path := filepath.Join("testdata", "byhand-"+test.name+".txt")
+			if *update {
+				if err := os.MkdirAll("testdata", 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatalf("%v; write it with go test -update", err)
+			}
+			if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(text.String(), "\n")); d != "" {
+				t.Errorf("%s (-want +got):\n%s", path, d)
+			}
+		})
+	}
+}
+
+func TestByHandIsCompleteAndNeverTheMirrorPod(t *testing.T) {
+	for _, test := range handWorlds {
+		t.Run(test.name, func(t *testing.T) {
+			w := worlds.ControlPlanes(3, now)
+			test.change(&w)
+			commands := byHand(w)
+			if len(commands) == 0 {
+				t.Fatal("no commands")
+			}
+			for _, c := range commands {
+				if c.What == "" || c.Node == "" || c.See == "" || c.Stop == "" {
+					t.Errorf("says too little: %+v", c)
+				}
+				if strings.Contains(c.Run, "delete pod") || strings.Contains(c.Run, "crictl") || strings.Contains(c.Run, facts.New) {
+					t.Errorf("a command that does not do it:\n%s", c.Run)
+				}
+				syntax(t, c.Run)
+				syntax(t, c.Undo)
+			}
+		})
+	}
+}
+
+// syntax has a shell read a script without running it.
+func syntax(t *testing.T, script string) {
+	t.Helper()
+	check := exec.CommandContext(t.Context(), "sh", "-n")
+	check.Stdin = strings.NewReader(script)
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("sh -n: %v: %s\n%s", err, out, script)
+	}
+}
+
+// TestByHandQuotes: a node that lies about its paths and addresses gets no command of its own into the runbook.
+func TestByHandQuotes(t *testing.T) {
+	const evil = "/x'; touch /tmp/hacked; '\nCONFIGURATION\nEOF\nreboot\n"
+	w := worlds.ControlPlanes(1, now)
+	n := w.Nodes["cp1"]
+	worlds.Age(now, 12*day, n, "apiserver", "admin.conf", "scheduler.conf")
+	for i := range n.Certificates.Files {
+		n.Certificates.Files[i].Path += evil
+	}
+	worlds.Served(n, "apiserver").Address += evil
+	for i := range n.ControlPlane.StaticPods {
+		n.ControlPlane.StaticPods[i].Manifest += evil
+		n.ControlPlane.StaticPods[i].Flags = map[string]string{"secure-port": evil}
+	}
+	w.Kubernetes.UID += evil
+	commands := byHand(w)
+	if len(commands) == 0 {
+		t.Fatal("no commands")
+	}
+	found := 0
+	for _, c := range commands {
+		for _, text := range []string{c.Run, c.Undo} {
+			syntax(t, text)
+			found += strings.Count(text, `/x'\''; touch`)
+			if strings.Contains(text, "/x'; touch") {
+				t.Errorf("not quoted:\n%s", text)
+			}
 		}
 	}
-	want := []string{
-		"cp2: openssl x509 -noout -pubkey -in /etc/kubernetes/pki/etcd/peer.crt | sha256sum; openssl pkey -pubout -in /etc/kubernetes/pki/etcd/peer.key | sha256sum",
-		"cp2: kubeadm certs check-expiration",
-		"cp2: umask 077; cp -a /etc/kubernetes /root/kubernetes.before",
-		"cp2: kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}' > /root/kubeadm.yaml && grep -c ^kind: /root/kubeadm.yaml",
-		"cp2: kubeadm certs renew apiserver --config /root/kubeadm.yaml",
-		"cp2: kubeadm certs renew admin.conf --config /root/kubeadm.yaml",
-		"cp2: kubeadm certs renew scheduler.conf --config /root/kubeadm.yaml",
-		"cp2: cp -a /root/.kube/config /root/.kube/config.before && cp /etc/kubernetes/admin.conf /root/.kube/config && kubectl --kubeconfig /root/.kube/config config set-cluster \"$(kubectl --kubeconfig /root/.kube/config config view -o jsonpath='{.clusters[0].name}')\" --server=https://lb.example.net:6443",
-		"cp2: openssl s_client -connect 10.0.0.12:6443 </dev/null 2>/dev/null | openssl x509 -noout -serial; openssl x509 -noout -serial -in /etc/kubernetes/pki/apiserver.crt",
-		"cp2: kubeadm certs check-expiration --config /root/kubeadm.yaml",
-		"cp2: crictl ps --name '^kube-scheduler$'",
-		"cp2: mv /etc/kubernetes/manifests/kube-scheduler.yaml /root/kube-scheduler.yaml && until [ -z \"$(crictl ps -q --name '^kube-scheduler$')\" ]; do sleep 1; done",
-		"cp2: mv /root/kube-scheduler.yaml /etc/kubernetes/manifests/kube-scheduler.yaml && until [ -n \"$(crictl ps -q --name '^kube-scheduler$')\" ]; do sleep 1; done; crictl ps --name '^kube-scheduler$'",
-		": kubectl -n kube-system get lease kube-scheduler -o jsonpath='{.spec.holderIdentity} {.spec.renewTime}'",
-		": kubectl get --raw /readyz",
+	if found < 10 {
+		t.Errorf("only %d of the node's words are in the commands: the test looks at nothing", found)
 	}
-	if d := cmp.Diff(want, runs); d != "" {
-		t.Error(d)
+}
+
+// TestByHandWithoutTheConfigurationIsNothing: kubeadm without it would use its defaults, so that nobody is told to.
+func TestByHandWithoutTheConfigurationIsNothing(t *testing.T) {
+	step := providers.Step{Node: "cp1", Operation: certificates.OperationRenew, Args: []byte(`{"names": ["apiserver"], "cluster_configuration": ""}`)}
+	in := providers.Input{World: worlds.ControlPlanes(1, now), Now: now, Inventory: providers.NewInventory(config.Desired{Nodes: worlds.Nodes(1)}, facts.World{})}
+	if got := certificates.Type().Effects[step.Operation].ByHand(in, step); got != nil {
+		t.Errorf("%+v", got)
 	}
 }

@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/providers"
@@ -20,6 +21,9 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 		f := &files[i]
 		object := providers.Object{Address: address, Name: f.Name, Path: f.Path, Authority: f.Authority}
 		object.Status, object.Detail = r.reviewFile(w, f, &blocked)
+		if object.Status == "" {
+			continue
+		}
 		if len(f.Blocks) > 0 {
 			object.Expires = f.Blocks[0].NotAfter
 		}
@@ -27,7 +31,8 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 	}
 }
 
-// reviewFile reports what is wrong with a file, and returns its status and, in a few words, why.
+// reviewFile reports what is wrong with a file, and returns its status and, in a few words, why. A file that this node need not
+// have, and has not, has no status.
 func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) (status, detail string) {
 	if f.Missing {
 		return r.reviewMissing(w, f)
@@ -83,6 +88,10 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		blocked = "the cluster's kubeadm configuration is not known"
 	case r.policy.externalEtcd && ofEtcd(f.Name):
 		blocked = "etcd is external, and its certificates are not kubeadm's"
+	case blocked == "" && f.Key == "missing" && f.KeyPath != "":
+		// The helper exchanges a pair, with the old one in the archive; it makes none. Were it asked to, it would refuse, and
+		// with this file all others of the node and all nodes after it would stay as they are.
+		blocked = "there is no " + f.KeyPath + " to replace; " + strings.TrimPrefix(r.reissue(f), "upkeep renews what it can read: ")
 	}
 	if blocked != "" {
 		hint = "upkeep cannot renew it: " + blocked
@@ -120,6 +129,9 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	}
 	if left := leaf.NotAfter.Sub(now); left <= r.before {
 		due, why = true, ends(leaf.NotAfter, now)
+		if left > 0 {
+			why = "expires in " + r.left(left)
+		}
 		if status == "ok" {
 			status, detail = "due", why
 		}
@@ -149,10 +161,13 @@ func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration
 	if left <= 0 {
 		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
 	} else {
-		finding.Summary = span(left) + " left, renew_before = \"" + r.spec.RenewBefore.String() + "\""
+		finding.Summary = r.left(left) + " left, renew_before = \"" + r.spec.RenewBefore.String() + "\""
 	}
 	r.on(w.node.Name, finding)
 }
+
+// left writes the time that something has which is due by renew_before.
+func (r *review) left(d time.Duration) string { return left(d, r.before) }
 
 // reviewAuthority says what reviewAuthorities found, for the object, and reports a key that is not the CA's.
 func (r *review) reviewAuthority(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
@@ -216,7 +231,7 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 	case f.Key != "match":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key is "+f.Key, "problem"
 	case left <= r.before:
-		finding.Summary, status = "its client certificate has "+span(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\"", "due"
+		finding.Summary, status = "its client certificate has "+r.left(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\"", "due"
 	case from == nil:
 		finding.Severity, finding.Summary = providers.SeverityNote, "its user is not the one of admin.conf, and it will not follow"
 	default:
@@ -252,16 +267,17 @@ func source(c *facts.Certificates, copied *facts.CertificateFile) *facts.Certifi
 	return nil
 }
 
+// reviewMissing reports a file that is not there, unless it need not be: then it has no status.
 func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detail string) {
 	switch {
-	case f.Name == superAdminConf:
-		return "missing", "kubeadm writes it on the first control plane alone"
+	case f.Name == superAdminConf: // kubeadm writes it on the first control plane alone
+		return "", ""
+	case ofEtcd(f.Name) && r.policy.externalEtcd: // etcd's certificates are elsewhere
+		return "", ""
+	case f.Kind == facts.Kubelet && f.Name == "kubelet-server": // the kubelet keeps its serving certificate elsewhere
+		return "", ""
 	case isCopy(f):
 		return "missing", "this node has no such copy"
-	case ofEtcd(f.Name) && r.policy.externalEtcd:
-		return "missing", "etcd is external"
-	case f.Kind == facts.Kubelet && f.Name == "kubelet-server":
-		return "missing", "the kubelet keeps its serving certificate elsewhere"
 	}
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissue(f),

@@ -276,7 +276,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_OPERATOR_KUBECONFIG", Severity: "warning", Address: address(""), Object: "cluster.kubeconfig",
-				Summary: "the client certificate in /home/ops/.kube/config expires in 5d",
+				Summary: "its client certificate has 5d left, renew_before = \"30d\" (/home/ops/.kube/config)",
 				Hint:    "upkeep does not change the file that it reads the cluster with: copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
 			}},
 		},

@@ -3,7 +3,6 @@ package certificates
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -116,28 +115,4 @@ func (mending) Proved(before, after providers.Input, step providers.Step) error 
 		}
 	}
 	return untouched(before, after, change{node: step.Node, files: touched})
-}
-
-func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var out []providers.Command
-	n := in.World.Node(step.Node)
-	for _, u := range n.Certificates.Unfinished {
-		for _, name := range append(slices.Clone(u.Installed), u.Remaining...) {
-			f := file(&n.Certificates, name)
-			if f == nil || f.KeyPath == "" {
-				continue
-			}
-			out = append(out, providers.Command{
-				Node: step.Node,
-				Run:  fmt.Sprintf("openssl x509 -noout -pubkey -in %s | sha256sum; openssl pkey -pubout -in %s | sha256sum", f.Path, f.KeyPath),
-				See:  "the same sum twice",
-				Stop: "two sums: the pair is half replaced; put back both files from the archive of /etc/kubernetes that the renewal took, then look again",
-			})
-		}
-	}
-	return append(out, providers.Command{
-		Node: step.Node, Run: "kubeadm certs check-expiration",
-		See:  "every certificate of the control plane is listed: " + strings.Join(expected(step, expectUnfinished), ", ") + " left none unreadable",
-		Stop: "it stops at a file: restore that file from the archive first",
-	})
 }

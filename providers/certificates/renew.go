@@ -3,7 +3,6 @@ package certificates
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"upkeep/providers"
@@ -95,6 +94,10 @@ func (renewal) Expects(in providers.Input, step providers.Step) []providers.Expe
 		out = append(out,
 			providers.Expectation{What: expectSerial + name, Value: f.Blocks[0].Serial},
 			providers.Expectation{What: expectNotAfter + name, Value: f.Blocks[0].NotAfter.UTC().Format(time.RFC3339)})
+		// Whether what reads it ran when the plan was made: only then does the plan restart it.
+		if p := staticPod(&observed.ControlPlane, reader(name)); p != nil && p.ContainerID != "" && p.ContainerID != facts.New {
+			out = append(out, providers.Expectation{What: expectContainer + p.Component, Value: p.ContainerID})
+		}
 	}
 	return out
 }
@@ -126,6 +129,12 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which " + name + " it was made for; plan again"}
 		case f.Blocks[0].Serial != serial:
 			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, serial)}
+		}
+		if c := reader(name); c != "" {
+			p := staticPod(&observed.ControlPlane, c)
+			if _, ran := expectation(step, expectContainer+c); !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
+				return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)}
+			}
 		}
 	}
 	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration {
@@ -192,77 +201,4 @@ func copiesFollow(n *facts.Node, copies []string) string {
 		}
 	}
 	return ""
-}
-
-func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var args renewArgs
-	if err := step.Decode(&args); err != nil {
-		return nil
-	}
-	n := in.World.Node(step.Node)
-	out := []providers.Command{
-		{
-			Node: step.Node, Run: "umask 077; cp -a /etc/kubernetes /root/kubernetes.before",
-			See: "no output", Stop: "any error: without this copy there is no way back",
-			Undo: "rm -r /root/kubernetes.before, when all is proved",
-		},
-		{
-			Node: step.Node,
-			Run:  "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}' > /root/kubeadm.yaml && grep -c ^kind: /root/kubeadm.yaml",
-			See:  "1", Stop: "anything else: without the cluster's own configuration kubeadm renews with its defaults",
-		},
-	}
-	for _, name := range args.Names {
-		c := providers.Command{
-			Node: step.Node, Run: "kubeadm certs renew " + name + " --config /root/kubeadm.yaml",
-			See: "the line ends in \"renewed\"", Stop: "\"MISSING!\" or \"Falling back to default configuration\"",
-			Undo: "cp -a /root/kubernetes.before/. /etc/kubernetes/",
-		}
-		out = append(out, c)
-	}
-	for _, path := range args.Kubeconfigs {
-		from := "/etc/kubernetes/" + adminConf
-		f := file(&n.Certificates, path)
-		var original *facts.CertificateFile
-		if f != nil {
-			original = source(&n.Certificates, f)
-		}
-		if original != nil {
-			from = original.Path
-		}
-		run := fmt.Sprintf("cp -a %[1]s %[1]s.before && cp %[2]s %[1]s", path, from)
-		if original != nil && f.Server != "" && f.Server != original.Server {
-			run += fmt.Sprintf(" && kubectl --kubeconfig %[1]s config set-cluster \"$(kubectl --kubeconfig %[1]s config view -o jsonpath='{.clusters[0].name}')\" --server=%[2]s", path, f.Server)
-		}
-		out = append(out, providers.Command{
-			Node: step.Node, Run: run, See: "kubectl --kubeconfig " + path + " get nodes lists the nodes",
-			Stop: "an authority bundle of more than one certificate in " + path + ": keep it, and replace client-certificate-data and client-key-data alone",
-			Undo: fmt.Sprintf("mv %[1]s.before %[1]s", path),
-		})
-	}
-	for i := range n.Certificates.Served {
-		s := &n.Certificates.Served[i]
-		f := file(&n.Certificates, s.Name)
-		if f == nil || s.Component == kubelet || !slices.Contains(args.Names, s.Name) {
-			continue
-		}
-		out = append(out, providers.Command{
-			Node: step.Node,
-			Run:  fmt.Sprintf("openssl s_client -connect %s </dev/null 2>/dev/null | openssl x509 -noout -serial; openssl x509 -noout -serial -in %s", s.Address, f.Path),
-			See:  "the same serial twice, within two minutes",
-			Stop: "two serials after two minutes: " + s.Component + " did not reload",
-		})
-	}
-	return append(out, providers.Command{
-		Node: step.Node, Run: "kubeadm certs check-expiration --config /root/kubeadm.yaml",
-		See: strings.Join(args.Names, ", ") + " end about " + afterWords(args) + " from now",
-	})
-}
-
-func afterWords(args renewArgs) string {
-	p, err := readPolicy(args.ClusterConfiguration)
-	if err != nil {
-		return "a year"
-	}
-	return span(p.validity)
 }

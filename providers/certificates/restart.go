@@ -2,7 +2,6 @@ package certificates
 
 import (
 	"fmt"
-	"path"
 	"slices"
 
 	"upkeep/providers"
@@ -74,17 +73,20 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	if why := observed.ControlPlane.ContainersUnknown; why != "" {
 		return providers.Readiness{State: providers.Unknown, Why: "the containers of " + step.Node + " cannot be seen: " + why}
 	}
-	todo := 0
+	todo, kept := 0, ""
 	for _, c := range args.Components {
 		p := staticPod(&observed.ControlPlane, c)
 		switch {
 		case p == nil || p.ContainerID == "":
 			return providers.Readiness{State: providers.Moved, Why: c + " does not run on " + step.Node + "; it reads the new certificate when it starts. Plan again"}
-		case !stale(observed, p):
-			continue
 		}
 		id, ok := expectation(step, expectContainer+c)
 		switch {
+		case !stale(observed, p):
+			if p.ContainerID == id {
+				kept = c
+			}
+			continue
 		case !ok:
 			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which container of " + c + " it was made for; plan again"}
 		case p.ContainerID != id:
@@ -97,6 +99,9 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	}
 	if todo == 0 {
 		return providers.Readiness{State: providers.Done, Why: "what runs on " + step.Node + " started after its certificates were renewed"}
+	}
+	if kept != "" { // the operation would end its container all the same
+		return providers.Readiness{State: providers.Moved, Why: kept + " on " + step.Node + " uses what is on disk by now and need not be restarted; plan again"}
 	}
 	if len(observed.Certificates.Unfinished) > 0 {
 		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
@@ -131,45 +136,4 @@ func short(id string) string {
 		return id[:13]
 	}
 	return id
-}
-
-// ByHand moves the manifest away and back. Deleting the mirror pod restarts nothing: the kubelet only writes the mirror anew.
-func (restarting) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var args restartArgs
-	if err := step.Decode(&args); err != nil {
-		return nil
-	}
-	n := in.World.Node(step.Node)
-	var out []providers.Command
-	for _, c := range args.Components {
-		manifest := "/etc/kubernetes/manifests/" + c + ".yaml"
-		if p := staticPod(&n.ControlPlane, c); p != nil && p.Manifest != "" {
-			manifest = p.Manifest
-		}
-		away := "/root/" + path.Base(manifest)
-		out = append(out,
-			providers.Command{
-				Node: step.Node, Run: "crictl ps --name '^" + c + "$'", See: "one container; note its id",
-				Stop: "none: it does not run, and reads the new certificate when it starts",
-			},
-			providers.Command{
-				Node: step.Node, Run: fmt.Sprintf("mv %s %s && until [ -z \"$(crictl ps -q --name '^%s$')\" ]; do sleep 1; done", manifest, away, c),
-				See: "it returns within a minute: the container is gone", Stop: "it does not return in two minutes: move the manifest back and look at `journalctl -u kubelet`",
-				Undo: fmt.Sprintf("mv %s %s", away, manifest),
-			},
-			providers.Command{
-				Node: step.Node, Run: fmt.Sprintf("mv %s %s && until [ -n \"$(crictl ps -q --name '^%s$')\" ]; do sleep 1; done; crictl ps --name '^%s$'", away, manifest, c, c),
-				See: "one container with another id", Stop: "none after a minute: `crictl ps -a` and `journalctl -u kubelet`",
-			})
-		if kubeconfigOf(c) != "" {
-			out = append(out, providers.Command{
-				Run:  "kubectl -n kube-system get lease " + c + " -o jsonpath='{.spec.holderIdentity} {.spec.renewTime}'",
-				See:  "a holder, and a time after the restart",
-				Stop: "an older time after a minute: nobody leads",
-			})
-		}
-	}
-	return append(out, providers.Command{
-		Run: "kubectl get --raw /readyz", See: "ok", Stop: "anything else: do not touch another control plane",
-	})
 }

@@ -23,6 +23,36 @@ func span(d time.Duration) string {
 	}
 }
 
+// left writes the time until an end that is nearer than it should be: as span does, and with smaller units where rounding down
+// would hide that it is less than the wanted time ("29d23h50m" of "29d23h55m").
+func left(d, wanted time.Duration) string {
+	units := []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}}
+	text, rest, coarsest := "", d, true
+	for _, unit := range units {
+		if n := rest / unit.size; n > 0 {
+			text += strconv.Itoa(int(n)) + unit.name
+			rest %= unit.size
+		}
+		if d < 2*unit.size {
+			continue
+		}
+		if d.Truncate(unit.size)+unit.size <= wanted {
+			if coarsest {
+				return span(d)
+			}
+			return text
+		}
+		coarsest = false
+	}
+	if text == "" {
+		return span(d)
+	}
+	return text
+}
+
 // ends says when a certificate ends, seen from now: "expires in 12d", "expired 3h ago".
 func ends(notAfter, now time.Time) string {
 	if left := notAfter.Sub(now); left > 0 {
@@ -31,7 +61,15 @@ func ends(notAfter, now time.Time) string {
 	return "expired " + span(now.Sub(notAfter)) + " ago"
 }
 
-// instant writes an end of validity for a change: the day, or the second where validity is counted in hours.
+// moved writes an end of validity before and after a change: the days, or the seconds where the day stays the same.
+func moved(before, after time.Time, validity time.Duration) (string, string) {
+	if a, b := instant(before, validity), instant(after, validity); a != b {
+		return a, b
+	}
+	return before.UTC().Format(time.RFC3339), after.UTC().Format(time.RFC3339)
+}
+
+// instant writes an end of validity: the day, or the second where validity is counted in hours.
 func instant(t time.Time, validity time.Duration) string {
 	if validity < 48*time.Hour {
 		return t.UTC().Format(time.RFC3339)

@@ -51,6 +51,10 @@ func Open(path, context string) (*Client, error) {
 	}
 	config.Timeout = requestTimeout
 	config.UserAgent = "upkeep"
+	// Node lists are large, so they are read as protobuf where the server has it; the few writes are small, and JSON is
+	// what every server and proxy understands.
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.ContentType = "application/json"
 	config.WarningHandler = rest.NoWarnings{}
 	// Reading is bursty here: half a dozen requests at once, then nothing.
 	config.QPS, config.Burst = 50, 100

@@ -30,6 +30,8 @@ type LeaseRequest struct {
 	Plan       string // the plan's id
 	// Duration is how long the Lease lasts without renewal; whole seconds.
 	Duration time.Duration
+	// Watching, when not nil, is told that a Lease seems to have expired and is watched for its whole duration.
+	Watching func(LeaseHolder)
 }
 
 // LeaseHolder is what a Lease says of who holds it.
@@ -60,6 +62,9 @@ func (e *LeaseHeldError) Error() string {
 		metav1.NamespaceSystem, LeaseName, e.Server, e.Holder.Holder, e.Holder.Lineage, e.Holder.Generation, e.Holder.Plan,
 		stamp(e.Holder.Since), stamp(e.Holder.Renewed), why, e.Holder.Duration)
 }
+
+// Lost tells this error from one that may pass: another run has the cluster.
+func (*LeaseHeldError) Lost() bool { return true }
 
 // LeaseLostError says that the Lease is not this run's any more.
 type LeaseLostError struct {
@@ -134,10 +139,13 @@ func (c *Client) AcquireLease(ctx context.Context, request LeaseRequest) (*Lease
 			}
 			if watched == "" {
 				watched, since = object.ResourceVersion, time.Now()
+				if request.Watching != nil {
+					request.Watching(holder)
+				}
 			}
 			select {
 			case <-ctx.Done():
-				return nil, &LeaseHeldError{Server: c.config.Host, Holder: holder, Why: "this run stopped watching whether it is renewed"}
+				return nil, fmt.Errorf("watching whether %s still renews Lease %s/%s on %s: %w", holder.Holder, metav1.NamespaceSystem, LeaseName, c.config.Host, context.Cause(ctx))
 			case <-time.After(min(time.Second, max(holder.Duration/10, time.Millisecond))):
 			}
 			continue

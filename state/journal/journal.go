@@ -165,7 +165,7 @@ func (j *Journal) Close() error {
 	return errors.Join(errs...)
 }
 
-func pathOf(directory, plan string) string { return filepath.Join(directory, plan+".jsonl") }
+func pathOf(directory, plan string) string { return filepath.Join(directory, plan+journalEnding) }
 
 // makeDirectory creates the directory of the journals and makes its name durable.
 func makeDirectory(directory string) error {

@@ -1,6 +1,7 @@
 // Command lab brings up and takes down the acceptance tests' cluster by hand. Run it in the acceptance module, as root:
 //
-//	go run ./cmd/lab up [-validity 720h] [-recreate]
+//	go run ./cmd/lab build
+//	go run ./cmd/lab up [-validity 168h] [-recreate]
 //	go run ./cmd/lab status
 //	go run ./cmd/lab ssh NODE [COMMAND]
 //	go run ./cmd/lab pause|resume|stop|start NODE
@@ -25,7 +26,8 @@ import (
 
 const usage = `usage: lab COMMAND
 
-  up [-validity 720h]   bring the cluster up; certificates live for -validity
+  build                 install and build all that up needs; start nothing
+  up [-validity 168h]   bring the cluster up; certificates live for -validity
      [-recreate]        replace a finished lab that differs from what is asked for
   status                say what is up
   ssh NODE [COMMAND]    a shell, or a command, on n1, n2, n3 (root) or bastion (ops)
@@ -64,6 +66,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	name, args := args[0], args[1:]
 	switch name {
+	case "build":
+		if len(args) > 0 {
+			return errUsage
+		}
+		return lab.Prepare(ctx, progress(time.Now()))
 	case "up":
 		return up(ctx, args)
 	case "down":
@@ -103,21 +110,24 @@ func run(ctx context.Context, args []string) error {
 
 func up(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
-	validity := flags.Duration("validity", lab.DefaultValidity, "how long the cluster's certificates live")
+	validity := flags.Duration("validity", 0, "how long the cluster's certificates live; 0: as they do, in a new lab "+lab.DefaultValidity.String())
 	recreate := flags.Bool("recreate", false, "replace a finished lab that differs from what is asked for")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return errUsage
 	}
 	started := time.Now()
-	l, err := lab.Up(ctx, lab.Options{Validity: *validity, Recreate: *recreate, Progress: func(line string) {
-		fmt.Printf("%4.0fs  %s\n", time.Since(started).Seconds(), line)
-	}})
+	l, err := lab.Up(ctx, lab.Options{Validity: *validity, Recreate: *recreate, Progress: progress(started)})
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%4.0fs  up: %d nodes Ready\n\n", time.Since(started).Seconds(), len(l.Nodes))
 	fmt.Print(l.Reach())
 	return nil
+}
+
+// progress prints what is being done and since when.
+func progress(started time.Time) func(string) {
+	return func(line string) { fmt.Printf("%4.0fs  %s\n", time.Since(started).Seconds(), line) }
 }
 
 // shell runs the system's ssh with our standard streams.

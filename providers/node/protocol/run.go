@@ -18,6 +18,33 @@ type Run struct {
 	Step string `json:"step,omitempty"`
 }
 
+// Changing is a request that changes something. Each one names its run.
+type Changing interface {
+	// InRun returns the request as a part of a run; its own step is the run's.
+	InRun(Run) any
+}
+
+// InRun implements Changing.
+func (r RenewRequest) InRun(run Run) any {
+	run.Step = r.Step
+	r.Run = run
+	return r
+}
+
+// InRun implements Changing.
+func (r MendRequest) InRun(run Run) any {
+	run.Step = r.Step
+	r.Run = run
+	return r
+}
+
+// InRun implements Changing.
+func (r RestartRequest) InRun(run Run) any {
+	run.Step = r.Step
+	r.Run = run
+	return r
+}
+
 // LockRequest asks a node to keep every other run away. It is refused while another lineage holds a lock that has not
 // expired, and when the node has seen a newer generation of the same lineage. The same run may ask again: that renews.
 type LockRequest struct {

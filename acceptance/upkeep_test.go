@@ -1,0 +1,230 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// directory is a configuration directory: where upkeep is run.
+type directory struct {
+	s    *suite
+	path string
+}
+
+// declaration is what a configuration says otherwise than the usual one.
+type declaration struct {
+	renewBefore time.Duration
+	kubeconfig  string   // "": the operator's
+	knownHosts  string   // "": the lab's
+	kubeconfigs []string // copies of admin.conf on the nodes
+	ops         bool     // user ops with sudo, through the bastion, instead of root
+}
+
+// declare makes a configuration directory for the lab.
+func (s *suite) declare(t *testing.T, d declaration) directory {
+	t.Helper()
+	if d.kubeconfig == "" {
+		d.kubeconfig = s.kubeconfig
+	}
+	if d.knownHosts == "" {
+		d.knownHosts = s.lab.KnownHosts()
+	}
+	how := `  user        = "root"`
+	if d.ops {
+		how = fmt.Sprintf("  user        = \"ops\"\n  become      = true\n  proxy_jump  = \"ops@%s\"", s.lab.Bastion.IP)
+	}
+	var copies, hosts []string
+	for _, path := range d.kubeconfigs {
+		copies = append(copies, fmt.Sprintf("%q", path))
+	}
+	for _, n := range s.lab.Nodes {
+		hosts = append(hosts, fmt.Sprintf("%s = %q", n.Name, n.IP))
+	}
+	text := fmt.Sprintf(`cluster {
+  kubeconfig = %q
+}
+
+connection "lab" {
+%s
+  known_hosts = %q
+  identity    = %q
+}
+
+node "cp" {
+  for_each   = { %s }
+  host       = each.value
+  roles      = ["control-plane", "etcd"]
+  connection = connection.lab
+}
+
+certificates "control_plane" {
+  nodes        = role("control-plane")
+  renew_before = %q
+  kubeconfigs  = [%s]
+  guard_none   = "the lab's etcd holds nothing that anybody would miss"
+}
+`, d.kubeconfig, how, d.knownHosts, s.lab.Identity(), strings.Join(hosts, ", "), d.renewBefore, strings.Join(copies, ", "))
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, "lab.upkeep.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return directory{s, path}
+}
+
+// result is one run of upkeep.
+type result struct {
+	code           int
+	stdout, stderr string
+	wall, cpu      time.Duration
+	memory         int64 // most resident memory, bytes
+}
+
+// runLimit bounds one run of upkeep; an apply to three nodes takes about a minute.
+const runLimit = 6 * time.Minute
+
+// run runs upkeep in the directory, with nobody to ask, and keeps what it said.
+func (d directory) run(t *testing.T, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(d.s.ctx, runLimit)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	command := exec.CommandContext(ctx, d.s.upkeep, args...)
+	command.Dir, command.Stdout, command.Stderr = d.path, &stdout, &stderr
+	// Interrupted twice it stops at once, and a third way is to kill it; here only the part's end interrupts it.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	command.WaitDelay = 30 * time.Second
+	started := time.Now()
+	err := command.Run()
+	r := result{code: command.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), wall: time.Since(started)}
+	if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.cpu = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+		r.memory = usage.Maxrss << 10 // getrusage(2): kilobytes
+	}
+	d.s.keep(t, args, r)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("upkeep %s was cut off after %s (%v)", strings.Join(args, " "), r.wall, context.Cause(ctx))
+	}
+	return r
+}
+
+// keep writes what upkeep said to the logs.
+func (s *suite) keep(t *testing.T, args []string, r result) {
+	t.Helper()
+	text := fmt.Sprintf("upkeep %s\nexit %d after %s\n\nstandard output:\n%s\nstandard error:\n%s\n", strings.Join(args, " "), r.code, r.wall, r.stdout, r.stderr)
+	name := fmt.Sprintf("%s-%s.txt", time.Now().UTC().Format("150405.000"), args[0])
+	if err := os.WriteFile(filepath.Join(s.logs, name), []byte(text), 0o600); err != nil {
+		t.Error(err)
+	}
+}
+
+// want fails the test if upkeep did not exit so. It goes on: what follows says more.
+func (r result) want(t *testing.T, code int) result {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit %d, want %d\n%s\n%s", r.code, code, r.stdout, r.stderr)
+	}
+	return r
+}
+
+// plan is what the tests read of `upkeep plan -json`.
+type plan struct {
+	Complete  bool `json:"complete"`
+	Applyable bool `json:"applyable"`
+	Upkeep    struct {
+		Findings  []finding `json:"findings"`
+		Remaining []finding `json:"remaining"`
+		Unknown   []unknown `json:"unknown"`
+		Refusals  []string  `json:"refusals"`
+		Steps     []struct {
+			ID        string          `json:"id"`
+			Node      string          `json:"node"`
+			Operation string          `json:"operation"`
+			Summary   string          `json:"summary"`
+			Args      json.RawMessage `json:"args"`
+		} `json:"steps"`
+	} `json:"upkeep"`
+}
+
+type finding struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Object  string `json:"object"`
+	Unknown bool   `json:"unknown"`
+}
+
+type unknown struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// plan runs `upkeep plan -json` and returns it with its exit code under -detailed-exitcode.
+func (d directory) plan(t *testing.T, args ...string) (plan, result) {
+	t.Helper()
+	r := d.run(t, append([]string{"plan", "-json", "-detailed-exitcode"}, args...)...)
+	var p plan
+	if err := json.Unmarshal([]byte(r.stdout), &p); err != nil {
+		t.Fatalf("plan -json (exit %d): %v\n%s\n%s", r.code, err, r.stdout, r.stderr)
+	}
+	return p, r
+}
+
+// nodes lists the nodes of the plan's steps, each once, in the steps' order.
+func (p plan) nodes() []string {
+	var all []string
+	for _, step := range p.Upkeep.Steps {
+		if len(all) == 0 || all[len(all)-1] != step.Node {
+			all = append(all, step.Node)
+		}
+	}
+	return all
+}
+
+// empty fails the test unless the plan says that nothing is to be done and nothing is wrong.
+func (d directory) empty(t *testing.T) {
+	t.Helper()
+	p, r := d.plan(t)
+	r.want(t, 0)
+	if len(p.Upkeep.Steps) > 0 || len(p.Upkeep.Findings) > 0 || !p.Complete {
+		t.Errorf("the plan is not empty:\n%s", r.stdout)
+	}
+	if text := d.run(t, "plan").want(t, 0); !strings.Contains(text.stdout, "No changes.") {
+		t.Errorf("an empty plan does not say so:\n%s", text.stdout)
+	}
+}
+
+// watched is one row of `upkeep status -json`.
+type watched struct {
+	Node      string    `json:"node"`
+	Name      string    `json:"name"`
+	Path      string    `json:"path"`
+	Status    string    `json:"status"`
+	Expires   time.Time `json:"expires"`
+	Authority string    `json:"authority"`
+}
+
+// status runs `upkeep status -json`.
+func (d directory) status(t *testing.T) []watched {
+	t.Helper()
+	r := d.run(t, "status", "-json").want(t, 0)
+	var answer struct {
+		Objects []watched `json:"objects"`
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &answer); err != nil {
+		t.Fatalf("status -json: %v\n%s", err, r.stdout)
+	}
+	return answer.Objects
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner"
+	"upkeep/planner/apply"
+	"upkeep/planner/report"
+)
+
+// leftOver says what a run that did all its steps leaves all the same, and returns the exit code of a run. What could not
+// be observed was not planned, so a plan that was not complete is at best applied in part.
+func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply.Result) error {
+	if result.Outcome != apply.Complete || plan.Complete {
+		return outcomeExit(result.Outcome)
+	}
+	out := env.stdout
+	if cmd.Bool("json") {
+		out = env.stderr // standard output is a stream of events
+	}
+	fmt.Fprintln(out, "\nNot everything could be planned, so this is left:")
+	told := map[string]bool{}
+	for _, unknown := range plan.Unknown() {
+		told[unknown.Name] = true
+		fmt.Fprintf(out, "  unknown  %s: %s\n", report.Clean(unknown.Name), report.Clean(unknown.Why))
+	}
+	for _, finding := range plan.Remaining {
+		if finding.Unknown && !told[finding.Address.Node] {
+			fmt.Fprintf(out, "  unknown  %s %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Object), report.Clean(finding.Summary))
+		}
+	}
+	fmt.Fprintln(out, "Mend what keeps it from being seen, then plan again.")
+	return exit{code: exitPartial}
+}

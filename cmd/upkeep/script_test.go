@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"upkeep/fixtures/fakecluster"
+	"upkeep/fixtures/worlds"
+	"upkeep/providers/facts"
+)
+
+var update = flag.Bool("update", false, "write the golden files, the scripts' expected output and docs/ anew")
+
+// TestMain makes the test binary upkeep itself, and the ssh that it starts, where it runs under their names.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"upkeep": func() {
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, os.Interrupt)
+			os.Exit(run(context.Background(), environment{
+				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+				environ: os.Environ(), now: scriptClock, signals: signals,
+			}))
+		},
+		"ssh": func() {
+			signal.Ignore(os.Interrupt, syscall.SIGPIPE)
+			os.Exit(fakecluster.Open(os.Getenv("CLUSTER"), scriptClock).SSH(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// scriptClock is the time in NOW; it stands still unless SPEED makes it run.
+func scriptClock() time.Time {
+	at, err := time.Parse(time.RFC3339, os.Getenv("NOW"))
+	if err != nil {
+		panic(err)
+	}
+	speed, _ := strconv.Atoi(os.Getenv("SPEED"))
+	return at.Add(time.Since(started) * time.Duration(speed))
+}
+
+var started = time.Now()
+
+// TestScripts runs every script of testdata/script. Beside testscript's own commands, scripts have:
+//
+//	code N COMMAND...            runs a command that must exit with N
+//	cluster N                    makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it
+//	age DURATION NODE NAME...    leaves certificates of a node that much time
+//	renewed NODE NAME...         somebody else renews certificates of a node
+//	another-cluster              the API server is another cluster's from now on
+//	order NODE [WORD...]         see fakecluster.Order
+//	interrupt NODE COMMAND...    runs a command until NODE holds what it was ordered to hold, interrupts it, takes the
+//	                             order back, and wants exit code 130
+//	held NODE                    waits until NODE holds what it was ordered to hold
+//	sed OLD NEW FILE             replaces text in a file
+//	digest PLANFILE              sets DIGEST to the plan's digest
+//	json-lines FILE              wants one JSON object on each line
+//	canaries, no-canary, files-without-canary: see secrets_test.go
+//	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			repository, err := filepath.Abs("../..")
+			env.Setenv("NOW", "2026-11-22T12:00:00Z")
+			env.Setenv("REPOSITORY", repository)
+			env.Setenv("CLUSTER", filepath.Join(env.WorkDir, "cluster"))
+			env.Setenv("LC_ALL", "C.UTF-8")
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "another-cluster": anotherCluster,
+			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
+			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
+		},
+	})
+}
+
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	expectExit(ts, ts.Exec(args[1], args[2:]...), want)
+}
+
+func expectExit(ts *testscript.TestScript, err error, want int) {
+	got := 0
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		got = ended.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// clusterOf opens the script's cluster with the script's clock, standing still.
+func clusterOf(ts *testscript.TestScript) *fakecluster.Cluster {
+	return fakecluster.Open(ts.Getenv("CLUSTER"), func() time.Time { return clockOf(ts) })
+}
+
+func clockOf(ts *testscript.TestScript) time.Time {
+	at, err := time.Parse(time.RFC3339, ts.Getenv("NOW"))
+	ts.Check(err)
+	return at
+}
+
+func cluster(ts *testscript.TestScript, _ bool, args []string) {
+	count, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	server := httptest.NewServer(clusterOf(ts).Kubernetes())
+	ts.Defer(server.Close)
+	at := clockOf(ts)
+	_, err = fakecluster.Create(ts.Getenv("CLUSTER"), count, func() time.Time { return at }, server.URL, filepath.Join(ts.Getenv("WORK"), "kubeconfig"))
+	ts.Check(err)
+}
+
+func age(ts *testscript.TestScript, _ bool, args []string) {
+	left, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		worlds.Age(clockOf(ts), left, world.Nodes[args[1]], args[2:]...)
+		return nil
+	}))
+}
+
+func renewed(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		for _, name := range args[1:] {
+			fakecluster.Reissue(world.Nodes[args[0]], name, clockOf(ts))
+		}
+		return nil
+	}))
+}
+
+func anotherCluster(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		world.Kubernetes.UID = "00000000-0000-0000-0000-000000000000"
+		return nil
+	}))
+}
+
+func order(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Order(args[0], args[1:]...))
+}
+
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	command := exec.Command(args[1], args[2:]...)
+	command.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NOW", "CLUSTER", "SPEED"} {
+		command.Env = append(command.Env, name+"="+ts.Getenv(name))
+	}
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	command.Path = path
+	command.Stdout, command.Stderr = ts.Stdout(), ts.Stderr()
+	ts.Check(command.Start())
+	fake := clusterOf(ts)
+	held := fake.Held(args[0], 30*time.Second)
+	_ = command.Process.Signal(os.Interrupt)
+	ts.Check(fake.Order(args[0]))
+	err = command.Wait()
+	ts.Check(held)
+	expectExit(ts, err, exitInterrupted)
+}
+
+func held(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Held(args[0], 30*time.Second))
+}
+
+func digest(ts *testscript.TestScript, _ bool, args []string) {
+	var plan struct{ Digest string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &plan))
+	ts.Setenv("DIGEST", plan.Digest)
+}
+
+func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
+	for _, line := range lines {
+		var event struct{ Type string }
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Type == "" {
+			ts.Fatalf("%q is no event: %v", line, err)
+		}
+	}
+}
+
+// theJournal returns the one journal of the script's state directory, which is neither the world nor the state.
+func theJournal(ts *testscript.TestScript) string {
+	paths, err := filepath.Glob(filepath.Join(ts.Getenv("WORK"), "journal", "*.jsonl"))
+	ts.Check(err)
+	if len(paths) != 1 {
+		ts.Fatalf("there are %d journals: %v", len(paths), paths)
+	}
+	return paths[0]
+}
+
+func damageJournal(ts *testscript.TestScript, _ bool, _ []string) {
+	data, err := os.ReadFile(theJournal(ts))
+	ts.Check(err)
+	data[len(data)/2] ^= 0xff
+	ts.Check(os.WriteFile(theJournal(ts), data, 0o600))
+	ts.Check(os.WriteFile(filepath.Join(ts.Getenv("WORK"), "damaged-journal"), data, 0o600))
+}
+
+func journalKept(ts *testscript.TestScript, _ bool, _ []string) {
+	data, err := os.ReadFile(theJournal(ts))
+	ts.Check(err)
+	if string(data) != ts.ReadFile("damaged-journal") {
+		ts.Fatalf("the damaged journal was changed")
+	}
+}
+
+func sed(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[2])
+	text := ts.ReadFile(args[2])
+	if !strings.Contains(text, args[0]) {
+		ts.Fatalf("%s has no %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+}
+
+func TestExitCodesHelp(t *testing.T) {
+	for _, code := range []int{exitDone, exitError, exitChanges, exitPartial, exitStale, exitWindow, exitLocked, exitInterrupted} {
+		if !strings.Contains(exitCodesHelp, fmt.Sprintf("%5d  ", code)) {
+			t.Errorf("help exit-codes does not say what %d means", code)
+		}
+	}
+}

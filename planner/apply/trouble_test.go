@@ -1,0 +1,311 @@
+package apply_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/config"
+	"upkeep/fixtures/worlds"
+	"upkeep/planner"
+	"upkeep/planner/apply"
+	"upkeep/providers"
+	"upkeep/providers/certificates"
+	"upkeep/providers/facts"
+	"upkeep/state/journal"
+)
+
+// planes is a cluster of control planes with the certificates domain, as kubeadm makes it. Operations do what their
+// effects predict, unless the test says otherwise.
+type planes struct {
+	mu      sync.Mutex
+	desired config.Desired
+	world   facts.World
+	clock   time.Time
+	acts    []string
+	// act, when not nil, is called after each step that acted.
+	act func(step providers.Step)
+}
+
+// newPlanes has n control planes, each with an apiserver certificate and a controller-manager.conf that are due.
+func newPlanes(n int) *planes {
+	p := &planes{clock: time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)}
+	p.world = worlds.ControlPlanes(n, p.clock)
+	for _, node := range p.world.Nodes {
+		worlds.Age(p.clock, 12*24*time.Hour, node, "apiserver", "controller-manager.conf")
+	}
+	p.desired = config.Desired{Nodes: worlds.Nodes(n), Resources: []config.Declared{{
+		Type: "certificates", Name: "control_plane", Value: certificates.Spec{
+			Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}},
+			RenewBefore: config.Duration(30 * 24 * time.Hour), Window: "always", GuardNone: "a test",
+		},
+	}}}
+	return p
+}
+
+// down makes a node give no answer, while its control plane runs.
+func (p *planes) down(name string) {
+	p.world = worlds.Clone(p.world)
+	p.world.Nodes[name] = &facts.Node{Name: name, Host: p.world.Node(name).Host, Unknown: "ssh: no answer in 10s"}
+}
+
+// dead takes a node away with all that runs on it.
+func (p *planes) dead(name string) {
+	p.down(name)
+	for i := range p.world.Kubernetes.Nodes {
+		if n := &p.world.Kubernetes.Nodes[i]; n.Name == name {
+			n.Ready = false
+		}
+	}
+	for i := range p.world.Etcd.Members {
+		if m := &p.world.Etcd.Members[i]; m.Name == name {
+			m.Unknown = "no answer"
+		}
+	}
+}
+
+func (p *planes) plan(t *testing.T, change func(*planner.Request)) planner.Plan {
+	t.Helper()
+	r := planner.Request{Desired: p.desired, World: worlds.Clone(p.world), Now: p.clock}
+	if change != nil {
+		change(&r)
+	}
+	plan, err := planner.Build(r, []providers.Type{certificates.Type()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.ID = "plan-1"
+	return plan
+}
+
+func (p *planes) input() providers.Input {
+	return providers.Input{World: worlds.Clone(p.world), Now: p.clock, Inventory: providers.NewInventory(p.desired, p.world)}
+}
+
+// Run is every operation.
+func (p *planes) Run(_ context.Context, step providers.Step, _ providers.Progress) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.acts = append(p.acts, step.ID)
+	if n := p.world.Node(step.Node); n.Unknown != "" {
+		return fmt.Errorf("%s: %s", step.Node, n.Unknown)
+	}
+	p.clock = p.clock.Add(3 * time.Second)
+	in := p.input()
+	in.World.Apply(certificates.Type().Effects[step.Operation].Predict(in, step))
+	p.world = worlds.Concrete(in.World)
+	for i := range p.world.Kubernetes.Leases { // leaders go on renewing
+		p.world.Kubernetes.Leases[i].RenewedAt = p.clock.Add(time.Second)
+	}
+	p.world.ObservedAt = p.clock
+	if p.act != nil {
+		p.act(step)
+	}
+	return nil
+}
+
+func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executor)) (apply.Result, error) {
+	t.Helper()
+	e := &apply.Executor{
+		Effects: certificates.Type().Effects, Operations: map[string]providers.Operation{},
+		Observe: func(context.Context, providers.Step) (providers.Input, error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.input(), nil
+		},
+		Identify: func(context.Context) (planner.Identity, error) {
+			return planner.Request{World: p.world}.Identity(), nil
+		},
+		Journal: &memoryJournal{dies: -1}, History: journal.History{},
+		Now: func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.clock = p.clock.Add(d)
+			return ctx.Err()
+		},
+	}
+	for name := range e.Effects {
+		e.Operations[name] = p
+	}
+	if change != nil {
+		change(e)
+	}
+	return e.Run(t.Context(), plan)
+}
+
+// touched are the nodes that operations ran on, in order.
+func (p *planes) touched() []string {
+	var out []string
+	for _, id := range p.acts {
+		_, node, _ := strings.Cut(id, "@")
+		node, _, _ = strings.Cut(node, "/")
+		if !slices.Contains(out, node) {
+			out = append(out, node)
+		}
+	}
+	return out
+}
+
+func TestPartialTrouble(t *testing.T) {
+	for name, test := range map[string]struct {
+		before  func(*planes)          // before the plan
+		request func(*planner.Request) // how the plan is asked for
+		between func(*planes)          // between plan and apply
+		during  func(*planes, string)  // after each step that acted
+		touched []string               // in order
+		outcome apply.Outcome
+		left    []string // why of steps without success: "STEP OUTCOME: part of why"
+		unknown []string // nodes that the plan calls unknown
+		whole   bool     // the plan is complete
+	}{
+		"all is well": {touched: []string{"cp1", "cp2", "cp3"}, outcome: apply.Complete, whole: true},
+		"the primary is down": {
+			before:  func(p *planes) { p.down("cp1") },
+			touched: []string{"cp2", "cp3"}, outcome: apply.Complete, unknown: []string{"cp1"},
+		},
+		"another is down": {
+			before:  func(p *planes) { p.down("cp2") },
+			touched: []string{"cp1", "cp3"}, outcome: apply.Complete, unknown: []string{"cp2"},
+		},
+		"the one marked primary is down": {
+			before: func(p *planes) {
+				p.desired.Nodes[2].Primary = true
+				p.down("cp3")
+			},
+			touched: []string{"cp1", "cp2"}, outcome: apply.Complete, unknown: []string{"cp3"},
+		},
+		"one vanishes between plan and apply: the group ends there": {
+			between: func(p *planes) { p.down("cp2") },
+			touched: []string{"cp1"}, outcome: apply.Partial, whole: true,
+			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: serial group", "cp3/renew blocked: ended at step certificates.control_plane@cp2/renew, which was refused", "cp3/restart blocked: serial group"},
+		},
+		"the first vanishes between plan and apply": {
+			between: func(p *planes) { p.down("cp1") },
+			outcome: apply.Nothing, whole: true,
+			left: []string{"cp1/renew refused: ssh: no answer", "cp1/restart blocked: ", "cp2/renew blocked: ", "cp2/restart blocked: ", "cp3/renew blocked: ", "cp3/restart blocked: "},
+		},
+		"one vanishes while it is worked on": {
+			during: func(p *planes, id string) {
+				if strings.HasSuffix(id, "@cp2/renew") {
+					p.down("cp2")
+				}
+			},
+			touched: []string{"cp1", "cp2"}, outcome: apply.Partial, whole: true,
+			left: []string{"cp2/renew failed: ssh: no answer", "cp2/restart blocked: ", "cp3/renew blocked: which was failed", "cp3/restart blocked: "},
+		},
+		"one is dead, and its member of etcd: nobody else is touched, and why is said": {
+			before:  func(p *planes) { p.dead("cp1") },
+			outcome: apply.Nothing, unknown: []string{"cp1"},
+			left: []string{"cp2/renew refused: member cp1 does not answer", "cp2/restart blocked: ", "cp3/renew blocked: ", "cp3/restart blocked: "},
+		},
+		"one dies between plan and apply": {
+			between: func(p *planes) { p.dead("cp3") },
+			outcome: apply.Nothing, whole: true,
+			left: []string{"cp1/renew refused: member cp3 does not answer", "cp1/restart blocked: ", "cp2/renew blocked: ", "cp2/restart blocked: ", "cp3/renew blocked: ", "cp3/restart blocked: "},
+		},
+		"a member of etcd is lost while another node is worked on": {
+			during: func(p *planes, id string) {
+				if strings.HasSuffix(id, "@cp1/renew") {
+					p.dead("cp3")
+				}
+			},
+			touched: []string{"cp1"}, outcome: apply.Nothing, whole: true,
+			left: []string{"cp1/renew failed: etcd is not healthy after the step on cp1: member cp3 does not answer", "cp1/restart blocked: ", "cp2/renew blocked: ", "cp2/restart blocked: ", "cp3/renew blocked: ", "cp3/restart blocked: "},
+		},
+		"one is left out": {
+			request: func(r *planner.Request) {
+				r.Exclude = []providers.Address{{Type: "certificates", Name: "control_plane", Node: "cp2"}}
+			},
+			touched: []string{"cp1", "cp3"}, outcome: apply.Complete, whole: true,
+		},
+		"one is down and left out: what was asked for is whole": {
+			before: func(p *planes) { p.down("cp2") },
+			request: func(r *planner.Request) {
+				r.Exclude = []providers.Address{{Type: "certificates", Name: "control_plane", Node: "cp2"}}
+			},
+			touched: []string{"cp1", "cp3"}, outcome: apply.Complete, unknown: []string{"cp2"}, whole: true,
+		},
+		"only one is asked for": {
+			request: func(r *planner.Request) {
+				r.Targets = []providers.Address{{Type: "certificates", Name: "control_plane", Node: "cp3"}}
+			},
+			touched: []string{"cp3"}, outcome: apply.Complete, whole: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlanes(3)
+			if test.before != nil {
+				test.before(p)
+			}
+			plan := p.plan(t, test.request)
+			if test.between != nil {
+				test.between(p)
+			}
+			if test.during != nil {
+				p.act = func(step providers.Step) { test.during(p, step.ID) }
+			}
+			result, err := p.run(t, plan, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.touched, p.touched()); diff != "" || result.Outcome != test.outcome {
+				t.Errorf("outcome %s, want %s; touched (-want +got):\n%s\n%+v", result.Outcome, test.outcome, diff, result.Steps)
+			}
+			var left []apply.StepResult
+			for _, s := range result.Steps {
+				if !s.Outcome.Succeeded() {
+					left = append(left, s)
+				}
+			}
+			for i, want := range test.left {
+				what, why, _ := strings.Cut(want, ": ")
+				if i >= len(left) || strings.TrimPrefix(left[i].Step, "certificates.control_plane@")+" "+string(left[i].Outcome) != what || !strings.Contains(left[i].Why, why) {
+					t.Errorf("what is left: %+v, want at %d %q", left, i, want)
+					break
+				}
+			}
+			if len(left) != len(test.left) {
+				t.Errorf("%d steps are left, want %d", len(left), len(test.left))
+			}
+			var unknown []string
+			for _, u := range plan.Unknown() {
+				unknown = append(unknown, u.Name)
+			}
+			if diff := cmp.Diff(test.unknown, unknown); diff != "" || plan.Complete != test.whole {
+				t.Errorf("complete %v, want %v; unknown (-want +got):\n%s", plan.Complete, test.whole, diff)
+			}
+		})
+	}
+}
+
+// A plan that stopped at a node that was gone goes on when it is back, and finishes.
+func TestAPlanGoesOnWhenItsNodeIsBack(t *testing.T) {
+	p := newPlanes(3)
+	plan := p.plan(t, nil)
+	whole := worlds.Clone(p.world)
+	p.down("cp2")
+	first := &memoryJournal{dies: -1}
+	if result, err := p.run(t, plan, func(e *apply.Executor) { e.Journal = first }); err != nil || result.Outcome != apply.Partial {
+		t.Fatalf("%s, %v", result.Outcome, err)
+	}
+	p.world = worlds.Clone(p.world)
+	p.world.Nodes["cp2"] = whole.Nodes["cp2"]
+	p.world.Etcd.Members = whole.Etcd.Members
+	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.History{Records: first.records} })
+	if err != nil || result.Outcome != apply.Complete {
+		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
+	}
+	if again := p.plan(t, nil); len(again.Steps) != 0 {
+		t.Errorf("a plan after it still has %d steps", len(again.Steps))
+	}
+	if sorted := slices.Sorted(slices.Values(p.acts)); len(slices.Compact(sorted)) != len(p.acts) {
+		t.Errorf("something ran twice: %v", p.acts)
+	}
+}

@@ -1,0 +1,306 @@
+package certificates
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// handDirectory is where a person's work on a node keeps what it needs. It holds private keys, as root's alone.
+const handDirectory = "/root/upkeep-runbook"
+
+// hand writes the commands of one step for a person. Scripts are for a POSIX shell (dash among them) run as root on the
+// step's node with `set -eu`; whatever comes from the node or the cluster is quoted in them.
+type hand struct {
+	in   providers.Input
+	step providers.Step
+	node facts.Node
+}
+
+func byHand(in providers.Input, step providers.Step) hand {
+	return hand{in: in, step: step, node: in.World.Node(step.Node)}
+}
+
+func (h hand) command(what, run, see, stop, undo string) providers.Command {
+	return providers.Command{What: what, Node: h.step.Node, Run: run, See: see, Stop: stop, Undo: undo}
+}
+
+// script joins lines.
+func script(lines ...string) string {
+	return strings.Join(slices.DeleteFunc(lines, func(s string) bool { return s == "" }), "\n")
+}
+
+// quote makes one word of a POSIX shell of a text.
+func quote(s string) string {
+	if s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// heredoc returns a shell's here-document of a text, taken literally.
+func heredoc(text string) string {
+	text = strings.TrimRight(text, "\n") + "\n"
+	end := "CONFIGURATION"
+	for strings.Contains("\n"+text, "\n"+end+"\n") {
+		end += "_"
+	}
+	return "<<'" + end + "'\n" + text + end
+}
+
+const stopFunction = `stop() { echo "STOP: $*" >&2; exit 1; }`
+
+// valid reports whether a certificate of the node can be used now.
+func (h hand) valid(name string) bool {
+	f := file(&h.node.Certificates, name)
+	return f != nil && whole(f) == nil && len(f.Blocks) > 0 && f.Blocks[0].NotAfter.After(h.in.Now)
+}
+
+// asksAPI and asksEtcd report whether the API and etcd answered when the runbook was made: a person then holds them to it. Where
+// they did not, as when their certificates have expired, they cannot be asked before the work either.
+func (h hand) asksAPI() bool {
+	return h.in.World.Kubernetes.Unknown == "" && h.node.ControlPlane.APIServer.Ready && h.valid(adminConf)
+}
+
+func (h hand) asksEtcd() bool {
+	return h.in.World.Etcd.Unknown == "" && h.stacked() && h.valid("etcd-healthcheck-client")
+}
+
+func (h hand) stacked() bool { return stackedEtcd(h.in) }
+
+func (h hand) path(name string) string {
+	if f := file(&h.node.Certificates, name); f != nil {
+		return f.Path
+	}
+	return ""
+}
+
+// served returns the address at which a certificate of the node is served; empty where it is not.
+func (h hand) served(name string) string {
+	for _, s := range h.node.Certificates.Served {
+		if s.Name == name && s.Component != kubelet {
+			return s.Address
+		}
+	}
+	return ""
+}
+
+// apiFunction asks the node's own API server, as its administrator.
+func (h hand) apiFunction() string {
+	server := ""
+	if address := h.served("apiserver"); address != "" {
+		server = " --server=" + quote("https://"+address)
+	}
+	return "api() { kubectl --kubeconfig /etc/kubernetes/" + adminConf + server + ` --request-timeout=20s "$@"; }`
+}
+
+// etcdFunction asks the node's own etcd member: by the etcdctl of the node, else by that of the pod.
+func (h hand) etcdFunction() string {
+	endpoint := "127.0.0.1:2379"
+	if address := h.served("etcd-server"); address != "" {
+		endpoint = address
+	}
+	name := h.step.Node
+	for _, m := range h.in.World.Etcd.Members {
+		if m.Node == h.step.Node && m.Name != "" {
+			name = m.Name
+		}
+	}
+	return script(
+		"etcd() {",
+		"  set -- --endpoints="+quote("https://"+endpoint)+" --cacert=/etc/kubernetes/pki/etcd/ca.crt \\",
+		"    --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key \"$@\"",
+		`  if command -v etcdctl >/dev/null; then`,
+		`    etcdctl version 2>/dev/null | grep -q 'API version: 3' || export ETCDCTL_API=3 # before etcd 3.4`,
+		`    etcdctl "$@"`,
+		"  else api --request-timeout=60s -n kube-system exec "+quote("etcd-"+name)+` -c etcd -- etcdctl "$@"; fi`,
+		"}",
+	)
+}
+
+// wholeScript holds the API server of the node and etcd to being whole, waiting for a while.
+func (h hand) wholeScript(api, etcd bool) string {
+	var lines []string
+	if api {
+		lines = append(lines,
+			"n=0",
+			`until [ "$(api get --raw /readyz 2>/dev/null)" = ok ]; do`,
+			`  n=$((n+1)); [ $n -lt 60 ] || stop "the API server of this node is not ready: $(api get --raw '/readyz?verbose' 2>&1)"; sleep 2`,
+			"done",
+			`echo "API server: ok"`,
+			"api wait --for=condition=Ready node -l node-role.kubernetes.io/control-plane --timeout=60s ||",
+			`  stop "a control plane is not Ready"`,
+		)
+	}
+	if etcd {
+		lines = append(lines,
+			"n=0",
+			"until etcd endpoint health --cluster; do",
+			`  n=$((n+1)); [ $n -lt 20 ] || stop "an etcd member is not healthy"; sleep 3`,
+			"done",
+		)
+		if members := len(h.in.World.Etcd.Members); members > 0 {
+			lines = append(lines, fmt.Sprintf(`[ "$(etcd member list | grep -c .)" -eq %d ] || stop "etcd does not have %d members"`, members, members))
+		}
+		lines = append(lines, `[ -z "$(etcd alarm list)" ] || stop "etcd raises an alarm: $(etcd alarm list)"`)
+	}
+	return script(lines...)
+}
+
+// lookFirst checks that this is the right cluster, that it is whole and that the work is still to be done.
+func (h hand) lookFirst() providers.Command {
+	lines := []string{stopFunction}
+	// A half-done renewal may be why something is not whole: mending waits for nothing.
+	mending := h.step.Operation == OperationMend
+	api, etcd := h.asksAPI() && !mending, h.asksEtcd() && !mending
+	if api || etcd {
+		lines = append(lines, h.apiFunction())
+	}
+	if etcd {
+		lines = append(lines, h.etcdFunction())
+	}
+	if ca := file(&h.node.Certificates, "ca"); ca != nil && len(ca.Blocks) > 0 {
+		lines = append(lines, "[ \"$(openssl x509 -in "+quote(ca.Path)+" -outform DER | sha256sum | cut -d' ' -f1)\" = "+quote(ca.Blocks[0].SHA256)+" ] ||",
+			`  stop "this node belongs to another cluster than the one the runbook was made for"`)
+	}
+	if uid := h.in.World.Kubernetes.UID; api && uid != "" {
+		lines = append(lines, "[ \"$(api get namespace kube-system -o jsonpath='{.metadata.uid}')\" = "+quote(uid)+" ] ||",
+			`  stop "this is another cluster than the one the runbook was made for"`)
+	}
+	if !mending {
+		lines = append(lines, `if ls /var/lib/upkeep/intents/*/intent.json >/dev/null 2>&1; then stop "a renewal of upkeep was interrupted on this node and must be mended first"; fi`)
+	}
+	lines = append(lines, h.wholeScript(api, etcd))
+	see := "\"API server: ok\", every control plane \"condition met\", every etcd member \"is healthy\""
+	switch {
+	case mending:
+		see = "nothing"
+	case !api && !etcd:
+		see = "no error. The API and etcd did not answer when this was made and are not asked: be sure that you know why"
+	case !api:
+		see = "every etcd member \"is healthy\". The API did not answer when this was made and is not asked: be sure that you know why"
+	case !etcd:
+		see = "\"API server: ok\" and every control plane \"condition met\""
+	}
+	return h.command("look first", script(lines...), see, "a line that begins with STOP; a node or a member that is missing", "")
+}
+
+// lookLast checks that the node's control plane is whole after a step. Where the cluster did not answer before, it may need
+// the same work on its other nodes first, and is only looked at.
+func (h hand) lookLast() providers.Command {
+	strictAPI := h.in.World.Kubernetes.Unknown == ""
+	strictEtcd := h.in.World.Etcd.Unknown == "" && h.stacked()
+	lines := []string{stopFunction, h.apiFunction()}
+	if h.stacked() {
+		lines = append(lines, h.etcdFunction())
+	}
+	see := "\"API server: ok\", every control plane \"condition met\"; every etcd member \"is healthy\" where etcd runs on the control planes"
+	if !strictAPI {
+		lines = append(lines, "api get --raw '/readyz?verbose' || echo 'the API server of this node is not ready yet'")
+		see = "what is whole by now: the cluster did not answer when this was made, and may do so only after its last control plane"
+	}
+	if !strictEtcd && h.stacked() {
+		lines = append(lines, "etcd endpoint health --cluster || echo 'etcd is not whole yet'")
+		see = "what is whole by now: etcd did not answer when this was made, and may do so only after its last member"
+	}
+	lines = append(lines, h.wholeScript(strictAPI, strictEtcd))
+	return h.command("look at the whole", script(lines...), see, "a line that begins with STOP: do not touch another control plane", "")
+}
+
+// archivePath is where the node's files are kept before the work. It is the same for every try of one runbook, so that a
+// second try does not replace what stood there before the first.
+func (h hand) archivePath() string {
+	verb := strings.TrimPrefix(h.step.Operation, "certificates.")
+	return handDirectory + "/before-" + verb + "-" + h.in.World.ObservedAt.UTC().Format("20060102T150405Z") + ".tar.gz"
+}
+
+// archive keeps what stands on the node.
+func (h hand) archive(copies []string) providers.Command {
+	members := []string{"etc/kubernetes"}
+	for _, path := range copies {
+		members = append(members, quote(strings.TrimPrefix(path, "/")))
+	}
+	return h.command("keep what stands there", script(
+		"umask 077",
+		"mkdir -p "+handDirectory,
+		"archive="+quote(h.archivePath()),
+		`if [ -e "$archive" ]; then`,
+		`  echo "kept from an earlier try:"`,
+		"else",
+		`  tar -C / -czf "$archive.part" `+strings.Join(members, " "),
+		`  tar -tzf "$archive.part" >/dev/null`,
+		`  sync`,
+		`  mv "$archive.part" "$archive"`,
+		"fi",
+		`chmod 0600 "$archive"`,
+		`ls -l "$archive"`,
+	), "one file of mode -rw-------; it holds private keys", "any error: without it there is no way back", "")
+}
+
+// putBack undoes everything that was changed since the archive. Manifests are left: they are as they were, and the kubelet
+// watches them.
+func (h hand) putBack() string {
+	return "tar -C / --exclude=etc/kubernetes/manifests -xpzf " + quote(h.archivePath())
+}
+
+// configuration writes the file that kubeadm is given. Without it kubeadm asks the API, and falls back to its defaults where
+// that does not answer; without the InitConfiguration it wants a default route.
+func (h hand) configuration(cluster string) providers.Command {
+	lines := []string{
+		stopFunction, "umask 077", "mkdir -p " + handDirectory, "cd " + handDirectory,
+		"cat >cluster.yaml " + heredoc(cluster),
+	}
+	if h.asksAPI() {
+		lines = append(lines, h.apiFunction(),
+			`[ "$(api -n kube-system get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}')" = "$(cat cluster.yaml)" ] ||`,
+			`  stop "the cluster's kubeadm configuration is not what it was when the runbook was made"`)
+	}
+	lines = append(lines,
+		"{ cat cluster.yaml; cat "+heredoc("---\n"+h.initConfiguration(cluster)),
+		"} >kubeadm.yaml",
+		`[ "$(grep -c '^kind: ' kubeadm.yaml)" -eq 2 ] || stop "kubeadm.yaml is not a ClusterConfiguration and an InitConfiguration"`,
+		"ls -l "+handDirectory+"/kubeadm.yaml",
+	)
+	return h.command("write the cluster's own kubeadm configuration", script(lines...), "the file",
+		"a line that begins with STOP: make a new runbook; kubeadm with another configuration makes other keys that live for another time", "")
+}
+
+// initConfiguration says what this node is, as the helper does.
+func (h hand) initConfiguration(cluster string) string {
+	var head struct {
+		APIVersion string `json:"apiVersion"`
+	}
+	if yaml.Unmarshal([]byte(cluster), &head) != nil || head.APIVersion == "" {
+		head.APIVersion = "kubeadm.k8s.io/v1beta4"
+	}
+	address, port := "127.0.0.1", "6443"
+	if p := staticPod(&h.node.ControlPlane, apiServer); p != nil {
+		if a := p.Flags["advertise-address"]; a != "" {
+			address = a
+		}
+		if s := p.Flags["secure-port"]; s != "" && strings.Trim(s, "0123456789") == "" {
+			port = s
+		}
+	}
+	return fmt.Sprintf(`apiVersion: %q
+kind: InitConfiguration
+localAPIEndpoint:
+  advertiseAddress: %q
+  bindPort: %s
+nodeRegistration:
+  name: %q
+  criSocket: unix:///run/containerd/containerd.sock
+`, head.APIVersion, address, port, strings.ToLower(h.step.Node))
+}
+
+// lifeBounds are the seconds between which the life left of a certificate lies that was issued by a policy a short while ago.
+func lifeBounds(p policy) (least, most int64) {
+	tolerance := p.validity / 10
+	return int64((p.validity - tolerance) / time.Second), int64((p.validity + tolerance) / time.Second)
+}
