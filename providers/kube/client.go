@@ -16,6 +16,7 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -52,6 +53,9 @@ func Open(path, context string) (*Client, error) {
 	config.Timeout = requestTimeout
 	config.UserAgent = "upkeep"
 	config.WarningHandler = rest.NoWarnings{}
+	// Lists of thousands of nodes are read as protobuf; the one small object that is written goes as JSON.
+	config.ContentType = runtime.ContentTypeJSON
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	// Reading is bursty here: half a dozen requests at once, then nothing.
 	config.QPS, config.Burst = 50, 100
 	api, err := kubernetes.NewForConfig(config)
