@@ -29,6 +29,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	sizes, err := fleetSizes(r)
+	if err != nil {
+		return Plan{}, err
+	}
+	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
 		return Plan{}, err
@@ -63,7 +68,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Findings:      joined(wrong, all.Findings),
 		Steps:         steps,
 		Objects:       all.Objects,
-		Remaining:     joined(wrong, after.Findings), // no step mends a wrong cluster
+		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends a wrong cluster or changes a fleet
 		Refusals:      append(notThis, guarded.refusals...),
 	}
 	overrides, unknown := overriding(r, in, guarded.lifted)

@@ -11,15 +11,6 @@ import (
 // WrongCluster is the id of the finding that nodes, kubeconfig and state are not of one cluster.
 const WrongCluster = "WRONG_CLUSTER"
 
-// FindingDocs documents the findings that belong to no domain; docs/findings holds a page for each.
-func FindingDocs() []providers.FindingDoc {
-	return []providers.FindingDoc{{
-		ID: WrongCluster, Title: "Nodes, kubeconfig and state are not of one cluster",
-		Meaning: "The CA of a node is not one that `cluster.kubeconfig` trusts, or the cluster that was observed (its CA, the uid of namespace kube-system, its etcd cluster id) is not the one that the first apply with this state has changed. So a host, the kubeconfig or the state belongs to another cluster, and work planned with the one would be done to the other.",
-		Remedy:  "Nothing is applied. Correct the host of the node or `cluster.kubeconfig`; `-exclude=ADDRESS@NODE` leaves one node out meanwhile. For another cluster give the configuration another state (`state \"local\" { path = ... }`). Where the cluster itself has changed, because its CA was rotated or it was built anew, say so once: `upkeep state forget-cluster`.",
-	}}
-}
-
 // identityAddress stands for the cluster's identity, which belongs to no resource.
 var identityAddress = providers.Address{Type: "cluster", Name: "identity"}
 

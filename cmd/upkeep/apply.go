@@ -55,6 +55,9 @@ func applyCommand(env environment) *cli.Command {
 					return err
 				}
 			}
+			if plan.Request.Recorded && len(plan.Steps) > 0 {
+				return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
+			}
 			if len(plan.Refusals) > 0 {
 				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 			}

@@ -13,7 +13,7 @@ import (
 func overrideFlag() cli.Flag {
 	return &cli.StringSliceFlag{
 		Name:  "override",
-		Usage: "go without the safety rule of `RULE[@NODE]=REASON` (" + strings.Join(planner.OverridableRules(), ", ") + ") in this run; may be repeated",
+		Usage: "go without a safety rule for this run: `RULE[@NODE]=REASON`, where RULE is " + strings.Join(planner.OverridableRules(), ", ") + "; recorded; may be repeated",
 	}
 }
 

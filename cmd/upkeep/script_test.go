@@ -70,6 +70,7 @@ var started = time.Now()
 //	sed OLD NEW FILE             replaces text in a file
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	json-lines FILE              wants one JSON object on each line
+//	canaries, no-canary, files-without-canary: see secrets_test.go
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -85,7 +86,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
-			"digest": digest, "damage-journal": damageJournal, "journal-kept": journalKept,
+			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
 	})
 }
@@ -204,7 +205,7 @@ func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
 
 // theJournal returns the one journal of the script's state directory, which is neither the world nor the state.
 func theJournal(ts *testscript.TestScript) string {
-	paths, err := filepath.Glob(filepath.Join(ts.Getenv("WORK"), "journal", "*"))
+	paths, err := filepath.Glob(filepath.Join(ts.Getenv("WORK"), "journal", "*.jsonl"))
 	ts.Check(err)
 	if len(paths) != 1 {
 		ts.Fatalf("there are %d journals: %v", len(paths), paths)

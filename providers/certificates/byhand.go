@@ -116,7 +116,9 @@ func (h hand) etcdFunction() string {
 		"etcd() {",
 		"  set -- --endpoints="+quote("https://"+endpoint)+" --cacert=/etc/kubernetes/pki/etcd/ca.crt \\",
 		"    --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key \"$@\"",
-		`  if command -v etcdctl >/dev/null; then ETCDCTL_API=3 etcdctl "$@"`,
+		`  if command -v etcdctl >/dev/null; then`,
+		`    etcdctl version 2>/dev/null | grep -q 'API version: 3' || export ETCDCTL_API=3 # before etcd 3.4`,
+		`    etcdctl "$@"`,
 		"  else api --request-timeout=60s -n kube-system exec "+quote("etcd-"+name)+` -c etcd -- etcdctl "$@"; fi`,
 		"}",
 	)

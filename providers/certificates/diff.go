@@ -25,9 +25,10 @@ type review struct {
 	before time.Duration
 	// reference is the first control plane whose authorities are known; the others are compared with it.
 	reference *facts.Node
-	at        string // the block's place
-	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
-	afterEnd  string // what renewed certificates' not_after will be, in words
+	nodes     []config.Node // of the selection
+	at        string        // the block's place
+	beforeWhy string        // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	afterEnd  string        // what renewed certificates' not_after will be, in words
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
@@ -138,25 +139,27 @@ func (r *review) readPolicy() {
 
 func (r *review) reviewEtcd() {
 	for _, t := range etcdTroubles(r.in.World.Etcd) {
-		if r.onUnknownNode(t.member) {
-			t.unknown, t.what = true, "member "+t.member+" cannot be asked: nothing is known of its node"
+		address := r.address
+		if node := r.unknownNode(t.member); node != "" {
+			address, t.unknown, t.what = address.On(node), true, "member "+t.member+" cannot be asked: nothing is known of its node"
 		}
 		r.add(providers.Finding{
-			ID: "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
+			Address: address,
+			ID:      "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
 			Hint: "upkeep touches no control plane while etcd is not whole",
 		})
 	}
 }
 
-// onUnknownNode reports whether a member runs on a node that did not answer.
-func (r *review) onUnknownNode(member string) bool {
+// unknownNode returns the node of a member that did not answer because its node did not; empty where that is not so.
+func (r *review) unknownNode(member string) string {
 	for i := range r.in.World.Etcd.Members {
 		m := &r.in.World.Etcd.Members[i]
 		if n := r.in.World.Nodes[m.Node]; m.Name == member && m.Unknown != "" && n != nil && n.Unknown != "" {
-			return true
+			return m.Node
 		}
 	}
-	return false
+	return ""
 }
 
 // reviewOperatorKubeconfig looks at cluster.kubeconfig, with which upkeep itself talks to the cluster.
@@ -185,6 +188,7 @@ func (r *review) reviewOperatorKubeconfig() {
 // findReference picks the control plane whose authorities the others must have: one whose CA is the one that the
 // operator's kubeconfig trusts, else the first that is known.
 func (r *review) findReference(nodes []config.Node) {
+	r.nodes = nodes
 	for _, n := range nodes {
 		observed := r.in.World.Nodes[n.Name]
 		if observed == nil || observed.Unknown != "" {

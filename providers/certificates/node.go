@@ -113,10 +113,11 @@ func (w *work) restartReader(f *facts.CertificateFile) {
 	}
 }
 
-// followable reports whether a copy may take over its source's certificate: that is whole, or about to be.
+// followable reports whether a copy may take over its source's certificate: that is whole, or about to be, and the node's
+// authority is the cluster's, without which apply would refuse the step and leave the nodes after it as they are.
 func (r *review) followable(w *work, copied *facts.CertificateFile) bool {
 	from := source(&w.node.Certificates, copied)
-	return r.policyUnknown == "" && (whole(from) == nil || slices.Contains(w.due, from) || halfDone(w.unfinished, from.Name))
+	return r.policyUnknown == "" && r.authorityHolds(w.node) && (whole(from) == nil || slices.Contains(w.due, from) || halfDone(w.unfinished, from.Name))
 }
 
 func (r *review) reviewUnfinished(w *work) {
@@ -128,7 +129,7 @@ func (r *review) reviewUnfinished(w *work) {
 		case len(u.Remaining) > 0:
 			summary += "; not yet in place: " + strings.Join(u.Remaining, ", ")
 		}
-		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID, Summary: summary})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID, Summary: summary, Unknown: u.Unknown != ""})
 		w.unfinished = append(w.unfinished, u)
 	}
 }
@@ -169,6 +170,10 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		leaf, ok := f.Leaf()
 		if f.Missing || f.Unknown != "" || !ok {
 			b.set(f.Name, "its authority "+f.Name+" cannot be read")
+			if f.Name == "ca" {
+				const why = "its authority ca cannot be read, so that it cannot be told whether it is a node of this cluster"
+				b = blocks{ca: why, etcd: why, frontProxy: why}
+			}
 			continue // reviewFiles reports it
 		}
 		switch {
@@ -206,6 +211,9 @@ func (r *review) reviewAuthorities(w *work) blocks {
 			continue
 		}
 		if r.reference == nil || r.reference == w.node {
+			if r.disputed(f) {
+				b.set(f.Name, "other control planes have another authority "+f.Name+", and which is right cannot be told")
+			}
 			continue
 		}
 		if other := file(&r.reference.Certificates, f.Name); other != nil && len(other.Blocks) > 0 && !sameBlocks(f, other) {
@@ -218,6 +226,28 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		}
 	}
 	return b
+}
+
+// disputed reports whether the reference has an authority that most control planes of the cluster do not have: then who is
+// right cannot be told, and nothing is issued under it on either side. For the cluster's own CA the operator's kubeconfig tells.
+func (r *review) disputed(f *facts.CertificateFile) bool {
+	if f.Name == "ca" && r.in.World.Kubernetes.Authority != "" {
+		return false
+	}
+	alike, known := 0, 0
+	for _, n := range r.nodes {
+		observed := r.in.World.Nodes[n.Name]
+		if observed == nil || !r.authorityHolds(observed) {
+			continue
+		}
+		if other := file(&observed.Certificates, f.Name); other != nil && len(other.Blocks) > 0 {
+			known++
+			if sameBlocks(f, other) {
+				alike++
+			}
+		}
+	}
+	return 2*alike <= known
 }
 
 func sameBlocks(a, b *facts.CertificateFile) bool {

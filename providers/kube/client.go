@@ -16,7 +16,6 @@ import (
 	"os"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -52,10 +51,11 @@ func Open(path, context string) (*Client, error) {
 	}
 	config.Timeout = requestTimeout
 	config.UserAgent = "upkeep"
+	// Node lists are large, so they are read as protobuf where the server has it; the few writes are small, and JSON is
+	// what every server and proxy understands.
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.ContentType = "application/json"
 	config.WarningHandler = rest.NoWarnings{}
-	// Lists of thousands of nodes are read as protobuf; the one small object that is written goes as JSON.
-	config.ContentType = runtime.ContentTypeJSON
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	// Reading is bursty here: half a dozen requests at once, then nothing.
 	config.QPS, config.Burst = 50, 100
 	api, err := kubernetes.NewForConfig(config)

@@ -45,3 +45,15 @@ func (r Run) String() string {
 	}
 	return fmt.Sprintf("step %s of plan %s (generation %d)", r.Step, r.Plan, r.Generation)
 }
+
+// BelongsTo returns the run of the request; so do the others.
+func (r RenewRequest) BelongsTo() Run { return r.Run }
+
+// BelongsTo returns the run of the request.
+func (r MendRequest) BelongsTo() Run { return r.Run }
+
+// BelongsTo returns the run of the request.
+func (r RestartRequest) BelongsTo() Run { return r.Run }
+
+// BelongsTo returns the run of the request.
+func (r UndoRequest) BelongsTo() Run { return r.Run }

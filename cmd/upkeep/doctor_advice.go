@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"upkeep/config"
+	"upkeep/planner"
+	"upkeep/planner/report"
+	"upkeep/providers/certificates"
+)
+
+// advise says what to do after a look: what was not asked, what to look at next, what to declare.
+func advise(plan planner.Plan, unnamed []string) report.Advice {
+	var a report.Advice
+	desired := plan.Request.Desired
+	if len(unnamed) > 0 {
+		a.Unasked = append(a.Unasked, "etcd members "+strings.Join(unnamed, ", ")+": name their nodes, too")
+	}
+	if desired.Cluster == nil {
+		a.Unasked = append(a.Unasked, "the Kubernetes API: give -kubeconfig FILE, and the cluster's nodes, leaders and kubeadm configuration are looked at, too")
+	}
+	switch {
+	case len(desired.Nodes) == 0:
+		a.Unasked = append(a.Unasked, "the control planes themselves, and so their certificates and etcd")
+		if planes := controlPlaneAddresses(plan); len(planes) > 0 {
+			a.Next = append(a.Next, fmt.Sprintf("Look inside: `upkeep doctor -kubeconfig %s root@%s`", desired.Cluster.Kubeconfig, strings.Join(planes, " root@")))
+		}
+	case len(plan.Unknown()) == len(desired.Nodes):
+		a.Next = append(a.Next, "Let upkeep in: the reason is above, and -user, -port, -identity, -known-hosts, -proxy-jump, -ssh-config and -become say how to reach a node.")
+	default:
+		a.Next = append(a.Next,
+			"Write what follows to provider.upkeep.hcl in a directory of its own, with all control planes in it.",
+			"`upkeep plan` there shows what upkeep would do; `upkeep plan -as-runbook` how a person would do it.",
+		)
+		a.Configuration = declare(desired)
+	}
+	return a
+}
+
+// controlPlaneAddresses returns the addresses of the control planes that the API lists.
+func controlPlaneAddresses(plan planner.Plan) []string {
+	var out []string
+	for _, n := range plan.Request.World.Kubernetes.Nodes {
+		if _, plane := n.Labels["node-role.kubernetes.io/control-plane"]; plane && n.Addresses["InternalIP"] != "" {
+			out = append(out, n.Addresses["InternalIP"])
+		}
+	}
+	return out
+}
+
+// declare writes the configuration that says what a look looked at.
+func declare(desired config.Desired) string {
+	var b strings.Builder
+	kubeconfig := "~/.kube/config"
+	if desired.Cluster != nil {
+		kubeconfig = desired.Cluster.Kubeconfig
+	}
+	b.WriteString("cluster {\n")
+	argument(&b, "kubeconfig", kubeconfig)
+	if desired.Cluster != nil {
+		argument(&b, "context", desired.Cluster.Context)
+	}
+	b.WriteString("}\n")
+	for _, c := range desired.Connections {
+		if bare(c) {
+			continue
+		}
+		fmt.Fprintf(&b, "\nconnection %q {\n", c.Name)
+		argument(&b, "user", c.User)
+		if c.Port != 0 {
+			fmt.Fprintf(&b, "  port = %d\n", c.Port)
+		}
+		if c.Become {
+			b.WriteString("  become = true\n")
+		}
+		argument(&b, "proxy_jump", c.ProxyJump)
+		argument(&b, "known_hosts", c.KnownHosts)
+		argument(&b, "identity", c.Identity)
+		argument(&b, "ssh_config", c.SSHConfig)
+		b.WriteString("}\n")
+	}
+	for i, c := range desired.Connections {
+		label := "control_plane"
+		if i > 0 {
+			label += strconv.Itoa(i + 1)
+		}
+		fmt.Fprintf(&b, "\nnode %q {\n  for_each = {\n", label)
+		for _, n := range desired.Nodes {
+			if n.Connection == c.Name {
+				fmt.Fprintf(&b, "    %s = %s\n", quoteHCL(n.Name), quoteHCL(n.Host))
+			}
+		}
+		b.WriteString("  }\n  host  = each.value\n  roles = [\"control-plane\", \"etcd\"]\n")
+		if !bare(c) {
+			fmt.Fprintf(&b, "  connection = connection.%s\n", c.Name)
+		}
+		b.WriteString("}\n")
+	}
+	for _, r := range desired.Resources {
+		spec, ok := r.Value.(certificates.Spec)
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(&b, "\ncertificates %q {\n  nodes = role(\"control-plane\")\n", spec.Name)
+		argument(&b, "renew_before", spec.RenewBefore.String())
+		fmt.Fprintf(&b, "  kubeconfigs = [%s]\n", quoteHCL(rootKubeconfig))
+		b.WriteString("  # A plan is refused without a proved backup, unless you say why there need not be one:\n")
+		b.WriteString("  # guard_none = \"etcd is backed up by a job of its own\"\n}\n")
+	}
+	return string(config.Format([]byte(b.String())))
+}
+
+// bare reports whether a connection says nothing that plain ssh would not do.
+func bare(c config.Connection) bool {
+	return c.User == "" && c.Port == 0 && !c.Become && c.ProxyJump == "" && c.KnownHosts == "" && c.Identity == "" && c.SSHConfig == ""
+}
+
+// argument writes one argument of a block; nothing where it is empty.
+func argument(b *strings.Builder, name, value string) {
+	if value != "" {
+		fmt.Fprintf(b, "  %s = %s\n", name, quoteHCL(value))
+	}
+}
+
+// quoteHCL writes a text as a quoted template of HCL without any interpolation.
+func quoteHCL(s string) string {
+	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(strconv.Quote(s))
+}

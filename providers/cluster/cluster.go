@@ -1,0 +1,154 @@
+// Package cluster is the domain of what the Kubernetes API alone tells of a cluster: which nodes are Ready, who leads, and when
+// the operator's own kubeconfig ends. It has no block in the language and plans no steps: `upkeep doctor -kubeconfig` asks it.
+//
+// It is pure: it reads facts and returns findings. What could not be observed is reported as unknown, never as healthy.
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// controlPlaneLabel marks the nodes that kubeadm made control planes (kubeadm since v1.20, constants.LabelNodeRoleControlPlane).
+const controlPlaneLabel = "node-role.kubernetes.io/control-plane"
+
+// leaseSlack is how long after its duration a lease may be silent before it counts as lost: the clocks of two machines differ.
+const leaseSlack = 30 * time.Second
+
+// Spec asks for a cluster's health.
+type Spec struct {
+	Name string `json:"name"`
+	// Kubeconfig asks for the end of the operator's kubeconfig too, where no other resource watches it.
+	Kubeconfig bool `json:"kubeconfig"`
+	// RenewBefore is how long before the kubeconfig's end is soon.
+	RenewBefore config.Duration `json:"renew_before"`
+}
+
+// Address returns cluster.NAME.
+func (s Spec) Address() providers.Address { return providers.Address{Type: "cluster", Name: s.Name} }
+
+// Needs asks for the API.
+func (s Spec) Needs() providers.Needs { return providers.Needs{Kubernetes: true} }
+
+// Diff reports what the API says is not well. It plans nothing.
+func (s Spec) Diff(in providers.Input) providers.Outcome {
+	var out providers.Outcome
+	k := &in.World.Kubernetes
+	add := func(f providers.Finding) {
+		f.Address = s.Address()
+		out.Findings = append(out.Findings, f)
+	}
+	if s.Kubeconfig {
+		s.reviewKubeconfig(&out, k.Kubeconfig, in.Now, add)
+	}
+	if k.Unknown != "" {
+		add(providers.Finding{ID: "CLUSTER_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown,
+			Hint: "see whether `kubectl get --raw /readyz` answers with the same kubeconfig; `upkeep doctor USER@HOST` looks at a control plane without the API"})
+		return out
+	}
+	for _, n := range k.Nodes {
+		object := providers.Object{Address: s.Address(), Name: "node " + n.Name, Status: "ok", Detail: n.Version}
+		switch _, plane := n.Labels[controlPlaneLabel]; {
+		case !n.Ready && plane:
+			add(providers.Finding{ID: "CLUSTER_NODE_NOT_READY", Severity: providers.SeverityError, Object: n.Name, Summary: "this control plane is not Ready",
+				Hint: "`kubectl describe node " + n.Name + "`, and `journalctl -u kubelet` on it"})
+			object.Status, object.Detail = "problem", "not Ready"
+		case !n.Ready:
+			add(providers.Finding{ID: "CLUSTER_NODE_NOT_READY", Severity: providers.SeverityWarning, Object: n.Name, Summary: "this node is not Ready",
+				Hint: "`kubectl describe node " + n.Name + "`, and `journalctl -u kubelet` on it"})
+			object.Status, object.Detail = "problem", "not Ready"
+		case n.Unschedulable:
+			add(providers.Finding{ID: "CLUSTER_NODE_CORDONED", Severity: providers.SeverityNote, Object: n.Name, Summary: "it is cordoned: no new pod is placed on it"})
+			object.Detail = "cordoned"
+		}
+		out.Objects = append(out.Objects, object)
+	}
+	if len(k.Nodes) == 0 {
+		add(providers.Finding{ID: "CLUSTER_NODE_NOT_READY", Severity: providers.SeverityError, Summary: "the cluster has no nodes"})
+	}
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		s.reviewLease(&out, k, name, in.Now, add)
+	}
+	return out
+}
+
+func (s Spec) reviewLease(out *providers.Outcome, k *facts.Kubernetes, name string, now time.Time, add func(providers.Finding)) {
+	object := providers.Object{Address: s.Address(), Name: "lease " + name, Status: "ok"}
+	lease, ok := k.Lease(name)
+	limit := time.Duration(lease.DurationSeconds)*time.Second + leaseSlack
+	why := ""
+	switch {
+	case !ok || lease.Holder == "":
+		why = "nobody holds the lease of " + name
+	case now.Sub(lease.RenewedAt) > limit:
+		why = fmt.Sprintf("%s has not renewed the lease of %s for %s", lease.Holder, name, now.Sub(lease.RenewedAt).Round(time.Second))
+	}
+	if why != "" {
+		add(providers.Finding{ID: "CLUSTER_LEADER_LOST", Severity: providers.SeverityError, Object: name, Summary: why,
+			Hint: "no " + name + " works in this cluster, or the clock here is wrong: look at its pods in kube-system, and at their kubeconfig on the control planes"})
+		object.Status, object.Detail = "problem", why
+	} else {
+		object.Detail = "held by " + lease.Holder
+	}
+	out.Objects = append(out.Objects, object)
+}
+
+func (s Spec) reviewKubeconfig(out *providers.Outcome, f facts.CertificateFile, now time.Time, add func(providers.Finding)) {
+	leaf, ok := f.Leaf()
+	if !ok {
+		return // a token or a program: there is no certificate that ends
+	}
+	object := providers.Object{Address: s.Address(), Name: "kubeconfig", Path: f.Path, Status: "ok", Expires: leaf.NotAfter}
+	finding := providers.Finding{ID: "CLUSTER_KUBECONFIG_EXPIRES", Severity: providers.SeverityWarning, Object: "kubeconfig",
+		Hint: "copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it"}
+	switch left := leaf.NotAfter.Sub(now); {
+	case f.Key == "mismatch":
+		object.Status = "problem"
+		finding.Severity, finding.Summary = providers.SeverityError, "its key does not belong to its client certificate ("+f.Path+")"
+		add(finding)
+	case left <= 0:
+		object.Status = "problem"
+		finding.Severity, finding.Summary = providers.SeverityError, fmt.Sprintf("its client certificate expired %s (%s)", leaf.NotAfter.UTC().Format(time.RFC3339), f.Path)
+		add(finding)
+	case left <= time.Duration(s.RenewBefore):
+		object.Status = "due"
+		finding.Summary = fmt.Sprintf("its client certificate ends %s (%s)", leaf.NotAfter.UTC().Format(time.RFC3339), f.Path)
+		add(finding)
+	}
+	out.Objects = append(out.Objects, object)
+}
+
+// Findings documents what this domain can find.
+func Findings() []providers.FindingDoc {
+	return []providers.FindingDoc{
+		{
+			ID: "CLUSTER_UNREACHABLE", Title: "The Kubernetes API does not answer",
+			Meaning: "What the API would have told is unknown. The reason says what was tried and what came back.",
+			Remedy:  "See whether `kubectl get --raw /readyz` answers with the same kubeconfig. `upkeep doctor USER@HOST` looks at a control plane without the API.",
+		},
+		{
+			ID: "CLUSTER_NODE_NOT_READY", Title: "A node is not Ready",
+			Meaning: "The kubelet of a node does not report, or reports that it cannot run pods. A control plane that is not Ready must be mended before another one is disturbed.",
+			Remedy:  "Look at `kubectl describe node NAME`, and at `journalctl -u kubelet` on the node.",
+		},
+		{
+			ID: "CLUSTER_NODE_CORDONED", Title: "A node is cordoned",
+			Meaning: "Somebody keeps new pods away from a node. That is no fault by itself, and easily forgotten.",
+			Remedy:  "When the work on it is done: `kubectl uncordon NAME`.",
+		},
+		{
+			ID: "CLUSTER_LEADER_LOST", Title: "Nobody leads",
+			Meaning: "The lease of kube-controller-manager or kube-scheduler is not renewed: none of them works. This is how a cluster looks whose controller-manager.conf or scheduler.conf has expired, or was renewed without a restart. A clock that is wrong where upkeep runs looks the same.",
+			Remedy:  "Look at the pods in kube-system, and at `upkeep doctor USER@HOST` for each control plane.",
+		},
+		{
+			ID: "CLUSTER_KUBECONFIG_EXPIRES", Title: "The kubeconfig ends soon",
+			Meaning: "The client certificate in the kubeconfig that was named ends soon, has expired, or is not its key's.",
+			Remedy:  "Copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it.",
+		},
+	}
+}
