@@ -48,7 +48,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	}
 	for i := range is.Certificates.Served {
 		s := &is.Certificates.Served[i]
-		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !wasStuck(was, s, before.Now) {
+		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Now) {
 			if err := servesDisk(s, &is.Certificates); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}
@@ -61,12 +61,12 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	return healthy(before, after, step.Node)
 }
 
-// wasStuck reports whether a port served an older certificate before the step and did not reload: a restart, which the same
-// plan has for it, proves it, not the renewal.
-func wasStuck(was *facts.Node, s *facts.Served, now time.Time) bool {
+// restartFollows reports whether a port served an older certificate before the step and did not reload: a restart, which the
+// same plan has for it unless its component would not come back, proves it, not the renewal.
+func restartFollows(was, is *facts.Node, s *facts.Served, now time.Time) bool {
 	for i := range was.Certificates.Served {
 		if old := &was.Certificates.Served[i]; old.Name == s.Name && old.Address == s.Address {
-			return stuck(was, old, now)
+			return stuck(was, old, now) && startable(is, s.Component, now, func(*facts.CertificateFile) bool { return false }) == ""
 		}
 	}
 	return false
