@@ -265,10 +265,7 @@ func sameBlocks(a, b *facts.CertificateFile) bool {
 
 // reviewServed compares what the ports serve with what is on disk.
 func (r *review) reviewServed(w *work) {
-	clock := w.node.System.Clock
-	if clock.IsZero() {
-		clock = r.in.Now
-	}
+	clock := clockOf(w.node, r.in.Now)
 	for i := range w.node.Certificates.Served {
 		s := &w.node.Certificates.Served[i]
 		if s.Unknown != "" {
@@ -290,7 +287,7 @@ func (r *review) reviewServed(w *work) {
 		case s.Component == kubelet:
 			finding.Severity = providers.SeverityWarning
 			finding.Hint = "upkeep leaves the kubelet alone: `systemctl restart kubelet` on " + w.node.Name
-		case f.Key == "mismatch" || clock.Sub(f.Modified) <= reloadTime:
+		case !stuck(w.node, s, r.in.Now):
 			finding.Severity = providers.SeverityWarning
 			finding.Hint = "it reloads by itself within a minute or two; look again"
 			if f.Key == "mismatch" {
@@ -306,6 +303,21 @@ func (r *review) reviewServed(w *work) {
 		}
 		r.on(w.node.Name, finding)
 	}
+}
+
+// clockOf returns a node's own clock when it was observed, by which the times of its files are.
+func clockOf(n *facts.Node, now time.Time) time.Time {
+	if n.System.Clock.IsZero() {
+		return now
+	}
+	return n.System.Clock
+}
+
+// stuck reports whether a port serves an older certificate than the one on disk and has had the time to reload it.
+func stuck(n *facts.Node, s *facts.Served, now time.Time) bool {
+	f := file(&n.Certificates, s.Name)
+	return s.Unknown == "" && f != nil && len(f.Blocks) > 0 && f.Blocks[0].SHA256 != s.SHA256 && f.Key != "mismatch" &&
+		clockOf(n, now).Sub(f.Modified) > reloadTime
 }
 
 // reviewReaders finds components that read their kubeconfig once and run since before it was changed.

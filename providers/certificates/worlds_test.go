@@ -139,6 +139,29 @@ func TestNothingIsRestartedForAnothersSake(t *testing.T) {
 	}
 }
 
+// TestAStuckPortDoesNotSpoilTheRenewal: what did not reload before the renewal will not after it; the restart that follows in
+// the same plan proves it. A port that did reload must.
+func TestAStuckPortDoesNotSpoilTheRenewal(t *testing.T) {
+	w := worlds.ControlPlanes(1, now)
+	worlds.Age(now, day, w.Nodes["cp1"], "apiserver")
+	for _, stuck := range []bool{true, false} {
+		served := worlds.Served(w.Nodes["cp1"], "apiserver")
+		if served.SHA256 = worlds.File(w.Nodes["cp1"], "apiserver").Blocks[0].SHA256; stuck {
+			served.SHA256, served.Serial = "older", "01DE"
+		}
+		in := input(w, 1)
+		steps, befores := fold(in, spec().Diff(in).Steps)
+		after := in
+		after.World = worlds.Concrete(befores[1].World)
+		port := worlds.Served(after.World.Nodes["cp1"], "apiserver")
+		port.SHA256, port.Serial = served.SHA256, served.Serial
+		err := certificates.Type().Effects[steps[0].Operation].Proved(in, after, steps[0])
+		if stuck != (err == nil) || len(steps) == 2 != stuck {
+			t.Errorf("stuck %t: %v; steps %v", stuck, err, ids(steps))
+		}
+	}
+}
+
 // oneDamaged is a helper that cannot mend one intent.
 type oneDamaged struct{ mended []string }
 
