@@ -18,7 +18,7 @@ FUZZTIME ?= 10s
 N ?= 100000
 FROM ?= 1
 
-.PHONY: build helpers test simulate acceptance demo bench fuzz lint install clean
+.PHONY: build helpers test simulate acceptance demo bench fuzz lint install release clean
 
 build: ## upkeep, and beside it the helpers that it sends to nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -58,5 +58,8 @@ install: build helpers
 	install -m 0755 $(BIN)/upkeep $(BIN)/upkeep-node-linux-* $(BIN)/upkeep-nvml $(DESTDIR)/usr/local/lib/upkeep/
 	ln -sf ../lib/upkeep/upkeep $(DESTDIR)/usr/local/bin/upkeep
 
+release: ## archives for linux/amd64, linux/arm64 and darwin/arm64, Debian packages, and their sums, in dist/
+	./scripts/release.sh $(VERSION)
+
 clean:
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist

@@ -41,6 +41,7 @@ func TestAcceptance(t *testing.T) {
 		{"one bad file is one finding", 3 * time.Minute, testBadFile},
 		{"renewed by hand and not restarted", 4 * time.Minute, testRenewedByHand},
 		{"one node replaced as ops through the bastion", 4 * time.Minute, testReplaceAsOps},
+		{"a runbook executed by a plain shell", 8 * time.Minute, testRunbook},
 		{"figures", 3 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},

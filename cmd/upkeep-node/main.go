@@ -5,6 +5,11 @@
 //
 // With -perform it is no session but the process that carries out one request, which a session wrote down for it under
 // /var/lib/upkeep; that is how a change outlives the connection that brought it.
+//
+// A session is over in milliseconds: the Go runtime need not read the node's mounts and cgroups to size itself for it.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -36,18 +34,6 @@ func newNodes(desired config.Desired, parallelism int) (*nodes, error) {
 	}
 	n.know(desired.Nodes)
 	return n, nil
-}
-
-// helperDirectory is where the helpers lie: beside upkeep itself, links resolved.
-func helperDirectory() (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("finding the helpers that lie beside upkeep: %w", err)
-	}
-	if real, err := filepath.EvalSymlinks(self); err == nil {
-		self = real
-	}
-	return filepath.Dir(self), nil
 }
 
 // know adds nodes that were discovered.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"upkeep/config"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
@@ -244,6 +246,41 @@ func TestRunbookIsTheSameAsJSON(t *testing.T) {
 	if markdown(t, back) != markdown(t, r) {
 		t.Error("a runbook that went through JSON reads otherwise")
 	}
+}
+
+// TestNoTextBecomesACommand: whatever stands in a plan, the blocks are its commands and nothing else.
+func TestNoTextBecomesACommand(t *testing.T) {
+	word := rapid.SampledFrom([]string{"```sh", "```", "````", "\n", "EOF", "reboot", "- ", "a", "<b>", "\x1b[2J", " ", "}", "'", "#"})
+	rapid.Check(t, func(t *rapid.T) {
+		text := func(label string) string { return strings.Join(rapid.SliceOfN(word, 0, 8).Draw(t, label), "") }
+		c := providers.Command{What: text("what"), Node: "here", Run: text("run"), See: text("see"), Stop: text("stop"), Undo: text("undo")}
+		p := onePlan()
+		s := &p.Steps[0]
+		s.Summary, s.Why, s.Proof, s.Disruption, s.GuardNone, s.Window = text("summary"), []string{text("why")}, text("proof"), text("disruption"), text("guard"), text("window")
+		p.Warnings, p.Refusals, p.ID = []string{text("warning")}, []string{text("refusal")}, text("id")
+		p.Remaining = []providers.Finding{{ID: text("finding"), Summary: text("finding summary"), Severity: providers.SeverityError}}
+		r, err := report.Runbook(p, one(c, c), shell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if err := report.RunbookMarkdown(&out, r); err != nil {
+			t.Fatal(err)
+		}
+		blocks := report.RunbookBlocks(out.String())
+		if len(blocks) != 2 || blocks[0] != blocks[1] {
+			t.Fatalf("blocks %q of\n%s", blocks, out.String())
+		}
+		if want := strings.ReplaceAll(strings.TrimRight(c.Run, "\n"), "\x1b", "?"); !strings.Contains(blocks[0], want) || !strings.HasPrefix(blocks[0], "sh -s <<'EOF") {
+			t.Fatalf("%q does not hold %q", blocks[0], want)
+		}
+		// The here-document ends where the block does, so that nothing of it is run where the operator is.
+		first, rest, _ := strings.Cut(blocks[0], "\n")
+		end := strings.Trim(strings.TrimPrefix(first, "sh -s <<"), "'")
+		if strings.Index("\n"+rest, "\n"+end+"\n") != len(rest)-len(end)-1 {
+			t.Fatalf("the here-document ends early: %q", blocks[0])
+		}
+	})
 }
 
 func FuzzRunbookBlocks(f *testing.F) {

@@ -140,6 +140,9 @@ func (r *review) readPolicy() {
 func (r *review) reviewEtcd() {
 	for _, t := range etcdTroubles(r.in.World.Etcd) {
 		address := r.address
+		if t.unknown && t.member == "" && r.allUnknown() {
+			t.what = "etcd could not be asked: nothing is known of any node"
+		}
 		if node := r.unknownNode(t.member); node != "" {
 			address, t.unknown, t.what = address.On(node), true, "member "+t.member+" cannot be asked: nothing is known of its node"
 		}
@@ -149,6 +152,16 @@ func (r *review) reviewEtcd() {
 			Hint: "upkeep touches no control plane while etcd is not whole",
 		})
 	}
+}
+
+// allUnknown reports whether nothing is known of any node.
+func (r *review) allUnknown() bool {
+	for _, n := range r.in.World.Nodes {
+		if n.Unknown == "" {
+			return false
+		}
+	}
+	return len(r.in.World.Nodes) > 0
 }
 
 // unknownNode returns the node of a member that did not answer because its node did not; empty where that is not so.

@@ -50,7 +50,8 @@ func (r *review) reviewNode(n config.Node) work {
 	if why != "" {
 		r.on(n.Name, providers.Finding{
 			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why,
-			Hint: "its part of this plan is unknown; try `ssh " + n.Host + "` as upkeep does",
+			// The same words for every node, so that many that are silent fold into one line.
+			Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
 		})
 		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
 		return work{}

@@ -14,6 +14,13 @@ type UndoRequest struct {
 	Mark string `json:"mark"`
 }
 
+// InRun implements Changing.
+func (r UndoRequest) InRun(run Run) any {
+	run.Step = "undo " + r.Mark
+	r.Run = run
+	return r
+}
+
 // UndoResult says what was done.
 type UndoResult struct {
 	// Undone says in words what was done; empty where the mark was gone already.

@@ -89,6 +89,10 @@ func (s *Session) Undo(ctx context.Context, q protocol.UndoRequest, progress fun
 }
 
 func carry[R any](ctx context.Context, s *Session, method string, run protocol.Run, q any, progress func(string)) (result R, err error) {
+	// A mark can be undone without the state, and so without a run; nothing else can be told from a run that woke late.
+	if method != protocol.MethodUndo && (run.Lineage == "" || run.Generation == 0) {
+		return result, fmt.Errorf("%s: the request names no run, and nothing is changed for it: plan and apply with this version of upkeep", method)
+	}
 	d, err := s.host.open()
 	if err != nil {
 		return result, err

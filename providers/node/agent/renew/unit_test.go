@@ -167,3 +167,18 @@ func TestUndoRefusesWhatIsNotMarked(t *testing.T) {
 		t.Errorf("what nobody marked was removed: %v", err)
 	}
 }
+
+// A request that names no run could be one of a process that slept: only a mark is undone for it.
+func TestWithoutARunNothingIsChanged(t *testing.T) {
+	dir, q, before := dying(t)
+	s := hostOf(dir, "never").Session("ops")
+	if _, err := s.Renew(t.Context(), q, nil); err == nil || !strings.Contains(err.Error(), "names no run") {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff(before, serials(observe(t, dir, q.Kubeconfigs...))); diff != "" {
+		t.Errorf("it was renewed (-before +after)\n%s", diff)
+	}
+	if _, err := s.Undo(t.Context(), protocol.UndoRequest{Mark: "stage:gone"}, nil); err != nil {
+		t.Errorf("undo: %v", err)
+	}
+}
