@@ -14,10 +14,11 @@ ARCH := $(shell go env GOARCH)
 NVML_LDFLAGS := -extldflags=-Wl,-z,lazy
 
 FUZZTIME ?= 10s
-# Worlds that the property tests of the certificate domain walk.
-N ?= 10000
+# How many random worlds `make simulate` walks, and the seed of the first.
+N ?= 100000
+FROM ?= 1
 
-.PHONY: build helpers test acceptance demo bench fuzz lint install release clean
+.PHONY: build helpers test simulate acceptance demo bench fuzz lint install release clean
 
 build: ## upkeep, and beside it the helpers that it sends to nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -30,14 +31,17 @@ helpers: ## the helpers for nodes of every architecture
 
 test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
 	go test ./...
-	./scripts/fuzz.sh 2000x
+	./scripts/fuzz.sh 2000x light
+
+simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
+	go test -count=1 -timeout 0 -run 'TestWorlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
 
 demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
 	./fixtures/demo/demo.sh $(BIN)/upkeep
 
 acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v ./...
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 35m -v ./...
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...

@@ -39,6 +39,7 @@ var floors = []struct {
 	{prefix: "providers/cluster", floor: 3},
 
 	{prefix: "cmd", floor: 4},
+	{prefix: "fixtures/simulation", floor: 4},
 }
 
 // Doors: the only packages that may import a heavy library, directly.

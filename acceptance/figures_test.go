@@ -1,9 +1,10 @@
 package acceptance
 
 import (
-	"context"
+	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,71 +39,59 @@ func testFigures(t *testing.T, s *suite) {
 	s.besideKubeadm(t)
 }
 
-// besideKubeadm lets upkeep observe a node locally, on that node, and compares the CPU time of its helper with that of
-// `kubeadm certs check-expiration` on the same PKI.
+// besideKubeadm asks the helper on a node for the node's certificates, as upkeep does through the local transport, and compares the CPU
+// time with that of `kubeadm certs check-expiration` on the same PKI. The helper reads more: keys, chains, kubeconfigs, and what
+// the ports serve.
 func (s *suite) besideKubeadm(t *testing.T) {
 	t.Helper()
 	const node, dir = "n1", "/root/upkeep-acceptance"
 	s.undo(t, node, "rm -rf "+dir)
-	helpers, err := filepath.Glob(filepath.Join(filepath.Dir(s.upkeep), "upkeep-node-linux-*"))
-	if err != nil || len(helpers) == 0 {
-		t.Fatalf("no helper beside %s: %v", s.upkeep, err)
+	s.put(t, node, dir+"/helper", "755", readFile(t, filepath.Join(filepath.Dir(s.upkeep), "upkeep-node-linux-"+runtime.GOARCH)))
+	for name, question := range map[string]string{
+		"certificates": `{"certificates":{"layout":"kubeadm"}}`,
+		"all":          `{"certificates":{"layout":"kubeadm"},"control_plane":true}`,
+	} {
+		request := []byte(`{"jsonrpc":"2.0","id":1,"method":"observe","params":{"question":` + question + `}}`)
+		frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(request))), request...)
+		s.put(t, node, dir+"/"+name, "600", frame)
 	}
-	s.put(t, node, dir+"/upkeep", "755", readFile(t, s.upkeep))
-	for _, helper := range helpers {
-		name := filepath.Base(helper)
-		s.put(t, node, dir+"/real/"+name, "755", readFile(t, helper))
-		// What upkeep starts is this wrapper; it notes what the helper used.
-		s.put(t, node, dir+"/"+name, "755", []byte(fmt.Sprintf("#!/bin/bash\nTIMEFORMAT='%%U %%S'\n{ time %s/real/%s \"$@\" 2>&3; } 3>&2 2>>%s/used\n", dir, name, dir)))
-	}
-	s.put(t, node, dir+"/lab.upkeep.hcl", "600", []byte(`cluster {
-  kubeconfig = "/etc/kubernetes/admin.conf"
-}
-
-connection "here" {
-  transport = "local"
-}
-
-node "n1" {
-  roles      = ["control-plane"]
-  connection = connection.here
-}
-
-certificates "control_plane" {
-  nodes        = role("control-plane")
-  renew_before = "1h"
-  guard_none   = "nothing is applied here"
-}
-`))
-	s.until(t, time.Minute, "a first observation", func(ctx context.Context) error {
-		_, err := s.lab.SSH(ctx, node, "cd "+dir+" && ./upkeep observe -out=facts.json && rm -f used")
-		return err
-	})
-	s.ssh(t, node, fmt.Sprintf("cd %s && for i in $(seq %d); do ./upkeep observe -out=facts.json >/dev/null; done", dir, measured))
-	ours := seconds(t, s.ssh(t, node, "cat "+dir+"/used"))
-	theirs := seconds(t, s.ssh(t, node, fmt.Sprintf(`cat > %s/measure <<'END'
+	// In turn, so that whatever else the machine does weighs on all of them alike. The helper ends when its input does, and its input ends
+	// when it has answered: an answer is thousands of bytes.
+	used := means(t, s.ssh(t, node, fmt.Sprintf(`cd %s || exit 1
 TIMEFORMAT='%%U %%S'
-for i in $(seq %d); do { time kubeadm certs check-expiration >/dev/null 2>&1; } 2>&1; done
-END
-bash %[1]s/measure`, dir, measured)))
-	t.Logf("figure: one node observed locally: the helper uses %s CPU, kubeadm certs check-expiration %s: %.1f times as much (means of %d)",
-		ours.Round(100*time.Microsecond), theirs.Round(100*time.Microsecond), theirs.Seconds()/ours.Seconds(), measured)
+for i in $(seq %d); do
+	echo kubeadm
+	{ time kubeadm certs check-expiration >/dev/null 2>&1; } 2>&1
+	for question in certificates all; do
+		echo $question
+		: > answer
+		{ cat $question; for j in $(seq 500); do if [ "$(stat -c %%s answer)" -gt 2000 ]; then break; fi; sleep 0.02; done; } |
+			{ time ./helper -nonce 00112233445566778899aabbccddeeff >answer; } 2>&1
+		grep -q not_after answer || exit 1
+	done
+done`, dir, measured)))
+	t.Logf("figure: kubeadm certs check-expiration uses %s CPU (means of %d)", used["kubeadm"].Round(100*time.Microsecond), measured)
+	for _, what := range []string{"certificates", "all"} {
+		t.Logf("figure: the helper, asked on the node for %s, uses %s CPU: kubeadm %.1f times as much", what, used[what].Round(100*time.Microsecond), used["kubeadm"].Seconds()/used[what].Seconds())
+	}
 }
 
-// seconds reads lines of "USER SYSTEM" in seconds and returns the mean of their sums.
-func seconds(t *testing.T, text string) time.Duration {
+// means reads triples of a name and two numbers of seconds and returns the mean of the numbers' sum for each name.
+func means(t *testing.T, text string) map[string]time.Duration {
 	t.Helper()
-	var total float64
+	out := map[string]time.Duration{}
 	fields := strings.Fields(text)
-	if len(fields) != 2*measured {
-		t.Fatalf("expected %d lines of two numbers:\n%s", measured, text)
+	if len(fields) != 3*3*measured {
+		t.Fatalf("expected %d names with two numbers each:\n%s", 3*measured, text)
 	}
-	for _, field := range fields {
-		value, err := strconv.ParseFloat(field, 64)
-		if err != nil {
-			t.Fatal(err)
+	for i := 0; i < len(fields); i += 3 {
+		for _, field := range fields[i+1 : i+3] {
+			value, err := strconv.ParseFloat(field, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[fields[i]] += time.Duration(value / measured * float64(time.Second))
 		}
-		total += value
 	}
-	return time.Duration(total / measured * float64(time.Second))
+	return out
 }

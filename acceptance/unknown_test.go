@@ -173,11 +173,7 @@ func testConfigurationFromEtcd(t *testing.T, s *suite) {
 	if diff := cmp.Diff(fromAPI.ClusterConfiguration, away.ClusterConfiguration); diff != "" {
 		t.Errorf("configuration (-from the API +from etcd):\n%s", diff)
 	}
-	p, r := d.plan(t)
-	if strings.Contains(d.run(t, "plan").stdout, "No changes") {
-		t.Errorf("a plan without the API says no changes (exit %d, complete %t)", r.code, p.Complete)
-	}
-	if slices.ContainsFunc(p.Upkeep.Findings, func(f finding) bool { return f.ID == "CERT_CONFIGURATION_UNKNOWN" }) {
-		t.Errorf("the plan does not know the configuration: %+v", p.Upkeep.Findings)
+	if text := d.run(t, "plan"); strings.Contains(text.stdout, "No changes") {
+		t.Errorf("a plan without the API says no changes:\n%s", text.stdout)
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"upkeep/providers/node/agent/host"
 )
 
-// handlers are what this helper offers: everything that a node can be asked.
-func handlers() agent.Handlers {
-	h := host.New(host.Options{})
+// handlers are what this helper offers: everything that a node can be asked. What changes something is done by units that
+// outlive the session.
+func handlers(h *host.Host) agent.Handlers {
+	s := h.Session(host.Caller())
 	return agent.Handlers{
 		Version: buildVersion(),
-		Observe: h.Observe, Renew: h.Renew, Mend: h.Mend, Restart: h.Restart, Tunnel: h.Tunnel,
+		Observe: h.Observe, Lock: h.Lock, Tunnel: h.Tunnel,
+		Renew: s.Renew, Mend: s.Mend, Restart: s.Restart, Undo: s.Undo,
 	}
 }

@@ -1,7 +1,15 @@
 // Command upkeep-node is what runs on a node: one session on standard input and output, for as long as it lasts.
 //
-// upkeep starts it; nobody types it. It is static (CGO_ENABLED=0) and takes three flags, -nonce, -tunnel and -version;
-// everything else it is asked comes as typed requests over the session. It writes nothing else to standard output.
+// upkeep starts it; nobody types it. It is static (CGO_ENABLED=0) and takes four flags, -nonce, -tunnel, -perform and
+// -version; everything else it is asked comes as typed requests over the session. It writes nothing else to standard output.
+//
+// With -perform it is no session but the process that carries out one request, which a session wrote down for it under
+// /var/lib/upkeep; that is how a change outlives the connection that brought it.
+//
+// A session is over in milliseconds: the Go runtime need not read the node's mounts and cgroups to size itself for it.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (
@@ -17,23 +25,25 @@ import (
 	"syscall"
 
 	"upkeep/providers/node/agent"
+	"upkeep/providers/node/agent/host"
 )
 
 func main() {
 	// A lost connection must not kill a request that is changing something: writing to it is an error, not a signal.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, handlers()); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, host.New(host.Options{})); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep-node:", err)
 		os.Exit(1)
 	}
 }
 
 // run serves what the flags ask for.
-func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h agent.Handlers) error {
+func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h *host.Host) error {
 	flags := flag.NewFlagSet("upkeep-node", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	nonce := flags.String("nonce", "", "the session's nonce: 32 hexadecimal digits")
 	tunnel := flags.String("tunnel", "", "serve a raw tunnel to this service of the node")
+	perform := flags.String("perform", "", "carry out the request with this id")
 	printVersion := flags.Bool("version", false, "print the version and end")
 	switch err := flags.Parse(args); {
 	case err != nil:
@@ -41,14 +51,20 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h agen
 	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case *printVersion:
-		_, err := fmt.Fprintln(out, "upkeep-node", h.Version, runtime.GOOS+"/"+runtime.GOARCH)
+		_, err := fmt.Fprintln(out, "upkeep-node", buildVersion(), runtime.GOOS+"/"+runtime.GOARCH)
 		return err
+	case *perform != "":
+		// A unit that is told to stop, at shutdown, ends what it is at in order: before its point of no return it
+		// gives up, after it it finishes.
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		return h.Perform(ctx, *perform)
 	case *nonce == "":
 		return errors.New("this program is started by upkeep and needs -nonce; run upkeep instead")
 	case *tunnel != "":
-		return agent.ServeTunnel(ctx, in, out, *nonce, *tunnel, h)
+		return agent.ServeTunnel(ctx, in, out, *nonce, *tunnel, handlers(h))
 	default:
-		return agent.Serve(ctx, in, out, *nonce, h)
+		return agent.Serve(ctx, in, out, *nonce, handlers(h))
 	}
 }
 

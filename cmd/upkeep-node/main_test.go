@@ -11,6 +11,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node"
+	"upkeep/providers/node/agent/host"
 )
 
 // The helper goes to every node: it must stay small and must not bring a library that needs more than the kernel.
@@ -65,18 +66,19 @@ func TestFlags(t *testing.T) {
 		{"by hand", nil, "this program is started by upkeep and needs -nonce; run upkeep instead"},
 		{"an argument", []string{"-nonce", "0", "x"}, `unexpected argument "x"`},
 		{"a flag", []string{"-exec", "id"}, "flag provided but not defined: -exec"},
+		{"a request by another name", []string{"-perform", "../../etc"}, `"../../etc" is not the id of a request`},
 		{"no nonce", []string{"-nonce", "$(id)"}, `"$(id)" is not a nonce: 32 lower-case hexadecimal digits are wanted`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := run(context.Background(), test.args, strings.NewReader(""), &out, handlers())
+			err := run(context.Background(), test.args, strings.NewReader(""), &out, host.New(host.Options{}))
 			if err == nil || err.Error() != test.want || out.Len() > 0 {
 				t.Errorf("error %v, output %q; want %q and nothing", err, out.String(), test.want)
 			}
 		})
 	}
 	var out bytes.Buffer
-	if err := run(context.Background(), []string{"-version"}, nil, &out, handlers()); err != nil || !strings.HasPrefix(out.String(), "upkeep-node ") {
+	if err := run(context.Background(), []string{"-version"}, nil, &out, host.New(host.Options{})); err != nil || !strings.HasPrefix(out.String(), "upkeep-node ") {
 		t.Errorf("-version: %v, %q", err, out.String())
 	}
 }

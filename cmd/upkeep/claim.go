@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/creachadair/jrpc2"
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
@@ -42,7 +41,7 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 		return nil, err
 	}
 	c := claimer{env: env, plan: plan, nodes: nodes, run: runOf(plan, lock), who: fmt.Sprintf("%s/%d", lock.Info().Who, os.Getpid())}
-	end := env.now().Add(timeout)
+	end := time.Now().Add(timeout)
 	told := false
 	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
 		holding, err := c.take(ctx)
@@ -52,7 +51,7 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 		if !keepsAway(err) {
 			return nil, err
 		}
-		left := end.Sub(env.now())
+		left := time.Until(end)
 		if left <= 0 {
 			return nil, exit{exitLocked, err}
 		}
@@ -141,15 +140,11 @@ func (c claimer) controlPlanes() (names []string) {
 	return names
 }
 
-// Lock implements apply.NodeLocker.
+// Lock implements apply.NodeLocker: a helper says who is in the way in its result, and any error means that this node
+// cannot be locked, so that it cannot be changed either.
 func (n *nodes) Lock(ctx context.Context, name string, request protocol.LockRequest) (protocol.LockResult, error) {
 	var result protocol.LockResult
 	err := n.Call(ctx, name, protocol.MethodLock, request, &result, nil)
-	var answered *jrpc2.Error
-	// InternalError is what jrpc2 calls an answer that cannot be read; a helper without locks is no run in the way.
-	if errors.As(err, &answered) && answered.Code != jrpc2.InternalError && answered.Code != jrpc2.MethodNotFound {
-		return result, &apply.NodeLockedError{Node: name, Why: answered.Message}
-	}
 	return result, err
 }
 

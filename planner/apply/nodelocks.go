@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// NodeLocker asks the helper of a node for its lock. A node that answers and refuses is a *NodeLockedError, or a result
-// that says that the lock is not held; any other error means that the node gave no answer.
+// NodeLocker asks the helper of a node for its lock. A node that refuses says so in its result: the lock is not held, and
+// who holds it. An error means that the node gave no answer, or cannot lock itself.
 type NodeLocker interface {
 	Lock(ctx context.Context, node string, request protocol.LockRequest) (protocol.LockResult, error)
 }
@@ -23,22 +23,15 @@ type NodeLockedError struct {
 	Node       string
 	Holder     string // empty where the node does not say
 	Generation uint64
-	Why        string // the node's own words; may be empty
 }
 
 // Error implements error.
 func (e *NodeLockedError) Error() string {
-	var parts []string
+	holder := ""
 	if e.Holder != "" {
-		parts = append(parts, fmt.Sprintf("held by %s (generation %d)", e.Holder, e.Generation))
+		holder = fmt.Sprintf(": held by %s (generation %d)", e.Holder, e.Generation)
 	}
-	if e.Why != "" {
-		parts = append(parts, e.Why)
-	}
-	if len(parts) == 0 {
-		parts = []string{"refused"}
-	}
-	return fmt.Sprintf("another upkeep works on this cluster: the lock of node %s is not to be had: %s; wait for it with -lock-timeout=5m", e.Node, strings.Join(parts, ": "))
+	return fmt.Sprintf("another upkeep works on this cluster: the lock of node %s is not to be had%s; wait for it with -lock-timeout=5m", e.Node, holder)
 }
 
 // Lost tells this error from one that a later renewal may mend.

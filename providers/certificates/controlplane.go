@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"slices"
 	"strings"
 
 	"upkeep/config"
@@ -92,8 +93,9 @@ func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step)
 		return "etcd is not healthy, and no control plane is touched until it is: " + why
 	}
 	stacked := stackedEtcd(in)
-	if own := in.World.Nodes[step.Node]; len(controlPlaneTroubles(own, stacked)) > 0 {
-		return ""
+	own := controlPlaneTroubles(in.World.Nodes[step.Node], stacked)
+	if slices.ContainsFunc(own, func(t controlPlaneTrouble) bool { return !t.unknown }) {
+		return "" // what cannot be seen is not therefore broken
 	}
 	selected, incomplete := in.Inventory.Select(nodes)
 	if incomplete != "" {

@@ -25,9 +25,10 @@ type review struct {
 	before time.Duration
 	// reference is the first control plane whose authorities are known; the others are compared with it.
 	reference *facts.Node
-	at        string // the block's place
-	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
-	afterEnd  string // what renewed certificates' not_after will be, in words
+	nodes     []config.Node // of the selection
+	at        string        // the block's place
+	beforeWhy string        // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	afterEnd  string        // what renewed certificates' not_after will be, in words
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
@@ -139,6 +140,9 @@ func (r *review) readPolicy() {
 func (r *review) reviewEtcd() {
 	for _, t := range etcdTroubles(r.in.World.Etcd) {
 		address := r.address
+		if t.unknown && t.member == "" && r.allUnknown() {
+			t.what = "etcd could not be asked: nothing is known of any node"
+		}
 		if node := r.unknownNode(t.member); node != "" {
 			address, t.unknown, t.what = address.On(node), true, "member "+t.member+" cannot be asked: nothing is known of its node"
 		}
@@ -148,6 +152,16 @@ func (r *review) reviewEtcd() {
 			Hint: "upkeep touches no control plane while etcd is not whole",
 		})
 	}
+}
+
+// allUnknown reports whether nothing is known of any node.
+func (r *review) allUnknown() bool {
+	for _, n := range r.in.World.Nodes {
+		if n.Unknown == "" {
+			return false
+		}
+	}
+	return len(r.in.World.Nodes) > 0
 }
 
 // unknownNode returns the node of a member that did not answer because its node did not; empty where that is not so.
@@ -187,6 +201,7 @@ func (r *review) reviewOperatorKubeconfig() {
 // findReference picks the control plane whose authorities the others must have: one whose CA is the one that the
 // operator's kubeconfig trusts, else the first that is known.
 func (r *review) findReference(nodes []config.Node) {
+	r.nodes = nodes
 	for _, n := range nodes {
 		observed := r.in.World.Nodes[n.Name]
 		if observed == nil || observed.Unknown != "" {

@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/providers"
@@ -87,6 +88,10 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		blocked = "the cluster's kubeadm configuration is not known"
 	case r.policy.externalEtcd && ofEtcd(f.Name):
 		blocked = "etcd is external, and its certificates are not kubeadm's"
+	case blocked == "" && f.Key == "missing" && f.KeyPath != "":
+		// The helper exchanges a pair, with the old one in the archive; it makes none. Were it asked to, it would refuse, and
+		// with this file all others of the node and all nodes after it would stay as they are.
+		blocked = "there is no " + f.KeyPath + " to replace; " + strings.TrimPrefix(r.reissue(f), "upkeep renews what it can read: ")
 	}
 	if blocked != "" {
 		hint = "upkeep cannot renew it: " + blocked

@@ -50,7 +50,8 @@ func (r *review) reviewNode(n config.Node) work {
 	if why != "" {
 		r.on(n.Name, providers.Finding{
 			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why,
-			Hint: "its part of this plan is unknown; try `ssh " + n.Host + "` as upkeep does",
+			// The same words for every node, so that many that are silent fold into one line.
+			Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
 		})
 		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
 		return work{}
@@ -113,10 +114,11 @@ func (w *work) restartReader(f *facts.CertificateFile) {
 	}
 }
 
-// followable reports whether a copy may take over its source's certificate: that is whole, or about to be.
+// followable reports whether a copy may take over its source's certificate: that is whole, or about to be, and the node's
+// authority is the cluster's, without which apply would refuse the step and leave the nodes after it as they are.
 func (r *review) followable(w *work, copied *facts.CertificateFile) bool {
 	from := source(&w.node.Certificates, copied)
-	return r.policyUnknown == "" && (whole(from) == nil || slices.Contains(w.due, from) || halfDone(w.unfinished, from.Name))
+	return r.policyUnknown == "" && r.authorityHolds(w.node) && (whole(from) == nil || slices.Contains(w.due, from) || halfDone(w.unfinished, from.Name))
 }
 
 func (r *review) reviewUnfinished(w *work) {
@@ -128,7 +130,7 @@ func (r *review) reviewUnfinished(w *work) {
 		case len(u.Remaining) > 0:
 			summary += "; not yet in place: " + strings.Join(u.Remaining, ", ")
 		}
-		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID, Summary: summary})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID, Summary: summary, Unknown: u.Unknown != ""})
 		w.unfinished = append(w.unfinished, u)
 	}
 }
@@ -169,6 +171,10 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		leaf, ok := f.Leaf()
 		if f.Missing || f.Unknown != "" || !ok {
 			b.set(f.Name, "its authority "+f.Name+" cannot be read")
+			if f.Name == "ca" {
+				const why = "its authority ca cannot be read, so that it cannot be told whether it is a node of this cluster"
+				b = blocks{ca: why, etcd: why, frontProxy: why}
+			}
 			continue // reviewFiles reports it
 		}
 		switch {
@@ -206,6 +212,9 @@ func (r *review) reviewAuthorities(w *work) blocks {
 			continue
 		}
 		if r.reference == nil || r.reference == w.node {
+			if r.disputed(f) {
+				b.set(f.Name, "other control planes have another authority "+f.Name+", and which is right cannot be told")
+			}
 			continue
 		}
 		if other := file(&r.reference.Certificates, f.Name); other != nil && len(other.Blocks) > 0 && !sameBlocks(f, other) {
@@ -218,6 +227,28 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		}
 	}
 	return b
+}
+
+// disputed reports whether the reference has an authority that most control planes of the cluster do not have: then who is
+// right cannot be told, and nothing is issued under it on either side. For the cluster's own CA the operator's kubeconfig tells.
+func (r *review) disputed(f *facts.CertificateFile) bool {
+	if f.Name == "ca" && r.in.World.Kubernetes.Authority != "" {
+		return false
+	}
+	alike, known := 0, 0
+	for _, n := range r.nodes {
+		observed := r.in.World.Nodes[n.Name]
+		if observed == nil || !r.authorityHolds(observed) {
+			continue
+		}
+		if other := file(&observed.Certificates, f.Name); other != nil && len(other.Blocks) > 0 {
+			known++
+			if sameBlocks(f, other) {
+				alike++
+			}
+		}
+	}
+	return 2*alike <= known
 }
 
 func sameBlocks(a, b *facts.CertificateFile) bool {
@@ -234,10 +265,7 @@ func sameBlocks(a, b *facts.CertificateFile) bool {
 
 // reviewServed compares what the ports serve with what is on disk.
 func (r *review) reviewServed(w *work) {
-	clock := w.node.System.Clock
-	if clock.IsZero() {
-		clock = r.in.Now
-	}
+	clock := clockOf(w.node, r.in.Now)
 	for i := range w.node.Certificates.Served {
 		s := &w.node.Certificates.Served[i]
 		if s.Unknown != "" {
@@ -259,7 +287,7 @@ func (r *review) reviewServed(w *work) {
 		case s.Component == kubelet:
 			finding.Severity = providers.SeverityWarning
 			finding.Hint = "upkeep leaves the kubelet alone: `systemctl restart kubelet` on " + w.node.Name
-		case f.Key == "mismatch" || clock.Sub(f.Modified) <= reloadTime:
+		case !stuck(w.node, s, r.in.Now):
 			finding.Severity = providers.SeverityWarning
 			finding.Hint = "it reloads by itself within a minute or two; look again"
 			if f.Key == "mismatch" {
@@ -275,6 +303,21 @@ func (r *review) reviewServed(w *work) {
 		}
 		r.on(w.node.Name, finding)
 	}
+}
+
+// clockOf returns a node's own clock when it was observed, by which the times of its files are.
+func clockOf(n *facts.Node, now time.Time) time.Time {
+	if n.System.Clock.IsZero() {
+		return now
+	}
+	return n.System.Clock
+}
+
+// stuck reports whether a port serves an older certificate than the one on disk and has had the time to reload it.
+func stuck(n *facts.Node, s *facts.Served, now time.Time) bool {
+	f := file(&n.Certificates, s.Name)
+	return s.Unknown == "" && f != nil && len(f.Blocks) > 0 && f.Blocks[0].SHA256 != s.SHA256 && f.Key != "mismatch" &&
+		clockOf(n, now).Sub(f.Modified) > reloadTime
 }
 
 // reviewReaders finds components that read their kubeconfig once and run since before it was changed.

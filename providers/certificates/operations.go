@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,11 +35,14 @@ func (o mend) Run(ctx context.Context, step providers.Step, progress providers.P
 	if len(intents) == 0 {
 		return fmt.Errorf("%s: the plan does not say which renewal to mend; plan again", step.ID)
 	}
+	var failures []error
 	for _, intent := range intents {
 		var result protocol.MendResult
 		request := protocol.MendRequest{Step: step.ID, Intent: intent}
 		if err := o.caller.Call(ctx, step.Node, protocol.MethodMend, request, &result, progress); err != nil {
-			return fmt.Errorf("mend renewal %s on %s: %w", intent, step.Node, err)
+			// One whose record is damaged must not keep the others in halves.
+			failures = append(failures, fmt.Errorf("mend renewal %s on %s: %w", intent, step.Node, err))
+			continue
 		}
 		if len(result.Installed) > 0 {
 			say(progress, "finished "+strings.Join(result.Installed, ", "))
@@ -47,7 +51,7 @@ func (o mend) Run(ctx context.Context, step providers.Step, progress providers.P
 			say(progress, "undid "+strings.Join(result.Discarded, ", "))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 type renew struct{ caller Caller }

@@ -70,8 +70,8 @@ func TestOperationsAskTheHelperForWhatTheStepExpects(t *testing.T) {
 		`cp1 certificates.mend {"run":{},"step":"` + id + `/mend","intent":"r1"}`,
 		`cp1 certificates.renew {"run":{},"step":"` + id + `/renew","names":["apiserver","admin.conf"],"cluster_configuration":` + string(config) +
 			`,"serials":{"admin.conf":"` + serial("admin.conf") + `","apiserver":"` + serial("apiserver") + `"},"kubeconfigs":["/root/.kube/config"]}`,
-		`cp1 static_pod.restart {"run":{},"step":"` + id + `/restart","component":"kube-controller-manager","container_id":"` + worlds.Pod(n, "kube-controller-manager").ContainerID + `","timeout_seconds":180}`,
-		`cp1 static_pod.restart {"run":{},"step":"` + id + `/restart","component":"kube-scheduler","container_id":"` + worlds.Pod(n, "kube-scheduler").ContainerID + `","timeout_seconds":180}`,
+		`cp1 static_pod.restart {"run":{},"step":"` + id + `/restart-kube-controller-manager","component":"kube-controller-manager","container_id":"` + worlds.Pod(n, "kube-controller-manager").ContainerID + `","timeout_seconds":180}`,
+		`cp1 static_pod.restart {"run":{},"step":"` + id + `/restart-kube-scheduler","component":"kube-scheduler","container_id":"` + worlds.Pod(n, "kube-scheduler").ContainerID + `","timeout_seconds":180}`,
 	}
 	if d := cmp.Diff(want, h.calls); d != "" {
 		t.Error(d)

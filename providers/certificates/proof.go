@@ -48,7 +48,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	}
 	for i := range is.Certificates.Served {
 		s := &is.Certificates.Served[i]
-		if s.Component != kubelet && slices.Contains(args.Names, s.Name) {
+		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Now) {
 			if err := servesDisk(s, &is.Certificates); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}
@@ -59,6 +59,17 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 		return err
 	}
 	return healthy(before, after, step.Node)
+}
+
+// restartFollows reports whether a port served an older certificate before the step and did not reload: a restart, which the
+// same plan has for it unless its component would not come back, proves it, not the renewal.
+func restartFollows(was, is *facts.Node, s *facts.Served, now time.Time) bool {
+	for i := range was.Certificates.Served {
+		if old := &was.Certificates.Served[i]; old.Name == s.Name && old.Address == s.Address {
+			return stuck(was, old, now) && startable(is, s.Component, now, func(*facts.CertificateFile) bool { return false }) == ""
+		}
+	}
+	return false
 }
 
 // settleTime is how far the end of a new certificate may be from the policy's life after the file was written: kubeadm fixes the

@@ -94,6 +94,10 @@ func (renewal) Expects(in providers.Input, step providers.Step) []providers.Expe
 		out = append(out,
 			providers.Expectation{What: expectSerial + name, Value: f.Blocks[0].Serial},
 			providers.Expectation{What: expectNotAfter + name, Value: f.Blocks[0].NotAfter.UTC().Format(time.RFC3339)})
+		// Whether what reads it ran when the plan was made: only then does the plan restart it.
+		if p := staticPod(&observed.ControlPlane, reader(name)); p != nil && p.ContainerID != "" && p.ContainerID != facts.New {
+			out = append(out, providers.Expectation{What: expectContainer + p.Component, Value: p.ContainerID})
+		}
 	}
 	return out
 }
@@ -125,6 +129,12 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which " + name + " it was made for; plan again"}
 		case f.Blocks[0].Serial != serial:
 			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, serial)}
+		}
+		if c := reader(name); c != "" {
+			p := staticPod(&observed.ControlPlane, c)
+			if _, ran := expectation(step, expectContainer+c); !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
+				return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)}
+			}
 		}
 	}
 	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration {

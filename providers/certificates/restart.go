@@ -73,17 +73,20 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	if why := observed.ControlPlane.ContainersUnknown; why != "" {
 		return providers.Readiness{State: providers.Unknown, Why: "the containers of " + step.Node + " cannot be seen: " + why}
 	}
-	todo := 0
+	todo, kept := 0, ""
 	for _, c := range args.Components {
 		p := staticPod(&observed.ControlPlane, c)
 		switch {
 		case p == nil || p.ContainerID == "":
 			return providers.Readiness{State: providers.Moved, Why: c + " does not run on " + step.Node + "; it reads the new certificate when it starts. Plan again"}
-		case !stale(observed, p):
-			continue
 		}
 		id, ok := expectation(step, expectContainer+c)
 		switch {
+		case !stale(observed, p):
+			if p.ContainerID == id {
+				kept = c
+			}
+			continue
 		case !ok:
 			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which container of " + c + " it was made for; plan again"}
 		case p.ContainerID != id:
@@ -96,6 +99,9 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	}
 	if todo == 0 {
 		return providers.Readiness{State: providers.Done, Why: "what runs on " + step.Node + " started after its certificates were renewed"}
+	}
+	if kept != "" { // the operation would end its container all the same
+		return providers.Readiness{State: providers.Moved, Why: kept + " on " + step.Node + " uses what is on disk by now and need not be restarted; plan again"}
 	}
 	if len(observed.Certificates.Unfinished) > 0 {
 		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}

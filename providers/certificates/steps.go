@@ -134,27 +134,39 @@ func (r *review) planRenew(w *work) {
 	s.Undo = "put back the archive of /etc/kubernetes that the helper takes on " + w.node.Name + " before it changes anything"
 }
 
-// planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself.
+// planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself. Where mending
+// comes before it, each component has a step of its own: whether mending changes what a component reads is not known before,
+// and one that need not be restarted must not be for another's sake.
 func (r *review) planRestart(w *work) {
-	if len(w.restart) == 0 {
+	if len(w.unfinished) == 0 || len(w.restart) == 1 {
+		r.planRestartOf(w, "restart", w.restart)
 		return
 	}
-	s := r.step(w, "restart", OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: w.restart})
+	for i, c := range w.restart {
+		r.planRestartOf(w, "restart-"+c, w.restart[i:i+1])
+	}
+}
+
+func (r *review) planRestartOf(w *work, verb string, components []string) {
+	if len(components) == 0 {
+		return
+	}
+	s := r.step(w, verb, OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: components})
 	r.guard(s)
 	if s.Estimate == 0 {
-		s.Estimate = float64(restartEstimate * len(w.restart))
+		s.Estimate = float64(restartEstimate * len(components))
 	}
-	s.Summary = "restart " + strings.Join(w.restart, ", ")
+	s.Summary = "restart " + strings.Join(components, ", ")
 	s.Disruption = "control plane of " + w.node.Name
 	why := w.restartWhy
-	if why == "" {
-		why = strings.Join(w.restart, " and ") + " on " + w.node.Name + " read their kubeconfig only when they start, and it is renewed"
-		if len(w.restart) == 1 {
-			why = w.restart[0] + " on " + w.node.Name + " reads its kubeconfig only when it starts, and it is renewed"
+	if why == "" || len(components) < len(w.restart) && !strings.HasPrefix(why, components[0]+" ") {
+		why = strings.Join(components, " and ") + " on " + w.node.Name + " read their kubeconfig only when they start, and it is renewed"
+		if len(components) == 1 {
+			why = components[0] + " on " + w.node.Name + " reads its kubeconfig only when it starts, and it is renewed"
 		}
 	}
 	s.Why = []string{why, r.beforeWhy}
-	for _, c := range w.restart {
+	for _, c := range components {
 		s.Changes = append(s.Changes, providers.Change{What: "container of " + c, Before: "running", After: "new"})
 	}
 	s.Proof = "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole"

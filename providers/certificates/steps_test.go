@@ -53,6 +53,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 				{What: "serial of apiserver", Value: serial("apiserver")}, {What: "not_after of apiserver", Value: "2026-12-04T12:00:00Z"},
 				{What: "serial of admin.conf", Value: serial("admin.conf")}, {What: "not_after of admin.conf", Value: "2026-12-04T12:00:00Z"},
 				{What: "serial of controller-manager.conf", Value: serial("controller-manager.conf")}, {What: "not_after of controller-manager.conf", Value: "2026-12-04T12:00:00Z"},
+				{What: "container of kube-controller-manager", Value: container},
 			},
 			Proof:    "new serials that end 2027-11-22; keys and chains match; kubeconfigs keep server and authorities; the ports serve the new serials; no container restarted",
 			Undo:     "put back the archive of /etc/kubernetes that the helper takes on cp2 before it changes anything",

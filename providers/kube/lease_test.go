@@ -50,7 +50,7 @@ func (s *leaseServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method != http.MethodGet {
-		body, _ := io.ReadAll(r.Body) // protobuf: client-go's own choice
+		body, _ := io.ReadAll(r.Body)
 		decoded, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
 		sent, ok := decoded.(*coordinationv1.Lease)
 		if err != nil || !ok {

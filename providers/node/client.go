@@ -9,6 +9,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,7 +44,7 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// UploadTimeout bounds the transfer of the helper to a node that does not have it; default 2m.
 	UploadTimeout time.Duration
-	// AnswerTimeout bounds an observation; default 30s.
+	// AnswerTimeout bounds an observation, and the answer about a lock; default 30s.
 	AnswerTimeout time.Duration
 	// MutationTimeout bounds every other call, and the wait for a free session; default 10m.
 	MutationTimeout time.Duration
@@ -98,8 +99,46 @@ func (c *Client) Observe(ctx context.Context, t Target, q facts.Question) (facts
 // nil, gets the lines the helper reports meanwhile, in order; it must not block. Errors are of type *Error.
 //
 // A request that changes something goes on on the node when Call gives up waiting: the caller must then look at what
-// became of it.
+// became of it. When the connection of one that names its run is lost, Call connects again, and is attached to what goes
+// on there: such a request is never carried out twice (protocol.Performed).
 func (c *Client) Call(ctx context.Context, t Target, method string, request, result any, progress func(string)) error {
+	deadline := time.Now().Add(c.options.MutationTimeout)
+	lost := false
+	for delay := c.options.RetryDelay; ; delay *= 2 {
+		err := c.callOnce(ctx, t, method, request, result, progress)
+		var e *Error
+		if err == nil || ctx.Err() != nil || !attachable(request) || !errors.As(err, &e) {
+			return err
+		}
+		// Once it was lost, a node that cannot be reached may come back.
+		lost = lost || e.lost
+		if !lost || e.answered || delay > reattach*c.options.RetryDelay || time.Now().After(deadline) {
+			return err
+		}
+		if progress != nil {
+			progress("the connection was lost (" + e.Why + "); connecting again")
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return asError(t, context.Cause(ctx))
+		}
+	}
+}
+
+// reattach bounds the attempts to connect again, as a multiple of the first delay: with the default they end after 32 s,
+// longer than a machine's sshd needs to come back.
+const reattach = 64
+
+// attachable reports whether a request names the step that it belongs to, so that the node knows it again.
+func attachable(request any) bool {
+	r, ok := request.(interface{ BelongsTo() protocol.Run })
+	return ok && r.BelongsTo().Named()
+}
+
+func (c *Client) callOnce(ctx context.Context, t Target, method string, request, result any, progress func(string)) error {
 	leave, err := c.enter(ctx, t, true)
 	if err != nil {
 		return asError(t, err)
@@ -117,7 +156,7 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 	}()
 
 	timeout := c.options.MutationTimeout
-	if method == protocol.MethodObserve || method == protocol.MethodHello {
+	if method == protocol.MethodObserve || method == protocol.MethodHello || method == protocol.MethodLock {
 		timeout = c.options.AnswerTimeout
 	}
 	err = p.within(ctx, timeout, func() error {
@@ -145,13 +184,13 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 		if answered.Code == jrpc2.MethodNotFound {
 			why = "the helper knows no request " + method
 		}
-		return &Error{Node: t.Name, Why: why, Cause: err}
+		return &Error{Node: t.Name, Why: why, Cause: err, answered: true}
 	case errors.Is(broken, io.EOF):
 		why := fmt.Sprintf("the helper ended before it answered (exit status %s)", status(p.exitCode()))
 		if said := lastLine(p.stderr.text()); said != "" {
 			why += ": " + said
 		}
-		return &Error{Node: t.Name, Why: why, Cause: io.ErrUnexpectedEOF}
+		return &Error{Node: t.Name, Why: why, Cause: io.ErrUnexpectedEOF, lost: true}
 	default:
 		if broken != nil {
 			err = broken
@@ -159,7 +198,7 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 		if broken == nil && answered != nil { // jrpc2's own verdict on a frame, which it puts in numbers first
 			err = errors.New(codes.ReplaceAllString(answered.Error(), ""))
 		}
-		return &Error{Node: t.Name, Why: "the helper's answer cannot be read: " + oneLine(err.Error()), Cause: err}
+		return &Error{Node: t.Name, Why: "the helper's answer cannot be read: " + oneLine(err.Error()), Cause: err, lost: errors.Is(broken, protocol.ErrFrame)}
 	}
 }
 
@@ -251,6 +290,7 @@ func asError(t Target, err error) error {
 type listening struct {
 	*protocol.Channel
 	progress func(string)
+	said     int // lines of progress so far
 
 	broken error         // why it broke; set before ended is closed
 	ended  chan struct{} // closed when it broke; after that nobody receives any more
@@ -276,12 +316,22 @@ func (l *listening) wait(d time.Duration) {
 	}
 }
 
-// noteLimit is the longest frame that is looked at as a notification; a line of progress is far shorter.
-const noteLimit = 64 << 10
+const (
+	// noteLimit is the longest frame that is looked at as a notification; a line of progress is far shorter.
+	noteLimit = 64 << 10
+	// saidLimit is how many lines of progress one call passes on; a renewal of everything says some fifty.
+	saidLimit = 2000
+	// elementLimit is how many elements an answer may have. A node's facts have some thousand; without a limit a frame of
+	// empty elements would take a hundred times its size in memory.
+	elementLimit = 100_000
+)
 
 func (l *listening) Recv() ([]byte, error) {
 	for {
 		frame, err := l.Channel.Recv()
+		if err == nil && bytes.Count(frame, []byte{','}) > elementLimit {
+			err = fmt.Errorf("%w: a frame has more than %d elements", protocol.ErrFrame, elementLimit)
+		}
 		if err != nil {
 			l.broken = err
 			close(l.ended)
@@ -294,7 +344,12 @@ func (l *listening) Recv() ([]byte, error) {
 		if len(frame) > noteLimit || json.Unmarshal(frame, &note) != nil || note.Method != protocol.NotifyProgress {
 			return frame, nil
 		}
-		if l.progress != nil {
+		l.said++
+		switch {
+		case l.progress == nil || l.said > saidLimit:
+		case l.said == saidLimit:
+			l.progress(fmt.Sprintf("(it said more than %d lines; the rest is left out)", saidLimit-1))
+		default:
 			l.progress(oneLine(note.Params.Line))
 		}
 	}

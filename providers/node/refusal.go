@@ -19,6 +19,10 @@ type Error struct {
 
 	// dropped: the other side dropped the handshake before anything ran, and may take the next one.
 	dropped bool
+	// lost: the session ended, or broke off, before the answer came.
+	lost bool
+	// answered: the helper itself said this.
+	answered bool
 }
 
 // Error returns the node, the reason and what to do.

@@ -29,6 +29,12 @@ type Handlers struct {
 	Mend    func(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error)
 	Restart func(ctx context.Context, r protocol.RestartRequest, progress func(string)) (protocol.RestartResult, error)
 
+	// Undo undoes one mark; it changes something as well.
+	Undo func(ctx context.Context, r protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error)
+
+	// Lock takes, renews or releases the node's lock.
+	Lock func(context.Context, protocol.LockRequest) (protocol.LockResult, error)
+
 	// Tunnel connects to a service of this node by name ("etcd").
 	Tunnel func(ctx context.Context, service string) (net.Conn, error)
 }

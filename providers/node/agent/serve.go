@@ -16,8 +16,8 @@ import (
 )
 
 // changeLimit bounds a request that changes something, since its context does not end with the connection. The longest
-// one restarts a static pod and waits for it: minutes.
-const changeLimit = 15 * time.Minute
+// one restarts a static pod and waits for it: minutes. Behind it stands a unit that may wait for another one's end.
+const changeLimit = 18 * time.Minute
 
 // answerLimit leaves room in a frame for what JSON-RPC wraps around an answer.
 const answerLimit = protocol.FrameLimit - 4096
@@ -64,6 +64,12 @@ func methods(h Handlers) handler.Map {
 	}
 	if h.Restart != nil {
 		m[protocol.MethodRestart] = change(h.Restart)
+	}
+	if h.Undo != nil {
+		m[protocol.MethodUndo] = change(h.Undo)
+	}
+	if h.Lock != nil {
+		m[protocol.MethodLock] = read(h.Lock)
 	}
 	return m
 }

@@ -14,6 +14,13 @@ type UndoRequest struct {
 	Mark string `json:"mark"`
 }
 
+// InRun implements Changing.
+func (r UndoRequest) InRun(run Run) any {
+	run.Step = "undo " + r.Mark
+	r.Run = run
+	return r
+}
+
 // UndoResult says what was done.
 type UndoResult struct {
 	// Undone says in words what was done; empty where the mark was gone already.
@@ -45,3 +52,15 @@ func (r Run) String() string {
 	}
 	return fmt.Sprintf("step %s of plan %s (generation %d)", r.Step, r.Plan, r.Generation)
 }
+
+// BelongsTo returns the run of the request; so do the others.
+func (r RenewRequest) BelongsTo() Run { return r.Run }
+
+// BelongsTo returns the run of the request.
+func (r MendRequest) BelongsTo() Run { return r.Run }
+
+// BelongsTo returns the run of the request.
+func (r RestartRequest) BelongsTo() Run { return r.Run }
+
+// BelongsTo returns the run of the request.
+func (r UndoRequest) BelongsTo() Run { return r.Run }

@@ -1,5 +1,8 @@
-// Package host is one node as the node side's program sees it: every collector and every typed operation, behind five
+// Package host is one node as the node side's program sees it: every collector and every typed operation, behind
 // methods that take the protocol's requests.
+//
+// Renew, Mend, Restart and Undo do the work in the process that calls them. Session has them done in units of their own,
+// and Perform is what such a unit does.
 //
 // It speaks to nobody; the session that carries requests and answers is its caller's. It keeps no state between calls.
 package host
@@ -20,11 +23,14 @@ import (
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/etcdtunnel"
+	"upkeep/providers/node/agent/history"
+	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
 	"upkeep/providers/node/agent/system"
+	"upkeep/providers/node/agent/unit"
 	"upkeep/providers/node/protocol"
 )
 
@@ -38,6 +44,10 @@ type Options struct {
 	NVML string
 	// Now is the node's clock.
 	Now func() time.Time
+	// Start is how units are started (see package unit); nil: as unit.Choose says.
+	Start unit.Starter
+	// At is called at each instant at which a crash would leave something different behind; nil outside tests.
+	At func(instant string)
 }
 
 // Host is one node. Its methods may be called at once; changes exclude one another by a lock on the node.
@@ -138,6 +148,12 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
 	}
+	if q.History {
+		wg.Go(func() { node.History = history.Last(d) })
+	}
+	if q.Marks {
+		wg.Go(func() { node.Marks = marks.Found(d) })
+	}
 	wg.Wait()
 	return node, nil
 }
@@ -217,8 +233,28 @@ func (h *Host) Mend(_ context.Context, q protocol.MendRequest, progress func(str
 	return h.renewer(d).Mend(q, quiet(progress))
 }
 
+// Undo undoes one mark; see package renew, which makes all there are.
+func (h *Host) Undo(_ context.Context, q protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.UndoResult{}, err
+	}
+	defer d.Close()
+	return h.renewer(d).Undo(q, quiet(progress))
+}
+
+// Lock takes, renews or releases the node's lock; see package fence.
+func (h *Host) Lock(_ context.Context, q protocol.LockRequest) (protocol.LockResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.LockResult{}, err
+	}
+	defer d.Close()
+	return h.fence(d).Lock(q)
+}
+
 func (h *Host) renewer(d *disk.Disk) *renew.Renewer {
-	r := &renew.Renewer{Disk: d, Now: h.options.Now}
+	r := &renew.Renewer{Disk: d, Now: h.options.Now, At: h.options.At}
 	if socket, err := cri.Socket(d); err == nil {
 		r.CRISocket = socket
 	}

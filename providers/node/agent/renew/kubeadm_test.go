@@ -11,13 +11,16 @@ import (
 	fixture "upkeep/fixtures/pki"
 )
 
-// The test binary is three programs: the tests; kubeadm, as far as renewal needs it; and a renewal that dies.
+// The test binary is four programs: the tests; kubeadm, as far as renewal needs it; and a renewal that dies, alone or
+// as a unit.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 2 && os.Args[1] == "certs" && os.Args[2] == "renew":
 		os.Exit(kubeadm(os.Args[3:]))
 	case len(os.Args) > 1 && os.Args[1] == "renew-and-die":
 		os.Exit(renewAndDie(os.Args[2], os.Args[3], os.Args[4]))
+	case len(os.Args) > 5 && os.Args[1] == "perform-and-die":
+		os.Exit(performAndDie(os.Args[2], os.Args[3], os.Args[5]))
 	}
 	os.Exit(m.Run())
 }
