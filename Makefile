@@ -31,7 +31,7 @@ helpers: ## the helpers for nodes of every architecture
 
 test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
 	go test ./...
-	./scripts/fuzz.sh 2000x
+	./scripts/fuzz.sh 2000x light
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'TestWorlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)

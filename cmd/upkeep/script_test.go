@@ -67,6 +67,7 @@ var started = time.Now()
 //	interrupt NODE COMMAND...    runs a command until NODE holds what it was ordered to hold, interrupts it, takes the
 //	                             order back, and wants exit code 130
 //	held NODE                    waits until NODE holds what it was ordered to hold
+//	mark NODE ID                 leaves something of an interrupted run on a node
 //	sed OLD NEW FILE             replaces text in a file
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	json-lines FILE              wants one JSON object on each line
@@ -84,7 +85,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "another-cluster": anotherCluster,
+			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
@@ -148,6 +149,15 @@ func renewed(ts *testscript.TestScript, _ bool, args []string) {
 		for _, name := range args[1:] {
 			fakecluster.Reissue(world.Nodes[args[0]], name, clockOf(ts))
 		}
+		return nil
+	}))
+}
+
+// mark leaves something of an interrupted run on a node: mark NODE ID.
+func mark(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		n := world.Nodes[args[0]]
+		n.Marks.Found = append(n.Marks.Found, facts.Mark{ID: args[1], What: "staging tree /var/lib/upkeep/stage/1", Run: "plan p1", Made: clockOf(ts), Undo: "remove it"})
 		return nil
 	}))
 }

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
+)
+
+// marksCommand lists what upkeep has left on nodes, and undoes it. It needs no state: a mark says itself how it is undone.
+func marksCommand(env environment) *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "undo", Usage: "undo the marks that are named, or all of them"},
+		lockTimeoutFlag(), jsonFlag(),
+	}
+	flags = append(flags, configurationFlags()...)
+	return &cli.Command{
+		Name: "marks", Usage: "list what an interrupted run has left on nodes, and undo it",
+		ArgsUsage: "[MARK...]",
+		Description: "Whatever upkeep changes for a while it marks first: by which run, and how to undo it.\n" +
+			"Only what is marked is undone. Exits 0 when no mark is left, 2 when some are, 1 when it cannot be told.",
+		Flags: append(flags, observationFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() && !cmd.Bool("undo") {
+				return usage(cmd, "marks takes ids only with -undo")
+			}
+			w, err := open(env, cmd)
+			if err != nil {
+				return err
+			}
+			nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
+			if err != nil {
+				return err
+			}
+			marked, err := w.marks(ctx, nodes)
+			if err != nil {
+				return err
+			}
+			if cmd.Bool("undo") {
+				if err := undoMarks(ctx, env, cmd, w, nodes, marked); err != nil {
+					return err
+				}
+				if marked, err = w.marks(ctx, nodes); err != nil {
+					return err
+				}
+			}
+			return showMarks(env, cmd, marked)
+		},
+	}
+}
+
+// nodeMarks is what one node says of its marks.
+type nodeMarks struct {
+	Node    string       `json:"node"`
+	Unknown string       `json:"unknown,omitempty"`
+	Marks   []facts.Mark `json:"marks"`
+}
+
+// marks asks every node of the configuration for its marks.
+func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error) {
+	everyone := config.Selection{}
+	for _, n := range w.desired.Nodes {
+		everyone.Names = append(everyone.Names, n.Name)
+	}
+	for _, fleet := range w.desired.Fleets {
+		everyone.Fleets = append(everyone.Fleets, fleet.Name)
+	}
+	needs := []providers.Needs{{Nodes: []providers.NodeNeed{{Nodes: everyone, Question: facts.Question{Marks: true}}}}}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	world, err := observer(w.env, w.desired, nodes, nil).Observe(ctx, w.desired, needs)
+	if err != nil {
+		return nil, fmt.Errorf("observing: %w", err)
+	}
+	inventory := nodes.inventory(w.desired, world)
+	out := []nodeMarks{}
+	for _, u := range inventory.Unresolved {
+		out = append(out, nodeMarks{Node: "nodes." + u.Fleet.Name, Unknown: u.Why, Marks: []facts.Mark{}})
+	}
+	for _, n := range inventory.Nodes {
+		observed := world.Node(n.Name)
+		m := nodeMarks{Node: n.Name, Unknown: observed.Unknown, Marks: slices.Concat([]facts.Mark{}, observed.Marks.Found)}
+		if m.Unknown == "" {
+			m.Unknown = observed.Marks.Unknown
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// undoMarks undoes marks under the state's lock, so that nobody's run is taken apart while it is under way.
+func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspace, nodes *nodes, marked []nodeMarks) (err error) {
+	wanted := cmd.Args().Slice()
+	for _, id := range wanted {
+		if !slices.ContainsFunc(marked, func(m nodeMarks) bool {
+			return slices.ContainsFunc(m.Marks, func(f facts.Mark) bool { return f.ID == id })
+		}) {
+			return fmt.Errorf("no node that answers has a mark %s; `upkeep marks` lists them", id)
+		}
+	}
+	backend, err := stateBackend(w)
+	if err != nil {
+		return err
+	}
+	lock, err := takeLock(ctx, env, cmd, backend, "marks -undo")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	run := protocol.Run{Lineage: lock.State().Lineage, Generation: lock.Info().Generation, Plan: "marks-undo"}
+	caller := runCaller{nodes, run}
+	for _, m := range marked {
+		for _, mark := range m.Marks {
+			if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {
+				continue
+			}
+			if mark.Unknown != "" {
+				return fmt.Errorf("%s: mark %s cannot be read, so it is not undone: %s", m.Node, mark.ID, mark.Unknown)
+			}
+			var result protocol.UndoResult
+			if err := caller.Call(lock.Context(), m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {
+				return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
+			}
+			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, orElse(result.Undone, "it was gone already"))
+		}
+	}
+	return nil
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// showMarks prints marks and decides the exit code: unknown is never "no marks".
+func showMarks(env environment, cmd *cli.Command, marked []nodeMarks) error {
+	count, unknown := 0, 0
+	for _, m := range marked {
+		count += len(m.Marks)
+		if m.Unknown != "" {
+			unknown++
+		}
+	}
+	if cmd.Bool("json") {
+		if err := printJSON(env.stdout, marked); err != nil {
+			return err
+		}
+	} else if err := writeMarks(env, marked, count, unknown); err != nil {
+		return err
+	}
+	switch {
+	case count > 0:
+		return exit{code: exitChanges}
+	case unknown > 0:
+		return exit{code: exitError}
+	}
+	return nil
+}
+
+func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {
+	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	if count > 0 {
+		fmt.Fprintln(table, "NODE\tMARK\tMADE\tWHAT\tUNDO")
+	}
+	for _, m := range marked {
+		for _, mark := range m.Marks {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.Node, mark.ID, mark.Made.UTC().Format(time.RFC3339), orElse(mark.What, mark.Unknown), mark.Undo)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, m := range marked {
+		if m.Unknown != "" {
+			fmt.Fprintf(env.stdout, "unknown: %s: %s\n", m.Node, m.Unknown)
+		}
+	}
+	if count == 0 && unknown == 0 {
+		_, err := fmt.Fprintln(env.stdout, "No marks: nothing of upkeep's is left on the nodes.")
+		return err
+	}
+	if count > 0 {
+		_, err := fmt.Fprintln(env.stdout, "\n`upkeep marks -undo` undoes them; the next `upkeep plan` mends an interrupted renewal by itself.")
+		return err
+	}
+	return nil
+}
