@@ -63,7 +63,7 @@ for arch in amd64 arm64; do
 	build linux "$arch" "$work/helpers/upkeep-node-linux-$arch" ./cmd/upkeep-node
 done
 # It links go-nvml, and so needs cgo and a compiler for its architecture; see the Makefile about the flag.
-CGO_ENABLED=1 go build -trimpath -ldflags '-extldflags=-Wl,-z,lazy' -o "$work/helpers/upkeep-nvml" ./cmd/upkeep-nvml
+CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -Wno-deprecated-declarations" go build -trimpath -ldflags '-extldflags=-Wl,-z,lazy' -o "$work/helpers/upkeep-nvml" ./cmd/upkeep-nvml
 
 for platform in linux/amd64 linux/arm64 darwin/arm64; do
 	os=${platform%/*} arch=${platform#*/}
