@@ -17,7 +17,7 @@ type known struct {
 }
 
 // Every certificate and authority that `kubeadm certs check-expiration` knows, on every node, has the same end, authority and absence in
-// `upkeep status`.
+// `upkeep status`; but for super-admin.conf, which only one node need have.
 func testParity(t *testing.T, s *suite) {
 	d := s.declare(t, declaration{renewBefore: time.Hour})
 	ours := map[string]map[string]known{}
@@ -36,13 +36,18 @@ func testParity(t *testing.T, s *suite) {
 			all := s.expiration(t, n.Name)
 			want, got := map[string]known{}, map[string]known{}
 			for _, c := range slices.Concat(all.Certificates, all.Authorities) {
+				k, listed := ours[n.Name][c.Name]
+				if c.Missing && c.Name == "super-admin.conf" && !listed {
+					// kubeadm makes it on the first control plane alone; status lists what should be there.
+					continue
+				}
 				want[c.Name] = known{c.Expires, c.Authority, c.Missing}
-				if k, ok := ours[n.Name][c.Name]; ok {
+				if listed {
 					got[c.Name] = k
 				}
 			}
-			if len(want) != 14 {
-				t.Errorf("kubeadm knows %d certificates and authorities on %s, expected 11 and 3", len(want), n.Name)
+			if known := len(all.Certificates) + len(all.Authorities); known != 14 {
+				t.Errorf("kubeadm knows %d certificates and authorities on %s, expected 11 and 3", known, n.Name)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-kubeadm +upkeep):\n%s", diff)

@@ -71,7 +71,7 @@ func testWrongHostKey(t *testing.T, s *suite) {
 	r.want(t, 1)
 	onlyUnknown(t, p, "n2", "host key")
 	saysUnknown(t, d, 1, "n2")
-	d.run(t, "drift").want(t, 2)
+	d.run(t, "drift").want(t, 1) // nothing is known to have drifted, and not everything could be seen
 	if applied := d.run(t, "apply", "-auto-approve"); applied.code == 0 {
 		t.Errorf("an apply that could not see n2 says that all is done:\n%s", applied.stdout)
 	}

@@ -18,28 +18,6 @@ func cpu(tb testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// Twice the nodes may cost twice the time, not four times. The least of some runs is compared, with room for a busy
-// machine; BenchmarkBuild gives the figures.
-func TestBuildGrowsWithTheNodes(t *testing.T) {
-	types := testTypes()
-	least := func(n int) time.Duration {
-		r := testRequest(n, func(w *widget) { w.Guards = []string{"copy"} })
-		best := time.Hour
-		for range 4 {
-			start := cpu(t)
-			if _, err := planner.Build(r, types); err != nil {
-				t.Fatal(err)
-			}
-			best = min(best, cpu(t)-start)
-		}
-		return best
-	}
-	once, twice := least(2000), least(4000)
-	if ratio := float64(twice) / float64(once); ratio > 3.2 {
-		t.Errorf("2,000 nodes take %v, 4,000 take %v: %.1f times as long", once, twice, ratio)
-	}
-}
-
 // BenchmarkBuild plans two steps on each node of one for_each, one node at a time behind a guard.
 // Time(2n)/time(n) should stay below 2.3.
 func BenchmarkBuild(b *testing.B) {

@@ -103,18 +103,24 @@ func (r *review) readPolicy() {
 
 	k := r.in.World.Kubernetes
 	switch {
-	case k.Unknown != "":
-		r.policyUnknown = k.Unknown
-	case k.ClusterConfigurationUnknown != "":
-		r.policyUnknown = k.ClusterConfigurationUnknown
-	case strings.TrimSpace(k.ClusterConfiguration) == "":
-		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
-	default:
+	case strings.TrimSpace(k.ClusterConfiguration) != "": // from the API, or from etcd while the API is silent
 		p, err := readPolicy(k.ClusterConfiguration)
 		if err != nil {
 			r.policyUnknown = err.Error()
 		}
 		r.policy = p
+	case k.ClusterConfigurationUnknown != "":
+		r.policyUnknown = k.ClusterConfigurationUnknown
+	case k.Unknown != "":
+		r.policyUnknown = k.Unknown
+	default:
+		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
+	}
+	if k.Unknown != "" && r.policyUnknown == "" {
+		r.add(providers.Finding{
+			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown,
+			Hint: "kubeadm's configuration was read from etcd instead, so what is due is known; apply touches no control plane until the API answers",
+		})
 	}
 	if r.policyUnknown != "" {
 		r.add(providers.Finding{

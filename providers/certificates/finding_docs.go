@@ -21,6 +21,11 @@ func findingDocs() []providers.FindingDoc {
 			Remedy:  "upkeep does not guess which of the two is right. When the authority is as it should be, `upkeep apply -replace=ADDRESS@NODE` issues the certificates of the node anew.",
 		},
 		{
+			ID: "API_UNREACHABLE", Title: "The Kubernetes API does not answer",
+			Meaning: "No answer came through `cluster.kubeconfig`. kubeadm's configuration was read from etcd instead, so what is due is known; the leader leases, the nodes and the cluster's identity are not.",
+			Remedy:  "apply touches no control plane until the API answers. Look at the endpoint and the dates of `cluster.kubeconfig`, then at kube-apiserver on the control planes: `upkeep doctor USER@HOST`.",
+		},
+		{
 			ID: "CERT_CONFIGURATION_UNKNOWN", Title: "The cluster's kubeadm configuration is not known",
 			Meaning: "The ConfigMap `kube-system/kubeadm-config` could not be read, or does not hold a ClusterConfiguration. kubeadm would fall back to its defaults without a word: another key type, another life, stacked etcd.",
 			Remedy:  "upkeep renews nothing until the configuration is known. Check `cluster.kubeconfig` and `kubectl -n kube-system get configmap kubeadm-config -o yaml`; `kubeadm init phase upload-config kubeadm --config FILE` writes it anew.",

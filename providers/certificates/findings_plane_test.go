@@ -298,6 +298,16 @@ func planeCases() []findingCase {
 			},
 		},
 		{
+			name: "the API is silent, and etcd knows kubeadm's configuration",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				w.Kubernetes = facts.Kubernetes{Unknown: "connection refused", ClusterConfiguration: w.Kubernetes.ClusterConfiguration, Authority: w.Kubernetes.Authority, Kubeconfig: w.Kubernetes.Kubeconfig}
+			},
+			want: []providers.Finding{{
+				ID: "API_UNREACHABLE", Severity: "error", Address: address(""), Summary: "connection refused", Unknown: true,
+				Hint: "kubeadm's configuration was read from etcd instead, so what is due is known; apply touches no control plane until the API answers",
+			}},
+		},
+		{
 			name:   "no node is selected",
 			change: func(_ *facts.World, s *certificates.Spec) { s.Nodes = config.Selection{Roles: []string{"master"}} },
 			want: []providers.Finding{{

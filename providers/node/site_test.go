@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,7 +79,12 @@ func (s *site) write(name, text string) {
 		path = s.path(name)
 	}
 	_ = os.Remove(path)
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+	// A child that another test forks just now would hold the file open for writing, and to run it would then fail
+	// with "text file busy" (golang.org/issue/22315).
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, []byte(text), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		s.t.Fatal(err)
 	}
 }
