@@ -100,14 +100,16 @@ func doctorDesired(cmd *cli.Command) (config.Desired, error) {
 }
 
 // onlyAsked takes out what is unknown only because the command line named neither a kubeconfig nor the node in question, so
-// that nothing was asked. The advice says what that was.
+// that nothing was asked (the advice says what that was), and that nobody has a copy of admin.conf that nobody declared.
 func onlyAsked(plan planner.Plan, unnamed []string) planner.Plan {
 	cluster := plan.Request.Desired.Cluster != nil
 	asked := func(findings []providers.Finding) []providers.Finding {
 		out := []providers.Finding{}
 		for _, f := range findings {
 			switch {
-			case !cluster && f.ID == "CERT_CONFIGURATION_UNKNOWN", f.ID == "ETCD_UNHEALTHY" && slices.Contains(unnamed, f.Object):
+			case !cluster && (f.ID == "CERT_CONFIGURATION_UNKNOWN" || f.ID == "API_UNREACHABLE"),
+				f.ID == "CERT_MISSING" && f.Object == rootKubeconfig,
+				f.ID == "ETCD_UNHEALTHY" && slices.Contains(unnamed, f.Object):
 				continue
 			case !cluster && strings.HasPrefix(f.Hint, "upkeep cannot renew it: the cluster's kubeadm configuration is not known"):
 				f.Hint = ""

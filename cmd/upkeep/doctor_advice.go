@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/providers"
 	"upkeep/providers/certificates"
 )
 
@@ -34,7 +36,7 @@ func advise(plan planner.Plan, unnamed []string) report.Advice {
 			"Write what follows to provider.upkeep.hcl in a directory of its own, with all control planes in it.",
 			"`upkeep plan` there shows what upkeep would do; `upkeep plan -as-runbook` how a person would do it.",
 		)
-		a.Configuration = declare(desired)
+		a.Configuration = declare(desired, hasCopies(plan))
 	}
 	return a
 }
@@ -50,8 +52,13 @@ func controlPlaneAddresses(plan planner.Plan) []string {
 	return out
 }
 
+// hasCopies reports whether a node has the copy of admin.conf that doctor looks for.
+func hasCopies(plan planner.Plan) bool {
+	return slices.ContainsFunc(plan.Objects, func(o providers.Object) bool { return o.Name == rootKubeconfig && o.Status != "missing" })
+}
+
 // declare writes the configuration that says what a look looked at.
-func declare(desired config.Desired) string {
+func declare(desired config.Desired, copies bool) string {
 	var b strings.Builder
 	kubeconfig := "~/.kube/config"
 	if desired.Cluster != nil {
@@ -105,7 +112,9 @@ func declare(desired config.Desired) string {
 		}
 		fmt.Fprintf(&b, "\ncertificates %q {\n  nodes = role(\"control-plane\")\n", spec.Name)
 		argument(&b, "renew_before", spec.RenewBefore.String())
-		fmt.Fprintf(&b, "  kubeconfigs = [%s]\n", quoteHCL(rootKubeconfig))
+		if copies {
+			fmt.Fprintf(&b, "  kubeconfigs = [%s]\n", quoteHCL(rootKubeconfig))
+		}
 		b.WriteString("  # A plan is refused without a proved backup, unless you say why there need not be one:\n")
 		b.WriteString("  # guard_none = \"etcd is backed up by a job of its own\"\n}\n")
 	}

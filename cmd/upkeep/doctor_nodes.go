@@ -117,7 +117,7 @@ func doctorResources(desired config.Desired, before config.Duration) []config.De
 	var out []config.Declared
 	if desired.Cluster != nil {
 		out = append(out, config.Declared{Type: "cluster", Name: "this", Value: clusterhealth.Spec{
-			Name: "this", Kubeconfig: len(desired.Nodes) == 0, RenewBefore: before,
+			Name: "this", Alone: len(desired.Nodes) == 0, RenewBefore: before,
 		}})
 	}
 	if len(desired.Nodes) > 0 {

@@ -112,7 +112,7 @@ func TestWhatDoctorDeclaresIsWhatItLookedAt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := declare(desired)
+			text := declare(desired, true)
 			directory := t.TempDir()
 			if err := os.WriteFile(filepath.Join(directory, "provider.upkeep.hcl"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -170,6 +170,11 @@ func TestDoctorReport(t *testing.T) {
 			for i := 1; i < 3; i++ {
 				m := &w.Etcd.Members[i]
 				*m = facts.Member{ID: m.ID, Name: m.Name, PeerURLs: m.PeerURLs, Unknown: "not reached through any configured node"}
+			}
+		}, 0},
+		{"no-copies", []string{kubeconfig, "cp1", "cp2", "cp3"}, func(w *facts.World) {
+			for _, n := range w.Nodes {
+				*worlds.File(n, worlds.Copy) = facts.CertificateFile{Name: worlds.Copy, Kind: facts.Kubeconfig, Path: worlds.Copy, Missing: true}
 			}
 		}, 0},
 		{"due", []string{"root@cp1", "root@cp2", "root@cp3"}, func(w *facts.World) {

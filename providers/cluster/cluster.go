@@ -22,8 +22,8 @@ const leaseSlack = 30 * time.Second
 // Spec asks for a cluster's health.
 type Spec struct {
 	Name string `json:"name"`
-	// Kubeconfig asks for the end of the operator's kubeconfig too, where no other resource watches it.
-	Kubeconfig bool `json:"kubeconfig"`
+	// Alone: no other resource says when the operator's kubeconfig ends, and that the API does not answer.
+	Alone bool `json:"alone"`
 	// RenewBefore is how long before the kubeconfig's end is soon.
 	RenewBefore config.Duration `json:"renew_before"`
 }
@@ -42,8 +42,11 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		f.Address = s.Address()
 		out.Findings = append(out.Findings, f)
 	}
-	if s.Kubeconfig {
+	if s.Alone {
 		s.reviewKubeconfig(&out, k.Kubeconfig, in.Now, add)
+	}
+	if k.Unknown != "" && !s.Alone {
+		return out
 	}
 	if k.Unknown != "" {
 		add(providers.Finding{ID: "CLUSTER_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown,

@@ -18,7 +18,7 @@ var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 const day = 24 * time.Hour
 
 func TestDiff(t *testing.T) {
-	spec := cluster.Spec{Name: "this", Kubeconfig: true, RenewBefore: config.Duration(30 * day)}
+	spec := cluster.Spec{Name: "this", Alone: true, RenewBefore: config.Duration(30 * day)}
 	tests := []struct {
 		name   string
 		change func(*facts.Kubernetes)
@@ -77,5 +77,10 @@ func TestDiff(t *testing.T) {
 	}
 	if out := (cluster.Spec{Name: "this"}).Diff(providers.Input{World: worlds.ControlPlanes(3, now), Now: now.Add(1000 * day)}); len(out.Objects) != 5 {
 		t.Errorf("%d objects, want three nodes and two leases: %+v", len(out.Objects), out.Objects)
+	}
+	w := worlds.ControlPlanes(3, now)
+	w.Kubernetes.Unknown = "connection refused"
+	if out := (cluster.Spec{Name: "this"}).Diff(providers.Input{World: w, Now: now}); len(out.Findings) > 0 {
+		t.Errorf("said twice, by this and by who watches the control planes: %+v", out.Findings)
 	}
 }
