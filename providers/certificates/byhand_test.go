@@ -49,6 +49,10 @@ var handWorlds = []struct {
 		worlds.Age(now, -day, n, "apiserver", "admin.conf", "etcd-healthcheck-client")
 		n.ControlPlane.APIServer.Ready, n.ControlPlane.APIServer.NotReady = false, "its certificate has expired"
 	}},
+	{"api-silent", func(w *facts.World) {
+		w.Kubernetes = facts.Kubernetes{Unknown: "connection refused", Authority: w.Kubernetes.Authority, ClusterConfiguration: w.Kubernetes.ClusterConfiguration}
+		worlds.Age(now, -day, w.Nodes["cp2"], "apiserver", "admin.conf", "controller-manager.conf")
+	}},
 	{"servers-stuck", func(w *facts.World) {
 		for _, name := range []string{"apiserver", "etcd-server", "etcd-peer"} {
 			worlds.Served(w.Nodes["cp3"], name).SHA256 = "old"
