@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -13,6 +14,7 @@ func accessCommand(env environment) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "user", Value: "upkeep", Usage: "the user for connections that name none"},
 		&cli.BoolFlag{Name: "print", Usage: "print what to do on each node so that upkeep can reach it"},
+		jsonFlag(),
 	}, configurationFlags()...)
 	return &cli.Command{
 		Name: "access", Usage: "print the user, sudoers and known_hosts lines that let upkeep in",
@@ -37,6 +39,11 @@ func accessCommand(env environment) *cli.Command {
 			text, err := nodes.client.AccessLines(cmd.String("user"), targets)
 			if err != nil {
 				return err
+			}
+			if cmd.Bool("json") {
+				return printJSON(env.stdout, struct {
+					Lines []string `json:"lines"`
+				}{strings.Split(strings.TrimSuffix(text, "\n"), "\n")})
 			}
 			_, err = fmt.Fprint(env.stdout, text)
 			return err

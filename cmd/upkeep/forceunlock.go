@@ -8,7 +8,7 @@ import (
 )
 
 func forceUnlockCommand(env environment) *cli.Command {
-	flags := append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}}, configurationFlags()...)
+	flags := append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}, jsonFlag()}, configurationFlags()...)
 	return &cli.Command{
 		Name: "force-unlock", Usage: "remove the state lock of a run that is surely gone",
 		ArgsUsage: "LOCK_ID",
@@ -16,6 +16,9 @@ func forceUnlockCommand(env environment) *cli.Command {
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() != 1 {
 				return usage(cmd, "force-unlock takes the id of the lock, which the locked command printed")
+			}
+			if cmd.Bool("json") && !cmd.Bool("force") {
+				return usage(cmd, "with -json nobody can be asked; give -force as well")
 			}
 			w, err := open(env, cmd)
 			if err != nil {
@@ -34,6 +37,9 @@ func forceUnlockCommand(env environment) *cli.Command {
 			info, err := backend.ForceUnlock(ctx, cmd.Args().First())
 			if err != nil {
 				return err
+			}
+			if cmd.Bool("json") {
+				return printJSON(env.stdout, info)
 			}
 			_, err = fmt.Fprintf(env.stdout, "Removed the lock %s of %s, process %d (%s).\n", info.ID, info.Who, info.PID, info.Operation)
 			return err

@@ -101,8 +101,11 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 		return fail(errNothingDeclared)
 	}
 	request := planner.Request{Desired: w.desired, Directory: w.directory}
-	for flag, into := range map[string]*[]providers.Address{"target": &request.Targets, "exclude": &request.Exclude, "replace": &request.Replace} {
-		if *into, err = addresses(cmd, flag); err != nil {
+	for _, chosen := range []struct {
+		flag string
+		into *[]providers.Address
+	}{{"target", &request.Targets}, {"exclude", &request.Exclude}, {"replace", &request.Replace}} {
+		if *chosen.into, err = addresses(cmd, chosen.flag); err != nil {
 			return fail(err)
 		}
 	}
