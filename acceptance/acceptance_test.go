@@ -43,6 +43,7 @@ func TestAcceptance(t *testing.T) {
 		{"one node replaced as ops through the bastion", 4 * time.Minute, testReplaceAsOps},
 		{"a runbook executed by a plain shell", 8 * time.Minute, testRunbook},
 		{"an apply killed and a second operator", 6 * time.Minute, testKilledAndSecondOperator},
+		{"kill points", 15 * time.Minute, testKillPoints},
 		{"figures", 3 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},
