@@ -207,3 +207,11 @@ func (r *started) kill(t *testing.T, victim, node, unit string) {
 		r.d.s.ssh(t, node, "kill -KILL "+unit+"; "+session+"; true")
 	}
 }
+
+// free lets an upkeep go on that stands at its own fault point.
+func (r *started) free(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(r.faults, "order")); err != nil {
+		t.Fatal(err)
+	}
+}
