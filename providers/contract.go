@@ -23,8 +23,6 @@ type Type struct {
 	config.BlockType
 	// Effects holds the pure meaning of each operation this domain plans, by operation name ("certificates.renew").
 	Effects map[string]Effect
-	// Guards are the guards this domain can provide for the steps of any domain, by name: "backup", "leases".
-	Guards map[string]Guard
 	// Findings documents every finding id this domain can report.
 	Findings []FindingDoc
 }
@@ -38,6 +36,12 @@ type Resource interface {
 	Diff(Input) Outcome
 }
 
+// Guardian is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
+// provide the same guard, all of them take part.
+type Guardian interface {
+	Guards() map[string]Guard
+}
+
 // Input is everything a pure decision may depend on.
 type Input struct {
 	World  facts.World
@@ -49,11 +53,20 @@ type Input struct {
 	Replace []Address
 }
 
+// Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
+// facts.World.Clone).
+func (in *Input) Apply(u facts.Update) {
+	in.World.Apply(u)
+	in.Memory = in.Memory.WithProofs(u.Proofs...)
+}
+
 // Needs says which facts a resource must have before it can be diffed.
 type Needs struct {
 	Kubernetes bool
 	Etcd       bool
 	Nodes      []NodeNeed
+	// Backups asks what backup stores hold.
+	Backups []facts.BackupsQuestion
 }
 
 // NodeNeed is a question for each node of a selection.

@@ -233,7 +233,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 				return providers.Input{}, err
 			}
 			return providers.Input{
-				World: world, Memory: plan.Request.Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
+				World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
 				Inventory: nodes.inventory(plan.Request.Desired, world),
 			}, nil
 		},
