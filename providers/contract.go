@@ -42,6 +42,18 @@ type Guardian interface {
 	Guards() map[string]Guard
 }
 
+// Confidant is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
+// configuration again.
+type Confidant interface {
+	Resource
+	// HoldsSecrets reports whether the block has secrets, read with it or not.
+	HoldsSecrets() bool
+	// Seal returns the resource with the secrets of another, which is the same block as the configuration has it now, and
+	// with what mac makes of each standing for it wherever change must be seen: that enters plans, the secret does not.
+	// An error says that the other lacks a secret that this one was planned with.
+	Seal(from Resource, mac func(secret []byte) string) (Resource, error)
+}
+
 // Input is everything a pure decision may depend on.
 type Input struct {
 	World  facts.World

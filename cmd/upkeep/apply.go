@@ -108,7 +108,9 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	if plan, err = planner.Rebuild(plan, types); err != nil {
 		return plan, w, true, err
 	}
-	return plan, workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}, true, nil
+	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}
+	w.secrets, err = unseal(env, cmd, w)
+	return plan, w, true, err
 }
 
 // approve asks; only the word yes goes on.
@@ -167,6 +169,10 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
+	w.mac = macOf(lock.State())
+	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
+		return err
+	}
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
 	executor.Events = view.show
@@ -213,12 +219,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 // newExecutor wires the executor: the only place where operations are handed to anything.
 func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
 	byAddress := map[providers.Address]providers.Resource{}
-	all := resourcesOf(plan.Request.Desired)
+	all := resourcesOf(w.desired)
 	for _, resource := range all {
 		byAddress[resource.Address()] = resource
 	}
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return observer(env, plan.Request.Desired, nodes, nil).Observe(ctx, plan.Request.Desired, needsOf(resources))
+		return observer(env, w.desired, nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
 	return &apply.Executor{
 		Effects:    effects(w.types),
@@ -234,7 +240,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 			}
 			return providers.Input{
 				World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-				Inventory: nodes.inventory(plan.Request.Desired, world),
+				Inventory: nodes.inventory(w.desired, world),
 			}, nil
 		},
 		Identify: func(ctx context.Context) (planner.Identity, error) {
@@ -242,7 +248,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 			if err != nil {
 				return planner.Identity{}, err
 			}
-			nodes.inventory(plan.Request.Desired, world)
+			nodes.inventory(w.desired, world)
 			return planner.Request{World: world}.Identity(), nil
 		},
 		Journal: record, History: history,

@@ -116,6 +116,11 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 	if err != nil {
 		return fail(err)
 	}
+	w.mac = macOf(remembered)
+	if w.desired, err = seal(w.desired, w.secrets, w.mac); err != nil {
+		return fail(err)
+	}
+	request.Desired = w.desired
 	request.Memory, request.Lineage, request.Serial = remembered.Memory, remembered.Lineage, remembered.Serial
 	if file := cmd.String("facts"); file != "" {
 		if request.World, err = readFacts(env, cmd, file); err != nil {
