@@ -37,6 +37,7 @@ var floors = []struct {
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3},
 	{prefix: "providers/cluster", floor: 3},
+	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
 
 	{prefix: "cmd", floor: 4},
 	{prefix: "fixtures/simulation", floor: 4},
@@ -65,6 +66,7 @@ var pure = []struct {
 	{"planner", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
+	{"providers/akash/price", nil},
 	{"providers/facts", nil},
 	{"providers", []string{"contract.go"}},
 }
