@@ -53,6 +53,11 @@ var doors = []struct {
 	{"k8s.io/api/", []string{"providers/kube"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
+	// etcd's server makes a program start slowly, and its database can crash it: only a child process links them.
+	{"go.etcd.io/etcd/server", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/etcd/etcdutl", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/bbolt", []string{"providers/etcd/restore"}},
+	{"upkeep/providers/etcd/restore", []string{"cmd/upkeep-etcd"}},
 	{"helm.sh/helm", []string{"providers/helm"}},
 	{"github.com/NVIDIA/go-nvml", []string{"cmd/upkeep-nvml"}},
 	{"github.com/urfave/cli", []string{"cmd/upkeep"}},
