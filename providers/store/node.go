@@ -172,14 +172,15 @@ func (n *node) Put(ctx context.Context, name string, r io.Reader) error {
 		answer *protocol.BundlesAnswer
 		err    error
 	}
-	early := make(chan result, 1)
+	early, stop := make(chan result, 1), make(chan struct{})
 	_ = s.conn.SetReadDeadline(time.Time{}) // nothing is to be heard for as long as it goes well
 	go func() {
 		_, a, err := protocol.RecvBundles(s.Channel)
 		early <- result{a, err}
+		close(stop)
 	}()
 	from := &source{r: &interruptible{ctx, r}}
-	sendErr := s.send(from)
+	sendErr := s.send(from, stop)
 	if from.failed != nil {
 		s.end() // without the end frame: the node throws away what it has
 		<-early
@@ -204,10 +205,18 @@ func (n *node) Put(ctx context.Context, name string, r io.Reader) error {
 	return nil
 }
 
-// send sends what a source has, and the end.
-func (s *session) send(from *source) error {
+// errStopped: the node said something before it had everything.
+var errStopped = errors.New("the node did not wait for the end")
+
+// send sends what a source has, and the end, unless it is stopped.
+func (s *session) send(from *source, stop <-chan struct{}) error {
 	buffer := make([]byte, protocol.BundlesPiece)
 	for {
+		select {
+		case <-stop:
+			return errStopped
+		default:
+		}
 		n, err := from.Read(buffer)
 		_ = s.conn.SetWriteDeadline(time.Now().Add(s.patience))
 		if n > 0 {
