@@ -155,7 +155,7 @@ func (s *s3) uploads(ctx context.Context, prefix string) ([]minio.ObjectMultipar
 		page, err := s.core.ListMultipartUploads(ctx, s.bucket, prefix, key, id, "", 1000)
 		switch code := minio.ToErrorResponse(err).Code; {
 		case err == nil:
-		case code == minio.AccessDenied, code == minio.NotImplemented, code == minio.MethodNotAllowed:
+		case code == minio.AccessDenied, code == minio.NotImplemented, code == minio.MethodNotAllowed, code == minio.NoSuchUpload:
 			return nil, nil
 		default:
 			return nil, s.explain(err)

@@ -1,10 +1,7 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,7 +11,6 @@ import (
 	"upkeep/providers/node/agent/bundles"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/fence"
-	"upkeep/providers/node/protocol"
 	"upkeep/providers/store"
 	"upkeep/providers/store/storetest"
 )
@@ -103,7 +99,3 @@ func (n onNode) Interrupt(t *testing.T, name string) {
 }
 
 func TestNode(t *testing.T) { storetest.Test(t, newOnNode) }
-
-var _ io.Reader = (*bytes.Buffer)(nil)
-var _ = errors.Is
-var _ = protocol.ServiceBundles
