@@ -27,6 +27,9 @@ var floors = []struct {
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
+	{prefix: "providers/backup/keep", floor: 2},
+	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
@@ -61,6 +64,8 @@ var doors = []struct {
 	{"helm.sh/helm", []string{"providers/helm"}},
 	{"github.com/NVIDIA/go-nvml", []string{"cmd/upkeep-nvml"}},
 	{"github.com/urfave/cli", []string{"cmd/upkeep"}},
+	{"filippo.io/age", []string{"providers/backup/bundle"}},
+	{"github.com/minio/minio-go", []string{"providers/store", "state"}},
 }
 
 // Pure packages import nothing that could act, read a clock or roll dice.
@@ -73,6 +78,7 @@ var pure = []struct {
 	{"providers/cluster", nil},
 	{"providers/akash/price", nil},
 	{"providers/facts", nil},
+	{"providers/backup/keep", nil},
 	{"providers", []string{"contract.go"}},
 }
 
