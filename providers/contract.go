@@ -54,6 +54,9 @@ type Needs struct {
 	Kubernetes bool
 	Etcd       bool
 	Nodes      []NodeNeed
+	// Releases are questions about Helm releases; Tenancies asks for the leases of an Akash provider's tenants.
+	Releases  []facts.ReleaseQuestion
+	Tenancies bool
 }
 
 // NodeNeed is a question for each node of a selection.

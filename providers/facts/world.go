@@ -28,6 +28,10 @@ type World struct {
 	Fleets     map[string]Fleet `json:"fleets,omitempty"`
 	Kubernetes Kubernetes       `json:"kubernetes"`
 	Etcd       Etcd             `json:"etcd"`
+	// Releases holds the Helm releases that were asked for, by ReleaseKey.
+	Releases map[string]*Release `json:"releases,omitempty"`
+	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
+	Tenancies *Tenancies `json:"tenancies,omitempty"`
 }
 
 // Fleet is what a `nodes` block resolved to.
@@ -56,6 +60,7 @@ func (w World) Clone() World {
 	if w.Nodes == nil {
 		w.Nodes = map[string]*Node{}
 	}
+	w.Releases = maps.Clone(w.Releases)
 	return w
 }
 
@@ -64,6 +69,8 @@ type Update struct {
 	Nodes      []Node
 	Kubernetes *Kubernetes
 	Etcd       *Etcd
+	Releases   []Release
+	Tenancies  *Tenancies
 }
 
 // Apply replaces parts of w. The caller must own w (see Clone).
@@ -76,6 +83,15 @@ func (w *World) Apply(u Update) {
 	}
 	if u.Etcd != nil {
 		w.Etcd = *u.Etcd
+	}
+	for _, r := range u.Releases {
+		if w.Releases == nil {
+			w.Releases = map[string]*Release{}
+		}
+		w.Releases[ReleaseKey(r.Namespace, r.Name)] = &r
+	}
+	if u.Tenancies != nil {
+		w.Tenancies = u.Tenancies
 	}
 }
 
