@@ -121,6 +121,27 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 	return c, nil
 }
 
+// Parts are what a client is made of, for a cluster that is not real: tests and simulations. No field may be nil.
+type Parts struct {
+	// Configuration returns Helm's configuration for a namespace, with its capabilities.
+	Configuration func(namespace string) (*action.Configuration, error)
+	Dynamic       dynamic.Interface
+	Typed         kubernetes.Interface
+	Mapper        meta.RESTMapper
+}
+
+// New returns a client made of parts. It cannot run commands in containers, and templates cannot look the cluster up.
+func New(p Parts) *Client {
+	return &Client{
+		Charts:        NewCharts(),
+		configuration: p.Configuration,
+		dynamic:       p.Dynamic,
+		typed:         p.Typed,
+		mapper:        p.Mapper,
+		limit:         make(chan struct{}, inFlight),
+	}
+}
+
 // getter gives Helm the clients of one kubeconfig and namespace.
 type getter struct {
 	loader    clientcmd.ClientConfig
