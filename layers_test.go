@@ -30,6 +30,7 @@ var floors = []struct {
 	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
 	{prefix: "providers/backup/keep", floor: 2},
 	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
+	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
@@ -51,9 +52,9 @@ var doors = []struct {
 	library string
 	doors   []string
 }{
-	{"k8s.io/client-go", []string{"providers/kube"}},
-	{"k8s.io/apimachinery", []string{"providers/kube"}},
-	{"k8s.io/api/", []string{"providers/kube"}},
+	{"k8s.io/client-go", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/apimachinery", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/api/", []string{"providers/kube", "providers/helm"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
 	// etcd's server makes a program start slowly, and its database can crash it: only a child process links them.
@@ -79,6 +80,10 @@ var pure = []struct {
 	{"providers/akash/price", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
+	{"providers/helm/objects", nil},
+	{"providers/helm/values", nil},
+	{"providers/helm/pending", nil},
+	{"providers/helm/versions", nil},
 	{"providers", []string{"contract.go"}},
 }
 
