@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -124,6 +125,27 @@ func TestPurePackagesCannotAct(t *testing.T) {
 				t.Errorf("%s imports %s, but %s is pure", imp.file, imp.path, p.dir)
 			}
 		}
+	}
+}
+
+// What tests need stays out of programs that are released: only files that stand behind a build tag may link it.
+func TestFixturesStayOutOfPrograms(t *testing.T) {
+	behind := 0
+	for _, imp := range imports(t) {
+		if imp.test || !strings.HasPrefix(imp.path, "upkeep/fixtures/") || strings.HasPrefix(imp.pkg, "fixtures/") {
+			continue
+		}
+		text, err := os.ReadFile(imp.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), "//go:build faultpoints\n") {
+			t.Errorf("%s imports %s without the build tag faultpoints", imp.file, imp.path)
+		}
+		behind++
+	}
+	if behind != 2 {
+		t.Errorf("%d files behind the tag, want those of upkeep and upkeep-node", behind)
 	}
 }
 
