@@ -108,7 +108,9 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	if plan, err = planner.Rebuild(plan, types); err != nil {
 		return plan, w, true, err
 	}
-	return plan, workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}, true, nil
+	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}
+	w.secrets, err = unseal(env, cmd, w)
+	return plan, w, true, err
 }
 
 // approve asks; only the word yes goes on.
@@ -146,16 +148,16 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
-	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, nil)
+	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, env.trace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
-	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID)); err != nil {
+	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID), env.trace.Under("plan:")); err != nil {
 		return err
 	}
 
-	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory(), env.trace.Under("runbook:")); err != nil {
 		return err
 	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
@@ -167,9 +169,14 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
+	w.mac = macOf(lock.State())
+	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
+		return err
+	}
+	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
-	executor.Events = view.show
+	executor.Events, executor.Trace = view.show, env.trace
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
 			return err
@@ -213,12 +220,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 // newExecutor wires the executor: the only place where operations are handed to anything.
 func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
 	byAddress := map[providers.Address]providers.Resource{}
-	all := resourcesOf(plan.Request.Desired)
+	all := resourcesOf(w.desired)
 	for _, resource := range all {
 		byAddress[resource.Address()] = resource
 	}
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return observer(env, plan.Request.Desired, nodes, nil).Observe(ctx, plan.Request.Desired, needsOf(resources))
+		return observer(env, w.desired, nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
 	return &apply.Executor{
 		Effects:    effects(w.types),
@@ -233,8 +240,8 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 				return providers.Input{}, err
 			}
 			return providers.Input{
-				World: world, Memory: plan.Request.Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-				Inventory: nodes.inventory(plan.Request.Desired, world),
+				World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
+				Inventory: nodes.inventory(w.desired, world),
 			}, nil
 		},
 		Identify: func(ctx context.Context) (planner.Identity, error) {
@@ -242,7 +249,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 			if err != nil {
 				return planner.Identity{}, err
 			}
-			nodes.inventory(plan.Request.Desired, world)
+			nodes.inventory(w.desired, world)
 			return planner.Request{World: world}.Identity(), nil
 		},
 		Journal: record, History: history,

@@ -12,6 +12,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/observe"
+	"upkeep/state"
 )
 
 // workspace is one configuration directory, read.
@@ -20,6 +21,10 @@ type workspace struct {
 	directory string // absolute
 	types     []providers.Type
 	desired   config.Desired
+	// secrets is the configuration as it was read, with the secrets that desired may lack.
+	secrets config.Desired
+	// mac makes what stands for a secret.
+	mac func([]byte) string
 }
 
 // configurationFlags are the flags of every command that reads the configuration.
@@ -61,7 +66,8 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 	if err := result.print(env, cmd); err != nil {
 		return workspace{}, err
 	}
-	w.desired = result.desired
+	w.desired, w.secrets = result.desired, result.desired
+	w.mac = macOf(state.State{})
 	return w, nil
 }
 
