@@ -27,6 +27,9 @@ var floors = []struct {
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
+	{prefix: "providers/backup/keep", floor: 2},
+	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
@@ -52,9 +55,16 @@ var doors = []struct {
 	{"k8s.io/api/", []string{"providers/kube"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
+	// etcd's server makes a program start slowly, and its database can crash it: only a child process links them.
+	{"go.etcd.io/etcd/server", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/etcd/etcdutl", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/bbolt", []string{"providers/etcd/restore"}},
+	{"upkeep/providers/etcd/restore", []string{"cmd/upkeep-etcd"}},
 	{"helm.sh/helm", []string{"providers/helm"}},
 	{"github.com/NVIDIA/go-nvml", []string{"cmd/upkeep-nvml"}},
 	{"github.com/urfave/cli", []string{"cmd/upkeep"}},
+	{"filippo.io/age", []string{"providers/backup/bundle"}},
+	{"github.com/minio/minio-go", []string{"providers/store", "state"}},
 }
 
 // Pure packages import nothing that could act, read a clock or roll dice.
@@ -66,6 +76,7 @@ var pure = []struct {
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/facts", nil},
+	{"providers/backup/keep", nil},
 	{"providers", []string{"contract.go"}},
 }
 
