@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -40,12 +39,11 @@ func Inspect(ctx context.Context, file, prefix string) (out *drill.Inspection, e
 			out, err = nil, damaged("reading it failed: %v", r)
 		}
 	}()
+	if err := checkStructure(ctx, file); err != nil {
+		return nil, err
+	}
 	db, err := bolt.Open(file, 0o400, &bolt.Options{ReadOnly: true})
 	if err != nil {
-		var path *os.PathError
-		if errors.As(err, &path) {
-			return nil, err
-		}
 		return nil, damaged("it does not open: %w", err)
 	}
 	defer db.Close()
@@ -57,6 +55,20 @@ func Inspect(ctx context.Context, file, prefix string) (out *drill.Inspection, e
 		return err
 	})
 	return out, err
+}
+
+// checkStructure follows every reference of the database, without bbolt.
+func checkStructure(ctx context.Context, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return walk(ctx, f, info.Size())
 }
 
 // pageNumber finds the page in what bbolt's check says.
