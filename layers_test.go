@@ -39,6 +39,7 @@ var floors = []struct {
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3},
+	{prefix: "providers/backup", floor: 3},
 	{prefix: "providers/cluster", floor: 3},
 
 	{prefix: "cmd", floor: 4},
@@ -75,6 +76,7 @@ var pure = []struct {
 	{"planner", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
+	{"providers/backup", []string{"operations.go", "operations_take.go", "operations_prove.go"}},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"providers", []string{"contract.go"}},

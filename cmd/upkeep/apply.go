@@ -226,23 +226,26 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
 		return observer(env, w.desired, nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
+	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
+		resource, ok := byAddress[step.Address.Resource()]
+		if !ok {
+			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
+		}
+		world, err := look(ctx, []providers.Resource{resource})
+		if err != nil {
+			return providers.Input{}, err
+		}
+		return providers.Input{
+			World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
+			Inventory: nodes.inventory(w.desired, world),
+		}, nil
+	}
+	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects:    effects(w.types),
-		Operations: operations(runCaller{nodes, runOf(plan, lock)}),
-		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
-			resource, ok := byAddress[step.Address.Resource()]
-			if !ok {
-				return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
-			}
-			world, err := look(ctx, []providers.Resource{resource})
-			if err != nil {
-				return providers.Input{}, err
-			}
-			return providers.Input{
-				World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-				Inventory: nodes.inventory(w.desired, world),
-			}, nil
-		},
+		Effects: effects(w.types),
+		Operations: operations(runCaller{nodes, runOf(plan, lock)},
+			backupTools(env, nodes, storesOf(w.desired), lookFor, remembers.Remember)),
+		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)
 			if err != nil {

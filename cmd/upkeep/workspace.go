@@ -94,7 +94,7 @@ func needsOf(resources []providers.Resource) []providers.Needs {
 
 // observer wires the adapters for a desired state.
 func observer(env environment, desired config.Desired, nodes *nodes, progress func(observe.Progress)) *observe.Observer {
-	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Now: env.now, Progress: progress}
+	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(desired), Now: env.now, Progress: progress}
 	if desired.Cluster != nil {
 		o.Kubernetes = kubernetes{path: desired.Cluster.Kubeconfig, context: desired.Cluster.Context}
 	}
