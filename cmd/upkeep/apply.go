@@ -244,7 +244,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	return &apply.Executor{
 		Effects: effects(w.types),
 		Operations: operations(runCaller{nodes, runOf(plan, lock)},
-			backupTools(env, nodes, storesOf(w.desired), lookFor, remembers.Remember)),
+			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember)),
 		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -13,16 +14,19 @@ import (
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
 	"upkeep/providers/store"
 )
 
 // stores opens the stores of the backups that a configuration declares.
 type stores struct {
+	nodes *nodes
+	run   protocol.Run           // that what is stored on a node belongs to
 	specs map[string]backup.Spec // by address
 }
 
-func storesOf(desired config.Desired) stores {
-	s := stores{specs: map[string]backup.Spec{}}
+func storesOf(desired config.Desired, nodes *nodes, run protocol.Run) stores {
+	s := stores{nodes: nodes, run: run, specs: map[string]backup.Spec{}}
 	for _, resource := range resourcesOf(desired) {
 		if spec, ok := resource.(backup.Spec); ok {
 			s.specs[spec.Address().String()] = spec
@@ -57,6 +61,10 @@ func (s stores) open(spec backup.Spec) (store.Store, error) {
 			options.CA = ca
 		}
 		return store.S3(options)
+	case backup.StoreNode:
+		return store.Node(store.NodeOptions{Node: of.Node, Directory: of.Path, Run: s.run, Dial: func(ctx context.Context) (net.Conn, error) {
+			return s.nodes.tunnel(ctx, of.Node, protocol.ServiceBundles)
+		}})
 	default:
 		return nil, fmt.Errorf("this upkeep knows no store %q", of.Kind)
 	}

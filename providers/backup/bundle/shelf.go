@@ -22,8 +22,6 @@ func Save(ctx context.Context, s store.Store, id string, to Recipients, fill fun
 	if err := CheckID(id); err != nil {
 		return Label{}, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	from, into := io.Pipe()
 	type result struct {
 		label Label
