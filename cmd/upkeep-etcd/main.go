@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"upkeep/providers/etcd/restore"
 )
@@ -27,11 +25,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "upkeep-etcd: upkeep starts this program; it takes no arguments but -version")
 		os.Exit(1)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	// A terminal sends its interrupt to upkeep and to this; upkeep decides what comes of it.
-	signal.Ignore(syscall.SIGINT, syscall.SIGPIPE, syscall.SIGHUP)
-	if err := restore.Serve(ctx, os.Stdin, os.Stdout); err != nil {
+	if err := restore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep-etcd:", err)
 		os.Exit(1)
 	}

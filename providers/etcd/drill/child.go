@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -81,25 +82,34 @@ func run(ctx context.Context, program string, request Request) (Response, error)
 	return response, nil
 }
 
-// died explains a child without an answer. A fault or a panic of Go is the database's doing: nothing else that the child
-// reads is foreign.
+// signs are how a program of Go begins its last words, and etcd its own.
+var signs = []string{"panic:", "fatal error:", "unexpected fault address", "FATAL", "PANIC"}
+
+// surroundings are causes that are not in the snapshot, as the kernel words them.
+var surroundings = []string{"no space left on device", "cannot allocate memory", "too many open files", "permission denied", "read-only file system", "input/output error"}
+
+// died explains a child without an answer. A crash is the database's doing, unless the kernel gave another cause: nothing
+// else that the child reads is foreign.
 func died(ended error, words string) error {
-	last, _, _ := strings.Cut(strings.TrimSpace(words), "\n")
-	if last == "" {
-		last = fmt.Sprint(ended)
-	}
+	words = strings.TrimSpace(words)
+	first, _, _ := strings.Cut(words, "\n")
 	var exit *exec.ExitError
 	if errors.As(ended, &exit) {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
-			return fmt.Errorf("upkeep-etcd was killed, as the kernel does when memory runs out")
-		}
-		for _, sign := range []string{"panic:", "fatal error:", "unexpected fault address", "SIG"} {
-			if strings.Contains(words, sign) {
-				return fmt.Errorf("%w: reading it crashed etcd's own code: %s", ErrDamaged, last)
-			}
+			return errors.New("upkeep-etcd was killed, as the kernel does when memory runs out")
 		}
 	}
-	return fmt.Errorf("upkeep-etcd ended without an answer: %s", last)
+	within := func(s string) bool { return strings.Contains(words, s) }
+	switch {
+	case slices.ContainsFunc(surroundings, within):
+		i := slices.IndexFunc(surroundings, within)
+		return fmt.Errorf("upkeep-etcd gave up: %s: %s", surroundings[i], first)
+	case slices.ContainsFunc(signs, within):
+		return fmt.Errorf("%w: etcd's own code gave up on it: %s", ErrDamaged, first)
+	case first == "":
+		return fmt.Errorf("upkeep-etcd ended without an answer: %v", ended)
+	}
+	return fmt.Errorf("upkeep-etcd ended without an answer: %s", first)
 }
 
 // inherited are the variables that a child may see.

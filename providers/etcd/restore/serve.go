@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"upkeep/providers/etcd/drill"
 )
@@ -23,7 +25,13 @@ func damaged(format string, args ...any) error { return damage{fmt.Errorf(format
 
 // Serve reads one request, carries it out, and writes the answer. It ends early when in does: then nobody waits for the
 // answer. The error is only about in and out.
+//
+// It is all that its process does, and takes the process's signals: SIGTERM ends it as the end of in does. A terminal sends
+// its interrupt to upkeep and to this; upkeep decides what comes of it.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	signal.Ignore(syscall.SIGINT, syscall.SIGPIPE, syscall.SIGHUP)
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()
 	var request drill.Request
