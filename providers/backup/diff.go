@@ -97,7 +97,7 @@ func (r *review) reviewStore() {
 	switch {
 	case fresh:
 	case any && r.shelf.age(newest) >= 0:
-		r.add(providers.Finding{ID: "BACKUP_STALE", Severity: providers.SeverityWarning, Object: called(newest.ID),
+		r.add(providers.Finding{ID: "BACKUP_STALE", Severity: providers.SeverityWarning,
 			Summary: fmt.Sprintf("the last proved bundle is %s old, %s", span(r.shelf.age(newest)), limit)})
 	default:
 		summary := "no bundle is proved, " + limit
