@@ -80,7 +80,7 @@ var pure = []struct {
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/akash/price", nil},
-	{"providers/backup", []string{"operations.go", "operations_take.go", "operations_prove.go"}},
+	{"providers/backup", []string{"recovery.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go"}},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"providers/helm/objects", nil},

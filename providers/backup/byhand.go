@@ -4,6 +4,6 @@ import (
 	"upkeep/providers"
 )
 
-func (taking) ByHand(in providers.Input, step providers.Step) []providers.Command { return nil }
+func (taking) ByHand(in providers.Input, step providers.Step) []providers.Command  { return nil }
 func (proving) ByHand(in providers.Input, step providers.Step) []providers.Command { return nil }
 func (pruning) ByHand(in providers.Input, step providers.Step) []providers.Command { return nil }
