@@ -28,6 +28,10 @@ var floors = []struct {
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
+	{prefix: "providers/backup/keep", floor: 2},
+	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
+	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
@@ -37,7 +41,9 @@ var floors = []struct {
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3},
+	{prefix: "providers/backup", floor: 3},
 	{prefix: "providers/cluster", floor: 3},
+	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
 
 	{prefix: "cmd", floor: 4},
 	{prefix: "fixtures/simulation", floor: 4},
@@ -48,14 +54,21 @@ var doors = []struct {
 	library string
 	doors   []string
 }{
-	{"k8s.io/client-go", []string{"providers/kube"}},
-	{"k8s.io/apimachinery", []string{"providers/kube"}},
-	{"k8s.io/api/", []string{"providers/kube"}},
+	{"k8s.io/client-go", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/apimachinery", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/api/", []string{"providers/kube", "providers/helm"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
+	// etcd's server makes a program start slowly, and its database can crash it: only a child process links them.
+	{"go.etcd.io/etcd/server", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/etcd/etcdutl", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/bbolt", []string{"providers/etcd/restore"}},
+	{"upkeep/providers/etcd/restore", []string{"cmd/upkeep-etcd"}},
 	{"helm.sh/helm", []string{"providers/helm"}},
 	{"github.com/NVIDIA/go-nvml", []string{"cmd/upkeep-nvml"}},
 	{"github.com/urfave/cli", []string{"cmd/upkeep"}},
+	{"filippo.io/age", []string{"providers/backup/bundle"}},
+	{"github.com/minio/minio-go", []string{"providers/store", "state"}},
 }
 
 // Pure packages import nothing that could act, read a clock or roll dice.
@@ -66,7 +79,14 @@ var pure = []struct {
 	{"planner", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
+	{"providers/akash/price", nil},
+	{"providers/backup", []string{"recovery.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go"}},
 	{"providers/facts", nil},
+	{"providers/backup/keep", nil},
+	{"providers/helm/objects", nil},
+	{"providers/helm/values", nil},
+	{"providers/helm/pending", nil},
+	{"providers/helm/versions", nil},
 	{"providers", []string{"contract.go"}},
 }
 

@@ -41,6 +41,7 @@ func TestAcceptance(t *testing.T) {
 		{"one bad file is one finding", 3 * time.Minute, testBadFile},
 		{"renewed by hand and not restarted", 4 * time.Minute, testRenewedByHand},
 		{"one node replaced as ops through the bastion", 4 * time.Minute, testReplaceAsOps},
+		{"a kubeconfig of another cluster", 3 * time.Minute, testAnotherCluster},
 		{"a runbook executed by a plain shell", 8 * time.Minute, testRunbook},
 		{"an apply killed and a second operator", 6 * time.Minute, testKilledAndSecondOperator},
 		{"kill points", 15 * time.Minute, testKillPoints},
