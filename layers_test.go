@@ -67,6 +67,7 @@ var pure = []struct {
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/akash/price", nil},
+	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers", []string{"contract.go"}},
 }
