@@ -81,6 +81,7 @@ var pure = []struct {
 	{"providers/cluster", nil},
 	{"providers/akash/price", nil},
 	{"providers/backup", []string{"recovery.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go"}},
+	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"providers/helm/objects", nil},
