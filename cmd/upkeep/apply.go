@@ -168,7 +168,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
 	view := newRunView(env, plan, cmd.Bool("json"))
-	executor := newExecutor(env, w, plan, nodes, lock, record, history)
+	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
 	executor.Events = view.show
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
@@ -211,7 +211,8 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
-func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	nodes := caller.nodes
 	byAddress := map[providers.Address]providers.Resource{}
 	all := resourcesOf(plan.Request.Desired)
 	for _, resource := range all {
@@ -222,7 +223,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	}
 	return &apply.Executor{
 		Effects:    effects(w.types),
-		Operations: operations(runCaller{nodes, runOf(plan, lock)}),
+		Operations: operations(caller),
 		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
 			resource, ok := byAddress[step.Address.Resource()]
 			if !ok {
