@@ -43,7 +43,7 @@ demo: ## the main job on a recorded three-control-plane world
 
 acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
 	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 35m -v .
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v .
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...
