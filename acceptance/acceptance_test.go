@@ -44,7 +44,10 @@ func TestAcceptance(t *testing.T) {
 		{"a kubeconfig of another cluster", 3 * time.Minute, testAnotherCluster},
 		{"a runbook executed by a plain shell", 8 * time.Minute, testRunbook},
 		{"an apply killed and a second operator", 6 * time.Minute, testKilledAndSecondOperator},
-		{"figures", 3 * time.Minute, testFigures},
+		{"kill points", 15 * time.Minute, testKillPoints},
+		{"access to the installed helper alone", 4 * time.Minute, testRestrictedAccess},
+		{"two operators while the API is down", 6 * time.Minute, testLocksWithoutAPI},
+		{"figures", 5 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},
 	} {

@@ -79,6 +79,9 @@ type Needs struct {
 	Nodes      []NodeNeed
 	// Backups asks what backup stores hold.
 	Backups []facts.BackupsQuestion
+	// Releases are questions about Helm releases; Tenancies asks for the leases of an Akash provider's tenants.
+	Releases  []facts.ReleaseQuestion
+	Tenancies bool
 }
 
 // NodeNeed is a question for each node of a selection.
@@ -130,6 +133,8 @@ type Effect interface {
 type Readiness struct {
 	State ReadyState `json:"state"`
 	Why   string     `json:"why,omitempty"`
+	// Final, with Unknown: looking again in some seconds will not tell either, so that the step is refused at once.
+	Final bool `json:"final,omitempty"`
 }
 
 // ReadyState is what a step's ground looks like just before it runs.

@@ -345,7 +345,7 @@ func explainHeader(err error) error {
 	case errors.Is(err, errSource):
 		return err
 	case errors.As(err, &none):
-		return fmt.Errorf("%w: it is encrypted for %s", ErrLocked, count(len(none.Errors), "other identity", "other identities"))
+		return fmt.Errorf("%w (%s tried)", ErrLocked, count(len(none.Errors), "identity", "identities"))
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: its encryption's header does not come to an end", ErrCut)
 	default:
