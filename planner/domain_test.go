@@ -197,6 +197,19 @@ type store struct{}
 func (store) Address() providers.Address                 { return providers.Address{Type: "vault", Name: "main"} }
 func (store) Needs() providers.Needs                     { return providers.Needs{} }
 func (store) Diff(providers.Input) (o providers.Outcome) { return o }
+func (store) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{
+		"copy": vault{name: "copy", ends: true},
+		"seal": vault{name: "seal", needs: []string{"copy"}},
+	}
+}
+
+// circular is a store whose guards need one another.
+type circular struct{ store }
+
+func (circular) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{"a": vault{name: "a", needs: []string{"b"}}, "b": vault{name: "b", needs: []string{"a"}}}
+}
 
 func testTypes() []providers.Type {
 	return []providers.Type{
@@ -211,10 +224,6 @@ func testTypes() []providers.Type {
 		{
 			BlockType: config.BlockType{Name: "vault", Restore: func(json.RawMessage) (any, error) { return store{}, nil }},
 			Effects:   map[string]providers.Effect{"vault.begin": vaultEffect{"b"}, "vault.end": vaultEffect{"e"}},
-			Guards: map[string]providers.Guard{
-				"copy": vault{name: "copy", ends: true},
-				"seal": vault{name: "seal", needs: []string{"copy"}},
-			},
 		},
 	}
 }
@@ -236,7 +245,14 @@ func testRequest(n int, change func(*widget)) planner.Request {
 		change(&w)
 	}
 	declare(&r, w)
+	declareVault(&r)
 	return r
+}
+
+func declareVault(r *planner.Request) {
+	r.Desired.Resources = append(r.Desired.Resources, config.Declared{
+		Type: "vault", Name: "main", Position: config.Position{File: "a.upkeep.hcl", Line: 20}, Value: store{},
+	})
 }
 
 func declare(r *planner.Request, w widget) {

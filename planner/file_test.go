@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -25,7 +24,6 @@ func encode(t testing.TB, p planner.Plan) []byte {
 
 func TestPlanFileRoundTrip(t *testing.T) {
 	r := testRequest(3, func(w *widget) { w.Guards = []string{"seal"}; w.Key = `a "b"` })
-	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "main", Value: store{}})
 	r.Targets = []providers.Address{{Type: "widget", Name: "w"}}
 	r.Lineage, r.Serial, r.Directory = "lineage", 7, "/etc/upkeep"
 	p := build(t, r)

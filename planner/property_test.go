@@ -38,6 +38,7 @@ func drawRequest(t *rapid.T) planner.Request {
 			Guards: rapid.SampledFrom([][]string{nil, {"copy"}, {"seal"}, {"seal", "copy"}, {"nobody"}}).Draw(t, "guards"),
 		})
 	}
+	declareVault(&r)
 	return r
 }
 
