@@ -58,8 +58,10 @@ func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket,
 			return brackets, nil
 		}
 		for _, b := range next {
-			b.before = d.guards[b.name].Before(in, b.guarded)
-			b.after = slices.Clone(d.guards[b.name].After(in, b.guarded))
+			for _, guard := range d.guards[b.name] {
+				b.before = append(b.before, guard.Before(in, b.guarded)...)
+				b.after = append(b.after, guard.After(in, b.guarded)...)
+			}
 			for i := range b.after {
 				b.after[i].Ends = b.name
 			}

@@ -11,7 +11,9 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
 	"upkeep/providers/observe"
+	"upkeep/state"
 )
 
 // workspace is one configuration directory, read.
@@ -20,6 +22,10 @@ type workspace struct {
 	directory string // absolute
 	types     []providers.Type
 	desired   config.Desired
+	// secrets is the configuration as it was read, with the secrets that desired may lack.
+	secrets config.Desired
+	// mac makes what stands for a secret.
+	mac func([]byte) string
 }
 
 // configurationFlags are the flags of every command that reads the configuration.
@@ -61,7 +67,8 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 	if err := result.print(env, cmd); err != nil {
 		return workspace{}, err
 	}
-	w.desired = result.desired
+	w.desired, w.secrets = result.desired, result.desired
+	w.mac = macOf(state.State{})
 	return w, nil
 }
 
@@ -88,7 +95,7 @@ func needsOf(resources []providers.Resource) []providers.Needs {
 
 // observer wires the adapters for a desired state.
 func observer(env environment, desired config.Desired, nodes *nodes, progress func(observe.Progress)) *observe.Observer {
-	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Now: env.now, Progress: progress}
+	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(desired, nodes, protocol.Run{}), Now: env.now, Progress: progress}
 	if desired.Cluster != nil {
 		o.Kubernetes = kubernetes{path: desired.Cluster.Kubeconfig, context: desired.Cluster.Context}
 	}

@@ -28,6 +28,8 @@ type World struct {
 	Fleets     map[string]Fleet `json:"fleets,omitempty"`
 	Kubernetes Kubernetes       `json:"kubernetes"`
 	Etcd       Etcd             `json:"etcd"`
+	// Backups holds what each backup store holds, by the address of the resource that keeps it.
+	Backups map[string]Backups `json:"backups,omitempty"`
 	// Releases holds the Helm releases that were asked for, by ReleaseKey.
 	Releases map[string]*Release `json:"releases,omitempty"`
 	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
@@ -57,6 +59,7 @@ func (w World) NodeNames() []string {
 // replace a part, never write into it.
 func (w World) Clone() World {
 	w.Nodes = maps.Clone(w.Nodes)
+	w.Backups = maps.Clone(w.Backups)
 	if w.Nodes == nil {
 		w.Nodes = map[string]*Node{}
 	}
@@ -69,8 +72,12 @@ type Update struct {
 	Nodes      []Node
 	Kubernetes *Kubernetes
 	Etcd       *Etcd
-	Releases   []Release
-	Tenancies  *Tenancies
+	// Backups replaces the stores it names.
+	Backups map[string]Backups
+	// Proofs are added to the memory.
+	Proofs    []Proof
+	Releases  []Release
+	Tenancies *Tenancies
 }
 
 // Apply replaces parts of w. The caller must own w (see Clone).
@@ -84,6 +91,10 @@ func (w *World) Apply(u Update) {
 	if u.Etcd != nil {
 		w.Etcd = *u.Etcd
 	}
+	if len(u.Backups) > 0 && w.Backups == nil {
+		w.Backups = make(map[string]Backups, len(u.Backups))
+	}
+	maps.Copy(w.Backups, u.Backups)
 	for _, r := range u.Releases {
 		if w.Releases == nil {
 			w.Releases = map[string]*Release{}
@@ -103,6 +114,24 @@ type Memory struct {
 	Cluster Identity `json:"cluster,omitzero"`
 	// Overrides are the safety rules that the last apply was told to go without.
 	Overrides []UsedOverride `json:"overrides,omitempty"`
+	// Proofs are the bundles that were proved, oldest proof first.
+	Proofs []Proof `json:"proofs,omitempty"`
+}
+
+// WithProofs returns a memory that knows these proofs as well: each takes the place of an earlier one of the same bundle
+// at the same level.
+func (m Memory) WithProofs(proofs ...Proof) Memory {
+	if len(proofs) == 0 {
+		return m
+	}
+	m.Proofs = slices.Clone(m.Proofs)
+	for _, p := range proofs {
+		m.Proofs = slices.DeleteFunc(m.Proofs, func(old Proof) bool {
+			return old.Bundle == p.Bundle && old.Address == p.Address && old.Level == p.Level
+		})
+		m.Proofs = append(m.Proofs, p)
+	}
+	return m
 }
 
 // UsedOverride is a safety rule that one apply was told to go without.

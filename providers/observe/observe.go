@@ -44,11 +44,17 @@ type Etcd interface {
 	Get(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error), key string) ([]byte, error)
 }
 
+// Stores asks backup stores.
+type Stores interface {
+	Observe(ctx context.Context, question facts.BackupsQuestion) facts.Backups
+}
+
 // Observer holds the adapters. Kubernetes is nil when the configuration declares no cluster.
 type Observer struct {
 	Nodes      Nodes
 	Kubernetes Kubernetes
 	Etcd       Etcd
+	Stores     Stores
 	Now        func() time.Time
 	// Progress, if set, is told when a node has answered. It may be called from several goroutines at once.
 	Progress func(Progress)
@@ -78,8 +84,11 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 		world.Fleets = o.fleets(desired, world.Kubernetes)
 	}
 	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, &world)})
+	var stores sync.WaitGroup
+	stores.Go(func() { world.Backups = o.backups(ctx, needs) })
 	world.Nodes = o.nodes(ctx, Questions(inventory, needs), inventory)
 	kubernetes.Wait()
+	stores.Wait()
 	if slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Etcd }) {
 		o.etcd(ctx, inventory, &world)
 	}
@@ -174,6 +183,34 @@ func (o *Observer) node(ctx context.Context, node config.Node, question facts.Qu
 	// A node says what it is like, never who it is: one that lies must not stand in for another.
 	observed.Name, observed.Host = node.Name, node.Host
 	return observed
+}
+
+// backups asks each store that is asked for, once.
+func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[string]facts.Backups {
+	var out map[string]facts.Backups
+	var mu sync.Mutex
+	var group errgroup.Group
+	asked := map[string]bool{}
+	for _, n := range needs {
+		for _, question := range n.Backups {
+			if asked[question.Address] {
+				continue
+			}
+			asked[question.Address] = true
+			group.Go(func() error {
+				found := o.Stores.Observe(ctx, question)
+				mu.Lock()
+				defer mu.Unlock()
+				if out == nil {
+					out = map[string]facts.Backups{}
+				}
+				out[question.Address] = found
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // a store that failed is in the world, with its reason
+	return out
 }
 
 // etcd asks the members on the nodes that run one, and fetches kubeadm's configuration there when the API is silent.
