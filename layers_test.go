@@ -27,6 +27,7 @@ var floors = []struct {
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
@@ -47,9 +48,9 @@ var doors = []struct {
 	library string
 	doors   []string
 }{
-	{"k8s.io/client-go", []string{"providers/kube"}},
-	{"k8s.io/apimachinery", []string{"providers/kube"}},
-	{"k8s.io/api/", []string{"providers/kube"}},
+	{"k8s.io/client-go", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/apimachinery", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/api/", []string{"providers/kube", "providers/helm"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
 	{"helm.sh/helm", []string{"providers/helm"}},
@@ -66,6 +67,9 @@ var pure = []struct {
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/facts", nil},
+	{"providers/helm/values", nil},
+	{"providers/helm/pending", nil},
+	{"providers/helm/versions", nil},
 	{"providers", []string{"contract.go"}},
 }
 

@@ -79,6 +79,9 @@ type Needs struct {
 	Nodes      []NodeNeed
 	// Backups asks what backup stores hold.
 	Backups []facts.BackupsQuestion
+	// Releases are questions about Helm releases; Tenancies asks for the leases of an Akash provider's tenants.
+	Releases  []facts.ReleaseQuestion
+	Tenancies bool
 }
 
 // NodeNeed is a question for each node of a selection.

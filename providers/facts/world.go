@@ -30,6 +30,10 @@ type World struct {
 	Etcd       Etcd             `json:"etcd"`
 	// Backups holds what each backup store holds, by the address of the resource that keeps it.
 	Backups map[string]Backups `json:"backups,omitempty"`
+	// Releases holds the Helm releases that were asked for, by ReleaseKey.
+	Releases map[string]*Release `json:"releases,omitempty"`
+	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
+	Tenancies *Tenancies `json:"tenancies,omitempty"`
 }
 
 // Fleet is what a `nodes` block resolved to.
@@ -59,6 +63,7 @@ func (w World) Clone() World {
 	if w.Nodes == nil {
 		w.Nodes = map[string]*Node{}
 	}
+	w.Releases = maps.Clone(w.Releases)
 	return w
 }
 
@@ -70,7 +75,9 @@ type Update struct {
 	// Backups replaces the stores it names.
 	Backups map[string]Backups
 	// Proofs are added to the memory.
-	Proofs []Proof
+	Proofs    []Proof
+	Releases  []Release
+	Tenancies *Tenancies
 }
 
 // Apply replaces parts of w. The caller must own w (see Clone).
@@ -88,6 +95,15 @@ func (w *World) Apply(u Update) {
 		w.Backups = make(map[string]Backups, len(u.Backups))
 	}
 	maps.Copy(w.Backups, u.Backups)
+	for _, r := range u.Releases {
+		if w.Releases == nil {
+			w.Releases = map[string]*Release{}
+		}
+		w.Releases[ReleaseKey(r.Namespace, r.Name)] = &r
+	}
+	if u.Tenancies != nil {
+		w.Tenancies = u.Tenancies
+	}
 }
 
 // Memory is what upkeep remembers between runs; it comes from the state.
