@@ -67,6 +67,7 @@ var pure = []struct {
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/facts", nil},
+	{"providers/helm/objects", nil},
 	{"providers/helm/values", nil},
 	{"providers/helm/pending", nil},
 	{"providers/helm/versions", nil},

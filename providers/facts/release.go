@@ -93,6 +93,9 @@ type Release struct {
 	// Values are the user's values, as JSON knows them: every number is a float64. A masked value is the string
 	// "hmac:" and an HMAC of its JSON.
 	Values map[string]any `json:"values,omitempty"`
+	// Kept are the values that an upgrade starts from where these are not Values: those of the deployed revision, when
+	// the last one failed or never ended.
+	Kept map[string]any `json:"kept,omitempty"`
 	// History are all recorded revisions, oldest first, the last one included.
 	History []ReleaseRevision `json:"history,omitempty"`
 
