@@ -136,6 +136,8 @@ type Effect interface {
 type Readiness struct {
 	State ReadyState `json:"state"`
 	Why   string     `json:"why,omitempty"`
+	// Final, with Unknown: looking again in some seconds will not tell either, so that the step is refused at once.
+	Final bool `json:"final,omitempty"`
 }
 
 // ReadyState is what a step's ground looks like just before it runs.

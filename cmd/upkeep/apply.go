@@ -148,16 +148,16 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
-	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, nil)
+	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, env.trace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
-	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID)); err != nil {
+	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID), env.trace.Under("plan:")); err != nil {
 		return err
 	}
 
-	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory(), env.trace.Under("runbook:")); err != nil {
 		return err
 	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
@@ -173,9 +173,10 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
+	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, nodes, lock, record, history)
-	executor.Events = view.show
+	executor.Events, executor.Trace = view.show, env.trace
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
 			return err

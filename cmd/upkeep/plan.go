@@ -67,7 +67,7 @@ func planCommand(env environment) *cli.Command {
 				return err
 			}
 			if out := cmd.String("out"); out != "" {
-				if err := savePlan(plan, out); err != nil {
+				if err := savePlan(plan, out, nil); err != nil {
 					return err
 				}
 			}
@@ -182,14 +182,11 @@ func hasFlag(cmd *cli.Command, name string) bool {
 
 // stateBackend returns the backend that the configuration names.
 func stateBackend(w workspace) (*local.Backend, error) {
-	return backendAt(w.directory, w.desired.State.Path)
-}
-
-func backendAt(directory, path string) (*local.Backend, error) {
+	path := w.desired.State.Path
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(directory, path)
+		path = filepath.Join(w.directory, path)
 	}
-	return local.New(path, local.Options{})
+	return local.New(path, local.Options{Trace: w.env.trace})
 }
 
 func readState(ctx context.Context, w workspace) (state.State, error) {
@@ -201,12 +198,12 @@ func readState(ctx context.Context, w workspace) (state.State, error) {
 }
 
 // savePlan writes a plan file that only its owner can read.
-func savePlan(plan planner.Plan, path string) error {
+func savePlan(plan planner.Plan, path string, trace durable.Tracer) error {
 	data, err := planner.Encode(plan)
 	if err != nil {
 		return err
 	}
-	if err := durable.Replace(path, data, 0o600, nil); err != nil {
+	if err := durable.Replace(path, data, 0o600, trace); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	return nil

@@ -113,12 +113,17 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "ETCD_UNHEALTHY", Title: "etcd is not whole",
 			Meaning: "A member does not answer, is a learner, follows no leader or another one, lags, reports an error or an alarm, or holds other data than its peers at the same revision. One more disturbance could cost the quorum.",
-			Remedy:  "upkeep touches no control plane until etcd is whole. Look at `etcdctl endpoint status --cluster -w table` and `etcdctl alarm list`.",
+			Remedy:  "Where all that is wrong is that members take no part (they do not answer or follow no leader), and a majority does, upkeep goes on with what leaves etcd alone, and touches no other member; in every other case it touches no control plane until etcd is whole. Look at `etcdctl endpoint status --cluster -w table` and `etcdctl alarm list`.",
+		},
+		{
+			ID: "ETCD_WORK_WAITS", Title: "Work on etcd waits for a member that takes no part",
+			Meaning: "A certificate that etcd itself loads is due, or etcd must be restarted, and another member does not answer or follows no leader: one more that fails could cost the quorum. The plan holds everything else that is due.",
+			Remedy:  "Bring the member back, or, where its machine is gone for good, take it out of etcd (`etcdctl member remove ID`) and its node out of the configuration. Then plan again.",
 		},
 		{
 			ID: "NODE_CONTROL_PLANE_BROKEN", Title: "The control plane of a node is not whole",
 			Meaning: "A static pod has no manifest or no running container, or the API server of the node is not ready.",
-			Remedy:  "upkeep does the work that is due on this node first, and disturbs no other control plane meanwhile. Look at `crictl ps -a` and `journalctl -u kubelet` on the node.",
+			Remedy:  "upkeep does the work that is due on this node. On others it restarts nothing meanwhile that does not run here, and where certificates of this node were changed within a day it does nothing there at all: the same might happen again. Look at `crictl ps -a` and `journalctl -u kubelet` on the node.",
 		},
 		{
 			ID: "NODE_NONE_SELECTED", Title: "A block selects no node",
@@ -133,7 +138,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "NODE_UNREACHABLE", Title: "A node did not answer",
 			Meaning: "Nothing is known of the node, so its part of the plan is unknown. That is never the same as \"no changes\".",
-			Remedy:  "Connect to it with `ssh` as upkeep does. While it does not answer, other control planes are disturbed only if Kubernetes calls it ready and etcd is whole.",
+			Remedy:  "Connect to it with `ssh` as upkeep does. While it does not answer, upkeep goes on with the other control planes as long as etcd holds without it: their members of etcd are left alone, and nothing is restarted that no other control plane could take over from.",
 		},
 	}
 }

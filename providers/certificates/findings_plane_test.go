@@ -248,8 +248,32 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused",
-				Hint: "upkeep touches no control plane while etcd is not whole",
+				Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
 			}},
+		},
+		{
+			name: "an etcd member is down, and certificates of etcd and of others are due",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				m := &w.Etcd.Members[2]
+				*m = facts.Member{ID: m.ID, Name: m.Name, Node: "cp3", Unknown: "connection refused"}
+				worlds.Age(now, 12*day, w.Nodes["cp1"], "apiserver", "etcd-server", "etcd-peer", "etcd-healthcheck-client")
+			},
+			want: []providers.Finding{
+				{
+					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused",
+					Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
+				},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-healthcheck-client", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-server", Summary: `12d left, renew_before = "30d"`},
+				{
+					ID: "ETCD_WORK_WAITS", Severity: "error", Address: address("cp1"), Object: "etcd", Waits: true,
+					Summary: "etcd-server, etcd-peer must wait: no member of etcd is touched while another one takes no part (cp3)",
+					Hint:    "bring the member back, or, where its machine is gone for good, take it out: `etcdctl member remove ID`, and its node out of the configuration; then plan again",
+				},
+			},
+			steps: []string{cp1 + "/renew: renew apiserver, etcd-healthcheck-client"},
 		},
 		{
 			name: "a control plane is broken",

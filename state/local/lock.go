@@ -250,6 +250,6 @@ func (l *lock) Unlock() error {
 	l.mu.Lock()
 	l.released = true
 	l.mu.Unlock()
-	l.backend.prefixed("lock:").At("removed")
+	l.backend.options.Trace.Under("lock:").At("removed")
 	return err
 }

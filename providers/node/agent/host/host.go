@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/bundles"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
@@ -276,14 +277,18 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name; "etcd" is the only one. The caller closes it.
+// Tunnel opens a connection to a service of this node by its name: "etcd", or "bundles" (package bundles). The caller
+// closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there is one to %q", service, etcdtunnel.Service)
+	if service != etcdtunnel.Service && service != bundles.Service {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q and %q", service, etcdtunnel.Service, bundles.Service)
 	}
 	d, err := h.open()
 	if err != nil {
 		return nil, err
+	}
+	if service == bundles.Service {
+		return bundles.Dial(d, h.fence(d)), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())

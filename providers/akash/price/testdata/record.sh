@@ -1,0 +1,49 @@
+#!/bin/bash
+# Records what real scripts answer to the cases of cases.json, as recorded.jsonl. Not part of any test: the recording is.
+#
+#   record.sh DIR
+#
+# DIR holds the scripts, which are not ours to ship, as VERSION.sh. They are revisions of
+# charts/akash-provider/scripts/price_script_generic.sh in akash-network/helm-charts:
+#   June-14-2023 7f33e53  June-25-2023 91dc21f  Aug-08-2023 873a5ab  Aug-14-2023 7888545  Aug-16-2023 2146854
+#   Sept-08-2023 344331f  Sept-19-2023 38bf25f  Nov-03-2023 b94220e  November-16-2023 31f9c4c  February-27-2024 6463f35
+#   March-27-2024 c762e1a  April-03-2024 846ca04  February-04-2025 8b63285  February-04-2025+uact 9a15a37
+#
+# The price of AKT is put where the script keeps it between runs, and curl answers nothing. Versions whose targets are literals
+# get those of a case as literals. Recorded with bash 5.2, GNU bc 1.07.1, jq 1.6 and mawk 1.3.4.
+set -u
+scripts=$1
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+one() { # VERSION INDEX
+  local case script=$scripts/$1.sh dir=$work/$1.$2 akt name value
+  mkdir "$dir"
+  case=$(jq -c ".[$2]" "$here/cases.json")
+  akt=$(jq -r .akt <<<"$case")
+  [ -z "$akt" ] || echo "$akt" >"$dir/akt"
+  sed "s#/tmp/aktprice.cache#$dir/akt#; s#curl #false #" "$script" >"$dir/script"
+  local -a env=()
+  while IFS=$'\t' read -r name value; do
+    [ -n "$name" ] || continue
+    env+=("$name=$value")
+    [[ $name == PRICE_* ]] && NAME=${name#PRICE_} VALUE=$value awk '
+      index($0, ENVIRON["NAME"] "=\"") == 1 && !/PRICE_TARGET/ { print ENVIRON["NAME"] "=\047" ENVIRON["VALUE"] "\047"; next } { print }
+    ' "$dir/script" >"$dir/changed" && mv "$dir/changed" "$dir/script"
+  done <<<"$(jq -r '.env | to_entries[] | [.key, .value] | join("\t")' <<<"$case")"
+  jq -j .order <<<"$case" | env -i PATH="$PATH" HOME="$dir" "${env[@]}" timeout 30 bash "$dir/script" >"$dir/out" 2>"$dir/err"
+  jq -n --arg version "$1" --argjson case "$case" --rawfile out "$dir/out" --rawfile err "$dir/err" --argjson code $? --arg dir "$dir" \
+    '{case: $case.name, version: $version, stdout: $out, stderr: ($err | gsub($dir + "/akt"; "/tmp/aktprice.cache") | gsub($dir + "/script: "; "")), exit_code: $code}' -c >"$dir/json"
+  cat "$dir/json"
+  rm -r "$dir"
+}
+export -f one
+export scripts here work
+
+last=$(($(jq length "$here/cases.json") - 1))
+for version in June-14-2023 June-25-2023 Aug-08-2023 Aug-14-2023 Aug-16-2023 Sept-08-2023 Sept-19-2023 Nov-03-2023 November-16-2023 \
+  February-27-2024 March-27-2024 April-03-2024 February-04-2025 February-04-2025+uact; do
+  seq 0 "$last" | xargs -P "$(nproc)" -I{} bash -c 'one "$0" "$1" >"$work/$0.$1.line"' "$version" {}
+  for i in $(seq 0 "$last"); do cat "$work/$version.$i.line"; done
+done >"$here/recorded.jsonl"

@@ -1,0 +1,102 @@
+package price
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// USD is an exact amount of US dollars. Its zero value is nothing. In JSON it is a number with all its digits.
+type USD struct{ amount apd.Decimal }
+
+// ParseUSD reads a plain decimal: "1.60", "-5". Exponents, infinities and not-a-number are refused.
+func ParseUSD(text string) (USD, error) {
+	var out USD
+	for _, r := range text {
+		if (r < '0' || r > '9') && r != '.' && r != '-' {
+			return out, fmt.Errorf("%q is no decimal number", text)
+		}
+	}
+	if len(text) > longestNumber {
+		return out, fmt.Errorf("%d characters are too many for an amount", len(text))
+	}
+	if _, _, err := out.amount.SetString(text); err != nil {
+		return out, fmt.Errorf("%q is no decimal number", text)
+	}
+	out.amount.Reduce(&out.amount)
+	return out, nil
+}
+
+// String writes all digits, without an exponent.
+func (u USD) String() string { return u.amount.Text('f') }
+
+// Round writes an amount with two decimals or more: as many as it takes to show it within a thousandth of its value.
+func (u USD) Round() string {
+	places := int32(2)
+	if u.amount.Sign() != 0 {
+		// An amount below a dollar keeps three significant digits.
+		if leading := -(int32(u.amount.NumDigits()) + u.amount.Exponent) + 3; leading > places {
+			places = leading
+		}
+	}
+	var out apd.Decimal
+	if _, err := wide().Quantize(&out, &u.amount, -places); err != nil {
+		return u.String()
+	}
+	return out.Text('f')
+}
+
+// MarshalJSON writes a JSON number.
+func (u USD) MarshalJSON() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalJSON reads a JSON number that MarshalJSON wrote.
+func (u *USD) UnmarshalJSON(data []byte) error {
+	parsed, err := ParseUSD(string(data))
+	if err != nil {
+		return err
+	}
+	*u = parsed
+	return nil
+}
+
+// Cmp compares: -1, 0, 1.
+func (u USD) Cmp(v USD) int { return u.amount.Cmp(&v.amount) }
+
+// Equal says whether two amounts are the same.
+func (u USD) Equal(v USD) bool { return u.Cmp(v) == 0 }
+
+// Sign is -1, 0 or 1.
+func (u USD) Sign() int { return u.amount.Sign() }
+
+// Plus adds.
+func (u USD) Plus(v USD) USD {
+	var out USD
+	_, _ = wide().Add(&out.amount, &u.amount, &v.amount) // cannot fail: 200 digits hold what USD may hold
+	return out
+}
+
+// Minus subtracts.
+func (u USD) Minus(v USD) USD {
+	var out USD
+	_, _ = wide().Sub(&out.amount, &u.amount, &v.amount)
+	return out
+}
+
+// Percent is how many percent u lies above v, rounded to a tenth; false where v is zero.
+func (u USD) Percent(v USD) (string, bool) {
+	if v.Sign() == 0 {
+		return "", false
+	}
+	var d, q, out apd.Decimal
+	_, _ = wide().Sub(&d, &u.amount, &v.amount)
+	_, _ = wide().Mul(&d, &d, apd.New(100, 0))
+	_, _ = wide().Quo(&q, &d, &v.amount)
+	_, _ = wide().Quantize(&out, &q, -1)
+	return out.Text('f'), true
+}
+
+func wide() *apd.Context {
+	c := apd.BaseContext.WithPrecision(200)
+	c.Rounding = apd.RoundHalfEven
+	return c
+}
