@@ -5,7 +5,6 @@
 package fakehelm
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
-	helmkube "helm.sh/helm/v3/pkg/kube"
 	"helm.sh/helm/v3/pkg/kube/fake"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
@@ -26,11 +24,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	kubernetesfake "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/yaml"
 
 	"upkeep/providers/helm"
 )
@@ -42,11 +38,11 @@ type Fake struct {
 	Typed   *kubernetesfake.Clientset
 	Dynamic *dynamicfake.FakeDynamicClient
 
-	records *driver.Memory
-	mapper  meta.RESTMapper
+	mapper meta.RESTMapper
 
-	mu   sync.Mutex
-	fail map[string]error
+	mu      sync.Mutex
+	records map[string]*driver.Memory // by namespace
+	fail    map[string]error
 }
 
 // The kinds that the world knows; those in the second list have no namespace.
@@ -74,8 +70,8 @@ func New() *Fake {
 	f := &Fake{
 		Typed:   kubernetesfake.NewClientset(),
 		Dynamic: dynamicfake.NewSimpleDynamicClient(scheme.Scheme),
-		records: driver.NewMemory(),
 		mapper:  mapper,
+		records: map[string]*driver.Memory{},
 		fail:    map[string]error{},
 	}
 	f.Client = helm.New(helm.Parts{Configuration: f.configuration, Dynamic: f.Dynamic, Typed: f.Typed, Mapper: mapper})
@@ -100,11 +96,17 @@ func (f *Fake) configuration(namespace string) (*action.Configuration, error) {
 	}, nil
 }
 
-// storage is Helm's memory driver. The driver keeps one namespace at a time, so it is told before every use; the world
-// is for one test and not for concurrent namespaces.
+// storage is Helm's memory driver. One driver looks at one namespace at a time, so each namespace has its own.
 func (f *Fake) storage(namespace string) *storage.Storage {
-	f.records.SetNamespace(namespace)
-	return storage.Init(f.records)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	records := f.records[namespace]
+	if records == nil {
+		records = driver.NewMemory()
+		records.SetNamespace(namespace)
+		f.records[namespace] = records
+	}
+	return storage.Init(records)
 }
 
 // Fail makes every later call of an act of Helm's client fail: "create", "update", "wait", "delete". A nil error ends it.
@@ -168,124 +170,4 @@ func (f *Fake) Set(o *unstructured.Unstructured) error {
 // Delete deletes a live object.
 func (f *Fake) Delete(apiVersion, kind, namespace, name string) error {
 	return f.resource(apiVersion, kind, namespace).Delete(context.Background(), name, metav1.DeleteOptions{})
-}
-
-// cluster is Helm's client of the world. Helm builds what is to be and then says create or update, so what was built
-// last is what is meant.
-type cluster struct {
-	fake.PrintingKubeClient
-	world     *Fake
-	namespace string
-	built     []*unstructured.Unstructured
-	previous  []*unstructured.Unstructured
-}
-
-func (c *cluster) Build(reader io.Reader, _ bool) (helmkube.ResourceList, error) {
-	built, err := c.parse(reader)
-	if err != nil {
-		return nil, err
-	}
-	c.previous, c.built = c.built, built
-	return helmkube.ResourceList{}, nil
-}
-
-func (c *cluster) parse(reader io.Reader) ([]*unstructured.Unstructured, error) {
-	var out []*unstructured.Unstructured
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(reader))
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		object := map[string]any{}
-		if err := yaml.Unmarshal(document, &object); err != nil {
-			return nil, err
-		}
-		if len(object) == 0 {
-			continue
-		}
-		o := &unstructured.Unstructured{Object: object}
-		if _, err := c.world.mapper.RESTMapping(o.GroupVersionKind().GroupKind(), o.GroupVersionKind().Version); err != nil {
-			return nil, fmt.Errorf("unable to recognize %q: %w", "", err)
-		}
-		out = append(out, o)
-	}
-}
-
-func (c *cluster) apply() error {
-	for _, o := range c.built {
-		o = o.DeepCopy()
-		if c.world.namespaced(o) && o.GetNamespace() == "" {
-			o.SetNamespace(c.namespace)
-		}
-		if err := c.world.Set(o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Create writes what was built.
-func (c *cluster) Create(resources helmkube.ResourceList) (*helmkube.Result, error) {
-	if err := c.world.failure("create"); err != nil {
-		return nil, err
-	}
-	return &helmkube.Result{Created: resources}, c.apply()
-}
-
-// Update writes what was built last and deletes what was built before it and is no more.
-func (c *cluster) Update(_, target helmkube.ResourceList, _ bool) (*helmkube.Result, error) {
-	if err := c.world.failure("update"); err != nil {
-		return &helmkube.Result{}, err
-	}
-	if err := c.apply(); err != nil {
-		return &helmkube.Result{}, err
-	}
-	stays := map[string]bool{}
-	for _, o := range c.built {
-		stays[o.GetKind()+"/"+o.GetName()] = true
-	}
-	for _, o := range c.previous {
-		if !stays[o.GetKind()+"/"+o.GetName()] {
-			namespace := o.GetNamespace()
-			if namespace == "" && c.world.namespaced(o) {
-				namespace = c.namespace
-			}
-			if err := c.world.Delete(o.GetAPIVersion(), o.GetKind(), namespace, o.GetName()); err != nil && !apierrors.IsNotFound(err) {
-				return &helmkube.Result{}, err
-			}
-		}
-	}
-	return &helmkube.Result{Updated: target}, nil
-}
-
-// Wait fails when it was told to.
-func (c *cluster) Wait(helmkube.ResourceList, time.Duration) error { return c.world.failure("wait") }
-
-// WaitWithJobs is Wait.
-func (c *cluster) WaitWithJobs(helmkube.ResourceList, time.Duration) error {
-	return c.world.failure("wait")
-}
-
-// Delete deletes what was built last.
-func (c *cluster) Delete(resources helmkube.ResourceList) (*helmkube.Result, []error) {
-	if err := c.world.failure("delete"); err != nil {
-		return nil, []error{err}
-	}
-	for _, o := range c.built {
-		namespace := o.GetNamespace()
-		if namespace == "" && c.world.namespaced(o) {
-			namespace = c.namespace
-		}
-		_ = c.world.Delete(o.GetAPIVersion(), o.GetKind(), namespace, o.GetName())
-	}
-	return &helmkube.Result{Deleted: resources}, nil
-}
-
-// DeleteWithPropagationPolicy is Delete.
-func (c *cluster) DeleteWithPropagationPolicy(resources helmkube.ResourceList, _ metav1.DeletionPropagation) (*helmkube.Result, []error) {
-	return c.Delete(resources)
 }

@@ -2,7 +2,6 @@ package fakehelm
 
 import (
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 )
@@ -21,10 +20,4 @@ func (f *Fake) resource(apiVersion, kind, namespace string) dynamic.ResourceInte
 		return f.Dynamic.Resource(mapping.Resource)
 	}
 	return f.Dynamic.Resource(mapping.Resource).Namespace(namespace)
-}
-
-func (f *Fake) namespaced(o *unstructured.Unstructured) bool {
-	gvk := o.GroupVersionKind()
-	mapping, err := f.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	return err == nil && mapping.Scope.Name() == meta.RESTScopeNameNamespace
 }

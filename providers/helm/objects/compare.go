@@ -102,7 +102,9 @@ func compareObjects(rendered, live Object, c comparison) []facts.FieldDifference
 			bm, _ := b[key].(Object)
 			// Everything else of metadata belongs to the server, or is the object's identity.
 			for _, part := range []string{"annotations", "labels"} {
-				c.compare("metadata."+part, part, am[part], bm[part])
+				if am[part] != nil || c.both {
+					c.compare("metadata."+part, part, am[part], bm[part])
+				}
 			}
 			continue
 		}
@@ -227,16 +229,16 @@ func present(o Object, ok bool) any {
 }
 
 func (c *comparison) differ(at, name string, rendered, live any) {
-	c.out = append(c.out, facts.FieldDifference{Path: at, Rendered: c.text(name, rendered), Live: c.text(name, live)})
+	c.out = append(c.out, facts.FieldDifference{Path: at, Rendered: c.text(at, name, rendered), Live: c.text(at, name, live)})
 }
 
-func (c *comparison) text(name string, value any) string {
+func (c *comparison) text(at, name string, value any) string {
 	if value == nil {
 		return ""
 	}
 	text := values.Text(value)
 	switch {
-	case c.secret, c.veil.Hides(name, text):
+	case c.secret && !strings.HasPrefix(at, "metadata."), c.veil.Hides(name, text):
 		return values.Seal(c.veil.MAC, value)
 	case len(text) > longest:
 		sum := sha256.Sum256([]byte(text))
