@@ -41,6 +41,7 @@ var floors = []struct {
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3},
+	{prefix: "providers/backup", floor: 3},
 	{prefix: "providers/cluster", floor: 3},
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
 
@@ -78,7 +79,9 @@ var pure = []struct {
 	{"planner", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
+	{"providers/akash", []string{"operations.go"}},
 	{"providers/akash/price", nil},
+	{"providers/backup", []string{"operations.go", "operations_take.go", "operations_prove.go"}},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"providers/helm/objects", nil},

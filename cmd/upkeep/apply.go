@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -43,38 +44,43 @@ func applyCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
-				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
-			}
-			if !cmd.Bool("json") {
-				run := report.Run{Applying: true}
-				if !saved {
-					run.Took = took(env, plan, began)
-				}
-				if err := showPlan(env, cmd, plan, run); err != nil {
-					return err
-				}
-			}
-			if plan.Request.Recorded && len(plan.Steps) > 0 {
-				return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
-			}
-			if len(plan.Refusals) > 0 {
-				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
-			}
-			if len(plan.Steps) == 0 {
-				if !plan.Complete {
-					return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
-				}
-				return nil
-			}
-			if !saved && !cmd.Bool("auto-approve") {
-				if err := approve(env, cmd); err != nil {
-					return err
-				}
-			}
-			return carryOut(ctx, env, cmd, w, plan)
+			return applyPlan(ctx, env, cmd, w, plan, saved, began)
 		},
 	}
+}
+
+// applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
+func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, saved bool, began time.Time) error {
+	if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
+		return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
+	}
+	if !cmd.Bool("json") {
+		run := report.Run{Applying: true}
+		if !saved {
+			run.Took = took(env, plan, began)
+		}
+		if err := showPlan(env, cmd, plan, run); err != nil {
+			return err
+		}
+	}
+	if plan.Request.Recorded && len(plan.Steps) > 0 {
+		return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
+	}
+	if len(plan.Refusals) > 0 {
+		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
+	}
+	if len(plan.Steps) == 0 {
+		if !plan.Complete {
+			return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
+		}
+		return nil
+	}
+	if !saved && !cmd.Bool("auto-approve") {
+		if err := approve(env, cmd); err != nil {
+			return err
+		}
+	}
+	return carryOut(ctx, env, cmd, w, plan)
 }
 
 // planToApply returns the saved plan that was named, or a fresh one.
@@ -227,23 +233,26 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
 		return observer(env, w.desired, nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
+	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
+		resource, ok := byAddress[step.Address.Resource()]
+		if !ok {
+			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
+		}
+		world, err := look(ctx, []providers.Resource{resource})
+		if err != nil {
+			return providers.Input{}, err
+		}
+		return providers.Input{
+			World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
+			Inventory: nodes.inventory(w.desired, world),
+		}, nil
+	}
+	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects:    effects(w.types),
-		Operations: operations(runCaller{nodes, runOf(plan, lock)}),
-		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
-			resource, ok := byAddress[step.Address.Resource()]
-			if !ok {
-				return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
-			}
-			world, err := look(ctx, []providers.Resource{resource})
-			if err != nil {
-				return providers.Input{}, err
-			}
-			return providers.Input{
-				World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-				Inventory: nodes.inventory(w.desired, world),
-			}, nil
-		},
+		Effects: effects(w.types),
+		Operations: operations(runCaller{nodes, runOf(plan, lock)},
+			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember)),
+		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)
 			if err != nil {

@@ -92,6 +92,21 @@ func planCommand(env environment) *cli.Command {
 
 // makePlan reads the configuration and the state, observes (or reads recorded facts), and builds the plan.
 func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.Plan, workspace, error) {
+	return makePlanOf(ctx, env, cmd, func(_ workspace, request *planner.Request) (err error) {
+		for _, chosen := range []struct {
+			flag string
+			into *[]providers.Address
+		}{{"target", &request.Targets}, {"exclude", &request.Exclude}, {"replace", &request.Replace}} {
+			if *chosen.into, err = addresses(cmd, chosen.flag); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// makePlanOf is makePlan for what choose chooses.
+func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose func(workspace, *planner.Request) error) (planner.Plan, workspace, error) {
 	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
 	w, err := open(env, cmd)
 	if err != nil {
@@ -101,13 +116,8 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 		return fail(errNothingDeclared)
 	}
 	request := planner.Request{Desired: w.desired, Directory: w.directory}
-	for _, chosen := range []struct {
-		flag string
-		into *[]providers.Address
-	}{{"target", &request.Targets}, {"exclude", &request.Exclude}, {"replace", &request.Replace}} {
-		if *chosen.into, err = addresses(cmd, chosen.flag); err != nil {
-			return fail(err)
-		}
+	if err := choose(w, &request); err != nil {
+		return fail(err)
 	}
 	if request.Overrides, err = overrides(cmd); err != nil {
 		return fail(err)

@@ -11,6 +11,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
 	"upkeep/providers/observe"
 	"upkeep/state"
 )
@@ -94,7 +95,7 @@ func needsOf(resources []providers.Resource) []providers.Needs {
 
 // observer wires the adapters for a desired state.
 func observer(env environment, desired config.Desired, nodes *nodes, progress func(observe.Progress)) *observe.Observer {
-	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Now: env.now, Progress: progress}
+	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(desired, nodes, protocol.Run{}), Now: env.now, Progress: progress}
 	if desired.Cluster != nil {
 		o.Kubernetes = kubernetes{path: desired.Cluster.Kubeconfig, context: desired.Cluster.Context}
 	}

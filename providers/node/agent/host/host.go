@@ -20,6 +20,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/bundles"
+	"upkeep/providers/node/agent/collect"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
@@ -277,18 +278,21 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name: "etcd", or "bundles" (package bundles). The caller
-// closes it.
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); or
+// "files", the keys and the configuration of its control plane (package collect). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service && service != bundles.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there are %q and %q", service, etcdtunnel.Service, bundles.Service)
+	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service)
 	}
 	d, err := h.open()
 	if err != nil {
 		return nil, err
 	}
-	if service == bundles.Service {
+	switch service {
+	case bundles.Service:
 		return bundles.Dial(d, h.fence(d)), nil
+	case collect.Service:
+		return collect.Open(ctx, d), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())
