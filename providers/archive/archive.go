@@ -22,13 +22,13 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Archive is a place for archives. Base is what relative directories are meant against.
-type Archive struct{ Base string }
+// Directory is a place for archives. Base is what relative directories are meant against.
+type Directory struct{ Base string }
 
 const entryName = "entry.json"
 
 // Archive reads which revisions of a release are kept.
-func (a Archive) Archive(_ context.Context, question facts.ArchiveQuestion) facts.Archive {
+func (a Directory) Archive(_ context.Context, question facts.ArchiveQuestion) facts.Archive {
 	directory, err := a.directory(question)
 	if err != nil {
 		return facts.Archive{Unknown: err.Error()}
@@ -64,7 +64,7 @@ func (a Archive) Archive(_ context.Context, question facts.ArchiveQuestion) fact
 }
 
 // Keep writes the files of one revision, then its entry. It returns the directory.
-func (a Archive) Keep(_ context.Context, question facts.ArchiveQuestion, entry facts.ArchiveEntry, files map[string][]byte) (string, error) {
+func (a Directory) Keep(_ context.Context, question facts.ArchiveQuestion, entry facts.ArchiveEntry, files map[string][]byte) (string, error) {
 	parent, err := a.directory(question)
 	if err != nil {
 		return "", err
@@ -108,7 +108,7 @@ func (a Archive) Keep(_ context.Context, question facts.ArchiveQuestion, entry f
 
 // directory returns where a release's revisions are. The names came from the configuration, which checks them; a path that
 // leads out of the archive is refused here, too.
-func (a Archive) directory(question facts.ArchiveQuestion) (string, error) {
+func (a Directory) directory(question facts.ArchiveQuestion) (string, error) {
 	for _, name := range []string{question.Namespace, question.Release} {
 		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
 			return "", fmt.Errorf("%q is no name of a release or namespace", name)

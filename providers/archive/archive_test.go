@@ -16,7 +16,7 @@ import (
 
 func TestKeep(t *testing.T) {
 	ctx := context.Background()
-	a := Archive{Base: t.TempDir()}
+	a := Directory{Base: t.TempDir()}
 	question := facts.ArchiveQuestion{Directory: "kept", Namespace: "akash-services", Release: "akash-provider"}
 	if got := a.Archive(ctx, question); got.Unknown != "" || len(got.Entries) > 0 {
 		t.Errorf("an archive that does not exist is %+v", got)
@@ -50,7 +50,7 @@ func TestKeep(t *testing.T) {
 }
 
 func TestKeepRefuses(t *testing.T) {
-	a := Archive{Base: t.TempDir()}
+	a := Directory{Base: t.TempDir()}
 	for _, question := range []facts.ArchiveQuestion{{Namespace: "..", Release: "a"}, {Namespace: "a", Release: "a/b"}, {Namespace: "a"}} {
 		if _, err := a.Keep(context.Background(), question, facts.ArchiveEntry{}, nil); err == nil {
 			t.Errorf("%+v was kept", question)
