@@ -76,6 +76,22 @@ func lifts(overrides []Override, rule string, step providers.Step) (Override, bo
 // guardRules are the guards that a rule which can be overridden demands; the rule has the guard's name.
 var guardRules = []string{"backup", "leases", "max_change"}
 
+// consents are the rules that nothing but a person's word can lift: no block provides a guard of that name.
+var consents = []string{"max_change"}
+
+// consent returns what such a rule demands.
+func consent(guard string) (string, bool) {
+	if !slices.Contains(consents, guard) {
+		return "", false
+	}
+	for _, o := range overridable {
+		if o.rule == guard {
+			return o.demands, true
+		}
+	}
+	return "", true
+}
+
 // overriding says what the overrides of a request mean: each is shown, and one that lifts nothing says so. A node that
 // does not exist is a refusal: the override was meant for another.
 func overriding(r Request, in providers.Input, lifted []Override) (warnings, refusals []string) {

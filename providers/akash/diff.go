@@ -34,6 +34,11 @@ type review struct {
 	// after are the values that the release has after an upgrade.
 	after values.Tree
 
+	// was and will are how the provider prices now and after this plan; kinds are the GPUs of the fleet, where their nodes.
+	was, will bidding
+	kinds     []gpu
+	where     map[gpu][]string
+
 	// due are the reasons for an upgrade, restart those for a restart alone; blocked says why there is no upgrade.
 	due, restart, blocked []string
 }
@@ -64,10 +69,12 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.reviewStatus()
 	r.reviewValues()
+	r.was, r.will = biddingOf(r.release.Values), biddingOf(r.after)
+	r.reviewBody()
 	r.reviewChart()
-	r.reviewPrices()
 	r.reviewObjects()
 	r.reviewPod()
+	r.reviewPrices()
 	r.plan()
 	status, detail := "ok", fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision)
 	for _, f := range r.out.Findings {
