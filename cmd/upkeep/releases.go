@@ -156,6 +156,17 @@ func (s statefulSets) DeleteStatefulSet(ctx context.Context, namespace, name, ui
 	return sets.DeleteStatefulSet(ctx, namespace, name, uid)
 }
 
+// tenants fits the Kubernetes adapter to what asks for leases.
+type tenants struct{ path, context string }
+
+func (t tenants) Observe(ctx context.Context) facts.Tenancies {
+	client, err := kube.Open(t.path, t.context)
+	if err != nil {
+		return facts.Tenancies{Unknown: err.Error()}
+	}
+	return client.Tenancies(ctx)
+}
+
 // outside is what lies outside the cluster: the archive and texts behind URLs.
 type outside struct {
 	archive.Directory

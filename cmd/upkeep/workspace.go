@@ -105,6 +105,7 @@ func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *obse
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{path: cluster.Kubeconfig, context: cluster.Context}
 		o.Releases = w.releases.of(*cluster, w.mac, w.directory)
+		o.Tenants = tenants{path: cluster.Kubeconfig, context: cluster.Context}
 	}
 	return o
 }

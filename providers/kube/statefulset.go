@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // StatefulSets stops, starts and deletes StatefulSets, and deletes pods. What it stops it marks first, in the same request:
@@ -24,14 +22,9 @@ type StatefulSets struct {
 	Poll time.Duration
 }
 
-// Stop scales a StatefulSet to 0 and annotates it, in one patch of the very object that was read, and waits until its pods
-// are gone or ctx ends.
+// Stop scales a StatefulSet to 0 and annotates it, in one write, and waits until its pods are gone or ctx ends.
 func (s StatefulSets) Stop(ctx context.Context, namespace, name string, mark map[string]string) error {
-	annotations := map[string]any{}
-	for key, value := range mark {
-		annotations[key] = value
-	}
-	if err := s.patch(ctx, namespace, name, 0, annotations); err != nil {
+	if err := s.scale(ctx, namespace, name, 0, mark); err != nil {
 		return err
 	}
 	return s.wait(ctx, func() (bool, string, error) {
@@ -40,14 +33,14 @@ func (s StatefulSets) Stop(ctx context.Context, namespace, name string, mark map
 	})
 }
 
-// Start scales a StatefulSet to a number of replicas and takes annotations away, in one patch, and waits until they are
+// Start scales a StatefulSet to a number of replicas and takes annotations away, in one write, and waits until they are
 // ready or ctx ends.
 func (s StatefulSets) Start(ctx context.Context, namespace, name string, replicas int, unmark []string) error {
-	annotations := map[string]any{}
+	annotations := map[string]string{}
 	for _, key := range unmark {
-		annotations[key] = nil
+		annotations[key] = ""
 	}
-	if err := s.patch(ctx, namespace, name, replicas, annotations); err != nil {
+	if err := s.scale(ctx, namespace, name, replicas, annotations); err != nil {
 		return err
 	}
 	return s.wait(ctx, func() (bool, string, error) {
@@ -61,29 +54,17 @@ func (s StatefulSets) Start(ctx context.Context, namespace, name string, replica
 	})
 }
 
-// patch sets replicas and annotations of the object as it is now: where somebody changes it in between, it is read again.
-func (s StatefulSets) patch(ctx context.Context, namespace, name string, replicas int, annotations map[string]any) error {
-	const attempts = 5
-	for attempt := 1; ; attempt++ {
-		set, err := s.get(ctx, namespace, name)
-		if err != nil {
-			return err
-		}
-		data, err := json.Marshal(map[string]any{
-			"metadata": map[string]any{"resourceVersion": set.ResourceVersion, "annotations": annotations},
-			"spec":     map[string]any{"replicas": replicas},
-		})
-		if err != nil {
-			return err
-		}
-		_, err = s.Client.api.AppsV1().StatefulSets(namespace).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{FieldManager: "upkeep"})
-		switch {
-		case err == nil:
-			return nil
-		case !apierrors.IsConflict(err) || attempt == attempts:
-			return fmt.Errorf("scaling StatefulSet %s/%s to %d: %w", namespace, name, replicas, err)
-		}
+// scale scales what is there now: somebody who scales it in between is not overruled.
+func (s StatefulSets) scale(ctx context.Context, namespace, name string, replicas int, annotations map[string]string) error {
+	workload := Workload{Kind: "StatefulSet", Namespace: namespace, Name: name}
+	now, _, found, err := s.Client.Replicas(ctx, workload)
+	if err != nil {
+		return err
 	}
+	if !found {
+		return fmt.Errorf("%s is not there", workload)
+	}
+	return s.Client.Scale(ctx, workload, now, int32(replicas), annotations)
 }
 
 func (s StatefulSets) get(ctx context.Context, namespace, name string) (*appsv1.StatefulSet, error) {
@@ -130,22 +111,15 @@ func (s StatefulSets) DeletePod(ctx context.Context, namespace, name, uid string
 	return fmt.Errorf("deleting pod %s/%s: %w", namespace, name, err)
 }
 
-// DeleteStatefulSet deletes a StatefulSet, if it is still the one with that uid, and waits until it is gone. Its pods go with
-// it; volumes stay. One that is gone is no error.
+// DeleteStatefulSet deletes a StatefulSet, if it is still the one with that uid, and waits until it is gone. Pods and volumes
+// stay; see Client.DeleteStatefulSet.
 func (s StatefulSets) DeleteStatefulSet(ctx context.Context, namespace, name, uid string) error {
-	propagation := metav1.DeletePropagationForeground
-	err := s.Client.api.AppsV1().StatefulSets(namespace).Delete(ctx, name, metav1.DeleteOptions{
-		Preconditions: metav1.NewUIDPreconditions(uid), PropagationPolicy: &propagation,
-	})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("deleting StatefulSet %s/%s: %w", namespace, name, err)
+	if err := s.Client.DeleteStatefulSet(ctx, namespace, name, uid); err != nil {
+		return err
 	}
 	return s.wait(ctx, func() (bool, string, error) {
-		_, err := s.Client.api.AppsV1().StatefulSets(namespace).Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
+		set, err := s.Client.api.AppsV1().StatefulSets(namespace).Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && string(set.UID) != uid {
 			return true, "", nil
 		}
 		return false, fmt.Sprintf("StatefulSet %s/%s is still there", namespace, name), err

@@ -83,9 +83,6 @@ func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs) *fact
 	if !slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Tenancies }) {
 		return nil
 	}
-	if o.Tenants == nil && o.Kubernetes != nil {
-		return &facts.Tenancies{Unknown: "this upkeep cannot ask for them"}
-	}
 	if o.Tenants == nil {
 		return &facts.Tenancies{Unknown: noCluster}
 	}
