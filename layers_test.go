@@ -84,6 +84,7 @@ var pure = []struct {
 	{"providers/akash", []string{"operations.go"}},
 	{"providers/akash/price", nil},
 	{"providers/backup", []string{"operations.go", "operations_take.go", "operations_prove.go"}},
+	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"providers/helm/objects", nil},

@@ -2,6 +2,7 @@ package akash_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"upkeep/planner/apply"
 	"upkeep/providers"
 	"upkeep/providers/akash"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
 	"upkeep/state/journal"
 )
@@ -78,6 +80,9 @@ func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...prov
 	return result
 }
 
+// newest is a script as it stands in values.
+var newest = base64.StdEncoding.EncodeToString([]byte(fakeprovider.Script(price.Newest)))
+
 func operationsOf(p planner.Plan) []string {
 	var out []string
 	for _, step := range p.Steps {
@@ -119,7 +124,7 @@ func TestPriceChange(t *testing.T) {
 			w := open(t, test.version, map[string]any{
 				"gatewayApi":       map[string]any{"enabled": false},
 				"price_target_cpu": 1.6, "price_target_memory": 0.5, "price_target_gpu_mappings": "t4=80", "key": "canary-key", "keysecret": "canary-pass",
-				"domain": "example.net", "bidpricescript": "IyEvYmluL2Jhc2gK",
+				"domain": "example.net", "bidpricescript": newest,
 			})
 			s := spec(w, test.version, map[string]string{"a100": "120", "t4": "80"})
 			p := plan(t, w, s)
@@ -144,12 +149,12 @@ func TestPriceChange(t *testing.T) {
 			want := map[string]any{
 				"gatewayApi":       map[string]any{"enabled": false},
 				"price_target_cpu": 1.6, "price_target_memory": "0.8", "price_target_gpu_mappings": "a100=120,t4=80", "key": "canary-key", "keysecret": "canary-pass",
-				"domain": "example.net", "bidpricescript": "IyEvYmluL2Jhc2gK",
+				"domain": "example.net", "bidpricescript": newest,
 			}
 			if diff := cmp.Diff(want, kept); diff != "" {
 				t.Errorf("values (-want +got):\n%s", diff)
 			}
-			if got := w.Kept(1, "old-bid-price-script.sh"); got != "#!/bin/bash\n" {
+			if got := w.Kept(1, "old-bid-price-script.sh"); got != fakeprovider.Script(price.Newest) {
 				t.Errorf("the archived script is %q", got)
 			}
 			if got := w.Kept(1, "provider.yaml"); !strings.Contains(got, "canary-key") || strings.Contains(got, "bidpricescript") {
