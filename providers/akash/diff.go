@@ -61,6 +61,11 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.object("missing", "")
 		return r.out
 	}
+	if r.release.Values[valueScript] == facts.New && s.Script != nil && s.Script.Text != "" {
+		// A prediction whose facts did not have the text.
+		r.release.Values = values.Clone(r.release.Values)
+		r.release.Values[valueScript] = encodeScript(s.Script.Text)
+	}
 	r.mending = pending.Decide(r.release, in.Now, patience)
 	r.reviewScript()
 	r.overlay = s.overlay(false)
@@ -164,7 +169,7 @@ func (r *review) reviewValues() {
 		}
 		r.add(providers.Finding{
 			ID: "RELEASE_VALUE_DIFFERS", Severity: providers.SeverityError, Object: c.Path,
-			Summary: fmt.Sprintf("%s %s in the release", c.Path, what),
+			Summary: what + " in the release",
 		}, "values")
 		r.due = append(r.due, fmt.Sprintf("%s %s in the release", c.Path, what))
 	}
@@ -207,17 +212,17 @@ func (r *review) reviewTarget(name, argument, wanted string) {
 		return
 	}
 	text, set := rendered(has)
-	summary := fmt.Sprintf("%s is %s in the release and is to be %s", name, text, wanted)
+	summary := fmt.Sprintf("is %s in the release and is to be %s", text, wanted)
 	switch {
 	case !set && has != nil && has != "":
-		summary = fmt.Sprintf("%s is %s in the release, which the chart takes for not set: the script's default holds; it is to be %s", name, values.Text(has), wanted)
+		summary = fmt.Sprintf("is %s in the release, which the chart takes for not set: the script's default holds; it is to be %s", values.Text(has), wanted)
 	case !set:
-		summary = fmt.Sprintf("%s is not set in the release, so the script's default holds; it is to be %s", name, wanted)
+		summary = fmt.Sprintf("is not set in the release and is to be %s", wanted)
 	case name != valueGPU && decimal(text) == nil:
-		summary = fmt.Sprintf("%s is written %s to the script, which it cannot read; it is to be %s", name, text, wanted)
+		summary = fmt.Sprintf("is written %s to the script, which cannot read it; it is to be %s", text, wanted)
 	}
 	r.add(providers.Finding{ID: "PRICE_TARGET_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary}, argument)
-	r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where(argument)))
+	r.due = append(r.due, fmt.Sprintf("%s %s (%s)", name, summary, r.spec.where(argument)))
 }
 
 // reviewObjects looks for objects of the release that the cluster has otherwise than they were rendered.

@@ -82,7 +82,9 @@ func (r *review) reviewPrices() {
 			ID: "FLEET_GPUS_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Summary: "the GPUs of the nodes are not known, so it cannot be told what is unpriced: " + k.Unknown,
 		})
 	}
-	for _, p := range price.LintSetting(priced.setting, fleet) {
+	setting := priced.setting
+	setting.Targets = price.TargetsOf(tree) // the literals of an old script are not the release's
+	for _, p := range price.LintSetting(setting, fleet) {
 		r.problem(p)
 	}
 	if !priced.scripted {
@@ -249,7 +251,7 @@ func (r *review) pricesChange() ([]price.Change, string) {
 func (r *review) priceChanges() []providers.Change {
 	changes, unknown := r.pricesChange()
 	if unknown != "" {
-		return []providers.Change{{What: "effective prices", Before: "unknown", After: "unknown: " + unknown}}
+		return []providers.Change{{What: "effective prices", Before: "unknown", After: "unknown: " + unknown, Always: true}}
 	}
 	var out []providers.Change
 	plain := map[string]price.Change{}
@@ -266,10 +268,10 @@ func (r *review) priceChanges() []providers.Change {
 			if !detailed {
 				plain[model] = c
 			}
-			out = append(out, providers.Change{What: "GPU " + c.What + ", USD a month", Before: usd(c.Before), After: usd(c.After) + percent(c)})
+			out = append(out, providers.Change{What: "GPU " + c.What + ", USD a month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
 			continue
 		}
-		out = append(out, providers.Change{What: c.What + ", USD a " + c.Unit + " and month", Before: usd(c.Before), After: usd(c.After) + percent(c)})
+		out = append(out, providers.Change{What: c.What + ", USD a " + c.Unit + " and month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
 	}
 	return out
 }

@@ -80,7 +80,11 @@ func (s Spec) Needs() providers.Needs {
 		Mask: s.secretPaths(), Environment: environment,
 	}
 	if s.Chart != nil {
-		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, Preview: true, Values: s.overlay(true)}
+		wanted := s.overlay(true)
+		if s.Script != nil && s.Script.Text != "" {
+			wanted[valueScript] = encodeScript(s.Script.Text)
+		}
+		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, Preview: true, Values: wanted}
 	}
 	needs := providers.Needs{
 		Kubernetes: true, Tenancies: true,

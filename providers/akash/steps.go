@@ -110,6 +110,9 @@ func (r *review) plan() {
 			Summary: fmt.Sprintf("an upgrade is due (%s) and is not planned: %s", r.due[0], strings.Join(r.blocked, "; ")),
 		})
 	}
+	if n := len(r.out.Findings) - 1; n > 0 && r.out.Findings[n].ID == "RELEASE_UPGRADE_BLOCKED" {
+		r.out.Findings = slices.Insert(r.out.Findings[:n], 0, r.out.Findings[n]) // first: the others say what is in the way
+	}
 	if upgrade {
 		r.planArchive()
 		if r.mustReplace() {
@@ -146,7 +149,6 @@ func (r *review) planArchive() {
 		return
 	}
 	s := r.step("archive", OperationArchive, archiveArgs{r.args(), r.spec.Archive}, archiveEstimate)
-	s.Action = "create"
 	s.Summary = "keep the values and the script of before"
 	s.Why = []string{"what an upgrade replaces is kept first (archive = " + quote(r.spec.Archive) + ")"}
 	s.Changes = []providers.Change{{What: "provider.yaml", After: fmt.Sprintf("values of revision %d, mode 0600", r.release.Revision)}}
@@ -171,7 +173,6 @@ const timeOfRelease = "2006-01-02T15:04:05Z"
 
 func (r *review) planReplace() {
 	s := r.step("replace", OperationReplace, r.args(), replaceEstimate)
-	s.Action = "delete"
 	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade makes anew"
 	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s", r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
 	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
@@ -226,26 +227,26 @@ func chartName(source facts.ChartSource, running string) string {
 func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Change {
 	var out []providers.Change
 	if chartChanges {
-		out = append(out, providers.Change{What: "chart version", Before: r.release.Chart.Version, After: r.spec.Chart.Version})
+		out = append(out, providers.Change{What: "chart version", Before: r.release.Chart.Version, After: r.spec.Chart.Version, Always: true})
 	}
 	if scriptChanges {
 		old := "none"
 		if body, ok := scriptOf(r.release.Values); ok {
 			old = r.scriptText(body)
 		}
-		out = append(out, providers.Change{What: valueScript, Before: old, After: r.scriptText(r.script)})
+		out = append(out, providers.Change{What: valueScript, Before: old, After: r.scriptText(r.script), Always: true})
 	}
+	out = append(out, r.priceChanges()...)
 	for _, c := range values.Diff(r.release.Values, r.after) {
 		if c.Path == valueScript {
 			continue
 		}
 		change := providers.Change{What: c.Path, Before: values.Text(c.Before), After: values.Text(c.After)}
 		if r.spec.isSealed(c.Path) || strings.HasPrefix(change.Before, values.Sealed) || strings.HasPrefix(change.After, values.Sealed) {
-			change.Before, change.After = masked(c.Had), masked(c.Has)+" (another one)"
+			change.Before, change.After = masked(c.Had), masked(c.Has)+", another one"
 		}
 		out = append(out, change)
 	}
-	out = append(out, r.priceChanges()...)
 	return append(out, providers.Change{What: "leases touched", Before: leasesText(r.in.World.Tenancies), After: "none is touched"})
 }
 
