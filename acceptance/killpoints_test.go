@@ -96,7 +96,7 @@ func testKillPoints(t *testing.T, s *suite) {
 		s.undo(t, n.Name, "rm -rf "+onNode)
 	}
 	// What a run of this test has left that was broken off.
-	s.ssh(t, "n1", "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system delete lease upkeep --ignore-not-found")
+	s.freeLease(t)
 	d.run(t, "apply", "-auto-approve").want(t, 0)
 	d.empty(t)
 	containers := map[string][]container{}

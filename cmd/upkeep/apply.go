@@ -114,7 +114,7 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	if plan, err = planner.Rebuild(plan, types); err != nil {
 		return plan, w, true, err
 	}
-	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}
+	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired, releases: &releases{}}
 	w.secrets, err = unseal(env, cmd, w)
 	return plan, w, true, err
 }
@@ -146,7 +146,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, "apply")
+	lock, err := takeLock(ctx, env, cmd, backend, "apply", w.key)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
-	w.mac = macOf(lock.State())
+	w.mac = macOf(lock.State().Key)
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 		byAddress[resource.Address()] = resource
 	}
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return observer(env, w.desired, nodes, nil).Observe(ctx, w.desired, needsOf(resources))
+		return w.observer(nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
 	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
 		resource, ok := byAddress[step.Address.Resource()]
@@ -252,7 +252,8 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 	return &apply.Executor{
 		Effects: effects(w.types),
 		Operations: operations(caller,
-			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember)),
+			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
+			akashTools(w, plan)),
 		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)
@@ -270,13 +271,13 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 }
 
 // takeLock takes the state's lock, waiting as long as -lock-timeout says.
-func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string) (state.Lock, error) {
+func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string, key state.Key) (state.Lock, error) {
 	timeout, err := durationFlag(cmd, "lock-timeout")
 	if err != nil {
 		return nil, err
 	}
 	lock, err := backend.Lock(ctx, state.LockRequest{
-		Operation: operation, Timeout: timeout,
+		Operation: operation, Timeout: timeout, Key: key,
 		Waiting: func(info state.LockInfo) {
 			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, info.Who, info.Operation)
 		},

@@ -77,7 +77,7 @@ func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error)
 	needs := []providers.Needs{{Nodes: []providers.NodeNeed{{Nodes: everyone, Question: facts.Question{Marks: true}}}}}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	world, err := observer(w.env, w.desired, nodes, nil).Observe(ctx, w.desired, needs)
+	world, err := w.observer(nodes, nil).Observe(ctx, w.desired, needs)
 	if err != nil {
 		return nil, fmt.Errorf("observing: %w", err)
 	}
@@ -111,7 +111,7 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, "marks -undo")
+	lock, err := takeLock(ctx, env, cmd, backend, "marks -undo", w.key)
 	if err != nil {
 		return err
 	}

@@ -280,7 +280,9 @@ func TestConverges(t *testing.T) {
 		for _, b := range before {
 			ours := b.ClusterID == in.World.Etcd.ClusterID
 			future = future || ours && b.TakenAt.After(noon)
-			proof := slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool { return p.Bundle == b.ID && p.SHA256 == b.SHA256 && (p.Level == "restore" || p.Level == spec.Verify) })
+			proof := slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
+				return p.Bundle == b.ID && p.SHA256 == b.SHA256 && (p.Level == "restore" || p.Level == spec.Verify)
+			})
 			there := slices.ContainsFunc(after, func(o facts.Bundle) bool { return o.ID == b.ID })
 			if (!ours || b.SHA256 == "another") && !there {
 				t.Fatalf("%s was removed", b.ID)
@@ -288,7 +290,9 @@ func TestConverges(t *testing.T) {
 			if ours && proof {
 				newest = b.ID
 				for _, o := range before {
-					if o.ClusterID == b.ClusterID && o.TakenAt.After(b.TakenAt) && slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool { return p.Bundle == o.ID && p.SHA256 == o.SHA256 && (p.Level == "restore" || p.Level == spec.Verify) }) {
+					if o.ClusterID == b.ClusterID && o.TakenAt.After(b.TakenAt) && slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
+						return p.Bundle == o.ID && p.SHA256 == o.SHA256 && (p.Level == "restore" || p.Level == spec.Verify)
+					}) {
 						newest = o.ID
 					}
 				}

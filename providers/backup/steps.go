@@ -219,7 +219,13 @@ func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision
 		}
 	}
 	decisions, err := keep.Apply(policy, all, s.now, time.UTC)
+	// A damaged bundle says as well as any other that the clock is wrong.
+	ahead := slices.IndexFunc(s.bundles, func(h held) bool { return h.TakenAt.After(s.now) })
 	for i, d := range decisions {
+		if ahead >= 0 && !d.Keep {
+			decisions[i].Keep, decisions[i].Reasons = true, []string{"the clock is behind " + s.bundles[ahead].ID + ", so none is removed"}
+			continue
+		}
 		if end := taken[d.ID].Add(lockFor); !d.Keep && lockFor > 0 && s.now.Before(end) {
 			decisions[i].Keep, decisions[i].Reasons = true, []string{"the store locks it until " + instant(end)}
 		}
