@@ -181,7 +181,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	}
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
-	executor := newExecutor(env, w, plan, nodes, lock, record, history)
+	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
@@ -224,7 +224,8 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
-func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	nodes := caller.nodes
 	byAddress := map[providers.Address]providers.Resource{}
 	all := resourcesOf(w.desired)
 	for _, resource := range all {
@@ -250,7 +251,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
 		Effects: effects(w.types),
-		Operations: operations(runCaller{nodes, runOf(plan, lock)},
+		Operations: operations(caller,
 			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
 			akashTools(w, plan)),
 		Observe: lookFor,

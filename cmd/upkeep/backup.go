@@ -14,8 +14,10 @@ import (
 
 func backupCommand(env environment) *cli.Command {
 	return &cli.Command{
-		Name: "backup", Usage: "take backups of etcd and of the control planes' keys",
-		Commands: []*cli.Command{backupTakeCommand(env)},
+		Name: "backup", Usage: "take, look at and restore backups of etcd and of the control planes' keys",
+		Commands: []*cli.Command{
+			backupTakeCommand(env), backupListCommand(env), backupShowCommand(env), backupVerifyCommand(env), backupRestoreCommand(env),
+		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if name := cmd.Args().First(); name != "" {
 				return unknownCommand(cmd, name)

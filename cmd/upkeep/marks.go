@@ -117,7 +117,7 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	run := protocol.Run{Lineage: lock.State().Lineage, Generation: lock.Info().Generation, Plan: "marks-undo"}
-	caller := runCaller{nodes, run}
+	caller := runCaller{nodes, run, fenceOf(lock, nil)}
 	for _, m := range marked {
 		for _, mark := range m.Marks {
 			if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {

@@ -313,3 +313,36 @@ func TestAPlanGoesOnWhenItsNodeIsBack(t *testing.T) {
 		t.Errorf("something ran twice: %v", p.acts)
 	}
 }
+
+// refusing finds every ground unknown, and counts how often it looked.
+type refusing struct {
+	providers.Effect
+	final bool
+	looks *int
+}
+
+func (r refusing) Ready(providers.Input, providers.Step) providers.Readiness {
+	*r.looks++
+	return providers.Readiness{State: providers.Unknown, Why: "it cannot be told", Final: r.final}
+}
+
+// What does not pass is refused at once; what may pass is looked at again.
+func TestWhatDoesNotPassIsNotWaitedFor(t *testing.T) {
+	for _, final := range []bool{true, false} {
+		p := newPlanes(1)
+		plan := p.plan(t, nil)
+		began, looks := p.clock, 0
+		result, err := p.run(t, plan, func(e *apply.Executor) {
+			e.Effects = map[string]providers.Effect{}
+			for name, effect := range certificates.Type().Effects {
+				e.Effects[name] = refusing{effect, final, &looks}
+			}
+		})
+		if err != nil || result.Steps[0].Outcome != apply.Refused || result.Steps[0].Why != "it cannot be told" {
+			t.Fatalf("%v, %+v", err, result.Steps)
+		}
+		if waited := p.clock.Sub(began); (looks == 1) != final || (waited == 0) != final {
+			t.Errorf("final %t: %d looks in %s", final, looks, waited)
+		}
+	}
+}

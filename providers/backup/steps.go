@@ -3,6 +3,7 @@ package backup
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,10 +140,19 @@ func (r *review) proveStep(h held) providers.Step {
 	return s
 }
 
-// prune plans the removal of what no rule keeps, as it will be once the steps before it are done.
-func (r *review) prune(taken bool) {
+// prune plans the removal of what no rule keeps, as it will be once the steps before it are done: with a bundle more, or
+// with the newest one proved.
+func (r *review) prune(taken, saved bool) {
 	shelf := r.shelf
-	if taken {
+	if saved {
+		shelf.bundles = slices.Clone(shelf.bundles)
+		newest, _ := shelf.newestUnproved()
+		for i := range shelf.bundles {
+			if h := &shelf.bundles[i]; h.ID == newest.ID {
+				h.proof = &facts.Proof{Bundle: h.ID, SHA256: h.SHA256, Level: r.spec.Verify}
+			}
+		}
+	} else if taken {
 		shelf.bundles = append(shelf.bundles[:len(shelf.bundles):len(shelf.bundles)], held{
 			Bundle: facts.Bundle{ID: facts.New, TakenAt: r.in.Now, SHA256: facts.New},
 			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify},

@@ -209,7 +209,7 @@ func describe(m *facts.Member, a answer) {
 	if s.Leader != 0 {
 		m.Leader = hexID(s.Leader)
 	}
-	m.Version, m.DBSize, m.Quota = s.Version, s.DbSize, s.DbSizeQuota
+	m.Version, m.DBSize, m.DBInUse, m.Quota = s.Version, s.DbSize, s.DbSizeInUse, s.DbSizeQuota
 	m.RaftTerm, m.RaftIndex, m.RaftApplied = s.RaftTerm, s.RaftIndex, s.RaftAppliedIndex
 	m.Errors = s.Errors
 	m.Learner = m.Learner || s.IsLearner

@@ -75,8 +75,10 @@ type Member struct {
 	Unknown string `json:"unknown,omitempty"`
 	Leader  string `json:"leader,omitempty"` // the id of the leader this member follows
 	Version string `json:"version,omitempty"`
-	// DBSize and Quota are bytes; Quota 0 means that the member does not say.
+	// DBSize, DBInUse and Quota are bytes; Quota and DBInUse 0 mean that the member does not say. The rest of DBSize is room
+	// that a defragmentation would give back.
 	DBSize      int64    `json:"db_size,omitempty"`
+	DBInUse     int64    `json:"db_in_use,omitempty"`
 	Quota       int64    `json:"quota,omitempty"`
 	RaftTerm    uint64   `json:"raft_term,omitempty"`
 	RaftIndex   uint64   `json:"raft_index,omitempty"`

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -38,8 +39,14 @@ type walker struct {
 	buffer   []byte
 }
 
-// walk checks the structure of a database of size bytes. It does not look at the order of keys: bbolt's own check, which is
-// safe to run once this has passed, does.
+// reference is a page that another refers to, and what its keys must be: from low on, and before high. nil is no bound.
+type reference struct {
+	page      uint64
+	low, high []byte
+}
+
+// walk checks the structure of a database of size bytes, and the order of its keys. Once it has passed, bbolt's own check is
+// safe to run: that panics in goroutines of its own where a key is out of order.
 func walk(ctx context.Context, file io.ReaderAt, size int64) error {
 	w := &walker{file: file, size: size}
 	root, freelist, err := w.open()
@@ -52,20 +59,20 @@ func walk(ctx context.Context, file io.ReaderAt, size int64) error {
 			return err
 		}
 	}
-	todo := []uint64{root}
+	todo := []reference{{page: root}}
 	for len(todo) > 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		id := todo[len(todo)-1]
+		next := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		page, err := w.page(id)
+		page, err := w.page(next.page)
 		if err != nil {
 			return err
 		}
-		more, err := w.references(page)
+		more, err := references(page, next.low, next.high)
 		if err != nil {
-			return w.at(id, err)
+			return w.at(next.page, err)
 		}
 		todo = append(todo, more...)
 	}
@@ -150,70 +157,93 @@ func (w *walker) page(id uint64) ([]byte, error) {
 	return page, nil
 }
 
-// references checks the elements of a branch or leaf page and returns the pages that they lead to.
-func (w *walker) references(page []byte) ([]uint64, error) {
+// references checks the elements of a branch or leaf page, whose keys must lie between low and high, and returns what they
+// lead to.
+func references(page, low, high []byte) ([]reference, error) {
 	flags, count := binary.LittleEndian.Uint16(page[8:]), int(binary.LittleEndian.Uint16(page[10:]))
-	if headerSize+count*elementSize > len(page) {
+	switch {
+	case flags != branchPage && flags != leafPage:
+		return nil, fmt.Errorf("it is neither a branch nor a leaf, but of type %#x", flags)
+	case headerSize+count*elementSize > len(page):
 		return nil, fmt.Errorf("it says that it has %d elements, more than it has room for", count)
+	case count == 0 && flags == branchPage:
+		return nil, errors.New("a branch without a single element")
 	}
-	var out []uint64
-	switch flags {
-	case branchPage:
-		if count == 0 {
-			return nil, errors.New("a branch without a single element")
+	var out []reference
+	var before []byte
+	for i := range count {
+		e, err := elementOf(page, i, flags)
+		if err != nil {
+			return nil, fmt.Errorf("element %d: %w", i, err)
 		}
-		for i := range count {
-			at := headerSize + i*elementSize
-			if _, err := span(page, at, binary.LittleEndian.Uint32(page[at:]), binary.LittleEndian.Uint32(page[at+4:]), 0); err != nil {
-				return nil, fmt.Errorf("element %d: %w", i, err)
-			}
-			out = append(out, binary.LittleEndian.Uint64(page[at+8:]))
+		if i > 0 && bytes.Compare(before, e.key) >= 0 || low != nil && bytes.Compare(e.key, low) < 0 || high != nil && bytes.Compare(e.key, high) >= 0 {
+			return nil, fmt.Errorf("element %d: its key is out of order", i)
 		}
-	case leafPage:
-		for i := range count {
-			at := headerSize + i*elementSize
-			value, err := span(page, at, binary.LittleEndian.Uint32(page[at+4:]), binary.LittleEndian.Uint32(page[at+8:]), binary.LittleEndian.Uint32(page[at+12:]))
-			if err != nil {
-				return nil, fmt.Errorf("element %d: %w", i, err)
+		before = e.key
+		switch {
+		case flags == branchPage:
+			// Keys outlive the page's buffer.
+			key := bytes.Clone(e.key)
+			if len(out) > 0 {
+				out[len(out)-1].high = key
 			}
-			if binary.LittleEndian.Uint32(page[at:])&bucketElement == 0 {
-				continue
-			}
-			more, err := w.bucket(value)
+			out = append(out, reference{page: e.page, low: key, high: high})
+		case e.isBucket:
+			more, err := bucket(e.value)
 			if err != nil {
 				return nil, fmt.Errorf("element %d: %w", i, err)
 			}
 			out = append(out, more...)
 		}
-	default:
-		return nil, fmt.Errorf("it is neither a branch nor a leaf, but of type %#x", flags)
 	}
 	return out, nil
 }
 
+// element is one entry of a page: of a branch with a page, of a leaf with a value.
+type element struct {
+	key, value []byte
+	page       uint64
+	isBucket   bool
+}
+
+func elementOf(page []byte, i int, flags uint16) (element, error) {
+	at := headerSize + i*elementSize
+	var word [4]uint32
+	for n := range word {
+		word[n] = binary.LittleEndian.Uint32(page[at+4*n:])
+	}
+	if flags == branchPage { // position, size of the key, page
+		key, _, err := span(page, at, word[0], word[1], 0)
+		return element{key: key, page: binary.LittleEndian.Uint64(page[at+8:])}, err
+	}
+	key, value, err := span(page, at, word[1], word[2], word[3]) // flags, position, sizes of key and value
+	return element{key: key, value: value, isBucket: word[0]&bucketElement != 0}, err
+}
+
 // bucket checks the value that stands for a bucket: the page of its root, or a small bucket's only page itself.
-func (w *walker) bucket(value []byte) ([]uint64, error) {
+func bucket(value []byte) ([]reference, error) {
 	if len(value) < bucketSize {
 		return nil, fmt.Errorf("a bucket of %d bytes", len(value))
 	}
 	if root := binary.LittleEndian.Uint64(value); root != 0 {
-		return []uint64{root}, nil
+		return []reference{{page: root}}, nil
 	}
 	inline := value[bucketSize:]
 	if len(inline) < headerSize || binary.LittleEndian.Uint16(inline[8:]) != leafPage {
 		return nil, errors.New("a small bucket that is no leaf")
 	}
-	return w.references(inline)
+	return references(inline, nil, nil)
 }
 
-// span returns the value behind an element's key, after checking that both lie within the page and behind its elements.
-func span(page []byte, element int, position, key, value uint32) ([]byte, error) {
-	start := int64(element) + int64(position) + int64(key)
-	end := start + int64(value)
+// span returns an element's key and value, after checking that both lie within the page and behind its header.
+func span(page []byte, at int, position, key, value uint32) (k, v []byte, err error) {
+	start := int64(at) + int64(position)
+	middle := start + int64(key)
+	end := middle + int64(value)
 	if position < elementSize || end > int64(len(page)) {
-		return nil, fmt.Errorf("%d bytes at %d leave the page", int64(key)+int64(value), int64(element)+int64(position))
+		return nil, nil, fmt.Errorf("%d bytes at %d leave the page", int64(key)+int64(value), start)
 	}
-	return page[start:end], nil
+	return page[start:middle], page[middle:end], nil
 }
 
 // freelist checks the page that lists free pages.

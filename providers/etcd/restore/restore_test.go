@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -267,6 +268,21 @@ func TestASnapshotIsCancelled(t *testing.T) {
 		t.Errorf("cancelled snapshot: %v", err)
 	}
 }
+
+func TestAFullStoreEndsTheSnapshot(t *testing.T) {
+	m := startMember(t, "")
+	for i := range 10 {
+		m.put(fmt.Sprintf("/registry/big%d", i), strings.Repeat("x", 1<<20))
+	}
+	if _, err := etcd.TakeSnapshot(context.Background(), "cp1", m.dial, full{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a snapshot into a full store: %v", err)
+	}
+}
+
+// full has no room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 // stopper calls stop once, in the middle of what is written to it.
 type stopper struct {

@@ -62,11 +62,14 @@ func Test(t *testing.T, harness func(t *testing.T) Harness) {
 // Name returns the name of an object that every store takes.
 func Name(s string) string { return s + ".upkeep-bundle" }
 
-func content(size int) []byte {
-	data := make([]byte, size)
-	_, _ = rand.NewChaCha8([32]byte{byte(size)}).Read(data)
+var random = sync.OnceValue(func() []byte {
+	data := make([]byte, large)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(data)
 	return data
-}
+})
+
+// content are so many bytes; they must not be changed.
+func content(size int) []byte { return random()[:size] }
 
 func put(t *testing.T, s store.Store, name string, data []byte) {
 	t.Helper()
@@ -217,7 +220,11 @@ func broken(t *testing.T, h Harness) {
 	s := h.Open(t)
 	mine := errors.New("etcd went away")
 	for _, failure := range []error{mine, io.ErrUnexpectedEOF, io.ErrClosedPipe, context.DeadlineExceeded} {
-		for _, after := range []int{0, 1, 16 << 20, large} {
+		sizes := []int{0, 1}
+		if failure == io.ErrUnexpectedEOF { // which whoever reads in large pieces may take for the end
+			sizes = []int{0, 1, 16 << 20, large}
+		}
+		for _, after := range sizes {
 			err := s.Put(t.Context(), Name("broken"), io.MultiReader(bytes.NewReader(content(after)), failing{failure}))
 			if !errors.Is(err, failure) {
 				t.Errorf("%v after %d bytes: %v", failure, after, err)
