@@ -2,6 +2,7 @@ package price
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 )
@@ -30,7 +31,7 @@ func ParseUSD(text string) (USD, error) {
 // String writes all digits, without an exponent.
 func (u USD) String() string { return u.amount.Text('f') }
 
-// Round writes an amount with two decimals or more: as many as it takes to show it within a thousandth of its value.
+// Round writes an amount for people: with two decimals, or as many as show three digits of an amount below a dollar.
 func (u USD) Round() string {
 	places := int32(2)
 	if u.amount.Sign() != 0 {
@@ -43,7 +44,11 @@ func (u USD) Round() string {
 	if _, err := wide().Quantize(&out, &u.amount, -places); err != nil {
 		return u.String()
 	}
-	return out.Text('f')
+	text := out.Text('f')
+	for point := strings.IndexByte(text, '.'); len(text) > point+3 && text[len(text)-1] == '0'; {
+		text = text[:len(text)-1]
+	}
+	return text
 }
 
 // MarshalJSON writes a JSON number.
@@ -92,7 +97,15 @@ func (u USD) Percent(v USD) (string, bool) {
 	_, _ = wide().Mul(&d, &d, apd.New(100, 0))
 	_, _ = wide().Quo(&q, &d, &v.amount)
 	_, _ = wide().Quantize(&out, &q, -1)
-	return out.Text('f'), true
+	return strings.TrimPrefix(out.Text('f'), zeroSign(&out)), true
+}
+
+// zeroSign is the minus of a zero.
+func zeroSign(d *apd.Decimal) string {
+	if d.IsZero() {
+		return "-"
+	}
+	return ""
 }
 
 func wide() *apd.Context {
