@@ -107,20 +107,6 @@ func identities(spec Spec) (bundle.Identities, error) {
 	return ids, nil
 }
 
-// workshop is a directory for what a drill needs in the clear: only its owner can enter, and it is removed afterwards.
-func workshop(o drill.Options) (directory string, remove func() error, err error) {
-	directory, err = os.MkdirTemp(o.Directory, "upkeep-bundle-") // 0700
-	if err != nil {
-		return "", nil, err
-	}
-	return directory, func() error {
-		if err := os.RemoveAll(directory); err != nil {
-			return fmt.Errorf("a snapshot, with the cluster's secrets, is left behind: remove it with `rm -r %s`: %w", directory, err)
-		}
-		return nil
-	}, nil
-}
-
 // readBack reads a stored bundle to its end and compares it with its label.
 func readBack(ctx context.Context, s store.Store, l bundle.Label) (err error) {
 	r, err := s.Get(ctx, bundle.Name(l.ID))
