@@ -20,9 +20,10 @@ FROM ?= 1
 
 .PHONY: build helpers test simulate acceptance demo bench fuzz lint install release clean
 
-build: ## upkeep, and beside it the helpers that it sends to nodes of this machine's architecture
+build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
 	GOOS=linux go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-$(ARCH) ./cmd/upkeep-node
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-etcd ./cmd/upkeep-etcd
 	CGO_ENABLED=1 go build -ldflags '$(NVML_LDFLAGS)' -o $(BIN)/upkeep-nvml ./cmd/upkeep-nvml
 
 helpers: ## the helpers for nodes of every architecture
@@ -42,7 +43,7 @@ demo: ## the main job on a recorded three-control-plane world
 
 acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
 	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 35m -v .
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v .
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...
@@ -56,7 +57,7 @@ lint: ## formatting and vet
 
 install: build helpers
 	install -d $(DESTDIR)/usr/local/bin $(DESTDIR)/usr/local/lib/upkeep
-	install -m 0755 $(BIN)/upkeep $(BIN)/upkeep-node-linux-* $(BIN)/upkeep-nvml $(DESTDIR)/usr/local/lib/upkeep/
+	install -m 0755 $(BIN)/upkeep $(BIN)/upkeep-etcd $(BIN)/upkeep-node-linux-* $(BIN)/upkeep-nvml $(DESTDIR)/usr/local/lib/upkeep/
 	ln -sf ../lib/upkeep/upkeep $(DESTDIR)/usr/local/bin/upkeep
 
 release: ## archives for linux/amd64, linux/arm64 and darwin/arm64, Debian packages, and their sums, in dist/

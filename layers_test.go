@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -27,6 +28,11 @@ var floors = []struct {
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
+	{prefix: "providers/backup/keep", floor: 2},
+	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
+	{prefix: "providers/archive", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
@@ -36,10 +42,12 @@ var floors = []struct {
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3},
+	{prefix: "providers/backup", floor: 3},
 	{prefix: "providers/cluster", floor: 3},
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
 
 	{prefix: "cmd", floor: 4},
+	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/simulation", floor: 4},
 }
 
@@ -48,14 +56,21 @@ var doors = []struct {
 	library string
 	doors   []string
 }{
-	{"k8s.io/client-go", []string{"providers/kube"}},
-	{"k8s.io/apimachinery", []string{"providers/kube"}},
-	{"k8s.io/api/", []string{"providers/kube"}},
+	{"k8s.io/client-go", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/apimachinery", []string{"providers/kube", "providers/helm", "fixtures/fakeprovider"}},
+	{"k8s.io/api/", []string{"providers/kube", "providers/helm", "fixtures/fakeprovider"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
+	// etcd's server makes a program start slowly, and its database can crash it: only a child process links them.
+	{"go.etcd.io/etcd/server", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/etcd/etcdutl", []string{"providers/etcd/restore"}},
+	{"go.etcd.io/bbolt", []string{"providers/etcd/restore"}},
+	{"upkeep/providers/etcd/restore", []string{"cmd/upkeep-etcd"}},
 	{"helm.sh/helm", []string{"providers/helm"}},
 	{"github.com/NVIDIA/go-nvml", []string{"cmd/upkeep-nvml"}},
 	{"github.com/urfave/cli", []string{"cmd/upkeep"}},
+	{"filippo.io/age", []string{"providers/backup/bundle"}},
+	{"github.com/minio/minio-go", []string{"providers/store", "state"}},
 }
 
 // Pure packages import nothing that could act, read a clock or roll dice.
@@ -66,9 +81,16 @@ var pure = []struct {
 	{"planner", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
+	{"providers/akash", []string{"operations.go"}},
 	{"providers/akash/price", nil},
+	{"providers/backup", []string{"recovery.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go"}},
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
+	{"providers/backup/keep", nil},
+	{"providers/helm/objects", nil},
+	{"providers/helm/values", nil},
+	{"providers/helm/pending", nil},
+	{"providers/helm/versions", nil},
 	{"providers", []string{"contract.go"}},
 }
 
@@ -109,6 +131,27 @@ func TestPurePackagesCannotAct(t *testing.T) {
 				t.Errorf("%s imports %s, but %s is pure", imp.file, imp.path, p.dir)
 			}
 		}
+	}
+}
+
+// What tests need stays out of programs that are released: only files that stand behind a build tag may link it.
+func TestFixturesStayOutOfPrograms(t *testing.T) {
+	behind := 0
+	for _, imp := range imports(t) {
+		if imp.test || !strings.HasPrefix(imp.path, "upkeep/fixtures/") || strings.HasPrefix(imp.pkg, "fixtures/") {
+			continue
+		}
+		text, err := os.ReadFile(imp.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), "//go:build faultpoints\n") {
+			t.Errorf("%s imports %s without the build tag faultpoints", imp.file, imp.path)
+		}
+		behind++
+	}
+	if behind != 2 {
+		t.Errorf("%d files behind the tag, want those of upkeep and upkeep-node", behind)
 	}
 }
 

@@ -37,6 +37,7 @@ func testFigures(t *testing.T, s *suite) {
 	plan := d.run(t, "plan").want(t, 0)
 	t.Logf("figure: a plan of the three nodes: %s, %s CPU", plan.wall.Round(10*time.Millisecond), plan.cpu.Round(10*time.Millisecond))
 	s.besideKubeadm(t)
+	s.manySessions(t)
 }
 
 // besideKubeadm asks the helper on a node for the node's certificates, as upkeep does through the local transport, and compares the CPU

@@ -28,6 +28,7 @@ type declaration struct {
 	knownHosts  string   // "": the lab's
 	kubeconfigs []string // copies of admin.conf on the nodes
 	ops         bool     // user ops with sudo, through the bastion, instead of root
+	restricted  string   // a user who may run the installed helper alone, instead of root
 }
 
 // declare makes a configuration directory for the lab.
@@ -40,6 +41,9 @@ func (s *suite) declare(t *testing.T, d declaration) directory {
 		d.knownHosts = s.lab.KnownHosts()
 	}
 	how := `  user        = "root"`
+	if d.restricted != "" {
+		how = fmt.Sprintf("  user        = %q\n  access      = \"restricted\"", d.restricted)
+	}
 	if d.ops {
 		how = fmt.Sprintf("  user        = \"ops\"\n  become      = true\n  proxy_jump  = \"ops@%s\"", s.lab.Bastion.IP)
 	}

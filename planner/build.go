@@ -15,11 +15,11 @@ import (
 // domain that breaks the contract. What a person can put right without changing the request's meaning is not an error
 // but a refusal inside the plan.
 func Build(r Request, types []providers.Type) (Plan, error) {
-	known, err := register(types)
+	resources, err := resourcesOf(r.Desired)
 	if err != nil {
 		return Plan{}, err
 	}
-	resources, err := resourcesOf(r.Desired)
+	known, err := register(types, resources)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -54,7 +54,7 @@ func TestBuildOneNodeWhole(t *testing.T) {
 	if !strings.HasPrefix(got.Digest, "sha256:") || len(got.Digest) != len("sha256:")+64 {
 		t.Errorf("digest %q", got.Digest)
 	}
-	if r.World.Nodes["cp1"].System.Kubeadm != "1" {
+	if r.World.Nodes["cp1"].System.Kernel != "1" {
 		t.Error("Build wrote into the request's world")
 	}
 }
@@ -163,13 +163,13 @@ func TestBuildScope(t *testing.T) {
 		},
 		"replace something far away": {
 			change: func(r *planner.Request) { r.Replace = address("nvidia_driver.workers") },
-			err:    "-replace=nvidia_driver.workers names nothing in this configuration; it has widget.w",
+			err:    "-replace=nvidia_driver.workers names nothing in this configuration; it has widget.w, vault.main",
 		},
 		"an excluded guard stays": {
 			change: func(r *planner.Request) {
 				r.Desired.Resources = nil
 				declare(r, widget{Name: "w", Nodes: config.Selection{Names: []string{"cp1"}}, Version: "2", Guards: []string{"seal"}})
-				r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "main", Value: store{}})
+				declareVault(r)
 				r.Exclude = address("vault.main")
 			},
 			want: []string{"vault.main/copy-begin", "vault.main/seal-begin", "vault.main/copy-end", "widget.w@cp1/set", "widget.w@cp1/restart"},
@@ -291,9 +291,9 @@ func TestBuildGuards(t *testing.T) {
 		}
 	})
 	t.Run("guards in a circle", func(t *testing.T) {
-		types := testTypes()
-		types[1].Guards = map[string]providers.Guard{"a": vault{name: "a", needs: []string{"b"}}, "b": vault{name: "b", needs: []string{"a"}}}
-		_, err := planner.Build(testRequest(1, func(w *widget) { w.Guards = []string{"a"} }), types)
+		r := testRequest(1, func(w *widget) { w.Guards = []string{"a"} })
+		r.Desired.Resources[1].Value = circular{}
+		_, err := planner.Build(r, testTypes())
 		if err == nil || !strings.Contains(err.Error(), "in a circle") {
 			t.Errorf("error %v", err)
 		}

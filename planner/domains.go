@@ -6,14 +6,14 @@ import (
 	"upkeep/providers"
 )
 
-// domains is what the registered types bring to a plan: the meaning of operations, and guards.
+// domains is what types and resources bring to a plan: the meaning of operations, and guards in declared order.
 type domains struct {
 	effects map[string]providers.Effect
-	guards  map[string]providers.Guard
+	guards  map[string][]providers.Guard
 }
 
-func register(types []providers.Type) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string]providers.Guard{}}
+func register(types []providers.Type, resources []providers.Resource) (domains, error) {
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]providers.Guard{}}
 	for _, t := range types {
 		for operation, effect := range t.Effects {
 			if _, twice := d.effects[operation]; twice {
@@ -21,11 +21,12 @@ func register(types []providers.Type) (domains, error) {
 			}
 			d.effects[operation] = effect
 		}
-		for name, guard := range t.Guards {
-			if _, twice := d.guards[name]; twice {
-				return d, fmt.Errorf("two block types provide the guard %q, one of them %s", name, t.Name)
+	}
+	for _, resource := range resources {
+		if guardian, ok := resource.(providers.Guardian); ok {
+			for name, guard := range guardian.Guards() {
+				d.guards[name] = append(d.guards[name], guard)
 			}
-			d.guards[name] = guard
 		}
 	}
 	return d, nil
@@ -50,7 +51,7 @@ func (d domains) fold(in providers.Input, steps []providers.Step) (providers.Inp
 			return in, err
 		}
 		steps[i].Expects = effect.Expects(in, steps[i])
-		in.World.Apply(effect.Predict(in, steps[i]))
+		in.Apply(effect.Predict(in, steps[i]))
 	}
 	return in, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -25,7 +24,6 @@ func encode(t testing.TB, p planner.Plan) []byte {
 
 func TestPlanFileRoundTrip(t *testing.T) {
 	r := testRequest(3, func(w *widget) { w.Guards = []string{"seal"}; w.Key = `a "b"` })
-	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "main", Value: store{}})
 	r.Targets = []providers.Address{{Type: "widget", Name: "w"}}
 	r.Lineage, r.Serial, r.Directory = "lineage", 7, "/etc/upkeep"
 	p := build(t, r)
@@ -113,7 +111,7 @@ func TestDigestStability(t *testing.T) {
 		"another boot":      {func(r *planner.Request) { r.World.Nodes["cp1"].System.BootID = "x" }, true},
 		"another version":   {func(r *planner.Request) { r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Version = "3" }) }, false},
 		"another order":     {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true }, false},
-		"one node is done":  {func(r *planner.Request) { r.World.Nodes["cp1"].System.Kubeadm = "2" }, false},
+		"one node is done":  {func(r *planner.Request) { r.World.Nodes["cp1"].System.Kernel = "2" }, false},
 		"a guard": {func(r *planner.Request) {
 			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
 		}, false},

@@ -58,8 +58,10 @@ func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket,
 			return brackets, nil
 		}
 		for _, b := range next {
-			b.before = d.guards[b.name].Before(in, b.guarded)
-			b.after = slices.Clone(d.guards[b.name].After(in, b.guarded))
+			for _, guard := range d.guards[b.name] {
+				b.before = append(b.before, guard.Before(in, b.guarded)...)
+				b.after = append(b.after, guard.After(in, b.guarded)...)
+			}
 			for i := range b.after {
 				b.after[i].Ends = b.name
 			}
@@ -154,6 +156,11 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides 
 		}
 		if n.reason != "" {
 			warnings = append(warnings, fmt.Sprintf("%s goes without the guard %q, guard_none = %q%s", n.resource, n.guard, n.reason, place))
+			continue
+		}
+		if demands, ok := consent(n.guard); ok {
+			refusals = append(refusals, fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or write guard_none = \"reason\" in the block of %s%s",
+				count(steps[n], "step"), n.resource, n.guard, demands, n.guard, n.resource, place))
 			continue
 		}
 		verb := "need"

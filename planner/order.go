@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,6 +84,7 @@ func newGraph(steps []providers.Step, rank map[string]int) (*graph, error) {
 	type turns struct {
 		nodes []string
 		steps map[string][]int
+		turn  map[string]int // the least of the node's steps
 	}
 	var names []string
 	groups := map[string]*turns{}
@@ -99,18 +101,22 @@ func newGraph(steps []providers.Step, rank map[string]int) (*graph, error) {
 		}
 		group := groups[step.SerialGroup]
 		if group == nil {
-			group = &turns{steps: map[string][]int{}}
+			group = &turns{steps: map[string][]int{}, turn: map[string]int{}}
 			groups[step.SerialGroup] = group
 			names = append(names, step.SerialGroup)
 		}
 		if group.steps[step.Node] == nil {
 			group.nodes = append(group.nodes, step.Node)
+			group.turn[step.Node] = step.Turn
 		}
+		group.turn[step.Node] = min(group.turn[step.Node], step.Turn)
 		group.steps[step.Node] = append(group.steps[step.Node], i)
 	}
 	for _, name := range names {
 		group := groups[name]
-		slices.SortStableFunc(group.nodes, func(a, b string) int { return rank[a] - rank[b] })
+		slices.SortStableFunc(group.nodes, func(a, b string) int {
+			return cmp.Or(group.turn[a]-group.turn[b], rank[a]-rank[b])
+		})
 		previous := -1
 		for n, node := range group.nodes {
 			following := -1

@@ -125,6 +125,25 @@ func TestOrderIsStable(t *testing.T) {
 	})
 }
 
+// Of a serial group, nodes of a lower turn go first, whatever their place; what else a node has in the group goes with it.
+func TestOrderTakesTurns(t *testing.T) {
+	inv, world := fiveNodes()
+	step := func(node string, turn int) providers.Step {
+		return providers.Step{ID: fmt.Sprint(node, "/", turn), Node: node, SerialGroup: "g", Turn: turn}
+	}
+	got, err := order([]providers.Step{step("n0", 1), step("n1", 0), step("n2", 0), step("n3", 0), step("n3", -1), step("n4", -1)}, inv, world)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, s := range got {
+		ids = append(ids, s.ID)
+	}
+	if diff := cmp.Diff([]string{"n3/0", "n3/-1", "n4/-1", "n1/0", "n2/0", "n0/1"}, ids); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // A node that was begun is finished before steps that have nothing to do with it.
 func TestOrderFinishesANode(t *testing.T) {
 	inv, world := fiveNodes()

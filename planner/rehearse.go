@@ -94,11 +94,11 @@ func (r Rehearsal) Ended(ways ...Ending) (n int) {
 // the world is changed as the step predicts, and the step must then prove itself. Values that cannot be known before
 // they happen become new ones. Faults end a step and its serial group; unrelated steps go on. Pure.
 func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error) {
-	known, err := register(types)
+	resources, err := resourcesOf(p.Request.Desired)
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	resources, err := resourcesOf(p.Request.Desired)
+	known, err := register(types, resources)
 	if err != nil {
 		return Rehearsal{}, err
 	}
@@ -216,10 +216,10 @@ func (s *stage) perform(effect providers.Effect, step providers.Step, number int
 			return "", "", fmt.Errorf("step %s: %w", step.ID, err)
 		}
 	}
-	s.after.World.Apply(update)
+	s.after.Apply(update)
 	s.after.Now = s.before.Now.Add(step.EstimateDuration())
 	unproved := effect.Proved(s.before, s.after, step)
-	s.before.World.Apply(update)
+	s.before.Apply(update)
 	s.before.Now = s.after.Now
 	switch {
 	case unproved != nil && fault != "":

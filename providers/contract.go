@@ -23,8 +23,6 @@ type Type struct {
 	config.BlockType
 	// Effects holds the pure meaning of each operation this domain plans, by operation name ("certificates.renew").
 	Effects map[string]Effect
-	// Guards are the guards this domain can provide for the steps of any domain, by name: "backup", "leases".
-	Guards map[string]Guard
 	// Findings documents every finding id this domain can report.
 	Findings []FindingDoc
 }
@@ -38,6 +36,24 @@ type Resource interface {
 	Diff(Input) Outcome
 }
 
+// Guardian is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
+// provide the same guard, all of them take part.
+type Guardian interface {
+	Guards() map[string]Guard
+}
+
+// Confidant is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
+// configuration again.
+type Confidant interface {
+	Resource
+	// HoldsSecrets reports whether the block has secrets, read with it or not.
+	HoldsSecrets() bool
+	// Seal returns the resource with the secrets of another, which is the same block as the configuration has it now, and
+	// with what mac makes of each standing for it wherever change must be seen: that enters plans, the secret does not.
+	// An error says that the other lacks a secret that this one was planned with.
+	Seal(from Resource, mac func(secret []byte) string) (Resource, error)
+}
+
 // Input is everything a pure decision may depend on.
 type Input struct {
 	World  facts.World
@@ -49,11 +65,26 @@ type Input struct {
 	Replace []Address
 }
 
+// Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
+// facts.World.Clone).
+func (in *Input) Apply(u facts.Update) {
+	in.World.Apply(u)
+	in.Memory = in.Memory.WithProofs(u.Proofs...)
+}
+
 // Needs says which facts a resource must have before it can be diffed.
 type Needs struct {
 	Kubernetes bool
 	Etcd       bool
 	Nodes      []NodeNeed
+	// Backups asks what backup stores hold.
+	Backups []facts.BackupsQuestion
+	// Releases are questions about Helm releases; Tenancies asks for the leases of an Akash provider's tenants.
+	Releases  []facts.ReleaseQuestion
+	Tenancies bool
+	// Archives asks what archives hold of releases; Downloads for texts behind URLs.
+	Archives  []facts.ArchiveQuestion
+	Downloads []facts.DownloadQuestion
 }
 
 // NodeNeed is a question for each node of a selection.
@@ -105,6 +136,8 @@ type Effect interface {
 type Readiness struct {
 	State ReadyState `json:"state"`
 	Why   string     `json:"why,omitempty"`
+	// Final, with Unknown: looking again in some seconds will not tell either, so that the step is refused at once.
+	Final bool `json:"final,omitempty"`
 }
 
 // ReadyState is what a step's ground looks like just before it runs.

@@ -30,6 +30,8 @@ type Step struct {
 	// SerialGroup: of the steps that share it, only those of one node are under way at a time, and the next node starts
 	// only when the last is proved.
 	SerialGroup string `json:"serial_group,omitempty"`
+	// Turn orders the nodes of a serial group: those of a lower turn go first; of one turn, the primary and then as declared.
+	Turn int `json:"turn,omitempty"`
 	// After are the ids of steps that must be proved first.
 	After []string `json:"after,omitempty"`
 	// Ends is the name of the guard that this step ends (a provider scaled up again). Such a step is not dropped when a
@@ -50,6 +52,8 @@ type Change struct {
 	What   string `json:"what"`
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Always: a person must see this one however many others there are.
+	Always bool `json:"always,omitempty"`
 }
 
 // EstimateDuration returns Estimate as a duration.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds what is released, into dist/: scripts/release.sh VERSION
 #
-#   upkeep_VERSION_OS_ARCH.tar.gz      upkeep for that platform, and beside it the helpers for nodes of every architecture
-#   upkeep_VERSION_linux_ARCH.deb      the same as a Debian package: upkeep in /usr/bin, the helpers in /usr/lib/upkeep
+#   upkeep_VERSION_OS_ARCH.tar.gz      upkeep and upkeep-etcd for that platform, and the helpers for nodes of every architecture
+#   upkeep_VERSION_linux_ARCH.deb      the same as a Debian package: upkeep in /usr/bin, the others in /usr/lib/upkeep
 #   sha256sums                         the sums of all of them
 #
 # The helpers are built once, so that each package holds the same bytes: nodes with restricted access name their digest. The
@@ -35,6 +35,7 @@ deb() { # ARCH
 	local tree=$work/deb_$1 depends=openssh-client
 	install -d "$tree/DEBIAN" "$tree/usr/bin" "$tree/usr/lib/upkeep" "$tree/usr/share/doc/upkeep"
 	install -m 0755 "$work/upkeep_${version}_linux_$1/upkeep" "$tree/usr/bin/upkeep"
+	install -m 0755 "$work/upkeep_${version}_linux_$1/upkeep-etcd" "$tree/usr/lib/upkeep/"
 	install -m 0755 "$work"/helpers/upkeep-node-linux-* "$tree/usr/lib/upkeep/"
 	# Where sudoers of a node with restricted access names the helper.
 	ln "$tree/usr/lib/upkeep/upkeep-node-linux-$1" "$tree/usr/lib/upkeep/upkeep-node"
@@ -70,6 +71,7 @@ for platform in linux/amd64 linux/arm64 darwin/arm64; do
 	name=upkeep_${version}_${os}_$arch
 	mkdir "$work/$name"
 	build "$os" "$arch" "$work/$name/upkeep" ./cmd/upkeep
+	build "$os" "$arch" "$work/$name/upkeep-etcd" ./cmd/upkeep-etcd
 	cp "$work"/helpers/upkeep-node-linux-* README.md CHANGELOG.md LICENSE "$work/$name/"
 	if [ "$platform" = "linux/$host" ]; then cp "$work/helpers/upkeep-nvml" "$work/$name/"; fi
 	archive "$name"

@@ -225,6 +225,9 @@ func (l *Lab) Down(ctx context.Context) error { return Down(ctx) }
 // Kubeconfig is the path of an admin kubeconfig that works on this machine, through the balancer.
 func (l *Lab) Kubeconfig() string { return l.cache.at("state", "admin.conf") }
 
+// Program is the path of one of the programs that the lab's hosts run: "kube-apiserver", "etcdctl".
+func (l *Lab) Program(name string) string { return l.cache.at("bin", name) }
+
 // SSHConfig is the path of the ssh_config(5) that reaches the hosts: n1 to n3 as root, bastion as ops, ops-n1 to ops-n3 as
 // ops through the bastion.
 func (l *Lab) SSHConfig() string { return l.cache.at("state", "ssh_config") }

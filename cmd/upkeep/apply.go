@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -43,38 +44,43 @@ func applyCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
-				return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
-			}
-			if !cmd.Bool("json") {
-				run := report.Run{Applying: true}
-				if !saved {
-					run.Took = took(env, plan, began)
-				}
-				if err := showPlan(env, cmd, plan, run); err != nil {
-					return err
-				}
-			}
-			if plan.Request.Recorded && len(plan.Steps) > 0 {
-				return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
-			}
-			if len(plan.Refusals) > 0 {
-				return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
-			}
-			if len(plan.Steps) == 0 {
-				if !plan.Complete {
-					return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
-				}
-				return nil
-			}
-			if !saved && !cmd.Bool("auto-approve") {
-				if err := approve(env, cmd); err != nil {
-					return err
-				}
-			}
-			return carryOut(ctx, env, cmd, w, plan)
+			return applyPlan(ctx, env, cmd, w, plan, saved, began)
 		},
 	}
+}
+
+// applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
+func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, saved bool, began time.Time) error {
+	if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
+		return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
+	}
+	if !cmd.Bool("json") {
+		run := report.Run{Applying: true}
+		if !saved {
+			run.Took = took(env, plan, began)
+		}
+		if err := showPlan(env, cmd, plan, run); err != nil {
+			return err
+		}
+	}
+	if plan.Request.Recorded && len(plan.Steps) > 0 {
+		return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
+	}
+	if len(plan.Refusals) > 0 {
+		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
+	}
+	if len(plan.Steps) == 0 {
+		if !plan.Complete {
+			return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
+		}
+		return nil
+	}
+	if !saved && !cmd.Bool("auto-approve") {
+		if err := approve(env, cmd); err != nil {
+			return err
+		}
+	}
+	return carryOut(ctx, env, cmd, w, plan)
 }
 
 // planToApply returns the saved plan that was named, or a fresh one.
@@ -108,7 +114,9 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	if plan, err = planner.Rebuild(plan, types); err != nil {
 		return plan, w, true, err
 	}
-	return plan, workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}, true, nil
+	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired, releases: &releases{}}
+	w.secrets, err = unseal(env, cmd, w)
+	return plan, w, true, err
 }
 
 // approve asks; only the word yes goes on.
@@ -138,7 +146,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, "apply")
+	lock, err := takeLock(ctx, env, cmd, backend, "apply", w.key)
 	if err != nil {
 		return err
 	}
@@ -146,16 +154,16 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
-	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, nil)
+	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, env.trace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
-	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID)); err != nil {
+	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID), env.trace.Under("plan:")); err != nil {
 		return err
 	}
 
-	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory()); err != nil {
+	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory(), env.trace.Under("runbook:")); err != nil {
 		return err
 	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
@@ -167,9 +175,14 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
+	w.mac = macOf(lock.State().Key)
+	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
+		return err
+	}
+	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
-	executor := newExecutor(env, w, plan, nodes, lock, record, history)
-	executor.Events = view.show
+	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
+	executor.Events, executor.Trace = view.show, env.trace
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
 			return err
@@ -211,38 +224,43 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
-func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	nodes := caller.nodes
 	byAddress := map[providers.Address]providers.Resource{}
-	all := resourcesOf(plan.Request.Desired)
+	all := resourcesOf(w.desired)
 	for _, resource := range all {
 		byAddress[resource.Address()] = resource
 	}
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return observer(env, plan.Request.Desired, nodes, nil).Observe(ctx, plan.Request.Desired, needsOf(resources))
+		return w.observer(nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
+	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
+		resource, ok := byAddress[step.Address.Resource()]
+		if !ok {
+			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
+		}
+		world, err := look(ctx, []providers.Resource{resource})
+		if err != nil {
+			return providers.Input{}, err
+		}
+		return providers.Input{
+			World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
+			Inventory: nodes.inventory(w.desired, world),
+		}, nil
+	}
+	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects:    effects(w.types),
-		Operations: operations(runCaller{nodes, runOf(plan, lock)}),
-		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
-			resource, ok := byAddress[step.Address.Resource()]
-			if !ok {
-				return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
-			}
-			world, err := look(ctx, []providers.Resource{resource})
-			if err != nil {
-				return providers.Input{}, err
-			}
-			return providers.Input{
-				World: world, Memory: plan.Request.Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-				Inventory: nodes.inventory(plan.Request.Desired, world),
-			}, nil
-		},
+		Effects: effects(w.types),
+		Operations: operations(caller,
+			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
+			akashTools(w, plan)),
+		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)
 			if err != nil {
 				return planner.Identity{}, err
 			}
-			nodes.inventory(plan.Request.Desired, world)
+			nodes.inventory(w.desired, world)
 			return planner.Request{World: world}.Identity(), nil
 		},
 		Journal: record, History: history,
@@ -253,13 +271,13 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 }
 
 // takeLock takes the state's lock, waiting as long as -lock-timeout says.
-func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string) (state.Lock, error) {
+func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string, key state.Key) (state.Lock, error) {
 	timeout, err := durationFlag(cmd, "lock-timeout")
 	if err != nil {
 		return nil, err
 	}
 	lock, err := backend.Lock(ctx, state.LockRequest{
-		Operation: operation, Timeout: timeout,
+		Operation: operation, Timeout: timeout, Key: key,
 		Waiting: func(info state.LockInfo) {
 			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, info.Who, info.Operation)
 		},

@@ -2,18 +2,21 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
+	"upkeep/providers"
 )
 
 // leftOver says what a run that did all its steps leaves all the same, and returns the exit code of a run. What could not
-// be observed was not planned, so a plan that was not complete is at best applied in part.
+// be observed, and what must wait until something else is mended, was not planned: then a plan is at best applied in part.
 func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply.Result) error {
-	if result.Outcome != apply.Complete || plan.Complete {
+	waits := slices.ContainsFunc(plan.Remaining, func(f providers.Finding) bool { return f.Waits })
+	if result.Outcome != apply.Complete || plan.Complete && !waits {
 		return outcomeExit(result.Outcome)
 	}
 	out := env.stdout
@@ -31,6 +34,11 @@ func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply
 			fmt.Fprintf(out, "  unknown  %s %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Object), report.Clean(finding.Summary))
 		}
 	}
-	fmt.Fprintln(out, "Mend what keeps it from being seen, then plan again.")
+	for _, finding := range plan.Remaining {
+		if finding.Waits {
+			fmt.Fprintf(out, "  waits    %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Summary))
+		}
+	}
+	fmt.Fprintln(out, "Mend what stands in the way, then plan again.")
 	return exit{code: exitPartial}
 }

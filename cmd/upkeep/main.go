@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"upkeep/state/durable"
 )
 
 // version is set by the linker.
@@ -21,7 +23,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		environ: os.Environ(), now: time.Now, signals: signals,
+		environ: os.Environ(), now: time.Now, signals: signals, trace: faultPoints(),
 	}))
 }
 
@@ -33,6 +35,7 @@ type environment struct {
 	environ        []string
 	now            func() time.Time
 	signals        <-chan os.Signal
+	trace          durable.Tracer // nil but for tests of the whole program
 }
 
 // lookup returns an environment variable; the empty string where it is not set.

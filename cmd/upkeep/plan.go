@@ -67,7 +67,7 @@ func planCommand(env environment) *cli.Command {
 				return err
 			}
 			if out := cmd.String("out"); out != "" {
-				if err := savePlan(plan, out); err != nil {
+				if err := savePlan(plan, out, nil); err != nil {
 					return err
 				}
 			}
@@ -92,6 +92,21 @@ func planCommand(env environment) *cli.Command {
 
 // makePlan reads the configuration and the state, observes (or reads recorded facts), and builds the plan.
 func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.Plan, workspace, error) {
+	return makePlanOf(ctx, env, cmd, func(_ workspace, request *planner.Request) (err error) {
+		for _, chosen := range []struct {
+			flag string
+			into *[]providers.Address
+		}{{"target", &request.Targets}, {"exclude", &request.Exclude}, {"replace", &request.Replace}} {
+			if *chosen.into, err = addresses(cmd, chosen.flag); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// makePlanOf is makePlan for what choose chooses.
+func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose func(workspace, *planner.Request) error) (planner.Plan, workspace, error) {
 	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
 	w, err := open(env, cmd)
 	if err != nil {
@@ -101,13 +116,8 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 		return fail(errNothingDeclared)
 	}
 	request := planner.Request{Desired: w.desired, Directory: w.directory}
-	for _, chosen := range []struct {
-		flag string
-		into *[]providers.Address
-	}{{"target", &request.Targets}, {"exclude", &request.Exclude}, {"replace", &request.Replace}} {
-		if *chosen.into, err = addresses(cmd, chosen.flag); err != nil {
-			return fail(err)
-		}
+	if err := choose(w, &request); err != nil {
+		return fail(err)
 	}
 	if request.Overrides, err = overrides(cmd); err != nil {
 		return fail(err)
@@ -116,6 +126,12 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 	if err != nil {
 		return fail(err)
 	}
+	w.key = keyOf(remembered)
+	w.mac = macOf(w.key)
+	if w.desired, err = seal(w.desired, w.secrets, w.mac); err != nil {
+		return fail(err)
+	}
+	request.Desired = w.desired
 	request.Memory, request.Lineage, request.Serial = remembered.Memory, remembered.Lineage, remembered.Serial
 	if file := cmd.String("facts"); file != "" {
 		if request.World, err = readFacts(env, cmd, file); err != nil {
@@ -177,14 +193,11 @@ func hasFlag(cmd *cli.Command, name string) bool {
 
 // stateBackend returns the backend that the configuration names.
 func stateBackend(w workspace) (*local.Backend, error) {
-	return backendAt(w.directory, w.desired.State.Path)
-}
-
-func backendAt(directory, path string) (*local.Backend, error) {
+	path := w.desired.State.Path
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(directory, path)
+		path = filepath.Join(w.directory, path)
 	}
-	return local.New(path, local.Options{})
+	return local.New(path, local.Options{Trace: w.env.trace})
 }
 
 func readState(ctx context.Context, w workspace) (state.State, error) {
@@ -196,12 +209,12 @@ func readState(ctx context.Context, w workspace) (state.State, error) {
 }
 
 // savePlan writes a plan file that only its owner can read.
-func savePlan(plan planner.Plan, path string) error {
+func savePlan(plan planner.Plan, path string, trace durable.Tracer) error {
 	data, err := planner.Encode(plan)
 	if err != nil {
 		return err
 	}
-	if err := durable.Replace(path, data, 0o600, nil); err != nil {
+	if err := durable.Replace(path, data, 0o600, trace); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []p
 
 // saveRunbook writes the runbook of a plan into a directory, so that whoever finds a run that died can finish it by hand. It
 // returns the file, which only its owner can read.
-func saveRunbook(plan planner.Plan, types []providers.Type, directory string) (string, error) {
+func saveRunbook(plan planner.Plan, types []providers.Type, directory string, trace durable.Tracer) (string, error) {
 	runbook, err := runbookOf(plan, types)
 	if err != nil {
 		return "", err
@@ -50,7 +50,7 @@ func saveRunbook(plan planner.Plan, types []providers.Type, directory string) (s
 		return "", err
 	}
 	path := filepath.Join(directory, plan.ID+".runbook.md")
-	if err := durable.Replace(path, text.Bytes(), 0o600, nil); err != nil {
+	if err := durable.Replace(path, text.Bytes(), 0o600, trace); err != nil {
 		return "", fmt.Errorf("saving the runbook: %w", err)
 	}
 	return path, nil

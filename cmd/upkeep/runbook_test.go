@@ -26,7 +26,7 @@ func TestARunbookIsSavedForItsOwnerAlone(t *testing.T) {
 	}
 	plan.ID = "0123456789abcdef"
 	directory := t.TempDir()
-	path, err := saveRunbook(plan, domains(), directory)
+	path, err := saveRunbook(plan, domains(), directory, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestARunbookIsSavedForItsOwnerAlone(t *testing.T) {
 		}
 	}
 	plan.Request.Desired.Nodes = []config.Node{{Name: "cp1", Host: "-oProxyCommand=reboot", Roles: []string{"control-plane"}}}
-	if _, err := saveRunbook(plan, domains(), directory); err == nil {
+	if _, err := saveRunbook(plan, domains(), directory, nil); err == nil {
 		t.Error("a host that ssh would take for an option was written into a runbook")
 	}
 }

@@ -72,6 +72,8 @@ var started = time.Now()
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	json-lines FILE              wants one JSON object on each line
 //	canaries, no-canary, files-without-canary: see secrets_test.go
+//	s3 BUCKET                    starts an S3-compatible service with a bucket, and sets S3 to its address
+//	damage-bundle DIRECTORY      flips a byte of the newest bundle
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -85,7 +87,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "cluster": cluster, "age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
+			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "s3": s3, "age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},

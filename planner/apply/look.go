@@ -22,7 +22,7 @@ func (e *Executor) ground(ctx context.Context, plan planner.Plan, step providers
 			return input, ready
 		}
 		ready.State = providers.Unknown
-		if e.now().Add(pause).After(end) || e.stopping(ctx) || e.sleep(ctx, pause) != nil {
+		if ready.Final || e.now().Add(pause).After(end) || e.stopping(ctx) || e.sleep(ctx, pause) != nil {
 			return input, ready
 		}
 	}

@@ -200,15 +200,19 @@ func TestPartialTrouble(t *testing.T) {
 			touched: []string{"cp1", "cp2"}, outcome: apply.Partial, whole: true,
 			left: []string{"cp2/renew failed: ssh: no answer", "cp2/restart blocked: ", "cp3/renew blocked: which was failed", "cp3/restart blocked: "},
 		},
-		"one is dead, and its member of etcd: nobody else is touched, and why is said": {
+		"one is dead, and its member of etcd: the others go on": {
 			before:  func(p *planes) { p.dead("cp1") },
-			outcome: apply.Nothing, unknown: []string{"cp1"},
-			left: []string{"cp2/renew refused: member cp1 does not answer", "cp2/restart blocked: ", "cp3/renew blocked: ", "cp3/restart blocked: "},
+			touched: []string{"cp2", "cp3"}, outcome: apply.Complete, unknown: []string{"cp1"},
+		},
+		"two are dead, and with them the majority: nobody is touched, and why is said": {
+			before:  func(p *planes) { p.dead("cp1"); p.dead("cp2") },
+			outcome: apply.Nothing, unknown: []string{"cp1", "cp2"},
+			left: []string{"cp3/renew refused: 1 of 3 members answer and follow a leader, which is no majority", "cp3/restart blocked: "},
 		},
 		"one dies between plan and apply": {
 			between: func(p *planes) { p.dead("cp3") },
-			outcome: apply.Nothing, whole: true,
-			left: []string{"cp1/renew refused: member cp3 does not answer", "cp1/restart blocked: ", "cp2/renew blocked: ", "cp2/restart blocked: ", "cp3/renew blocked: ", "cp3/restart blocked: "},
+			touched: []string{"cp1", "cp2"}, outcome: apply.Partial, whole: true,
+			left: []string{"cp3/renew refused: ssh: no answer", "cp3/restart blocked: "},
 		},
 		"a member of etcd is lost while another node is worked on": {
 			during: func(p *planes, id string) {
@@ -307,5 +311,38 @@ func TestAPlanGoesOnWhenItsNodeIsBack(t *testing.T) {
 	}
 	if sorted := slices.Sorted(slices.Values(p.acts)); len(slices.Compact(sorted)) != len(p.acts) {
 		t.Errorf("something ran twice: %v", p.acts)
+	}
+}
+
+// refusing finds every ground unknown, and counts how often it looked.
+type refusing struct {
+	providers.Effect
+	final bool
+	looks *int
+}
+
+func (r refusing) Ready(providers.Input, providers.Step) providers.Readiness {
+	*r.looks++
+	return providers.Readiness{State: providers.Unknown, Why: "it cannot be told", Final: r.final}
+}
+
+// What does not pass is refused at once; what may pass is looked at again.
+func TestWhatDoesNotPassIsNotWaitedFor(t *testing.T) {
+	for _, final := range []bool{true, false} {
+		p := newPlanes(1)
+		plan := p.plan(t, nil)
+		began, looks := p.clock, 0
+		result, err := p.run(t, plan, func(e *apply.Executor) {
+			e.Effects = map[string]providers.Effect{}
+			for name, effect := range certificates.Type().Effects {
+				e.Effects[name] = refusing{effect, final, &looks}
+			}
+		})
+		if err != nil || result.Steps[0].Outcome != apply.Refused || result.Steps[0].Why != "it cannot be told" {
+			t.Fatalf("%v, %+v", err, result.Steps)
+		}
+		if waited := p.clock.Sub(began); (looks == 1) != final || (waited == 0) != final {
+			t.Errorf("final %t: %d looks in %s", final, looks, waited)
+		}
 	}
 }

@@ -80,7 +80,7 @@ func Runbook(p planner.Plan, effects map[string]providers.Effect, shell Shell) (
 			}
 		}
 		r.Steps = append(r.Steps, s)
-		in.World.Apply(effect.Predict(in, step))
+		in.Apply(effect.Predict(in, step))
 	}
 	return r, nil
 }

@@ -1,7 +1,6 @@
 package certificates
 
 import (
-	"slices"
 	"strings"
 
 	"upkeep/config"
@@ -77,50 +76,6 @@ func refusal(troubles []controlPlaneTrouble) string {
 func stackedEtcd(in providers.Input) bool {
 	p, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
 	return err != nil || !p.externalEtcd
-}
-
-// mayDisturb says whether a step may disturb the control plane of its node now: the API answers, etcd is whole, and so is
-// every other control plane of the selection. A control plane that is itself broken may be worked on whatever state the
-// others are in (nothing is lost by mending it), but never while etcd is not whole.
-//
-// Its refusals are Unknown, not Moved: the plan still fits its ground, and it cannot be told whether acting is safe. The
-// executor looks again for a while, since what follows a restart passes.
-func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step) (why string) {
-	if why := in.World.Kubernetes.Unknown; why != "" {
-		return "the Kubernetes API cannot be asked how the cluster is: " + why
-	}
-	if why := etcdRefusal(in.World.Etcd); why != "" {
-		return "etcd is not healthy, and no control plane is touched until it is: " + why
-	}
-	stacked := stackedEtcd(in)
-	own := controlPlaneTroubles(in.World.Nodes[step.Node], stacked)
-	if slices.ContainsFunc(own, func(t controlPlaneTrouble) bool { return !t.unknown }) {
-		return "" // what cannot be seen is not therefore broken
-	}
-	selected, incomplete := in.Inventory.Select(nodes)
-	if incomplete != "" {
-		return "not all control planes are known: " + incomplete
-	}
-	for _, n := range selected {
-		if n.Name == step.Node {
-			continue
-		}
-		other := in.World.Nodes[n.Name]
-		if other == nil || other.Unknown != "" {
-			if kubernetesReady(in.World.Kubernetes, n) {
-				continue
-			}
-			return "control plane " + n.Name + " did not answer and Kubernetes does not call it ready; only one may be disturbed at a time"
-		}
-		if len(other.Certificates.Unfinished) > 0 {
-			return "an interrupted renewal on control plane " + n.Name + " must be mended first"
-		}
-		if why := refusal(controlPlaneTroubles(other, stacked)); why != "" {
-			return "control plane " + n.Name + " is not whole, and only one may be disturbed at a time: " + why +
-				"; mend it first (where certificates are the reason, `upkeep apply -target=" + step.Address.On(n.Name).String() + "`)"
-		}
-	}
-	return ""
 }
 
 // kubernetesReady reports whether Kubernetes says that a node is ready which upkeep cannot reach itself. The name in the

@@ -32,7 +32,9 @@ type review struct {
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
-// all nodes before anything else; then come the primary and the others in declared order, all steps of one node together.
+// all nodes before anything else; then come the control planes that are not whole for their certificates' sake, then the
+// whole ones, then those that are not whole for another reason: of each kind the primary and the others in declared order,
+// all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, address: s.Address(), at: s.Position.String()}
 	r.readPolicy()
@@ -61,14 +63,19 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			todo = append(todo, w)
 		}
 	}
+	r.reviewDark()
 	r.reviewCopies(nodes)
 	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
 	for i := range todo {
 		r.planMend(&todo[i])
 	}
-	for i := range todo {
-		r.planRenew(&todo[i])
-		r.planRestart(&todo[i])
+	for turn := turnToBeMended; turn <= turnNotWhole; turn++ {
+		for i := range todo {
+			if todo[i].turn == turn {
+				r.planRenew(&todo[i])
+				r.planRestart(&todo[i])
+			}
+		}
 	}
 	r.warn()
 	return r.out
@@ -144,6 +151,10 @@ func (r *review) readPolicy() {
 }
 
 func (r *review) reviewEtcd() {
+	hint := "upkeep touches no control plane while etcd is not whole"
+	if etcdStands(r.in.World.Etcd).sick == "" {
+		hint = "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
+	}
 	for _, t := range etcdTroubles(r.in.World.Etcd) {
 		address := r.address
 		if t.unknown && t.member == "" && r.allUnknown() {
@@ -155,7 +166,7 @@ func (r *review) reviewEtcd() {
 		r.add(providers.Finding{
 			Address: address,
 			ID:      "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
-			Hint: "upkeep touches no control plane while etcd is not whole",
+			Hint: hint,
 		})
 	}
 }
@@ -270,7 +281,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why := etcdRefusal(r.in.World.Etcd); why != "" {
+	if why := etcdStands(r.in.World.Etcd).sick; why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

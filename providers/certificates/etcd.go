@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"upkeep/providers/facts"
@@ -15,6 +16,12 @@ const applyBacklog = 5000
 type etcdTrouble struct {
 	member, what string
 	unknown      bool
+	// out: the member takes no part, since it does not answer or follows no leader, and nothing else is known to be wrong with
+	// it; node is where it runs.
+	out  bool
+	node string
+	// lasting: it does not pass by itself.
+	lasting bool
 }
 
 // etcdTroubles returns why etcd is not wholly healthy; none when it is. A leader, every member answering and voting, no
@@ -36,7 +43,7 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 	for _, m := range e.Members {
 		names[m.ID] = m.Name
 		newest = max(newest, m.RaftIndex)
-		if leader == "" {
+		if leader == "" && leads(m) {
 			leader = m.Leader
 		}
 	}
@@ -46,23 +53,26 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 		if name == "" {
 			name = m.ID
 		}
-		if m.Unknown != "" {
-			trouble(name, "member %s does not answer: %s", name, m.Unknown)
-			continue
-		}
 		if m.Learner {
 			trouble(name, "member %s is a learner and has no vote", name)
 		}
-		switch {
-		case m.Leader == "" || strings.Trim(m.Leader, "0") == "":
-			trouble(name, "member %s follows no leader", name)
-		case m.Leader != leader:
+		if m.Unknown != "" {
+			out = append(out, etcdTrouble{member: name, what: fmt.Sprintf("member %s does not answer: %s", name, m.Unknown), out: true, node: m.Node})
+			continue
+		}
+		if m.Leader != leader && leads(m) {
 			trouble(name, "member %s follows leader %s, others %s", name, memberName(names, m.Leader), memberName(names, leader))
 		}
-		for _, e := range m.Errors {
-			trouble(name, "member %s reports: %s", name, e)
+		if !leads(m) {
+			trouble(name, "member %s follows no leader", name)
+			out[len(out)-1].out, out[len(out)-1].node = true, m.Node
+		} else {
+			for _, e := range m.Errors { // one without a leader reports that, too, and lags
+				trouble(name, "member %s reports: %s", name, e)
+			}
 		}
 		switch {
+		case !leads(m):
 		case newest-m.RaftIndex > applyBacklog:
 			trouble(name, "member %s is %d raft entries behind", name, newest-m.RaftIndex)
 		case m.RaftIndex > m.RaftApplied && m.RaftIndex-m.RaftApplied > applyBacklog:
@@ -78,9 +88,13 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 	}
 	for _, a := range e.Alarms {
 		trouble(memberName(names, a.Member), "alarm %s is raised on member %s", a.Type, memberName(names, a.Member))
+		out[len(out)-1].lasting = true
 	}
 	return out
 }
+
+// leads reports whether a member that answers follows a leader.
+func leads(m facts.Member) bool { return strings.Trim(m.Leader, "0") != "" }
 
 func memberName(names map[string]string, id string) string {
 	if n := names[id]; n != "" {
@@ -89,12 +103,73 @@ func memberName(names map[string]string, id string) string {
 	return id
 }
 
-// etcdRefusal says in one line why etcd stands in the way; empty when it does not.
-func etcdRefusal(e facts.Etcd) string {
+// etcdStanding is what may be done while etcd is as it is.
+type etcdStanding struct {
+	// sick says why nothing may be done to any control plane; empty: etcd holds. Then every trouble is a member that takes no
+	// part, and those that do are a majority of the voters and follow one leader.
+	sick string
+	// lasting: sick does not pass by itself.
+	lasting bool
+	out     []etcdTrouble // the members that take no part
+}
+
+// etcdStands judges etcd. A member that takes no part costs its vote and nothing more; anything else that is wrong with etcd
+// is wrong with what all members share.
+func etcdStands(e facts.Etcd) etcdStanding {
+	var s etcdStanding
+	var words []string
 	troubles := etcdTroubles(e)
-	words := make([]string, len(troubles))
-	for i, t := range troubles {
-		words[i] = t.what
+	for _, t := range troubles {
+		if t.out {
+			s.out = append(s.out, t)
+			continue
+		}
+		words, s.lasting = append(words, t.what), s.lasting || t.lasting
 	}
-	return strings.Join(words, "; ")
+	voters, answer := 0, 0
+	for i := range e.Members {
+		if e.Members[i].Learner {
+			continue
+		}
+		voters++
+		if e.Members[i].Unknown == "" && leads(e.Members[i]) {
+			answer++
+		}
+	}
+	if len(words) == 0 && answer <= voters/2 {
+		words = append(words, fmt.Sprintf("%d of %d members answer and follow a leader, which is no majority", answer, voters))
+	}
+	if len(words) > 0 {
+		for _, t := range s.out {
+			words = append(words, t.what)
+		}
+		s.sick = strings.Join(words, "; ")
+	}
+	return s
+}
+
+// beside returns the members that take no part and do not run on a node.
+func (s etcdStanding) beside(node string) []etcdTrouble {
+	return slices.DeleteFunc(slices.Clone(s.out), func(t etcdTrouble) bool { return t.node == node })
+}
+
+// words joins what troubles say.
+func words(troubles []etcdTrouble) string {
+	out := make([]string, len(troubles))
+	for i, t := range troubles {
+		out[i] = t.what
+	}
+	return strings.Join(out, "; ")
+}
+
+// etcdWorse says what is wrong with etcd that was not before; empty when nothing is.
+func etcdWorse(before, after facts.Etcd) string {
+	was := etcdTroubles(before)
+	is := slices.DeleteFunc(etcdTroubles(after), func(t etcdTrouble) bool {
+		return t.out && slices.ContainsFunc(was, func(old etcdTrouble) bool { return old.out && old.member == t.member })
+	})
+	if len(is) == 0 {
+		return etcdStands(after).sick
+	}
+	return words(is)
 }

@@ -26,6 +26,18 @@ func findingDocs() []providers.FindingDoc {
 			Remedy:  "apply touches no control plane until the API answers. Look at the endpoint and the dates of `cluster.kubeconfig`, then at kube-apiserver on the control planes: `upkeep doctor USER@HOST`.",
 		},
 		{
+			ID: "CERT_CLUSTER_DARK", Title: "The cluster is dark, and its certificates have expired",
+			Meaning: "Neither the API nor etcd answers, and certificates of the control plane have expired: most likely for that reason. kubeadm's configuration cannot be asked for, and kubeadm without it falls back to its defaults, so upkeep renews nothing here.",
+			Remedy: "On each control plane in turn, the primary first, as root:\n\n" +
+				"1. Keep what is there: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`, and `cp -a /var/lib/etcd /root/etcd` where there is room.\n" +
+				"2. Take the cluster's own ClusterConfiguration: from a plan that upkeep applied before, kept in the directory `journal` beside the state (`jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`), from kubespray's `/etc/kubernetes/kubeadm-config.yaml`, or from a backup. Without one, stop: `kubeadm certs renew` would use its defaults.\n" +
+				"3. `kubeadm certs renew all --config FILE`. See with `openssl x509 -enddate -noout -in /etc/kubernetes/pki/apiserver.crt` that it ends later, and that names and key type are as before.\n" +
+				"4. Copy `/etc/kubernetes/admin.conf` to where copies of it are used.\n" +
+				"5. etcd and kube-apiserver load the new files by themselves, etcd at the next connection, the API server within a minute or two; kube-controller-manager and kube-scheduler must be restarted: `crictl stop $(crictl ps -q --name 'kube-controller-manager|kube-scheduler')`.\n" +
+				"6. etcd answers once a majority of its members has new certificates: `etcdctl endpoint health --cluster`. Only then go on to what else is due. A kubelet whose own client certificate has expired as well needs `kubeadm init phase kubeconfig kubelet` or a new join.\n\n" +
+				"Then `upkeep plan` sees the rest.",
+		},
+		{
 			ID: "CERT_CONFIGURATION_UNKNOWN", Title: "The cluster's kubeadm configuration is not known",
 			Meaning: "The ConfigMap `kube-system/kubeadm-config` could not be read, or does not hold a ClusterConfiguration. kubeadm would fall back to its defaults without a word: another key type, another life, stacked etcd.",
 			Remedy:  "upkeep renews nothing until the configuration is known. Check `cluster.kubeconfig` and `kubectl -n kube-system get configmap kubeadm-config -o yaml`; `kubeadm init phase upload-config kubeadm --config FILE` writes it anew.",
@@ -113,12 +125,17 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "ETCD_UNHEALTHY", Title: "etcd is not whole",
 			Meaning: "A member does not answer, is a learner, follows no leader or another one, lags, reports an error or an alarm, or holds other data than its peers at the same revision. One more disturbance could cost the quorum.",
-			Remedy:  "upkeep touches no control plane until etcd is whole. Look at `etcdctl endpoint status --cluster -w table` and `etcdctl alarm list`.",
+			Remedy:  "Where all that is wrong is that members take no part (they do not answer or follow no leader), and a majority does, upkeep goes on with what leaves etcd alone, and touches no other member; in every other case it touches no control plane until etcd is whole. Look at `etcdctl endpoint status --cluster -w table` and `etcdctl alarm list`.",
+		},
+		{
+			ID: "ETCD_WORK_WAITS", Title: "Work on etcd waits for a member that takes no part",
+			Meaning: "A certificate that etcd itself loads is due, or etcd must be restarted, and another member does not answer or follows no leader: one more that fails could cost the quorum. The plan holds everything else that is due.",
+			Remedy:  "Bring the member back, or, where its machine is gone for good, take it out of etcd (`etcdctl member remove ID`) and its node out of the configuration. Then plan again.",
 		},
 		{
 			ID: "NODE_CONTROL_PLANE_BROKEN", Title: "The control plane of a node is not whole",
 			Meaning: "A static pod has no manifest or no running container, or the API server of the node is not ready.",
-			Remedy:  "upkeep does the work that is due on this node first, and disturbs no other control plane meanwhile. Look at `crictl ps -a` and `journalctl -u kubelet` on the node.",
+			Remedy:  "upkeep does the work that is due on this node. On others it restarts nothing meanwhile that does not run here, and where certificates of this node were changed within a day it does nothing there at all: the same might happen again. Look at `crictl ps -a` and `journalctl -u kubelet` on the node.",
 		},
 		{
 			ID: "NODE_NONE_SELECTED", Title: "A block selects no node",
@@ -133,7 +150,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "NODE_UNREACHABLE", Title: "A node did not answer",
 			Meaning: "Nothing is known of the node, so its part of the plan is unknown. That is never the same as \"no changes\".",
-			Remedy:  "Connect to it with `ssh` as upkeep does. While it does not answer, other control planes are disturbed only if Kubernetes calls it ready and etcd is whole.",
+			Remedy:  "Connect to it with `ssh` as upkeep does. While it does not answer, upkeep goes on with the other control planes as long as etcd holds without it: their members of etcd are left alone, and nothing is restarted that no other control plane could take over from.",
 		},
 	}
 }

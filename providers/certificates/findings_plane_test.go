@@ -248,8 +248,32 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused",
-				Hint: "upkeep touches no control plane while etcd is not whole",
+				Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
 			}},
+		},
+		{
+			name: "an etcd member is down, and certificates of etcd and of others are due",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				m := &w.Etcd.Members[2]
+				*m = facts.Member{ID: m.ID, Name: m.Name, Node: "cp3", Unknown: "connection refused"}
+				worlds.Age(now, 12*day, w.Nodes["cp1"], "apiserver", "etcd-server", "etcd-peer", "etcd-healthcheck-client")
+			},
+			want: []providers.Finding{
+				{
+					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused",
+					Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
+				},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-healthcheck-client", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-server", Summary: `12d left, renew_before = "30d"`},
+				{
+					ID: "ETCD_WORK_WAITS", Severity: "error", Address: address("cp1"), Object: "etcd", Waits: true,
+					Summary: "etcd-server, etcd-peer must wait: no member of etcd is touched while another one takes no part (cp3)",
+					Hint:    "bring the member back, or, where its machine is gone for good, take it out: `etcdctl member remove ID`, and its node out of the configuration; then plan again",
+				},
+			},
+			steps: []string{cp1 + "/renew: renew apiserver, etcd-healthcheck-client"},
 		},
 		{
 			name: "a control plane is broken",
@@ -294,6 +318,39 @@ func planeCases() []findingCase {
 				{
 					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`,
 					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
+				},
+			},
+		},
+		{
+			name: "the cluster is dark, and certificates have expired",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				w.Kubernetes = facts.Kubernetes{Unknown: "connection refused", Authority: w.Kubernetes.Authority, Kubeconfig: w.Kubernetes.Kubeconfig}
+				w.Etcd = facts.Etcd{Unknown: "no member answered"}
+				worlds.Age(now, -day, w.Nodes["cp2"], "etcd-peer", "scheduler.conf")
+			},
+			want: []providers.Finding{
+				{
+					ID: "CERT_CONFIGURATION_UNKNOWN", Severity: "error", Address: address(""), Summary: "connection refused", Unknown: true,
+					Hint: "without the cluster's own kubeadm configuration kubeadm falls back to its defaults, so upkeep renews nothing; check cluster.kubeconfig, and `kubectl -n kube-system get configmap kubeadm-config`",
+				},
+				{
+					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Summary: "etcd could not be asked: no member answered", Unknown: true,
+					Hint: "upkeep touches no control plane while etcd is not whole",
+				},
+				{
+					ID: "CERT_EXPIRED", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "expired 24h ago",
+					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
+				},
+				{
+					ID: "CERT_EXPIRED", Severity: "error", Address: address("cp2"), Object: "scheduler.conf", Summary: "expired 24h ago",
+					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
+				},
+				{
+					ID: "CERT_CLUSTER_DARK", Severity: "error", Address: address("cp2"), Object: "control plane",
+					Summary: "neither the API nor etcd answers, and etcd-peer expired 24h ago, and 1 more",
+					Hint: "by hand, one control plane after the other: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`; " +
+						"`kubeadm certs renew all --config FILE`, where FILE is the cluster's own ClusterConfiguration (in a plan that upkeep applied before: `jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`); " +
+						"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DARK.md`",
 				},
 			},
 		},

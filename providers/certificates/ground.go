@@ -29,7 +29,7 @@ func known(in providers.Input, step providers.Step) (*facts.Node, providers.Read
 }
 
 func unreadable(step providers.Step, err error) providers.Readiness {
-	return providers.Readiness{State: providers.Unknown, Why: fmt.Sprintf("the arguments of step %s cannot be read: %v; plan again", step.ID, err)}
+	return providers.Readiness{State: providers.Unknown, Final: true, Why: fmt.Sprintf("the arguments of step %s cannot be read: %v; plan again", step.ID, err)}
 }
 
 // bothKnown returns a step's node before and after it, or an error where either is unknown.

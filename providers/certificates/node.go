@@ -31,6 +31,7 @@ type work struct {
 	stale      []*facts.CertificateFile // copies of admin.conf that must follow
 	restart    []string
 	restartWhy string
+	turn       int    // in the serial group
 	last       string // the id of the node's last step so far
 }
 
@@ -77,7 +78,24 @@ func (r *review) reviewNode(n config.Node) work {
 	r.reviewServed(&w)
 	r.reviewReaders(&w)
 	r.settle(&w)
+	r.spare(&w)
+	w.turn = r.turnOf(&w)
 	return w
+}
+
+// turnOf returns when it is a node's turn.
+func (r *review) turnOf(w *work) int {
+	turn := turnWhole
+	for _, t := range controlPlaneTroubles(w.node, !r.policy.externalEtcd) {
+		switch {
+		case t.unknown && t.component == "":
+		case startable(w.node, t.component, r.in.Now, func(*facts.CertificateFile) bool { return false }) != "" && r.startable(w, t.component) == "":
+			return turnToBeMended
+		default:
+			turn = turnNotWhole
+		}
+	}
+	return turn
 }
 
 // settle puts the node's work into the order in which it is done, and adds the restarts that the renewals entail.

@@ -48,7 +48,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	}
 	for i := range is.Certificates.Served {
 		s := &is.Certificates.Served[i]
-		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Now) {
+		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Now) && !stillSilent(was, s) {
 			if err := servesDisk(s, &is.Certificates); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}
@@ -70,6 +70,14 @@ func restartFollows(was, is *facts.Node, s *facts.Served, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// stillSilent reports whether a port that does not answer did not before the step: it serves what is on disk when what listens
+// there starts, and whether that may stay down is not the port's to say (healthy).
+func stillSilent(was *facts.Node, s *facts.Served) bool {
+	return s.Unknown != "" && slices.ContainsFunc(was.Certificates.Served, func(old facts.Served) bool {
+		return old.Name == s.Name && old.Address == s.Address && old.Unknown != ""
+	})
 }
 
 // settleTime is how far the end of a new certificate may be from the policy's life after the file was written: kubeadm fixes the
@@ -224,16 +232,29 @@ func led(k facts.Kubernetes, component string, since time.Time) error {
 	return nil
 }
 
-// healthy returns an error unless etcd, the API and the node's control plane are whole after a step, and it is still the same
-// cluster.
+// newTroubles returns what is wrong with a node's control plane after a step, but for what was wrong before it and could not be
+// mended by it: the component had whole and valid certificates then.
+func newTroubles(before, after providers.Input, node string) []controlPlaneTrouble {
+	was, is := before.World.Nodes[node], after.World.Nodes[node]
+	old := controlPlaneTroubles(was, stackedEtcd(before))
+	return slices.DeleteFunc(controlPlaneTroubles(is, stackedEtcd(after)), func(t controlPlaneTrouble) bool {
+		return slices.ContainsFunc(old, func(o controlPlaneTrouble) bool {
+			return o.component == t.component && (o.unknown == t.unknown || t.component == apiServer) &&
+				startable(was, o.component, before.Now, func(*facts.CertificateFile) bool { return false }) == ""
+		})
+	})
+}
+
+// healthy returns an error unless the API answers after a step, etcd is no worse than before it (a member that did not answer
+// may still not) nor is the node's control plane, and it is still the same cluster.
 func healthy(before, after providers.Input, node string) error {
 	if why := after.World.Kubernetes.Unknown; why != "" {
 		return fmt.Errorf("the Kubernetes API does not answer after the step on %s: %s", node, why)
 	}
-	if why := refusal(controlPlaneTroubles(after.World.Nodes[node], stackedEtcd(after))); why != "" {
+	if why := refusal(newTroubles(before, after, node)); why != "" {
 		return fmt.Errorf("the control plane of %s is not whole: %s", node, why)
 	}
-	if why := etcdRefusal(after.World.Etcd); why != "" {
+	if why := etcdWorse(before.World.Etcd, after.World.Etcd); why != "" {
 		return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
 	}
 	was, is := before.World.Etcd, after.World.Etcd

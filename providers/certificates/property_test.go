@@ -163,7 +163,7 @@ func TestPropertyOneControlPlaneAtATime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, _ := broken(t)
 		var nodes []string
-		mending := true
+		mending, turn := true, -1
 		for _, s := range spec().Diff(in).Steps {
 			if s.Operation == certificates.OperationMend {
 				if !mending {
@@ -178,6 +178,10 @@ func TestPropertyOneControlPlaneAtATime(t *testing.T) {
 				}
 				nodes = append(nodes, s.Node)
 			}
+			if s.Turn < turn {
+				t.Fatalf("%s of turn %d stands after one of turn %d", s.ID, s.Turn, turn)
+			}
+			turn = s.Turn
 			if s.SerialGroup != "control-plane" || !slices.Equal(s.Guards, []string{"backup"}) || s.GuardNone != "a lab" {
 				t.Fatalf("%s stands in group %q with guards %v %q", s.ID, s.SerialGroup, s.Guards, s.GuardNone)
 			}

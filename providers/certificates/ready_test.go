@@ -76,15 +76,19 @@ func TestReady(t *testing.T) {
 			change: func(w *facts.World) { w.Kubernetes = facts.Kubernetes{Unknown: "refused"} },
 		},
 		{
-			name: "the API server of another control plane is not ready", want: "unknown",
-			why:    "control plane cp1 is not whole, and only one may be disturbed at a time: kube-apiserver is not ready: etcd",
-			change: func(w *facts.World) { w.Nodes["cp1"].ControlPlane.APIServer = facts.APIServer{NotReady: "etcd"} },
+			name: "the API server of another control plane is not ready, an hour after its certificates were changed", want: "unknown",
+			why: "control plane cp1 is not whole, and only one may be disturbed at a time: kube-apiserver is not ready: etcd; its apiserver was changed 60m before",
+			change: func(w *facts.World) {
+				w.Nodes["cp1"].ControlPlane.APIServer = facts.APIServer{NotReady: "etcd"}
+				worlds.File(w.Nodes["cp1"], "apiserver").Modified = now.Add(-time.Hour)
+			},
 		},
 		{
-			name: "a static pod of another control plane is gone", want: "unknown", why: "kube-scheduler has no static pod manifest",
+			name: "a static pod of another control plane is gone since its certificates were changed", want: "unknown", why: "kube-scheduler has no static pod manifest",
 			change: func(w *facts.World) {
 				cp := &w.Nodes["cp3"].ControlPlane
 				cp.StaticPods = slices.DeleteFunc(cp.StaticPods, func(p facts.StaticPod) bool { return p.Component == "kube-scheduler" })
+				worlds.File(w.Nodes["cp3"], "scheduler.conf").Modified = now.Add(-23 * time.Hour)
 			},
 		},
 		{
@@ -99,15 +103,8 @@ func TestReady(t *testing.T) {
 			change: func(w *facts.World) { w.Nodes["cp1"] = &facts.Node{Name: "cp1", Unknown: "ssh: no answer"} },
 		},
 		{
-			name: "another control plane answers nobody", want: "unknown", why: "control plane cp1 did not answer and Kubernetes does not call it ready",
-			change: func(w *facts.World) {
-				w.Nodes["cp1"] = &facts.Node{Name: "cp1", Unknown: "ssh: no answer"}
-				w.Kubernetes.Nodes[0].Ready = false
-			},
-		},
-		{
-			name: "an etcd member is down", want: "unknown", why: "member cp3 does not answer: refused",
-			change: func(w *facts.World) { w.Etcd.Members[2].Unknown = "refused" },
+			name: "two etcd members are down", want: "unknown", why: "1 of 3 members answer and follow a leader, which is no majority; member cp1 does not answer: refused; member cp3 does not answer: refused",
+			change: func(w *facts.World) { w.Etcd.Members[0].Unknown, w.Etcd.Members[2].Unknown = "refused", "refused" },
 		},
 		{
 			name: "an etcd member is a learner", want: "unknown", why: "member cp3 is a learner and has no vote",
@@ -120,8 +117,12 @@ func TestReady(t *testing.T) {
 			},
 		},
 		{
-			name: "no leader", want: "unknown", why: "member cp1 follows no leader",
-			change: func(w *facts.World) { w.Etcd.Members[0].Leader = "0" },
+			name: "no leader", want: "unknown", why: "0 of 3 members answer and follow a leader, which is no majority; member cp1 follows no leader",
+			change: func(w *facts.World) {
+				for i := range w.Etcd.Members {
+					w.Etcd.Members[i].Leader = "0"
+				}
+			},
 		},
 		{
 			name: "two leaders", want: "unknown", why: "member cp3 follows leader cp2, others cp1",

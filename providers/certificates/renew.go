@@ -126,7 +126,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		case f.Unknown != "" || len(f.Blocks) == 0:
 			return providers.Readiness{State: providers.Unknown, Why: name + " on " + step.Node + " cannot be read: " + f.Unknown}
 		case !ok:
-			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which " + name + " it was made for; plan again"}
+			return providers.Readiness{State: providers.Unknown, Final: true, Why: "the plan does not say which " + name + " it was made for; plan again"}
 		case f.Blocks[0].Serial != serial:
 			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, serial)}
 		}
@@ -146,10 +146,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	if r := (&review{in: in}); !r.authorityHolds(observed) {
 		return providers.Readiness{State: providers.Moved, Why: "the authority of " + step.Node + " is not the one that cluster.kubeconfig trusts: is it a node of another cluster?"}
 	}
-	if why := mayDisturb(in, args.Nodes, step); why != "" {
-		return providers.Readiness{State: providers.Unknown, Why: why}
-	}
-	return providers.Readiness{State: providers.Holds}
+	return mayDisturb(in, args.Nodes, step, touch{renews: args.Names}).readiness()
 }
 
 // authorityHolds reports whether a node's CA is the cluster's.

@@ -88,7 +88,7 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 			}
 			continue
 		case !ok:
-			return providers.Readiness{State: providers.Unknown, Why: "the plan does not say which container of " + c + " it was made for; plan again"}
+			return providers.Readiness{State: providers.Unknown, Final: true, Why: "the plan does not say which container of " + c + " it was made for; plan again"}
 		case p.ContainerID != id:
 			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s runs as container %s, the plan was made for %s; plan again", c, step.Node, short(p.ContainerID), short(id))}
 		}
@@ -106,10 +106,7 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	if len(observed.Certificates.Unfinished) > 0 {
 		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
 	}
-	if why := mayDisturb(in, args.Nodes, step); why != "" {
-		return providers.Readiness{State: providers.Unknown, Why: why}
-	}
-	return providers.Readiness{State: providers.Holds}
+	return mayDisturb(in, args.Nodes, step, touch{restarts: args.Components}).readiness()
 }
 
 // stale reports whether a running component does not use what is on disk.

@@ -49,6 +49,14 @@ const (
 
 const serialGroup = "control-plane"
 
+// The turns of control planes: first those whose certificates are the reason why they are not whole, then those that are
+// whole, then those that are not whole for another reason, which no renewal mends: what goes wrong with them ends the group.
+const (
+	turnToBeMended = -1
+	turnWhole      = 0
+	turnNotWhole   = 1
+)
+
 // guardBackup stands on renewals as well as on restarts: a renewal interrupts nothing, but it replaces private keys in place,
 // and what stood there before comes back only out of a backup.
 const guardBackup = "backup"
@@ -62,7 +70,7 @@ func (r *review) step(w *work, verb, operation string, args any) *providers.Step
 	address := r.address.On(w.node.Name)
 	s := providers.Step{
 		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
-		Window: r.spec.Window, SerialGroup: serialGroup, Position: r.at, Estimate: r.in.Memory.Durations[operation],
+		Window: r.spec.Window, SerialGroup: serialGroup, Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
 	}
 	if w.last != "" {
 		s.After = []string{w.last}
@@ -80,7 +88,7 @@ func (r *review) planMend(w *work) {
 	}
 	s := r.step(w, "mend", OperationMend, mendArgs{})
 	s.Summary = "mend the renewal that was interrupted"
-	s.Window, s.SerialGroup = "always", ""
+	s.Window, s.SerialGroup, s.Turn = "always", "", 0
 	if s.Estimate == 0 {
 		s.Estimate = mendEstimate
 	}

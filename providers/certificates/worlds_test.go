@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -89,6 +90,7 @@ func TestUnseenIsNotBroken(t *testing.T) {
 	in.World = worlds.Clone(in.World)
 	in.World.Nodes["cp2"].ControlPlane.ContainersUnknown = "no CRI socket answers"
 	worlds.Pod(in.World.Nodes["cp1"], "kube-apiserver").ContainerID = ""
+	worlds.File(in.World.Nodes["cp1"], "apiserver").Modified = now.Add(-time.Hour)
 	if r := ready(in, steps[0]); r.State != providers.Unknown || !strings.Contains(r.Why, "control plane cp1 is not whole") {
 		t.Errorf("%+v", r)
 	}

@@ -118,6 +118,22 @@ func hashAtOneRevision(ctx context.Context, answers []answer) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	// A compaction reaches the members one after another, and a hash from before it is no match for one from after it.
+	// Compactions are minutes apart, so that a second look is enough.
+	for range 2 {
+		hashAt(ctx, answers, revision)
+		if oneCompaction(answers) {
+			return
+		}
+	}
+	// Hashes that cannot be compared say nothing.
+	for i := range answers {
+		answers[i].hash = nil
+	}
+}
+
+// hashAt asks every member that answered for its hash at a revision.
+func hashAt(ctx context.Context, answers []answer, revision int64) {
 	var group errgroup.Group
 	for i := range answers {
 		a := &answers[i]
@@ -125,12 +141,27 @@ func hashAtOneRevision(ctx context.Context, answers []answer) {
 			continue
 		}
 		group.Go(func() error {
-			// A compaction between two answers makes a hash unavailable; it is then left out, not an error of the member.
+			// A compaction of the very revision makes a hash unavailable; it is then left out, not an error of the member.
 			a.hash, _ = a.maintenance().HashKV(ctx, a.node, revision)
 			return nil
 		})
 	}
 	_ = group.Wait() // a missing hash stays nil
+}
+
+// oneCompaction tells whether all hashes are of the same compaction.
+func oneCompaction(answers []answer) bool {
+	var first *clientv3.HashKVResponse
+	for _, a := range answers {
+		switch {
+		case a.hash == nil:
+		case first == nil:
+			first = a.hash
+		case a.hash.CompactRevision != first.CompactRevision:
+			return false
+		}
+	}
+	return true
 }
 
 // merge makes one view of the answers: the member list of the first that answered, each member's own words added.
@@ -183,7 +214,7 @@ func describe(m *facts.Member, a answer) {
 	m.Errors = s.Errors
 	m.Learner = m.Learner || s.IsLearner
 	if a.hash != nil {
-		m.Hash, m.HashRevision = a.hash.Hash, a.hash.HashRevision
+		m.Hash, m.HashRevision, m.CompactRevision = a.hash.Hash, a.hash.HashRevision, a.hash.CompactRevision
 		if m.HashRevision == 0 { // before etcd 3.6 the answer does not name its revision
 			m.HashRevision = a.hash.Header.Revision
 		}
@@ -222,7 +253,7 @@ func get(ctx context.Context, node string, dial Dialer, key string) ([]byte, err
 
 // open connects first and gives gRPC the one connection: a member that refuses is then an error at once and in its own
 // words, where gRPC would dial again and again until the time is over.
-func open(ctx context.Context, node string, dial Dialer) (*clientv3.Client, error) {
+func open(ctx context.Context, node string, dial Dialer, options ...grpc.DialOption) (*clientv3.Client, error) {
 	conn, err := dial(ctx, node)
 	if err != nil {
 		return nil, err
@@ -233,7 +264,7 @@ func open(ctx context.Context, node string, dial Dialer) (*clientv3.Client, erro
 		// The name is for errors alone: it is never resolved, and the connection is encrypted on the node.
 		Endpoints: []string{"http://" + node},
 		Logger:    zap.NewNop(),
-		DialOptions: []grpc.DialOption{
+		DialOptions: append([]grpc.DialOption{
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 				select {
@@ -243,7 +274,7 @@ func open(ctx context.Context, node string, dial Dialer) (*clientv3.Client, erro
 					return nil, fmt.Errorf("%s: the connection to etcd broke", node)
 				}
 			}),
-		},
+		}, options...),
 	})
 	if err != nil {
 		conn.Close()

@@ -76,14 +76,17 @@ type Member struct {
 	Leader  string `json:"leader,omitempty"` // the id of the leader this member follows
 	Version string `json:"version,omitempty"`
 	// DBSize and Quota are bytes; Quota 0 means that the member does not say.
-	DBSize       int64    `json:"db_size,omitempty"`
-	Quota        int64    `json:"quota,omitempty"`
-	RaftTerm     uint64   `json:"raft_term,omitempty"`
-	RaftIndex    uint64   `json:"raft_index,omitempty"`
-	RaftApplied  uint64   `json:"raft_applied,omitempty"`
-	Errors       []string `json:"errors,omitempty"`
-	HashRevision int64    `json:"hash_revision,omitempty"`
-	Hash         uint32   `json:"hash,omitempty"`
+	DBSize      int64    `json:"db_size,omitempty"`
+	Quota       int64    `json:"quota,omitempty"`
+	RaftTerm    uint64   `json:"raft_term,omitempty"`
+	RaftIndex   uint64   `json:"raft_index,omitempty"`
+	RaftApplied uint64   `json:"raft_applied,omitempty"`
+	Errors      []string `json:"errors,omitempty"`
+	// Hash is the member's HashKV at HashRevision. It covers what the compaction at CompactRevision left: hashes compare
+	// only where both revisions are the same.
+	HashRevision    int64  `json:"hash_revision,omitempty"`
+	CompactRevision int64  `json:"compact_revision,omitempty"`
+	Hash            uint32 `json:"hash,omitempty"`
 }
 
 // Alarm is a raised alarm: "NOSPACE", "CORRUPT".

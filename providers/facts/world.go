@@ -28,6 +28,15 @@ type World struct {
 	Fleets     map[string]Fleet `json:"fleets,omitempty"`
 	Kubernetes Kubernetes       `json:"kubernetes"`
 	Etcd       Etcd             `json:"etcd"`
+	// Backups holds what each backup store holds, by the address of the resource that keeps it.
+	Backups map[string]Backups `json:"backups,omitempty"`
+	// Releases holds the Helm releases that were asked for, by ReleaseKey.
+	Releases map[string]*Release `json:"releases,omitempty"`
+	// Archives holds what archives hold of releases, by ReleaseKey; Downloads what stands behind URLs, by URL.
+	Archives  map[string]Archive  `json:"archives,omitempty"`
+	Downloads map[string]Download `json:"downloads,omitempty"`
+	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
+	Tenancies *Tenancies `json:"tenancies,omitempty"`
 }
 
 // Fleet is what a `nodes` block resolved to.
@@ -53,9 +62,12 @@ func (w World) NodeNames() []string {
 // replace a part, never write into it.
 func (w World) Clone() World {
 	w.Nodes = maps.Clone(w.Nodes)
+	w.Backups = maps.Clone(w.Backups)
 	if w.Nodes == nil {
 		w.Nodes = map[string]*Node{}
 	}
+	w.Releases = maps.Clone(w.Releases)
+	w.Archives = maps.Clone(w.Archives)
 	return w
 }
 
@@ -64,6 +76,14 @@ type Update struct {
 	Nodes      []Node
 	Kubernetes *Kubernetes
 	Etcd       *Etcd
+	// Backups replaces the stores it names.
+	Backups map[string]Backups
+	// Proofs are added to the memory.
+	Proofs    []Proof
+	Releases  []Release
+	Tenancies *Tenancies
+	// Archives replaces what it names, by ReleaseKey.
+	Archives map[string]Archive
 }
 
 // Apply replaces parts of w. The caller must own w (see Clone).
@@ -77,6 +97,23 @@ func (w *World) Apply(u Update) {
 	if u.Etcd != nil {
 		w.Etcd = *u.Etcd
 	}
+	if len(u.Backups) > 0 && w.Backups == nil {
+		w.Backups = make(map[string]Backups, len(u.Backups))
+	}
+	maps.Copy(w.Backups, u.Backups)
+	for _, r := range u.Releases {
+		if w.Releases == nil {
+			w.Releases = map[string]*Release{}
+		}
+		w.Releases[ReleaseKey(r.Namespace, r.Name)] = &r
+	}
+	if len(u.Archives) > 0 && w.Archives == nil {
+		w.Archives = make(map[string]Archive, len(u.Archives))
+	}
+	maps.Copy(w.Archives, u.Archives)
+	if u.Tenancies != nil {
+		w.Tenancies = u.Tenancies
+	}
 }
 
 // Memory is what upkeep remembers between runs; it comes from the state.
@@ -87,6 +124,24 @@ type Memory struct {
 	Cluster Identity `json:"cluster,omitzero"`
 	// Overrides are the safety rules that the last apply was told to go without.
 	Overrides []UsedOverride `json:"overrides,omitempty"`
+	// Proofs are the bundles that were proved, oldest proof first.
+	Proofs []Proof `json:"proofs,omitempty"`
+}
+
+// WithProofs returns a memory that knows these proofs as well: each takes the place of an earlier one of the same bundle
+// at the same level.
+func (m Memory) WithProofs(proofs ...Proof) Memory {
+	if len(proofs) == 0 {
+		return m
+	}
+	m.Proofs = slices.Clone(m.Proofs)
+	for _, p := range proofs {
+		m.Proofs = slices.DeleteFunc(m.Proofs, func(old Proof) bool {
+			return old.Bundle == p.Bundle && old.Address == p.Address && old.Level == p.Level
+		})
+		m.Proofs = append(m.Proofs, p)
+	}
+	return m
 }
 
 // UsedOverride is a safety rule that one apply was told to go without.

@@ -16,6 +16,9 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent"
+	"upkeep/providers/node/agent/bundles"
+	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/fence"
 	"upkeep/providers/node/protocol"
 )
 
@@ -81,8 +84,15 @@ func mend(ctx context.Context, r protocol.MendRequest, progress func(string)) (p
 	return protocol.MendResult{Installed: []string{"done"}}, os.WriteFile(r.Intent, []byte("done"), 0o600)
 }
 
-// dial connects to a service that answers each byte in upper case.
+// dial connects to a service that answers each byte in upper case, or to the real one for bundles.
 func dial(_ context.Context, service string) (net.Conn, error) {
+	if service == bundles.Service {
+		d, err := disk.Open(os.Getenv(bundlesRoot))
+		if err != nil {
+			return nil, err
+		}
+		return bundles.Dial(d, &fence.Fence{Disk: d, Clock: fence.SystemClock(time.Now)}), nil
+	}
 	if service != "shout" {
 		return nil, fmt.Errorf("connect: nobody listens")
 	}

@@ -44,11 +44,36 @@ type Etcd interface {
 	Get(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error), key string) ([]byte, error)
 }
 
+// Stores asks backup stores.
+type Stores interface {
+	Observe(ctx context.Context, question facts.BackupsQuestion) facts.Backups
+}
+
+// Releases asks Helm releases.
+type Releases interface {
+	Observe(ctx context.Context, question facts.ReleaseQuestion) facts.Release
+}
+
+// Tenants asks for the leases of an Akash provider's tenants.
+type Tenants interface {
+	Observe(ctx context.Context) facts.Tenancies
+}
+
+// Files asks for what lies outside the cluster: archives on this machine, texts behind URLs.
+type Files interface {
+	Archive(ctx context.Context, question facts.ArchiveQuestion) facts.Archive
+	Download(ctx context.Context, question facts.DownloadQuestion) facts.Download
+}
+
 // Observer holds the adapters. Kubernetes is nil when the configuration declares no cluster.
 type Observer struct {
 	Nodes      Nodes
 	Kubernetes Kubernetes
 	Etcd       Etcd
+	Stores     Stores
+	Releases   Releases // nil as Kubernetes is; Tenants, too
+	Tenants    Tenants
+	Files      Files
 	Now        func() time.Time
 	// Progress, if set, is told when a node has answered. It may be called from several goroutines at once.
 	Progress func(Progress)
@@ -78,8 +103,14 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 		world.Fleets = o.fleets(desired, world.Kubernetes)
 	}
 	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, &world)})
+	var stores sync.WaitGroup
+	stores.Go(func() { world.Backups = o.backups(ctx, needs) })
+	stores.Go(func() { world.Releases = o.releases(ctx, needs) })
+	stores.Go(func() { world.Tenancies = o.tenancies(ctx, needs) })
+	stores.Go(func() { world.Archives, world.Downloads = o.files(ctx, needs) })
 	world.Nodes = o.nodes(ctx, Questions(inventory, needs), inventory)
 	kubernetes.Wait()
+	stores.Wait()
 	if slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Etcd }) {
 		o.etcd(ctx, inventory, &world)
 	}
@@ -176,14 +207,42 @@ func (o *Observer) node(ctx context.Context, node config.Node, question facts.Qu
 	return observed
 }
 
-// etcd asks the members on the nodes that run one, and fetches kubeadm's configuration there when the API is silent.
+// backups asks each store that is asked for, once.
+func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[string]facts.Backups {
+	var out map[string]facts.Backups
+	var mu sync.Mutex
+	var group errgroup.Group
+	asked := map[string]bool{}
+	for _, n := range needs {
+		for _, question := range n.Backups {
+			if asked[question.Address] {
+				continue
+			}
+			asked[question.Address] = true
+			group.Go(func() error {
+				found := o.Stores.Observe(ctx, question)
+				mu.Lock()
+				defer mu.Unlock()
+				if out == nil {
+					out = map[string]facts.Backups{}
+				}
+				out[question.Address] = found
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // a store that failed is in the world, with its reason
+	return out
+}
+
+// etcd asks the members on the nodes that run one, or are said to (an etcd that systemd or k3s runs has no static pod), and fetches kubeadm's configuration there when the API is silent.
 func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, world *facts.World) {
 	byName := map[string]config.Node{}
 	var members []string
 	for _, node := range inventory.Nodes {
 		observed := world.Node(node.Name)
 		_, runs := observed.ControlPlane.StaticPod("etcd")
-		if runs || (observed.Unknown != "" && slices.Contains(node.Roles, "etcd")) {
+		if runs || slices.Contains(node.Roles, "etcd") {
 			members = append(members, node.Name)
 			byName[node.Name] = node
 		}

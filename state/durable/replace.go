@@ -25,6 +25,14 @@ func (t Tracer) At(boundary string) {
 	}
 }
 
+// Under returns a tracer that tells t of the same boundaries with a prefix to their names.
+func (t Tracer) Under(prefix string) Tracer {
+	if t == nil {
+		return nil
+	}
+	return func(boundary string) { t(prefix + boundary) }
+}
+
 // Replace gives path the content data and the mode, whatever the umask. The directory must exist. When it returns nil,
 // content and name are on stable storage.
 func Replace(path string, data []byte, mode os.FileMode, trace Tracer) error {

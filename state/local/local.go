@@ -179,7 +179,7 @@ func (b *Backend) writeInfo(info state.LockInfo) error {
 	if err != nil {
 		return fmt.Errorf("encode lock: %w", err)
 	}
-	return durable.Replace(b.infoPath(), append(data, '\n'), 0o600, b.prefixed("lock:"))
+	return durable.Replace(b.infoPath(), append(data, '\n'), 0o600, b.options.Trace.Under("lock:"))
 }
 
 func (b *Backend) writeState(s state.State) error {
@@ -187,12 +187,5 @@ func (b *Backend) writeState(s state.State) error {
 	if err != nil {
 		return err
 	}
-	return durable.Replace(b.path, data, 0o600, b.prefixed("state:"))
-}
-
-func (b *Backend) prefixed(prefix string) durable.Tracer {
-	if b.options.Trace == nil {
-		return nil
-	}
-	return func(boundary string) { b.options.Trace(prefix + boundary) }
+	return durable.Replace(b.path, data, 0o600, b.options.Trace.Under("state:"))
 }

@@ -79,8 +79,8 @@ func (d *Dir) lstat(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// Read returns the contents of a regular file in this directory, at most limit bytes.
-func (d *Dir) Read(name string, limit int64) ([]byte, Info, error) {
+// Open opens a regular file in this directory for reading; the caller closes it.
+func (d *Dir) Open(name string) (*os.File, Info, error) {
 	before, err := d.lstat(name)
 	if err != nil {
 		return nil, Info{}, err
@@ -91,16 +91,26 @@ func (d *Dir) Read(name string, limit int64) ([]byte, Info, error) {
 	if err != nil {
 		return nil, describe(before), fmt.Errorf("%s: %w", p, bare(err))
 	}
-	defer f.Close()
 	after, err := f.Stat()
 	if err != nil || !os.SameFile(before, after) {
+		f.Close()
 		return nil, describe(before), fmt.Errorf("%s changed while it was opened", p)
 	}
+	return f, describe(after), nil
+}
+
+// Read returns the contents of a regular file in this directory, at most limit bytes.
+func (d *Dir) Read(name string, limit int64) ([]byte, Info, error) {
+	f, info, err := d.Open(name)
+	if err != nil {
+		return nil, info, err
+	}
+	defer f.Close()
 	data, err := readLimited(f, limit)
 	if err != nil {
-		return nil, describe(after), fmt.Errorf("%s: %w", p, bare(err))
+		return nil, info, fmt.Errorf("%s: %w", path.Join(d.path, name), bare(err))
 	}
-	return data, describe(after), nil
+	return data, info, nil
 }
 
 // Link returns the target of the symbolic link name, as written.
@@ -213,6 +223,19 @@ func Unfinished(name string) bool {
 	_, err := hex.DecodeString(rest)
 	return len(rest) == 16 && err == nil
 }
+
+// ParseTemporary takes a name that Temporary made apart: what it was made for, and the sixteen digits. TemporaryName puts
+// them together again.
+func ParseTemporary(name string) (target, digits string, ok bool) {
+	if !Unfinished(name) {
+		return "", "", false
+	}
+	i := strings.LastIndex(name, temporaryMark)
+	return name[1:i], name[i+len(temporaryMark):], true
+}
+
+// TemporaryName returns the name that ParseTemporary took apart.
+func TemporaryName(target, digits string) string { return "." + target + temporaryMark + digits }
 
 func describe(info fs.FileInfo) Info {
 	i := Info{Mode: info.Mode(), Modified: info.ModTime().UTC(), Size: info.Size()}

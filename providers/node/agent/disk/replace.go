@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,6 +60,20 @@ func (p *Prepared) Rename() error {
 	if err := p.dir.root.Rename(p.temp, p.name); err != nil {
 		return fmt.Errorf("rename over %s: %w", path.Join(p.dir.path, p.name), bare(err))
 	}
+	return nil
+}
+
+// Publish puts the new file in its place unless there is something: the error then wraps fs.ErrExist. It is durable there
+// after the directory's Sync.
+func (p *Prepared) Publish() error {
+	if err := p.dir.root.Link(p.temp, p.name); err != nil {
+		var le *os.LinkError
+		if errors.As(err, &le) {
+			err = le.Err
+		}
+		return fmt.Errorf("%s: %w", path.Join(p.dir.path, p.name), bare(err))
+	}
+	p.Discard()
 	return nil
 }
 

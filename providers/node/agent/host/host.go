@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/bundles"
+	"upkeep/providers/node/agent/collect"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
@@ -125,7 +127,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	// Each part writes its own field, so that one that hangs delays the answer by its own limit and no more.
 	var wg sync.WaitGroup
-	wg.Go(func() { node.System = h.system(ctx, d, q.ControlPlane) })
+	wg.Go(func() { node.System = system.Collect(d, h.options.Now()) })
 	pods := []facts.StaticPod(nil)
 	if q.Certificates != nil || q.ControlPlane {
 		pods = controlplane.StaticPods(d)
@@ -156,24 +158,6 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	wg.Wait()
 	return node, nil
-}
-
-// system tells the machine. Starting kubeadm for its version costs more than all the rest together, so that it is done
-// only where somebody wants to know of a control plane.
-func (h *Host) system(ctx context.Context, d *disk.Disk, controlPlane bool) facts.System {
-	var kubeadm string
-	var err error
-	if controlPlane {
-		kubeadm, err = h.kubeadm(d)
-	}
-	found := system.Collect(ctx, d, kubeadm, h.options.Now())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		if found.Unknown != "" {
-			found.Unknown += "; "
-		}
-		found.Unknown += err.Error()
-	}
-	return found
 }
 
 func controlPlane(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.ControlPlane {
@@ -276,14 +260,21 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name; "etcd" is the only one. The caller closes it.
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); or
+// "files", the keys and the configuration of its control plane (package collect). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there is one to %q", service, etcdtunnel.Service)
+	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service)
 	}
 	d, err := h.open()
 	if err != nil {
 		return nil, err
+	}
+	switch service {
+	case bundles.Service:
+		return bundles.Dial(d, h.fence(d)), nil
+	case collect.Service:
+		return collect.Open(ctx, d), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())

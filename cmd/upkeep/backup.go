@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner"
+	"upkeep/providers"
+	"upkeep/providers/backup"
+)
+
+func backupCommand(env environment) *cli.Command {
+	return &cli.Command{
+		Name: "backup", Usage: "take, look at and restore backups of etcd and of the control planes' keys",
+		Commands: []*cli.Command{
+			backupTakeCommand(env), backupListCommand(env), backupShowCommand(env), backupVerifyCommand(env), backupRestoreCommand(env),
+		},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if name := cmd.Args().First(); name != "" {
+				return unknownCommand(cmd, name)
+			}
+			return writeHelp(env.stdout, cmd)
+		},
+	}
+}
+
+func backupTakeCommand(env environment) *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask before taking"},
+		lockTimeoutFlag(),
+		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
+		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
+		jsonFlag(),
+	}
+	for _, more := range [][]cli.Flag{configurationFlags(), observationFlags()} {
+		flags = append(flags, more...)
+	}
+	return &cli.Command{
+		Name: "take", Usage: "take and prove a bundle now, however young the last one is",
+		ArgsUsage:   "[NAME]",
+		Description: "The same as `upkeep apply -target=etcd_backup.NAME -replace=etcd_backup.NAME`. Without a NAME, every etcd_backup of the configuration takes one.",
+		Flags:       flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Len() > 1 {
+				return usage(cmd, "backup take takes one name, and there are %d arguments", cmd.Args().Len())
+			}
+			began := env.now()
+			plan, w, err := makePlanOf(ctx, env, cmd, func(w workspace, request *planner.Request) error {
+				chosen, err := chooseBackups(w, cmd.Args().First())
+				request.Targets, request.Replace = chosen, chosen
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return applyPlan(ctx, env, cmd, w, plan, false, began)
+		},
+	}
+}
+
+// chooseBackups returns the etcd_backup of a name (NAME or etcd_backup.NAME); all of them for no name.
+func chooseBackups(w workspace, name string) ([]providers.Address, error) {
+	var declared []string
+	var chosen []providers.Address
+	for _, resource := range w.resources() {
+		spec, ok := resource.(backup.Spec)
+		if !ok {
+			continue
+		}
+		address := spec.Address()
+		declared = append(declared, address.String())
+		if name == "" || name == address.String() || "etcd_backup."+name == address.String() {
+			chosen = append(chosen, address)
+		}
+	}
+	switch {
+	case len(declared) == 0:
+		return nil, fmt.Errorf("the configuration has no etcd_backup; write one: upkeep schema")
+	case len(chosen) == 0:
+		return nil, fmt.Errorf("there is no etcd_backup %q; the configuration has %s", name, strings.Join(declared, ", "))
+	}
+	return chosen, nil
+}

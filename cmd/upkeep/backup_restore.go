@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"upkeep/planner/report"
+	"upkeep/providers/backup"
+	"upkeep/providers/backup/bundle"
+	"upkeep/providers/etcd/drill"
+)
+
+func backupRestoreCommand(env environment) *cli.Command {
+	flags := append(configurationFlags(), identityFlag(),
+		&cli.StringFlag{Name: "to", Usage: "write into the new directory `DIR`"},
+		&cli.StringSliceFlag{Name: "member", Usage: "a member of the restored cluster, `NAME=PEERURL[,PEERURL]`; may be repeated. Default: those that the nodes in the bundle ran"},
+		&cli.Uint64Flag{Name: "bump-revision", Value: drill.SuggestedBump, Usage: "add `N` to the newest revision, so that no revision that a client has seen is used a second time; 0: do not"},
+		&cli.BoolFlag{Name: "mark-compacted", Value: true, Usage: "end every watch from before, so that clients list anew; goes together with -bump-revision"},
+		jsonFlag(),
+	)
+	return &cli.Command{
+		Name: "restore", Usage: "write data directories and keys from a bundle, for a cluster that is to come back",
+		ArgsUsage: "BUNDLE",
+		Description: "BUNDLE is an id that `upkeep backup list` prints, `latest`, or the path of a .upkeep-bundle file, which needs neither configuration nor store. " +
+			"Writes, for each member, a data directory that its etcd starts from, and for each node an archive of its keys and configuration. It starts nothing and touches no " +
+			"running member: docs/disaster-recovery.md says how to go on. What it writes is in the clear, every Secret of the cluster included: remove it afterwards.",
+		Flags: flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.String("to") == "" {
+				return usage(cmd, "backup restore needs the directory to write into: -to=DIR")
+			}
+			r := backup.Recovery{
+				Directory: cmd.String("to"), Bump: cmd.Uint64("bump-revision"), MarkCompacted: cmd.Bool("mark-compacted"),
+				Progress: func(line string) { fmt.Fprintln(env.stderr, line) },
+			}
+			if r.Bump == 0 && !cmd.IsSet("mark-compacted") {
+				r.MarkCompacted = false
+			}
+			var err error
+			if r.Members, err = peers(cmd.StringSlice("member")); err != nil {
+				return err
+			}
+			if r.Token, err = newToken(); err != nil {
+				return err
+			}
+			if r.Drill, err = drillOptions(); err != nil {
+				return err
+			}
+			stored, err := openBundle(ctx, env, cmd, &r)
+			if err != nil {
+				return err
+			}
+			defer stored.Close()
+			recovered, err := backup.Recover(ctx, r)
+			if err != nil {
+				return fmt.Errorf("bundle %s: %w", r.Label.ID, err)
+			}
+			if cmd.Bool("json") {
+				return report.JSON(env.stdout, recovered)
+			}
+			return writeRecovered(env, cmd.String("to"), recovered)
+		},
+	}
+}
+
+// openBundle opens the bundle that the argument names and fills in what is known of it.
+func openBundle(ctx context.Context, env environment, cmd *cli.Command, r *backup.Recovery) (io.ReadCloser, error) {
+	identityFile := cmd.String("identity")
+	if path := cmd.Args().First(); cmd.Args().Len() == 1 && strings.HasSuffix(path, bundle.Extension) {
+		var err error
+		if r.Identities, err = identities(identityFile); err != nil {
+			return nil, err
+		}
+		label, err := os.ReadFile(strings.TrimSuffix(path, bundle.Extension) + bundle.LabelExtension)
+		if err != nil {
+			return nil, fmt.Errorf("the label of the bundle must lie beside it: %w", err)
+		}
+		if r.Label, err = bundle.ParseLabel(label); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return os.Open(path)
+	}
+	b, err := findBundle(ctx, env, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if identityFile == "" {
+		identityFile = b.spec.IdentityFile
+	}
+	if r.Identities, err = identities(identityFile); err != nil {
+		return nil, err
+	}
+	r.Label = b.label
+	return b.store.Get(ctx, bundle.Name(b.label.ID))
+}
+
+// peers reads -member.
+func peers(flags []string) ([]drill.Peer, error) {
+	var out []drill.Peer
+	for _, text := range flags {
+		name, urls, ok := strings.Cut(text, "=")
+		if !ok || name == "" || urls == "" {
+			return nil, fmt.Errorf("-member=%s: write NAME=PEERURL, such as -member=cp1=https://10.0.0.11:2380", text)
+		}
+		out = append(out, drill.Peer{Name: name, PeerURLs: strings.Split(urls, ",")})
+	}
+	return out, nil
+}
+
+// newToken names a cluster that was not there before.
+func newToken() (string, error) {
+	var token [8]byte
+	if _, err := rand.Read(token[:]); err != nil {
+		return "", fmt.Errorf("naming the restored cluster: %w", err)
+	}
+	return "restored-" + hex.EncodeToString(token[:]), nil
+}
+
+func writeRecovered(env environment, directory string, r backup.Recovered) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Restored bundle %s of %s into %s:\n", r.Manifest.ID, r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), directory)
+	inside := func(path string) string {
+		if relative, err := filepath.Rel(directory, path); err == nil && filepath.IsLocal(relative) {
+			return relative
+		}
+		return path
+	}
+	for _, m := range r.Members {
+		fmt.Fprintf(&text, "  %-28s data directory of member %s (%s)\n", inside(m.DataDirectory), m.Name, strings.Join(m.PeerURLs, ", "))
+	}
+	for _, n := range r.Nodes {
+		fmt.Fprintf(&text, "  %-28s keys and configuration of %s; unpack at /\n", inside(n.Archive), n.Name)
+	}
+	fmt.Fprintf(&text, "  %-28s the snapshot itself\n", inside(r.Snapshot))
+	if r.Configuration != "" {
+		fmt.Fprintf(&text, "  %-28s kubeadm's configuration of the cluster\n", inside(r.Configuration))
+	}
+	for _, gap := range r.Manifest.Gaps {
+		fmt.Fprintf(&text, "The bundle lacks %s: %s\n", gap.What, gap.Why)
+	}
+	text.WriteString("Nothing was started. docs/disaster-recovery.md says how to go on. All of this is in the clear: remove it when the cluster is back.\n")
+	_, err := io.WriteString(env.stdout, text.String())
+	return err
+}

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/providers/facts"
+)
+
+// BundlesJSON is what backup stores hold, seen with the proofs that the state remembers.
+type BundlesJSON struct {
+	FormatVersion string      `json:"format_version"` // "1.0"
+	Timestamp     time.Time   `json:"timestamp"`
+	Stores        []StoreJSON `json:"stores"`
+}
+
+// StoreJSON is the store of one etcd_backup.
+type StoreJSON struct {
+	Address string `json:"address"`
+	Store   string `json:"store"`
+	// Unknown: the store could not be listed; why.
+	Unknown string        `json:"unknown,omitempty"`
+	Bundles []BundleJSON  `json:"bundles"` // newest first
+	Strays  []facts.Stray `json:"strays"`
+}
+
+// BundleJSON is one bundle, with the strongest proof of exactly the bytes that the store has.
+type BundleJSON struct {
+	facts.Bundle
+	AgeSeconds int64        `json:"age_seconds"`
+	Proof      *facts.Proof `json:"proof,omitempty"`
+}
+
+// Bundles joins stores, by address, and proofs.
+func Bundles(addresses []string, stores map[string]facts.Backups, proofs []facts.Proof, now time.Time) BundlesJSON {
+	out := BundlesJSON{FormatVersion: "1.0", Timestamp: now.UTC(), Stores: []StoreJSON{}}
+	for _, address := range addresses {
+		found := stores[address]
+		s := StoreJSON{Address: address, Store: found.Store, Unknown: found.Unknown, Bundles: []BundleJSON{}, Strays: present(found.Strays)}
+		for _, b := range slices.Backward(found.Bundles) {
+			s.Bundles = append(s.Bundles, Bundle(b, proofs, now))
+		}
+		out.Stores = append(out.Stores, s)
+	}
+	return out
+}
+
+// Bundle joins a bundle and the proofs.
+func Bundle(b facts.Bundle, proofs []facts.Proof, now time.Time) BundleJSON {
+	out := BundleJSON{Bundle: b, AgeSeconds: int64(now.Sub(b.TakenAt) / time.Second)}
+	for _, p := range proofs {
+		if p.Bundle == b.ID && p.SHA256 == b.SHA256 && (out.Proof == nil || p.Level == "restore") {
+			out.Proof = &p
+		}
+	}
+	return out
+}
+
+// BundlesText writes the bundles of each store as a table.
+func BundlesText(w io.Writer, all BundlesJSON, style Style) error {
+	p := &page{Style: style}
+	for i, s := range all.Stores {
+		if i > 0 {
+			p.line()
+		}
+		p.line(p.paint(bold, clean(s.Address)), "  ", clean(s.Store))
+		if s.Unknown != "" {
+			p.wrapped(red, "  ", "unknown: "+clean(s.Unknown))
+			continue
+		}
+		if len(s.Bundles) == 0 {
+			p.line("  no bundle")
+		}
+		width := 0
+		for _, b := range s.Bundles {
+			width = max(width, length(clean(b.ID)))
+		}
+		for _, b := range s.Bundles {
+			code, proof := proofOf(b)
+			p.line("  ", pad(clean(b.ID), width), "  ", b.TakenAt.UTC().Format("2006-01-02 15:04"), "  ", pad(age(b.AgeSeconds), 8), "  ",
+				pad(Bytes(b.Size), 9), "  ", p.paint(code, proof))
+			for _, gap := range cleanTexts(b.Gaps) {
+				p.wrapped(dim, "      lacks ", gap)
+			}
+		}
+		for _, stray := range s.Strays {
+			p.wrapped(yellow, "  ", clean(stray.Name)+": "+clean(stray.Kind)+", "+clean(stray.What))
+		}
+	}
+	return p.flush(w)
+}
+
+func age(seconds int64) string {
+	d := time.Duration(seconds) * time.Second
+	if d < 0 {
+		return "in " + span(-d)
+	}
+	return span(d) + " old"
+}
+
+func proofOf(b BundleJSON) (code, text string) {
+	switch {
+	case b.Damaged != "":
+		return red, "damaged: " + clean(b.Damaged)
+	case b.Proof == nil:
+		return yellow, "not proved"
+	default:
+		return green, "proved by " + clean(b.Proof.Level) + " on " + b.Proof.At.UTC().Format("2006-01-02 15:04")
+	}
+}
+
+// Bytes spells a number of bytes in binary units.
+func Bytes(n int64) string {
+	const units = "KMGTPE"
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	size, unit := float64(n)/(1<<10), 0
+	for size >= 1<<10 && unit < len(units)-1 {
+		size, unit = size/(1<<10), unit+1
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", size), ".0") + " " + units[unit:unit+1] + "iB"
+}

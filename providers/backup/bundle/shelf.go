@@ -1,0 +1,233 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"upkeep/providers/store"
+)
+
+// Save writes a bundle into a store in one pass: fill writes the parts and returns the manifest, whose ID must be id. The
+// label follows when the bundle is there. When anything fails, nothing of it remains that looks complete, and the error
+// is fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
+func Save(ctx context.Context, s store.Store, id string, to Recipients, fill func(*Writer) (Manifest, error)) (Label, error) {
+	if err := CheckID(id); err != nil {
+		return Label{}, err
+	}
+	from, into := io.Pipe()
+	type result struct {
+		label Label
+		err   error
+	}
+	written := make(chan result, 1)
+	go func() {
+		label, err := write(into, id, to, fill)
+		into.CloseWithError(err) // nil is io.EOF: only then does the store complete the object
+		written <- result{label, err}
+	}()
+	putErr := s.Put(ctx, Name(id), from)
+	if putErr != nil {
+		from.CloseWithError(putErr)
+	} else {
+		from.Close()
+	}
+	w := <-written
+	switch {
+	case putErr != nil && w.err != nil && !errors.Is(w.err, putErr):
+		return Label{}, w.err // the store failed because there was nothing to store
+	case putErr != nil:
+		return Label{}, putErr
+	case w.err != nil:
+		return Label{}, errors.Join(w.err, s.Remove(context.WithoutCancel(ctx), Name(id)))
+	}
+	text, err := w.label.Encode()
+	if err != nil {
+		return Label{}, err
+	}
+	if err := s.Put(ctx, LabelName(id), bytes.NewReader(text)); err != nil {
+		return Label{}, fmt.Errorf("write the label of %s: %w", id, err)
+	}
+	return w.label, nil
+}
+
+func write(w io.Writer, id string, to Recipients, fill func(*Writer) (Manifest, error)) (label Label, err error) {
+	b, err := NewWriter(w, to)
+	if err != nil {
+		return Label{}, err
+	}
+	m, err := fill(b)
+	if err != nil {
+		return Label{}, err
+	}
+	if m.ID != id {
+		return Label{}, fmt.Errorf("the manifest is of %q, the bundle is %q", m.ID, id)
+	}
+	return b.Close(m)
+}
+
+// Found is one bundle that a store has, or a part of one.
+type Found struct {
+	ID string
+	// Label is the zero Label where it could not be read.
+	Label Label
+	// Size is the stored bundle's; Modified when the store got it.
+	Size     int64
+	Modified time.Time
+	// Names are the objects of the store that belong to it.
+	Names []string
+	// Problem is nil for a bundle that looks whole from outside: bundle and label are there and their sizes agree. It
+	// wraps one of this package's errors, ErrIncomplete or ErrMissing.
+	Problem error
+}
+
+// What may be wrong with a bundle in a store besides its content.
+var (
+	// ErrIncomplete: it is being written, or writing it was interrupted.
+	ErrIncomplete = errors.New("the bundle is not complete")
+	// ErrMissing: its label is there without it.
+	ErrMissing = errors.New("the bundle is missing")
+)
+
+// parallel is how many labels are read at a time.
+const parallel = 8
+
+// Find returns the bundles of a store, oldest first by the time in the label, those without one last; and the names of
+// objects that are no bundle's. It reads labels, not bundles.
+func Find(ctx context.Context, s store.Store) (bundles []Found, foreign []string, err error) {
+	objects, err := s.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	byID := map[string]*Found{}
+	whole, labelled := map[string]bool{}, map[string]bool{}
+	for _, o := range objects {
+		id, label, ok := ParseName(o.Name)
+		if o.Partial {
+			id, ok = partialID(o.Name)
+		}
+		if !ok {
+			foreign = append(foreign, o.Name)
+			continue
+		}
+		f := byID[id]
+		if f == nil {
+			f = &Found{ID: id}
+			byID[id] = f
+		}
+		f.Names = append(f.Names, o.Name)
+		switch {
+		case o.Partial:
+			if f.Modified.Before(o.Modified) && !whole[id] {
+				f.Modified = o.Modified
+			}
+		case label:
+			labelled[id] = true
+		default:
+			whole[id] = true
+			f.Size, f.Modified = o.Size, o.Modified
+		}
+	}
+	var reading errgroup.Group
+	reading.SetLimit(parallel)
+	for id, f := range byID {
+		switch {
+		case labelled[id] && !whole[id]:
+			f.Problem = ErrMissing
+		case !labelled[id]:
+			f.Problem = ErrIncomplete
+		}
+		if labelled[id] {
+			reading.Go(func() error { return f.read(ctx, s) })
+		}
+	}
+	if err := reading.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range byID {
+		bundles = append(bundles, *f)
+	}
+	slices.SortFunc(bundles, func(a, b Found) int {
+		if x, y := a.Label.TakenAt.IsZero(), b.Label.TakenAt.IsZero(); x != y {
+			if x {
+				return 1
+			}
+			return -1
+		}
+		if c := a.Label.TakenAt.Compare(b.Label.TakenAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return bundles, foreign, nil
+}
+
+// partialID finds the id in what a store calls a partial object: its name and something behind it.
+func partialID(name string) (string, bool) {
+	i := strings.LastIndex(name, Extension+".")
+	if i < 0 {
+		return "", false
+	}
+	return name[:i], CheckID(name[:i]) == nil
+}
+
+// read reads the label. An error is one of the store; what is wrong with the label is the bundle's problem.
+func (f *Found) read(ctx context.Context, s store.Store) error {
+	label, err := ReadLabel(ctx, s, f.ID)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		f.Problem = ErrIncomplete // removed since
+	case errors.Is(err, ErrForeign), errors.Is(err, ErrFormat), errors.Is(err, ErrLabel):
+		f.Problem = err
+	case err != nil:
+		return err
+	case f.Problem != nil:
+		f.Label = label
+	default:
+		f.Label = label
+		f.Problem = compareSize(f.Size, label.StoredSize)
+	}
+	return nil
+}
+
+// ReadLabel reads the label of a bundle and checks that it is of that bundle.
+func ReadLabel(ctx context.Context, s store.Store, id string) (Label, error) {
+	if err := CheckID(id); err != nil {
+		return Label{}, err
+	}
+	r, err := s.Get(ctx, LabelName(id))
+	if err != nil {
+		return Label{}, err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, LabelLimit+1))
+	if err != nil {
+		return Label{}, err
+	}
+	label, err := ParseLabel(text)
+	if err == nil && label.ID != id {
+		err = fmt.Errorf("%w: it is of %s", ErrLabel, label.ID)
+	}
+	if err != nil {
+		return Label{}, fmt.Errorf("%s: %w", LabelName(id), err)
+	}
+	return label, nil
+}
+
+// Remove removes a bundle from a store, its label first: what remains when this is interrupted looks incomplete.
+func Remove(ctx context.Context, s store.Store, id string) error {
+	if err := CheckID(id); err != nil {
+		return err
+	}
+	if err := s.Remove(ctx, LabelName(id)); err != nil {
+		return err
+	}
+	return s.Remove(ctx, Name(id))
+}

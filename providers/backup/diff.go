@@ -1,0 +1,210 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// review is one Diff under way.
+type review struct {
+	spec    Spec
+	in      providers.Input
+	address providers.Address
+	at      string
+	shelf   shelf
+	out     providers.Outcome
+}
+
+func (s Spec) terms() terms {
+	return terms{address: s.Address().String(), maxAge: time.Duration(s.MaxAge), level: s.Verify}
+}
+
+func (s Spec) review(in providers.Input) *review {
+	return &review{spec: s, in: in, address: s.Address(), at: s.Position.String(), shelf: look(in, s.terms())}
+}
+
+// Diff compares the declared backups with what the store holds and the state remembers. A bundle is taken before any is
+// removed.
+func (s Spec) Diff(in providers.Input) providers.Outcome {
+	r := s.review(in)
+	r.reviewNodes()
+	r.reviewEtcd()
+	r.reviewStore()
+	r.objects()
+	if r.shelf.unknown != "" {
+		return r.out
+	}
+	due := r.takeDue()
+	unproved, any := r.shelf.newestUnproved()
+	if any = any && r.provable(unproved); any {
+		r.out.Steps = append(r.out.Steps, r.proveStep(unproved))
+	}
+	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
+	saved := any && !r.replaced() && r.shelf.young(unproved)
+	if due {
+		step := r.takeStep()
+		if saved {
+			step.Action, step.Summary = "no-op", "take and prove a bundle, unless "+called(unproved.ID)+" is proved by then"
+		}
+		r.out.Steps = append(r.out.Steps, step)
+		if _, why, err := source(in.World.Etcd); err != nil {
+			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until etcd has a member to take it from: %s", r.address, why))
+		}
+	}
+	r.prune(due, saved)
+	return r.out
+}
+
+func (r *review) add(f providers.Finding) {
+	if f.Address.Type == "" {
+		f.Address = r.address
+	}
+	f.Position = r.at
+	r.out.Findings = append(r.out.Findings, f)
+}
+
+func (r *review) reviewNodes() {
+	nodes, incomplete := r.in.Inventory.Select(r.spec.Nodes)
+	switch {
+	case incomplete != "":
+		r.add(providers.Finding{ID: "NODE_SELECTION_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+			Summary: "not all nodes of the selection are known: " + incomplete})
+	case len(nodes) == 0:
+		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
+			Summary: "nodes selects no node", Hint: "declare nodes with the role etcd or control-plane, or name them in the block"})
+	}
+}
+
+// replaced reports whether the user asked for a new bundle.
+func (r *review) replaced() bool {
+	return slices.ContainsFunc(r.in.Replace, func(a providers.Address) bool { return a.Covers(r.address) })
+}
+
+// takeDue reports whether a bundle is to be taken although no other step needs one.
+func (r *review) takeDue() bool {
+	_, fresh := r.shelf.fresh()
+	return !fresh || r.replaced()
+}
+
+// reviewStore reports what is wrong with the backups.
+func (r *review) reviewStore() {
+	if r.shelf.unknown != "" {
+		r.add(providers.Finding{ID: "BACKUP_STORE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true,
+			Object: r.spec.Store.Kind, Summary: r.shelf.unknown,
+			Hint: "what is backed up is unknown; no step that needs a proved backup runs until the store answers"})
+		return
+	}
+	newest, any := r.shelf.newestProved()
+	_, fresh := r.shelf.fresh()
+	limit := fmt.Sprintf("max_age = %q", r.spec.MaxAge.String())
+	switch {
+	case fresh:
+	case any && r.shelf.age(newest) >= 0:
+		r.add(providers.Finding{ID: "BACKUP_STALE", Severity: providers.SeverityWarning,
+			Summary: fmt.Sprintf("the last proved bundle is %s old, %s", span(r.shelf.age(newest)), limit)})
+	default:
+		summary := "no bundle is proved, " + limit
+		if len(r.shelf.bundles) == 0 {
+			summary = "there is no bundle, " + limit
+		}
+		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: summary})
+	}
+	if h, back := r.shelf.future(); back {
+		r.add(providers.Finding{ID: "BACKUP_CLOCK_WENT_BACK", Severity: providers.SeverityError, Object: called(h.ID),
+			Summary: fmt.Sprintf("it was taken at %s, which is %s from now", instant(h.TakenAt), span(-r.shelf.age(h))),
+			Hint:    "set the clock of the machine that upkeep runs on; no bundle is removed until it is later than the newest one. If the bundle's own time is wrong, remove it by hand"})
+	}
+	if fresh && any {
+		for _, gap := range newest.Gaps {
+			r.add(providers.Finding{ID: "BACKUP_GAP", Severity: providers.SeverityWarning, Object: called(newest.ID), Summary: gap,
+				Hint: "the next bundle will have it once the reason is gone; `upkeep backup take` takes one now"})
+		}
+	}
+	for _, h := range r.shelf.bundles {
+		if h.damage != "" {
+			r.add(providers.Finding{ID: "BUNDLE_DAMAGED", Severity: providers.SeverityError, Object: h.ID, Summary: h.damage,
+				Hint: "it counts for nothing and is not removed: look at the store; `upkeep backup verify " + h.ID + "` says what is left of it"})
+		}
+	}
+	if h, unproved := r.shelf.newestUnproved(); unproved {
+		f := providers.Finding{ID: "BACKUP_UNPROVED", Severity: providers.SeverityNote, Object: called(h.ID), Summary: "nothing that this state remembers proves it"}
+		if h.proof != nil {
+			f.Summary = fmt.Sprintf("it is proved by %q, and the block wants %q", h.proof.Level, r.spec.Verify)
+		}
+		if !r.provable(h) {
+			f.Hint = "it is encrypted, and without identity_file nothing but its taking can prove it: it does not count"
+		}
+		r.add(f)
+	}
+	for _, b := range r.shelf.foreign {
+		r.add(providers.Finding{ID: "BUNDLE_FOREIGN", Severity: providers.SeverityNote, Object: b.ID,
+			Summary: fmt.Sprintf("it is of another cluster (etcd cluster id %s)", b.ClusterID),
+			Hint:    "give each cluster a store, or a prefix in it, of its own; upkeep neither uses nor removes it"})
+	}
+	for _, stray := range r.shelf.strays {
+		r.addStray(stray)
+	}
+}
+
+func (r *review) addStray(s facts.Stray) {
+	f := providers.Finding{Severity: providers.SeverityWarning, Object: s.Name, Summary: s.What}
+	switch s.Kind {
+	case "half-written":
+		f.ID = "BUNDLE_HALF_WRITTEN"
+		if !r.ours(s) {
+			f.Hint = "another run may be writing it; when none is, remove it by hand"
+		}
+	case "damaged":
+		f.ID, f.Severity = "BUNDLE_DAMAGED", providers.SeverityError
+		f.Hint = "it counts for nothing and is not removed: look at the store"
+	default:
+		f.ID, f.Severity = "BUNDLE_FOREIGN", providers.SeverityNote
+		f.Hint = "upkeep neither uses nor removes it"
+	}
+	r.add(f)
+}
+
+// ours reports whether only a run of this block for this cluster can have written something: such a run holds the claim on
+// the cluster, so that none is at it now.
+func (r *review) ours(s facts.Stray) bool {
+	cluster := r.in.World.Etcd.ClusterID
+	return cluster != "" && strings.HasPrefix(s.Name, IDPrefix(r.address, cluster))
+}
+
+// provable reports whether a stored bundle can be proved as the block wants it: what is encrypted must be opened for a
+// drill, and only then can its content be trusted without having seen it taken.
+func (r *review) provable(h held) bool {
+	return !h.Encrypted || r.spec.IdentityFile != ""
+}
+
+// objects lists what `status` shows.
+func (r *review) objects() {
+	object := providers.Object{Address: r.address, Name: "last proved bundle", Status: "ok", Path: r.spec.Store.String()}
+	newest, any := r.shelf.newestProved()
+	_, fresh := r.shelf.fresh()
+	switch {
+	case r.shelf.unknown != "":
+		object.Status, object.Detail = "unknown", r.shelf.unknown
+	case !any:
+		object.Status, object.Detail = "missing", "no bundle is proved"
+	default:
+		object.Detail = fmt.Sprintf("%s, %s old, proved by %s; %s", called(newest.ID), span(r.shelf.age(newest)), newest.proof.Level, bundles(len(r.shelf.bundles)))
+		object.Expires = newest.TakenAt.Add(r.shelf.maxAge)
+		if !fresh {
+			object.Status = "due"
+		}
+	}
+	r.out.Objects = append(r.out.Objects, object)
+}
+
+func bundles(n int) string {
+	if n == 1 {
+		return "1 bundle in the store"
+	}
+	return fmt.Sprintf("%d bundles in the store", n)
+}

@@ -1,0 +1,31 @@
+package backup
+
+import (
+	"fmt"
+
+	"upkeep/providers"
+)
+
+// guard is what a block provides for the disruptive steps of any domain: a proved bundle younger than max_age.
+type guard struct{ spec Spec }
+
+// Guards provides the guard "backup".
+func (s Spec) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{Guard: guard{s}}
+}
+
+// Before returns the step that takes a bundle, even where one is young enough now: a plan may be applied later, and the
+// step is skipped when there is one then.
+func (g guard) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+	r := g.spec.review(in)
+	step := r.takeStep()
+	what := "steps"
+	if len(guarded) == 1 {
+		what = "step"
+	}
+	step.Why = append(step.Why, fmt.Sprintf("%d %s of this plan must not begin without one", len(guarded), what))
+	return []providers.Step{step}
+}
+
+// After ends nothing: a bundle stays.
+func (guard) After(providers.Input, []providers.Step) []providers.Step { return nil }

@@ -1,0 +1,132 @@
+package backup
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/backup/bundle"
+	"upkeep/providers/etcd"
+	"upkeep/providers/etcd/drill"
+	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
+	"upkeep/providers/store"
+)
+
+// Tools are what the operations act with. All fields are needed unless they say otherwise.
+type Tools struct {
+	// Look observes what a step needs, now.
+	Look func(ctx context.Context, step providers.Step) (providers.Input, error)
+	// Spec returns the block of an address, with its secrets.
+	Spec func(address providers.Address) (Spec, bool)
+	// Store opens the store of a block.
+	Store func(Spec) (store.Store, error)
+	// Etcd connects to the member on a node.
+	Etcd etcd.Dialer
+	// Files streams files of a node: a tar archive whose last entry is a protocol.CollectReport. The caller closes it.
+	Files func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error)
+	// Drill says how the child that restores snapshots is run.
+	Drill func() (drill.Options, error)
+	// Here reports whether upkeep runs on this very node. Nil: it runs on none.
+	Here func(facts.Node) bool
+	// Remember writes proofs into the state; it returns when they are stored.
+	Remember func(ctx context.Context, proofs ...facts.Proof) error
+	// Version is upkeep's, for the manifest.
+	Version string
+	Now     func() time.Time
+}
+
+// Operations returns the operations of this domain by name. They act: hand them to apply alone.
+func Operations(t Tools) map[string]providers.Operation {
+	return map[string]providers.Operation{
+		OperationTake:  take{t},
+		OperationProve: prove{t},
+		OperationPrune: prune{t},
+	}
+}
+
+// SnapshotPart is the name of etcd's snapshot in a bundle; the other parts are of nodes and of the cluster.
+const (
+	SnapshotPart      = "etcd/snapshot.db"
+	ConfigurationPart = "cluster/kubeadm-config.yaml"
+)
+
+// NodePart is the name of a node's files in a bundle: a tar archive.
+func NodePart(node string) string { return "nodes/" + node + ".tar" }
+
+// canaries are keys that every cluster made by kubeadm has: their values are compared after a drill.
+var canaries = []string{"/registry/namespaces/kube-system", "/registry/configmaps/kube-system/kubeadm-config"}
+
+// open returns the block of a step and its store.
+func (t Tools) open(step providers.Step) (Spec, store.Store, error) {
+	spec, ok := t.Spec(step.Address.Resource())
+	if !ok {
+		return Spec{}, nil, fmt.Errorf("%s is not in the plan", step.Address.Resource())
+	}
+	s, err := t.Store(spec)
+	if err != nil {
+		return Spec{}, nil, fmt.Errorf("open the store %s: %w", spec.Store, err)
+	}
+	return spec, s, nil
+}
+
+// newID names a bundle that is taken now.
+func (t Tools) newID(address providers.Address, clusterID string) (string, error) {
+	var random [4]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", fmt.Errorf("name the bundle: %w", err)
+	}
+	return NewID(address, clusterID, t.Now(), hex.EncodeToString(random[:])), nil
+}
+
+// identities reads the identity file of a block; none where it has none.
+func identities(spec Spec) (bundle.Identities, error) {
+	if spec.IdentityFile == "" {
+		return bundle.Identities{}, nil
+	}
+	text, err := os.ReadFile(spec.IdentityFile)
+	if err != nil {
+		return bundle.Identities{}, fmt.Errorf("identity_file: %w", err)
+	}
+	ids, err := bundle.ParseIdentities(text)
+	if err != nil {
+		return bundle.Identities{}, fmt.Errorf("identity_file %s: %w", spec.IdentityFile, err)
+	}
+	return ids, nil
+}
+
+// workshop is a directory for what a drill needs in the clear: only its owner can enter, and it is removed afterwards.
+func workshop(o drill.Options) (directory string, remove func() error, err error) {
+	directory, err = os.MkdirTemp(o.Directory, "upkeep-bundle-") // 0700
+	if err != nil {
+		return "", nil, err
+	}
+	return directory, func() error {
+		if err := os.RemoveAll(directory); err != nil {
+			return fmt.Errorf("a snapshot, with the cluster's secrets, is left behind: remove it with `rm -r %s`: %w", directory, err)
+		}
+		return nil
+	}, nil
+}
+
+// readBack reads a stored bundle to its end and compares it with its label.
+func readBack(ctx context.Context, s store.Store, l bundle.Label) (err error) {
+	r, err := s.Get(ctx, bundle.Name(l.ID))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return bundle.VerifyStored(r, l.StoredSize, l.StoredSHA256)
+}
+
+func say(progress providers.Progress, format string, args ...any) {
+	if progress != nil {
+		progress(fmt.Sprintf(format, args...))
+	}
+}

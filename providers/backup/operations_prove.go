@@ -1,0 +1,173 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/backup/bundle"
+	"upkeep/providers/etcd"
+	"upkeep/providers/etcd/drill"
+	"upkeep/providers/facts"
+)
+
+// prove proves a bundle that is in the store.
+type prove struct{ tools Tools }
+
+// Run reads the bundle once, checks every part of it, drills its snapshot where the block wants that, and remembers the
+// proof.
+func (o prove) Run(ctx context.Context, step providers.Step, progress providers.Progress) (err error) {
+	var args proveArgs
+	if err := step.Decode(&args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	spec, shelf, err := o.tools.open(step)
+	if err != nil {
+		return err
+	}
+	in, err := o.tools.Look(ctx, step)
+	if err != nil {
+		return err
+	}
+	ids, err := identities(spec)
+	if err != nil {
+		return err
+	}
+	label, err := bundle.ReadLabel(ctx, shelf, args.Bundle)
+	if err != nil {
+		return err
+	}
+	if label.StoredSHA256 != expectation(step, expectSHA256) {
+		return fmt.Errorf("bundle %s is not the one that this plan was made for; plan again", args.Bundle)
+	}
+	if cluster := in.World.Etcd.ClusterID; cluster != "" && label.ClusterID != cluster {
+		return fmt.Errorf("bundle %s is of cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
+	}
+	var options drill.Options
+	file := ""
+	if spec.Verify == LevelRestore {
+		if options, err = o.tools.drillOptions(spec, in); err != nil {
+			return err
+		}
+		directory, remove, err := workshop(options)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, remove()) }()
+		file = filepath.Join(directory, "snapshot.db")
+	}
+	stored, err := shelf.Get(ctx, bundle.Name(args.Bundle))
+	if err != nil {
+		return err
+	}
+	defer stored.Close()
+	found, err := Check(ctx, stored, label, ids, file)
+	if err != nil {
+		return fmt.Errorf("bundle %s: %w", args.Bundle, err)
+	}
+	say(progress, "every part is as it was written")
+	if file != "" {
+		if found, err = Rehearse(ctx, options, file, label.Manifest); err != nil {
+			return fmt.Errorf("bundle %s: %w", args.Bundle, err)
+		}
+		say(progress, "etcd started from it and holds %d keys", found.Keys)
+	}
+	return o.tools.Remember(ctx, facts.Proof{
+		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
+		TakenAt: label.TakenAt, ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
+	})
+}
+
+// Check reads a bundle once and checks all of it, its snapshot's own checksum included. Where file is not empty the snapshot
+// is written there, in the clear, 0600. A bundle that cannot be opened is an error that wraps bundle.ErrLocked.
+func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle.Identities, file string) (etcd.Contents, error) {
+	seen := false
+	m, opened, err := bundle.Verify(stored, label, ids, func(part *bundle.PartReader) (err error) {
+		if part.Name() != SnapshotPart {
+			return nil
+		}
+		seen = true
+		into := io.Discard
+		if file != "" {
+			f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, f.Close()) }()
+			into = f
+		}
+		check := etcd.NewChecker()
+		if _, err := io.Copy(io.MultiWriter(into, check), part); err != nil {
+			return err
+		}
+		if _, err := check.Finish(); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+	switch {
+	case err != nil:
+		return etcd.Contents{}, err
+	case !opened:
+		return etcd.Contents{}, fmt.Errorf("%w: give identity_file", bundle.ErrLocked)
+	case !seen:
+		return etcd.Contents{}, fmt.Errorf("%w: it has no snapshot of etcd", bundle.ErrManifest)
+	}
+	return etcd.Contents{Revision: m.Revision, Keys: m.Keys}, nil
+}
+
+// Rehearse restores a bundle's snapshot, starts etcd from it, and compares it with the bundle's manifest.
+func Rehearse(ctx context.Context, o drill.Options, file string, m bundle.Manifest) (etcd.Contents, error) {
+	found, err := drill.Verify(ctx, o, file, "")
+	if err != nil {
+		return etcd.Contents{}, err
+	}
+	restored, err := drill.Drill(ctx, o, file, etcd.Question{Revision: found.Revision, Canaries: canaries}, 0)
+	if err != nil {
+		return etcd.Contents{}, err
+	}
+	var different []string
+	if restored.Revision < m.Revision {
+		different = append(different, fmt.Sprintf("revision: saved %d, restored %d", m.Revision, restored.Revision))
+	}
+	if restored.Revision == m.Revision && restored.Keys != m.Keys {
+		different = append(different, fmt.Sprintf("keys: saved %d, restored %d", m.Keys, restored.Keys))
+	}
+	if len(different) > 0 {
+		return restored, fmt.Errorf("the restored copy is not what was saved: %s", strings.Join(different, "; "))
+	}
+	return restored, nil
+}
+
+// prune removes what the plan names.
+type prune struct{ tools Tools }
+
+// Run removes bundles one after the other, oldest first; an error leaves those that follow.
+func (o prune) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	var args pruneArgs
+	if err := step.Decode(&args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	_, shelf, err := o.tools.open(step)
+	if err != nil {
+		return err
+	}
+	for _, id := range args.Remove {
+		if err := bundle.Remove(ctx, shelf, id); err != nil {
+			return fmt.Errorf("remove bundle %s: %w", id, err)
+		}
+		say(progress, "removed %s", id)
+	}
+	for _, name := range args.Scraps {
+		if err := shelf.Remove(ctx, name); err != nil {
+			return fmt.Errorf("clear away %s: %w", name, err)
+		}
+		say(progress, "cleared away %s", name)
+	}
+	return nil
+}

@@ -1,0 +1,340 @@
+package backup
+
+import (
+	"archive/tar"
+	stdbytes "bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/backup/bundle"
+	"upkeep/providers/etcd"
+	"upkeep/providers/etcd/drill"
+	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
+)
+
+// take takes one bundle and proves it.
+type take struct{ tools Tools }
+
+// Run streams a snapshot from a healthy member into a new bundle, adds the files of every node, proves what can be proved
+// before the bundle appears under its name, reads the stored bundle back, and remembers the proof.
+func (o take) Run(ctx context.Context, step providers.Step, progress providers.Progress) (err error) {
+	spec, shelf, err := o.tools.open(step)
+	if err != nil {
+		return err
+	}
+	in, err := o.tools.Look(ctx, step)
+	if err != nil {
+		return err
+	}
+	to, err := spec.Recipients()
+	if err != nil {
+		return fmt.Errorf("encrypt_to: %w", err)
+	}
+	member, why, err := source(in.World.Etcd)
+	if err != nil {
+		return err
+	}
+	id, err := o.tools.newID(spec.Address(), in.World.Etcd.ClusterID)
+	if err != nil {
+		return err
+	}
+	t := taker{Tools: o.tools, spec: spec, in: in, member: member, progress: progress}
+	if spec.Verify == LevelRestore {
+		if t.drill, err = o.tools.drillOptions(spec, in); err != nil {
+			return err
+		}
+		var remove func() error
+		if t.directory, remove, err = workshop(t.drill); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, remove()) }()
+	}
+	say(progress, "bundle %s from %s: %s", id, member.Node, why)
+	taken := o.tools.Now().UTC()
+	label, err := bundle.Save(ctx, shelf, id, to, func(w *bundle.Writer) (bundle.Manifest, error) {
+		m, err := t.fill(ctx, w)
+		m.ID, m.TakenAt = id, taken
+		return m, err
+	})
+	if err != nil {
+		return fmt.Errorf("bundle %s into %s: %w", id, shelf, err)
+	}
+	if err := readBack(ctx, shelf, label); err != nil {
+		return fmt.Errorf("bundle %s in %s is not what was written: %w", id, shelf, err)
+	}
+	say(progress, "stored %s in %s and read it back", bytes(label.StoredSize), shelf)
+	return o.tools.Remember(ctx, facts.Proof{
+		Bundle: id, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(), TakenAt: taken,
+		ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,
+	})
+}
+
+// drillOptions returns how snapshots are restored, and refuses a drill on a control plane that nobody allowed.
+func (t Tools) drillOptions(spec Spec, in providers.Input) (drill.Options, error) {
+	nodes, _ := in.Inventory.Select(spec.Nodes)
+	for _, n := range nodes {
+		if t.Here != nil && !spec.DrillOnControlPlane && t.Here(in.World.Node(n.Name)) {
+			return drill.Options{}, fmt.Errorf("upkeep runs on %s, and a restore drill there takes as much memory and disk as etcd itself has; run upkeep elsewhere, or write drill_on_control_plane = true or verify = \"hash\" in the block of %s (%s)", n.Name, spec.Address(), spec.Position)
+		}
+	}
+	return t.Drill()
+}
+
+// taker fills one bundle.
+type taker struct {
+	Tools
+	spec      Spec
+	in        providers.Input
+	member    facts.Member
+	drill     drill.Options
+	directory string // for a drill's file
+	progress  providers.Progress
+}
+
+func (t taker) fill(ctx context.Context, w *bundle.Writer) (bundle.Manifest, error) {
+	m := bundle.Manifest{
+		Address: t.spec.Address().String(), Upkeep: t.Version, Datastore: "etcd", Member: t.member.Name,
+		KubeSystemUID: t.in.World.Kubernetes.UID, Versions: map[string]string{},
+	}
+	if v := t.in.World.Kubernetes.Version; v != "" {
+		m.Versions["kubernetes"] = v
+	}
+	if err := t.snapshot(ctx, w, &m); err != nil {
+		return m, err
+	}
+	if err := t.nodes(ctx, w, &m); err != nil {
+		return m, err
+	}
+	return m, t.configuration(w, &m)
+}
+
+// snapshot streams the snapshot into the bundle, and for a drill into a file beside it, and proves it.
+func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) (err error) {
+	part, err := w.Part(SnapshotPart)
+	if err != nil {
+		return err
+	}
+	into, file := io.Writer(part), ""
+	if t.directory != "" {
+		file = filepath.Join(t.directory, "snapshot.db")
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		into = io.MultiWriter(part, f)
+	}
+	snapshot, err := etcd.TakeSnapshot(ctx, t.member.Node, t.Etcd, into)
+	if err != nil {
+		return err
+	}
+	if err := part.Close(); err != nil {
+		return err
+	}
+	say(t.progress, "snapshot of %s from %s, SHA-256 as the member sent it", bytes(snapshot.Size), t.member.Node)
+	if snapshot.ClusterID != t.in.World.Etcd.ClusterID {
+		return fmt.Errorf("the member on %s is of cluster %s, and this is cluster %s", t.member.Node, snapshot.ClusterID, t.in.World.Etcd.ClusterID)
+	}
+	m.ClusterID, m.MemberID, m.Versions["etcd"] = snapshot.ClusterID, snapshot.Member, snapshot.Version
+	question := etcd.Question{Revision: snapshot.RevisionAtStart, Canaries: canaries}
+	var found drill.Verified
+	if file != "" {
+		if found, err = drill.Verify(ctx, t.drill, file, ""); err != nil {
+			return err
+		}
+		question.Revision = found.Revision
+	}
+	saved, err := t.compareMembers(ctx, question)
+	if err != nil {
+		return err
+	}
+	m.Revision, m.Keys, m.Hash, m.HashRevision = saved.Revision, saved.Keys, saved.Hash, saved.Revision
+	if file == "" {
+		return nil
+	}
+	return t.rehearse(ctx, file, question, saved)
+}
+
+// compareMembers asks the source and every other member that answers for what they hold at one revision, and wants the same
+// of all.
+func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Contents, error) {
+	saved, err := etcd.Read(ctx, t.member.Node, t.Etcd, q)
+	if err != nil {
+		return saved, fmt.Errorf("what %s holds cannot be compared: %w", t.member.Name, err)
+	}
+	same, silent := 0, []string(nil)
+	for _, other := range t.in.World.Etcd.Members {
+		if other.ID == t.member.ID || other.Node == "" || other.Unknown != "" || other.Learner {
+			continue
+		}
+		theirs, err := etcd.Read(ctx, other.Node, t.Etcd, q)
+		switch {
+		case ctx.Err() != nil:
+			return saved, context.Cause(ctx)
+		case err != nil:
+			silent = append(silent, err.Error())
+			continue
+		}
+		if different := etcd.Differences(saved, theirs); len(different) > 0 {
+			return saved, fmt.Errorf("members %s and %s hold different data, so which of them is right is not known and no bundle is taken: %s",
+				t.member.Name, other.Name, strings.Join(different, "; "))
+		}
+		same++
+	}
+	if len(silent) > 0 {
+		say(t.progress, "not compared: %s", strings.Join(silent, "; "))
+	}
+	say(t.progress, "revision %d, %d keys, the same on %s", saved.Revision, saved.Keys, count(same+1, "member"))
+	return saved, nil
+}
+
+// rehearse restores the snapshot, starts etcd from it and compares.
+func (t taker) rehearse(ctx context.Context, file string, q etcd.Question, saved etcd.Contents) error {
+	restored, err := drill.Drill(ctx, t.drill, file, q, saved.CompactRevision)
+	if err != nil {
+		return err
+	}
+	if different := etcd.Differences(saved, restored); len(different) > 0 {
+		return fmt.Errorf("the restored copy is not what was saved: %s", strings.Join(different, "; "))
+	}
+	say(t.progress, "restored it: etcd started from it and holds the same %d keys, hash %08x", restored.Keys, restored.Hash)
+	return os.Remove(file)
+}
+
+// configuration adds kubeadm's configuration as the cluster has it.
+func (t taker) configuration(w *bundle.Writer, m *bundle.Manifest) error {
+	k := t.in.World.Kubernetes
+	if k.ClusterConfiguration == "" {
+		for _, why := range []string{k.ClusterConfigurationUnknown, k.Unknown} {
+			if why != "" {
+				m.Gaps = append(m.Gaps, bundle.Gap{What: "kubeadm's configuration", Why: why})
+				break
+			}
+		}
+		return nil
+	}
+	return add(w, ConfigurationPart, []byte(k.ClusterConfiguration))
+}
+
+func add(w *bundle.Writer, name string, data []byte) error {
+	part, err := w.Part(name)
+	if err != nil {
+		return err
+	}
+	if _, err := part.Write(data); err != nil {
+		return err
+	}
+	return part.Close()
+}
+
+// archiveLimit bounds what is held in memory of one node's files; the helper sends no more than half of it.
+const archiveLimit = 64 << 20
+
+// nodes adds the files of each node. What of a node is missing is a gap with its reason, never an error: the snapshot is
+// worth having without it.
+func (t taker) nodes(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) error {
+	nodes, incomplete := t.in.Inventory.Select(t.spec.Nodes)
+	if incomplete != "" {
+		m.Gaps = append(m.Gaps, bundle.Gap{What: "nodes that are not known", Why: incomplete})
+	}
+	reports := map[string]protocol.CollectReport{}
+	for _, n := range nodes {
+		archive, report, err := t.collect(ctx, n.Name)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			m.Gaps = append(m.Gaps, bundle.Gap{What: "keys and configuration of " + n.Name, Why: err.Error()})
+			say(t.progress, "a gap: keys and configuration of %s: %v", n.Name, err)
+			continue
+		}
+		if err := add(w, NodePart(n.Name), archive); err != nil {
+			return err
+		}
+		reports[n.Name] = report
+		for _, gap := range report.Gaps {
+			m.Gaps = append(m.Gaps, bundle.Gap{What: n.Name, Why: gap})
+		}
+		say(t.progress, "%s of %s", count(report.Files, "file"), n.Name)
+	}
+	for _, p := range t.spec.Include {
+		lacking := missing(reports, p)
+		// A path that no node has is one of another layout, unless nothing at all was found.
+		if len(lacking) < len(reports) || !slices.Contains(defaultInclude, p) {
+			for _, node := range lacking {
+				m.Gaps = append(m.Gaps, bundle.Gap{What: p + " of " + node, Why: "there is no such path"})
+			}
+		}
+	}
+	for _, n := range nodes {
+		if report, ok := reports[n.Name]; ok && report.Files == 0 {
+			m.Gaps = append(m.Gaps, bundle.Gap{What: "keys and configuration of " + n.Name, Why: "none of the paths of include is there"})
+		}
+	}
+	return nil
+}
+
+// missing returns the nodes that lack a path, sorted.
+func missing(reports map[string]protocol.CollectReport, path string) (nodes []string) {
+	for node, report := range reports {
+		if slices.Contains(report.Missing, path) {
+			nodes = append(nodes, node)
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
+// collect reads a node's archive, whole, and its report.
+func (t taker) collect(ctx context.Context, node string) (archive []byte, report protocol.CollectReport, err error) {
+	if why := t.in.World.Node(node).Unknown; why != "" {
+		return nil, report, errors.New(why)
+	}
+	stream, err := t.Files(ctx, node, protocol.CollectRequest{Paths: t.spec.Include})
+	if err != nil {
+		return nil, report, err
+	}
+	defer stream.Close()
+	archive, err = io.ReadAll(io.LimitReader(stream, archiveLimit+1))
+	switch {
+	case err != nil:
+		return nil, report, err
+	case len(archive) > archiveLimit:
+		return nil, report, fmt.Errorf("it sent more than %s", bytes(archiveLimit))
+	}
+	report, err = readReport(archive)
+	return archive, report, err
+}
+
+// readReport reads the report at the end of an archive, and every entry before it: an archive that is cut off has none.
+func readReport(archive []byte) (report protocol.CollectReport, err error) {
+	in := tar.NewReader(stdbytes.NewReader(archive))
+	for {
+		entry, err := in.Next()
+		if err == io.EOF {
+			return report, errors.New("what it sent is cut off")
+		}
+		if err != nil {
+			return report, fmt.Errorf("what it sent is no archive: %w", err)
+		}
+		if entry.Name != protocol.CollectReportName {
+			continue
+		}
+		if err := json.NewDecoder(in).Decode(&report); err != nil {
+			return report, fmt.Errorf("its report cannot be read: %w", err)
+		}
+		if _, err := in.Next(); err != io.EOF {
+			return report, errors.New("something follows its report")
+		}
+		return report, nil
+	}
+}

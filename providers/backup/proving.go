@@ -1,0 +1,194 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// proving is what backup.prove means.
+type proving struct{}
+
+func (proving) ground(in providers.Input, step providers.Step) (proveArgs, shelf, error) {
+	var args proveArgs
+	if err := step.Decode(&args); err != nil {
+		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+}
+
+// Predict adds the proof of the bytes that the store has now.
+func (e proving) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, s, err := e.ground(in, step)
+	if err != nil {
+		return facts.Update{}
+	}
+	h, there := s.find(args.Bundle)
+	if !there || h.damage != "" {
+		return facts.Update{}
+	}
+	return facts.Update{Proofs: []facts.Proof{{
+		Bundle: h.ID, Address: s.address, SHA256: h.SHA256, Level: args.Verify, At: in.Now, TakenAt: h.TakenAt, ClusterID: h.ClusterID,
+		Revision: h.Revision, Keys: h.Keys,
+	}}}
+}
+
+// expectSHA256 is the digest of the bundle that is to be proved.
+const expectSHA256 = "SHA-256 of the bundle"
+
+// Expects holds the step to the bytes that it was planned for.
+func (e proving) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	args, s, err := e.ground(in, step)
+	if err != nil {
+		return nil
+	}
+	if h, there := s.find(args.Bundle); there {
+		return []providers.Expectation{{What: expectSHA256, Value: h.SHA256}}
+	}
+	return nil
+}
+
+// Ready wants the bundle as it was planned for.
+func (e proving) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, s, err := e.ground(in, step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+	}
+	if s.unknown != "" {
+		return providers.Readiness{State: providers.Unknown, Why: "what the store holds is unknown: " + s.unknown}
+	}
+	h, there := s.find(args.Bundle)
+	switch {
+	case !there:
+		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " is not in the store"}
+	case h.damage != "":
+		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + ": " + h.damage}
+	case s.proved(h):
+		return providers.Readiness{State: providers.Done, Why: "bundle " + args.Bundle + " is proved by " + h.proof.Level}
+	case h.SHA256 != expectation(step, expectSHA256):
+		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " is not the one that this plan was made for"}
+	}
+	return providers.Readiness{State: providers.Holds, Why: "bundle " + args.Bundle + " is in the store"}
+}
+
+// Proved wants the proof in the memory, of the bytes that the store has.
+func (e proving) Proved(before, after providers.Input, step providers.Step) error {
+	args, is, err := e.ground(after, step)
+	if err != nil {
+		return err
+	}
+	h, there := is.find(args.Bundle)
+	switch {
+	case is.unknown != "":
+		return fmt.Errorf("what the store holds is unknown: %s", is.unknown)
+	case !there:
+		return fmt.Errorf("bundle %s is gone from the store", args.Bundle)
+	case h.damage != "":
+		return fmt.Errorf("bundle %s: %s", args.Bundle, h.damage)
+	case !is.proved(h):
+		return fmt.Errorf("nothing proves bundle %s", args.Bundle)
+	}
+	return nil
+}
+
+// pruning is what backup.prune means.
+type pruning struct{}
+
+func (pruning) ground(in providers.Input, step providers.Step) (pruneArgs, shelf, error) {
+	var args pruneArgs
+	if err := step.Decode(&args); err != nil {
+		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+}
+
+// Predict takes the bundles and the scraps out of the store.
+func (e pruning) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, s, err := e.ground(in, step)
+	if err != nil || s.unknown != "" {
+		return facts.Update{}
+	}
+	found := in.World.Backups[s.address]
+	found.Bundles = slices.DeleteFunc(slices.Clone(found.Bundles), func(b facts.Bundle) bool {
+		return b.Address == s.address && slices.Contains(args.Remove, b.ID)
+	})
+	found.Strays = slices.DeleteFunc(slices.Clone(found.Strays), func(x facts.Stray) bool { return slices.Contains(args.Scraps, x.Name) })
+	return facts.Update{Backups: map[string]facts.Backups{s.address: found}}
+}
+
+// Expects nothing by value: Ready asks the policy again.
+func (pruning) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+
+// Ready asks the policy again, with the bundles and the clock of this moment: what it keeps now is not removed, whatever the
+// plan says.
+func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, s, err := e.ground(in, step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+	}
+	if s.unknown != "" {
+		return providers.Readiness{State: providers.Unknown, Why: "what the store holds is unknown: " + s.unknown}
+	}
+	left := 0
+	decisions, err := decide(s, args.Keep, time.Duration(args.LockFor))
+	if err != nil {
+		return providers.Readiness{State: providers.Moved, Why: err.Error()}
+	}
+	for _, d := range decisions {
+		switch {
+		case !slices.Contains(args.Remove, d.ID):
+		case d.Keep:
+			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("bundle %s is kept now: %s", d.ID, d.Reasons[0])}
+		default:
+			left++
+		}
+	}
+	for _, id := range args.Remove {
+		if h, there := s.find(id); there && h.damage != "" {
+			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("bundle %s is damaged: %s", id, h.damage)}
+		}
+	}
+	for _, x := range s.strays {
+		if slices.Contains(args.Scraps, x.Name) {
+			left++
+		}
+	}
+	if left == 0 {
+		return providers.Readiness{State: providers.Done, Why: "all of it is gone already"}
+	}
+	return providers.Readiness{State: providers.Holds, Why: "no rule of the policy keeps what is removed"}
+}
+
+// Proved wants them gone, and everything else there.
+func (e pruning) Proved(before, after providers.Input, step providers.Step) error {
+	args, was, err := e.ground(before, step)
+	if err != nil {
+		return err
+	}
+	_, is, err := e.ground(after, step)
+	if err != nil {
+		return err
+	}
+	if is.unknown != "" {
+		return fmt.Errorf("what the store holds is unknown: %s", is.unknown)
+	}
+	for _, id := range args.Remove {
+		if _, there := is.find(id); there {
+			return fmt.Errorf("bundle %s is still in the store", id)
+		}
+	}
+	for _, x := range is.strays {
+		if slices.Contains(args.Scraps, x.Name) {
+			return fmt.Errorf("%s is still in the store", x.Name)
+		}
+	}
+	if h, any := was.newestProved(); any {
+		if _, there := is.find(h.ID); !there {
+			return fmt.Errorf("the newest proved bundle %s is gone from the store", h.ID)
+		}
+	}
+	return kept(was, is, args.Remove)
+}

@@ -1,0 +1,225 @@
+package backup
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"upkeep/providers/backup/bundle"
+	"upkeep/providers/etcd"
+	"upkeep/providers/etcd/drill"
+	"upkeep/providers/node/protocol"
+)
+
+// Recovery asks for the content of a bundle, made ready for the machines of a cluster that is to come back.
+type Recovery struct {
+	// Stored is the bundle as its store has it, Label what lies beside it there.
+	Stored     io.Reader
+	Label      bundle.Label
+	Identities bundle.Identities
+	// Directory must not exist or be empty. It appears whole, 0700, or not at all.
+	Directory string
+	// Members are those of the restored cluster; none: those that the nodes in the bundle ran.
+	Members []drill.Peer
+	// Token is new for each recovery, so that members of the old cluster are strangers.
+	Token string
+	// Bump and MarkCompacted are as in drill.Restoration.
+	Bump          uint64
+	MarkCompacted bool
+	Drill         drill.Options
+	// Progress is told what is under way.
+	Progress func(line string)
+}
+
+// Recovered is what lies in the directory of a recovery afterwards.
+type Recovered struct {
+	Manifest bundle.Manifest `json:"manifest"`
+	// Snapshot is the path of etcd's snapshot; Configuration that of kubeadm's configuration, empty where the bundle has none.
+	Snapshot      string `json:"snapshot"`
+	Configuration string `json:"configuration,omitempty"`
+	// Members have a data directory each; Nodes an archive of keys and configuration each.
+	Members []RecoveredMember `json:"members"`
+	Nodes   []RecoveredNode   `json:"nodes"`
+}
+
+// RecoveredMember is a data directory that an etcd of this name starts from.
+type RecoveredMember struct {
+	drill.Peer
+	DataDirectory string `json:"data_directory"`
+}
+
+// RecoveredNode is the keys and the configuration of one node: a tar archive whose paths are relative to /.
+type RecoveredNode struct {
+	Name    string `json:"name"`
+	Archive string `json:"archive"`
+}
+
+// Recover reads a bundle, checks all of it, and writes what a cluster needs to come back: for each member a data directory,
+// for each node an archive of its keys and configuration. It starts nothing and touches no machine but this one.
+//
+// What it writes is in the clear: every Secret of the cluster and the keys of its authorities. The directory is its owner's
+// alone, and it is the caller's to remove.
+func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
+	whole, err := vacant(r.Directory)
+	if err != nil {
+		return out, err
+	}
+	partial, err := os.MkdirTemp(filepath.Dir(whole), "."+filepath.Base(whole)+".part-")
+	if err != nil {
+		return out, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(partial))
+		}
+	}()
+	nodes, manifest, err := r.unpack(ctx, partial)
+	if err != nil {
+		return out, err
+	}
+	r.say("every part is as it was written")
+	if len(r.Members) == 0 {
+		if r.Members, err = membersOf(partial, nodes); err != nil {
+			return out, err
+		}
+	}
+	for _, m := range r.Members {
+		if _, err := drill.Restore(ctx, r.Drill, drill.Restoration{
+			File: filepath.Join(partial, snapshotFile), DataDirectory: filepath.Join(partial, "etcd", m.Name),
+			Name: m.Name, Cluster: r.Members, Token: r.Token, Bump: r.Bump, MarkCompacted: r.MarkCompacted,
+		}); err != nil {
+			return out, fmt.Errorf("data directory of member %s: %w", m.Name, err)
+		}
+		r.say("wrote the data directory of " + m.Name)
+	}
+	if err := os.Remove(whole); err != nil && !errors.Is(err, os.ErrNotExist) { // it is empty
+		return out, err
+	}
+	if err := os.Rename(partial, whole); err != nil {
+		return out, err
+	}
+	return r.describe(whole, manifest, nodes), nil
+}
+
+// Files of a recovery.
+const (
+	snapshotFile      = "snapshot.db"
+	configurationFile = "kubeadm-config.yaml"
+)
+
+// vacant returns the absolute path of a directory that holds nothing.
+func vacant(directory string) (string, error) {
+	path, err := filepath.Abs(directory)
+	if err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return path, os.MkdirAll(filepath.Dir(path), 0o700)
+	case err != nil:
+		return "", err
+	case len(entries) > 0:
+		return "", fmt.Errorf("%s is not empty, and a recovery overwrites nothing; name another directory", directory)
+	}
+	return path, nil
+}
+
+func (r Recovery) say(line string) {
+	if r.Progress != nil {
+		r.Progress(line)
+	}
+}
+
+// unpack writes the parts of the bundle below a directory. Only when it returns without an error are they what was saved.
+func (r Recovery) unpack(ctx context.Context, directory string) (nodes []string, m bundle.Manifest, err error) {
+	snapshot := false
+	for _, name := range []string{"etcd", "nodes"} {
+		if err := os.Mkdir(filepath.Join(directory, name), 0o700); err != nil {
+			return nil, m, err
+		}
+	}
+	m, opened, err := bundle.Verify(r.Stored, r.Label, r.Identities, func(part *bundle.PartReader) error {
+		name, ofNode := strings.CutPrefix(part.Name(), "nodes/")
+		switch {
+		case part.Name() == SnapshotPart:
+			snapshot = true
+			check := etcd.NewChecker()
+			if err := create(filepath.Join(directory, snapshotFile), func(w io.Writer) error {
+				_, err := io.Copy(io.MultiWriter(w, check), part)
+				return err
+			}); err != nil {
+				return err
+			}
+			_, err := check.Finish()
+			return err
+		case part.Name() == ConfigurationPart:
+			return create(filepath.Join(directory, configurationFile), func(w io.Writer) error { _, err := io.Copy(w, part); return err })
+		case ofNode && filepath.IsLocal(name) && filepath.Base(name) == name && strings.HasSuffix(name, ".tar"):
+			nodes = append(nodes, strings.TrimSuffix(name, ".tar"))
+			return create(filepath.Join(directory, "nodes", name), func(w io.Writer) error { return withoutReport(w, part) })
+		}
+		return ctx.Err() // a part of a newer upkeep is checked and left out
+	})
+	switch {
+	case err != nil:
+		return nil, m, err
+	case !opened:
+		return nil, m, fmt.Errorf("%w; give the file with its age identity: -identity=FILE", bundle.ErrLocked)
+	case !snapshot:
+		return nil, m, fmt.Errorf("%w: it has no snapshot of etcd", bundle.ErrManifest)
+	}
+	return nodes, m, nil
+}
+
+// create writes a new file that only its owner can read.
+func create(path string, write func(io.Writer) error) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return write(f)
+}
+
+// withoutReport copies a node's archive without the report that its helper wrote at the end, so that it can be unpacked at /.
+func withoutReport(w io.Writer, r io.Reader) error {
+	in, out := tar.NewReader(r), tar.NewWriter(w)
+	for {
+		entry, err := in.Next()
+		if err == io.EOF {
+			return out.Close()
+		}
+		if err != nil {
+			return err
+		}
+		if entry.Name == protocol.CollectReportName {
+			continue
+		}
+		if err := out.WriteHeader(entry); err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			return err
+		}
+	}
+}
+
+func (r Recovery) describe(directory string, m bundle.Manifest, nodes []string) Recovered {
+	out := Recovered{Manifest: m, Snapshot: filepath.Join(directory, snapshotFile), Members: []RecoveredMember{}, Nodes: []RecoveredNode{}}
+	if _, there := m.Part(ConfigurationPart); there {
+		out.Configuration = filepath.Join(directory, configurationFile)
+	}
+	for _, peer := range r.Members {
+		out.Members = append(out.Members, RecoveredMember{peer, filepath.Join(directory, "etcd", peer.Name)})
+	}
+	for _, node := range nodes {
+		out.Nodes = append(out.Nodes, RecoveredNode{node, filepath.Join(directory, "nodes", node+".tar")})
+	}
+	return out
+}

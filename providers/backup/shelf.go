@@ -1,0 +1,188 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// clockSlack is how far apart the clocks of two machines that upkeep runs on may be: a bundle taken that little in the
+// future is new, one taken later than that says that a clock is wrong.
+const clockSlack = 5 * time.Minute
+
+// terms are what a bundle must satisfy to count.
+type terms struct {
+	address string
+	maxAge  time.Duration
+	level   string
+}
+
+// held is one bundle of a store.
+type held struct {
+	facts.Bundle
+	// proof is the strongest one that the memory has of exactly these bytes; nil: there is none.
+	proof *facts.Proof
+	// damage says why these are not the bytes that were written; empty: nothing says so.
+	damage string
+}
+
+// shelf is what a store holds, seen with what the memory knows.
+type shelf struct {
+	terms
+	now     time.Time
+	unknown string // why the store could not be looked at
+	store   string
+	bundles []held // of this resource and this cluster, oldest first
+	foreign []facts.Bundle
+	strays  []facts.Stray
+}
+
+// look joins the store's content and the memory. What a store says of a bundle is believed only as far as the state
+// remembers it.
+func look(in providers.Input, t terms) shelf {
+	out := shelf{terms: t, now: in.Now}
+	found, asked := in.World.Backups[t.address]
+	if !asked {
+		out.unknown = "the store was not asked"
+		return out
+	}
+	out.unknown, out.store, out.strays = found.Unknown, found.Store, found.Strays
+	cluster := in.World.Etcd.ClusterID
+	if cluster == "" {
+		cluster = in.Memory.Cluster.EtcdClusterID
+	}
+	for _, b := range found.Bundles {
+		switch {
+		case cluster != "" && b.ClusterID != "" && b.ClusterID != cluster:
+			out.foreign = append(out.foreign, b)
+		case b.Address != t.address: // of another block that shares the store
+		default:
+			out.bundles = append(out.bundles, judge(b, t.address, in.Memory.Proofs))
+		}
+	}
+	slices.SortStableFunc(out.bundles, func(a, b held) int {
+		if c := a.TakenAt.Compare(b.TakenAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return out
+}
+
+// judge finds the proof of a bundle. A proof stands for the bytes whose SHA-256 it names and for no others: where the store
+// says that other bytes lie there, they are not what was proved.
+func judge(b facts.Bundle, address string, proofs []facts.Proof) held {
+	h := held{Bundle: b, damage: b.Damaged}
+	remembered := ""
+	for i := range proofs {
+		p := &proofs[i]
+		switch {
+		case p.Bundle != b.ID || p.Address != address:
+		case p.SHA256 != b.SHA256:
+			remembered = p.SHA256
+		case h.proof == nil || !reaches(h.proof.Level, p.Level):
+			h.proof = p
+		}
+	}
+	if h.damage == "" && h.proof == nil && remembered != "" {
+		h.damage = fmt.Sprintf("its SHA-256 was %.12s… when it was proved, and the store has %.12s…", remembered, b.SHA256)
+	}
+	return h
+}
+
+// reaches reports whether a proof of one level is worth one of another.
+func reaches(level, wanted string) bool { return level == LevelRestore || level == wanted }
+
+// proved reports whether a bundle counts.
+func (s shelf) proved(h held) bool {
+	return h.damage == "" && h.proof != nil && reaches(h.proof.Level, s.level)
+}
+
+// newestProved returns the newest bundle that counts.
+func (s shelf) newestProved() (held, bool) {
+	for _, h := range slices.Backward(s.bundles) {
+		if s.proved(h) {
+			return h, true
+		}
+	}
+	return held{}, false
+}
+
+// fresh returns the newest bundle that counts and is younger than the limit. One from the future does not count: the
+// clock is wrong, and how old it is nobody knows.
+func (s shelf) fresh() (held, bool) {
+	for _, h := range slices.Backward(s.bundles) {
+		if s.proved(h) && s.young(h) {
+			return h, true
+		}
+	}
+	return held{}, false
+}
+
+// young reports whether a bundle is younger than the limit, and not from the future.
+func (s shelf) young(h held) bool {
+	age := s.age(h)
+	return age >= -clockSlack && age < s.maxAge
+}
+
+// newestUnproved returns the newest bundle, where it is whole as far as is known and nothing proves it.
+func (s shelf) newestUnproved() (held, bool) {
+	for _, h := range slices.Backward(s.bundles) {
+		if h.damage != "" {
+			continue
+		}
+		return h, !s.proved(h)
+	}
+	return held{}, false
+}
+
+func (s shelf) age(h held) time.Duration { return s.now.Sub(h.TakenAt) }
+
+// future returns the bundle that says that the clock went back.
+func (s shelf) future() (held, bool) {
+	if len(s.bundles) == 0 {
+		return held{}, false
+	}
+	newest := s.bundles[len(s.bundles)-1]
+	return newest, s.age(newest) < -clockSlack
+}
+
+// find returns a bundle by id.
+func (s shelf) find(id string) (held, bool) {
+	i := slices.IndexFunc(s.bundles, func(h held) bool { return h.ID == id })
+	if i < 0 {
+		return held{}, false
+	}
+	return s.bundles[i], true
+}
+
+// called names a bundle in messages: predicted ones have no id yet.
+func called(id string) string {
+	if id == facts.New {
+		return "the new bundle"
+	}
+	return id
+}
+
+// span writes a duration as people say it: "31h", "12d", "40m".
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + span(-d)
+	case d >= 100*time.Hour:
+		return fmt.Sprintf("%dd", int(d/(24*time.Hour)))
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh", int(d/time.Hour))
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm", int(d/time.Minute))
+	default:
+		return fmt.Sprintf("%ds", int(d/time.Second))
+	}
+}
+
+// instant writes a time as the rest of a plan does.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }

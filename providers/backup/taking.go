@@ -1,0 +1,161 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/etcd"
+	"upkeep/providers/facts"
+)
+
+// expectNewest is the newest proved bundle that a step was planned with.
+const expectNewest = "newest proved bundle"
+
+// none stands for no bundle in an expectation.
+const none = "none"
+
+// source picks the member to take a snapshot from. Where there is none, why says so.
+func source(e facts.Etcd) (m facts.Member, why string, err error) {
+	m, why, err = etcd.Source(e)
+	if err != nil {
+		why = err.Error()
+	}
+	return m, why, err
+}
+
+// taking is what backup.take means.
+type taking struct{}
+
+// ground reads a step's arguments and looks at its store.
+func (taking) ground(in providers.Input, step providers.Step) (takeArgs, shelf, error) {
+	var args takeArgs
+	if err := step.Decode(&args); err != nil {
+		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+}
+
+// Predict adds a bundle and its proof, unless there is one that is young enough and none is asked for.
+func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, s, err := e.ground(in, step)
+	if err != nil || s.unknown != "" {
+		return facts.Update{}
+	}
+	if _, fresh := s.fresh(); fresh && !asked(in, step) {
+		return facts.Update{}
+	}
+	b := facts.Bundle{
+		ID: facts.New, TakenAt: in.Now, Address: s.address, SHA256: facts.New, Encrypted: len(args.EncryptTo) > 0,
+		ClusterID: in.World.Etcd.ClusterID,
+	}
+	nodes, _ := in.Inventory.Select(args.Nodes)
+	for _, n := range nodes {
+		if why := in.World.Node(n.Name).Unknown; why != "" {
+			b.Gaps = append(b.Gaps, gapOf(n.Name, why))
+		}
+	}
+	found := in.World.Backups[s.address]
+	found.Bundles = append(slices.Clone(found.Bundles), b)
+	return facts.Update{
+		Backups: map[string]facts.Backups{s.address: found},
+		Proofs: []facts.Proof{{
+			Bundle: facts.New, Address: s.address, SHA256: facts.New, Level: args.Verify, At: in.Now, TakenAt: in.Now, ClusterID: b.ClusterID,
+		}},
+	}
+}
+
+// gapOf says that a node's part is missing in a bundle.
+func gapOf(node, why string) string { return "keys and configuration of " + node + ": " + why }
+
+// asked reports whether the user asked for the step although nothing is due.
+func asked(in providers.Input, step providers.Step) bool {
+	return slices.ContainsFunc(in.Replace, func(a providers.Address) bool { return a.Covers(step.Address) })
+}
+
+// Expects remembers the newest proved bundle: one that is newer has been taken since.
+func (e taking) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, s, err := e.ground(in, step)
+	if err != nil || s.unknown != "" {
+		return nil
+	}
+	return []providers.Expectation{{What: expectNewest, Value: newestOf(s)}}
+}
+
+func newestOf(s shelf) string {
+	if h, any := s.newestProved(); any {
+		return h.ID
+	}
+	return none
+}
+
+// Ready: a bundle that is young enough is all that a guard is for. Where a new one is asked for, only one that was not
+// there when the plan was made will do.
+func (e taking) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	unknown := func(why string) providers.Readiness {
+		return providers.Readiness{State: providers.Unknown, Why: why}
+	}
+	_, s, err := e.ground(in, step)
+	if err != nil {
+		return unknown(err.Error())
+	}
+	if s.unknown != "" {
+		return unknown("what the store holds is unknown: " + s.unknown)
+	}
+	if h, fresh := s.fresh(); fresh && (!asked(in, step) || h.ID != expectation(step, expectNewest)) {
+		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s is %s old and proved by %s", h.ID, span(s.age(h)), h.proof.Level)}
+	}
+	m, why, err := source(in.World.Etcd)
+	if err != nil {
+		return unknown(why)
+	}
+	return providers.Readiness{State: providers.Holds, Why: "from " + m.Node + ": " + why}
+}
+
+func expectation(step providers.Step, what string) string {
+	for _, e := range step.Expects {
+		if e.What == what {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// Proved wants a bundle that was not there before, in the store as it was written, and proved by what the state remembers.
+// Every bundle that was there is there still.
+func (e taking) Proved(before, after providers.Input, step providers.Step) error {
+	_, was, err := e.ground(before, step)
+	if err != nil {
+		return err
+	}
+	_, is, err := e.ground(after, step)
+	if err != nil {
+		return err
+	}
+	if is.unknown != "" {
+		return fmt.Errorf("what the store holds is unknown: %s", is.unknown)
+	}
+	if _, fresh := is.fresh(); !fresh {
+		return errors.New("the store has no bundle that is proved and young enough")
+	}
+	added := func(h held) bool {
+		_, old := was.find(h.ID)
+		return !old && is.proved(h) && is.young(h)
+	}
+	if !slices.ContainsFunc(is.bundles, added) {
+		return errors.New("no bundle was added that is proved")
+	}
+	return kept(was, is, nil)
+}
+
+// kept returns an error where a bundle is gone that nobody meant to remove.
+func kept(was, is shelf, removed []string) error {
+	for _, h := range was.bundles {
+		if _, there := is.find(h.ID); !there && !slices.Contains(removed, h.ID) {
+			return fmt.Errorf("bundle %s is gone from the store", h.ID)
+		}
+	}
+	return nil
+}

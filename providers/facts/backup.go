@@ -1,0 +1,69 @@
+package facts
+
+import "time"
+
+// Backups is what one backup store holds, as its manifests tell it. What a store says of itself is never proof: proofs
+// are in the memory.
+type Backups struct {
+	// Unknown: the store could not be listed; why.
+	Unknown string `json:"unknown,omitempty"`
+	// Store names the store in the operator's words, without credentials: "file /var/backups/upkeep".
+	Store string `json:"store,omitempty"`
+	// Bundles are complete bundles by their manifests, oldest first, then by id.
+	Bundles []Bundle `json:"bundles,omitempty"`
+	// Strays are objects in the store that are no complete bundle of this cluster, by name.
+	Strays []Stray `json:"strays,omitempty"`
+}
+
+// Bundle is one backup: a snapshot of etcd, and the PKI and configuration of each control plane.
+type Bundle struct {
+	ID      string    `json:"id"`
+	TakenAt time.Time `json:"taken_at"`
+	// Address is the resource that took it: etcd_backup.daily.
+	Address string `json:"address,omitempty"`
+	// Size is in bytes and SHA256 in hexadecimal, both of the object as it is stored (encrypted where it is).
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	// Encrypted: it can be read with an age identity alone.
+	Encrypted bool `json:"encrypted,omitempty"`
+	// ClusterID and Member are etcd's, hexadecimal; Revision is the snapshot's, Keys how many keys it has.
+	ClusterID string `json:"cluster_id,omitempty"`
+	Member    string `json:"member,omitempty"`
+	Revision  int64  `json:"revision,omitempty"`
+	Keys      int64  `json:"keys,omitempty"`
+	// Version is etcd's.
+	Version string `json:"version,omitempty"`
+	// Gaps are the things that are missing from it, each with its reason: the PKI of an unreachable control plane.
+	Gaps []string `json:"gaps,omitempty"`
+	// Damaged says what is wrong with it where its object does not agree with its manifest.
+	Damaged string `json:"damaged,omitempty"`
+}
+
+// Stray is an object in a store that is no complete bundle of this cluster.
+type Stray struct {
+	Name string `json:"name"`
+	// Kind is "half-written", "damaged" or "foreign".
+	Kind string `json:"kind"`
+	What string `json:"what"`
+}
+
+// BackupsQuestion asks what the store of one resource holds.
+type BackupsQuestion struct {
+	// Address is the resource's: the key of the answer.
+	Address string `json:"address"`
+}
+
+// Proof is the memory of a bundle that was proved. It stands for exactly the bytes whose SHA-256 it names.
+type Proof struct {
+	Bundle  string `json:"bundle"`
+	Address string `json:"address"`
+	SHA256  string `json:"sha256"`
+	// Level is "hash" or "restore".
+	Level   string    `json:"level"`
+	At      time.Time `json:"at"`
+	TakenAt time.Time `json:"taken_at"`
+	// ClusterID is etcd's, hexadecimal; Revision and Keys are what was restored, or counted.
+	ClusterID string `json:"cluster_id,omitempty"`
+	Revision  int64  `json:"revision,omitempty"`
+	Keys      int64  `json:"keys,omitempty"`
+}

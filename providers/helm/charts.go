@@ -1,0 +1,389 @@
+package helm
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/registry"
+	"helm.sh/helm/v3/pkg/repo"
+	"sigs.k8s.io/yaml"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/versions"
+)
+
+// The most that is read of a repository's answer: its index (the largest public ones have some 30 MiB), and a chart
+// (Kubernetes keeps a release's chart in a Secret of at most 1 MiB, compressed).
+const (
+	indexLimit = 64 << 20
+	chartLimit = 20 << 20
+)
+
+// fetchTimeout bounds one answer of a repository, body included.
+const fetchTimeout = 2 * time.Minute
+
+// Charts fetches charts from repositories, registries and local paths. It writes nothing to disk; what it fetched it
+// remembers for as long as it lives. It is safe for use by several goroutines. Credentials for registries are those of
+// `helm registry login` and `docker login`.
+type Charts struct {
+	http *http.Client
+	// plain allows registries without TLS; for registries on this machine.
+	plain bool
+
+	mu      sync.Mutex
+	fetched map[string]*fetched
+}
+
+type fetched struct {
+	once sync.Once
+	data []byte
+	err  error
+	// index is the parsed form of data, for a repository's index.
+	index map[string][]indexed
+}
+
+// NewCharts returns a fetcher.
+func NewCharts() *Charts {
+	silence()
+	return &Charts{http: &http.Client{Timeout: fetchTimeout}, fetched: map[string]*fetched{}}
+}
+
+// Versions returns the versions of a chart, newest first.
+func (c *Charts) Versions(ctx context.Context, source facts.ChartSource) ([]facts.ChartVersion, error) {
+	if err := checkSource(source); err != nil {
+		return nil, err
+	}
+	switch {
+	case source.Path != "":
+		loaded, _, err := loadPath(source.Path)
+		if err != nil {
+			return nil, err
+		}
+		return []facts.ChartVersion{versionOf(loaded.Metadata)}, nil
+	case registry.IsOCI(source.Repository):
+		return c.tags(ctx, source)
+	}
+	entries, err := c.index(ctx, source.Repository)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := entries[source.Name]
+	if !ok {
+		return nil, fmt.Errorf("repository %s has no chart %q; `helm search repo` lists what a repository has", source.Repository, source.Name)
+	}
+	out := make([]facts.ChartVersion, len(list))
+	for i, entry := range list {
+		out[i] = entry.version
+	}
+	return versions.Sort(out), nil
+}
+
+// archive is a fetched chart.
+type archive struct {
+	chart  *chart.Chart
+	digest string // SHA-256 of the archive; of a directory, of its files' names and contents
+}
+
+// fetch returns one version of a chart, exactly, and checks its digest against the one the repository's index promises
+// and the expected one, which may be empty.
+func (c *Charts) fetch(ctx context.Context, source facts.ChartSource, version, expected string) (archive, error) {
+	if err := checkSource(source); err != nil {
+		return archive{}, err
+	}
+	got, err := c.fetchAny(ctx, source, version)
+	if err != nil {
+		return archive{}, err
+	}
+	if expected != "" && !strings.EqualFold(strings.TrimPrefix(expected, "sha256:"), got.digest) {
+		return archive{}, fmt.Errorf("chart %s version %s has sha256 %s, not the expected %s; if the new one is right, write it as sha256", source, version, got.digest, expected)
+	}
+	if got.chart.Metadata == nil || !versions.Equal(got.chart.Metadata.Version, version) {
+		return archive{}, fmt.Errorf("chart %s calls itself version %s, not %s", source, versionOf(got.chart.Metadata).Version, version)
+	}
+	if dependencies := got.chart.Metadata.Dependencies; dependencies != nil {
+		if err := action.CheckDependencies(got.chart, dependencies); err != nil {
+			return archive{}, fmt.Errorf("chart %s: %w; run `helm dependency build %s`", source, err, source)
+		}
+	}
+	if kind := got.chart.Metadata.Type; kind != "" && kind != "application" {
+		return archive{}, fmt.Errorf("chart %s is a %s chart, which cannot be installed", source, kind)
+	}
+	return got, nil
+}
+
+func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version string) (archive, error) {
+	switch {
+	case source.Path != "":
+		loaded, digest, err := loadPath(source.Path)
+		return archive{loaded, digest}, err
+	case registry.IsOCI(source.Repository):
+		data, err := c.once(ctx, source.String()+" "+version, func(ctx context.Context) ([]byte, error) {
+			return c.pull(ctx, source, version)
+		})
+		if err != nil {
+			return archive{}, err
+		}
+		return loadArchive(source, data, "")
+	}
+	entries, err := c.index(ctx, source.Repository)
+	if err != nil {
+		return archive{}, err
+	}
+	for _, entry := range entries[source.Name] {
+		if !versions.Equal(entry.version.Version, version) {
+			continue
+		}
+		address, err := resolve(source.Repository, entry.url)
+		if err != nil {
+			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
+		}
+		if registry.IsOCI(address) {
+			at := strings.LastIndex(strings.TrimSuffix(address, ":"+version), "/")
+			return c.fetchAny(ctx, facts.ChartSource{Repository: address[:at], Name: strings.TrimSuffix(address[at+1:], ":"+version)}, version)
+		}
+		data, err := c.once(ctx, address, func(ctx context.Context) ([]byte, error) {
+			return c.get(ctx, address, chartLimit)
+		})
+		if err != nil {
+			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
+		}
+		return loadArchive(source, data, entry.version.Digest)
+	}
+	return archive{}, fmt.Errorf("repository %s has no version %s of chart %q", source.Repository, version, source.Name)
+}
+
+func checkSource(source facts.ChartSource) error {
+	switch {
+	case source.Path != "" && source.Repository != "":
+		return errors.New("a chart comes from a path or from a repository, not from both")
+	case source.Path != "":
+		return nil
+	case source.Repository == "" || source.Name == "":
+		return errors.New("a chart needs repository and name, or path")
+	}
+	parsed, err := url.Parse(source.Repository)
+	if err != nil {
+		return fmt.Errorf("chart repository: %w", err)
+	}
+	if parsed.User != nil {
+		return fmt.Errorf("chart repository %s: credentials do not belong into an address; run `helm registry login`, or give the chart as a path", parsed.Redacted())
+	}
+	switch parsed.Scheme {
+	case "http", "https", registry.OCIScheme:
+		return nil
+	}
+	return fmt.Errorf("chart repository %q must begin with https://, http:// or oci://", source.Repository)
+}
+
+// once fetches a thing at most once. A failure is not remembered: a later question may find the network back.
+func (c *Charts) once(ctx context.Context, key string, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+	f := c.entry(key)
+	f.once.Do(func() { f.data, f.err = fetch(ctx) })
+	if f.err != nil {
+		c.forget(key, f)
+	}
+	return f.data, f.err
+}
+
+func (c *Charts) entry(key string) *fetched {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fetched[key]
+	if f == nil {
+		f = &fetched{}
+		c.fetched[key] = f
+	}
+	return f
+}
+
+func (c *Charts) forget(key string, f *fetched) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fetched[key] == f {
+		delete(c.fetched, key)
+	}
+}
+
+// get fetches a URL.
+func (c *Charts) get(ctx context.Context, address string, limit int64) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", "upkeep")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err // it names the URL
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", request.URL.Redacted(), response.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", request.URL.Redacted(), err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s: larger than %d MiB", request.URL.Redacted(), limit>>20)
+	}
+	return data, nil
+}
+
+// indexed is one version of a chart in a repository's index.
+type indexed struct {
+	version facts.ChartVersion
+	url     string
+}
+
+func (c *Charts) index(ctx context.Context, repository string) (map[string][]indexed, error) {
+	address, err := resolve(repository, "index.yaml")
+	if err != nil {
+		return nil, fmt.Errorf("chart repository %s: %w", repository, err)
+	}
+	f := c.entry(address)
+	f.once.Do(func() {
+		if f.data, f.err = c.get(ctx, address, indexLimit); f.err == nil {
+			f.index, f.err = parseIndex(f.data)
+			f.data = nil
+		}
+	})
+	if f.err != nil {
+		c.forget(address, f)
+		return nil, fmt.Errorf("chart repository %s: %w", repository, f.err)
+	}
+	return f.index, nil
+}
+
+// parseIndex reads a repository's index. Entries without a version or a URL are left out, as Helm does.
+func parseIndex(data []byte) (map[string][]indexed, error) {
+	var file struct {
+		Entries map[string][]*repo.ChartVersion `json:"entries"`
+	}
+	read := func(data []byte, into any) error { return yaml.Unmarshal(data, into) }
+	if json.Valid(data) {
+		read = json.Unmarshal
+	}
+	if err := read(data, &file); err != nil {
+		return nil, fmt.Errorf("index.yaml: %w", err)
+	}
+	if file.Entries == nil {
+		return nil, errors.New("index.yaml has no entries: this is no chart repository")
+	}
+	out := map[string][]indexed{}
+	for name, list := range file.Entries {
+		out[name] = []indexed{}
+		for _, entry := range list {
+			if entry == nil || entry.Metadata == nil || entry.Version == "" || len(entry.URLs) == 0 {
+				continue
+			}
+			version := versionOf(entry.Metadata)
+			version.Digest = strings.ToLower(strings.TrimPrefix(entry.Digest, "sha256:"))
+			if !entry.Created.IsZero() {
+				version.Created = entry.Created.UTC()
+			}
+			out[name] = append(out[name], indexed{version, entry.URLs[0]})
+		}
+	}
+	return out, nil
+}
+
+func resolve(base, reference string) (string, error) {
+	address, err := repo.ResolveReferenceURL(base, reference)
+	if err != nil {
+		return "", err
+	}
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "", err
+	}
+	if parsed.Scheme != "http" && parsed.Scheme != "https" && parsed.Scheme != registry.OCIScheme {
+		return "", fmt.Errorf("the index names %q, which is no address to fetch from", reference)
+	}
+	return address, nil
+}
+
+func versionOf(metadata *chart.Metadata) facts.ChartVersion {
+	if metadata == nil {
+		return facts.ChartVersion{}
+	}
+	return facts.ChartVersion{Name: metadata.Name, Version: metadata.Version, AppVersion: metadata.AppVersion, Deprecated: metadata.Deprecated}
+}
+
+func loadArchive(source facts.ChartSource, data []byte, promised string) (archive, error) {
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	if promised != "" && promised != digest {
+		return archive{}, fmt.Errorf("chart %s has sha256 %s, but the repository's index says %s", source, digest, promised)
+	}
+	loaded, err := loader.LoadArchive(bytes.NewReader(data))
+	if err != nil {
+		return archive{}, fmt.Errorf("chart %s: %w", source, err)
+	}
+	return archive{loaded, digest}, nil
+}
+
+// loadPath reads a chart from a directory or an archive.
+func loadPath(path string) (*chart.Chart, string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("chart: %w", err)
+	}
+	if !info.IsDir() {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, "", fmt.Errorf("chart: %w", err)
+		}
+		got, err := loadArchive(facts.ChartSource{Path: path}, data, "")
+		return got.chart, got.digest, err
+	}
+	loaded, err := loader.LoadDir(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("chart %s: %w", path, err)
+	}
+	digest, err := digestDir(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("chart %s: %w", path, err)
+	}
+	return loaded, digest, nil
+}
+
+// digestDir is the SHA-256 over the names and the contents of all files of a directory, in the order of the names.
+func digestDir(path string) (string, error) {
+	sum := sha256.New()
+	err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(path, name)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(sum, "%d %s\n%d\n%s\n", len(relative), filepath.ToSlash(relative), len(data), data)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

@@ -1,0 +1,57 @@
+package helm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
+
+	"upkeep/providers/helm/pending"
+)
+
+// Mend does what pending.Decide chose, to that very revision. It changes Helm's record alone, nothing in the cluster;
+// the next Upgrade brings the cluster to what is wanted. A release that is no longer in the state that was decided on is
+// ErrMoved; one that is already mended is no error.
+func (c *Client) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
+	at := namespace + "/" + name
+	switch m.Action {
+	case pending.None:
+		return nil
+	case pending.Wait:
+		return fmt.Errorf("release %s: %w: %s", at, ErrPending, m.Why)
+	case pending.Forget, pending.Unlock:
+	default:
+		return fmt.Errorf("release %s: cannot mend by %q", at, m.Action)
+	}
+	configuration, err := c.acting(ctx, namespace, nil)
+	if err != nil {
+		return fmt.Errorf("release %s: %w", at, err)
+	}
+	last, _, err := lastAndDeployed(configuration, name)
+	if err != nil {
+		return fmt.Errorf("release %s: %w", at, err)
+	}
+	switch {
+	case last == nil && m.Action == pending.Forget, last != nil && last.Version == m.Revision-1 && m.Action == pending.Forget:
+		return nil // forgotten before
+	case last == nil:
+		return fmt.Errorf("release %s: %w: it is gone", at, ErrMoved)
+	case last.Version == m.Revision && last.Info.Status == release.StatusFailed && m.Action == pending.Unlock:
+		return nil // unlocked before
+	case last.Version != m.Revision || string(last.Info.Status) != m.Status:
+		return fmt.Errorf("release %s: %w: revision %d is %s; revision %d was %s", at, ErrMoved, last.Version, last.Info.Status, m.Revision, m.Status)
+	}
+	if m.Action == pending.Forget {
+		if _, err := configuration.Releases.Delete(name, m.Revision); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+			return fmt.Errorf("release %s: deleting the record of revision %d: %w", at, m.Revision, err)
+		}
+		return nil
+	}
+	last.SetStatus(release.StatusFailed, fmt.Sprintf("Interrupted in state %s; unlocked by upkeep", m.Status))
+	if err := configuration.Releases.Update(last); err != nil {
+		return fmt.Errorf("release %s: marking revision %d as failed: %w", at, m.Revision, err)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package helm
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/objects"
+	"upkeep/providers/helm/values"
+)
+
+// Observe reads one release. It does not fail: what cannot be read is in the facts with its reason. mac makes the
+// digests that stand for secrets; see values.MAC.
+func (c *Client) Observe(ctx context.Context, question facts.ReleaseQuestion, mac values.MAC) facts.Release {
+	observed := facts.Release{Namespace: question.Namespace, Name: question.Name}
+	history, err := c.history(ctx, question.Namespace, question.Name)
+	if err != nil {
+		observed.Unknown = explain(err)
+		return observed
+	}
+	var last, deployed *release.Release
+	for _, revision := range history {
+		last = revision
+		if revision.Info.Status == release.StatusDeployed {
+			deployed = revision
+		}
+	}
+	var configs []values.Tree
+	for _, revision := range history {
+		configs = append(configs, revision.Config)
+	}
+	if question.Offer != nil {
+		configs = append(configs, question.Offer.Values)
+	}
+	veil := veilOf(question, mac, configs...)
+	switch {
+	case last == nil || last.Info.Status == release.StatusUninstalled:
+		observed.Missing = true
+		observed.History = revisions(history, veil)
+	default:
+		c.recorded(&observed, last, deployed, history, question, veil)
+		c.live(ctx, &observed, keptFrom(last, deployed), question, veil)
+	}
+	if question.Offer != nil {
+		offer := c.offer(ctx, question, last, deployed, veil)
+		observed.Offer = &offer
+	}
+	return observed
+}
+
+// recorded fills in what Helm's records say.
+func (c *Client) recorded(observed *facts.Release, last, deployed *release.Release, history []*release.Release, question facts.ReleaseQuestion, veil objects.Veil) {
+	observed.Revision = last.Version
+	observed.Status = string(last.Info.Status)
+	observed.Description = veil.Scrub(last.Info.Description)
+	observed.Updated = last.Info.LastDeployed.Time.UTC()
+	observed.Labels = ownLabels(last.Labels)
+	observed.History = revisions(history, veil)
+	if last.Chart != nil {
+		observed.Chart = versionOf(last.Chart.Metadata)
+	}
+	observed.Values = values.Mask(last.Config, question.Mask, veil.MAC)
+	if kept := keptFrom(last, deployed); kept != last {
+		observed.Kept = values.Mask(kept.Config, question.Mask, veil.MAC)
+	}
+}
+
+// ownLabels are the labels that are not Helm's own.
+func ownLabels(all map[string]string) map[string]string {
+	var out map[string]string
+	for key, value := range all {
+		if slices.Contains(driver.GetSystemLabels(), key) {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[key] = value
+	}
+	return out
+}
+
+func revisions(history []*release.Release, veil objects.Veil) []facts.ReleaseRevision {
+	var out []facts.ReleaseRevision
+	for _, r := range history {
+		f := facts.ReleaseRevision{Revision: r.Version, Status: string(r.Info.Status), Updated: r.Info.LastDeployed.Time.UTC(), Description: veil.Scrub(r.Info.Description)}
+		if r.Chart != nil {
+			f.Chart = versionOf(r.Chart.Metadata)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// history returns all revisions, oldest first; none when there is no such release.
+func (c *Client) history(ctx context.Context, namespace, name string) ([]*release.Release, error) {
+	configuration, err := c.configuration(namespace)
+	if err != nil {
+		return nil, err
+	}
+	var history []*release.Release
+	err = c.do(ctx, func() error {
+		history, err = configuration.Releases.History(name)
+		return err
+	})
+	if errors.Is(err, driver.ErrReleaseNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(history, func(a, b *release.Release) int { return a.Version - b.Version })
+	return history, nil
+}
+
+// History returns the recorded revisions of a release, oldest first; none when there is no such release. Descriptions
+// are left out: Helm's may quote values.
+func (c *Client) History(ctx context.Context, namespace, name string) ([]facts.ReleaseRevision, error) {
+	history, err := c.history(ctx, namespace, name)
+	if err != nil {
+		return nil, fmt.Errorf("release %s/%s: %s", namespace, name, explain(err))
+	}
+	out := revisions(history, objects.Veil{})
+	for i := range out {
+		out[i].Description = ""
+	}
+	return out, nil
+}
+
+// Values returns the user's values that an upgrade starts from, secrets and all, and the newest revision. They are for
+// acts alone: an archive of what was there before, a merge. They must not reach a plan, a fact or a line of output.
+func (c *Client) Values(ctx context.Context, namespace, name string) (map[string]any, int, error) {
+	history, err := c.history(ctx, namespace, name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("release %s/%s: %s", namespace, name, explain(err))
+	}
+	var last, deployed *release.Release
+	for _, revision := range history {
+		last = revision
+		if revision.Info.Status == release.StatusDeployed {
+			deployed = revision
+		}
+	}
+	if last == nil {
+		return nil, 0, fmt.Errorf("release %s/%s: %w", namespace, name, driver.ErrReleaseNotFound)
+	}
+	return values.Clone(keptFrom(last, deployed).Config), last.Version, nil
+}
+
+// veilOf knows the secrets of all given values.
+func veilOf(question facts.ReleaseQuestion, mac values.MAC, trees ...values.Tree) objects.Veil {
+	veil := objects.Veil{MAC: mac, Names: question.MaskNames}
+	for _, tree := range trees {
+		for _, secret := range withDecoded(values.Secrets(tree, question.Mask)) {
+			if !slices.Contains(veil.Secrets, secret) {
+				veil.Secrets = append(veil.Secrets, secret)
+			}
+		}
+	}
+	// The longest first, so that one that is part of another does not spoil it.
+	slices.SortFunc(veil.Secrets, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	return veil
+}
+
+// withDecoded adds what the secrets are after and before base64: charts take and render both.
+func withDecoded(secrets []string) []string {
+	out := slices.Clone(secrets)
+	for _, secret := range secrets {
+		if plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(secret)); err == nil && len(plain) >= 6 {
+			out = append(out, strings.TrimSpace(string(plain)))
+		}
+		out = append(out, base64.StdEncoding.EncodeToString([]byte(secret)))
+	}
+	return slices.DeleteFunc(out, func(s string) bool { return len(s) < 6 })
+}
+
+// explain shortens errors to what an operator needs.
+func explain(err error) string {
+	var urlError *url.Error
+	switch {
+	case errors.As(err, &urlError):
+		if at, parseErr := url.Parse(urlError.URL); parseErr == nil {
+			return at.Host + ": " + urlError.Err.Error()
+		}
+		return urlError.Err.Error()
+	case apierrors.IsUnauthorized(err):
+		return "the API server refuses this kubeconfig (Unauthorized); its client certificate may have expired"
+	case apierrors.IsForbidden(err):
+		return "forbidden: " + err.Error()
+	}
+	return err.Error()
+}

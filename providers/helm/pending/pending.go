@@ -1,0 +1,69 @@
+// Package pending names the state that an interrupted Helm operation left a release in, and chooses the way out of it.
+//
+// It is pure: it decides on facts; providers/helm acts. Helm itself refuses every further operation on a release in
+// "pending-*" ("another operation (install/upgrade/rollback) is in progress"), and leaves it so when it is killed.
+package pending
+
+import (
+	"fmt"
+	"time"
+
+	"upkeep/providers/facts"
+)
+
+// Action is what mends a release.
+type Action string
+
+const (
+	// None: the release is not pending.
+	None Action = "none"
+	// Wait: somebody may still be at work on it.
+	Wait Action = "wait"
+	// Forget deletes the record of an install that never ended. Nothing in the cluster is deleted: what the install made
+	// carries the release's annotations, so that the next install takes it over.
+	Forget Action = "forget"
+	// Unlock marks the pending revision as failed. Nothing in the cluster changes; the next upgrade starts from the
+	// revision that is deployed.
+	Unlock Action = "unlock"
+)
+
+// Mending is what to do about a release.
+type Mending struct {
+	Action Action `json:"action"`
+	// Revision is the pending revision; the action applies to it alone.
+	Revision int    `json:"revision,omitempty"`
+	Status   string `json:"status,omitempty"`
+	// Deployed is the revision that is still deployed beside it; 0 when there is none.
+	Deployed int `json:"deployed,omitempty"`
+	// Why is a sentence for a person.
+	Why string `json:"why,omitempty"`
+}
+
+// Decide looks at a release. An operation that began less than patience ago may still be under way and is waited for;
+// patience 0 means that the caller knows that nobody is at work: it began the operation itself and it holds the lock.
+func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
+	if r.Unknown != "" || r.Missing || !r.Pending() {
+		return Mending{Action: None}
+	}
+	m := Mending{Revision: r.Revision, Status: r.Status}
+	if deployed, ok := r.LastDeployed(); ok {
+		m.Deployed = deployed.Revision
+	}
+	age := now.Sub(r.Updated)
+	began := fmt.Sprintf("revision %d is %s since %s", r.Revision, r.Status, r.Updated.UTC().Format(time.RFC3339))
+	switch {
+	case age < patience:
+		m.Action = Wait
+		m.Why = fmt.Sprintf("%s; another Helm may still be at work until %s", began, r.Updated.Add(patience).UTC().Format(time.RFC3339))
+	case r.Status == facts.ReleasePendingInstall && m.Deployed == 0:
+		m.Action = Forget
+		m.Why = began + " and no revision was ever deployed; the record is deleted, what it created stays and is taken over by the next install"
+	case m.Deployed > 0:
+		m.Action = Unlock
+		m.Why = fmt.Sprintf("%s; it is marked as failed, and revision %d is what the next upgrade starts from", began, m.Deployed)
+	default:
+		m.Action = Unlock
+		m.Why = began + " and no revision is deployed; it is marked as failed, and the next upgrade starts from it"
+	}
+	return m
+}

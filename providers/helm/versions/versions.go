@@ -1,0 +1,147 @@
+// Package versions chooses chart versions: newest first, by constraint, without those that are known to be bad.
+//
+// It is pure. Versions and constraints are those of Helm: semantic versions 2, by Masterminds/semver, a leading "v"
+// allowed. A pre-release is chosen only by a constraint that names one.
+package versions
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"upkeep/providers/facts"
+)
+
+// Sort puts the newest version first; what is no semantic version comes last, in the order of the alphabet.
+func Sort(list []facts.ChartVersion) []facts.ChartVersion {
+	type parsed struct {
+		chart   facts.ChartVersion
+		version *semver.Version
+	}
+	all := make([]parsed, len(list))
+	for i, chart := range list {
+		version, _ := semver.NewVersion(chart.Version)
+		all[i] = parsed{chart, version}
+	}
+	slices.SortStableFunc(all, func(a, b parsed) int {
+		switch {
+		case a.version != nil && b.version != nil:
+			if order := b.version.Compare(a.version); order != 0 {
+				return order
+			}
+		case a.version != nil:
+			return -1
+		case b.version != nil:
+			return 1
+		}
+		return strings.Compare(a.chart.Version, b.chart.Version)
+	})
+	out := make([]facts.ChartVersion, len(all))
+	for i, p := range all {
+		out[i] = p.chart
+	}
+	return out
+}
+
+// Newest returns the newest version that is neither a pre-release nor deprecated.
+func Newest(list []facts.ChartVersion) (facts.ChartVersion, bool) {
+	for _, chart := range Sort(list) {
+		version, err := semver.NewVersion(chart.Version)
+		if err == nil && version.Prerelease() == "" && !chart.Deprecated {
+			return chart, true
+		}
+	}
+	return facts.ChartVersion{}, false
+}
+
+// Resolve returns the version that a constraint chooses: the newest that it allows and that exclude does not name. An
+// empty constraint allows every release. An exact version is chosen even when it is excluded: the caller has said so.
+func Resolve(list []facts.ChartVersion, constraint string, exclude []string) (facts.ChartVersion, error) {
+	sorted := Sort(list)
+	if exact, err := semver.StrictNewVersion(strings.TrimPrefix(strings.TrimSpace(constraint), "v")); err == nil {
+		for _, chart := range sorted {
+			if version, err := semver.NewVersion(chart.Version); err == nil && version.Equal(exact) && version.Metadata() == exact.Metadata() {
+				return chart, nil
+			}
+		}
+		return facts.ChartVersion{}, fmt.Errorf("there is no version %s; %s", constraint, known(sorted))
+	}
+	if strings.TrimSpace(constraint) == "" {
+		constraint = "*"
+	}
+	allowed, err := semver.NewConstraint(constraint)
+	if err != nil {
+		return facts.ChartVersion{}, fmt.Errorf("version constraint %q: %w; write 6.0.5, \">= 0.16.2\" or \"~0.16\"", constraint, err)
+	}
+	excluded := 0
+	for _, chart := range sorted {
+		version, err := semver.NewVersion(chart.Version)
+		if err != nil || !allowed.Check(version) {
+			continue
+		}
+		if slices.ContainsFunc(exclude, func(bad string) bool { return Equal(bad, chart.Version) }) {
+			excluded++
+			continue
+		}
+		return chart, nil
+	}
+	if excluded > 0 {
+		return facts.ChartVersion{}, fmt.Errorf("every version that %q allows is known to be bad (%s); %s", constraint, strings.Join(exclude, ", "), known(sorted))
+	}
+	return facts.ChartVersion{}, fmt.Errorf("no version fits %q; %s", constraint, known(sorted))
+}
+
+// known says which versions there are, shortly.
+func known(sorted []facts.ChartVersion) string {
+	if len(sorted) == 0 {
+		return "the source has none at all"
+	}
+	const most = 5
+	var names []string
+	for _, chart := range sorted[:min(most, len(sorted))] {
+		names = append(names, chart.Version)
+	}
+	text := "it has " + strings.Join(names, ", ")
+	if len(sorted) > most {
+		text += fmt.Sprintf(" and %d older", len(sorted)-most)
+	}
+	return text
+}
+
+// Equal reports whether two texts are the same version; "v1.2.3" and "1.2.3" are.
+func Equal(a, b string) bool {
+	va, errA := semver.NewVersion(a)
+	vb, errB := semver.NewVersion(b)
+	if errA != nil || errB != nil {
+		return a == b
+	}
+	return va.Equal(vb)
+}
+
+// Compare orders two versions as Sort does, older first: -1, 0, 1. It fails for a text that is no version.
+func Compare(a, b string) (int, error) {
+	va, err := semver.NewVersion(a)
+	if err != nil {
+		return 0, fmt.Errorf("version %q: %w", a, err)
+	}
+	vb, err := semver.NewVersion(b)
+	if err != nil {
+		return 0, fmt.Errorf("version %q: %w", b, err)
+	}
+	return va.Compare(vb), nil
+}
+
+// Satisfies reports whether a version fits a constraint.
+func Satisfies(version, constraint string) (bool, error) {
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return false, fmt.Errorf("version %q: %w", version, err)
+	}
+	c, err := semver.NewConstraint(constraint)
+	if err != nil {
+		return false, fmt.Errorf("version constraint %q: %w", constraint, err)
+	}
+	return c.Check(v), nil
+}
