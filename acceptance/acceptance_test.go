@@ -47,7 +47,7 @@ func TestAcceptance(t *testing.T) {
 		{"kill points", 15 * time.Minute, testKillPoints},
 		{"access to the installed helper alone", 4 * time.Minute, testRestrictedAccess},
 		{"two operators while the API is down", 6 * time.Minute, testLocksWithoutAPI},
-		{"figures", 5 * time.Minute, testFigures},
+		{"figures", 8 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},
 	} {

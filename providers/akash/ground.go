@@ -79,9 +79,13 @@ func rendered(value any) (string, bool) {
 	case string:
 		return v, v != ""
 	case float64:
-		return fmt.Sprint(v), v != 0
+		if v == 0 {
+			return "", false
+		}
 	case bool:
-		return fmt.Sprint(v), v
+		if !v {
+			return "", false
+		}
 	}
 	return fmt.Sprint(value), true
 }

@@ -68,7 +68,7 @@ func (r *run) fault(format string, args ...any) {
 	r.result.Faults = append(r.result.Faults, text)
 }
 
-// bcFault keeps the errors that are not the script's.
+// bcFault and shellFault keep the errors that are not the script's own, which it ignores.
 func bcFault(err error) error {
 	if errors.Is(err, errSyntax) {
 		return nil
@@ -147,9 +147,12 @@ func (r *run) gpus() (word, error) {
 	if m.stopped {
 		r.fault("the GPU mappings have an item without a model; what stands after it is ignored")
 	}
-	unlisted, err := m.highest(r.traits)
+	unlisted, odd, err := m.highest(r.traits)
 	if err != nil {
 		return word{}, fmt.Errorf("%s: %w", MappingsKey, err)
+	}
+	for _, key := range odd {
+		r.fault("the script cannot compare the price of %s", key)
 	}
 	r.debug("gpu_unit_max_price " + unlisted)
 	sum := word{ok: true}
@@ -289,7 +292,9 @@ func (r *run) answer() error {
 			r.result.Stdout, r.result.ExitCode = r.out.String(), 1
 			return nil
 		}
-		r.fault("the script has no price of AKT")
+		if r.order.Price == PriceAbsent || r.order.Denom == UAKT {
+			r.fault("the script has no price of AKT")
+		}
 	}
 	million, blocks := whole(1000000), whole(blocksPerMonth)
 	uakt := r.total.over(usdPerAKT).times(million).over(blocks)
@@ -372,8 +377,11 @@ func knows(t Traits, denom string) bool {
 // offer prints an answer unless the tenant pays less.
 func (r *run) offer(rate, amount, denom string, answer func() string) error {
 	tooHigh, err := greater(rate, amount)
-	if err != nil {
+	if fault(err) != nil {
 		return fmt.Errorf("price.amount: %w", err)
+	}
+	if err != nil {
+		r.fault("bc cannot compare %q with the order's maximum %q", rate, amount)
 	}
 	if !tooHigh {
 		r.out.WriteString(answer())
