@@ -50,7 +50,12 @@ func (r *run) all() error {
 
 // readable says whether the version finds the resources: those with a price within their object, a bare list otherwise.
 func (r *run) readable() bool {
-	return r.order.Bare || r.order.Price != PriceAbsent && r.traits.input != bareInput
+	return r.order.Bare || r.priced() && r.traits.input != bareInput
+}
+
+// priced says whether the version takes the order for one with a price. One that reads text takes null for none.
+func (r *run) priced() bool {
+	return r.order.Price != PriceAbsent && (r.order.Price != PriceNull || r.traits.input == objectInput)
 }
 
 func (r *run) fail(text string) {
@@ -329,7 +334,7 @@ func (w word) times(v word) word {
 // write prints the answer in the order's denomination; the rates are in uakt, and in millionths of a dollar, for a block.
 func (r *run) write(uakt, usd word) error {
 	o, t := r.order, r.traits
-	if o.Price == PriceAbsent || t.input == bareInput {
+	if !r.priced() || t.input == bareInput {
 		r.out.WriteString(r.alone(uakt))
 		return nil
 	}
@@ -338,8 +343,8 @@ func (r *run) write(uakt, usd word) error {
 		denom = "" // the object breaks the text that jq is given
 		r.fault("the script reads no price but one in text form")
 	}
-	if t.input == textInput && o.Price == PriceText && o.Text == "" {
-		return unmodelled("an order with an empty price")
+	if t.input == textInput && (o.Price == PriceOther || o.Price == PriceText && o.Text == "") {
+		return unmodelled("an order whose price is neither an object nor a text")
 	}
 	switch {
 	case denom == UAKT:
