@@ -59,6 +59,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 				return err
 			}
 			defer stored.Close()
+			r.Stored = stored
 			recovered, err := backup.Recover(ctx, r)
 			if err != nil {
 				return fmt.Errorf("bundle %s: %w", r.Label.ID, err)

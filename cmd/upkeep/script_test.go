@@ -21,6 +21,7 @@ import (
 
 	"upkeep/fixtures/fakecluster"
 	"upkeep/fixtures/worlds"
+	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
 )
 
@@ -36,6 +37,13 @@ func TestMain(m *testing.M) {
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 				environ: os.Environ(), now: scriptClock, signals: signals,
 			}))
+		},
+		// It lies beside upkeep, as in a release.
+		"upkeep-etcd": func() {
+			if err := restore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
 		},
 		"ssh": func() {
 			signal.Ignore(os.Interrupt, syscall.SIGPIPE)
@@ -73,6 +81,9 @@ var started = time.Now()
 //	json-lines FILE              wants one JSON object on each line
 //	canaries, no-canary, files-without-canary: see secrets_test.go
 //	damage-bundle DIRECTORY      flips a byte of the newest bundle
+//	bundles DIRECTORY            sets OLDEST and NEWEST to the ids of a directory's oldest and newest bundle
+//	identity FILE                makes a new age identity and sets RECIPIENT to its public key
+//	real-etcd                    the members send a real etcd's snapshot from now on, of the revision and the keys that they claim
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -86,7 +97,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
+			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
