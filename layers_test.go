@@ -31,6 +31,7 @@ var floors = []struct {
 	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
 	{prefix: "providers/backup/keep", floor: 2},
 	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
+	{prefix: "providers/archive", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
 	// The simulated cluster serves the helper's own protocol, and etcd's.
@@ -46,6 +47,7 @@ var floors = []struct {
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
 
 	{prefix: "cmd", floor: 4},
+	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/simulation", floor: 4},
 }
 
@@ -55,8 +57,8 @@ var doors = []struct {
 	doors   []string
 }{
 	{"k8s.io/client-go", []string{"providers/kube", "providers/helm"}},
-	{"k8s.io/apimachinery", []string{"providers/kube", "providers/helm"}},
-	{"k8s.io/api/", []string{"providers/kube", "providers/helm"}},
+	{"k8s.io/apimachinery", []string{"providers/kube", "providers/helm", "fixtures/fakeprovider"}},
+	{"k8s.io/api/", []string{"providers/kube", "providers/helm", "fixtures/fakeprovider"}},
 	{"k8s.io/cri-api", []string{"providers/node/agent"}},
 	{"go.etcd.io/etcd", []string{"providers/etcd", "fixtures/fakecluster"}},
 	// etcd's server makes a program start slowly, and its database can crash it: only a child process links them.
@@ -79,8 +81,10 @@ var pure = []struct {
 	{"planner", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
+	{"providers/akash", []string{"operations.go"}},
 	{"providers/akash/price", nil},
 	{"providers/backup", []string{"recovery.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go"}},
+	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"providers/helm/objects", nil},

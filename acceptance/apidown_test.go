@@ -46,12 +46,12 @@ func testLocksWithoutAPI(t *testing.T, s *suite) {
 		t.Error("the runner has mended what the laptop was about to")
 	}
 	holds.free(t)
-	if code := holds.wait(t); code != 0 {
-		t.Errorf("the laptop's apply: exit %d\n%s", code, holds.said())
+	// All that could be planned is done, and it says that not everything could be.
+	if code := holds.wait(t); code != 3 || !strings.Contains(holds.said(), "1 steps done and proved") {
+		t.Errorf("the laptop's apply: exit %d, want 3\n%s", code, holds.said())
 	}
-	after := s.standing(t, node, name)
-	if !after.whole || after.serial != intended || after.left != "" || after.others != before.others {
-		t.Errorf("mended: %+v, want serial %s and nothing left", after, intended)
+	if mended := s.standing(t, node, name); !mended.whole || mended.serial != intended || mended.left != "" {
+		t.Errorf("mended: serial %s, whole: %t, left: %q; want serial %s and nothing left", mended.serial, mended.whole, mended.left, intended)
 	}
 	// The locks were given back: the runner gets them, and finds nothing to mend any more.
 	if r := runner.run(t, "apply", "-auto-approve"); strings.Contains(r.stderr, "another upkeep") || r.code == 6 {
@@ -59,8 +59,19 @@ func testLocksWithoutAPI(t *testing.T, s *suite) {
 	}
 	restore()
 	s.quiet(t)
+	s.freeLease(t) // which the killed run held, and nobody could take over meanwhile
 	laptop.empty(t)
 	runner.empty(t)
+	if after := s.standing(t, node, name); after.serial != intended || after.others != before.others {
+		t.Errorf("afterwards there is serial %s, want %s; or another file of %s has changed", after.serial, intended, node)
+	}
+}
+
+// freeLease does what upkeep's message says of the Lease of a run that is gone: otherwise another state's next run would watch it
+// for three minutes.
+func (s *suite) freeLease(t *testing.T) {
+	t.Helper()
+	s.ssh(t, "n1", "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system delete lease upkeep --ignore-not-found")
 }
 
 // withoutAPI stops every API server until the returned function is called, which the part's end does too.

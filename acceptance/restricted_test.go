@@ -34,7 +34,7 @@ func testRestrictedAccess(t *testing.T, s *suite) {
 	account = strings.Replace(account, "restrict PUBLIC-KEY", "restrict "+public, 1)
 	helper := readFile(t, filepath.Join(filepath.Dir(s.upkeep), "upkeep-node-linux-"+runtime.GOARCH))
 	for _, n := range s.lab.Nodes {
-		s.undo(t, n.Name, "rm -rf /etc/sudoers.d/upkeep "+filepath.Dir(installed)+"; if id -u "+keeper+" >/dev/null 2>&1; then userdel -r "+keeper+" 2>/dev/null; fi")
+		s.undo(t, n.Name, "rm -rf /etc/sudoers.d/upkeep "+filepath.Dir(installed)+"; pkill -KILL -u "+keeper+"; userdel -r -f "+keeper+" >/dev/null 2>&1; ! id -u "+keeper+" >/dev/null 2>&1")
 		s.sshInput(t, n.Name, "sh -s", account)
 		s.put(t, n.Name, installed, "755", helper)
 		s.ssh(t, n.Name, "chmod 755 "+filepath.Dir(installed))

@@ -25,9 +25,11 @@ const (
 // manySessions plans a fleet of 256 nodes, which are all the bastion, and compares that with `ssh HOST true` as often.
 func (s *suite) manySessions(t *testing.T) {
 	t.Helper()
-	d := s.declareFleet(t)
+	d := s.declareFleet(t, sessions)
 	s.undo(t, "bastion", "sudo rm -rf /var/lib/upkeep")
-	d.run(t, "observe", "-json", "-target=certificates.fleet@f000") // the helper is sent once, and not in the time that is measured
+	for range 2 { // the helper is sent, and hashed for the last time, before anything is measured
+		s.declareFleet(t, 1).run(t, "observe", "-json").want(t, 0)
+	}
 	var ssh, upkeep []time.Duration
 	for range rounds {
 		ssh = append(ssh, s.sshTrue(t))
@@ -54,8 +56,8 @@ func (s *suite) manySessions(t *testing.T) {
 		sessions, atATime, best.Round(10*time.Millisecond), beside.Round(10*time.Millisecond), best.Seconds()/beside.Seconds(), sessionsGoal, rounds)
 }
 
-// declareFleet declares 256 nodes that are all the bastion, with root, who needs no sudo.
-func (s *suite) declareFleet(t *testing.T) directory {
+// declareFleet declares nodes that are all the bastion, with root, who needs no sudo.
+func (s *suite) declareFleet(t *testing.T, count int) directory {
 	t.Helper()
 	text := fmt.Sprintf(`cluster {
   kubeconfig = %q
@@ -78,7 +80,7 @@ certificates "fleet" {
   nodes      = role("fleet")
   guard_none = "nothing is changed here"
 }
-`, s.kubeconfig, s.lab.KnownHosts(), s.lab.Identity(), sessions, s.lab.Bastion.IP)
+`, s.kubeconfig, s.lab.KnownHosts(), s.lab.Identity(), count, s.lab.Bastion.IP)
 	path := t.TempDir()
 	if err := os.WriteFile(filepath.Join(path, "fleet.upkeep.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

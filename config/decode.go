@@ -276,6 +276,9 @@ func (c *conformer) attribute(v cty.Value, a Attribute, attr *hclsyntax.Attribut
 	if len(a.OneOf) > 0 && !c.oneOf(converted, a, attr) {
 		return cty.DynamicVal
 	}
+	if a.Sensitive && converted.IsMarked() && a.Type == cty.DynamicPseudoType {
+		converted = deeplyMarked(converted)
+	}
 	if a.Sensitive {
 		converted = converted.Mark(sensitiveMark{})
 	}

@@ -54,7 +54,7 @@ func TestBuildOneNodeWhole(t *testing.T) {
 	if !strings.HasPrefix(got.Digest, "sha256:") || len(got.Digest) != len("sha256:")+64 {
 		t.Errorf("digest %q", got.Digest)
 	}
-	if r.World.Nodes["cp1"].System.Kubeadm != "1" {
+	if r.World.Nodes["cp1"].System.Kernel != "1" {
 		t.Error("Build wrote into the request's world")
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// This file is a small domain of two block types. A "widget" wants a version on nodes (it stands in System.Kubeadm) and
+// This file is a small domain of two block types. A "widget" wants a version on nodes (it stands in System.Kernel) and
 // restarts them (a new boot id); a "vault" provides the guards "copy" (with an end) and "seal".
 
 type widget struct {
@@ -58,19 +58,19 @@ func (w widget) Diff(in providers.Input) providers.Outcome {
 		}
 		object := providers.Object{Address: address, Name: "version", Status: "ok"}
 		replace := slices.ContainsFunc(in.Replace, func(a providers.Address) bool { return a.Covers(address) })
-		if seen.System.Kubeadm != w.Version || replace {
+		if seen.System.Kernel != w.Version || replace {
 			object.Status = "due"
-			if seen.System.Kubeadm != w.Version {
+			if seen.System.Kernel != w.Version {
 				out.Findings = append(out.Findings, providers.Finding{
 					ID: "VERSION_DIFFERS", Severity: providers.SeverityWarning, Address: address, Object: "version",
-					Summary: fmt.Sprintf("%s, wanted %s", seen.System.Kubeadm, w.Version),
+					Summary: fmt.Sprintf("%s, wanted %s", seen.System.Kernel, w.Version),
 				})
 			}
 			args, _ := json.Marshal(setArgs{w.Version, in.Now})
 			set := providers.Step{
 				ID: address.String() + "/set", Address: address, Node: node.Name, Operation: "widget.set", Args: args, Action: "update",
-				Summary: "set the version", Why: []string{"it is " + seen.System.Kubeadm + " at " + in.Now.String()}, After: w.Requires,
-				Changes: []providers.Change{{What: "version", Before: seen.System.Kubeadm, After: w.Version}},
+				Summary: "set the version", Why: []string{"it is " + seen.System.Kernel + " at " + in.Now.String()}, After: w.Requires,
+				Changes: []providers.Change{{What: "version", Before: seen.System.Kernel, After: w.Version}},
 				Guards:  w.Guards, GuardNone: w.GuardNone, Window: "always", SerialGroup: w.Serial, Estimate: 2, Position: "a.upkeep.hcl:7",
 			}
 			restart := providers.Step{
@@ -93,7 +93,7 @@ func (setEffect) Predict(in providers.Input, s providers.Step) facts.Update {
 		return facts.Update{}
 	}
 	node := in.World.Node(s.Node)
-	node.System.Kubeadm = args.Version
+	node.System.Kernel = args.Version
 	return facts.Update{Nodes: []facts.Node{node}}
 }
 
@@ -110,7 +110,7 @@ func (setEffect) Ready(in providers.Input, s providers.Step) providers.Readiness
 	switch {
 	case node.Unknown != "":
 		return providers.Readiness{State: providers.Unknown, Why: node.Unknown}
-	case node.System.Kubeadm == args.Version:
+	case node.System.Kernel == args.Version:
 		return providers.Readiness{State: providers.Done, Why: "it has the version"}
 	}
 	return providers.Readiness{State: providers.Holds}
@@ -122,7 +122,7 @@ func (setEffect) Proved(_, after providers.Input, s providers.Step) error {
 		return err
 	}
 	node := after.World.Node(s.Node)
-	return cmp.Or(unknownErr(node), errorIf(node.System.Kubeadm != args.Version, "the version is "+node.System.Kubeadm))
+	return cmp.Or(unknownErr(node), errorIf(node.System.Kernel != args.Version, "the version is "+node.System.Kernel))
 }
 
 func (setEffect) ByHand(providers.Input, providers.Step) []providers.Command { return nil }
@@ -238,7 +238,7 @@ func testRequest(n int, change func(*widget)) planner.Request {
 	for i := range n {
 		name := fmt.Sprintf("cp%d", i+1)
 		r.Desired.Nodes = append(r.Desired.Nodes, config.Node{Name: name, Block: "cp", Host: "192.0.2.1", Roles: []string{"control-plane"}})
-		r.World.Nodes[name] = &facts.Node{Name: name, System: facts.System{Kubeadm: "1", BootID: "boot-" + name}}
+		r.World.Nodes[name] = &facts.Node{Name: name, System: facts.System{Kernel: "1", BootID: "boot-" + name}}
 	}
 	w := widget{Name: "w", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "2", Serial: "control-plane"}
 	if change != nil {

@@ -111,7 +111,7 @@ func TestDigestStability(t *testing.T) {
 		"another boot":      {func(r *planner.Request) { r.World.Nodes["cp1"].System.BootID = "x" }, true},
 		"another version":   {func(r *planner.Request) { r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Version = "3" }) }, false},
 		"another order":     {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true }, false},
-		"one node is done":  {func(r *planner.Request) { r.World.Nodes["cp1"].System.Kubeadm = "2" }, false},
+		"one node is done":  {func(r *planner.Request) { r.World.Nodes["cp1"].System.Kernel = "2" }, false},
 		"a guard": {func(r *planner.Request) {
 			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
 		}, false},

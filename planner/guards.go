@@ -158,6 +158,11 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides 
 			warnings = append(warnings, fmt.Sprintf("%s goes without the guard %q, guard_none = %q%s", n.resource, n.guard, n.reason, place))
 			continue
 		}
+		if demands, ok := consent(n.guard); ok {
+			refusals = append(refusals, fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or write guard_none = \"reason\" in the block of %s%s",
+				count(steps[n], "step"), n.resource, n.guard, demands, n.guard, n.resource, place))
+			continue
+		}
 		verb := "need"
 		if steps[n] == 1 {
 			verb = "needs"

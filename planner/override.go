@@ -26,6 +26,7 @@ var overridable = []struct{ rule, demands string }{
 	{"max_unavailable", "never more nodes, or more of one model, under way than the configuration says"},
 	{"leases", "no work that could close a tenant's lease"},
 	{"window", "no disruptive step outside its maintenance window"},
+	{"max_change", "no price changed by more than max_change"},
 }
 
 // OverridableRules returns the names of the rules that can be overridden.
@@ -73,7 +74,23 @@ func lifts(overrides []Override, rule string, step providers.Step) (Override, bo
 }
 
 // guardRules are the guards that a rule which can be overridden demands; the rule has the guard's name.
-var guardRules = []string{"backup", "leases"}
+var guardRules = []string{"backup", "leases", "max_change"}
+
+// consents are the rules that nothing but a person's word can lift: no block provides a guard of that name.
+var consents = []string{"max_change"}
+
+// consent returns what such a rule demands.
+func consent(guard string) (string, bool) {
+	if !slices.Contains(consents, guard) {
+		return "", false
+	}
+	for _, o := range overridable {
+		if o.rule == guard {
+			return o.demands, true
+		}
+	}
+	return "", true
+}
 
 // overriding says what the overrides of a request mean: each is shown, and one that lifts nothing says so. A node that
 // does not exist is a refusal: the override was meant for another.

@@ -29,7 +29,7 @@ func TestParseOverride(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"quorum=a":      "backup, order, max_unavailable, leases, window",
+		"quorum=a":      "backup, order, max_unavailable, leases, window, max_change",
 		"":              "not a rule",
 		"backup":        "has no reason",
 		"backup=":       "has no reason",

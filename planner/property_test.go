@@ -25,7 +25,7 @@ func drawRequest(t *rapid.T) planner.Request {
 		case 0:
 			r.World.Nodes[n.Name] = &facts.Node{Name: n.Name, Unknown: "down"}
 		case 1:
-			r.World.Nodes[n.Name].System.Kubeadm = "2"
+			r.World.Nodes[n.Name].System.Kernel = "2"
 		}
 		if i == primary {
 			r.Desired.Nodes[i].Primary = true

@@ -82,6 +82,9 @@ type Needs struct {
 	// Releases are questions about Helm releases; Tenancies asks for the leases of an Akash provider's tenants.
 	Releases  []facts.ReleaseQuestion
 	Tenancies bool
+	// Archives asks what archives hold of releases; Downloads for texts behind URLs.
+	Archives  []facts.ArchiveQuestion
+	Downloads []facts.DownloadQuestion
 }
 
 // NodeNeed is a question for each node of a selection.

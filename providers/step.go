@@ -52,6 +52,8 @@ type Change struct {
 	What   string `json:"what"`
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Always: a person must see this one however many others there are.
+	Always bool `json:"always,omitempty"`
 }
 
 // EstimateDuration returns Estimate as a duration.

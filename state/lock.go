@@ -55,6 +55,9 @@ type LockRequest struct {
 	Operation string // "apply"
 	// Timeout is how long to wait for a lock that is held; 0 does not wait.
 	Timeout time.Duration
+	// Key is the key that a state gets which the lock creates, so that what stood for secrets before there was a state stands
+	// for them afterwards; the zero value is a key of its own.
+	Key Key
 	// TTL is how long the lock lasts without renewal; 0 is DefaultTTL.
 	TTL time.Duration
 	// Waiting, when not nil, is told once that the lock is held, before the wait begins.

@@ -10,7 +10,7 @@ import (
 func handlers(h *host.Host) agent.Handlers {
 	s := h.Session(host.Caller())
 	return agent.Handlers{
-		Version: buildVersion(),
+		Version: buildVersion(), Uptime: h.Uptime,
 		Observe: h.Observe, Lock: h.Lock, Tunnel: h.Tunnel,
 		Renew: s.Renew, Mend: s.Mend, Restart: s.Restart, Undo: s.Undo,
 	}

@@ -114,7 +114,7 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	if plan, err = planner.Rebuild(plan, types); err != nil {
 		return plan, w, true, err
 	}
-	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired}
+	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired, releases: &releases{}}
 	w.secrets, err = unseal(env, cmd, w)
 	return plan, w, true, err
 }
@@ -146,7 +146,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, "apply")
+	lock, err := takeLock(ctx, env, cmd, backend, "apply", w.key)
 	if err != nil {
 		return err
 	}
@@ -175,13 +175,13 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
-	w.mac = macOf(lock.State())
+	w.mac = macOf(lock.State().Key)
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
-	executor := newExecutor(env, w, plan, nodes, lock, record, history)
+	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
@@ -224,14 +224,15 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
-func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	nodes := caller.nodes
 	byAddress := map[providers.Address]providers.Resource{}
 	all := resourcesOf(w.desired)
 	for _, resource := range all {
 		byAddress[resource.Address()] = resource
 	}
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return observer(env, w.desired, nodes, nil).Observe(ctx, w.desired, needsOf(resources))
+		return w.observer(nodes, nil).Observe(ctx, w.desired, needsOf(resources))
 	}
 	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
 		resource, ok := byAddress[step.Address.Resource()]
@@ -250,8 +251,9 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
 		Effects: effects(w.types),
-		Operations: operations(runCaller{nodes, runOf(plan, lock)},
-			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember)),
+		Operations: operations(caller,
+			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
+			akashTools(w, plan)),
 		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)
@@ -269,13 +271,13 @@ func newExecutor(env environment, w workspace, plan planner.Plan, nodes *nodes, 
 }
 
 // takeLock takes the state's lock, waiting as long as -lock-timeout says.
-func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string) (state.Lock, error) {
+func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string, key state.Key) (state.Lock, error) {
 	timeout, err := durationFlag(cmd, "lock-timeout")
 	if err != nil {
 		return nil, err
 	}
 	lock, err := backend.Lock(ctx, state.LockRequest{
-		Operation: operation, Timeout: timeout,
+		Operation: operation, Timeout: timeout, Key: key,
 		Waiting: func(info state.LockInfo) {
 			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, info.Who, info.Operation)
 		},

@@ -80,6 +80,29 @@ func keepsAway(err error) bool {
 	return errors.As(err, &final) && final.Lost() || errors.As(err, &lost) || errors.As(err, &late)
 }
 
+// fenceOf returns what is asked after a session has begun and before a changing request is sent: whether the run still holds
+// its locks, and will for as long as the node may take the request. The claim may be nil where there is none.
+func fenceOf(lock state.Lock, claim *apply.Claim) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := lock.Check(ctx); err != nil {
+			return err
+		}
+		if claim != nil {
+			if err := claim.Check(ctx); err != nil {
+				return err
+			}
+		}
+		left := time.Until(lock.Info().Expires) // only now: asking takes time, too
+		if claim != nil {
+			left = min(left, claim.Left())
+		}
+		if left < protocol.ChangeWithin {
+			return fmt.Errorf("the locks of this run end in %s without another renewal, and a request may be under way for %s; nothing is begun any more", max(left, 0).Round(time.Second), protocol.ChangeWithin)
+		}
+		return nil
+	}
+}
+
 // take takes the Lease, or the locks of the control planes where the API does not answer.
 func (c claimer) take(ctx context.Context) (apply.Holding, error) {
 	lease, err := c.lease(ctx)
@@ -144,7 +167,7 @@ func (c claimer) controlPlanes() (names []string) {
 // cannot be locked, so that it cannot be changed either.
 func (n *nodes) Lock(ctx context.Context, name string, request protocol.LockRequest) (protocol.LockResult, error) {
 	var result protocol.LockResult
-	err := n.Call(ctx, name, protocol.MethodLock, request, &result, nil)
+	err := n.Call(ctx, name, protocol.MethodLock, request, &result, nil, nil)
 	return result, err
 }
 
@@ -153,6 +176,7 @@ func (n *nodes) Lock(ctx context.Context, name string, request protocol.LockRequ
 type runCaller struct {
 	nodes *nodes
 	run   protocol.Run
+	fence func(context.Context) error
 }
 
 // Call implements the callers that domains ask for.
@@ -161,5 +185,5 @@ func (c runCaller) Call(ctx context.Context, node, method string, request, resul
 	if !ok {
 		return fmt.Errorf("request %s to %s does not say which run it belongs to, so it was not sent", method, node)
 	}
-	return c.nodes.Call(ctx, node, method, changing.InRun(c.run), result, progress)
+	return c.nodes.Call(ctx, node, method, changing.InRun(c.run), result, progress, c.fence)
 }

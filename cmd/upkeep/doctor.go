@@ -37,7 +37,7 @@ func doctorCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			w := workspace{env: env, types: domains(), desired: desired}
+			w := workspace{env: env, types: domains(), desired: desired, releases: &releases{}}
 			world, _, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err

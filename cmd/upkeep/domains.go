@@ -3,6 +3,7 @@ package main
 import (
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash"
 	"upkeep/providers/backup"
 	"upkeep/providers/certificates"
 )
@@ -12,15 +13,17 @@ func domains() []providers.Type {
 	return []providers.Type{
 		certificates.Type(),
 		backup.Type(),
+		akash.Type(),
 	}
 }
 
 // operations lists the code that changes something. apply alone calls this.
-func operations(caller certificates.Caller, backups backup.Tools) map[string]providers.Operation {
+func operations(caller certificates.Caller, backups backup.Tools, providing akash.Tools) map[string]providers.Operation {
 	all := map[string]providers.Operation{}
 	for _, domain := range []map[string]providers.Operation{
 		certificates.Operations(caller),
 		backup.Operations(backups),
+		akash.Operations(providing),
 	} {
 		for name, operation := range domain {
 			all[name] = operation

@@ -28,7 +28,7 @@ func forgetClusterCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			lock, err := takeLock(ctx, env, cmd, backend, "forget-cluster")
+			lock, err := takeLock(ctx, env, cmd, backend, "forget-cluster", w.key)
 			if err != nil {
 				return err
 			}

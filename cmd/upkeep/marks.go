@@ -77,7 +77,7 @@ func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error)
 	needs := []providers.Needs{{Nodes: []providers.NodeNeed{{Nodes: everyone, Question: facts.Question{Marks: true}}}}}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	world, err := observer(w.env, w.desired, nodes, nil).Observe(ctx, w.desired, needs)
+	world, err := w.observer(nodes, nil).Observe(ctx, w.desired, needs)
 	if err != nil {
 		return nil, fmt.Errorf("observing: %w", err)
 	}
@@ -111,13 +111,13 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, "marks -undo")
+	lock, err := takeLock(ctx, env, cmd, backend, "marks -undo", w.key)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	run := protocol.Run{Lineage: lock.State().Lineage, Generation: lock.Info().Generation, Plan: "marks-undo"}
-	caller := runCaller{nodes, run}
+	caller := runCaller{nodes, run, fenceOf(lock, nil)}
 	for _, m := range marked {
 		for _, mark := range m.Marks {
 			if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {

@@ -61,13 +61,14 @@ func (n *nodes) Etcd(ctx context.Context, c config.Node) (net.Conn, error) {
 	return n.client.Tunnel(ctx, n.target(c), etcdService)
 }
 
-// Call runs a typed request that changes something on a node.
-func (n *nodes) Call(ctx context.Context, name, method string, request, result any, progress func(string)) error {
+// Call runs a typed request on a node. A fence, where there is one, is asked just before the request is sent; see
+// node.Client.CallFenced.
+func (n *nodes) Call(ctx context.Context, name, method string, request, result any, progress func(string), fence func(context.Context) error) error {
 	c, ok := n.byName[name]
 	if !ok {
 		return fmt.Errorf("%s is not a node of this configuration", name)
 	}
-	return n.client.Call(ctx, n.target(c), method, request, result, progress)
+	return n.client.CallFenced(ctx, n.target(c), method, request, result, progress, fence)
 }
 
 // inventory resolves the nodes of a world and remembers them for operations.

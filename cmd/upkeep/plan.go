@@ -126,7 +126,8 @@ func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose f
 	if err != nil {
 		return fail(err)
 	}
-	w.mac = macOf(remembered)
+	w.key = keyOf(remembered)
+	w.mac = macOf(w.key)
 	if w.desired, err = seal(w.desired, w.secrets, w.mac); err != nil {
 		return fail(err)
 	}

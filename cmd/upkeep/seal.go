@@ -10,14 +10,17 @@ import (
 	"upkeep/state"
 )
 
-// macOf returns what stands for a secret under the key of a state. Before there is a state nothing can have been
-// compared with it yet: a key of this process will do.
-func macOf(remembered state.State) func([]byte) string {
-	key := remembered.Key
-	if !remembered.Exists() {
-		key = state.New().Key
-	}
+// macOf returns what stands for a secret under the key of a state.
+func macOf(key state.Key) func([]byte) string {
 	return func(secret []byte) string { return key.MAC("value", secret) }
+}
+
+// keyOf returns the key of a state; before there is one, the key that it will have if this process creates it.
+func keyOf(remembered state.State) state.Key {
+	if remembered.Exists() {
+		return remembered.Key
+	}
+	return state.New().Key
 }
 
 // seal returns desired with the secrets of another reading of the same configuration in the resources that hold some.

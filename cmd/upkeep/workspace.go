@@ -24,8 +24,11 @@ type workspace struct {
 	desired   config.Desired
 	// secrets is the configuration as it was read, with the secrets that desired may lack.
 	secrets config.Desired
-	// mac makes what stands for a secret.
+	// mac makes what stands for a secret, under key: that of the state, or the one that the state will have.
 	mac func([]byte) string
+	key state.Key
+	// releases talks to Helm; one for the whole command, since it keeps what it has fetched.
+	releases *releases
 }
 
 // configurationFlags are the flags of every command that reads the configuration.
@@ -62,13 +65,14 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 	if err != nil {
 		return workspace{}, err
 	}
-	w := workspace{env: env, directory: directory, types: domains()}
+	w := workspace{env: env, directory: directory, types: domains(), releases: &releases{}}
 	result := load(env, cmd, directory, w.types)
 	if err := result.print(env, cmd); err != nil {
 		return workspace{}, err
 	}
 	w.desired, w.secrets = result.desired, result.desired
-	w.mac = macOf(state.State{})
+	w.key = keyOf(state.State{})
+	w.mac = macOf(w.key)
 	return w, nil
 }
 
@@ -93,11 +97,15 @@ func needsOf(resources []providers.Resource) []providers.Needs {
 	return out
 }
 
-// observer wires the adapters for a desired state.
-func observer(env environment, desired config.Desired, nodes *nodes, progress func(observe.Progress)) *observe.Observer {
-	o := &observe.Observer{Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(desired, nodes, protocol.Run{}), Now: env.now, Progress: progress}
-	if desired.Cluster != nil {
-		o.Kubernetes = kubernetes{path: desired.Cluster.Kubeconfig, context: desired.Cluster.Context}
+// observer wires the adapters for the desired state.
+func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *observe.Observer {
+	o := &observe.Observer{
+		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
+	}
+	if cluster := w.desired.Cluster; cluster != nil {
+		o.Kubernetes = kubernetes{path: cluster.Kubeconfig, context: cluster.Context}
+		o.Releases = w.releases.of(*cluster, w.mac, w.directory)
+		o.Tenants = tenants{path: cluster.Kubeconfig, context: cluster.Context}
 	}
 	return o
 }
@@ -112,7 +120,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := observer(w.env, w.desired, nodes, progress.report).Observe(ctx, w.desired, needsOf(w.resources()))
+	world, err := w.observer(nodes, progress.report).Observe(ctx, w.desired, needsOf(w.resources()))
 	if err != nil {
 		return facts.World{}, nil, fmt.Errorf("observing: %w", err)
 	}

@@ -80,7 +80,7 @@ func (c *Claim) Check(ctx context.Context) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	if left := c.left(); left <= 0 {
+	if left := c.Left(); left <= 0 {
 		return c.late()
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.ttl/10)
@@ -91,7 +91,7 @@ func (c *Claim) Check(ctx context.Context) error {
 		c.cancel(err)
 		return err
 	}
-	if c.left() <= 0 {
+	if c.Left() <= 0 {
 		return c.late()
 	}
 	return nil
@@ -124,8 +124,8 @@ func isLost(err error) bool {
 	return errors.As(err, &lost) && lost.Lost()
 }
 
-// left is how long work may go on without another renewal.
-func (c *Claim) left() time.Duration {
+// Left is how long work may go on without another renewal.
+func (c *Claim) Left() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.renewed.Add(c.ttl - c.ttl/10).Sub(c.now())
@@ -172,7 +172,7 @@ func (c *Claim) renew() error {
 
 func (c *Claim) deadline() {
 	for {
-		left := c.left()
+		left := c.Left()
 		if left <= 0 {
 			c.cancel(c.late())
 			return

@@ -362,20 +362,34 @@ const shownChanges = 6
 
 func (p *page) changes(b block, i int, deep string) {
 	changes := b.steps[i].Changes
+	shown := make([]int, 0, len(changes))
+	room := len(changes)
 	if !p.Verbose && len(changes) > shownChanges {
-		changes = changes[:shownChanges-1]
+		room = shownChanges - 1
+	}
+	for _, c := range changes {
+		if c.Always {
+			room--
+		}
 	}
 	width := 0
-	for _, c := range changes {
+	for n, c := range changes {
+		if !c.Always {
+			if room--; room < 0 {
+				continue
+			}
+		}
+		shown = append(shown, n)
 		width = max(width, min(44, length(c.What)))
 	}
-	for n, c := range changes {
+	for _, n := range shown {
+		c := changes[n]
 		p.wrapped("", deep+pad(c.What, width)+"  ", shownValue(c.Before)+" -> "+shownValue(c.After))
 		for _, text := range b.variants(i, n) {
 			p.wrapped(dim, deep+strings.Repeat(" ", width)+"  ", text)
 		}
 	}
-	if more := len(b.steps[i].Changes) - len(changes); more > 0 {
+	if more := len(changes) - len(shown); more > 0 {
 		p.line(deep, plural(more, "more change"), ", shown by -verbose")
 	}
 }

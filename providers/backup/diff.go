@@ -40,15 +40,23 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		return r.out
 	}
 	due := r.takeDue()
+	unproved, any := r.shelf.newestUnproved()
+	if any = any && r.provable(unproved); any {
+		r.out.Steps = append(r.out.Steps, r.proveStep(unproved))
+	}
+	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
+	saved := any && !r.replaced() && r.shelf.young(unproved)
 	if due {
-		r.out.Steps = append(r.out.Steps, r.takeStep())
+		step := r.takeStep()
+		if saved {
+			step.Action, step.Summary = "no-op", "take and prove a bundle, unless "+called(unproved.ID)+" is proved by then"
+		}
+		r.out.Steps = append(r.out.Steps, step)
 		if _, why, err := source(in.World.Etcd); err != nil {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until etcd has a member to take it from: %s", r.address, why))
 		}
-	} else if h, unproved := r.shelf.newestUnproved(); unproved && r.provable(h) {
-		r.out.Steps = append(r.out.Steps, r.proveStep(h))
 	}
-	r.prune(due)
+	r.prune(due, saved)
 	return r.out
 }
 

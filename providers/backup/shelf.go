@@ -116,11 +116,17 @@ func (s shelf) newestProved() (held, bool) {
 // clock is wrong, and how old it is nobody knows.
 func (s shelf) fresh() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
-		if age := s.age(h); s.proved(h) && age >= -clockSlack && age < s.maxAge {
+		if s.proved(h) && s.young(h) {
 			return h, true
 		}
 	}
 	return held{}, false
+}
+
+// young reports whether a bundle is younger than the limit, and not from the future.
+func (s shelf) young(h held) bool {
+	age := s.age(h)
+	return age >= -clockSlack && age < s.maxAge
 }
 
 // newestUnproved returns the newest bundle, where it is whole as far as is known and nothing proves it.

@@ -3,6 +3,7 @@ package backup
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,10 +140,19 @@ func (r *review) proveStep(h held) providers.Step {
 	return s
 }
 
-// prune plans the removal of what no rule keeps, as it will be once the steps before it are done.
-func (r *review) prune(taken bool) {
+// prune plans the removal of what no rule keeps, as it will be once the steps before it are done: with a bundle more, or
+// with the newest one proved.
+func (r *review) prune(taken, saved bool) {
 	shelf := r.shelf
-	if taken {
+	if saved {
+		shelf.bundles = slices.Clone(shelf.bundles)
+		newest, _ := shelf.newestUnproved()
+		for i := range shelf.bundles {
+			if h := &shelf.bundles[i]; h.ID == newest.ID {
+				h.proof = &facts.Proof{Bundle: h.ID, SHA256: h.SHA256, Level: r.spec.Verify}
+			}
+		}
+	} else if taken {
 		shelf.bundles = append(shelf.bundles[:len(shelf.bundles):len(shelf.bundles)], held{
 			Bundle: facts.Bundle{ID: facts.New, TakenAt: r.in.Now, SHA256: facts.New},
 			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify},
@@ -209,7 +219,13 @@ func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision
 		}
 	}
 	decisions, err := keep.Apply(policy, all, s.now, time.UTC)
+	// A damaged bundle says as well as any other that the clock is wrong.
+	ahead := slices.IndexFunc(s.bundles, func(h held) bool { return h.TakenAt.After(s.now) })
 	for i, d := range decisions {
+		if ahead >= 0 && !d.Keep {
+			decisions[i].Keep, decisions[i].Reasons = true, []string{"the clock is behind " + s.bundles[ahead].ID + ", so none is removed"}
+			continue
+		}
 		if end := taken[d.ID].Add(lockFor); !d.Keep && lockFor > 0 && s.now.Before(end) {
 			decisions[i].Keep, decisions[i].Reasons = true, []string{"the store locks it until " + instant(end)}
 		}

@@ -63,6 +63,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			todo = append(todo, w)
 		}
 	}
+	r.reviewDark()
 	r.reviewCopies(nodes)
 	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
 	for i := range todo {

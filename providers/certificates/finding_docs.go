@@ -26,6 +26,18 @@ func findingDocs() []providers.FindingDoc {
 			Remedy:  "apply touches no control plane until the API answers. Look at the endpoint and the dates of `cluster.kubeconfig`, then at kube-apiserver on the control planes: `upkeep doctor USER@HOST`.",
 		},
 		{
+			ID: "CERT_CLUSTER_DARK", Title: "The cluster is dark, and its certificates have expired",
+			Meaning: "Neither the API nor etcd answers, and certificates of the control plane have expired: most likely for that reason. kubeadm's configuration cannot be asked for, and kubeadm without it falls back to its defaults, so upkeep renews nothing here.",
+			Remedy: "On each control plane in turn, the primary first, as root:\n\n" +
+				"1. Keep what is there: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`, and `cp -a /var/lib/etcd /root/etcd` where there is room.\n" +
+				"2. Take the cluster's own ClusterConfiguration: from a plan that upkeep applied before, kept in the directory `journal` beside the state (`jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`), from kubespray's `/etc/kubernetes/kubeadm-config.yaml`, or from a backup. Without one, stop: `kubeadm certs renew` would use its defaults.\n" +
+				"3. `kubeadm certs renew all --config FILE`. See with `openssl x509 -enddate -noout -in /etc/kubernetes/pki/apiserver.crt` that it ends later, and that names and key type are as before.\n" +
+				"4. Copy `/etc/kubernetes/admin.conf` to where copies of it are used.\n" +
+				"5. etcd and kube-apiserver load the new files by themselves, etcd at the next connection, the API server within a minute or two; kube-controller-manager and kube-scheduler must be restarted: `crictl stop $(crictl ps -q --name 'kube-controller-manager|kube-scheduler')`.\n" +
+				"6. etcd answers once a majority of its members has new certificates: `etcdctl endpoint health --cluster`. Only then go on to what else is due. A kubelet whose own client certificate has expired as well needs `kubeadm init phase kubeconfig kubelet` or a new join.\n\n" +
+				"Then `upkeep plan` sees the rest.",
+		},
+		{
 			ID: "CERT_CONFIGURATION_UNKNOWN", Title: "The cluster's kubeadm configuration is not known",
 			Meaning: "The ConfigMap `kube-system/kubeadm-config` could not be read, or does not hold a ClusterConfiguration. kubeadm would fall back to its defaults without a word: another key type, another life, stacked etcd.",
 			Remedy:  "upkeep renews nothing until the configuration is known. Check `cluster.kubeconfig` and `kubectl -n kube-system get configmap kubeadm-config -o yaml`; `kubeadm init phase upload-config kubeadm --config FILE` writes it anew.",

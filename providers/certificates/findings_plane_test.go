@@ -322,6 +322,39 @@ func planeCases() []findingCase {
 			},
 		},
 		{
+			name: "the cluster is dark, and certificates have expired",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				w.Kubernetes = facts.Kubernetes{Unknown: "connection refused", Authority: w.Kubernetes.Authority, Kubeconfig: w.Kubernetes.Kubeconfig}
+				w.Etcd = facts.Etcd{Unknown: "no member answered"}
+				worlds.Age(now, -day, w.Nodes["cp2"], "etcd-peer", "scheduler.conf")
+			},
+			want: []providers.Finding{
+				{
+					ID: "CERT_CONFIGURATION_UNKNOWN", Severity: "error", Address: address(""), Summary: "connection refused", Unknown: true,
+					Hint: "without the cluster's own kubeadm configuration kubeadm falls back to its defaults, so upkeep renews nothing; check cluster.kubeconfig, and `kubectl -n kube-system get configmap kubeadm-config`",
+				},
+				{
+					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Summary: "etcd could not be asked: no member answered", Unknown: true,
+					Hint: "upkeep touches no control plane while etcd is not whole",
+				},
+				{
+					ID: "CERT_EXPIRED", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "expired 24h ago",
+					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
+				},
+				{
+					ID: "CERT_EXPIRED", Severity: "error", Address: address("cp2"), Object: "scheduler.conf", Summary: "expired 24h ago",
+					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
+				},
+				{
+					ID: "CERT_CLUSTER_DARK", Severity: "error", Address: address("cp2"), Object: "control plane",
+					Summary: "neither the API nor etcd answers, and etcd-peer expired 24h ago, and 1 more",
+					Hint: "by hand, one control plane after the other: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`; " +
+						"`kubeadm certs renew all --config FILE`, where FILE is the cluster's own ClusterConfiguration (in a plan that upkeep applied before: `jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`); " +
+						"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DARK.md`",
+				},
+			},
+		},
+		{
 			name: "the API is silent, and etcd knows kubeadm's configuration",
 			change: func(w *facts.World, _ *certificates.Spec) {
 				w.Kubernetes = facts.Kubernetes{Unknown: "connection refused", ClusterConfiguration: w.Kubernetes.ClusterConfiguration, Authority: w.Kubernetes.Authority, Kubeconfig: w.Kubernetes.Kubeconfig}

@@ -28,6 +28,8 @@ type memberServer struct {
 	alarms     []*pb.AlarmMember
 	values     map[string]string
 	hashedAt   *int64
+	// compactions are the compact revisions that the member's hashes are of, one answer after another; the last stays.
+	compactions *[]int64
 }
 
 func (m memberServer) header() *pb.ResponseHeader {
@@ -48,7 +50,14 @@ func (m memberServer) Alarm(context.Context, *pb.AlarmRequest) (*pb.AlarmRespons
 
 func (m memberServer) HashKV(_ context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
 	*m.hashedAt = r.Revision
-	return &pb.HashKVResponse{Header: m.header(), Hash: m.hash, HashRevision: r.Revision}, nil
+	out := &pb.HashKVResponse{Header: m.header(), Hash: m.hash, HashRevision: r.Revision}
+	if m.compactions != nil {
+		out.CompactRevision = (*m.compactions)[0]
+		if len(*m.compactions) > 1 {
+			*m.compactions = (*m.compactions)[1:]
+		}
+	}
+	return out, nil
 }
 
 func (m memberServer) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
@@ -140,6 +149,33 @@ func TestObserve(t *testing.T) {
 			got := Observe(context.Background(), test.nodes, serve(t, test.members))
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("etcd (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A compaction that one member has seen and the other not yet makes their hashes differ; that is no finding.
+func TestHashesAreOfOneCompaction(t *testing.T) {
+	list := []*pb.Member{{ID: 0xa, Name: "cp1"}, {ID: 0xb, Name: "cp2"}}
+	for _, test := range []struct {
+		name     string
+		cp1, cp2 []int64
+		want     int64 // the compact revision that both hashes are of; 0 is no hash
+	}{
+		{"the same at once", []int64{4}, []int64{4}, 4},
+		{"the same at the second look", []int64{4, 5}, []int64{5}, 5},
+		{"never the same", []int64{4}, []int64{5}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var at1, at2 int64
+			got := Observe(context.Background(), []string{"cp1", "cp2"}, serve(t, map[string]memberServer{
+				"cp1": {id: 0xa, leader: 0xa, revision: 7, hash: 1, members: list, hashedAt: &at1, compactions: &test.cp1},
+				"cp2": {id: 0xb, leader: 0xa, revision: 7, hash: 2, members: list, hashedAt: &at2, compactions: &test.cp2},
+			}))
+			for _, m := range got.Members {
+				if m.CompactRevision != test.want || (m.Hash != 0) != (test.want != 0) {
+					t.Errorf("%s: hash %d of compaction %d, want %d", m.Name, m.Hash, m.CompactRevision, test.want)
+				}
 			}
 		})
 	}

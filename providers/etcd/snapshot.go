@@ -19,6 +19,9 @@ const stallTimeout = time.Minute
 // trip of 16 ms, and constant memory, where gRPC's own estimate would grow to 16 MiB.
 const streamWindow = 2 << 20
 
+// partsAhead is how many parts, of 32 KiB each, are received before those before them are written.
+const partsAhead = 32
+
 // Snapshot is what a member sent, besides its bytes.
 type Snapshot struct {
 	Sums
@@ -79,27 +82,52 @@ func TakeSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer) (S
 	return out, nil
 }
 
-// receive copies the stream to check and w, and returns how many bytes of database the member announced.
+// receive copies the stream to check and w, and returns how many bytes of database the member announced. Parts are received
+// while those before them are hashed and written.
 func receive(ctx context.Context, cancel context.CancelCauseFunc, stream grpc.ServerStreamingClient[pb.SnapshotResponse], check *Checker, w io.Writer, version *string) (announced int64, err error) {
+	parts := make(chan *pb.SnapshotResponse, partsAhead)
+	var ended error // why there are no more parts; read when the channel is closed
+	go func() {
+		defer close(parts)
+		ended = receiveParts(ctx, cancel, stream, parts)
+	}()
+	first := true
+	for part := range parts {
+		if err != nil {
+			continue // until the receiver notices that nobody wants more
+		}
+		if first {
+			announced, *version, first = int64(len(part.Blob))+int64(part.RemainingBytes), part.Version, false
+		}
+		check.Write(part.Blob)
+		if _, err = w.Write(part.Blob); err != nil {
+			cancel(err)
+		}
+	}
+	if err == nil {
+		err = ended
+	}
+	return announced, err
+}
+
+// receiveParts receives until the member has sent all, and returns why it ended early.
+func receiveParts(ctx context.Context, cancel context.CancelCauseFunc, stream grpc.ServerStreamingClient[pb.SnapshotResponse], parts chan<- *pb.SnapshotResponse) error {
 	stalled := time.AfterFunc(stallTimeout, func() { cancel(fmt.Errorf("the member has sent nothing for %s", stallTimeout)) })
 	defer stalled.Stop()
-	for first := true; ; first = false {
+	for {
 		stalled.Reset(stallTimeout)
 		part, err := stream.Recv()
 		stalled.Stop()
 		if errors.Is(err, io.EOF) {
-			return announced, nil
+			return nil
 		}
 		if err != nil {
-			return announced, broken(ctx, err)
+			return broken(ctx, err)
 		}
-		if first {
-			announced = int64(len(part.Blob)) + int64(part.RemainingBytes)
-			*version = part.Version
-		}
-		check.Write(part.Blob)
-		if _, err := w.Write(part.Blob); err != nil {
-			return announced, err
+		select {
+		case parts <- part:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

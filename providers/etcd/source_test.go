@@ -7,17 +7,19 @@ import (
 	"upkeep/providers/facts"
 )
 
-func TestSource(t *testing.T) {
-	// healthy returns three members, led by the first.
-	healthy := func() facts.Etcd {
-		var e facts.Etcd
-		for _, name := range []string{"cp1", "cp2", "cp3"} {
-			e.Members = append(e.Members, facts.Member{
-				ID: name[2:], Name: name, Node: name, Leader: "1", RaftIndex: 100000, RaftApplied: 100000, HashRevision: 7, Hash: 42,
-			})
-		}
-		return e
+// healthyMembers returns three members, led by the first.
+func healthyMembers() facts.Etcd {
+	var e facts.Etcd
+	for _, name := range []string{"cp1", "cp2", "cp3"} {
+		e.Members = append(e.Members, facts.Member{
+			ID: name[2:], Name: name, Node: name, Leader: "1", Version: "3.6.16", DBSize: 40, Quota: 100,
+			RaftIndex: 100000, RaftApplied: 100000, HashRevision: 7, Hash: 42,
+		})
 	}
+	return e
+}
+
+func TestSource(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*facts.Etcd)
@@ -55,7 +57,7 @@ func TestSource(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			e := healthy()
+			e := healthyMembers()
 			test.change(&e)
 			member, why, err := Source(e)
 			if err != nil {

@@ -77,8 +77,6 @@ type System struct {
 	Architecture string `json:"architecture,omitempty"`
 	// Clock is the node's own clock when it answered.
 	Clock time.Time `json:"clock,omitzero"`
-	// Kubeadm is the version that `kubeadm version -o short` prints ("v1.35.4"); empty where kubeadm is not installed.
-	Kubeadm string `json:"kubeadm,omitempty"`
 }
 
 // ControlPlane is what runs a control plane on one node.

@@ -54,9 +54,9 @@ type OfferQuestion struct {
 	// SHA256 is the expected digest of the chart's archive in hexadecimal; empty is not checked.
 	SHA256 string `json:"sha256,omitempty"`
 	// Preview asks to render the chosen version with the release's values, Remove taken out of them and then Values laid
-	// over them, and to compare the outcome with what the release has now.
+	// over them, and to compare the outcome with what the release has now. Values may hold secrets and have no JSON form.
 	Preview bool           `json:"preview,omitempty"`
-	Values  map[string]any `json:"values,omitempty"`
+	Values  map[string]any `json:"-"`
 	Remove  []string       `json:"remove,omitempty"`
 	// ResetValues leaves out what the release has: Values are all there is.
 	ResetValues bool `json:"reset_values,omitempty"`

@@ -32,6 +32,9 @@ type World struct {
 	Backups map[string]Backups `json:"backups,omitempty"`
 	// Releases holds the Helm releases that were asked for, by ReleaseKey.
 	Releases map[string]*Release `json:"releases,omitempty"`
+	// Archives holds what archives hold of releases, by ReleaseKey; Downloads what stands behind URLs, by URL.
+	Archives  map[string]Archive  `json:"archives,omitempty"`
+	Downloads map[string]Download `json:"downloads,omitempty"`
 	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
 	Tenancies *Tenancies `json:"tenancies,omitempty"`
 }
@@ -64,6 +67,7 @@ func (w World) Clone() World {
 		w.Nodes = map[string]*Node{}
 	}
 	w.Releases = maps.Clone(w.Releases)
+	w.Archives = maps.Clone(w.Archives)
 	return w
 }
 
@@ -78,6 +82,8 @@ type Update struct {
 	Proofs    []Proof
 	Releases  []Release
 	Tenancies *Tenancies
+	// Archives replaces what it names, by ReleaseKey.
+	Archives map[string]Archive
 }
 
 // Apply replaces parts of w. The caller must own w (see Clone).
@@ -101,6 +107,10 @@ func (w *World) Apply(u Update) {
 		}
 		w.Releases[ReleaseKey(r.Namespace, r.Name)] = &r
 	}
+	if len(u.Archives) > 0 && w.Archives == nil {
+		w.Archives = make(map[string]Archive, len(u.Archives))
+	}
+	maps.Copy(w.Archives, u.Archives)
 	if u.Tenancies != nil {
 		w.Tenancies = u.Tenancies
 	}

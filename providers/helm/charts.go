@@ -182,6 +182,9 @@ func checkSource(source facts.ChartSource) error {
 	if err != nil {
 		return fmt.Errorf("chart repository: %w", err)
 	}
+	if parsed.User != nil {
+		return fmt.Errorf("chart repository %s: credentials do not belong into an address; run `helm registry login`, or give the chart as a path", parsed.Redacted())
+	}
 	switch parsed.Scheme {
 	case "http", "https", registry.OCIScheme:
 		return nil

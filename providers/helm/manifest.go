@@ -132,7 +132,36 @@ func typed(o objects.Object) objects.Object {
 		return o
 	}
 	out["apiVersion"], out["kind"] = o["apiVersion"], o["kind"]
-	return out
+	return shaped(out, o).(objects.Object)
+}
+
+// shaped takes out of a value what the original does not have: Go types write zeros that nobody wrote.
+func shaped(value, original any) any {
+	switch v := value.(type) {
+	case objects.Object:
+		from, ok := original.(objects.Object)
+		if !ok {
+			return value
+		}
+		out := objects.Object{}
+		for key, below := range v {
+			if was, ok := from[key]; ok {
+				out[key] = shaped(below, was)
+			}
+		}
+		return out
+	case []any:
+		from, ok := original.([]any)
+		if !ok || len(from) != len(v) {
+			return value
+		}
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = shaped(v[i], from[i])
+		}
+		return out
+	}
+	return value
 }
 
 // numbers turns whole float64 into int64, as the converter wants them.

@@ -63,7 +63,7 @@ func (c *Client) recorded(observed *facts.Release, last, deployed *release.Relea
 	observed.Status = string(last.Info.Status)
 	observed.Description = veil.Scrub(last.Info.Description)
 	observed.Updated = last.Info.LastDeployed.Time.UTC()
-	observed.Labels = last.Labels
+	observed.Labels = ownLabels(last.Labels)
 	observed.History = revisions(history, veil)
 	if last.Chart != nil {
 		observed.Chart = versionOf(last.Chart.Metadata)
@@ -72,6 +72,21 @@ func (c *Client) recorded(observed *facts.Release, last, deployed *release.Relea
 	if kept := keptFrom(last, deployed); kept != last {
 		observed.Kept = values.Mask(kept.Config, question.Mask, veil.MAC)
 	}
+}
+
+// ownLabels are the labels that are not Helm's own.
+func ownLabels(all map[string]string) map[string]string {
+	var out map[string]string
+	for key, value := range all {
+		if slices.Contains(driver.GetSystemLabels(), key) {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[key] = value
+	}
+	return out
 }
 
 func revisions(history []*release.Release, veil objects.Veil) []facts.ReleaseRevision {

@@ -38,8 +38,9 @@ type Upgrade struct {
 	// SHA256 is the expected digest of the chart; empty is not checked.
 	SHA256 string `json:"sha256,omitempty"`
 	// Values are laid over the release's present ones after Remove was taken out of them; see values.Merge. With
-	// ResetValues they are all there is.
-	Values      map[string]any `json:"values,omitempty"`
+	// ResetValues they are all there is. They may hold secrets, so they have no place in a plan's JSON: whoever acts
+	// makes them again.
+	Values      map[string]any `json:"-"`
 	Remove      []string       `json:"remove,omitempty"`
 	ResetValues bool           `json:"reset_values,omitempty"`
 	// Revision is the last revision that the caller has seen: another one is ErrMoved. 0 is not checked.

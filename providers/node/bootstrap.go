@@ -11,6 +11,11 @@ import "strings"
 // one line without single quotes, backslashes and exclamation marks. It uses POSIX sh, and of the tools only what both
 // GNU coreutils and busybox have. What makes it safe: the directory belongs to the user it runs as (root) and nobody
 // else can write to it, so that nothing can come between the check of a file and its start; mktemp creates with O_EXCL.
+//
+// To hash the helper costs more than all the rest of a session. So it is done when it arrives and in the session after
+// that, which writes beside it what file it has hashed: owner, inode, size, time of the last change of any of these or of
+// the content. As long as the file is that one, it is not hashed again. A directory that was open to others has all of
+// these notes removed.
 func bootstrap() string {
 	return strings.Join([]string{
 		`PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; umask 077;`,
@@ -24,17 +29,22 @@ func bootstrap() string {
 		`mkdir -p "$d" 2>/dev/null || fail "user $(id -un) cannot create $d";`,
 		`for q in "$p" "$d"; do`,
 		`if test -h "$q"; then fail "$q is a symbolic link"; fi;`,
-		`o=$(stat -c %u "$q"); test "$o" = "$u" || fail "$q belongs to uid $o and not to uid $u";`,
-		`chmod go-w "$q" || fail "cannot change the mode of $q";`,
+		`o=$(stat -c "%u %a" "$q"); b=${o#* } o=${o% *}; test "$o" = "$u" || fail "$q belongs to uid $o and not to uid $u";`,
+		`case $b in *[2367]?|*[2367]) chmod go-w "$q" || fail "cannot change the mode of $q";; esac;`,
 		`done;`,
-		`chmod 700 "$d" || fail "cannot change the mode of $d";`,
+		`if test "$b" = 700; then :; else chmod 700 "$d" && rm -f "$d"/.checked-* || fail "cannot change the mode of $d"; fi;`,
 		`ok() { test -f "$1" && test "$(stat -c %u "$1")" = "$u" && test "$(sha256sum <"$1")" = "$s  -"; };`,
-		`f=$d/upkeep-node-$s;`,
-		`if test -h "$f"; then rm -f "$f"; fi;`,
-		`if ok "$f"; then :; else`,
+		`f=$d/upkeep-node-$s c=$d/.checked-$s v= y=;`,
+		`for q in "$f" "$c"; do if test -h "$q"; then rm -f "$q"; fi; done;`,
+		`if test -f "$f"; then v=$(stat -c "%u %i %s %z" "$f"); fi;`,
+		`if test -f "$c" && test -O "$c"; then read -r y <"$c"; fi;`,
+		`if test -n "$v" && test "$v" = "$y"; then :;`,
+		`elif ok "$f"; then echo "$v" >"$c.$$" && mv -f "$c.$$" "$c" || rm -f "$c.$$";`,
+		`else`,
 		`say want "$m"; read -r z; test "$z" -gt 0 2>/dev/null || fail "no helper was sent";`,
 		`find "$d" -type f -name ".new-*" -mtime +0 -exec rm -f {} +;`,
 		`find "$d" -type f -name "upkeep-node-*" -mtime +30 -exec rm -f {} +;`,
+		`find "$d" -type f -name ".checked-*" -mtime +30 -exec rm -f {} +;`,
 		`t=$(mktemp "$d/.new-XXXXXXXX") || fail "cannot create a file in $d";`,
 		`head -c "$z" >"$t" || { rm -f "$t"; fail "cannot write the helper to $d; is the disk full"; };`,
 		`ok "$t" || { rm -f "$t"; fail "the helper arrived damaged"; };`,

@@ -58,15 +58,92 @@ func TestTheHelperIsInstalledOnce(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v", path, info.Mode(), want)
 		}
 	}
-	if err := s.observe(remote("cp1")); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := s.observe(remote("cp1")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if inode(t, path) != first {
-		t.Error("the second session installed the helper again")
+		t.Error("a later session installed the helper again")
 	}
 	entries, err := os.ReadDir(s.options.Directory)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("the directory holds %v (%v), want the helper alone", entries, err)
+	if err != nil || len(entries) != 2 || !strings.HasPrefix(entries[0].Name(), ".checked-") {
+		t.Errorf("the directory holds %v (%v), want the helper and the note that it was hashed", entries, err)
+	}
+}
+
+// A helper that was hashed is not hashed again while it is the same file; one that changed since, or whose note others could have
+// written, is.
+func TestTheHelperIsHashedWhereItMayHaveChanged(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, s *site, path string)
+		hashed bool
+	}{
+		{"the same file", func(*testing.T, *site, string) {}, false},
+		{"another content of the same size and time", func(t *testing.T, _ *site, path string) {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[len(data)-1]++
+			if err := os.WriteFile(path, data, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"another file", func(t *testing.T, s *site, path string) {
+			s.write(path+".new", fmt.Sprintf("#!/bin/sh\ntouch %s\nexec %s \"$@\"\n", s.path("ran"), s.helper()))
+			if err := os.Rename(path+".new", path); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"a directory that was open", func(t *testing.T, s *site, _ string) {
+			if err := os.Chmod(s.options.Directory, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t)
+			for range 2 {
+				if err := s.observe(remote("cp1")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path := s.installed()
+			notes, err := filepath.Glob(filepath.Join(s.options.Directory, ".checked-*"))
+			if err != nil || len(notes) != 1 {
+				t.Fatalf("notes %v, %v", notes, err)
+			}
+			// A note of the future tells whether it is written anew.
+			future := time.Now().Add(time.Hour)
+			if err := os.Chtimes(notes[0], future, future); err != nil {
+				t.Fatal(err)
+			}
+			test.change(t, s, path)
+			for range 2 { // one that is sent again is hashed as it arrives, and in the session after that
+				if err := s.observe(remote("cp1")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			info, err := os.Stat(notes[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if hashed := info.ModTime().Before(future); hashed != test.hashed {
+				t.Errorf("hashed again: %t, want %t", hashed, test.hashed)
+			}
+			if _, err := os.Stat(s.path("ran")); err == nil {
+				t.Error("what lay there was run")
+			}
+		})
 	}
 }
 

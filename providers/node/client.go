@@ -102,10 +102,17 @@ func (c *Client) Observe(ctx context.Context, t Target, q facts.Question) (facts
 // became of it. When the connection of one that names its run is lost, Call connects again, and is attached to what goes
 // on there: such a request is never carried out twice (protocol.Performed).
 func (c *Client) Call(ctx context.Context, t Target, method string, request, result any, progress func(string)) error {
+	return c.CallFenced(ctx, t, method, request, result, progress, nil)
+}
+
+// CallFenced is Call for a run that may lose its locks: after each session has begun, and before the request is sent, it asks
+// the fence, and sends nothing where that returns an error. The fence must say yes only where the locks last for
+// protocol.ChangeWithin from then: the helper refuses what comes later.
+func (c *Client) CallFenced(ctx context.Context, t Target, method string, request, result any, progress func(string), fence func(context.Context) error) error {
 	deadline := time.Now().Add(c.options.MutationTimeout)
 	lost := false
 	for delay := c.options.RetryDelay; ; delay *= 2 {
-		err := c.callOnce(ctx, t, method, request, result, progress)
+		err := c.callOnce(ctx, t, method, request, result, progress, fence)
 		var e *Error
 		if err == nil || ctx.Err() != nil || !attachable(request) || !errors.As(err, &e) {
 			return err
@@ -138,7 +145,7 @@ func attachable(request any) bool {
 	return ok && r.BelongsTo().Named()
 }
 
-func (c *Client) callOnce(ctx context.Context, t Target, method string, request, result any, progress func(string)) error {
+func (c *Client) callOnce(ctx context.Context, t Target, method string, request, result any, progress func(string), fence func(context.Context) error) error {
 	leave, err := c.enter(ctx, t, true)
 	if err != nil {
 		return asError(t, err)
@@ -163,6 +170,11 @@ func (c *Client) callOnce(ctx context.Context, t Target, method string, request,
 		if t.Access == AccessRestricted {
 			if err := c.checkHello(ctx, t, rpc); err != nil {
 				return err
+			}
+		}
+		if fence != nil {
+			if err := fence(ctx); err != nil {
+				return &Error{Node: t.Name, Why: "nothing was sent: " + err.Error(), Cause: err, answered: true}
 			}
 		}
 		return rpc.CallResult(ctx, method, request, result)

@@ -230,3 +230,23 @@ func observeMany(t testing.TB, s *site, count int, target func(string) node.Targ
 	}
 	all.Wait()
 }
+
+// The fence is asked when the session has begun, once for each one, and what it refuses is never sent.
+func TestTheFenceIsAskedInTheSession(t *testing.T) {
+	s := newSite(t)
+	lost := errors.New("the lock was lost")
+	for _, refuses := range []bool{false, true} {
+		asked, left := 0, filepath.Join(t.TempDir(), "mended")
+		var result protocol.MendResult
+		err := s.client().CallFenced(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{Step: "s", Intent: left}, &result, nil, func(context.Context) error {
+			if asked++; refuses {
+				return lost
+			}
+			return nil
+		})
+		_, statErr := os.Stat(left)
+		if asked != 1 || errors.Is(err, lost) != refuses || (err == nil) == refuses || (statErr == nil) == refuses {
+			t.Errorf("refuses %t: asked %d times, %v; its work: %v", refuses, asked, err, statErr)
+		}
+	}
+}

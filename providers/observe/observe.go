@@ -49,12 +49,31 @@ type Stores interface {
 	Observe(ctx context.Context, question facts.BackupsQuestion) facts.Backups
 }
 
+// Releases asks Helm releases.
+type Releases interface {
+	Observe(ctx context.Context, question facts.ReleaseQuestion) facts.Release
+}
+
+// Tenants asks for the leases of an Akash provider's tenants.
+type Tenants interface {
+	Observe(ctx context.Context) facts.Tenancies
+}
+
+// Files asks for what lies outside the cluster: archives on this machine, texts behind URLs.
+type Files interface {
+	Archive(ctx context.Context, question facts.ArchiveQuestion) facts.Archive
+	Download(ctx context.Context, question facts.DownloadQuestion) facts.Download
+}
+
 // Observer holds the adapters. Kubernetes is nil when the configuration declares no cluster.
 type Observer struct {
 	Nodes      Nodes
 	Kubernetes Kubernetes
 	Etcd       Etcd
 	Stores     Stores
+	Releases   Releases // nil as Kubernetes is; Tenants, too
+	Tenants    Tenants
+	Files      Files
 	Now        func() time.Time
 	// Progress, if set, is told when a node has answered. It may be called from several goroutines at once.
 	Progress func(Progress)
@@ -86,6 +105,9 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, &world)})
 	var stores sync.WaitGroup
 	stores.Go(func() { world.Backups = o.backups(ctx, needs) })
+	stores.Go(func() { world.Releases = o.releases(ctx, needs) })
+	stores.Go(func() { world.Tenancies = o.tenancies(ctx, needs) })
+	stores.Go(func() { world.Archives, world.Downloads = o.files(ctx, needs) })
 	world.Nodes = o.nodes(ctx, Questions(inventory, needs), inventory)
 	kubernetes.Wait()
 	stores.Wait()

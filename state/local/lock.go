@@ -73,6 +73,9 @@ func (b *Backend) tryLock(ctx context.Context, request state.LockRequest) (l *lo
 		}
 		if !s.Exists() {
 			s = state.New()
+			if request.Key != (state.Key{}) {
+				s.Key = request.Key
+			}
 		}
 		// The lock's own generation counts, too: its holder may have died before it stored the state.
 		s.Generation = max(s.Generation, current.Generation) + 1

@@ -331,6 +331,7 @@ func (r *run) write(uakt, usd word) error {
 	denom := o.Denom
 	if t.input == textInput && o.Price != PriceText {
 		denom = "" // the object breaks the text that jq is given
+		r.fault("the script reads no price but one in text form")
 	}
 	if t.input == textInput && o.Price == PriceText && o.Text == "" {
 		return unmodelled("an order with an empty price")

@@ -2,6 +2,7 @@ package price
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 )
@@ -92,7 +93,15 @@ func (u USD) Percent(v USD) (string, bool) {
 	_, _ = wide().Mul(&d, &d, apd.New(100, 0))
 	_, _ = wide().Quo(&q, &d, &v.amount)
 	_, _ = wide().Quantize(&out, &q, -1)
-	return out.Text('f'), true
+	return strings.TrimPrefix(out.Text('f'), zeroSign(&out)), true
+}
+
+// zeroSign is the minus of a zero.
+func zeroSign(d *apd.Decimal) string {
+	if d.IsZero() {
+		return "-"
+	}
+	return ""
 }
 
 func wide() *apd.Context {

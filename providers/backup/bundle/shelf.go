@@ -17,7 +17,7 @@ import (
 
 // Save writes a bundle into a store in one pass: fill writes the parts and returns the manifest, whose ID must be id. The
 // label follows when the bundle is there. When anything fails, nothing of it remains that looks complete, and the error
-// is fill's where fill failed.
+// is fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
 func Save(ctx context.Context, s store.Store, id string, to Recipients, fill func(*Writer) (Manifest, error)) (Label, error) {
 	if err := CheckID(id); err != nil {
 		return Label{}, err

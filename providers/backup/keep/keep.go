@@ -21,12 +21,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // Unlimited as a count keeps one of every hour, day, week, month or year, or every bundle.
 const Unlimited = -1
+
+// ParseCount reads a count as it is written: a number from 1 on, or "unlimited".
+func ParseCount(text string) (int, error) {
+	if text == "unlimited" {
+		return Unlimited, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a count: write a number from 1 on, or \"unlimited\"", text)
+	}
+	return n, nil
+}
 
 // Policy says what stays. The zero value of a rule is a rule that is not there.
 type Policy struct {

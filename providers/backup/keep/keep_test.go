@@ -195,3 +195,16 @@ func TestNeverRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestParseCount(t *testing.T) {
+	for text, want := range map[string]int{"1": 1, "30": 30, "unlimited": keep.Unlimited} {
+		if got, err := keep.ParseCount(text); err != nil || got != want {
+			t.Errorf("%s is %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "all", "3.5", "99999999999999999999"} {
+		if got, err := keep.ParseCount(text); err == nil || !strings.Contains(err.Error(), "is not a count") {
+			t.Errorf("%q is %d, %v", text, got, err)
+		}
+	}
+}

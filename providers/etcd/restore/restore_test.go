@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -183,9 +184,11 @@ func TestDamagedSnapshotsAreFound(t *testing.T) {
 			return resum(b)
 		}, drill.ErrDamaged, "leave the page"},
 		{"pages swapped at the member", func(b []byte) []byte {
-			first := append([]byte(nil), page(b, 5)...)
-			copy(page(b, 5), page(b, 6))
-			copy(page(b, 6), first)
+			for n := 2; (n+2)*4096 < len(b); n += 2 { // all of them: which ones are in use is not seen from here
+				first := bytes.Clone(page(b, n))
+				copy(page(b, n), page(b, n+1))
+				copy(page(b, n+1), first)
+			}
 			return resum(b)
 		}, drill.ErrDamaged, "calls itself"},
 	}
@@ -267,6 +270,21 @@ func TestASnapshotIsCancelled(t *testing.T) {
 		t.Errorf("cancelled snapshot: %v", err)
 	}
 }
+
+func TestAFullStoreEndsTheSnapshot(t *testing.T) {
+	m := startMember(t, "")
+	for i := range 10 {
+		m.put(fmt.Sprintf("/registry/big%d", i), strings.Repeat("x", 1<<20))
+	}
+	if _, err := etcd.TakeSnapshot(context.Background(), "cp1", m.dial, full{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a snapshot into a full store: %v", err)
+	}
+}
+
+// full has no room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 // stopper calls stop once, in the middle of what is written to it.
 type stopper struct {

@@ -68,7 +68,7 @@ func New() *Fake {
 		mapper.Add(kindOf(kind), meta.RESTScopeRoot)
 	}
 	f := &Fake{
-		Typed:   kubernetesfake.NewClientset(),
+		Typed:   kubernetesfake.NewSimpleClientset(),
 		Dynamic: dynamicfake.NewSimpleDynamicClient(scheme.Scheme),
 		mapper:  mapper,
 		records: map[string]*driver.Memory{},

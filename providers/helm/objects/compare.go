@@ -186,7 +186,7 @@ func (c *comparison) lists(at, name string, rendered, live []any) {
 	if key == "" {
 		if len(rendered) != len(live) || !allObjects(rendered) || !allObjects(live) {
 			if !reflect.DeepEqual(canonical(rendered), canonical(live)) {
-				c.differ(at, name, rendered, live)
+				c.differ(at, name, whole(rendered), whole(live))
 			}
 			return
 		}
@@ -219,6 +219,14 @@ func (c *comparison) lists(at, name string, rendered, live []any) {
 		}
 		c.differ(here, label, present(ro, rok), present(lo, lok))
 	}
+}
+
+// whole returns a list as a value; none where there is no list.
+func whole(list []any) any {
+	if list == nil {
+		return nil
+	}
+	return list
 }
 
 func present(o Object, ok bool) any {

@@ -9,6 +9,7 @@ package agent
 import (
 	"context"
 	"net"
+	"time"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
@@ -18,6 +19,10 @@ import (
 type Handlers struct {
 	// Version is the helper's version, for hello.
 	Version string
+
+	// Uptime is how long the machine has been up, asleep or not. Nil: the clocks of the process alone tell how long ago the
+	// session began.
+	Uptime func() time.Duration
 
 	// Observe only reads. What it cannot observe it reports inside the facts; an error is for a request it cannot
 	// understand.

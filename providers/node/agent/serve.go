@@ -30,10 +30,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Han
 	if err := protocol.CheckNonce(nonce); err != nil {
 		return err
 	}
+	since := stopwatch(h.Uptime) // before anybody can know that the session is open
 	if err := protocol.WriteSignal(out, nonce, protocol.Signal{Word: protocol.SignalReady}); err != nil {
 		return fmt.Errorf("open the session: %w", err)
 	}
-	server := jrpc2.NewServer(methods(h), &jrpc2.ServerOptions{AllowPush: true, DisableBuiltin: true})
+	server := jrpc2.NewServer(methods(h, since), &jrpc2.ServerOptions{AllowPush: true, DisableBuiltin: true})
 	server.Start(requests{protocol.NewChannel(in, out, nil)})
 
 	ended := make(chan error, 1)
@@ -51,22 +52,22 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Han
 }
 
 // methods maps the protocol's methods to the handlers there are.
-func methods(h Handlers) handler.Map {
+func methods(h Handlers, since func() time.Duration) handler.Map {
 	m := handler.Map{protocol.MethodHello: read(func(context.Context, struct{}) (protocol.Hello, error) { return Hello(h.Version) })}
 	if h.Observe != nil {
 		m[protocol.MethodObserve] = read(h.Observe)
 	}
 	if h.Renew != nil {
-		m[protocol.MethodRenew] = change(h.Renew)
+		m[protocol.MethodRenew] = change(since, h.Renew)
 	}
 	if h.Mend != nil {
-		m[protocol.MethodMend] = change(h.Mend)
+		m[protocol.MethodMend] = change(since, h.Mend)
 	}
 	if h.Restart != nil {
-		m[protocol.MethodRestart] = change(h.Restart)
+		m[protocol.MethodRestart] = change(since, h.Restart)
 	}
 	if h.Undo != nil {
-		m[protocol.MethodUndo] = change(h.Undo)
+		m[protocol.MethodUndo] = change(since, h.Undo)
 	}
 	if h.Lock != nil {
 		m[protocol.MethodLock] = read(h.Lock)
@@ -85,12 +86,31 @@ func read[Request, Result any](f func(context.Context, Request) (Result, error))
 	}
 }
 
-// change serves a method that changes something: it outlives the connection, and reports progress while there is one.
-func change[Request, Result any](f func(context.Context, Request, func(string)) (Result, error)) jrpc2.Handler {
+// stopwatch returns a function that says how long ago it was made. Of several clocks the one that says most counts: one
+// stands still while the machine sleeps, another can be set.
+func stopwatch(uptime func() time.Duration) func() time.Duration {
+	began := time.Now()
+	if uptime == nil {
+		uptime = func() time.Duration { return 0 }
+	}
+	up := uptime()
+	return func() time.Duration {
+		now := time.Now()
+		return max(now.Sub(began), now.Round(0).Sub(began.Round(0)), uptime()-up)
+	}
+}
+
+// change serves a method that changes something: it outlives the connection, and reports progress while there is one. A
+// request that comes late is refused (protocol.ChangeWithin).
+func change[Request, Result any](since func() time.Duration, f func(context.Context, Request, func(string)) (Result, error)) jrpc2.Handler {
 	return func(ctx context.Context, r *jrpc2.Request) (any, error) {
 		var request Request
 		if err := parameters(r, &request); err != nil {
 			return nil, err
+		}
+		if late := since(); late > protocol.ChangeWithin {
+			return nil, jrpc2.Errorf(jrpc2.SystemError, "%s came %s after its session began, and must come within %s: who sent it was paused meanwhile and may have lost its locks; nothing was changed",
+				r.Method(), late.Round(time.Second), protocol.ChangeWithin)
 		}
 		server := jrpc2.ServerFromContext(ctx)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)

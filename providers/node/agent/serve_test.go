@@ -104,6 +104,51 @@ func TestServeWaitsForAChangeUnderWay(t *testing.T) {
 	}
 }
 
+// A request that changes something must come soon after the session began, by whichever clock; one that only reads need not.
+func TestLateChangesAreRefused(t *testing.T) {
+	for _, test := range []struct {
+		late time.Duration
+		want string
+	}{{29 * time.Second, ""}, {31 * time.Second, "certificates.mend came 31s after its session began, and must come within 30s"}} {
+		up, mended := time.Hour, false
+		h := observing()
+		h.Uptime = func() time.Duration { now := up; up += test.late; return now }
+		h.Mend = func(context.Context, protocol.MendRequest, func(string)) (protocol.MendResult, error) {
+			mended = true
+			return protocol.MendResult{}, nil
+		}
+		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":{"step":"s","intent":"i"}}`)
+		if !strings.Contains(answer, test.want) || mended != (test.want == "") {
+			t.Errorf("after %s: mended %t, %s", test.late, mended, answer)
+		}
+		if answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"observe"}`); strings.Contains(answer, "error") {
+			t.Errorf("after %s: observed %s", test.late, answer)
+		}
+	}
+}
+
+// ask sends one request and returns the answer.
+func ask(t *testing.T, h agent.Handlers, request string) string {
+	t.Helper()
+	in, peer := io.Pipe()
+	answers, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- agent.Serve(context.Background(), in, out, nonce, h) }()
+	go io.WriteString(peer, frames(t, request))
+	if _, err := io.ReadFull(answers, make([]byte, len(ready))); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := protocol.NewChannel(answers, nil, nil).Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer.Close()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	in, peer := io.Pipe()
 	defer peer.Close()

@@ -1,5 +1,19 @@
 package protocol
 
+import "time"
+
+// ChangeWithin is how soon after the start of a session a changing request must have come: a helper refuses a later one.
+//
+// A process may be paused between the moment at which it found its locks held and its request, and others may have had
+// them since; a node that the newer run has not been to knows nothing of that. So upkeep looks at its locks after the
+// session has begun, goes on only where they last for ChangeWithin from then, and sends the request. One that was paused in
+// between comes too late. No two clocks are compared: each side measures a time of its own, and the one on the node began
+// first.
+//
+// The guarantee is that of the locks: one that a person removes by force (force-unlock, kubectl delete lease) ends at
+// once, and then only the nodes where a newer run has been refuse the older one.
+const ChangeWithin = 30 * time.Second
+
 // MethodLock takes, renews or releases a node's lock for a run: LockRequest → LockResult. It writes one small file of
 // the helper's and changes nothing else.
 const MethodLock = "lock"

@@ -32,7 +32,7 @@ one() { # VERSION INDEX
       index($0, ENVIRON["NAME"] "=\"") == 1 && !/PRICE_TARGET/ { print ENVIRON["NAME"] "=\047" ENVIRON["VALUE"] "\047"; next } { print }
     ' "$dir/script" >"$dir/changed" && mv "$dir/changed" "$dir/script"
   done <<<"$(jq -r '.env | to_entries[] | [.key, .value] | join("\t")' <<<"$case")"
-  jq -j .order <<<"$case" | env -i PATH="$PATH" HOME="$dir" "${env[@]}" timeout 30 bash "$dir/script" >"$dir/out" 2>"$dir/err"
+  jq -j .order <<<"$case" | env -i PATH="$PATH" HOME="$dir" "${env[@]}" timeout 300 bash "$dir/script" >"$dir/out" 2>"$dir/err"
   jq -n --arg version "$1" --argjson case "$case" --rawfile out "$dir/out" --rawfile err "$dir/err" --argjson code $? --arg dir "$dir" \
     '{case: $case.name, version: $version, stdout: $out, stderr: ($err | gsub($dir + "/akt"; "/tmp/aktprice.cache") | gsub($dir + "/script: "; "")), exit_code: $code}' -c >"$dir/json"
   cat "$dir/json"
@@ -41,9 +41,8 @@ one() { # VERSION INDEX
 export -f one
 export scripts here work
 
-last=$(($(jq length "$here/cases.json") - 1))
-for version in June-14-2023 June-25-2023 Aug-08-2023 Aug-14-2023 Aug-16-2023 Sept-08-2023 Sept-19-2023 Nov-03-2023 November-16-2023 \
-  February-27-2024 March-27-2024 April-03-2024 February-04-2025 February-04-2025+uact; do
-  seq 0 "$last" | xargs -P "$(nproc)" -I{} bash -c 'one "$0" "$1" >"$work/$0.$1.line"' "$version" {}
-  for i in $(seq 0 "$last"); do cat "$work/$version.$i.line"; done
-done >"$here/recorded.jsonl"
+# One line a case and version, in the order of the cases.
+jq -r 'to_entries[] | .key as $i | (if .value.versions == "all" then $all else .value.versions end) | split(" ")[] | "\(.) \($i)"' \
+  --arg all "$(cd "$scripts" && ls -- *.sh | sed 's/\.sh$//' | paste -sd ' ')" "$here/cases.json" >"$work/todo"
+xargs -P "$(nproc)" -L1 bash -c 'one "$0" "$1" >"$work/$0.$1.line"' <"$work/todo"
+while read -r version i; do cat "$work/$version.$i.line"; done <"$work/todo" >"$here/recorded.jsonl"

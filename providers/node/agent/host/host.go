@@ -127,7 +127,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	// Each part writes its own field, so that one that hangs delays the answer by its own limit and no more.
 	var wg sync.WaitGroup
-	wg.Go(func() { node.System = h.system(ctx, d, q.ControlPlane) })
+	wg.Go(func() { node.System = system.Collect(d, h.options.Now()) })
 	pods := []facts.StaticPod(nil)
 	if q.Certificates != nil || q.ControlPlane {
 		pods = controlplane.StaticPods(d)
@@ -158,24 +158,6 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	wg.Wait()
 	return node, nil
-}
-
-// system tells the machine. Starting kubeadm for its version costs more than all the rest together, so that it is done
-// only where somebody wants to know of a control plane.
-func (h *Host) system(ctx context.Context, d *disk.Disk, controlPlane bool) facts.System {
-	var kubeadm string
-	var err error
-	if controlPlane {
-		kubeadm, err = h.kubeadm(d)
-	}
-	found := system.Collect(ctx, d, kubeadm, h.options.Now())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		if found.Unknown != "" {
-			found.Unknown += "; "
-		}
-		found.Unknown += err.Error()
-	}
-	return found
 }
 
 func controlPlane(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.ControlPlane {

@@ -65,14 +65,8 @@ func newLab(t *testing.T) *lab {
 	t.Cleanup(stop)
 	l := &lab{dir: dir, runtime: runtime, started: time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)}
 	l.scheduler = runtime.Add("kube-system", "kube-scheduler-cp1", "kube-scheduler", l.started, 3)
-	l.host = host.New(host.Options{Root: dir, Kubeadm: fakeKubeadm(t), NVML: filepath.Join(dir, "upkeep-nvml")})
+	l.host = host.New(host.Options{Root: dir, NVML: filepath.Join(dir, "upkeep-nvml")})
 	return l
-}
-
-// fakeKubeadm is a kubeadm that knows its version.
-func fakeKubeadm(t *testing.T) string {
-	t.Helper()
-	return program(t, "kubeadm", `[ "$*" = "version -o short" ] && echo v1.35.4`)
 }
 
 func program(t *testing.T, name, script string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/fence"
@@ -15,6 +16,9 @@ import (
 func (h *Host) fence(d *disk.Disk) *fence.Fence {
 	return &fence.Fence{Disk: d, Clock: fence.SystemClock(h.options.Now)}
 }
+
+// Uptime is how long the machine has been up, asleep or not.
+func (h *Host) Uptime() time.Duration { return fence.SystemClock(h.options.Now).Uptime() }
 
 func (h *Host) units(d *disk.Disk, who string) (*unit.Units, error) {
 	start := h.options.Start

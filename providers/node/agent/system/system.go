@@ -1,12 +1,7 @@
-// Package system tells one machine and one boot of it from another: names, ids, versions, clock.
+// Package system tells one machine and one boot of it from another: names, ids, releases, clock.
 package system
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"os/exec"
-	"path"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,9 +14,9 @@ import (
 // maxFile is more than any of these one-line files and os-release has.
 const maxFile = 64 << 10
 
-// Collect reads what identifies the machine. kubeadm is the path of its binary; empty where there is none. What cannot be
-// read is named in Unknown together; the rest is there all the same.
-func Collect(ctx context.Context, d *disk.Disk, kubeadm string, now time.Time) facts.System {
+// Collect reads what identifies the machine. It starts no program: one costs more than all the rest of an observation. What
+// cannot be read is named in Unknown together; the rest is there all the same.
+func Collect(d *disk.Disk, now time.Time) facts.System {
 	s := facts.System{Architecture: runtime.GOARCH, Clock: now.UTC()}
 	var missing []string
 	line := func(p string) string {
@@ -37,13 +32,6 @@ func Collect(ctx context.Context, d *disk.Disk, kubeadm string, now time.Time) f
 	s.Kernel = line("/proc/sys/kernel/osrelease")
 	s.MachineID = line("/etc/machine-id")
 	s.OS = prettyName(osRelease(d))
-	if kubeadm != "" {
-		version, err := kubeadmVersion(ctx, kubeadm)
-		if err != nil {
-			missing = append(missing, err.Error())
-		}
-		s.Kubeadm = version
-	}
 	s.Unknown = strings.Join(missing, "; ")
 	return s
 }
@@ -72,22 +60,4 @@ func prettyName(text []byte) string {
 		name = strings.Trim(value, `'"`)
 	}
 	return name
-}
-
-func kubeadmVersion(ctx context.Context, kubeadm string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, kubeadm, "version", "-o", "short")
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	cmd.Dir = "/"
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%s version -o short: %w", path.Base(kubeadm), err)
-	}
-	version := string(bytes.TrimSpace(out))
-	if len(version) > 64 || !strings.HasPrefix(version, "v") || strings.ContainsAny(version, " \n") {
-		return "", fmt.Errorf("%s version -o short: answered %.80q, which is no version", path.Base(kubeadm), version)
-	}
-	return version, nil
 }

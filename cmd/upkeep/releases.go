@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"upkeep/config"
+	"upkeep/planner"
+	"upkeep/providers"
+	"upkeep/providers/akash"
+	"upkeep/providers/archive"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/kube"
+)
+
+// releases opens Helm for a cluster once.
+type releases struct {
+	mu     sync.Mutex
+	client *helm.Client
+	opened config.Cluster
+}
+
+// of returns what asks the releases of a cluster.
+func (r *releases) of(cluster config.Cluster, mac func([]byte) string, base string) clusterReleases {
+	return clusterReleases{shared: r, cluster: cluster, mac: mac, base: base}
+}
+
+func (r *releases) open(cluster config.Cluster) (*helm.Client, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil && r.opened == cluster {
+		return r.client, nil
+	}
+	client, err := helm.Open(cluster.Kubeconfig, cluster.Context)
+	if err != nil {
+		return nil, err
+	}
+	r.client, r.opened = client, cluster
+	return client, nil
+}
+
+// clusterReleases fits the Helm adapter to what observation and the domains ask for.
+type clusterReleases struct {
+	shared  *releases
+	cluster config.Cluster
+	mac     func([]byte) string
+	base    string // what relative paths of charts are meant against
+}
+
+// source makes the path of a chart absolute.
+func (r clusterReleases) source(s facts.ChartSource) facts.ChartSource {
+	if s.Path != "" && !filepath.IsAbs(s.Path) {
+		s.Path = filepath.Join(r.base, s.Path)
+	}
+	return s
+}
+
+// Observe asks one release. A kubeconfig that cannot be opened makes it unknown.
+func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQuestion) facts.Release {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return facts.Release{Unknown: err.Error()}
+	}
+	if question.Offer != nil {
+		offer := *question.Offer
+		offer.Source = r.source(offer.Source)
+		question.Offer = &offer
+	}
+	return client.Observe(ctx, question, r.mac)
+}
+
+func (r clusterReleases) Values(ctx context.Context, namespace, name string) (map[string]any, int, error) {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return nil, 0, err
+	}
+	return client.Values(ctx, namespace, name)
+}
+
+func (r clusterReleases) Upgrade(ctx context.Context, u akash.Upgrade, progress func(string)) error {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return err
+	}
+	_, err = client.Upgrade(ctx, helm.Upgrade{
+		Namespace: u.Namespace, Release: u.Release, Source: r.source(u.Chart.Source), Version: u.Chart.Version, SHA256: u.SHA256,
+		Values: u.Values, Revision: u.Revision, Wait: true, Atomic: true, Timeout: u.Timeout, Mask: u.Mask,
+		Description: "Upgraded by upkeep",
+	}, progress)
+	return err
+}
+
+func (r clusterReleases) Rollback(ctx context.Context, namespace, name string, to int, progress func(string)) error {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return err
+	}
+	return client.Rollback(ctx, helm.Rollback{Namespace: namespace, Release: name, To: to, Wait: true}, progress)
+}
+
+func (r clusterReleases) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return err
+	}
+	return client.Mend(ctx, namespace, name, m)
+}
+
+// statefulSets opens the cluster when a step needs it.
+type statefulSets struct{ cluster *config.Cluster }
+
+func (s statefulSets) open() (kube.StatefulSets, error) {
+	if s.cluster == nil {
+		return kube.StatefulSets{}, fmt.Errorf("the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }")
+	}
+	client, err := kube.Open(s.cluster.Kubeconfig, s.cluster.Context)
+	return kube.StatefulSets{Client: client}, err
+}
+
+func (s statefulSets) Stop(ctx context.Context, namespace, name string, mark map[string]string) error {
+	sets, err := s.open()
+	if err != nil {
+		return err
+	}
+	return sets.Stop(ctx, namespace, name, mark)
+}
+
+func (s statefulSets) Start(ctx context.Context, namespace, name string, replicas int, unmark []string) error {
+	sets, err := s.open()
+	if err != nil {
+		return err
+	}
+	return sets.Start(ctx, namespace, name, replicas, unmark)
+}
+
+func (s statefulSets) DeletePod(ctx context.Context, namespace, name, uid string) error {
+	sets, err := s.open()
+	if err != nil {
+		return err
+	}
+	return sets.DeletePod(ctx, namespace, name, uid)
+}
+
+func (s statefulSets) DeleteStatefulSet(ctx context.Context, namespace, name, uid string) error {
+	sets, err := s.open()
+	if err != nil {
+		return err
+	}
+	return sets.DeleteStatefulSet(ctx, namespace, name, uid)
+}
+
+// tenants fits the Kubernetes adapter to what asks for leases.
+type tenants struct{ path, context string }
+
+func (t tenants) Observe(ctx context.Context) facts.Tenancies {
+	client, err := kube.Open(t.path, t.context)
+	if err != nil {
+		return facts.Tenancies{Unknown: err.Error()}
+	}
+	return client.Tenancies(ctx)
+}
+
+// outside is what lies outside the cluster: the archive and texts behind URLs.
+type outside struct {
+	archive.Directory
+	archive.Downloads
+}
+
+func (w workspace) files() outside { return outside{Directory: archive.Directory{Base: w.directory}} }
+
+// akashTools hands the operations of Akash providers what they act with.
+func akashTools(w workspace, plan planner.Plan) akash.Tools {
+	tools := akash.Tools{
+		Workloads: statefulSets{w.desired.Cluster}, Archives: w.files(), Downloads: w.files(), YAML: func(values map[string]any) ([]byte, error) { return yaml.Marshal(values) },
+		Specs: map[providers.Address]akash.Spec{}, Run: "plan " + plan.ID, Now: w.env.now, Sleep: sleep,
+	}
+	if w.desired.Cluster != nil {
+		tools.Releases = w.releases.of(*w.desired.Cluster, w.mac, w.directory)
+	}
+	for _, resource := range w.resources() {
+		if spec, ok := resource.(akash.Spec); ok {
+			tools.Specs[spec.Address()] = spec
+		}
+	}
+	return tools
+}
+
+// sleep waits, and returns early with an error when ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

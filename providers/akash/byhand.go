@@ -1,0 +1,167 @@
+package akash
+
+import (
+	"fmt"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/helm/pending"
+)
+
+// ByHand is how a person does a step while upkeep cannot. The commands read what they need from the cluster, so that no
+// secret stands in a runbook.
+
+// shell quotes a word for a POSIX shell.
+func shell(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func posix(lines ...string) string { return "set -eu\n" + strings.Join(lines, "\n") + "\n" }
+
+func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	args, release, _ := readMend(in, step)
+	revision, _ := expected(step, expectRevision)
+	if revision == "" {
+		revision = fmt.Sprint(release.Revision)
+	}
+	secret := fmt.Sprintf("sh.helm.release.v1.%s.v%s", args.Release, revision)
+	what := "mark the interrupted revision as failed: go back to the revision that was deployed"
+	run := fmt.Sprintf("helm -n %s rollback %s", shell(args.Namespace), shell(args.Release))
+	if args.Action == pending.Forget {
+		what = "delete Helm's record of the install that never ended; what it made stays"
+		run = fmt.Sprintf("kubectl -n %s delete secret %s", shell(args.Namespace), shell(secret))
+	}
+	return []providers.Command{{
+		What: what, Run: posix(fmt.Sprintf("helm -n %s history %s", shell(args.Namespace), shell(args.Release)), run),
+		See:  "helm status says deployed, or that there is no such release",
+		Stop: "somebody else's helm is still at work: the last revision is younger than ten minutes",
+	}}
+}
+
+func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[archiveArgs](step)
+	if err != nil {
+		return nil
+	}
+	get := fmt.Sprintf("helm -n %s get values %s -o json", shell(args.Namespace), shell(args.Release))
+	return []providers.Command{{
+		What: "keep the values (with the keys of the wallet) and the script of before",
+		Run: posix("umask 077",
+			get+" | jq -r '.bidpricescript // empty | @base64d' > old-bid-price-script.sh",
+			get+" | jq 'del(.bidpricescript)' > provider.yaml",
+			"test -s provider.yaml"),
+		See: "both files are there, and only you can read them",
+	}}
+}
+
+func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[upgradeArgs](step)
+	if err != nil {
+		return nil
+	}
+	release, namespace := shell(args.Release), shell(args.Namespace)
+	chart := shell(args.Chart.Source.Path)
+	if args.Chart.Source.Path == "" {
+		chart = fmt.Sprintf("%s --repo %s", shell(args.Chart.Source.Name), shell(args.Chart.Source.Repository))
+		if strings.HasPrefix(args.Chart.Source.Repository, "oci://") {
+			chart = shell(args.Chart.Source.Repository + "/" + args.Chart.Source.Name)
+		}
+	}
+	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", plainJSON(args.Values), "END"}
+	set := ""
+	if args.Script != "" {
+		run = append(run, fmt.Sprintf("echo '%s  price_script_generic.sh' | sha256sum -c", args.Script))
+		set = ` --set bidpricescript="$(openssl base64 -A < price_script_generic.sh)"`
+	} else {
+		set = ` --set bidpricescript="$(openssl base64 -A < old-bid-price-script.sh)"`
+	}
+	run = append(run, fmt.Sprintf("helm upgrade %s %s -n %s --version %s -f provider.yaml -f changes.json%s --wait --timeout 8m", release, chart, namespace, shell(args.Chart.Version), set))
+	see := "helm list says deployed and the version " + args.Chart.Version
+	if args.Rolls {
+		see += "; the new pod prints the new prices"
+		run = append(run, fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep -E 'PRICE_TARGET|BID_PRICE'", namespace, shell(args.Workload)))
+	}
+	stop := "the upgrade fails"
+	if hidden := sealedIn(args.Values); len(hidden) > 0 {
+		stop = "changes.json holds placeholders of sensitive values, \"hmac:...\": put the values in their place first (" + strings.Join(hidden, ", ") + "); or the upgrade fails"
+	}
+	return []providers.Command{{
+		What: "upgrade with the values of before and the changes", Run: posix(run...), See: see, Stop: stop,
+		Undo: posix(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
+	}}
+}
+
+func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return nil
+	}
+	return []providers.Command{{
+		What: "restart the provider, so that its pod has the values of the release",
+		Run: posix(fmt.Sprintf("kubectl -n %s delete pod %s-0", shell(args.Namespace), shell(args.Workload)),
+			fmt.Sprintf("kubectl -n %s rollout status statefulset/%s --timeout=8m", shell(args.Namespace), shell(args.Workload)),
+			fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep PRICE_TARGET", shell(args.Namespace), shell(args.Workload))),
+		See: "the pod prints the prices of the release",
+	}}
+}
+
+func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return nil
+	}
+	replicas := 1
+	if p := providerOf(in.World.Release(args.Namespace, args.Release)); p.workload.Replicas > 0 {
+		replicas = p.workload.Replicas
+	}
+	set := fmt.Sprintf("-n %s statefulset/%s", shell(args.Namespace), shell(args.Workload))
+	return []providers.Command{{
+		What: "stop the provider, so that it closes no lease meanwhile; marked, so that upkeep starts it again",
+		Run: posix(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, markAnnotation, markReplicas, replicas),
+			fmt.Sprintf("kubectl scale %s --replicas=0", set),
+			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", shell(args.Namespace), shell(args.Workload))),
+		See:  "no pod of the provider is left; tenants' pods run on",
+		Undo: startScript(args, replicas),
+	}}
+}
+
+func startScript(args releaseArgs, replicas int) string {
+	set := fmt.Sprintf("-n %s statefulset/%s", shell(args.Namespace), shell(args.Workload))
+	return posix(fmt.Sprintf("kubectl scale %s --replicas=%d", set, replicas),
+		fmt.Sprintf("kubectl annotate %s %s- %s-", set, markAnnotation, markReplicas),
+		fmt.Sprintf("kubectl rollout status %s --timeout=8m", set))
+}
+
+func (starting) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return nil
+	}
+	replicas := replicasOf(providerOf(in.World.Release(args.Namespace, args.Release)).workload)
+	return []providers.Command{{
+		What: "start the provider again, if it was stopped for this work", Run: startScript(args, replicas),
+		See: "the pod is ready, and the leases are those of before",
+	}}
+}
+
+func (replacing) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return nil
+	}
+	set := fmt.Sprintf("-n %s statefulset %s", shell(args.Namespace), shell(args.Workload))
+	return []providers.Command{{
+		What: "stop the provider and delete its StatefulSet, which the upgrade makes anew; its volumes stay",
+		Run: posix(fmt.Sprintf("kubectl scale %s --replicas=0", set),
+			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", shell(args.Namespace), shell(args.Workload)),
+			fmt.Sprintf("kubectl delete %s", set)),
+		See:  "the StatefulSet is gone; go on with the upgrade at once",
+		Undo: posix(fmt.Sprintf("helm -n %s rollback %s", shell(args.Namespace), shell(args.Release))),
+	}}
+}

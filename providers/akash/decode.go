@@ -1,0 +1,300 @@
+package akash
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	"github.com/hashicorp/hcl/v2"
+
+	"upkeep/config"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/values"
+)
+
+// maxScript is far more than any bid price script; Helm keeps values in a Secret, which holds a megabyte.
+const maxScript = 256 << 10
+
+var (
+	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	percentPattern = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{1,6})?)%$`)
+)
+
+// reading is one block under way.
+type reading struct {
+	block config.Block
+	spec  Spec
+	diags hcl.Diagnostics
+}
+
+func (r *reading) fail(b config.Block, argument, summary, format string, args ...any) {
+	r.diags = append(r.diags, b.Diagnose(argument, summary, fmt.Sprintf(format, args...)))
+}
+
+// warn reports what is suspicious and yet may be meant.
+func (r *reading) warn(b config.Block, argument, summary, format string, args ...any) {
+	d := b.Diagnose(argument, summary, fmt.Sprintf(format, args...))
+	d.Severity = hcl.DiagWarning
+	r.diags = append(r.diags, d)
+}
+
+func decode(b config.Block) (any, hcl.Diagnostics) {
+	r := &reading{block: b, spec: Spec{
+		Name: b.Name, Key: b.Key,
+		Release: b.String("release"), Namespace: b.String("namespace"),
+		Archive:   b.String("archive"),
+		GuardNone: strings.TrimSpace(b.String("guard_none")),
+		Window:    b.String("window"),
+		Position:  config.PositionOf(b.DefRange, b.Directory),
+		At:        map[string]config.Position{},
+	}}
+	for _, argument := range []string{"release", "namespace"} {
+		if !namePattern.MatchString(b.String(argument)) {
+			r.fail(b, argument, "Invalid name", "%q is no name of a %s: write lower-case letters, digits and dashes.", b.String(argument), argument)
+		}
+	}
+	if strings.TrimSpace(r.spec.Archive) == "" {
+		r.fail(b, "archive", "No directory", "archive is empty. Write a directory, such as \"akash-archive\".")
+	}
+	if b.String("guard_none") != "" && r.spec.GuardNone == "" {
+		r.fail(b, "guard_none", "No reason", "guard_none takes the reason for letting prices change by more than max_change. Write the reason, or remove the argument.")
+	}
+	r.chart()
+	r.script()
+	r.prices()
+	r.values()
+	if r.spec.Chart == nil && (len(r.spec.Targets) > 0 || r.spec.GPU != nil || r.spec.Script != nil || len(r.spec.Values)+len(r.spec.Sealed) > 0) {
+		r.fail(b, "", "No chart", "Values change by a Helm upgrade, which needs a chart and its exact version: without one it would jump to the newest. Add the block chart.")
+	}
+	return r.spec, r.diags
+}
+
+func (r *reading) at(b config.Block, argument, name string) {
+	if _, set := b.Ranges[argument]; set {
+		r.spec.At[name] = b.Position(argument)
+	}
+}
+
+func (r *reading) chart() {
+	b, ok := r.block.Nested("chart")
+	if !ok {
+		return
+	}
+	c := &Chart{Version: strings.TrimSpace(b.String("version"))}
+	given := 0
+	for _, argument := range []string{"repository", "oci", "path"} {
+		if b.String(argument) != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		r.fail(b, "repository", "Where the chart is", "A chart has one source: write repository, oci or path.")
+	}
+	switch {
+	case b.String("path") != "":
+		c.Source.Path = b.String("path")
+	case b.String("oci") != "":
+		c.Source = facts.ChartSource{Repository: b.String("oci"), Name: b.String("name")}
+		if !strings.HasPrefix(c.Source.Repository, "oci://") {
+			r.fail(b, "oci", "Invalid URL", "%q is no registry: write oci://HOST/PATH, without the chart's name.", c.Source.Repository)
+		}
+	default:
+		c.Source = facts.ChartSource{Repository: strings.TrimSuffix(b.String("repository"), "/"), Name: b.String("name")}
+		if given == 1 && !strings.HasPrefix(c.Source.Repository, "https://") && !strings.HasPrefix(c.Source.Repository, "http://") {
+			r.fail(b, "repository", "Invalid URL", "%q is no chart repository: write https://HOST/PATH.", c.Source.Repository)
+		}
+	}
+	if _, err := semver.StrictNewVersion(c.Version); err != nil {
+		r.fail(b, "version", "Not an exact version", "%q is no exact version. An open one would jump whenever the repository does: write all three numbers, such as \"6.0.5\".", c.Version)
+	}
+	r.at(b, "version", "chart.version")
+	r.spec.Chart = c
+}
+
+func (r *reading) script() {
+	b, ok := r.block.Nested("bid_script")
+	if !ok {
+		return
+	}
+	s := &Script{File: b.String("file"), URL: b.String("url"), SHA256: strings.ToLower(b.String("sha256")), ReplaceCustomised: b.Bool("replace_customised")}
+	r.spec.Script = s
+	for _, argument := range []string{"file", "url", "sha256", "replace_customised"} {
+		r.at(b, argument, "bid_script."+argument)
+	}
+	if s.SHA256 != "" && !sha256Pattern.MatchString(s.SHA256) {
+		r.fail(b, "sha256", "Invalid digest", "sha256 takes 64 hexadecimal digits; `sha256sum FILE` prints them.")
+		return
+	}
+	switch {
+	case (s.File == "") == (s.URL == ""):
+		r.fail(b, "file", "Where the script is", "A script has one source: write file, or url and sha256.")
+	case s.URL != "" && !strings.HasPrefix(s.URL, "https://"):
+		r.fail(b, "url", "Invalid URL", "%q is not https: what prices GPUs is not fetched in the clear.", s.URL)
+	case s.URL != "" && s.SHA256 == "":
+		r.fail(b, "url", "No digest", "A script from a URL needs sha256: what stands there may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read the script first.")
+	case s.File != "":
+		r.scriptFile(b, s)
+	}
+}
+
+func (r *reading) scriptFile(b config.Block, s *Script) {
+	data, err := b.ReadFile("file", maxScript)
+	if err != nil {
+		r.fail(b, "file", "Cannot read the script", "%s: %v.", s.File, err)
+		return
+	}
+	if len(data) == 0 {
+		r.fail(b, "file", "Not a script", "%s is empty.", s.File)
+		return
+	}
+	found := digest(data)
+	if s.SHA256 != "" && s.SHA256 != found {
+		r.fail(b, "sha256", "Another script", "%s has the SHA-256 %s, and not %s. Read the script, then write the digest that was found.", s.File, found, s.SHA256)
+	}
+	s.Text, s.SHA256 = string(data), found
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func (r *reading) prices() {
+	b, ok := r.block.Nested("price_targets")
+	if !ok {
+		return
+	}
+	for _, p := range priceTargets {
+		if _, set := b.Ranges[p.argument]; !set {
+			continue
+		}
+		r.at(b, p.argument, "price_targets."+p.argument)
+		text, exact := b.Number(p.argument)
+		switch {
+		case !exact:
+			r.fail(b, p.argument, "Not a decimal", "The price has more than 18 digits after the point. Round it, such as with floor(x * 100) / 100.")
+		case strings.HasPrefix(text, "-"):
+			r.fail(b, p.argument, "Negative price", "A price below zero makes bids below zero, which the provider refuses.")
+		case text != "":
+			if r.spec.Targets == nil {
+				r.spec.Targets = map[string]string{}
+			}
+			r.spec.Targets[p.value] = text
+		}
+	}
+	r.gpu(b)
+	if text := b.String("max_change"); text != "" {
+		r.at(b, "max_change", "price_targets.max_change")
+		found := percentPattern.FindStringSubmatch(text)
+		if found == nil {
+			r.fail(b, "max_change", "Invalid percentage", "%q is no percentage: write one such as \"20%%\".", text)
+			return
+		}
+		r.spec.MaxChange = found[1]
+	}
+}
+
+// modelPattern is a key of the mapping: akash.md 10.2.
+var modelPattern = regexp.MustCompile(`^([a-z0-9]+|\*)(\.[0-9]+Gi)?(\.(pcie|sxm))?$`)
+
+func (r *reading) gpu(b config.Block) {
+	if _, set := b.Ranges["gpu"]; !set {
+		return
+	}
+	r.at(b, "gpu", "price_targets.gpu")
+	prices, bad := b.Numbers("gpu")
+	if len(bad) > 0 {
+		r.fail(b, "gpu", "Not a decimal", "The price of %s is no decimal of at most 18 digits after the point. Round it, such as with floor(x * 100) / 100.", strings.Join(bad, ", "))
+	}
+	if prices == nil {
+		prices = map[string]string{}
+	}
+	for _, model := range sortedKeys(prices) {
+		if !modelPattern.MatchString(model) {
+			r.fail(b, "gpu", "Invalid model", "%s", modelHint(model))
+		}
+		if strings.HasPrefix(prices[model], "-") {
+			r.fail(b, "gpu", "Negative price", "The price of %q is below zero.", model)
+		}
+		if prices[model] == "0" {
+			r.warn(b, "gpu", "GPUs for nothing", "The price of %q is zero: upkeep will write that, and the script will charge nothing for it.", model)
+		}
+	}
+	if _, set := prices["*"]; set {
+		r.warn(b, "gpu", "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")
+	}
+	r.spec.GPU = prices
+}
+
+// modelHint says what is wrong with a model's name and how it is written.
+func modelHint(model string) string {
+	fixed := strings.ToLower(strings.TrimSpace(model))
+	fixed = regexp.MustCompile(`gi\b`).ReplaceAllString(fixed, "Gi")
+	fixed = regexp.MustCompile(`\.sxm[0-9]+$`).ReplaceAllString(fixed, ".sxm")
+	text := fmt.Sprintf("%q is no model that the script can match: write MODEL, MODEL.80Gi, MODEL.pcie, MODEL.sxm or MODEL.80Gi.sxm in lower case and without spaces.", model)
+	if modelPattern.MatchString(fixed) && fixed != model {
+		text += fmt.Sprintf(" Did you mean %q?", fixed)
+	}
+	return text
+}
+
+func (r *reading) values() {
+	tree, secrets := r.block.Tree("values")
+	if _, set := r.block.Ranges["values"]; set && tree == nil {
+		r.fail(r.block, "values", "Object expected", "values takes an object of the chart's values, such as { bidmindeposit = \"500000uakt\" }.")
+		return
+	}
+	r.at(r.block, "values", "values")
+	for _, key := range sortedKeys(tree) {
+		r.value(key)
+	}
+	r.numbers(tree, nil)
+	r.spec.Values = tree
+	if len(tree) == 0 {
+		r.spec.Values = nil
+	}
+	for _, s := range secrets {
+		if len(s.Path) == 1 {
+			r.value(s.Path[0])
+		}
+		if r.spec.Sealed == nil {
+			r.spec.Sealed, r.spec.secrets = map[string]string{}, map[string]config.Secret{}
+		}
+		at := values.Path(s.Path)
+		r.spec.Sealed[at], r.spec.secrets[at] = "", s.JSON
+	}
+}
+
+// value refuses values that have an argument of their own.
+func (r *reading) value(key string) {
+	switch {
+	case key == valueScript:
+		r.fail(r.block, "values", "An argument of its own", "bidpricescript is set by the block bid_script.")
+	case key == valueGPU:
+		r.fail(r.block, "values", "An argument of its own", "%s is set by price_targets.gpu.", key)
+	case strings.HasPrefix(key, "price_target_"):
+		r.fail(r.block, "values", "An argument of its own", "%s is set by price_targets.%s, which writes it so that the chart cannot misread it.", key, strings.TrimPrefix(key, "price_target_"))
+	case key == valueDebug:
+		r.warn(r.block, "values", "No more bids", "debug_bid_script makes the script print more than the price, and the provider then places no bid at all.")
+	}
+}
+
+// numbers warns of numbers that a chart's templates write with an exponent: Go prints a float64 so from 1e+06 up to 1e+21
+// wherever it has no shorter form, and below 1e-04 (akash.md 2.5).
+func (r *reading) numbers(tree map[string]any, at []string) {
+	for _, key := range sortedKeys(tree) {
+		here := append(at[:len(at):len(at)], key)
+		switch value := tree[key].(type) {
+		case map[string]any:
+			r.numbers(value, here)
+		case float64:
+			if text := fmt.Sprint(value); strings.ContainsAny(text, "eE") {
+				r.warn(r.block, "values", "A number with an exponent", "The chart writes %s as %s. Write it as a string, in quotation marks.", values.Path(here), text)
+			}
+		}
+	}
+}

@@ -1,0 +1,437 @@
+package akash
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+)
+
+const (
+	expectRevision = "revision"
+	expectStatus   = "status"
+	expectPod      = "pod"
+)
+
+// read decodes the arguments of a step and looks its release up. The readiness is set where the release cannot be used.
+func read[A any](in providers.Input, step providers.Step, names func(A) releaseArgs) (args A, release facts.Release, readiness *providers.Readiness) {
+	if err := step.Decode(&args); err != nil {
+		return args, release, &providers.Readiness{State: providers.Unknown, Why: fmt.Sprintf("arguments of %s: %v", step.ID, err)}
+	}
+	n := names(args)
+	release = in.World.Release(n.Namespace, n.Release)
+	switch {
+	case release.Unknown != "":
+		return args, release, &providers.Readiness{State: providers.Unknown, Why: fmt.Sprintf("release %s/%s: %s", n.Namespace, n.Release, release.Unknown)}
+	case release.Missing:
+		return args, release, &providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("release %s/%s is gone", n.Namespace, n.Release)}
+	}
+	return args, release, nil
+}
+
+func readRelease(in providers.Input, step providers.Step) (releaseArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a releaseArgs) releaseArgs { return a })
+}
+
+func readUpgrade(in providers.Input, step providers.Step) (upgradeArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a upgradeArgs) releaseArgs { return a.releaseArgs })
+}
+
+func holds() providers.Readiness { return providers.Readiness{State: providers.Holds} }
+
+func done(format string, args ...any) providers.Readiness {
+	return providers.Readiness{State: providers.Done, Why: fmt.Sprintf(format, args...)}
+}
+
+func moved(format string, args ...any) providers.Readiness {
+	return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(format, args...)}
+}
+
+func expected(step providers.Step, what string) (string, bool) {
+	i := slices.IndexFunc(step.Expects, func(e providers.Expectation) bool { return e.What == what })
+	if i < 0 {
+		return "", false
+	}
+	return step.Expects[i].Value, true
+}
+
+// at returns the expectation of a revision, and holds a release to it.
+func atRevision(release facts.Release) []providers.Expectation {
+	if release.Unknown != "" || release.Revision == 0 {
+		return nil
+	}
+	return []providers.Expectation{{What: expectRevision, Value: strconv.Itoa(release.Revision)}}
+}
+
+func revisionMoved(release facts.Release, step providers.Step) string {
+	if want, ok := expected(step, expectRevision); ok && want != strconv.Itoa(release.Revision) {
+		return fmt.Sprintf("release %s is at revision %d, and the plan was made for %s: somebody else upgraded it; make a new plan", release.Name, release.Revision, want)
+	}
+	return ""
+}
+
+// changed returns an update with one release replaced.
+func changed(r facts.Release) facts.Update { return facts.Update{Releases: []facts.Release{r}} }
+
+// withWorkload returns a release with its provider's StatefulSet replaced; the release's own list is not written into.
+func withWorkload(r facts.Release, w facts.Workload) facts.Release {
+	r.Workloads = slices.Clone(r.Workloads)
+	for i := range r.Workloads {
+		if r.Workloads[i].Kind == w.Kind && r.Workloads[i].Name == w.Name {
+			r.Workloads[i] = w
+		}
+	}
+	return r
+}
+
+// freshPods returns the pods of a workload as they are after a restart with the values of a release.
+func freshPods(in providers.Input, r facts.Release, w facts.Workload) []facts.Pod {
+	pod := facts.Pod{Name: w.Name + "-0", Containers: []facts.Container{{Name: containerName}}}
+	if len(w.Pods) > 0 {
+		pod = w.Pods[0]
+	}
+	pod.UID, pod.Template, pod.Phase, pod.Problem, pod.Ready, pod.Deleting, pod.Created = facts.New, facts.New, "Running", "", true, false, in.Now
+	pod.Containers = slices.Clone(pod.Containers)
+	for i := range pod.Containers {
+		c := &pod.Containers[i]
+		c.Started, c.Restarts, c.Ready = in.Now, 0, true
+		if c.Name == containerName {
+			*c = withVariables(*c, r.Values)
+		}
+	}
+	return []facts.Pod{pod}
+}
+
+// mending is the meaning of akash.mend: Helm's record of an interrupted operation is marked as failed, or forgotten where
+// nothing was ever deployed.
+type mending struct{}
+
+func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a mendArgs) releaseArgs { return a.releaseArgs })
+}
+
+func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readMend(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	if args.Action == pending.Forget {
+		return changed(facts.Release{Namespace: release.Namespace, Name: release.Name, Missing: true})
+	}
+	release.Status = facts.ReleaseFailed
+	release.Description = "interrupted"
+	return changed(release)
+}
+
+func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readMend(in, step)
+	if unusable != nil {
+		return nil
+	}
+	return append(atRevision(release), providers.Expectation{What: expectStatus, Value: release.Status})
+}
+
+func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	_, release, unusable := readMend(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	switch why := revisionMoved(release, step); {
+	case !release.Pending():
+		return done("the release is %s", release.Status)
+	case why != "":
+		return moved("%s", why)
+	}
+	if decided := pending.Decide(release, in.Now, patience); decided.Action == pending.Wait {
+		return moved("%s", decided.Why)
+	}
+	return holds()
+}
+
+func (mending) Proved(before, after providers.Input, step providers.Step) error {
+	args, release, unusable := readMend(after, step)
+	switch {
+	case args.Action == pending.Forget && release.Missing:
+		return nil
+	case unusable != nil:
+		return fmt.Errorf("%s", unusable.Why)
+	case release.Pending():
+		return fmt.Errorf("revision %d of %s is still %s", release.Revision, release.Name, release.Status)
+	}
+	return nil
+}
+
+// archiving is the meaning of akash.archive.
+type archiving struct{}
+
+func readArchive(in providers.Input, step providers.Step) (archiveArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a archiveArgs) releaseArgs { return a.releaseArgs })
+}
+
+func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
+	_, release, unusable := readArchive(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	key := facts.ReleaseKey(release.Namespace, release.Name)
+	archive := in.World.Archives[key]
+	entry := facts.ArchiveEntry{
+		Revision: release.Revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),
+	}
+	if body, ok := scriptOf(release.Values); ok {
+		entry.Script = digest([]byte(body))
+	}
+	archive.Unknown = ""
+	archive.Entries = slices.DeleteFunc(slices.Clone(archive.Entries), func(e facts.ArchiveEntry) bool { return e.Revision == release.Revision })
+	archive.Entries = append(archive.Entries, entry)
+	slices.SortFunc(archive.Entries, func(a, b facts.ArchiveEntry) int { return a.Revision - b.Revision })
+	return facts.Update{Archives: map[string]facts.Archive{key: archive}}
+}
+
+func (archiving) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readArchive(in, step)
+	if unusable != nil {
+		return nil
+	}
+	return atRevision(release)
+}
+
+func (archiving) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	_, release, unusable := readArchive(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	archive := in.World.Archives[facts.ReleaseKey(release.Namespace, release.Name)]
+	switch why := revisionMoved(release, step); {
+	case why != "":
+		return moved("%s", why)
+	case archive.Unknown != "":
+		return providers.Readiness{State: providers.Unknown, Why: archive.Unknown}
+	}
+	if e, ok := archive.Entry(release.Revision); ok && archived(e, release) {
+		return done("revision %d is in the archive", release.Revision)
+	}
+	return holds()
+}
+
+func (archiving) Proved(before, after providers.Input, step providers.Step) error {
+	_, release, unusable := readArchive(before, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	archive := after.World.Archives[facts.ReleaseKey(release.Namespace, release.Name)]
+	if archive.Unknown != "" {
+		return fmt.Errorf("the archive cannot be read: %s", archive.Unknown)
+	}
+	e, ok := archive.Entry(release.Revision)
+	if !ok || !archived(e, release) {
+		return fmt.Errorf("the archive does not hold revision %d with its script", release.Revision)
+	}
+	return nil
+}
+
+// upgrading is the meaning of akash.upgrade.
+type upgrading struct{}
+
+// wantedOf are the values that an upgrade lays over those of the release; script is what stands in the script's place in a
+// prediction.
+func wantedOf(args upgradeArgs, script string) values.Tree {
+	out := values.Clone(args.Values)
+	if args.Script != "" {
+		out[valueScript] = script
+	}
+	return out
+}
+
+// scriptText finds the text of the script that an upgrade brings: whoever predicts has the preview's or a download's. Where
+// neither has it, a text stands for it that only the digest of the arguments decides.
+func predictedScript(in providers.Input, release facts.Release, args upgradeArgs) string {
+	if has, ok := scriptOf(release.Values); ok && digest([]byte(has)) == args.Script {
+		return encodeScript(has)
+	}
+	if o := release.Offer; o != nil && o.Preview != nil {
+		if text, ok := scriptOf(o.Preview.Values); ok && digest([]byte(text)) == args.Script {
+			return encodeScript(text)
+		}
+	}
+	for _, url := range sortedKeys(in.World.Downloads) {
+		if d := in.World.Downloads[url]; d.SHA256 == args.Script {
+			return encodeScript(d.Text)
+		}
+	}
+	return facts.New
+}
+
+func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	kept := release.Values
+	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
+		kept = o.Preview.Values
+	}
+	release.Values = values.Merge(kept, wantedOf(args, predictedScript(in, release, args)))
+	release.History = slices.Clone(release.History)
+	for i := range release.History {
+		if release.History[i].Status == facts.ReleaseDeployed {
+			release.History[i].Status = facts.ReleaseSuperseded
+		}
+	}
+	release.Revision++
+	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
+	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: args.Chart.Version, AppVersion: release.Chart.AppVersion}
+	if o := release.Offer; o != nil {
+		if o.Chosen.AppVersion != "" {
+			release.Chart.AppVersion = o.Chosen.AppVersion
+		}
+		offer := *o
+		if offer.Preview != nil {
+			preview := *offer.Preview
+			preview.Objects, preview.Rolls, preview.Forbidden, preview.Values = nil, nil, nil, release.Values
+			offer.Preview = &preview
+		}
+		release.Offer = &offer
+	}
+	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
+	release.Objects = nil
+	p := providerOf(release)
+	if args.Rolls && p.found {
+		w := p.workload
+		w.Missing, w.Annotations = false, nil
+		w.Replicas, w.Ready, w.Updated = max(1, w.Replicas), max(1, w.Replicas), max(1, w.Replicas)
+		w.Pods = freshPods(in, release, w)
+		release = withWorkload(release, w)
+	}
+	return changed(release)
+}
+
+func (upgrading) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return nil
+	}
+	return atRevision(release)
+}
+
+func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	if upgraded(release, args) == nil && len(drifted(release, args.Workload)) == 0 {
+		return done("revision %d is deployed with chart version %s and these values", release.Revision, release.Chart.Version)
+	}
+	p := providerOf(release)
+	switch why := revisionMoved(release, step); {
+	case why != "":
+		return moved("%s", why)
+	case release.Pending():
+		return moved("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which mends it", release.Revision, release.Name, release.Status)
+	case p.stoppedByUs() && !p.workload.Missing:
+		return moved("upkeep keeps the provider stopped for another step (%s); plan again when that has ended", p.workload.Annotations[markAnnotation])
+	case p.found && !p.workload.Missing && p.workload.Unknown == "" && p.workload.Replicas == 0:
+		return moved("somebody has stopped the provider; an upgrade would start it")
+	}
+	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
+		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
+	}
+	return holds()
+}
+
+// upgraded returns nil where a release is what an upgrade makes of it.
+func upgraded(release facts.Release, args upgradeArgs) error {
+	switch {
+	case release.Status != facts.ReleaseDeployed:
+		return fmt.Errorf("revision %d of %s is %s", release.Revision, release.Name, release.Status)
+	case release.Chart.Version != args.Chart.Version:
+		return fmt.Errorf("the chart of %s has version %s, not %s", release.Name, release.Chart.Version, args.Chart.Version)
+	}
+	if args.Script != "" {
+		body, _ := scriptOf(release.Values)
+		if found := digest([]byte(body)); found != args.Script && release.Values[valueScript] != facts.New {
+			return fmt.Errorf("the script of %s has the SHA-256 %s, not %s", release.Name, found, args.Script)
+		}
+	}
+	for _, c := range values.Diff(release.Values, values.Merge(release.Values, args.Values)) {
+		if text, ok := c.After.(string); ok && (c.Path == valueGPU || decimal(text) != nil) && sameValue(c.Path, c.Before, text) {
+			continue
+		}
+		return fmt.Errorf("%s in %s is not as wanted", c.Path, release.Name)
+	}
+	return nil
+}
+
+// Proved holds the release to the values and the chart, everything that was not to change to what it was, and the pod to
+// the release where the upgrade restarts it.
+func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
+	args, was, unusable := readUpgrade(before, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	_, is, unusable := readUpgrade(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	if err := upgraded(is, args); err != nil {
+		return err
+	}
+	if is.Revision <= was.Revision {
+		return fmt.Errorf("%s is still at revision %d", is.Name, is.Revision)
+	}
+	if was.Status == facts.ReleaseDeployed {
+		ignore := values.Clone(args.Values)
+		if args.Script != "" {
+			ignore[valueScript] = ""
+		}
+		for _, c := range values.Diff(values.Merge(was.Values, ignore), values.Merge(is.Values, ignore)) {
+			return fmt.Errorf("%s of %s changed, and was not to", c.Path, is.Name)
+		}
+	}
+	if is.ObjectsUnknown != "" {
+		return fmt.Errorf("the objects of %s cannot be compared: %s", is.Name, is.ObjectsUnknown)
+	}
+	for _, o := range drifted(is, args.Workload) {
+		if o.Unknown != "" {
+			return fmt.Errorf("%s %s: %s", o.Kind, o.Name, o.Unknown)
+		}
+		return fmt.Errorf("%s %s is still not as it was rendered", o.Kind, o.Name)
+	}
+	if !args.Rolls {
+		return nil
+	}
+	return runs(is)
+}
+
+// runs returns nil where the provider runs with the values of its release.
+func runs(release facts.Release) error {
+	p := providerOf(release)
+	c := container(p.pod)
+	switch {
+	case release.WorkloadsUnknown != "":
+		return fmt.Errorf("what runs of %s is not known: %s", release.Name, release.WorkloadsUnknown)
+	case !p.found || p.workload.Missing:
+		return fmt.Errorf("the StatefulSet of %s is not there", release.Name)
+	case p.workload.Unknown != "":
+		return fmt.Errorf("StatefulSet %s: %s", p.workload.Name, p.workload.Unknown)
+	case c == nil:
+		return fmt.Errorf("StatefulSet %s has no pod", p.workload.Name)
+	case !p.pod.Ready:
+		return fmt.Errorf("pod %s is not ready: %s %s", p.pod.Name, p.pod.Phase, p.pod.Problem)
+	case p.workload.Updated < p.workload.Replicas:
+		return fmt.Errorf("StatefulSet %s has not replaced its pod yet", p.workload.Name)
+	}
+	wrong, stale := mismatches(release, *c)
+	if len(wrong) > 0 {
+		m := wrong[0]
+		return fmt.Errorf("pod %s has %s = %q, and the release says %q", p.pod.Name, m.variable, m.has, m.wanted)
+	}
+	if stale != "" {
+		return fmt.Errorf("pod %s started before its ConfigMap changed, so its %s cannot be told", p.pod.Name, stale)
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package akash
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// usable returns the provider of a release, and why it cannot be worked on.
+func usable(release facts.Release) (provider, *providers.Readiness) {
+	p := providerOf(release)
+	switch {
+	case release.WorkloadsUnknown != "":
+		return p, &providers.Readiness{State: providers.Unknown, Why: release.WorkloadsUnknown}
+	case !p.found:
+		return p, &providers.Readiness{State: providers.Moved, Why: "release " + release.Name + " has no StatefulSet"}
+	case p.workload.Unknown != "":
+		return p, &providers.Readiness{State: providers.Unknown, Why: p.workload.Unknown}
+	}
+	return p, nil
+}
+
+// restarting is the meaning of akash.restart: another pod, with the values of the release.
+type restarting struct{}
+
+func (restarting) Predict(in providers.Input, step providers.Step) facts.Update {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	p, unusable := usable(release)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	w := p.workload
+	w.Pods = freshPods(in, release, w)
+	return changed(withWorkload(release, w))
+}
+
+func (restarting) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return nil
+	}
+	if p := providerOf(release); p.pod != nil && p.pod.UID != facts.New {
+		return []providers.Expectation{{What: expectPod, Value: p.pod.UID}}
+	}
+	return nil
+}
+
+func (restarting) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	p, unusable := usable(release)
+	switch {
+	case unusable != nil:
+		return *unusable
+	case p.workload.Missing || p.workload.Replicas == 0:
+		return moved("the provider was stopped since the plan was made")
+	}
+	if uid, ok := expected(step, expectPod); ok && p.pod != nil && p.pod.UID != uid {
+		if runs(release) == nil {
+			return done("pod %s started since the plan was made, and has the values of the release", p.pod.Name)
+		}
+	}
+	return holds()
+}
+
+func (restarting) Proved(before, after providers.Input, step providers.Step) error {
+	_, was, unusable := readRelease(before, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	_, is, unusable := readRelease(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	if err := runs(is); err != nil {
+		return err
+	}
+	old, now := providerOf(was).pod, providerOf(is).pod
+	if old != nil && old.UID == now.UID {
+		return fmt.Errorf("pod %s is still the one of before", now.Name)
+	}
+	return nil
+}
+
+// stopping is the meaning of akash.stop: the provider is scaled to 0, and marked.
+type stopping struct{}
+
+func (stopping) Predict(in providers.Input, step providers.Step) facts.Update {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	p, unusable := usable(release)
+	if unusable != nil || p.workload.Replicas == 0 {
+		return facts.Update{}
+	}
+	w := p.workload
+	w.Annotations = maps.Clone(w.Annotations)
+	if w.Annotations == nil {
+		w.Annotations = map[string]string{}
+	}
+	w.Annotations[markAnnotation], w.Annotations[markReplicas] = facts.New, strconv.Itoa(w.Replicas)
+	w.Replicas, w.Ready, w.Updated, w.Pods = 0, 0, 0, nil
+	return changed(withWorkload(release, w))
+}
+
+func (stopping) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+
+func (stopping) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	p, unusable := usable(release)
+	switch {
+	case unusable != nil:
+		return *unusable
+	case p.workload.Missing:
+		return moved("StatefulSet %s is not there", p.workload.Name)
+	case p.workload.Replicas == 0 && len(p.workload.Pods) == 0 && p.stoppedByUs():
+		return done("the provider is stopped already, by upkeep")
+	case p.workload.Replicas == 0 && len(p.workload.Pods) == 0:
+		return done("somebody has stopped the provider already")
+	}
+	return holds()
+}
+
+func (stopping) Proved(before, after providers.Input, step providers.Step) error {
+	_, release, unusable := readRelease(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	p, unusable := usable(release)
+	switch {
+	case unusable != nil:
+		return fmt.Errorf("%s", unusable.Why)
+	case p.workload.Replicas != 0:
+		return fmt.Errorf("StatefulSet %s still wants %d replicas", p.workload.Name, p.workload.Replicas)
+	case len(p.workload.Pods) > 0:
+		return fmt.Errorf("pod %s of the provider is still there", p.workload.Pods[0].Name)
+	case !p.stoppedByUs():
+		return fmt.Errorf("StatefulSet %s does not carry the mark of the run that stopped it", p.workload.Name)
+	}
+	return nil
+}
+
+// starting is the meaning of akash.start: the replicas that the mark names, and the mark taken away. A provider that
+// carries no mark was not stopped by upkeep and is left as it is.
+type starting struct{}
+
+// replicasOf are the replicas that a mark names; 1 where it names none.
+func replicasOf(w facts.Workload) int {
+	n, err := strconv.Atoi(w.Annotations[markReplicas])
+	if err != nil || n < 1 || n > 100 {
+		return 1
+	}
+	return n
+}
+
+func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	p, unusable := usable(release)
+	if unusable != nil || !p.stoppedByUs() {
+		return facts.Update{}
+	}
+	w := p.workload
+	w.Replicas = replicasOf(w)
+	w.Ready, w.Updated = w.Replicas, w.Replicas
+	w.Annotations = maps.Clone(w.Annotations)
+	delete(w.Annotations, markAnnotation)
+	delete(w.Annotations, markReplicas)
+	w.Pods = freshPods(in, release, w)
+	return changed(withWorkload(release, w))
+}
+
+func (starting) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+
+func (starting) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	p, unusable := usable(release)
+	switch {
+	case unusable != nil:
+		return *unusable
+	case !p.stoppedByUs():
+		return done("the provider carries no mark of upkeep's: it was not stopped by it, or has been started")
+	}
+	return holds()
+}
+
+func (starting) Proved(before, after providers.Input, step providers.Step) error {
+	_, release, unusable := readRelease(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	if p := providerOf(release); p.stoppedByUs() {
+		return fmt.Errorf("StatefulSet %s still carries the mark of the run that stopped it", p.workload.Name)
+	}
+	return runs(release)
+}
+
+// replacing is the meaning of akash.replace: the StatefulSet and its pod are gone, so that an upgrade can make another one.
+type replacing struct{}
+
+func (replacing) Predict(in providers.Input, step providers.Step) facts.Update {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	p, unusable := usable(release)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	w := facts.Workload{Kind: p.workload.Kind, Name: p.workload.Name, Missing: true}
+	return changed(withWorkload(release, w))
+}
+
+func (replacing) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return nil
+	}
+	return atRevision(release)
+}
+
+func (replacing) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	_, release, unusable := readRelease(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	p, unusable := usable(release)
+	switch why := revisionMoved(release, step); {
+	case why != "":
+		return moved("%s", why)
+	case release.Pending():
+		return moved("revision %d of %s is %s; make a new plan", release.Revision, release.Name, release.Status)
+	case unusable != nil:
+		return *unusable
+	case p.workload.Missing:
+		return done("StatefulSet %s is gone", p.workload.Name)
+	}
+	return holds()
+}
+
+func (replacing) Proved(before, after providers.Input, step providers.Step) error {
+	args, release, unusable := readRelease(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	if release.WorkloadsUnknown != "" {
+		return fmt.Errorf("what runs of %s is not known: %s", release.Name, release.WorkloadsUnknown)
+	}
+	if w, ok := release.Workload("StatefulSet", args.Workload); ok && !w.Missing {
+		return fmt.Errorf("StatefulSet %s is still there", args.Workload)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package akash
+
+import "upkeep/providers"
+
+// findingDocs documents every finding of this domain; docs/findings holds a page for each, checked fresh by a test.
+func findingDocs() []providers.FindingDoc {
+	return []providers.FindingDoc{
+		{
+			ID: "PROVIDER_MISSING", Title: "There is no release of that name",
+			Meaning: "Helm has no record of the release in the namespace that the block names, so there is no provider that upkeep could look at.",
+			Remedy:  "upkeep keeps a provider that exists and does not install one. Correct `release` and `namespace` (`helm list -A` lists releases), or install the provider first.",
+		},
+		{
+			ID: "PROVIDER_NOT_RUNNING", Title: "The provider does not run",
+			Meaning: "The StatefulSet or its pod is missing, or the pod is not ready. Nothing bids, no manifests are taken, and no lease is watched. Tenants' workloads run on.",
+			Remedy:  "Look at the pod: `kubectl -n akash-services describe pod akash-provider-0`, then its log. The usual reasons: the RPC node lags or the clocks differ by more than 30 seconds; the volume of its home cannot be mounted; its certificate on the chain is revoked. A StatefulSet that is missing comes back with the next upgrade that upkeep plans.",
+		},
+		{
+			ID: "PROVIDER_STOPPED", Title: "The provider is scaled to 0",
+			Meaning: "Somebody has stopped the provider, or upkeep has and was interrupted before it started it again: its mark on the StatefulSet tells the two apart. While it is stopped nothing bids, and no lease is closed either.",
+			Remedy:  "What upkeep stopped, the next `upkeep apply` starts again first. What somebody else stopped is left so, and nothing that would start it is planned: `kubectl -n akash-services scale statefulset akash-provider --replicas=1`.",
+		},
+		{
+			ID: "PROVIDER_UNKNOWN", Title: "It is not known whether the provider runs",
+			Meaning: "The StatefulSet or its pods could not be read.",
+			Remedy:  "Look at the rights of the user in `cluster.kubeconfig`: `kubectl auth can-i list pods -n akash-services`.",
+		},
+		{
+			ID: "PROVIDER_ENVIRONMENT_UNKNOWN", Title: "The container did not print its environment",
+			Meaning: "upkeep asks the running container for its environment, since that alone shows the prices it really has. Where that is not allowed or fails, the specification of the pod and the ConfigMaps are believed, with their times.",
+			Remedy:  "Allow `create` on `pods/exec` in the provider's namespace, if the stronger proof is wanted.",
+		},
+		{
+			ID: "POD_STALE", Title: "The running pod has other values than its release",
+			Meaning: "A pod has the environment of the moment it started. With versions 11.6.4 to 12.1.2 of the chart a change of prices changes a ConfigMap and restarts nothing, so the provider bids with the old prices until somebody restarts it.",
+			Remedy:  "upkeep restarts the provider and proves that the new pod has the values. Tenants' workloads run on meanwhile.",
+		},
+		{
+			ID: "RELEASE_UNKNOWN", Title: "A release or its objects could not be read",
+			Meaning: "Helm's records, which are Secrets in the release's namespace, or objects of the release could not be read.",
+			Remedy:  "Look at the rights of the user in `cluster.kubeconfig`: `kubectl auth can-i list secrets -n NAMESPACE`.",
+		},
+		{
+			ID: "RELEASE_PENDING", Title: "An operation on the release has begun and not ended",
+			Meaning: "Helm was interrupted while it installed, upgraded or rolled back, or somebody is at it right now. Until that is over Helm refuses everything else: \"another operation (install/upgrade/rollback) is in progress\".",
+			Remedy:  "When it has been so for ten minutes, upkeep marks the interrupted revision as failed and upgrades again; nothing in the cluster is deleted. Until then wait, and plan again.",
+		},
+		{
+			ID: "RELEASE_FAILED", Title: "The last revision of the release failed",
+			Meaning: "The last upgrade or rollback failed and was not undone, so some of its objects may be new and others old.",
+			Remedy:  "upkeep upgrades again, from the values of the revision that was last deployed.",
+		},
+		{
+			ID: "RELEASE_DRIFT", Title: "An object is not as it was rendered",
+			Meaning: "Somebody has changed or deleted an object of the release in the cluster, past Helm. Helm's own record does not show it.",
+			Remedy:  "upkeep upgrades to the same chart and values, which brings the object back. Where the change is meant, make it a value of the chart.",
+		},
+		{
+			ID: "RELEASE_VALUE_DIFFERS", Title: "A value of the release is not as declared",
+			Meaning: "The block's `values` name something that the release has otherwise. Values that the block does not mention are left alone.",
+			Remedy:  "upkeep upgrades the release with the declared value.",
+		},
+		{
+			ID: "RELEASE_UPGRADE_BLOCKED", Title: "An upgrade is due and cannot be planned",
+			Meaning: "Something is to be changed, and something else is in the way of it; the finding says what.",
+			Remedy:  "Take away what is in the way, as the other findings of the block say, and plan again.",
+		},
+		{
+			ID: "CHART_VERSION_DIFFERS", Title: "The release has another version of the chart",
+			Meaning: "The version that the block declares is not the one that the release was last upgraded to.",
+			Remedy:  "upkeep upgrades to the declared version, in stages where one step is not enough.",
+		},
+		{
+			ID: "CHART_OUTDATED", Title: "There is a newer version of the chart",
+			Meaning: "The repository has a newer release of the chart than the declared one.",
+			Remedy:  "Nothing is due. Read what changed between the two, then declare the version that is wanted.",
+		},
+		{
+			ID: "CHART_UNKNOWN", Title: "The chart could not be fetched or rendered",
+			Meaning: "Without the chart it cannot be told what an upgrade would change, so none is planned.",
+			Remedy:  "Look at the chart's source and version; `helm pull` says more about a repository that does not answer.",
+		},
+		{
+			ID: "CHART_TOO_OLD", Title: "The declared version of the chart has no price targets",
+			Meaning: "Charts before 6.0.5 do not read `price_target_*`: prices stand in the text of the script.",
+			Remedy:  "Declare version 6.0.5 or newer, and a script that reads its targets from the environment.",
+		},
+		{
+			ID: "CHART_GATE", Title: "A change of version needs something else first",
+			Meaning: "Some versions of the chart cannot be reached in one step: 12.0.0 changes what Kubernetes does not let be changed in a StatefulSet; 16.0.0 needs the Gateway API; the operators must have the provider's version.",
+			Remedy:  "Do what the finding says first, then plan again. The StatefulSet upkeep replaces itself, with the provider stopped meanwhile.",
+		},
+		{
+			ID: "PRICE_TARGET_DIFFERS", Title: "A price of the release is not as declared",
+			Meaning: "The value in the release is another one, or one that the chart does not render as it looks: the number 0 and \"\" are left out, so that the script's default holds, and very small or large numbers are written with an exponent, which the script cannot read.",
+			Remedy:  "upkeep writes the price as text that means exactly it, and proves it in the running pod.",
+		},
+		{
+			ID: "PRICE_CHANGE_LARGE", Title: "This plan changes prices by more than max_change",
+			Meaning: "The effective price of something, as the script charges it, rises or falls by more than `price_targets.max_change`: meant, or a slip of the pen.",
+			Remedy:  "Read the prices before and after in the plan. `upkeep apply -override='max_change=REASON'` lets this plan through; `guard_none` lets all through.",
+		},
+		{
+			ID: "PRICE_MODEL_UNPRICED", Title: "The fleet has GPUs without a price of their own",
+			Meaning: "A node offers a model that the mapping does not name. The script charges the highest price of the mapping for it, and at least 100 USD a month (script 6.0.5: 100, whatever the mapping says).",
+			Remedy:  "Add the model to `price_targets.gpu`.",
+		},
+		{
+			ID: "PRICE_MODEL_ABSENT", Title: "A price is for GPUs that no node offers",
+			Meaning: "No node carries the label of that model. Nodes that are cordoned or not ready carry no labels, so this may pass.",
+			Remedy:  "Nothing is due. Correct the name where it was mistyped: models are in lower case, such as `rtx4090`.",
+		},
+		{
+			ID: "PRICE_WILDCARD", Title: "`*` in the mapping is no catch-all",
+			Meaning: "The script looks `*` up only for an order that asks for no model at all. A model that is not listed gets the highest price in the mapping, which `*` raises like any other.",
+			Remedy:  "Price each model of the fleet by name.",
+		},
+		{
+			ID: "PRICE_FLOOR", Title: "What is not listed costs 100 although everything listed costs less",
+			Meaning: "The script starts from 100 USD a month for a model without a price, and looks only for higher ones.",
+			Remedy:  "Price each model of the fleet by name.",
+		},
+		{
+			ID: "PRICE_UNREADABLE", Title: "The script reads a price otherwise than it looks",
+			Meaning: "A price in the release is one that bc or the shell cannot read, or that the chart leaves out: an exponent, a comma, a space, a duplicate, the number 0. The script then charges something else, or fails and the provider bids on nothing.",
+			Remedy:  "Declare the price in `price_targets`: upkeep writes it as text that means exactly it.",
+		},
+		{
+			ID: "BID_SCRIPT_MISSING", Title: "A GPU provider without a bid price script",
+			Meaning: "Without a script the provider prices by scale, and scale has no term for GPUs: they are given away.",
+			Remedy:  "Declare `bid_script`.",
+		},
+		{
+			ID: "BID_SCRIPT_DIFFERS", Title: "The release has another script than the declared one",
+			Meaning: "The script is compared by its bytes.",
+			Remedy:  "upkeep keeps the old script in the archive and replaces it; see `BID_SCRIPT_CUSTOMISED` for one that was changed by hand.",
+		},
+		{
+			ID: "BID_SCRIPT_CUSTOMISED", Title: "Somebody has changed the script by hand",
+			Meaning: "The script does something that no published version does: a list of tenants, a minimum, another source of prices. What it charges is known only as far as it is like a published one.",
+			Remedy:  "upkeep never replaces such a script unasked. Move what was changed elsewhere, then set `replace_customised = true`. The old script is kept in the archive.",
+		},
+		{
+			ID: "BID_SCRIPT_OUTDATED", Title: "There is a newer version of the script",
+			Meaning: "upkeep knows a newer version of the published script than the one in the release.",
+			Remedy:  "Nothing is due. `upkeep price explain` shows what it would charge.",
+		},
+		{
+			ID: "BID_SCRIPT_TOO_OLD", Title: "The script cannot read what the prices say",
+			Meaning: "The mapping uses a size, an interface or decimals, or the release has `price_target_*` at all, and the script is of a version from before these.",
+			Remedy:  "Take a newer script: sizes since February 2024, interfaces since March 2024, decimals since April 2024.",
+		},
+		{
+			ID: "BID_SCRIPT_NO_UACT", Title: "The script cannot price orders in uact",
+			Meaning: "Since March 2026 orders on mainnet are placed in uact. A script from before charts 15 fails on each of them: \"denom in not supported: uact\", and the provider bids on nothing.",
+			Remedy:  "Take the script of chart 15.0.0 or newer.",
+		},
+		{
+			ID: "BID_SCRIPT_DEBUG", Title: "debug_bid_script stops all bids",
+			Meaning: "With it the script prints its debugging lines beside the price, and the provider cannot read the price.",
+			Remedy:  "Remove `debug_bid_script` from the values.",
+		},
+		{
+			ID: "BID_SCRIPT_UNKNOWN", Title: "The declared script could not be fetched",
+			Meaning: "The URL did not answer, so what is declared is not known and nothing is changed.",
+			Remedy:  "Look at the URL, or keep the script as a file beside the configuration.",
+		},
+		{
+			ID: "BID_SCRIPT_DIGEST", Title: "Another script stands behind the URL",
+			Meaning: "What was fetched has another SHA-256 than the block says: somebody has changed it since it was read.",
+			Remedy:  "Read the script, then write the digest that was found.",
+		},
+		{
+			ID: "FLEET_GPUS_UNKNOWN", Title: "The GPUs of the nodes are not known",
+			Meaning: "The labels of the nodes could not be read, so it cannot be told which models lack a price.",
+			Remedy:  "Look at `cluster.kubeconfig`: the API did not answer.",
+		},
+	}
+}

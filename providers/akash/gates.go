@@ -1,0 +1,192 @@
+package akash
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// The versions of the chart that change what an upgrade needs (akash.md 2.1, 2.4, 2.6).
+const (
+	firstWithTargets   = "6.0.5"  // price_target_* are read
+	firstWithConfigMap = "11.6.4" // prices are in a ConfigMap alone: a change of them restarts nothing ...
+	firstWithInline    = "12.1.3" // ... until they are inline again
+	firstWithClaim     = "12.0.0" // volumeClaimTemplates: the StatefulSet cannot be changed in place
+	firstWithGateway   = "16.0.0" // Gateway API
+)
+
+// operators are the releases that must have the provider's version (akash.md 2.6), by the names of the documentation.
+var operators = []string{"akash-hostname-operator", "inventory-operator", "akash-ip-operator"}
+
+// before reports whether a version is older than another one. A text that is no version is not.
+func before(version, other string) bool {
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return false
+	}
+	return v.LessThan(semver.MustParse(other))
+}
+
+// crosses reports whether an upgrade leads over a version.
+func crosses(from, to, gate string) bool { return before(from, gate) && !before(to, gate) }
+
+// restartsByItself says whether a change of prices alone restarts the provider with a version of the chart: akash.md 2.4.
+func restartsByItself(version string) bool {
+	return before(version, firstWithConfigMap) || !before(version, firstWithInline)
+}
+
+// reviewChart compares the chart with the wanted version, and says what is in the way of an upgrade.
+func (r *review) reviewChart() {
+	if r.spec.Chart == nil {
+		return
+	}
+	from, to := r.release.Chart.Version, r.spec.Chart.Version
+	changes := from != to
+	if changes {
+		summary := fmt.Sprintf("the chart is version %s and is to be %s", from, to)
+		r.add(providers.Finding{ID: "CHART_VERSION_DIFFERS", Severity: providers.SeverityError, Object: r.release.Chart.Name, Summary: summary}, "chart.version")
+		r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where("chart.version")))
+	}
+	if len(r.spec.Targets)+len(r.spec.GPU) > 0 && before(to, firstWithTargets) {
+		r.add(providers.Finding{
+			ID: "CHART_TOO_OLD", Severity: providers.SeverityError, Object: to,
+			Summary: fmt.Sprintf("version %s does not read price_target_*; %s is the first that does", to, firstWithTargets),
+		}, "chart.version")
+		r.block("version " + to + " of the chart has no price targets")
+	}
+	r.reviewOffer(changes)
+	if changes {
+		r.reviewGates(from, to)
+	}
+}
+
+// reviewOffer looks at what the source of the chart has, and at what an upgrade would change.
+func (r *review) reviewOffer(changes bool) {
+	o := r.release.Offer
+	unknown := func(what, why string) {
+		severity := providers.SeverityWarning
+		if changes || len(r.due) > 0 {
+			severity = providers.SeverityError
+		}
+		r.add(providers.Finding{ID: "CHART_UNKNOWN", Severity: severity, Unknown: true, Object: r.spec.Chart.Source.String(), Summary: what + ": " + why}, "chart.version")
+		r.block(what)
+	}
+	switch {
+	case o == nil:
+		unknown("what an upgrade would change is not known", "the facts hold no chart")
+		return
+	case o.Unknown != "":
+		unknown("the chart cannot be had", o.Unknown)
+		return
+	case o.ChosenUnknown != "":
+		unknown("the chart cannot be had", o.ChosenUnknown)
+		return
+	case o.Preview == nil:
+		unknown("what an upgrade would change is not known", "the facts hold no preview")
+		return
+	case o.Preview.Unknown != "":
+		unknown("the chart cannot be rendered", o.Preview.Unknown)
+		return
+	}
+	if o.Newest != "" && before(r.spec.Chart.Version, o.Newest) {
+		r.add(providers.Finding{
+			ID: "CHART_OUTDATED", Severity: providers.SeverityNote, Object: r.spec.Chart.Version,
+			Summary: fmt.Sprintf("version %s is the newest of %s", o.Newest, r.spec.Chart.Source.Name),
+		}, "chart.version")
+	}
+}
+
+// reviewGates holds a change of version to what it needs beforehand.
+func (r *review) reviewGates(from, to string) {
+	gate := func(object, summary, hint string) {
+		r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Object: object, Summary: summary, Hint: hint}, "chart.version")
+		r.block(summary)
+	}
+	if before(to, from) && (crosses(to, from, firstWithClaim) || crosses(to, from, firstWithGateway)) {
+		gate(to, fmt.Sprintf("version %s cannot be gone back to from %s: the objects of the newer one do not fit", to, from),
+			"stay at "+from+", or install the provider anew")
+		return
+	}
+	for _, name := range operators {
+		operator := r.in.World.Release(r.spec.Namespace, name)
+		switch {
+		case operator.Missing:
+		case operator.Unknown != "":
+			gate(name, fmt.Sprintf("the version of %s is not known: %s", name, operator.Unknown), "the operators must have the provider's version; see that the release can be read")
+		case major(operator.Chart.Version) != major(to):
+			gate(name, fmt.Sprintf("%s has version %s and must have the provider's, %s, first", name, operator.Chart.Version, to),
+				fmt.Sprintf("apply the CRDs of that version (pkg/apis/akash.network/crd.yaml at tag v%s of akash-network/provider), then upgrade %s to %s: helm_release can do it", r.appVersion(), name, to))
+		}
+	}
+	if crosses(from, to, firstWithGateway) {
+		if crosses(from, to, firstWithClaim) {
+			gate(firstWithGateway, fmt.Sprintf("from %s to %s is more than one step", from, to),
+				"go to a version from 12.0.0 to 15.x first, which replaces the StatefulSet; then, with the Gateway API in place, to "+to)
+		}
+		r.gateway(gate)
+	}
+	if o := r.release.Offer; o != nil && o.Preview != nil {
+		for _, forbidden := range o.Preview.Forbidden {
+			if !r.replaces(forbidden) {
+				gate(forbidden, "Kubernetes does not let this be changed in place: "+forbidden, "delete that object by hand where nothing is lost by it, then plan again")
+			}
+		}
+	}
+}
+
+// gateway holds 16.0.0 to its prerequisites: the kinds of the Gateway API and the release akash-gateway.
+func (r *review) gateway(gate func(object, summary, hint string)) {
+	const hint = "install the Gateway API (standard, and TCPRoute of the experimental channel), NGINX Gateway Fabric, the release akash-gateway and the secrets wildcard-ingress-tls and akash-default-tls in namespace akash-gateway; see the provider's documentation for version 0.12"
+	if o := r.release.Offer; o != nil && o.Preview != nil && len(o.Preview.Absent) > 0 {
+		gate(firstWithGateway, "the cluster does not have what the chart uses: "+strings.Join(o.Preview.Absent, ", "), hint)
+	}
+	if app, err := semver.NewVersion(r.release.Chart.AppVersion); err == nil && app.LessThan(semver.MustParse("0.11.2")) {
+		gate(firstWithGateway, fmt.Sprintf("the provider has version %s, and the step to 0.12 starts from 0.11.2 or later", r.release.Chart.AppVersion), "go to the last 15.x of the chart first")
+	}
+}
+
+// replaces reports whether a forbidden change is the one that replacing the StatefulSet makes.
+func (r *review) replaces(forbidden string) bool {
+	return r.provider.found && strings.HasPrefix(forbidden, "StatefulSet "+r.provider.workload.Name+":")
+}
+
+// mustReplace reports whether the StatefulSet stands in the way of the upgrade.
+func (r *review) mustReplace() bool {
+	o := r.release.Offer
+	if o == nil || o.Preview == nil || r.provider.workload.Missing {
+		return false
+	}
+	return slices.ContainsFunc(o.Preview.Forbidden, r.replaces)
+}
+
+// appVersion is the version of the program that the wanted chart brings, as far as it is known.
+func (r *review) appVersion() string {
+	if o := r.release.Offer; o != nil && o.Chosen.AppVersion != "" {
+		return o.Chosen.AppVersion
+	}
+	return "VERSION"
+}
+
+func major(version string) string {
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return version
+	}
+	return fmt.Sprint(v.Major())
+}
+
+// rolls says whether the upgrade restarts the provider by itself.
+func rolls(release facts.Release, workload string, scriptChanges, chartChanges bool, version string) bool {
+	if scriptChanges || chartChanges && !(version != "" && before(version, firstWithTargets)) {
+		return true
+	}
+	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" {
+		return slices.Contains(o.Preview.Rolls, "StatefulSet "+workload)
+	}
+	return restartsByItself(version)
+}

@@ -1,0 +1,85 @@
+package akash
+
+import (
+	"fmt"
+	"time"
+
+	"upkeep/providers"
+)
+
+// outageMargin is how much longer than estimated guarded work may take before a lease is lost: estimates are that.
+const outageMargin = 2
+
+// Guards returns the guard that this domain provides: while steps run that could close a tenant's lease, the provider is
+// stopped, so that nobody closes one (akash.md 4.3).
+func (s Spec) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{guardLeases: leases{s}}
+}
+
+// leases stops the provider before the guarded steps where it would lose patience with a lease before they end, and starts
+// it again afterwards.
+type leases struct{ spec Spec }
+
+// Before implements providers.Guard.
+func (g leases) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+	why, ok := g.needed(in, guarded)
+	if !ok {
+		return nil
+	}
+	release := in.World.Release(g.spec.Namespace, g.spec.Release)
+	p := providerOf(release)
+	s := stepOf(g.spec.Address(), "leases-stop", OperationStop, g.args(in), in.Memory.Durations[OperationStop], stopEstimate)
+	s.Window, s.Position = g.spec.Window, g.spec.Position.String()
+	s.Summary = "stop the provider, so that it closes no lease meanwhile"
+	s.Why = []string{why}
+	s.Changes = []providers.Change{{What: "replicas of " + p.workload.Name, Before: fmt.Sprint(p.workload.Replicas), After: "0, and marked"}}
+	s.Disruption = "the provider: no bids, no updates of deployments; tenants keep running (" + leasesText(in.World.Tenancies) + ")"
+	s.Proof = "no pod of the provider is left, and its StatefulSet carries the mark of this run"
+	s.Undo = fmt.Sprintf("kubectl -n %s scale statefulset %s --replicas=%d", g.spec.Namespace, p.workload.Name, max(1, p.workload.Replicas))
+	return []providers.Step{s}
+}
+
+// After implements providers.Guard.
+func (g leases) After(in providers.Input, guarded []providers.Step) []providers.Step {
+	if _, ok := g.needed(in, guarded); !ok {
+		return nil
+	}
+	s := stepOf(g.spec.Address(), "start", OperationStart, g.args(in), in.Memory.Durations[OperationStart], startEstimate)
+	s.Position = g.spec.Position.String()
+	fillStart(&s, providerOf(in.World.Release(g.spec.Namespace, g.spec.Release)).workload.Name)
+	s.Why = []string{"the work that the provider was stopped for has ended, however it ended"}
+	return []providers.Step{s}
+}
+
+func (g leases) args(in providers.Input) releaseArgs {
+	release := in.World.Release(g.spec.Namespace, g.spec.Release)
+	return releaseArgs{Namespace: g.spec.Namespace, Release: g.spec.Release, Workload: providerOf(release).workload.Name}
+}
+
+// needed says whether the provider must be stopped for some steps, and why. A provider that somebody else keeps stopped is
+// left so. What cannot be told counts as danger.
+func (g leases) needed(in providers.Input, guarded []providers.Step) (string, bool) {
+	release := in.World.Release(g.spec.Namespace, g.spec.Release)
+	if release.Unknown == "" {
+		p := providerOf(release)
+		switch {
+		case release.Missing || release.WorkloadsUnknown == "" && !p.found:
+			return "", false // no provider closes leases
+		case p.found && p.workload.Replicas == 0 && !p.stoppedByUs() && p.workload.Unknown == "" && len(p.workload.Pods) == 0:
+			return "", false
+		}
+	}
+	var outage time.Duration
+	for _, step := range guarded {
+		outage += step.EstimateDuration()
+	}
+	outage *= outageMargin
+	m := monitorOf(release)
+	switch {
+	case m.Unknown != "":
+		return fmt.Sprintf("how long the provider waits before it closes a lease whose pods do not run is not known (%s)", m.Unknown), true
+	case m.Deadline > outage:
+		return "", false
+	}
+	return fmt.Sprintf("the provider closes a lease whose pods do not run for %s, and the guarded steps may take %s", m.Deadline.Round(time.Second), outage.Round(time.Second)), true
+}

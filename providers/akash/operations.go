@@ -1,0 +1,404 @@
+package akash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+)
+
+// Releases works on Helm releases. No method is called for a release that is pending but Mend.
+type Releases interface {
+	Observe(ctx context.Context, question facts.ReleaseQuestion) facts.Release
+	// Values returns the values that an upgrade starts from, secrets and all, and the newest revision.
+	Values(ctx context.Context, namespace, name string) (map[string]any, int, error)
+	Upgrade(ctx context.Context, u Upgrade, progress func(string)) error
+	// Rollback makes an earlier revision the newest one, and waits until its objects are ready.
+	Rollback(ctx context.Context, namespace, name string, to int, progress func(string)) error
+	Mend(ctx context.Context, namespace, name string, m pending.Mending) error
+}
+
+// Upgrade is what a release is to become. It is undone where it fails.
+type Upgrade struct {
+	Namespace, Release string
+	Chart              Chart
+	SHA256             string // of the chart's archive; empty: not checked
+	// Values are laid over those of the release; they hold secrets.
+	Values map[string]any
+	// Mask are the paths of values whose texts must stand in no error.
+	Mask []string
+	// Revision is the last one that the caller has seen: at another one nothing is done.
+	Revision int
+	Timeout  time.Duration
+}
+
+// Workloads works on the provider's StatefulSet.
+type Workloads interface {
+	// Stop scales a StatefulSet to 0 under a mark, which it writes in the same request, and waits until its pods are gone.
+	Stop(ctx context.Context, namespace, name string, mark map[string]string) error
+	// Start scales it to a number of replicas and takes annotations away in the same request, and waits until it is ready.
+	Start(ctx context.Context, namespace, name string, replicas int, unmark []string) error
+	// DeletePod deletes a pod, if it is still the one with that uid.
+	DeletePod(ctx context.Context, namespace, name, uid string) error
+	// DeleteStatefulSet deletes a StatefulSet, if it is still the one with that uid; its volumes stay.
+	DeleteStatefulSet(ctx context.Context, namespace, name, uid string) error
+}
+
+// Archives keeps what an upgrade replaces.
+type Archives interface {
+	// Keep writes files that only their owner can read, and the entry last: without it the files count as half written.
+	Keep(ctx context.Context, question facts.ArchiveQuestion, entry facts.ArchiveEntry, files map[string][]byte) (directory string, err error)
+}
+
+// Downloads fetches texts.
+type Downloads interface {
+	Download(ctx context.Context, question facts.DownloadQuestion) facts.Download
+}
+
+// Tools are what the operations work with.
+type Tools struct {
+	Releases  Releases
+	Workloads Workloads
+	Archives  Archives
+	Downloads Downloads
+	// YAML writes values as `helm get values` does.
+	YAML func(map[string]any) ([]byte, error)
+	// Specs are the declared blocks with their sensitive values, by address.
+	Specs map[providers.Address]Spec
+	// Run names the run, for marks.
+	Run string
+	// Now is the clock; Sleep waits.
+	Now   func() time.Time
+	Sleep func(context.Context, time.Duration) error
+}
+
+// Operations returns the operations of this domain by name. They change the cluster: hand them to apply alone.
+func Operations(t Tools) map[string]providers.Operation {
+	return map[string]providers.Operation{
+		OperationMend:    mend{t},
+		OperationArchive: archive{t},
+		OperationStop:    stop{t},
+		OperationStart:   start{t},
+		OperationReplace: replace{t},
+		OperationUpgrade: upgrade{t},
+		OperationRestart: restart{t},
+	}
+}
+
+// upgradeTimeout is how long Helm waits for the objects: the provider's liveness probe alone starts after 240 seconds, and
+// its image is large (akash.md 2.3).
+const upgradeTimeout = 8 * time.Minute
+
+// proofTimeout is how long the pod may take, after the upgrade, to have the values in its environment.
+const proofTimeout = 60 * time.Second
+
+func (t Tools) spec(step providers.Step) (Spec, error) {
+	s, ok := t.Specs[step.Address.Resource()]
+	if !ok {
+		return s, fmt.Errorf("%s: the configuration has no %s", step.ID, step.Address.Resource())
+	}
+	return s, nil
+}
+
+// observe looks at the release without asking for charts.
+func (t Tools) observe(ctx context.Context, s Spec) (facts.Release, error) {
+	r := t.Releases.Observe(ctx, facts.ReleaseQuestion{Namespace: s.Namespace, Name: s.Release, Mask: s.secretPaths(), Environment: environment})
+	switch {
+	case r.Unknown != "":
+		return r, fmt.Errorf("release %s/%s: %s", s.Namespace, s.Release, r.Unknown)
+	case r.Missing:
+		return r, fmt.Errorf("release %s/%s is gone", s.Namespace, s.Release)
+	}
+	return r, nil
+}
+
+func arguments[A any](step providers.Step) (args A, err error) {
+	if err := step.Decode(&args); err != nil {
+		return args, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	return args, nil
+}
+
+type mend struct{ tools Tools }
+
+func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[mendArgs](step)
+	if err != nil {
+		return err
+	}
+	text, _ := expected(step, expectRevision)
+	revision, err := strconv.Atoi(text)
+	status, ok := expected(step, expectStatus)
+	if err != nil || !ok {
+		return fmt.Errorf("%s: the plan does not say which revision to mend; plan again", step.ID)
+	}
+	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: revision, Status: status})
+}
+
+type archive struct{ tools Tools }
+
+// Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's provider.yaml
+// is, and a release that is lost comes back out of them.
+func (o archive) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[archiveArgs](step)
+	if err != nil {
+		return err
+	}
+	s, err := o.tools.spec(step)
+	if err != nil {
+		return err
+	}
+	release, err := o.tools.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	tree, revision, err := o.tools.Releases.Values(ctx, args.Namespace, args.Release)
+	if err != nil {
+		return err
+	}
+	if revision != release.Revision {
+		return fmt.Errorf("release %s/%s went from revision %d to %d meanwhile", args.Namespace, args.Release, release.Revision, revision)
+	}
+	entry := facts.ArchiveEntry{
+		Revision: revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),
+	}
+	files := map[string][]byte{}
+	// The script of the last revision is what the entry stands for; the values are those that an upgrade starts from.
+	if body, ok := scriptOf(release.Values); ok {
+		files["old-bid-price-script.sh"] = []byte(body)
+		entry.Script = digest([]byte(body))
+	}
+	tree = values.Clone(tree)
+	delete(tree, valueScript)
+	if files["provider.yaml"], err = o.tools.YAML(tree); err != nil {
+		return fmt.Errorf("writing the values of %s/%s down: %w", args.Namespace, args.Release, err)
+	}
+	directory, err := o.tools.Archives.Keep(ctx, facts.ArchiveQuestion{Directory: args.Directory, Namespace: args.Namespace, Release: args.Release}, entry, files)
+	if err != nil {
+		return err
+	}
+	say(progress, "kept in "+directory)
+	return nil
+}
+
+type upgrade struct{ tools Tools }
+
+// Run upgrades, and goes back where the upgrade fails or where the pod does not get the values.
+func (o upgrade) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[upgradeArgs](step)
+	if err != nil {
+		return err
+	}
+	s, err := o.tools.spec(step)
+	if err != nil {
+		return err
+	}
+	text, _ := expected(step, expectRevision)
+	revision, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
+	}
+	wanted, err := o.values(ctx, s, args)
+	if err != nil {
+		return fmt.Errorf("%s: %w", step.ID, err)
+	}
+	was, err := o.tools.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	back, canGoBack := was.LastDeployed()
+	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
+		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256,
+		Values: wanted, Mask: s.secretPaths(), Revision: revision, Timeout: upgradeTimeout,
+	}, progress); err != nil {
+		return err
+	}
+	if !args.Rolls {
+		return nil
+	}
+	failure := o.prove(ctx, s, args)
+	if failure == nil || !canGoBack {
+		return failure
+	}
+	say(progress, fmt.Sprintf("%v; going back to revision %d", failure, back.Revision))
+	if err := o.tools.Releases.Rollback(context.WithoutCancel(ctx), args.Namespace, args.Release, back.Revision, progress); err != nil {
+		return fmt.Errorf("%w; going back to revision %d failed as well: %w", failure, back.Revision, err)
+	}
+	return fmt.Errorf("%w; the release was rolled back to revision %d", failure, back.Revision)
+}
+
+// values returns the values to lay over those of the release: the plan's, the sensitive ones from the configuration, and
+// the script. What is not what the plan was made with is an error.
+func (o upgrade) values(ctx context.Context, s Spec, args upgradeArgs) (values.Tree, error) {
+	out := values.Clone(args.Values)
+	full := s.overlay(true)
+	for _, at := range sortedKeys(s.Sealed) {
+		planned, ok := values.Get(out, at)
+		if !ok || planned != s.Sealed[at] {
+			return nil, fmt.Errorf("the sensitive value %s is another one than when the plan was made; plan again", at)
+		}
+		secret, ok := values.Get(full, at)
+		if !ok {
+			return nil, fmt.Errorf("the sensitive value %s is not in the configuration; plan again", at)
+		}
+		put(out, values.Segments(at), secret)
+	}
+	if args.Script == "" {
+		return out, nil
+	}
+	text := ""
+	if s.Script != nil {
+		text = s.Script.Text
+		if s.Script.URL != "" {
+			d := o.tools.Downloads.Download(ctx, facts.DownloadQuestion{URL: s.Script.URL})
+			if d.Unknown != "" {
+				return nil, fmt.Errorf("fetching the script from %s: %s", s.Script.URL, d.Unknown)
+			}
+			text = d.Text
+		}
+	}
+	if found := digest([]byte(text)); found != args.Script {
+		return nil, fmt.Errorf("the script has the SHA-256 %s, and the plan was made with %s; plan again", found, args.Script)
+	}
+	out[valueScript] = encodeScript(text)
+	return out, nil
+}
+
+// prove waits until the running pod has the values of the release.
+func (o upgrade) prove(ctx context.Context, s Spec, args upgradeArgs) error {
+	end := o.tools.Now().Add(proofTimeout)
+	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
+		release, err := o.tools.observe(ctx, s)
+		if err == nil {
+			if err = upgraded(release, args); err == nil {
+				err = runs(release)
+			}
+		}
+		if err == nil {
+			return nil
+		}
+		if o.tools.Now().Add(pause).After(end) {
+			return fmt.Errorf("the upgrade ended well, and %s after it %w", proofTimeout, err)
+		}
+		if waited := o.tools.Sleep(ctx, pause); waited != nil {
+			return errors.Join(err, waited)
+		}
+	}
+}
+
+type restart struct{ tools Tools }
+
+// Run deletes the pod, and only the one that the plan was made with: the StatefulSet makes another.
+func (o restart) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return err
+	}
+	s, err := o.tools.spec(step)
+	if err != nil {
+		return err
+	}
+	release, err := o.tools.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := providerOf(release)
+	if p.pod == nil {
+		return nil // it is being made; the proof waits for it
+	}
+	if uid, ok := expected(step, expectPod); ok && uid != p.pod.UID && runs(release) == nil {
+		return nil
+	}
+	say(progress, "deleting pod "+p.pod.Name+", which its StatefulSet makes anew")
+	return o.tools.Workloads.DeletePod(ctx, args.Namespace, p.pod.Name, p.pod.UID)
+}
+
+type stop struct{ tools Tools }
+
+func (o stop) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return err
+	}
+	return o.tools.stop(ctx, step, args)
+}
+
+// stop scales the provider down under the mark of this run. A mark that is there already stays: it names the replicas of
+// before the first stop.
+func (t Tools) stop(ctx context.Context, step providers.Step, args releaseArgs) error {
+	s, err := t.spec(step)
+	if err != nil {
+		return err
+	}
+	release, err := t.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := providerOf(release)
+	if !p.found || p.workload.Missing {
+		return fmt.Errorf("release %s/%s has no StatefulSet", args.Namespace, args.Release)
+	}
+	mark := p.workload.Annotations
+	if !p.stoppedByUs() {
+		mark = map[string]string{markAnnotation: t.Run, markReplicas: strconv.Itoa(p.workload.Replicas)}
+	}
+	return t.Workloads.Stop(ctx, args.Namespace, p.workload.Name, map[string]string{markAnnotation: mark[markAnnotation], markReplicas: mark[markReplicas]})
+}
+
+type start struct{ tools Tools }
+
+func (o start) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return err
+	}
+	s, err := o.tools.spec(step)
+	if err != nil {
+		return err
+	}
+	release, err := o.tools.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := providerOf(release)
+	if !p.stoppedByUs() {
+		return nil
+	}
+	return o.tools.Workloads.Start(ctx, args.Namespace, p.workload.Name, replicasOf(p.workload), []string{markAnnotation, markReplicas})
+}
+
+type replace struct{ tools Tools }
+
+// Run stops the provider under a mark before it deletes its StatefulSet, so that a run that ends in between is mended.
+func (o replace) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return err
+	}
+	if err := o.tools.stop(ctx, step, args); err != nil {
+		return err
+	}
+	say(progress, "the provider is stopped")
+	s, err := o.tools.spec(step)
+	if err != nil {
+		return err
+	}
+	release, err := o.tools.observe(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := providerOf(release)
+	return o.tools.Workloads.DeleteStatefulSet(ctx, args.Namespace, p.workload.Name, p.workload.UID)
+}
+
+func say(progress providers.Progress, line string) {
+	if progress != nil {
+		progress(line)
+	}
+}

@@ -1,0 +1,224 @@
+package akash_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/fixtures/fakeprovider"
+	"upkeep/planner"
+	"upkeep/planner/apply"
+	"upkeep/providers"
+	"upkeep/providers/akash"
+	"upkeep/providers/akash/price"
+	"upkeep/providers/facts"
+	"upkeep/state/journal"
+)
+
+var clock = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// journalInMemory keeps the records of one run.
+type journalInMemory struct{ records []journal.Record }
+
+func (j *journalInMemory) Append(r journal.Record) error {
+	r.Seq = uint64(len(j.records) + 1)
+	j.records = append(j.records, r)
+	return nil
+}
+
+// open opens a world with a release, and closes it with the test.
+func open(t *testing.T, version string, values map[string]any) *fakeprovider.World {
+	t.Helper()
+	w, err := fakeprovider.Open(version, values, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+// plan plans for some blocks in a world.
+func plan(t *testing.T, w *fakeprovider.World, specs ...providers.Resource) planner.Plan {
+	t.Helper()
+	return planWith(t, w, nil, specs...)
+}
+
+func planWith(t *testing.T, w *fakeprovider.World, overrides []planner.Override, specs ...providers.Resource) planner.Plan {
+	t.Helper()
+	world := w.World(context.Background(), specs...)
+	p, err := planner.Build(planner.Request{Desired: fakeprovider.Desired(specs...), World: world, Now: world.ObservedAt, Overrides: overrides}, types())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ID = "1"
+	return p
+}
+
+func types() []providers.Type { return []providers.Type{akash.Type()} }
+
+// carryOut applies a plan.
+func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...providers.Resource) apply.Result {
+	t.Helper()
+	e := &apply.Executor{
+		Effects: akash.Type().Effects, Operations: akash.Operations(w.Tools(specs...)),
+		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
+			world := w.World(ctx, specs...)
+			return providers.Input{World: world, Now: world.ObservedAt}, nil
+		},
+		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
+		Journal:  &journalInMemory{}, Now: w.Now, Sleep: w.Sleep,
+	}
+	result, err := e.Run(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// newest is a script as it stands in values.
+var newest = base64.StdEncoding.EncodeToString([]byte(fakeprovider.Script(price.Newest)))
+
+func operationsOf(p planner.Plan) []string {
+	var out []string
+	for _, step := range p.Steps {
+		out = append(out, step.Operation)
+	}
+	return out
+}
+
+func ids(findings []providers.Finding) []string {
+	out := []string{}
+	for _, f := range findings {
+		if f.Severity != providers.SeverityNote {
+			out = append(out, f.ID)
+		}
+	}
+	return out
+}
+
+// spec is a block that wants some prices of a chart.
+func spec(w *fakeprovider.World, version string, gpu map[string]string) akash.Spec {
+	return akash.Spec{
+		Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Window: "always", Archive: "akash-archive",
+		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "provider"}, Version: version},
+		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_memory": "0.8"}, GPU: gpu,
+	}
+}
+
+func TestPriceChange(t *testing.T) {
+	tests := []struct {
+		name, version string
+		want          []string
+	}{
+		{"a chart that restarts the provider", "9.2.2", []string{"akash.archive", "akash.upgrade"}},
+		{"a chart that leaves the old prices in the pod", "11.6.4", []string{"akash.archive", "akash.upgrade", "akash.restart"}},
+		{"the newest chart", "19.0.2", []string{"akash.archive", "akash.upgrade"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := open(t, test.version, map[string]any{
+				"gatewayApi":       map[string]any{"enabled": false},
+				"price_target_cpu": 1.6, "price_target_memory": 0.5, "price_target_gpu_mappings": "t4=80", "key": "canary-key", "keysecret": "canary-pass",
+				"domain": "example.net", "bidpricescript": newest,
+			})
+			s := spec(w, test.version, map[string]string{"a100": "120", "t4": "80"})
+			p := plan(t, w, s)
+			if diff := cmp.Diff(test.want, operationsOf(p)); diff != "" {
+				t.Fatalf("steps (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{}, ids(p.Remaining)); diff != "" || len(p.Refusals) > 0 {
+				t.Fatalf("what remains (-want +got):\n%s%v", diff, p.Refusals)
+			}
+			result := carryOut(t, w, p, s)
+			if result.Outcome != apply.Complete {
+				t.Fatalf("outcome %s: %+v", result.Outcome, result.Steps)
+			}
+			again := plan(t, w, s)
+			if len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
+				t.Errorf("a second plan has %v and %v", operationsOf(again), ids(again.Findings))
+			}
+			kept, _, err := w.Values(context.Background(), fakeprovider.Namespace, fakeprovider.Release)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]any{
+				"gatewayApi":       map[string]any{"enabled": false},
+				"price_target_cpu": 1.6, "price_target_memory": "0.8", "price_target_gpu_mappings": "a100=120,t4=80", "key": "canary-key", "keysecret": "canary-pass",
+				"domain": "example.net", "bidpricescript": newest,
+			}
+			if diff := cmp.Diff(want, kept); diff != "" {
+				t.Errorf("values (-want +got):\n%s", diff)
+			}
+			if got := w.Kept(1, "old-bid-price-script.sh"); got != fakeprovider.Script(price.Newest) {
+				t.Errorf("the archived script is %q", got)
+			}
+			if got := w.Kept(1, "provider.yaml"); !strings.Contains(got, "canary-key") || strings.Contains(got, "bidpricescript") {
+				t.Errorf("the archived values are %s", got)
+			}
+		})
+	}
+}
+
+// TestFailedUpgradeGoesBack: an upgrade whose objects never get ready leaves the release as it was.
+func TestFailedUpgradeGoesBack(t *testing.T) {
+	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1", "key": "canary-key"})
+	s := spec(w, "9.2.2", nil)
+	p := plan(t, w, s)
+	w.FailOnce("wait", errors.New("timed out waiting for the condition"))
+	result := carryOut(t, w, p, s)
+	last := result.Steps[len(result.Steps)-1]
+	if last.Outcome != apply.Failed || !strings.Contains(last.Why, "rolled back to revision 1") {
+		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
+	}
+	kept, revision, err := w.Values(context.Background(), fakeprovider.Namespace, fakeprovider.Release)
+	if err != nil || kept["price_target_cpu"] != "1" || revision != 3 {
+		t.Errorf("values %v at revision %d, %v", kept, revision, err)
+	}
+}
+
+// TestPodThatKeepsOldPrices: what was upgraded well and does not reach the pod is taken back.
+func TestPodThatKeepsOldPrices(t *testing.T) {
+	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1"})
+	s := spec(w, "9.2.2", nil)
+	p := plan(t, w, s)
+	w.KeepPods = true
+	result := carryOut(t, w, p, s)
+	last := result.Steps[len(result.Steps)-1]
+	if last.Outcome != apply.Failed || !strings.Contains(last.Why, `PRICE_TARGET_CPU = "1"`) || !strings.Contains(last.Why, "rolled back to revision 1") {
+		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
+	}
+}
+
+// TestPendingUpgradeIsMended: what a kill in the middle of an upgrade leaves is mended by the next plan, which then does
+// the work.
+func TestPendingUpgradeIsMended(t *testing.T) {
+	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1"})
+	s := spec(w, "9.2.2", nil)
+	if result := carryOut(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
+		t.Fatalf("%+v", result)
+	}
+	if err := w.SetStatus(fakeprovider.Namespace, fakeprovider.Release, 2, facts.ReleasePendingUpgrade, clock.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SetStatus(fakeprovider.Namespace, fakeprovider.Release, 1, facts.ReleaseDeployed, clock.Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, w, s)
+	if diff := cmp.Diff([]string{"akash.mend", "akash.archive", "akash.upgrade"}, operationsOf(p)); diff != "" {
+		t.Fatalf("steps (-want +got):\n%s", diff)
+	}
+	if got := ids(p.Findings); got[0] != "RELEASE_PENDING" || len(ids(p.Remaining)) > 0 {
+		t.Errorf("findings %v, remaining %+v", ids(p.Findings), p.Remaining)
+	}
+	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+		t.Fatalf("%+v", result.Steps)
+	}
+	if again := plan(t, w, s); len(again.Steps) > 0 {
+		t.Errorf("a second plan has %v", operationsOf(again))
+	}
+}

@@ -1,0 +1,193 @@
+package akash
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/values"
+)
+
+// Spec is one `akash_provider` block: what the operator declared. Plain data but for the sensitive values, which no JSON
+// holds; see Seal.
+type Spec struct {
+	Name      string `json:"name"`
+	Key       string `json:"key,omitempty"`
+	Release   string `json:"release"`
+	Namespace string `json:"namespace"`
+	// Chart is nil where the block has none: the chart then stays as it is.
+	Chart  *Chart  `json:"chart,omitempty"`
+	Script *Script `json:"bid_script,omitempty"`
+	// Targets are the price targets by the chart's value: "price_target_cpu" is a decimal. GPU is the mapping; nil where
+	// it is not set.
+	Targets map[string]string `json:"price_targets,omitempty"`
+	GPU     map[string]string `json:"gpu,omitempty"`
+	// MaxChange is a percentage as a decimal; empty: prices may change by any amount.
+	MaxChange string `json:"max_change,omitempty"`
+	// Values are the further values without the sensitive ones, of which Sealed says what stands for each, by its path.
+	// Before Seal the texts are empty.
+	Values map[string]any    `json:"values,omitempty"`
+	Sealed map[string]string `json:"sealed,omitempty"`
+
+	Archive   string          `json:"archive"`
+	GuardNone string          `json:"guard_none,omitempty"`
+	Window    string          `json:"window"`
+	Position  config.Position `json:"position"`
+	// At is where arguments stand, by their path: "price_targets.gpu".
+	At map[string]config.Position `json:"at,omitempty"`
+
+	secrets map[string]config.Secret // JSON, by path
+}
+
+// Chart says which chart, and which version of it.
+type Chart struct {
+	Source  facts.ChartSource `json:"source"`
+	Version string            `json:"version"`
+}
+
+// Script says which bid price script.
+type Script struct {
+	// File is as the operator wrote it, Text what stood in it; or URL, with the SHA-256 of what must stand behind it.
+	File   string `json:"file,omitempty"`
+	Text   string `json:"text,omitempty"`
+	URL    string `json:"url,omitempty"`
+	SHA256 string `json:"sha256"`
+
+	ReplaceCustomised bool `json:"replace_customised,omitempty"`
+}
+
+// Address returns akash_provider.NAME.
+func (s Spec) Address() providers.Address {
+	return providers.Address{Type: "akash_provider", Name: s.Name, Key: s.Key}
+}
+
+// secretValues are the values of the chart that are secrets whatever their names (akash.md 10.7).
+var secretValues = []string{"key", "keysecret", "authpem", "letsEncrypt.providers.cloudflare.apiToken", "letsEncrypt.providers.googleCloud.serviceAccount"}
+
+// environment are the variables that are read from the running pod.
+var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", "WHITELIST_URL", "DEBUG_BID_SCRIPT"}
+
+// Needs asks for the cluster, the release with what an upgrade would change, the tenants' leases, what was archived, and
+// the script where it is behind a URL.
+func (s Spec) Needs() providers.Needs {
+	question := facts.ReleaseQuestion{
+		Namespace: s.Namespace, Name: s.Release,
+		Mask: s.secretPaths(), Environment: environment,
+	}
+	if s.Chart != nil {
+		wanted := s.overlay(true)
+		if s.Script != nil && s.Script.Text != "" {
+			wanted[valueScript] = encodeScript(s.Script.Text)
+		}
+		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, Preview: true, Values: wanted}
+	}
+	needs := providers.Needs{
+		Kubernetes: true, Tenancies: true,
+		Releases: []facts.ReleaseQuestion{question},
+		Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}},
+	}
+	for _, name := range operators {
+		needs.Releases = append(needs.Releases, facts.ReleaseQuestion{Namespace: s.Namespace, Name: name})
+	}
+	if s.Script != nil && s.Script.URL != "" {
+		needs.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}
+	}
+	return needs
+}
+
+// secretPaths are the values that are masked wherever they show.
+func (s Spec) secretPaths() []string {
+	return append(slices.Clone(secretValues), slices.Sorted(maps.Keys(s.Sealed))...)
+}
+
+// overlay returns the values that the block wants, without the script; the sensitive ones where reveal says so, else what
+// stands for them.
+func (s Spec) overlay(reveal bool) values.Tree {
+	out := values.Clone(s.Values)
+	for name, price := range s.Targets {
+		out[name] = price
+	}
+	if s.GPU != nil {
+		out[valueGPU] = mapping(s.GPU)
+	}
+	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
+		var value any = s.Sealed[at]
+		if reveal {
+			value = nil
+			if json.Unmarshal([]byte(s.secrets[at].Reveal()), &value) != nil {
+				continue // a plan was restored and has no secrets yet
+			}
+		}
+		put(out, values.Segments(at), value)
+	}
+	return out
+}
+
+// put sets one value in a tree, which the caller owns.
+func put(tree values.Tree, path []string, value any) {
+	for _, segment := range path[:len(path)-1] {
+		below, ok := tree[segment].(values.Tree)
+		if !ok {
+			below = values.Tree{}
+			tree[segment] = below
+		}
+		tree = below
+	}
+	tree[path[len(path)-1]] = value
+}
+
+// HoldsSecrets reports whether the block has sensitive values.
+func (s Spec) HoldsSecrets() bool { return len(s.Sealed) > 0 }
+
+// Seal takes the sensitive values of the same block from another reading of the configuration.
+func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (providers.Resource, error) {
+	other, ok := from.(Spec)
+	if !ok {
+		return nil, fmt.Errorf("is a %T now", from)
+	}
+	sealed := make(map[string]string, len(s.Sealed))
+	secrets := make(map[string]config.Secret, len(s.Sealed))
+	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
+		secret, ok := other.secrets[at]
+		if !ok {
+			return nil, fmt.Errorf("the sensitive value %s is not in the configuration any more; make a new plan", at)
+		}
+		text := values.Sealed + mac([]byte(secret.Reveal()))
+		if was := s.Sealed[at]; was != "" && was != text {
+			return nil, fmt.Errorf("the sensitive value %s is another one than when the plan was made; make a new plan", at)
+		}
+		sealed[at], secrets[at] = text, secret
+	}
+	s.Sealed, s.secrets = sealed, secrets
+	return s, nil
+}
+
+func restore(data json.RawMessage) (any, error) {
+	var s Spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("akash_provider block in the plan: %w", err)
+	}
+	return s, nil
+}
+
+// where returns the place of an argument, else of the block.
+func (s Spec) where(argument string) string {
+	if at, ok := s.At[argument]; ok {
+		return at.String()
+	}
+	return s.Position.String()
+}
+
+// mapping writes GPU prices as the script reads them: MODEL=PRICE, separated by commas, without a space (akash.md 3.2).
+func mapping(gpu map[string]string) string {
+	items := make([]string, 0, len(gpu))
+	for _, model := range slices.Sorted(maps.Keys(gpu)) {
+		items = append(items, model+"="+gpu[model])
+	}
+	return strings.Join(items, ",")
+}

@@ -1,0 +1,284 @@
+package akash
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+)
+
+// The arguments of steps. They hold no times and no revisions: those are the ground that a step stands on and are in its
+// expectations, so that the same due work has the same arguments on any day.
+type (
+	// releaseArgs name the release and the StatefulSet that runs the provider.
+	releaseArgs struct {
+		Namespace string `json:"namespace"`
+		Release   string `json:"release"`
+		Workload  string `json:"workload,omitempty"`
+	}
+
+	mendArgs struct {
+		releaseArgs
+		Action pending.Action `json:"action"`
+	}
+
+	archiveArgs struct {
+		releaseArgs
+		Directory string `json:"directory"`
+	}
+
+	upgradeArgs struct {
+		releaseArgs
+		Chart Chart `json:"chart"`
+		// SHA256 is the digest of the chart's archive that the plan was made with; empty where the source has none.
+		SHA256 string `json:"sha256,omitempty"`
+		// Values are laid over those of the release. A sensitive value is what stands for it; the script is not here.
+		Values map[string]any `json:"values,omitempty"`
+		// Script is the SHA-256 of the script; empty where it stays as it is.
+		Script string `json:"script,omitempty"`
+		// Rolls: the provider restarts by it.
+		Rolls bool `json:"rolls"`
+	}
+)
+
+// Estimates in seconds where no earlier run is remembered. A provider's pod pulls its image, waits for its RPC node and
+// refreshes its certificate before it is ready; its liveness probe alone waits 240 seconds (akash.md 2.3).
+const (
+	mendEstimate    = 2
+	archiveEstimate = 1
+	stopEstimate    = 30
+	startEstimate   = 90
+	replaceEstimate = 40
+	upgradeEstimate = 120
+	restartEstimate = 90
+)
+
+func (r *review) args() releaseArgs {
+	return releaseArgs{Namespace: r.spec.Namespace, Release: r.spec.Release, Workload: r.provider.workload.Name}
+}
+
+// step appends a step, to run after the one before it.
+func (r *review) step(verb, operation string, args any, estimate float64) *providers.Step {
+	s := stepOf(r.address, verb, operation, args, r.in.Memory.Durations[operation], estimate)
+	s.Window, s.Position = r.spec.Window, r.spec.Position.String()
+	if n := len(r.out.Steps); n > 0 {
+		s.After = []string{r.out.Steps[n-1].ID}
+	}
+	r.out.Steps = append(r.out.Steps, s)
+	return &r.out.Steps[len(r.out.Steps)-1]
+}
+
+func stepOf(address providers.Address, verb, operation string, args any, remembered, estimate float64) providers.Step {
+	data, err := json.Marshal(args)
+	if err != nil {
+		panic("akash: arguments are plain data: " + err.Error())
+	}
+	if remembered > 0 {
+		estimate = remembered
+	}
+	return providers.Step{
+		ID: address.String() + "/" + verb, Address: address, Operation: operation, Args: data, Action: "update", Estimate: estimate,
+	}
+}
+
+// plan turns what is due into steps, in the order in which they must run: the release is mended before it is read by
+// anything else, what it was is kept before it is changed, and a restart proves what the upgrade could not.
+func (r *review) plan() {
+	replaced := slices.Contains(r.in.Replace, r.address)
+	if r.mending.Action == pending.Unlock || r.mending.Action == pending.Forget {
+		r.planMend()
+	}
+	if replaced {
+		r.restart = append(r.restart, "-replace names "+r.address.String())
+	}
+	// A chart that is as declared, with nothing due, needs none of the things that an upgrade needs.
+	upgrade := len(r.due) > 0 && len(r.blocked) == 0 && r.spec.Chart != nil && r.mending.Action != pending.Wait
+	switch {
+	case len(r.due) > 0 && r.spec.Chart == nil:
+		r.add(providers.Finding{
+			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Object: r.release.Name,
+			Summary: "an upgrade is due, and the block does not say which chart", Hint: "add the block chart with the version that runs, " + r.release.Chart.Version,
+		})
+	case len(r.due) > 0 && len(r.blocked) > 0:
+		r.add(providers.Finding{
+			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Object: r.release.Name,
+			Summary: fmt.Sprintf("an upgrade is due (%s) and is not planned: %s", r.due[0], strings.Join(r.blocked, "; ")),
+		})
+	}
+	if n := len(r.out.Findings) - 1; n > 0 && r.out.Findings[n].ID == "RELEASE_UPGRADE_BLOCKED" {
+		r.out.Findings = slices.Insert(r.out.Findings[:n], 0, r.out.Findings[n]) // first: the others say what is in the way
+	}
+	if upgrade {
+		r.planArchive()
+		if r.mustReplace() {
+			r.planReplace()
+		}
+		if rolled := r.planUpgrade(); !rolled {
+			r.planRestart()
+		}
+		return
+	}
+	if r.provider.stoppedByUs() {
+		s := r.step("start", OperationStart, r.args(), startEstimate)
+		r.fillStart(s)
+		return // it starts with the values of now
+	}
+	if len(r.restart) > 0 && r.mending.Action != pending.Wait && r.provider.found && r.provider.workload.Replicas > 0 {
+		r.planRestart()
+	}
+}
+
+func (r *review) planMend() {
+	s := r.step("mend", OperationMend, mendArgs{r.args(), r.mending.Action}, mendEstimate)
+	s.Window = "always"
+	s.Summary = "mend the interrupted operation on the release"
+	s.Why = []string{r.mending.Why, "Helm refuses every operation on a release that is pending"}
+	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", r.mending.Revision), Before: r.mending.Status, After: facts.ReleaseFailed}}
+	s.Proof = "the release is not pending any more"
+	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
+}
+
+func (r *review) planArchive() {
+	a := r.in.World.Archives[facts.ReleaseKey(r.spec.Namespace, r.spec.Release)]
+	if e, ok := a.Entry(r.release.Revision); ok && archived(e, r.release) {
+		return
+	}
+	s := r.step("archive", OperationArchive, archiveArgs{r.args(), r.spec.Archive}, archiveEstimate)
+	s.Summary = "keep the values and the script of before"
+	s.Why = []string{"what an upgrade replaces is kept first (archive = " + quote(r.spec.Archive) + ")"}
+	s.Changes = []providers.Change{{What: "provider.yaml", After: fmt.Sprintf("values of revision %d, mode 0600", r.release.Revision)}}
+	if body, ok := scriptOf(r.release.Values); ok {
+		s.Changes = append(s.Changes, providers.Change{What: "old-bid-price-script.sh", After: r.scriptText(body)})
+	}
+	s.Proof = "the archive has revision and script"
+	s.Undo = "nothing to undo: nothing in the cluster changes"
+}
+
+// archived reports whether an entry is of this very revision and script.
+func archived(e facts.ArchiveEntry, release facts.Release) bool {
+	script := ""
+	if body, ok := scriptOf(release.Values); ok {
+		script = digest([]byte(body))
+	}
+	return e.Script == script && e.Release == release.Updated.UTC().Format(timeOfRelease)
+}
+
+// timeOfRelease is how an archive writes when a revision was made.
+const timeOfRelease = "2006-01-02T15:04:05Z"
+
+func (r *review) planReplace() {
+	s := r.step("replace", OperationReplace, r.args(), replaceEstimate)
+	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade makes anew"
+	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s", r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
+	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
+	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are gone"
+	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
+}
+
+// undisturbed says what an interruption of the provider means to tenants: nothing, by akash.md 4.3.
+func (r *review) undisturbed() string {
+	text := leasesText(r.in.World.Tenancies)
+	if t := r.in.World.Tenancies; t != nil && t.Unknown == "" {
+		return text + " keep running"
+	}
+	return "tenants keep running (" + text + ")"
+}
+
+// planUpgrade plans the upgrade, and reports whether the provider restarts by it.
+func (r *review) planUpgrade() bool {
+	scriptChanges := r.known && !r.hasScript()
+	chartChanges := r.release.Chart.Version != r.spec.Chart.Version
+	args := upgradeArgs{releaseArgs: r.args(), Chart: *r.spec.Chart, Values: r.wanted()}
+	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges, r.spec.Chart.Version)
+	delete(args.Values, valueScript)
+	if r.known {
+		args.Script = digest([]byte(r.script))
+	}
+	if o := r.release.Offer; o != nil {
+		args.SHA256 = o.Digest
+	}
+	s := r.step("upgrade", OperationUpgrade, args, upgradeEstimate)
+	s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", r.spec.Release, chartName(r.spec.Chart.Source, r.release.Chart.Name), r.spec.Chart.Version)
+	s.Why = slices.Clone(r.due)
+	s.Changes = r.upgradeChanges(scriptChanges, chartChanges)
+	s.Proof = fmt.Sprintf("the release is deployed with chart version %s and these values; everything else in them is as before", r.spec.Chart.Version)
+	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
+	if args.Rolls {
+		s.Disruption = "the provider, which restarts; " + r.undisturbed()
+		s.Proof += "; the running pod has them in its environment"
+	}
+	r.holdPrices(s)
+	return args.Rolls
+}
+
+func chartName(source facts.ChartSource, running string) string {
+	if source.Name != "" {
+		return source.Name
+	}
+	return running
+}
+
+// upgradeChanges says what an upgrade changes, path by path, then what GPUs cost.
+func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Change {
+	var out []providers.Change
+	if chartChanges {
+		out = append(out, providers.Change{What: "chart version", Before: r.release.Chart.Version, After: r.spec.Chart.Version, Always: true})
+	}
+	if scriptChanges {
+		old := "none"
+		if body, ok := scriptOf(r.release.Values); ok {
+			old = r.scriptText(body)
+		}
+		out = append(out, providers.Change{What: valueScript, Before: old, After: r.scriptText(r.script), Always: true})
+	}
+	out = append(out, r.priceChanges()...)
+	for _, c := range values.Diff(r.release.Values, r.after) {
+		if c.Path == valueScript {
+			continue
+		}
+		change := providers.Change{What: c.Path, Before: values.Text(c.Before), After: values.Text(c.After)}
+		if r.spec.isSealed(c.Path) || strings.HasPrefix(change.Before, values.Sealed) || strings.HasPrefix(change.After, values.Sealed) {
+			change.Before, change.After = masked(c.Had), masked(c.Has)+", another one"
+		}
+		out = append(out, change)
+	}
+	return append(out, providers.Change{What: "leases touched", Before: leasesText(r.in.World.Tenancies), After: "none is touched"})
+}
+
+func masked(has bool) string {
+	if has {
+		return "(sensitive)"
+	}
+	return ""
+}
+
+func (r *review) planRestart() {
+	s := r.step("restart", OperationRestart, r.args(), restartEstimate)
+	s.Summary = "restart the provider, so that it has the values of the release"
+	s.Why = slices.Clone(r.restart)
+	if len(r.due) > 0 && r.spec.Chart != nil {
+		s.Why = append(s.Why, fmt.Sprintf("version %s of the chart does not restart the provider when prices change", r.spec.Chart.Version))
+	}
+	s.Disruption = "the provider, which restarts; " + r.undisturbed()
+	s.Proof = "another pod runs, and it has the values of the release in its environment"
+	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
+}
+
+func (r *review) fillStart(s *providers.Step) {
+	fillStart(s, r.provider.workload.Name)
+	s.Why = []string{"upkeep stopped it (" + r.provider.workload.Annotations[markAnnotation] + ") and was interrupted before it started it again"}
+}
+
+func fillStart(s *providers.Step, workload string) {
+	s.Window = "always"
+	s.Summary = "start the provider again"
+	s.Proof = "StatefulSet " + workload + " has the replicas of before and a ready pod, and carries no mark"
+	s.Undo = "nothing to undo"
+}
+
+func quote(text string) string { return `"` + text + `"` }

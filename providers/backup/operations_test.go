@@ -1,0 +1,458 @@
+package backup_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+
+	"upkeep/config"
+	"upkeep/providers"
+	"upkeep/providers/backup"
+	"upkeep/providers/backup/bundle"
+	"upkeep/providers/backup/keep"
+	"upkeep/providers/etcd"
+	"upkeep/providers/etcd/drill"
+	"upkeep/providers/etcd/restore"
+	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/collect"
+	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/protocol"
+	"upkeep/providers/store"
+)
+
+// TestMain is the child that restores snapshots where a test started it as one.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "upkeep-etcd" {
+		if err := restore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// site is a cluster of one real etcd member on cp1, with the files of two nodes, and a store in a directory.
+type site struct {
+	t      *testing.T
+	dial   etcd.Dialer
+	roots  map[string]string
+	spec   backup.Spec
+	store  store.Store
+	temp   string // where drills work
+	memory facts.Memory
+	now    time.Time
+	put    func(key, value string)
+	said   []string
+	key    *age.X25519Identity
+	// here is the name of the node that upkeep runs on; broken makes Files fail for a node.
+	here, broken string
+}
+
+func newSite(t *testing.T, level string) *site {
+	t.Helper()
+	s := &site{t: t, roots: map[string]string{}, temp: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	s.startMember()
+	for _, node := range []string{"cp1", "cp2"} {
+		root := t.TempDir()
+		s.roots[node] = root
+		for path, text := range map[string]string{"etc/kubernetes/pki/ca.key": "the private key of " + node, "etc/kubernetes/admin.conf": "kind: Config"} {
+			path = filepath.Join(root, path)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var err error
+	if s.key, err = age.GenerateX25519Identity(); err != nil {
+		t.Fatal(err)
+	}
+	identity := filepath.Join(t.TempDir(), "key.txt")
+	if err := os.WriteFile(identity, []byte(s.key.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	directory := filepath.Join(t.TempDir(), "backups")
+	if s.store, err = store.File(directory); err != nil {
+		t.Fatal(err)
+	}
+	s.spec = declared(func(d *backup.Spec) {
+		d.Verify, d.EncryptTo, d.IdentityFile = level, []string{s.key.Recipient().String()}, identity
+		d.Nodes = config.Selection{Names: []string{"cp1", "cp2"}}
+		d.Include = []string{"/etc/kubernetes", "/etc/ssl/etcd"}
+		d.Store = backup.StoreSpec{Kind: backup.StoreFile, Path: directory}
+	})
+	return s
+}
+
+func (s *site) startMember() {
+	sockets, err := os.MkdirTemp("", "etcd") // short: the path of a socket is limited
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { os.RemoveAll(sockets) })
+	socket := func(name string) []url.URL { return []url.URL{{Scheme: "unix", Path: filepath.Join(sockets, name)}} }
+	c := embed.NewConfig()
+	c.Name, c.Dir, c.InitialCluster = "cp1", s.t.TempDir(), "cp1=http://localhost:1"
+	c.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:1"}}
+	c.ListenPeerUrls, c.ListenClientUrls, c.AdvertiseClientUrls = socket("p:0"), socket("c:0"), socket("c:0")
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	c.UnsafeNoFsync, c.TickMs, c.ElectionMs = true, 10, 100
+	server, err := embed.StartEtcd(c)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(server.Close)
+	<-server.Server.ReadyNotify()
+	client := v3client.New(server.Server)
+	s.t.Cleanup(func() { client.Close() })
+	s.put = func(key, value string) {
+		if _, err := client.Put(context.Background(), key, value); err != nil {
+			s.t.Error(err)
+		}
+	}
+	for i := range 100 {
+		s.put(fmt.Sprintf("/registry/configmaps/default/c%d", i), strings.Repeat("canary", 50))
+	}
+	s.put("/registry/namespaces/kube-system", "one")
+	s.dial = func(ctx context.Context, node string) (net.Conn, error) {
+		if node != "cp1" {
+			return nil, fmt.Errorf("%s: connection refused", node)
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(sockets, "c:0"))
+	}
+}
+
+// look observes the member and the store.
+func (s *site) look(ctx context.Context, _ providers.Step) (providers.Input, error) {
+	in := providers.Input{Now: s.now, Memory: s.memory, Inventory: providers.Inventory{Nodes: []config.Node{{Name: "cp1"}, {Name: "cp2"}}}}
+	in.World = facts.World{ObservedAt: s.now, Nodes: map[string]*facts.Node{"cp1": {Name: "cp1"}, "cp2": {Name: "cp2"}}}
+	in.World.Kubernetes.ClusterConfiguration = "kind: ClusterConfiguration\n"
+	in.World.Etcd = etcd.Observe(ctx, []string{"cp1"}, s.dial)
+	found, _, err := bundle.Find(ctx, s.store)
+	if err != nil {
+		return in, err
+	}
+	var seen facts.Backups
+	for _, f := range found {
+		l := f.Label
+		seen.Bundles = append(seen.Bundles, facts.Bundle{ID: l.ID, TakenAt: l.TakenAt, Address: l.Address, SHA256: l.StoredSHA256, Size: l.StoredSize,
+			ClusterID: l.ClusterID, Revision: l.Revision, Keys: l.Keys, Encrypted: len(l.EncryptedTo) > 0})
+	}
+	in.World.Backups = map[string]facts.Backups{s.spec.Address().String(): seen}
+	return in, nil
+}
+
+func (s *site) tools() backup.Tools {
+	self, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	program := filepath.Join(s.t.TempDir(), "upkeep-etcd")
+	if err := os.Symlink(self, program); err != nil {
+		s.t.Fatal(err)
+	}
+	return backup.Tools{
+		Look: s.look, Spec: func(providers.Address) (backup.Spec, bool) { return s.spec, true },
+		Store: func(backup.Spec) (store.Store, error) { return s.store, nil },
+		Etcd:  s.dial,
+		Files: func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error) {
+			if node == s.broken {
+				return nil, errors.New("ssh: no answer in 10s")
+			}
+			d, err := disk.Open(s.roots[node])
+			if err != nil {
+				return nil, err
+			}
+			defer d.Close()
+			var out bytes.Buffer
+			return io.NopCloser(&out), collect.Write(&out, d, request)
+		},
+		Drill: func() (drill.Options, error) { return drill.Options{Program: program, Directory: s.temp}, nil },
+		Here:  func(n facts.Node) bool { return n.Name == s.here },
+		Remember: func(_ context.Context, proofs ...facts.Proof) error {
+			s.memory = s.memory.WithProofs(proofs...)
+			return nil
+		},
+		Version: "test", Now: func() time.Time { return s.now },
+	}
+}
+
+// run does what the executor does with one step: predicts, looks, acts, looks again.
+func (s *site) run(step providers.Step) error {
+	s.t.Helper()
+	effect := backup.Type().Effects[step.Operation]
+	before, err := s.look(s.t.Context(), step)
+	if err != nil {
+		return err
+	}
+	step.Expects = effect.Expects(before, step)
+	if ready := effect.Ready(before, step); ready.State != providers.Holds {
+		return fmt.Errorf("%s: %s", ready.State, ready.Why)
+	}
+	if err := backup.Operations(s.tools())[step.Operation].Run(s.t.Context(), step, func(line string) { s.said = append(s.said, line) }); err != nil {
+		return err
+	}
+	after, err := s.look(s.t.Context(), step)
+	if err != nil {
+		return err
+	}
+	return effect.Proved(before, after, step)
+}
+
+// due returns the steps that a plan has now.
+func (s *site) due() []providers.Step {
+	s.t.Helper()
+	in, err := s.look(s.t.Context(), providers.Step{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.spec.Diff(in).Steps
+}
+
+func (s *site) names() (names []string) {
+	objects, err := s.store.List(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, o := range objects {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+func TestTake(t *testing.T) {
+	for _, level := range []string{"hash", "restore"} {
+		t.Run(level, func(t *testing.T) {
+			s := newSite(t, level)
+			steps := s.due()
+			if len(steps) != 1 || steps[0].Operation != backup.OperationTake {
+				t.Fatalf("steps %+v", steps)
+			}
+			if err := s.run(steps[0]); err != nil {
+				t.Fatal(err)
+			}
+			if left := s.due(); len(left) > 0 {
+				t.Errorf("still due: %+v", left)
+			}
+			proof := s.memory.Proofs[0]
+			if len(s.memory.Proofs) != 1 || proof.Level != level || proof.Keys != 101 || proof.Revision != 102 {
+				t.Errorf("proofs %+v", s.memory.Proofs)
+			}
+			if left, err := os.ReadDir(s.temp); err != nil || len(left) > 0 {
+				t.Errorf("left of the drill: %v, %v", left, err)
+			}
+			said := strings.Join(s.said, "\n")
+			if drilled := strings.Contains(said, "restored it: etcd started from it and holds the same 101 keys"); drilled != (level == "restore") {
+				t.Errorf("said:\n%s", said)
+			}
+			s.inspect(proof.Bundle)
+		})
+	}
+}
+
+// inspect opens a bundle and wants all of it inside, and none of it in the clear.
+func (s *site) inspect(id string) {
+	s.t.Helper()
+	r, err := s.store.Get(s.t.Context(), bundle.Name(id))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Close()
+	stored, err := io.ReadAll(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if bytes.Contains(stored, []byte("canary")) || bytes.Contains(stored, []byte("private key")) {
+		s.t.Error("the stored bundle can be read without an identity")
+	}
+	ids, err := bundle.ParseIdentities([]byte(s.key.String()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	in, err := bundle.Open(bytes.NewReader(stored), ids)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	parts := map[string]string{}
+	for {
+		part, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		data, err := io.ReadAll(part)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		parts[part.Name()] = string(data)
+	}
+	m := in.Manifest()
+	for name, want := range map[string]string{
+		backup.SnapshotPart: "canary", backup.NodePart("cp1"): "the private key of cp1", backup.NodePart("cp2"): "the private key of cp2",
+		backup.ConfigurationPart: "kind: ClusterConfiguration",
+	} {
+		if !strings.Contains(parts[name], want) {
+			s.t.Errorf("part %s has no %q", name, want)
+		}
+	}
+	if len(m.Gaps) > 0 || m.Keys != 101 || m.Revision != 102 || m.Member != "cp1" || m.ClusterID == "" || m.Versions["etcd"] == "" || m.Upkeep != "test" {
+		s.t.Errorf("manifest %+v", m)
+	}
+}
+
+// A node that does not answer costs its own part and no more; the gap is in the label.
+func TestTakeWithoutANode(t *testing.T) {
+	s := newSite(t, "hash")
+	s.broken = "cp2"
+	if err := s.run(s.due()[0]); err != nil {
+		t.Fatal(err)
+	}
+	label, err := bundle.ReadLabel(t.Context(), s.store, s.memory.Proofs[0].Bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(label.Gaps) != 1 || label.Gaps[0] != (bundle.Gap{What: "keys and configuration of cp2", Why: "ssh: no answer in 10s"}) {
+		t.Errorf("gaps %+v", label.Gaps)
+	}
+}
+
+func TestTakeRefusesADrillOnAControlPlane(t *testing.T) {
+	s := newSite(t, "restore")
+	s.here = "cp2"
+	err := s.run(s.due()[0])
+	if err == nil || !strings.Contains(err.Error(), "upkeep runs on cp2") || len(s.names()) > 0 || len(s.memory.Proofs) > 0 {
+		t.Fatalf("%v; %v", err, s.names())
+	}
+	s.spec.DrillOnControlPlane = true
+	if err := s.run(s.due()[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// failing is a store that does not take, or does not give back, what it should.
+type failing struct {
+	store.Store
+	full, changes bool
+}
+
+func (f failing) Put(ctx context.Context, name string, r io.Reader) error {
+	if f.full && !strings.HasSuffix(name, ".json") {
+		if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: %w", name, store.ErrFull)
+	}
+	return f.Store.Put(ctx, name, r)
+}
+
+func (f failing) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := f.Store.Get(ctx, name)
+	if err != nil || !f.changes || strings.HasSuffix(name, ".json") {
+		return r, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err == nil {
+		data[len(data)/2] ^= 1
+	}
+	return io.NopCloser(bytes.NewReader(data)), err
+}
+
+func TestTakeInTrouble(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*site)
+		want   error
+		stored bool
+	}{
+		"the store is full": {func(s *site) { s.store = failing{Store: s.store, full: true} }, store.ErrFull, false},
+		// It is there, and counts for nothing.
+		"the store changes what it got": {func(s *site) { s.store = failing{Store: s.store, changes: true} }, bundle.ErrDamaged, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "hash")
+			test.change(s)
+			err := s.run(s.due()[0])
+			if !errors.Is(err, test.want) || len(s.memory.Proofs) > 0 || len(s.names()) > 0 != test.stored {
+				t.Errorf("%v; proofs %v; stored %v", err, s.memory.Proofs, s.names())
+			}
+		})
+	}
+}
+
+// A bundle whose proof was lost with the state is proved again, from the store.
+func TestProveAgain(t *testing.T) {
+	for _, level := range []string{"hash", "restore"} {
+		t.Run(level, func(t *testing.T) {
+			s := newSite(t, level)
+			if err := s.run(s.due()[0]); err != nil {
+				t.Fatal(err)
+			}
+			remembered := s.memory.Proofs[0]
+			s.memory = facts.Memory{}
+			var step providers.Step
+			for _, due := range s.due() {
+				if due.Operation == backup.OperationProve {
+					step = due
+				}
+			}
+			if step.ID == "" {
+				t.Fatalf("nothing proves it: %+v", s.due())
+			}
+			if err := s.run(step); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.memory.Proofs[0]; got != remembered {
+				t.Errorf("proof %+v, was %+v", got, remembered)
+			}
+			if left := s.due(); len(left) > 0 {
+				t.Errorf("still due: %+v", left)
+			}
+			if left, err := os.ReadDir(s.temp); err != nil || len(left) > 0 {
+				t.Errorf("left of the drill: %v, %v", left, err)
+			}
+
+			s.memory = facts.Memory{}
+			s.store = failing{Store: s.store, changes: true}
+			if err := s.run(step); !errors.Is(err, bundle.ErrDamaged) || len(s.memory.Proofs) > 0 {
+				t.Errorf("a damaged bundle: %v, proofs %v", err, s.memory.Proofs)
+			}
+		})
+	}
+}
+
+func TestPrune(t *testing.T) {
+	s := newSite(t, "hash")
+	s.spec.Keep = keep.Policy{Last: 2}
+	for range 3 {
+		for _, step := range s.due() {
+			if err := s.run(step); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.put("/registry/more", s.now.String())
+		s.now = s.now.Add(25 * time.Hour)
+	}
+	if names := s.names(); len(names) != 4 || strings.Contains(strings.Join(names, " "), "20261122") {
+		t.Errorf("in the store: %v", names)
+	}
+}

@@ -1,0 +1,72 @@
+package pending_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+)
+
+var began = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+
+func release(statuses ...string) facts.Release {
+	r := facts.Release{Namespace: "n", Name: "r", Updated: began}
+	for i, status := range statuses {
+		r.History = append(r.History, facts.ReleaseRevision{Revision: i + 1, Status: status})
+		r.Revision, r.Status = i+1, status
+	}
+	return r
+}
+
+func TestDecide(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		release  facts.Release
+		age      time.Duration
+		patience time.Duration
+		want     pending.Mending
+	}{
+		{"deployed", release("superseded", "deployed"), time.Hour, 0, pending.Mending{Action: pending.None}},
+		{"failed", release("deployed", "failed"), time.Hour, 0, pending.Mending{Action: pending.None}},
+		{"missing", facts.Release{Missing: true}, time.Hour, 0, pending.Mending{Action: pending.None}},
+		{"unknown", facts.Release{Unknown: "no answer", Status: "pending-upgrade"}, time.Hour, 0, pending.Mending{Action: pending.None}},
+		{"perhaps still at work", release("deployed", "pending-upgrade"), 9 * time.Minute, 10 * time.Minute, pending.Mending{
+			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
+		}},
+		{"stale upgrade", release("superseded", "deployed", "pending-upgrade"), 10 * time.Minute, 10 * time.Minute, pending.Mending{
+			Action: pending.Unlock, Revision: 3, Status: "pending-upgrade", Deployed: 2,
+			Why: "revision 3 is pending-upgrade since 2026-11-22T03:00:00Z; it is marked as failed, and revision 2 is what the next upgrade starts from",
+		}},
+		{"our own upgrade", release("deployed", "pending-upgrade"), time.Second, 0, pending.Mending{
+			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade", Deployed: 1,
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; it is marked as failed, and revision 1 is what the next upgrade starts from",
+		}},
+		{"stale rollback", release("superseded", "deployed", "pending-rollback"), time.Hour, 0, pending.Mending{
+			Action: pending.Unlock, Revision: 3, Status: "pending-rollback", Deployed: 2,
+			Why: "revision 3 is pending-rollback since 2026-11-22T03:00:00Z; it is marked as failed, and revision 2 is what the next upgrade starts from",
+		}},
+		{"upgrade of what never worked", release("failed", "pending-upgrade"), time.Hour, 0, pending.Mending{
+			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade",
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
+		}},
+		{"stale install", release("pending-install"), time.Hour, 0, pending.Mending{
+			Action: pending.Forget, Revision: 1, Status: "pending-install",
+			Why: "revision 1 is pending-install since 2026-11-22T03:00:00Z and no revision was ever deployed; the record is deleted, what it created stays and is taken over by the next install",
+		}},
+		{"install after an uninstall that kept its history", release("uninstalled", "pending-install"), time.Hour, 0, pending.Mending{
+			Action: pending.Forget, Revision: 2, Status: "pending-install",
+			Why: "revision 2 is pending-install since 2026-11-22T03:00:00Z and no revision was ever deployed; the record is deleted, what it created stays and is taken over by the next install",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := pending.Decide(test.release, began.Add(test.age), test.patience)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
