@@ -34,7 +34,7 @@ const (
 	PriceAbsent PriceForm = ""
 	PriceObject PriceForm = "object" // as providers do
 	PriceText   PriceForm = "text"   // as provider 0.4.0 did
-	PriceNull   PriceForm = "null" // null or false
+	PriceNull   PriceForm = "null"   // null or false
 	PriceOther  PriceForm = "other"
 )
 
