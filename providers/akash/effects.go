@@ -333,7 +333,7 @@ func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readin
 	case release.Pending():
 		return moved("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which mends it", release.Revision, release.Name, release.Status)
 	case p.stoppedByUs() && !p.workload.Missing:
-		return moved("upkeep keeps the provider stopped for another step (%s); plan again when that has ended", p.workload.Annotations[markAnnotation])
+		return moved("upkeep keeps the provider stopped for another step (%s); plan again when that has ended", p.workload.Annotations[MarkAnnotation])
 	case p.found && !p.workload.Missing && p.workload.Unknown == "" && p.workload.Replicas == 0:
 		return moved("somebody has stopped the provider; an upgrade would start it")
 	}

@@ -271,7 +271,7 @@ func (r *review) planRestart() {
 
 func (r *review) fillStart(s *providers.Step) {
 	fillStart(s, r.provider.workload.Name)
-	s.Why = []string{"upkeep stopped it (" + r.provider.workload.Annotations[markAnnotation] + ") and was interrupted before it started it again"}
+	s.Why = []string{"upkeep stopped it (" + r.provider.workload.Annotations[MarkAnnotation] + ") and was interrupted before it started it again"}
 }
 
 func fillStart(s *providers.Step, workload string) {

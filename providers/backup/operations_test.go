@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // site is a cluster of one real etcd member on cp1, with the files of two nodes, and a store in a directory.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	dial   etcd.Dialer
 	roots  map[string]string
 	spec   backup.Spec
@@ -63,10 +63,16 @@ type site struct {
 	here, broken string
 }
 
-func newSite(t *testing.T, level string) *site {
+func newSite(t testing.TB, level string) *site {
+	t.Helper()
+	s := newSiteWithoutMember(t, level)
+	s.startMember()
+	return s
+}
+
+func newSiteWithoutMember(t testing.TB, level string) *site {
 	t.Helper()
 	s := &site{t: t, roots: map[string]string{}, temp: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	s.startMember()
 	for _, node := range []string{"cp1", "cp2"} {
 		root := t.TempDir()
 		s.roots[node] = root
@@ -186,7 +192,10 @@ func (s *site) tools() backup.Tools {
 			return io.NopCloser(&out), collect.Write(&out, d, request)
 		},
 		Drill: func() (drill.Options, error) { return drill.Options{Program: program, Directory: s.temp}, nil },
-		Here:  func(n facts.Node) bool { return n.Name == s.here },
+		Provider: func(context.Context) (map[string][]byte, map[string]string) {
+			return map[string][]byte{"manifests.akash.network": []byte(`{"items":["canary"]}`)}, nil
+		},
+		Here: func(n facts.Node) bool { return n.Name == s.here },
 		Remember: func(_ context.Context, proofs ...facts.Proof) error {
 			s.memory = s.memory.WithProofs(proofs...)
 			return nil
@@ -309,7 +318,8 @@ func (s *site) inspect(id string) {
 	m := in.Manifest()
 	for name, want := range map[string]string{
 		backup.SnapshotPart: "canary", backup.NodePart("cp1"): "the private key of cp1", backup.NodePart("cp2"): "the private key of cp2",
-		backup.ConfigurationPart: "kind: ClusterConfiguration",
+		backup.ProviderPart("manifests.akash.network"): `{"items":["canary"]}`,
+		backup.ConfigurationPart:                       "kind: ClusterConfiguration",
 	} {
 		if !strings.Contains(parts[name], want) {
 			s.t.Errorf("part %s has no %q", name, want)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // shellCase is one order with the environment that the scripts were given.
@@ -87,9 +89,20 @@ func TestAnswersAreThoseOfTheScripts(t *testing.T) {
 			}
 		})
 	}
-	for _, v := range Versions() {
-		if seen[v] < 3 {
-			t.Errorf("only %d answers of %s are recorded", seen[v], v)
+	asked := map[Version]int{}
+	for _, c := range cases {
+		versions := strings.Fields(c.Versions)
+		if c.Versions == "all" {
+			versions = nil
+			for _, v := range Versions() {
+				versions = append(versions, string(v))
+			}
 		}
+		for _, v := range versions {
+			asked[Version(v)]++
+		}
+	}
+	if diff := cmp.Diff(asked, seen); diff != "" || len(seen) != len(Versions()) {
+		t.Errorf("cases without a recorded answer, or answers without a case (-cases +answers)\n%s", diff)
 	}
 }

@@ -21,9 +21,10 @@ import (
 // place is where a node's member takes clients, and what it takes them with.
 type place struct {
 	address string
-	// roots is the file of etcd's authority; pairs are certificate and key of clients, the best first.
-	roots string
-	pairs []pair
+	// roots is the file of etcd's authority, rootsKey that of its key; pairs are certificate and key of clients, the best
+	// first.
+	roots, rootsKey string
+	pairs           []pair
 }
 
 type pair struct{ name, cert, key string }
@@ -39,7 +40,7 @@ func find(d *disk.Disk) (place, error) {
 	if address, ok := controlplane.EtcdClientAddress(controlplane.StaticPods(d)); ok {
 		p := place{address: address}
 		ca, _ := pki.Kubeadm.Lookup("etcd-ca")
-		p.roots = ca.Path
+		p.roots, p.rootsKey = ca.Path, ca.KeyPath
 		for _, name := range clients {
 			entry, _ := pki.Kubeadm.Lookup(name)
 			p.pairs = append(p.pairs, pair{name, entry.Path, entry.KeyPath})
@@ -54,7 +55,7 @@ func find(d *disk.Disk) (place, error) {
 		return place{}, err
 	}
 	if d.Exists(k3s + "client.crt") {
-		return place{address: "127.0.0.1:2379", roots: k3s + "server-ca.crt", pairs: []pair{{"client", k3s + "client.crt", k3s + "client.key"}}}, nil
+		return place{address: "127.0.0.1:2379", roots: k3s + "server-ca.crt", rootsKey: k3s + "server-ca.key", pairs: []pair{{"client", k3s + "client.crt", k3s + "client.key"}}}, nil
 	}
 	return place{}, errors.New("no etcd manifest, no " + envFile + " and no etcd of k3s on this node says where it takes clients")
 }
@@ -95,6 +96,9 @@ func fromEnvironment(text []byte) (place, error) {
 			p.pairs = append(p.pairs, pair{names[0], cert, key})
 		}
 	}
+	if ca, pem := strings.CutSuffix(p.roots, ".pem"); pem {
+		p.rootsKey = ca + "-key.pem" // kubespray's name for it; on the first member alone
+	}
 	if p.address == "" || p.roots == "" || len(p.pairs) == 0 {
 		return place{}, errors.New(envFile + " does not say where etcd takes clients, by which authority and with which certificate")
 	}
@@ -117,7 +121,7 @@ func (p place) authorities(d *disk.Disk) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// client returns the first client certificate that is whole and valid now.
+// client returns the first client certificate that is whole and valid now, else one that is minted for this connection.
 func (p place) client(d *disk.Disk, now time.Time) (tls.Certificate, error) {
 	var problems []error
 	for _, at := range p.pairs {
@@ -127,7 +131,11 @@ func (p place) client(d *disk.Disk, now time.Time) (tls.Certificate, error) {
 		}
 		problems = append(problems, fmt.Errorf("%s: %w", at.name, err))
 	}
-	return tls.Certificate{}, fmt.Errorf("no client certificate for etcd: %w", errors.Join(problems...))
+	minted, err := p.mint(d, now)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("no client certificate for etcd: %w", errors.Join(append(problems, fmt.Errorf("none can be minted: %w", err))...))
+	}
+	return minted, nil
 }
 
 func (at pair) load(d *disk.Disk, now time.Time) (tls.Certificate, error) {
