@@ -48,7 +48,7 @@ func testAkashProvider(t *testing.T, s *suite) {
 	t.Run("prices as the guide migrates them", func(t *testing.T) {
 		d.declare(t, "6.0.5", 1.60, 120)
 		text := d.run(t, "plan", "-verbose", "-out=first.plan").want(t, 0).stdout
-		for _, line := range []string{"GPU a100.80Gi, USD a month 80.5 -> 120", "GPU t4, USD a month 80.5 -> 80", "GPU h100, USD a month 80.5 -> 250.5"} {
+		for _, line := range []string{"GPU a100, USD a month 80.5 -> 120", "GPU t4, USD a month 80.5 -> 80", "GPU h100, USD a month 80.5 -> 250.5"} {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), line) {
 				t.Errorf("the plan does not say %q:\n%s", line, text)
 			}

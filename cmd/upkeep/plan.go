@@ -67,6 +67,9 @@ func planCommand(env environment) *cli.Command {
 				return err
 			}
 			if out := cmd.String("out"); out != "" {
+				if err := keepKey(ctx, w, plan); err != nil {
+					return err
+				}
 				if err := savePlan(plan, out, nil); err != nil {
 					return err
 				}
@@ -198,6 +201,26 @@ func stateBackend(w workspace) (*local.Backend, error) {
 		path = filepath.Join(w.directory, path)
 	}
 	return local.New(path, local.Options{Trace: w.env.trace})
+}
+
+// keepKey makes the state where a plan that is saved has secrets and there is no state yet: what stands for the secrets in
+// the plan is made with the state's key, and an apply with another key would take each of them for a changed one.
+func keepKey(ctx context.Context, w workspace, plan planner.Plan) error {
+	if plan.Request.Lineage != "" || plan.Request.Recorded || !holdsSecrets(w.desired) {
+		return nil
+	}
+	backend, err := stateBackend(w)
+	if err != nil {
+		return err
+	}
+	lock, err := backend.Lock(ctx, state.LockRequest{Operation: "plan", Key: w.key})
+	if err != nil {
+		return fmt.Errorf("making the state, whose key the saved plan needs: %w", err)
+	}
+	if !lock.State().Key.Equal(w.key) {
+		return errors.Join(errors.New("somebody else made the state meanwhile, with another key; plan again"), lock.Unlock())
+	}
+	return lock.Unlock()
 }
 
 func readState(ctx context.Context, w workspace) (state.State, error) {

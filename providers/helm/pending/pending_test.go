@@ -21,6 +21,12 @@ func release(statuses ...string) facts.Release {
 	return r
 }
 
+// ours is a release whose record says that upkeep began a revision.
+func ours(r facts.Release, revision int) facts.Release {
+	r.Labels = pending.Labels(revision)
+	return r
+}
+
 func TestDecide(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -34,6 +40,14 @@ func TestDecide(t *testing.T) {
 		{"missing", facts.Release{Missing: true}, time.Hour, 0, pending.Mending{Action: pending.None}},
 		{"unknown", facts.Release{Unknown: "no answer", Status: "pending-upgrade"}, time.Hour, 0, pending.Mending{Action: pending.None}},
 		{"perhaps still at work", release("deployed", "pending-upgrade"), 9 * time.Minute, 10 * time.Minute, pending.Mending{
+			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
+		}},
+		{"upkeep began it", ours(release("deployed", "pending-upgrade"), 2), time.Second, 10 * time.Minute, pending.Mending{
+			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade", Deployed: 1,
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; it is marked as failed, and revision 1 is what the next upgrade starts from",
+		}},
+		{"upkeep began the one before", ours(release("deployed", "pending-upgrade"), 1), time.Second, 10 * time.Minute, pending.Mending{
 			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
 		}},
