@@ -45,6 +45,7 @@ var floors = []struct {
 	{prefix: "providers/backup", floor: 3},
 	{prefix: "providers/cluster", floor: 3},
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
+	{prefix: "providers/release", floor: 3},
 
 	{prefix: "cmd", floor: 4},
 	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
@@ -87,6 +88,8 @@ var pure = []struct {
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
+	{"providers/release", []string{"operations.go"}},
+	{"providers/helm/catalogue", nil},
 	{"providers/helm/objects", nil},
 	{"providers/helm/values", nil},
 	{"providers/helm/pending", nil},

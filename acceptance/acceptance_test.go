@@ -47,9 +47,13 @@ func TestAcceptance(t *testing.T) {
 		{"kill points", 15 * time.Minute, testKillPoints},
 		{"access to the installed helper alone", 4 * time.Minute, testRestrictedAccess},
 		{"two operators while the API is down", 6 * time.Minute, testLocksWithoutAPI},
+		{"a backup under load guards a rotation", 5 * time.Minute, testBackupGuards},
+		{"backups that go wrong", 8 * time.Minute, testBackupFaults},
+		{"damaged bundles", 4 * time.Minute, testDamagedBundles},
 		{"figures", 8 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},
+		{"all of etcd is lost", 8 * time.Minute, testDisaster},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(s.ctx, part.limit)

@@ -29,6 +29,7 @@ type declaration struct {
 	kubeconfigs []string // copies of admin.conf on the nodes
 	ops         bool     // user ops with sudo, through the bastion, instead of root
 	restricted  string   // a user who may run the installed helper alone, instead of root
+	backup      string   // an etcd_backup block; without one nothing is backed up, and certificates are renewed all the same
 }
 
 // declare makes a configuration directory for the lab.
@@ -46,6 +47,10 @@ func (s *suite) declare(t *testing.T, d declaration) directory {
 	}
 	if d.ops {
 		how = fmt.Sprintf("  user        = \"ops\"\n  become      = true\n  proxy_jump  = \"ops@%s\"", s.lab.Bastion.IP)
+	}
+	guard := `  guard_none   = "the lab's etcd holds nothing that anybody would miss"` + "\n"
+	if d.backup != "" {
+		guard = ""
 	}
 	var copies, hosts []string
 	for _, path := range d.kubeconfigs {
@@ -75,9 +80,9 @@ certificates "control_plane" {
   nodes        = role("control-plane")
   renew_before = %q
   kubeconfigs  = [%s]
-  guard_none   = "the lab's etcd holds nothing that anybody would miss"
-}
-`, d.kubeconfig, how, d.knownHosts, s.lab.Identity(), strings.Join(hosts, ", "), d.renewBefore, strings.Join(copies, ", "))
+%s}
+
+%s`, d.kubeconfig, how, d.knownHosts, s.lab.Identity(), strings.Join(hosts, ", "), d.renewBefore, strings.Join(copies, ", "), guard, d.backup)
 	path := t.TempDir()
 	if err := os.WriteFile(filepath.Join(path, "lab.upkeep.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -253,7 +253,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 		Effects: effects(w.types),
 		Operations: operations(caller,
 			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
-			akashTools(w, plan)),
+			akashTools(w, plan), releaseTools(w)),
 		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)

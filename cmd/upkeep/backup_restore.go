@@ -59,6 +59,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 				return err
 			}
 			defer stored.Close()
+			r.Stored = stored
 			recovered, err := backup.Recover(ctx, r)
 			if err != nil {
 				return fmt.Errorf("bundle %s: %w", r.Label.ID, err)
@@ -127,12 +128,11 @@ func newToken() (string, error) {
 func writeRecovered(env environment, directory string, r backup.Recovered) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Restored bundle %s of %s into %s:\n", r.Manifest.ID, r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), directory)
-	inside := func(path string) string {
-		if relative, err := filepath.Rel(directory, path); err == nil && filepath.IsLocal(relative) {
-			return relative
-		}
-		return path
+	whole, err := filepath.Abs(directory)
+	if err != nil {
+		return err
 	}
+	inside := func(path string) string { return strings.TrimPrefix(path, whole+string(filepath.Separator)) }
 	for _, m := range r.Members {
 		fmt.Fprintf(&text, "  %-28s data directory of member %s (%s)\n", inside(m.DataDirectory), m.Name, strings.Join(m.PeerURLs, ", "))
 	}
@@ -147,6 +147,6 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 		fmt.Fprintf(&text, "The bundle lacks %s: %s\n", gap.What, gap.Why)
 	}
 	text.WriteString("Nothing was started. docs/disaster-recovery.md says how to go on. All of this is in the clear: remove it when the cluster is back.\n")
-	_, err := io.WriteString(env.stdout, text.String())
+	_, err = io.WriteString(env.stdout, text.String())
 	return err
 }

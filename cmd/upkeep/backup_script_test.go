@@ -1,34 +1,94 @@
 package main
 
 import (
-	"net/http/httptest"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	agekeys "filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+
+	"upkeep/fixtures/fakecluster"
+	"upkeep/providers/backup/bundle"
 )
 
-// s3 starts an S3-compatible service with a bucket and sets S3 to its address: s3 BUCKET.
-func s3(ts *testscript.TestScript, _ bool, args []string) {
-	backend := s3mem.New()
-	ts.Check(backend.CreateBucket(args[0]))
-	server := httptest.NewServer(gofakes3.New(backend).Server())
-	ts.Defer(server.Close)
-	ts.Setenv("S3", server.URL)
+// bundlesIn returns the ids of the bundles in a directory, oldest first: their names end in their times.
+func bundlesIn(ts *testscript.TestScript, directory string) (ids []string) {
+	paths, err := filepath.Glob(filepath.Join(ts.MkAbs(directory), "*"+bundle.Extension))
+	ts.Check(err)
+	if len(paths) == 0 {
+		ts.Fatalf("%s has no bundle", directory)
+	}
+	for _, path := range paths {
+		ids = append(ids, strings.TrimSuffix(filepath.Base(path), bundle.Extension))
+	}
+	return ids
+}
+
+func bundles(ts *testscript.TestScript, _ bool, args []string) {
+	ids := bundlesIn(ts, args[0])
+	ts.Setenv("OLDEST", ids[0])
+	ts.Setenv("NEWEST", ids[len(ids)-1])
 }
 
 // damageBundle flips a byte in the middle of the newest bundle of a directory: damage-bundle DIRECTORY.
 func damageBundle(ts *testscript.TestScript, _ bool, args []string) {
-	paths, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.upkeep-bundle"))
-	ts.Check(err)
-	if len(paths) == 0 {
-		ts.Fatalf("%s has no bundle", args[0])
-	}
-	path := paths[len(paths)-1] // their names end in their times
+	ids := bundlesIn(ts, args[0])
+	path := filepath.Join(ts.MkAbs(args[0]), bundle.Name(ids[len(ids)-1]))
 	data, err := os.ReadFile(path)
 	ts.Check(err)
 	data[len(data)/2] ^= 1
 	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+func identity(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := agekeys.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(key.String()+"\n"), 0o600))
+	ts.Setenv("RECIPIENT", key.Recipient().String())
+}
+
+// realEtcd starts an etcd, writes until it has the revision and the keys that the simulated members claim, and keeps its
+// snapshot for them.
+func realEtcd(ts *testscript.TestScript, _ bool, _ []string) {
+	fake := clusterOf(ts)
+	world, err := fake.World()
+	ts.Check(err)
+	sockets, err := os.MkdirTemp("", "etcd") // short: the path of a socket is limited
+	ts.Check(err)
+	defer os.RemoveAll(sockets)
+	socket := func(name string) []url.URL { return []url.URL{{Scheme: "unix", Path: filepath.Join(sockets, name)}} }
+	config := embed.NewConfig()
+	config.Name, config.Dir, config.InitialCluster = "cp1", filepath.Join(sockets, "data"), "cp1=http://localhost:1"
+	config.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:1"}}
+	config.ListenPeerUrls, config.ListenClientUrls, config.AdvertiseClientUrls = socket("p:0"), socket("c:0"), socket("c:0")
+	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	config.UnsafeNoFsync = true
+	config.TickMs, config.ElectionMs = 10, 100
+	server, err := embed.StartEtcd(config)
+	ts.Check(err)
+	defer server.Close()
+	<-server.Server.ReadyNotify()
+	client := v3client.New(server.Server)
+	defer client.Close()
+	revision := world.Etcd.Members[0].HashRevision
+	for i := range revision - 1 { // an empty etcd is at revision 1
+		_, err := client.Put(context.Background(), fmt.Sprintf("/registry/configmaps/default/c%03d", i%fakecluster.Keys), fmt.Sprint("written at ", i))
+		ts.Check(err)
+	}
+	snapshot, err := client.Snapshot(context.Background())
+	ts.Check(err)
+	defer snapshot.Close()
+	file, err := os.Create(fake.SnapshotFile())
+	ts.Check(err)
+	_, err = io.Copy(file, snapshot)
+	ts.Check(err)
+	ts.Check(file.Close())
 }

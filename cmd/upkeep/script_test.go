@@ -21,6 +21,7 @@ import (
 
 	"upkeep/fixtures/fakecluster"
 	"upkeep/fixtures/worlds"
+	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
 )
 
@@ -36,6 +37,13 @@ func TestMain(m *testing.M) {
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 				environ: os.Environ(), now: scriptClock, signals: signals,
 			}))
+		},
+		// It lies beside upkeep, as in a release.
+		"upkeep-etcd": func() {
+			if err := restore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
 		},
 		"ssh": func() {
 			signal.Ignore(os.Interrupt, syscall.SIGPIPE)
@@ -72,8 +80,12 @@ var started = time.Now()
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	json-lines FILE              wants one JSON object on each line
 //	canaries, no-canary, files-without-canary: see secrets_test.go
-//	s3 BUCKET                    starts an S3-compatible service with a bucket, and sets S3 to its address
 //	damage-bundle DIRECTORY      flips a byte of the newest bundle
+//	bundles DIRECTORY            sets OLDEST and NEWEST to the ids of a directory's oldest and newest bundle
+//	identity FILE                makes a new age identity and sets RECIPIENT to its public key
+//	s3 BUCKET                    starts an S3-compatible service, sets S3 to its address, and AWS_* to an operator's keys
+//	s3-objects BUCKET            prints the names of its objects; s3-damage BUCKET flips a byte in each bundle
+//	real-etcd                    the members send a real etcd's snapshot from now on, of the revision and the keys that they claim
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -87,7 +99,8 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "s3": s3, "age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
+			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
+			"age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // site is a cluster of one real etcd member on cp1, with the files of two nodes, and a store in a directory.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	dial   etcd.Dialer
 	roots  map[string]string
 	spec   backup.Spec
@@ -63,10 +63,16 @@ type site struct {
 	here, broken string
 }
 
-func newSite(t *testing.T, level string) *site {
+func newSite(t testing.TB, level string) *site {
+	t.Helper()
+	s := newSiteWithoutMember(t, level)
+	s.startMember()
+	return s
+}
+
+func newSiteWithoutMember(t testing.TB, level string) *site {
 	t.Helper()
 	s := &site{t: t, roots: map[string]string{}, temp: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	s.startMember()
 	for _, node := range []string{"cp1", "cp2"} {
 		root := t.TempDir()
 		s.roots[node] = root

@@ -95,9 +95,15 @@ func memberOfManifest(text []byte) (drill.Peer, error) {
 	}
 	var m drill.Peer
 	for _, c := range pod.Spec.Containers {
-		for _, word := range slices.Concat(c.Command, c.Args) {
-			flag, value, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
-			m = described(m, flag, value)
+		words := slices.Concat(c.Command, c.Args)
+		for i, word := range words {
+			flag, value, whole := strings.Cut(strings.TrimLeft(word, "-"), "=")
+			if !whole && strings.HasPrefix(word, "-") && i+1 < len(words) {
+				value = words[i+1]
+			}
+			if strings.HasPrefix(word, "-") && value != "" {
+				m = described(m, flag, value)
+			}
 		}
 	}
 	return m, nil
