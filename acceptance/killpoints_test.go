@@ -103,7 +103,7 @@ func testKillPoints(t *testing.T, s *suite) {
 	for _, n := range s.lab.Nodes {
 		containers[n.Name] = s.containers(t, n.Name)
 	}
-	points := 0
+	points, restarted := 0, map[string][]string{}
 	table := []string{fmt.Sprintf("%-3s %-45s %-12s %-4s %-26s %-6s %-16s %s", "", "killed at", "who", "node", "what", "exit", "status then", "finished by")}
 	for _, c := range crashes {
 		finished := false
@@ -112,6 +112,9 @@ func testKillPoints(t *testing.T, s *suite) {
 				points++
 				finished = true
 				table = append(table, fmt.Sprintf("%3d %s", points, row))
+			}
+			if readsOnlyOnce(c.name) {
+				restarted[c.node] = append(restarted[c.node], c.name)
 			}
 		})
 		if t.Failed() && !finished {
@@ -122,13 +125,7 @@ func testKillPoints(t *testing.T, s *suite) {
 	d.empty(t)
 	d.run(t, "marks").want(t, 0)
 	for _, n := range s.lab.Nodes {
-		var restarted []string
-		for _, c := range crashes {
-			if c.node == n.Name && readsOnlyOnce(c.name) {
-				restarted = append(restarted, c.name)
-			}
-		}
-		s.onlyRestarted(t, n.Name, containers[n.Name], restarted...)
+		s.onlyRestarted(t, n.Name, containers[n.Name], restarted[n.Name]...)
 	}
 	if holder := strings.TrimSpace(s.ssh(t, s.lab.Nodes[0].Name, "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get lease upkeep -o 'jsonpath={.spec.holderIdentity}'")); holder != "" {
 		t.Errorf("the cluster's Lease is still held by %s", holder)

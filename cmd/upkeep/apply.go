@@ -252,8 +252,8 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 	return &apply.Executor{
 		Effects: effects(w.types),
 		Operations: operations(caller,
-			backupTools(env, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
-			akashTools(w, plan)),
+			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
+			akashTools(w, plan), releaseTools(w)),
 		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
 			world, err := look(ctx, all)

@@ -9,20 +9,40 @@ import (
 	"os"
 	"strings"
 
+	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/etcd/drill"
 	"upkeep/providers/facts"
+	"upkeep/providers/kube"
 	"upkeep/providers/node/protocol"
 )
 
 // backupTools hands the backup operations what they act with.
-func backupTools(env environment, nodes *nodes, stores stores, look func(context.Context, providers.Step) (providers.Input, error), remember func(context.Context, ...facts.Proof) error) backup.Tools {
+func backupTools(env environment, cluster *config.Cluster, nodes *nodes, stores stores, look func(context.Context, providers.Step) (providers.Input, error), remember func(context.Context, ...facts.Proof) error) backup.Tools {
 	return backup.Tools{
-		Look: look, Spec: stores.spec, Store: stores.open,
+		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) { return providerObjects(ctx, cluster) },
+		Look:     look, Spec: stores.spec, Store: stores.open,
 		Etcd:  func(ctx context.Context, name string) (net.Conn, error) { return nodes.tunnel(ctx, name, etcdService) },
 		Files: nodes.files, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
 	}
+}
+
+// providerObjects reads the objects of the cluster's Akash provider; none where there is no such provider.
+func providerObjects(ctx context.Context, cluster *config.Cluster) (objects map[string][]byte, failed map[string]string) {
+	if cluster == nil {
+		return nil, nil
+	}
+	client, err := kube.Open(cluster.Kubeconfig, cluster.Context)
+	if err != nil {
+		return nil, map[string]string{"objects of an Akash provider": err.Error()}
+	}
+	found, failed := client.ExportProvider(ctx)
+	objects = make(map[string][]byte, len(found))
+	for _, e := range found {
+		objects[e.Name] = e.Data
+	}
+	return objects, failed
 }
 
 // tunnel opens a tunnel to a service of a node by the node's name.

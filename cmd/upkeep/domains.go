@@ -6,6 +6,7 @@ import (
 	"upkeep/providers/akash"
 	"upkeep/providers/backup"
 	"upkeep/providers/certificates"
+	"upkeep/providers/release"
 )
 
 // domains lists every domain; a new one is one line here.
@@ -14,16 +15,18 @@ func domains() []providers.Type {
 		certificates.Type(),
 		backup.Type(),
 		akash.Type(),
+		release.Type(),
 	}
 }
 
 // operations lists the code that changes something. apply alone calls this.
-func operations(caller certificates.Caller, backups backup.Tools, providing akash.Tools) map[string]providers.Operation {
+func operations(caller certificates.Caller, backups backup.Tools, providing akash.Tools, charts release.Tools) map[string]providers.Operation {
 	all := map[string]providers.Operation{}
 	for _, domain := range []map[string]providers.Operation{
 		certificates.Operations(caller),
 		backup.Operations(backups),
 		akash.Operations(providing),
+		release.Operations(charts),
 	} {
 		for name, operation := range domain {
 			all[name] = operation

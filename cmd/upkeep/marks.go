@@ -81,6 +81,10 @@ func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error)
 	if err != nil {
 		return nil, fmt.Errorf("observing: %w", err)
 	}
+	return append(nodesMarks(w, nodes, world), w.clusterMarks(ctx)...), nil
+}
+
+func nodesMarks(w workspace, nodes *nodes, world facts.World) []nodeMarks {
 	inventory := nodes.inventory(w.desired, world)
 	out := []nodeMarks{}
 	for _, u := range inventory.Unresolved {
@@ -94,7 +98,7 @@ func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error)
 		}
 		out = append(out, m)
 	}
-	return out, nil
+	return out
 }
 
 // undoMarks undoes marks under the state's lock, so that nobody's run is taken apart while it is under way.
@@ -125,6 +129,13 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			}
 			if mark.Unknown != "" {
 				return fmt.Errorf("%s: mark %s cannot be read, so it is not undone: %s", m.Node, mark.ID, mark.Unknown)
+			}
+			if m.Node == clusterNode {
+				if err := w.undoClusterMark(lock.Context(), mark.ID); err != nil {
+					return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
+				}
+				fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, mark.Undo)
+				continue
 			}
 			var result protocol.UndoResult
 			if err := caller.Call(lock.Context(), m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {

@@ -123,7 +123,7 @@ func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Comm
 	set := fmt.Sprintf("-n %s statefulset/%s", shell(args.Namespace), shell(args.Workload))
 	return []providers.Command{{
 		What: "stop the provider, so that it closes no lease meanwhile; marked, so that upkeep starts it again",
-		Run: posix(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, markAnnotation, markReplicas, replicas),
+		Run: posix(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, MarkAnnotation, MarkReplicas, replicas),
 			fmt.Sprintf("kubectl scale %s --replicas=0", set),
 			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", shell(args.Namespace), shell(args.Workload))),
 		See:  "no pod of the provider is left; tenants' pods run on",
@@ -134,7 +134,7 @@ func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Comm
 func startScript(args releaseArgs, replicas int) string {
 	set := fmt.Sprintf("-n %s statefulset/%s", shell(args.Namespace), shell(args.Workload))
 	return posix(fmt.Sprintf("kubectl scale %s --replicas=%d", set, replicas),
-		fmt.Sprintf("kubectl annotate %s %s- %s-", set, markAnnotation, markReplicas),
+		fmt.Sprintf("kubectl annotate %s %s- %s-", set, MarkAnnotation, MarkReplicas),
 		fmt.Sprintf("kubectl rollout status %s --timeout=8m", set))
 }
 

@@ -74,7 +74,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.reviewStatus()
 	r.reviewValues()
-	r.was, r.will = biddingOf(r.release.Values), biddingOf(r.after)
+	r.was = biddingOf(r.release.Values, nil)
+	r.will = biddingOf(r.after, &r.was)
 	r.reviewBody()
 	r.reviewChart()
 	r.reviewObjects()

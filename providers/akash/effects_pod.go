@@ -107,7 +107,7 @@ func (stopping) Predict(in providers.Input, step providers.Step) facts.Update {
 	if w.Annotations == nil {
 		w.Annotations = map[string]string{}
 	}
-	w.Annotations[markAnnotation], w.Annotations[markReplicas] = facts.New, strconv.Itoa(w.Replicas)
+	w.Annotations[MarkAnnotation], w.Annotations[MarkReplicas] = facts.New, strconv.Itoa(w.Replicas)
 	w.Replicas, w.Ready, w.Updated, w.Pods = 0, 0, 0, nil
 	return changed(withWorkload(release, w))
 }
@@ -158,7 +158,7 @@ type starting struct{}
 
 // replicasOf are the replicas that a mark names; 1 where it names none.
 func replicasOf(w facts.Workload) int {
-	n, err := strconv.Atoi(w.Annotations[markReplicas])
+	n, err := strconv.Atoi(w.Annotations[MarkReplicas])
 	if err != nil || n < 1 || n > 100 {
 		return 1
 	}
@@ -178,8 +178,8 @@ func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
 	w.Replicas = replicasOf(w)
 	w.Ready, w.Updated = w.Replicas, w.Replicas
 	w.Annotations = maps.Clone(w.Annotations)
-	delete(w.Annotations, markAnnotation)
-	delete(w.Annotations, markReplicas)
+	delete(w.Annotations, MarkAnnotation)
+	delete(w.Annotations, MarkReplicas)
 	w.Pods = freshPods(in, release, w)
 	return changed(withWorkload(release, w))
 }
@@ -209,7 +209,7 @@ func (starting) Proved(before, after providers.Input, step providers.Step) error
 	if p := providerOf(release); p.stoppedByUs() {
 		return fmt.Errorf("StatefulSet %s still carries the mark of the run that stopped it", p.workload.Name)
 	}
-	return runs(release)
+	return ready(release)
 }
 
 // replacing is the meaning of akash.replace: the StatefulSet and its pod are gone, so that an upgrade can make another one.

@@ -1,10 +1,13 @@
 package akash
 
-import "upkeep/providers"
+import (
+	"upkeep/providers"
+	"upkeep/providers/helm/catalogue"
+)
 
 // findingDocs documents every finding of this domain; docs/findings holds a page for each, checked fresh by a test.
 func findingDocs() []providers.FindingDoc {
-	return []providers.FindingDoc{
+	return append(catalogue.Findings(), []providers.FindingDoc{
 		{
 			ID: "PROVIDER_MISSING", Title: "There is no release of that name",
 			Meaning: "Helm has no record of the release in the namespace that the block names, so there is no provider that upkeep could look at.",
@@ -34,51 +37,6 @@ func findingDocs() []providers.FindingDoc {
 			ID: "POD_STALE", Title: "The running pod has other values than its release",
 			Meaning: "A pod has the environment of the moment it started. With versions 11.6.4 to 12.1.2 of the chart a change of prices changes a ConfigMap and restarts nothing, so the provider bids with the old prices until somebody restarts it.",
 			Remedy:  "upkeep restarts the provider and proves that the new pod has the values. Tenants' workloads run on meanwhile.",
-		},
-		{
-			ID: "RELEASE_UNKNOWN", Title: "A release or its objects could not be read",
-			Meaning: "Helm's records, which are Secrets in the release's namespace, or objects of the release could not be read.",
-			Remedy:  "Look at the rights of the user in `cluster.kubeconfig`: `kubectl auth can-i list secrets -n NAMESPACE`.",
-		},
-		{
-			ID: "RELEASE_PENDING", Title: "An operation on the release has begun and not ended",
-			Meaning: "Helm was interrupted while it installed, upgraded or rolled back, or somebody is at it right now. Until that is over Helm refuses everything else: \"another operation (install/upgrade/rollback) is in progress\".",
-			Remedy:  "When it has been so for ten minutes, upkeep marks the interrupted revision as failed and upgrades again; nothing in the cluster is deleted. Until then wait, and plan again.",
-		},
-		{
-			ID: "RELEASE_FAILED", Title: "The last revision of the release failed",
-			Meaning: "The last upgrade or rollback failed and was not undone, so some of its objects may be new and others old.",
-			Remedy:  "upkeep upgrades again, from the values of the revision that was last deployed.",
-		},
-		{
-			ID: "RELEASE_DRIFT", Title: "An object is not as it was rendered",
-			Meaning: "Somebody has changed or deleted an object of the release in the cluster, past Helm. Helm's own record does not show it.",
-			Remedy:  "upkeep upgrades to the same chart and values, which brings the object back. Where the change is meant, make it a value of the chart.",
-		},
-		{
-			ID: "RELEASE_VALUE_DIFFERS", Title: "A value of the release is not as declared",
-			Meaning: "The block's `values` name something that the release has otherwise. Values that the block does not mention are left alone.",
-			Remedy:  "upkeep upgrades the release with the declared value.",
-		},
-		{
-			ID: "RELEASE_UPGRADE_BLOCKED", Title: "An upgrade is due and cannot be planned",
-			Meaning: "Something is to be changed, and something else is in the way of it; the finding says what.",
-			Remedy:  "Take away what is in the way, as the other findings of the block say, and plan again.",
-		},
-		{
-			ID: "CHART_VERSION_DIFFERS", Title: "The release has another version of the chart",
-			Meaning: "The version that the block declares is not the one that the release was last upgraded to.",
-			Remedy:  "upkeep upgrades to the declared version, in stages where one step is not enough.",
-		},
-		{
-			ID: "CHART_OUTDATED", Title: "There is a newer version of the chart",
-			Meaning: "The repository has a newer release of the chart than the declared one.",
-			Remedy:  "Nothing is due. Read what changed between the two, then declare the version that is wanted.",
-		},
-		{
-			ID: "CHART_UNKNOWN", Title: "The chart could not be fetched or rendered",
-			Meaning: "Without the chart it cannot be told what an upgrade would change, so none is planned.",
-			Remedy:  "Look at the chart's source and version; `helm pull` says more about a repository that does not answer.",
 		},
 		{
 			ID: "CHART_TOO_OLD", Title: "The declared version of the chart has no price targets",
@@ -175,5 +133,5 @@ func findingDocs() []providers.FindingDoc {
 			Meaning: "The labels of the nodes could not be read, so it cannot be told which models lack a price.",
 			Remedy:  "Look at `cluster.kubeconfig`: the API did not answer.",
 		},
-	}
+	}...)
 }

@@ -57,16 +57,16 @@ func container(pod *facts.Pod) *facts.Container {
 	return &pod.Containers[i]
 }
 
-// markAnnotation is on the StatefulSet while upkeep keeps the provider stopped: which run stopped it, and how many
-// replicas it had before. It is taken away when the provider is started again.
+// The marks on a StatefulSet while upkeep keeps the provider stopped: which run stopped it, and how many replicas it had
+// before. They are taken away when the provider is started again.
 const (
-	markAnnotation = "upkeep.dev/stopped-by"
-	markReplicas   = "upkeep.dev/stopped-replicas"
+	MarkAnnotation = "upkeep.dev/stopped-by"
+	MarkReplicas   = "upkeep.dev/stopped-replicas"
 )
 
 // stoppedByUs reports whether upkeep has stopped the provider.
 func (p provider) stoppedByUs() bool {
-	_, marked := p.workload.Annotations[markAnnotation]
+	_, marked := p.workload.Annotations[MarkAnnotation]
 	return p.found && marked
 }
 
@@ -79,9 +79,13 @@ func rendered(value any) (string, bool) {
 	case string:
 		return v, v != ""
 	case float64:
-		return fmt.Sprint(v), v != 0
+		if v == 0 {
+			return "", false
+		}
 	case bool:
-		return fmt.Sprint(v), v
+		if !v {
+			return "", false
+		}
 	}
 	return fmt.Sprint(value), true
 }

@@ -346,9 +346,9 @@ func (t Tools) stop(ctx context.Context, step providers.Step, args releaseArgs) 
 	}
 	mark := p.workload.Annotations
 	if !p.stoppedByUs() {
-		mark = map[string]string{markAnnotation: t.Run, markReplicas: strconv.Itoa(p.workload.Replicas)}
+		mark = map[string]string{MarkAnnotation: t.Run, MarkReplicas: strconv.Itoa(p.workload.Replicas)}
 	}
-	return t.Workloads.Stop(ctx, args.Namespace, p.workload.Name, map[string]string{markAnnotation: mark[markAnnotation], markReplicas: mark[markReplicas]})
+	return t.Workloads.Stop(ctx, args.Namespace, p.workload.Name, map[string]string{MarkAnnotation: mark[MarkAnnotation], MarkReplicas: mark[MarkReplicas]})
 }
 
 type start struct{ tools Tools }
@@ -370,7 +370,7 @@ func (o start) Run(ctx context.Context, step providers.Step, progress providers.
 	if !p.stoppedByUs() {
 		return nil
 	}
-	return o.tools.Workloads.Start(ctx, args.Namespace, p.workload.Name, replicasOf(p.workload), []string{markAnnotation, markReplicas})
+	return o.tools.Workloads.Start(ctx, args.Namespace, p.workload.Name, replicasOf(p.workload), []string{MarkAnnotation, MarkReplicas})
 }
 
 type replace struct{ tools Tools }

@@ -81,7 +81,9 @@ func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...prov
 }
 
 // newest is a script as it stands in values.
-var newest = base64.StdEncoding.EncodeToString([]byte(fakeprovider.Script(price.Newest)))
+var newest = encoded(fakeprovider.Script(price.Newest))
+
+func encoded(script string) string { return base64.StdEncoding.EncodeToString([]byte(script)) }
 
 func operationsOf(p planner.Plan) []string {
 	var out []string

@@ -28,7 +28,7 @@ func (r *review) reviewPod() {
 	case p.stoppedByUs():
 		r.add(providers.Finding{
 			ID: "PROVIDER_STOPPED", Severity: providers.SeverityError, Object: p.workload.Name,
-			Summary: fmt.Sprintf("upkeep stopped it (%s) and has not started it again", p.workload.Annotations[markAnnotation]),
+			Summary: fmt.Sprintf("upkeep stopped it (%s) and has not started it again", p.workload.Annotations[MarkAnnotation]),
 		})
 		return
 	case p.workload.Replicas == 0:

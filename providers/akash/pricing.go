@@ -14,18 +14,24 @@ import (
 type bidding struct {
 	setting     price.Setting
 	recognition script.Recognition
+	body        string
 	// scripted: there is a script. Without one the provider prices by scale, where GPUs are free.
 	scripted bool
 }
 
-// biddingOf reads how a release's values price.
-func biddingOf(values map[string]any) bidding {
+// biddingOf reads how a release's values price; other is what is known of another one, whose script may be the same.
+func biddingOf(values map[string]any, other *bidding) bidding {
 	body, ok := scriptOf(values)
 	b := bidding{scripted: ok, setting: price.Setting{Targets: price.TargetsOf(values)}}
 	if !ok {
 		return b
 	}
-	b.recognition = script.Recognise([]byte(body))
+	if other != nil && other.body == body {
+		b.recognition = other.recognition
+	} else {
+		b.recognition = script.Recognise([]byte(body))
+	}
+	b.body = body
 	b.setting.Version = b.recognition.Version
 	traits, known := b.setting.Version.Traits()
 	if !known {
@@ -63,7 +69,14 @@ func models(kinds []gpu) []price.FleetGPU {
 }
 
 // scriptText names a script for people: its version and the beginning of its digest.
-func (r *review) scriptText(body string) string { return script.Recognise([]byte(body)).String() }
+func (r *review) scriptText(body string) string {
+	for _, b := range []bidding{r.was, r.will} {
+		if b.scripted && b.body == body {
+			return b.recognition.String()
+		}
+	}
+	return script.Recognise([]byte(body)).String()
+}
 
 // reviewPrices judges what the provider charges after this plan, and the script that does it. Where no upgrade can be planned
 // it judges what is charged now.
@@ -131,7 +144,7 @@ func (r *review) reviewBody() {
 			r.add(providers.Finding{
 				ID: "BID_SCRIPT_CUSTOMISED", Severity: providers.SeverityError, Object: valueScript,
 				Summary: fmt.Sprintf("somebody changed the script of the release by hand (%s, %s); it is not replaced unasked", r.was.recognition, lines(has)),
-				Hint:    "compare it with the published one (`upkeep price script` says what differs); set replace_customised = true to let it go",
+				Hint:    "compare it with the published one (the archive will hold it); set replace_customised = true to let it go",
 			}, "bid_script.file")
 			r.block("the script of the release was changed by hand, and replace_customised is not set")
 		}

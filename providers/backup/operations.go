@@ -31,6 +31,9 @@ type Tools struct {
 	Etcd etcd.Dialer
 	// Files streams files of a node: a tar archive whose last entry is a protocol.CollectReport. The caller closes it.
 	Files func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error)
+	// Provider returns the objects of the cluster's own services that a bundle holds beside the snapshot, by name, and what
+	// could not be read with the reason. Nil: there are none.
+	Provider func(ctx context.Context) (objects map[string][]byte, failed map[string]string)
 	// Drill says how the child that restores snapshots is run.
 	Drill func() (drill.Options, error)
 	// Here reports whether upkeep runs on this very node. Nil: it runs on none.
@@ -56,6 +59,9 @@ const (
 	SnapshotPart      = "etcd/snapshot.db"
 	ConfigurationPart = "cluster/kubeadm-config.yaml"
 )
+
+// ProviderPart is the name of the objects of a provider in a bundle: a list in JSON.
+func ProviderPart(name string) string { return "provider/" + name + ".json" }
 
 // NodePart is the name of a node's files in a bundle: a tar archive.
 func NodePart(node string) string { return "nodes/" + node + ".tar" }
@@ -99,20 +105,6 @@ func identities(spec Spec) (bundle.Identities, error) {
 		return bundle.Identities{}, fmt.Errorf("identity_file %s: %w", spec.IdentityFile, err)
 	}
 	return ids, nil
-}
-
-// workshop is a directory for what a drill needs in the clear: only its owner can enter, and it is removed afterwards.
-func workshop(o drill.Options) (directory string, remove func() error, err error) {
-	directory, err = os.MkdirTemp(o.Directory, "upkeep-bundle-") // 0700
-	if err != nil {
-		return "", nil, err
-	}
-	return directory, func() error {
-		if err := os.RemoveAll(directory); err != nil {
-			return fmt.Errorf("a snapshot, with the cluster's secrets, is left behind: remove it with `rm -r %s`: %w", directory, err)
-		}
-		return nil
-	}, nil
 }
 
 // readBack reads a stored bundle to its end and compares it with its label.

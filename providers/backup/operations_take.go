@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,7 +115,30 @@ func (t taker) fill(ctx context.Context, w *bundle.Writer) (bundle.Manifest, err
 	if err := t.nodes(ctx, w, &m); err != nil {
 		return m, err
 	}
+	if err := t.provider(ctx, w, &m); err != nil {
+		return m, err
+	}
 	return m, t.configuration(w, &m)
+}
+
+// provider adds the objects of the cluster's own services, such as an Akash provider's.
+func (t taker) provider(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) error {
+	if t.Provider == nil || t.in.World.Kubernetes.Unknown != "" {
+		return nil
+	}
+	objects, failed := t.Provider(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		if err := add(w, ProviderPart(name), objects[name]); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		m.Gaps = append(m.Gaps, bundle.Gap{What: name, Why: failed[name]})
+	}
+	return nil
 }
 
 // snapshot streams the snapshot into the bundle, and for a drill into a file beside it, and proves it.

@@ -192,7 +192,10 @@ func (s *site) tools() backup.Tools {
 			return io.NopCloser(&out), collect.Write(&out, d, request)
 		},
 		Drill: func() (drill.Options, error) { return drill.Options{Program: program, Directory: s.temp}, nil },
-		Here:  func(n facts.Node) bool { return n.Name == s.here },
+		Provider: func(context.Context) (map[string][]byte, map[string]string) {
+			return map[string][]byte{"manifests.akash.network": []byte(`{"items":["canary"]}`)}, nil
+		},
+		Here: func(n facts.Node) bool { return n.Name == s.here },
 		Remember: func(_ context.Context, proofs ...facts.Proof) error {
 			s.memory = s.memory.WithProofs(proofs...)
 			return nil
@@ -315,7 +318,8 @@ func (s *site) inspect(id string) {
 	m := in.Manifest()
 	for name, want := range map[string]string{
 		backup.SnapshotPart: "canary", backup.NodePart("cp1"): "the private key of cp1", backup.NodePart("cp2"): "the private key of cp2",
-		backup.ConfigurationPart: "kind: ClusterConfiguration",
+		backup.ProviderPart("manifests.akash.network"): `{"items":["canary"]}`,
+		backup.ConfigurationPart:                       "kind: ClusterConfiguration",
 	} {
 		if !strings.Contains(parts[name], want) {
 			s.t.Errorf("part %s has no %q", name, want)

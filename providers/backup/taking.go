@@ -137,12 +137,15 @@ func (e taking) Proved(before, after providers.Input, step providers.Step) error
 	if is.unknown != "" {
 		return fmt.Errorf("what the store holds is unknown: %s", is.unknown)
 	}
-	h, fresh := is.fresh()
-	if !fresh {
+	if _, fresh := is.fresh(); !fresh {
 		return errors.New("the store has no bundle that is proved and young enough")
 	}
-	if _, old := was.find(h.ID); old {
-		return fmt.Errorf("the newest proved bundle is still %s", h.ID)
+	added := func(h held) bool {
+		_, old := was.find(h.ID)
+		return !old && is.proved(h) && is.young(h)
+	}
+	if !slices.ContainsFunc(is.bundles, added) {
+		return errors.New("no bundle was added that is proved")
 	}
 	return kept(was, is, nil)
 }

@@ -16,8 +16,8 @@ import (
 const stallTimeout = time.Minute
 
 // streamWindow bounds what gRPC buffers of a snapshot, on the stream and on its connection: enough for 125 MB/s over a round
-// trip of 16 ms, and constant memory, where gRPC's own estimate would grow to 16 MiB.
-const streamWindow = 2 << 20
+// trip of 60 ms, or on a machine that has other work, and constant memory whatever the size of the database.
+const streamWindow = 8 << 20
 
 // partsAhead is how many parts, of 32 KiB each, are received before those before them are written.
 const partsAhead = 32

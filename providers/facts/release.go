@@ -51,6 +51,9 @@ type OfferQuestion struct {
 	Constraint string `json:"constraint,omitempty"`
 	// Exclude are versions that are never chosen although the constraint allows them.
 	Exclude []string `json:"exclude,omitempty"`
+	// Keep chooses the version that the release has, where the source has it, too, the constraint allows it and Exclude
+	// does not name it, although there may be a newer one.
+	Keep bool `json:"keep,omitempty"`
 	// SHA256 is the expected digest of the chart's archive in hexadecimal; empty is not checked.
 	SHA256 string `json:"sha256,omitempty"`
 	// Preview asks to render the chosen version with the release's values, Remove taken out of them and then Values laid

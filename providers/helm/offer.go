@@ -29,7 +29,11 @@ func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last
 	if newest, ok := versions.Newest(list); ok {
 		offer.Newest = newest.Version
 	}
-	if offer.Chosen, err = versions.Resolve(list, asked.Constraint, asked.Exclude); err != nil {
+	running := ""
+	if asked.Keep && last != nil && last.Info.Status != release.StatusUninstalled && last.Chart != nil {
+		running = versionOf(last.Chart.Metadata).Version
+	}
+	if offer.Chosen, err = versions.Keep(list, running, asked.Constraint, asked.Exclude); err != nil {
 		offer.ChosenUnknown = err.Error()
 		return offer
 	}

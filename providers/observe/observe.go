@@ -235,14 +235,14 @@ func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[str
 	return out
 }
 
-// etcd asks the members on the nodes that run one, and fetches kubeadm's configuration there when the API is silent.
+// etcd asks the members on the nodes that run one, or are said to (an etcd that systemd or k3s runs has no static pod), and fetches kubeadm's configuration there when the API is silent.
 func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, world *facts.World) {
 	byName := map[string]config.Node{}
 	var members []string
 	for _, node := range inventory.Nodes {
 		observed := world.Node(node.Name)
 		_, runs := observed.ControlPlane.StaticPod("etcd")
-		if runs || (observed.Unknown != "" && slices.Contains(node.Roles, "etcd")) {
+		if runs || slices.Contains(node.Roles, "etcd") {
 			members = append(members, node.Name)
 			byName[node.Name] = node
 		}

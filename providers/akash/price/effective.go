@@ -66,7 +66,7 @@ func EffectivePrices(models []FleetGPU, targets Targets, v Version) ([]Effective
 		return nil, fmt.Errorf("there is no script version %q", v)
 	}
 	m := readMappings(orDefault(targets.GPUMappings, t.Mappings))
-	unlisted, err := m.highest(t)
+	unlisted, _, err := m.highest(t)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", MappingsKey, err)
 	}

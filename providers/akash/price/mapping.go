@@ -34,47 +34,52 @@ func readMappings(text string) mappings {
 	return m
 }
 
-// highest is the price of what is not listed, as a word: 100, or the highest price in the mapping.
-func (m mappings) highest(t Traits) (string, error) {
+// highest is the price of what is not listed, as a word: 100, or the highest price in the mapping. The keys whose price the
+// script cannot compare come back as well.
+func (m mappings) highest(t Traits) (word string, odd []string, err error) {
 	best := unitDefault
 	if !t.HighestForUnlisted {
-		return best, nil
+		return best, nil, nil
 	}
 	for _, key := range m.keys {
-		price := m.prices[key]
-		greater, err := greaterPrice(price, best, t)
-		if err != nil {
-			return "", err
-		}
-		if greater {
-			best = price
+		greater, err := greaterPrice(m.prices[key], best, t)
+		switch {
+		case err != nil && fault(err) != nil:
+			return "", nil, err
+		case err != nil:
+			odd = append(odd, key)
+		case greater:
+			best = m.prices[key]
 		}
 	}
-	return best, nil
+	return best, odd, nil
 }
 
-// greaterPrice compares as the version does; what it cannot read is not greater.
+// greaterPrice compares as the version does; the error is also that of what it cannot read, which is not greater.
 func greaterPrice(a, b string, t Traits) (bool, error) {
 	if t.Decimals {
 		return greater(a, b)
 	}
 	x, err := shellInteger(a)
 	if err != nil {
-		return false, shellFault(err)
+		return false, err
 	}
 	y, err := shellInteger(b)
-	return err == nil && x > y, shellFault(err)
+	return err == nil && x > y, err
 }
 
 // greater is `bc <<< "$a > $b" | grep -qw 1`.
 func greater(a, b string) (bool, error) {
 	x, err := calculate(a, 0)
 	if err != nil {
-		return false, bcFault(err)
+		return false, err
 	}
 	y, err := calculate(b, 0)
-	return err == nil && x.compare(y) > 0, bcFault(err)
+	return err == nil && x.compare(y) > 0, err
 }
+
+// fault keeps the errors that are not the script's own.
+func fault(err error) error { return shellFault(bcFault(err)) }
 
 // lookUp returns the price of a model as a word and the key that it stood under; "" for the key where none did.
 func (m mappings) lookUp(model Model, t Traits, unlisted string) (price, key string, tried []string) {

@@ -34,6 +34,7 @@ const (
 	PriceAbsent PriceForm = ""
 	PriceObject PriceForm = "object" // as providers do
 	PriceText   PriceForm = "text"   // as provider 0.4.0 did
+	PriceNull   PriceForm = "null"   // null or false
 	PriceOther  PriceForm = "other"
 )
 
@@ -157,8 +158,13 @@ func (o *Order) terms(object map[string]any) error {
 		rest := strings.TrimLeft(p, "0123456789")
 		rest = strings.TrimPrefix(rest, ".")
 		o.Denom = strings.TrimLeft(rest, "0123456789")
+	case nil:
+		o.Price = PriceNull
 	default:
 		o.Price = PriceOther
+		if p == false {
+			o.Price = PriceNull
+		}
 	}
 	return nil
 }

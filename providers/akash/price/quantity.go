@@ -15,7 +15,7 @@ func quantities(o Order, t Traits) []string {
 	}
 	const gib = 1 << 30
 	cpu, ok := total(o.Resources, func(e Entry) (float64, bool) { return times(e.CPU, e.Count) })
-	out := []string{word6(cpu/1000, ok)}
+	out := []string{wordOf(cpu/1000, ok)}
 	memory, ok := total(o.Resources, func(e Entry) (float64, bool) { return times(e.Memory, e.Count) })
 	out = append(out, rounded(memory/gib, ok))
 	for _, class := range []string{"ephemeral", "beta1", "beta2", "beta3"} {
@@ -25,7 +25,7 @@ func quantities(o Order, t Traits) []string {
 	return append(out, added(o.Resources, func(e Entry) *float64 { return e.Endpoints }), added(o.Resources, func(e Entry) *float64 { return e.IPs }))
 }
 
-func word6(f float64, ok bool) string {
+func wordOf(f float64, ok bool) string {
 	if !ok {
 		return ""
 	}

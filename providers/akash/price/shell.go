@@ -12,7 +12,7 @@ func jqNumber(f float64) string {
 	digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
 	point, _ := strconv.Atoi(exponent) // FormatFloat wrote it
 	point++
-	significant := len(strings.NewReplacer("-", "", ".", "").Replace(digits))
+	significant := len(digits) - strings.Count(digits, "-") - strings.Count(digits, ".")
 	if f == 0 || point > -5 && point <= significant+15 {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
@@ -71,8 +71,7 @@ func shellInteger(text string) (int64, error) {
 		return 0, nil
 	}
 	if strings.ContainsAny(s, "*/%()<>=&|^!~?:,[]{}#\"'`\\;+-") {
-		if value, ok := exponentForm(s); ok {
-			_ = value
+		if isExponentForm(s) {
 			return 0, errShell{}
 		}
 		return 0, unmodelled("the term %q", text)
@@ -100,8 +99,8 @@ func shellInteger(text string) (int64, error) {
 	return sign * v, nil
 }
 
-// exponentForm says whether a word is a number such as 1e-05, which the shell refuses for its digits.
-func exponentForm(s string) (float64, bool) {
-	f, err := strconv.ParseFloat(s, 64)
-	return f, err == nil && strings.ContainsAny(s, "eE")
+// isExponentForm says whether a word is a number such as 1e-05, which the shell refuses for its digits.
+func isExponentForm(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil && strings.ContainsAny(s, "eE")
 }

@@ -31,7 +31,7 @@ func ParseUSD(text string) (USD, error) {
 // String writes all digits, without an exponent.
 func (u USD) String() string { return u.amount.Text('f') }
 
-// Round writes an amount with two decimals or more: as many as it takes to show it within a thousandth of its value.
+// Round writes an amount for people: with two decimals, or as many as show three digits of an amount below a dollar.
 func (u USD) Round() string {
 	places := int32(2)
 	if u.amount.Sign() != 0 {
@@ -44,7 +44,11 @@ func (u USD) Round() string {
 	if _, err := wide().Quantize(&out, &u.amount, -places); err != nil {
 		return u.String()
 	}
-	return out.Text('f')
+	text := out.Text('f')
+	for point := strings.IndexByte(text, '.'); len(text) > point+3 && text[len(text)-1] == '0'; {
+		text = text[:len(text)-1]
+	}
+	return text
 }
 
 // MarshalJSON writes a JSON number.

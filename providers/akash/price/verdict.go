@@ -26,7 +26,7 @@ const (
 	NoNumber     Reason = "no_number"     // its output is not one number
 	Zero         Reason = "zero"
 	Negative     Reason = "negative"
-	TooHigh      Reason = "too_high" // above the tenant's maximum
+	TooHigh      Reason = "too_high" // above the tenant's maximum, as the script or the provider found
 )
 
 // mostDecimals is how many decimals a price on the chain may have (cosmos-sdk, math.LegacyPrecision).
@@ -38,6 +38,9 @@ const mostDecimals = 18
 func Judge(o Order, r Result) Verdict {
 	refuse := func(reason Reason, format string, args ...any) Verdict {
 		return Verdict{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	}
+	if r.ExitCode != 0 && strings.Contains(r.Stderr, "requested rate is too low") {
+		return refuse(TooHigh, "%s", strings.TrimSpace(r.Stderr))
 	}
 	if r.ExitCode != 0 {
 		return refuse(ScriptFailed, "%s", strings.TrimSpace(r.Stderr))

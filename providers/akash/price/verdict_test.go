@@ -23,6 +23,7 @@ func TestTheProviderJudgesTheAnswer(t *testing.T) {
 		{"no digits before the point", Result{Stdout: ".5"}, Verdict{Reason: NoNumber, Detail: `".5" is not one decimal number`}},
 		{"18 decimals", Result{Stdout: "0.000000000000000001"}, Verdict{Bids: true, Amount: "0.000000000000000001", Denom: UACT}},
 		{"19 decimals", Result{Stdout: "0.0000000000000000001"}, Verdict{Reason: NoNumber, Detail: `"0.0000000000000000001" has more than 18 decimals`}},
+		{"too high for the script", Result{ExitCode: 1, Stderr: "requested rate is too low. min expected 6uact"}, Verdict{Reason: TooHigh, Detail: "requested rate is too low. min expected 6uact"}},
 		{"an error", Result{ExitCode: 1, Stderr: "denom in not supported: uact"}, Verdict{Reason: ScriptFailed, Detail: "denom in not supported: uact"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

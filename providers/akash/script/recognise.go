@@ -96,23 +96,21 @@ type marker struct {
 }
 
 // markers are cumulative: each version has those of the versions before it, but for the ones that replaced a literal.
-func markers() []marker {
-	return []marker{
-		{price.June14, "prices GPUs", regexp.MustCompile(`TARGET_GPU_UNIT|gpu_mappings`)},
-		{price.June25, "multiplies storage by the number of replicas", regexp.MustCompile(`\.size\s*//\s*0\)\s*\*\s*\.count`)},
-		{price.Aug08, "reads the order's price", regexp.MustCompile(`\.price\?|has\("price"\)`)},
-		{price.Aug14, "prints fractions", regexp.MustCompile(`printf "%\.(18|\*)f"`)},
-		{price.Aug16, "reads the price as an object", regexp.MustCompile(`\.price\.amount`)},
-		{price.Sept08, "prices USDC on mainnet", regexp.MustCompile(regexp.QuoteMeta(price.USDC))},
-		{price.Sept19, "reads PRICE_TARGET_* and prices by model", regexp.MustCompile(`PRICE_TARGET_GPU_MAPPINGS`)},
-		{price.Nov03, "prices unlisted models at the highest price", regexp.MustCompile(`gpu_unit_max_price`)},
-		{price.Nov16, "multiplies GPUs by the number of replicas", regexp.MustCompile(`\$?count\s*\*\s*\$?gpu_units`)},
-		{price.Feb27, "reads RAM, and AMD models", regexp.MustCompile(`\.amd\b`)},
-		{price.March27, "reads interfaces", regexp.MustCompile(`\.interface\b`)},
-		{price.April03, "computes GPU prices with decimals", regexp.MustCompile(`bc[^\n]*\$gpu_price_total\s*\+`)},
-		{price.Feb04, "asks diadata for the price of AKT", regexp.MustCompile(`diadata`)},
-		{price.Feb04ACT, "prices uact", regexp.MustCompile(`"uact"\s*[|)]`)},
-	}
+var markers = []marker{
+	{price.June14, "prices GPUs", regexp.MustCompile(`TARGET_GPU_UNIT|gpu_mappings`)},
+	{price.June25, "multiplies storage by the number of replicas", regexp.MustCompile(`\.size\s*//\s*0\)\s*\*\s*\.count`)},
+	{price.Aug08, "reads the order's price", regexp.MustCompile(`\.price\?|has\("price"\)`)},
+	{price.Aug14, "prints fractions", regexp.MustCompile(`printf "%\.(18|\*)f"`)},
+	{price.Aug16, "reads the price as an object", regexp.MustCompile(`\.price\.amount`)},
+	{price.Sept08, "prices USDC on mainnet", regexp.MustCompile(regexp.QuoteMeta(price.USDC))},
+	{price.Sept19, "reads PRICE_TARGET_* and prices by model", regexp.MustCompile(`PRICE_TARGET_GPU_MAPPINGS`)},
+	{price.Nov03, "prices unlisted models at the highest price", regexp.MustCompile(`gpu_unit_max_price`)},
+	{price.Nov16, "multiplies GPUs by the number of replicas", regexp.MustCompile(`\$?count\s*\*\s*\$?gpu_units`)},
+	{price.Feb27, "reads RAM, and AMD models", regexp.MustCompile(`\.amd\b`)},
+	{price.March27, "reads interfaces", regexp.MustCompile(`\.interface\b`)},
+	{price.April03, "computes GPU prices with decimals", regexp.MustCompile(`bc[^\n]*\$gpu_price_total\s*\+`)},
+	{price.Feb04, "asks diadata for the price of AKT", regexp.MustCompile(`diadata`)},
+	{price.Feb04ACT, "prices uact", regexp.MustCompile(`"uact"\s*[|)]`)},
 }
 
 var versionLine = regexp.MustCompile(`(?m)^#[ \t]*Version:[ \t]*(\S+)`)
@@ -124,7 +122,7 @@ func Recognise(body []byte, vouched ...Known) Recognition {
 		r.Says = string(m[1])
 	}
 	text := code(body)
-	for _, m := range markers() {
+	for _, m := range markers {
 		found := m.find.MatchString(text)
 		r.Features = append(r.Features, Feature{Since: m.since, What: m.what, Found: found})
 		if found && (r.Version != "" || m.since == price.June14) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"upkeep/providers/etcd"
 	"upkeep/providers/etcd/drill"
@@ -43,7 +44,7 @@ func sized(b *testing.B) member {
 func BenchmarkSnapshot(b *testing.B) {
 	m := sized(b)
 	endpoint := "unix://" + m.server.Config().ListenClientUrls[0].Path
-	plain, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}})
+	plain, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -93,6 +93,29 @@ func Resolve(list []facts.ChartVersion, constraint string, exclude []string) (fa
 	return facts.ChartVersion{}, fmt.Errorf("no version fits %q; %s", constraint, known(sorted))
 }
 
+// Fits reports whether a version is one that a constraint may choose: it allows it, and exclude does not name it. An empty
+// constraint allows every release; what is no version or no constraint does not fit.
+func Fits(version, constraint string, exclude []string) bool {
+	if strings.TrimSpace(constraint) == "" {
+		constraint = "*"
+	}
+	ok, err := Satisfies(version, constraint)
+	return err == nil && ok && !slices.ContainsFunc(exclude, func(bad string) bool { return Equal(bad, version) })
+}
+
+// Keep returns the version that runs where it is in the list and fits, else what Resolve returns. Nothing runs where
+// running is empty.
+func Keep(list []facts.ChartVersion, running, constraint string, exclude []string) (facts.ChartVersion, error) {
+	if running != "" && Fits(running, constraint, exclude) {
+		for _, chart := range list {
+			if Equal(chart.Version, running) {
+				return chart, nil
+			}
+		}
+	}
+	return Resolve(list, constraint, exclude)
+}
+
 // known says which versions there are, shortly.
 func known(sorted []facts.ChartVersion) string {
 	if len(sorted) == 0 {

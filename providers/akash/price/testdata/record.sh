@@ -34,7 +34,7 @@ one() { # VERSION INDEX
   done <<<"$(jq -r '.env | to_entries[] | [.key, .value] | join("\t")' <<<"$case")"
   jq -j .order <<<"$case" | env -i PATH="$PATH" HOME="$dir" "${env[@]}" timeout 300 bash "$dir/script" >"$dir/out" 2>"$dir/err"
   jq -n --arg version "$1" --argjson case "$case" --rawfile out "$dir/out" --rawfile err "$dir/err" --argjson code $? --arg dir "$dir" \
-    '{case: $case.name, version: $version, stdout: $out, stderr: ($err | gsub($dir + "/akt"; "/tmp/aktprice.cache") | gsub($dir + "/script: "; "")), exit_code: $code}' -c >"$dir/json"
+    '{case: $case.name, version: $version, stdout: $out, stderr: ($err | split($dir + "/akt") | join("/tmp/aktprice.cache") | split($dir + "/script: ") | join("")), exit_code: $code}' -c >"$dir/json"
   cat "$dir/json"
   rm -r "$dir"
 }

@@ -167,6 +167,23 @@ func TestTunnel(t *testing.T) {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
+	t.Run("with one minted for it when all have ended", func(t *testing.T) {
+		l := newLab(t)
+		for _, name := range []string{"etcd-healthcheck-client", "apiserver-etcd-client", "etcd-server"} {
+			if err := fixture.Renew(l.dir, name, time.Now(), -time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := ask(l); got != "HTTP/2.0 upkeep" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if err := os.Remove(filepath.Join(l.dir, "etc/kubernetes/pki/etcd/ca.key")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(l); err == nil || !strings.Contains(err.Error(), "none can be minted") {
+			t.Errorf("without the authority's key: %v", err)
+		}
+	})
 	t.Run("never to a server of another CA", func(t *testing.T) {
 		l := newLab(t)
 		other, err := fixture.NewKubeadmTree(t.TempDir(), fixture.Options{})

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"upkeep/providers"
+	"upkeep/providers/helm"
+	"upkeep/providers/release"
+)
+
+// chartReleases fits the Helm adapter to what helm_release asks of it.
+type chartReleases struct{ clusterReleases }
+
+// Upgrade installs or upgrades a release.
+func (r chartReleases) Upgrade(ctx context.Context, u release.Upgrade, progress func(string)) error {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return err
+	}
+	description := "Upgraded by upkeep"
+	if u.Install {
+		description = "Installed by upkeep"
+	}
+	_, err = client.Upgrade(ctx, helm.Upgrade{
+		Namespace: u.Namespace, Release: u.Release, Source: r.source(u.Source), Version: u.Version, SHA256: u.SHA256,
+		Values: u.Values, Mask: u.Mask, Revision: u.Revision, Install: u.Install, CreateNamespace: u.CreateNamespace,
+		Wait: u.Wait, Atomic: u.Atomic, Timeout: u.Timeout, Description: description,
+	}, progress)
+	return err
+}
+
+// releaseTools hands the operations of Helm releases what they act with.
+func releaseTools(w workspace) release.Tools {
+	tools := release.Tools{Specs: map[providers.Address]release.Spec{}}
+	if w.desired.Cluster != nil {
+		tools.Releases = chartReleases{w.releases.of(*w.desired.Cluster, w.mac, w.directory)}
+	}
+	for _, resource := range w.resources() {
+		if spec, ok := resource.(release.Spec); ok {
+			tools.Specs[spec.Address()] = spec
+		}
+	}
+	return tools
+}

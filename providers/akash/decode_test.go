@@ -1,0 +1,144 @@
+package akash_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"upkeep/config"
+	"upkeep/providers/akash"
+	"upkeep/providers/facts"
+)
+
+// load reads one block, with a script beside it.
+func load(t *testing.T, body string) (akash.Spec, []string) {
+	t.Helper()
+	directory := t.TempDir()
+	text := "variable \"secret\" {\n  type = string\n  sensitive = true\n}\nakash_provider \"main\" {\n" + body + "\n}\n"
+	for name, data := range map[string]string{"a.upkeep.hcl": text, "script.sh": "#!/bin/bash\n"} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	desired, _, diags := config.Load(directory, config.Options{Types: []config.BlockType{akash.Type().BlockType}, Environ: []string{"UPKEEP_VAR_secret=canary-secret"}})
+	var out []string
+	for _, d := range diags {
+		out = append(out, d.Summary+": "+d.Detail)
+		if d.Subject == nil || d.Subject.Start.Line < 5 {
+			t.Errorf("%s points nowhere in the block", d.Summary)
+		}
+	}
+	if len(desired.Resources) == 0 {
+		return akash.Spec{}, out
+	}
+	return desired.Resources[0].Value.(akash.Spec), out
+}
+
+const chart = "chart {\n  repository = \"https://charts.example.net\"\n  version = \"6.0.5\"\n}\n"
+
+func TestDecode(t *testing.T) {
+	got, diags := load(t, chart+`
+  bid_script {
+    file = "script.sh"
+  }
+  price_targets {
+    cpu = 1.60
+    endpoint = 0
+    memory = 0.00001
+    hd_ephemeral = 1000000
+    gpu = { a100 = 120, "a100.80Gi" = 1000.50, t4 = 80 }
+    max_change = "20%"
+  }
+  values = {
+    domain = "example.net"
+    letsEncrypt = { providers = { cloudflare = { apiToken = var.secret, enabled = true } } }
+  }`)
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	want := akash.Spec{
+		Name: "main", Release: "akash-provider", Namespace: "akash-services", Window: "always", Archive: "akash-archive", MaxChange: "20",
+		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "6.0.5"},
+		Script:  &akash.Script{File: "script.sh", Text: "#!/bin/bash\n", SHA256: "cd7a2a2ba6f1ad1ac4ea0a1bd4fe8f3e9e1ee5de9aae0d7f93b0f4ddbb29d11a"},
+		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_endpoint": "0", "price_target_memory": "0.00001", "price_target_hd_ephemeral": "1000000"},
+		GPU:     map[string]string{"a100": "120", "a100.80Gi": "1000.5", "t4": "80"},
+		Values:  map[string]any{"domain": "example.net", "letsEncrypt": map[string]any{"providers": map[string]any{"cloudflare": map[string]any{"enabled": true}}}},
+		Sealed:  map[string]string{"letsEncrypt.providers.cloudflare.apiToken": ""},
+	}
+	want.Script.SHA256 = got.Script.SHA256
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(akash.Spec{}), cmpopts.IgnoreFields(akash.Spec{}, "Position", "At")); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+	if at := got.At["price_targets.gpu"].String(); at != "a.upkeep.hcl:19" {
+		t.Errorf("gpu stands at %s", at)
+	}
+	data, err := json.Marshal(got)
+	if err != nil || strings.Contains(string(data), "canary") {
+		t.Errorf("as JSON it is %s, %v", data, err)
+	}
+	back, err := akash.Type().Restore(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, back, cmpopts.IgnoreUnexported(akash.Spec{})); diff != "" {
+		t.Errorf("after JSON (-want +got):\n%s", diff)
+	}
+	sealed, err := back.(akash.Spec).Seal(got, func(secret []byte) string { return "mac-of-" + string(rune('0'+len(secret)%10)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sealed.(akash.Spec).Sealed["letsEncrypt.providers.cloudflare.apiToken"]; !strings.HasPrefix(got, "hmac:mac-of-") {
+		t.Errorf("the secret is sealed as %q", got)
+	}
+	if _, err := sealed.(akash.Spec).Seal(got, func([]byte) string { return "another" }); err == nil {
+		t.Error("a secret that is another one was taken")
+	}
+	if _, err := sealed.(akash.Spec).Seal(akash.Spec{}, func([]byte) string { return "" }); err == nil {
+		t.Error("a secret that is gone was taken")
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	prices := func(text string) string { return chart + "price_targets {\n" + text + "\n}" }
+	tests := []struct{ name, body, want string }{
+		{"no chart", "price_targets {\n  cpu = 1\n}", "No chart"},
+		{"an open version", "chart {\n  repository = \"https://a\"\n  version = \">= 6\"\n}", "Not an exact version"},
+		{"two sources", "chart {\n  repository = \"https://a\"\n  path = \"b\"\n  version = \"6.0.5\"\n}", "one source"},
+		{"a negative price", prices("cpu = -1"), "Negative price"},
+		{"a third", prices("cpu = 1 / 3"), "Not a decimal"},
+		{"an upper-case model", prices("gpu = { T4 = 80 }"), `Did you mean "t4"`},
+		{"an interface of the node", prices(`gpu = { "a100.80Gi.sxm4" = 80 }`), `Did you mean "a100.80Gi.sxm"`},
+		{"a space", prices(`gpu = { " t4" = 80 }`), `Did you mean "t4"`},
+		{"no catch-all", prices(`gpu = { "*" = 130 }`), "No catch-all"},
+		{"a free GPU", prices(`gpu = { t4 = 0 }`), "GPUs for nothing"},
+		{"no percentage", prices(`max_change = "much"`), "Invalid percentage"},
+		{"a URL without a digest", chart + "bid_script {\n  url = \"https://a/b\"\n}", "No digest"},
+		{"a URL in the clear", chart + "bid_script {\n  url = \"http://a/b\"\n  sha256 = \"" + strings.Repeat("0", 64) + "\"\n}", "not https"},
+		{"another digest", chart + "bid_script {\n  file = \"script.sh\"\n  sha256 = \"" + strings.Repeat("0", 64) + "\"\n}", "has the SHA-256"},
+		{"no file", chart + "bid_script {\n  file = \"nowhere.sh\"\n}", "no such file"},
+		{"a price among the values", chart + "values = { price_target_cpu = 1 }", "price_targets.cpu"},
+		{"a script among the values", chart + "values = { bidpricescript = var.secret }", "bid_script"},
+		{"an exponent", chart + "values = { big = 1000000 }", "1e+06"},
+		{"debug", chart + "values = { debug_bid_script = true }", "No more bids"},
+		{"values that are no object", chart + "values = \"a\"", "Object expected"},
+		{"a release with a slash", "release = \"a/b\"", "Invalid name"},
+		{"an empty reason", "guard_none = \" \"", "No reason"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, diags := load(t, test.body)
+			text := strings.Join(diags, "\n")
+			if !strings.Contains(text, test.want) {
+				t.Errorf("diagnostics %q, want %q", text, test.want)
+			}
+			if strings.Contains(text, "canary") {
+				t.Errorf("a secret stands in %q", text)
+			}
+		})
+	}
+}

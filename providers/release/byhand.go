@@ -1,0 +1,123 @@
+package release
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+)
+
+// ByHand is how a person does a step while upkeep cannot: with Helm. No secret stands in a runbook: whoever carries it out
+// writes them into a file first.
+
+// shell quotes a word for a POSIX shell.
+func shell(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func posix(lines ...string) string { return "set -eu\n" + strings.Join(lines, "\n") + "\n" }
+
+func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
+	args, release, _ := readMend(in, step)
+	at, ok := expected(step, expectRevision)
+	if !ok {
+		at = revisionOf(release)
+	}
+	namespace, name := shell(args.Namespace), shell(args.Release)
+	what, run := "go back to the revision that was deployed, which marks the interrupted one as failed", fmt.Sprintf("helm -n %s rollback %s", namespace, name)
+	if _, deployed := release.LastDeployed(); args.Action == pending.Forget || !deployed {
+		what = "delete Helm's record of the operation that never ended; what it made stays"
+		run = fmt.Sprintf("kubectl -n %s delete secret %s", namespace, shell(fmt.Sprintf("sh.helm.release.v1.%s.v%s", args.Release, at)))
+	}
+	return []providers.Command{{
+		What: what, Run: posix(fmt.Sprintf("helm -n %s history %s", namespace, name), run),
+		See:  "helm history lists no revision that is pending, or there is no such release",
+		Stop: "somebody else's helm is still at work: the last revision is younger than " + args.Patience.String(),
+	}}
+}
+
+func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[upgradeArgs](step)
+	if err != nil {
+		return nil
+	}
+	namespace, name, file := shell(args.Namespace), shell(args.Release), shell("changes-"+args.Release+".json")
+	write := providers.Command{
+		What: "write down the values that change",
+		Run:  posix("umask 077", fmt.Sprintf("cat > %s <<'END-OF-VALUES'", file), plainJSON(args.Values), "END-OF-VALUES"),
+		See:  "the file is there, and only you can read it",
+	}
+	check := []string{fmt.Sprintf("test -s %s", file)}
+	stop := "the upgrade fails"
+	if hidden := sealedIn(args.Values); len(hidden) > 0 {
+		write.Stop = fmt.Sprintf("put the sensitive values in their place before you go on: %s holds \"%s...\" for %s", file, values.Sealed, strings.Join(hidden, ", "))
+		check = append(check, fmt.Sprintf("if grep -n '\"%s' %s; then echo 'put the sensitive values in their place first' >&2; exit 1; fi", values.Sealed, file))
+	}
+	// --reset-then-reuse-values (Helm 3.14) takes the defaults of the new chart; --reuse-values would keep the old ones.
+	verb, keep := "upgrade", " --reset-then-reuse-values"
+	undo := posix(fmt.Sprintf("helm -n %s rollback %s", namespace, name))
+	if args.Install {
+		verb, keep, undo = "install", "", posix(fmt.Sprintf("helm -n %s uninstall %s", namespace, name))
+		if args.CreateNamespace {
+			keep = " --create-namespace"
+		}
+	}
+	run := fmt.Sprintf("helm %s %s %s -n %s --version %s%s -f %s", verb, name, reference(args.Source), namespace, shell(args.Version), keep, file)
+	see := fmt.Sprintf("helm list says deployed and the version %s", args.Version)
+	switch {
+	case args.Atomic:
+		run += " --atomic --timeout " + time.Duration(args.Timeout).String()
+		stop = "the upgrade fails: Helm has gone back by itself"
+	case args.Wait:
+		run += " --wait --timeout " + time.Duration(args.Timeout).String()
+	}
+	return []providers.Command{write, {
+		What: verb + " " + args.Release + " with the values of before and the changes", Run: posix(append(check, run, fmt.Sprintf("helm -n %s list --filter %s", namespace, shell("^"+args.Release+"$")))...),
+		See: see, Stop: stop, Undo: undo,
+	}}
+}
+
+// reference is how Helm's command line names a chart.
+func reference(source facts.ChartSource) string {
+	switch {
+	case source.Path != "":
+		return shell(source.Path)
+	case strings.HasPrefix(source.Repository, "oci://"):
+		return shell(source.Repository + "/" + source.Name)
+	}
+	return fmt.Sprintf("%s --repo %s", shell(source.Name), shell(source.Repository))
+}
+
+// plainJSON writes values down, the placeholders of secret ones included.
+func plainJSON(tree map[string]any) string {
+	if tree == nil {
+		tree = map[string]any{}
+	}
+	data, err := json.MarshalIndent(tree, "", "  ")
+	if err != nil {
+		return "{}"
+	}
+	return string(data)
+}
+
+// sealedIn returns the paths of the placeholders of secret values.
+func sealedIn(tree map[string]any) []string {
+	var out []string
+	for _, c := range values.Diff(nil, tree) {
+		if isSealed(c.After) {
+			out = append(out, c.Path)
+		}
+	}
+	return out
+}

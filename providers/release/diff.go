@@ -1,0 +1,218 @@
+package release
+
+import (
+	"fmt"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+)
+
+// review is one Diff under way.
+type review struct {
+	spec    Spec
+	in      providers.Input
+	address providers.Address
+	out     providers.Outcome
+
+	release facts.Release
+	mending pending.Mending
+
+	// before are the values that an upgrade starts from, after those that it leaves.
+	before, after values.Tree
+	// chosen is the version of the chart that is to run; empty where that is not known.
+	chosen facts.ChartVersion
+
+	// due are the reasons for an upgrade; blocked says why there is none.
+	due, blocked []string
+}
+
+// Diff compares the declared state with the release and its objects.
+func (s Spec) Diff(in providers.Input) providers.Outcome {
+	r := &review{spec: s, in: in, address: s.Address(), release: in.World.Release(s.Namespace, s.Release)}
+	if r.release.Unknown != "" {
+		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: s.Release, Summary: r.release.Unknown})
+		r.object("unknown", r.release.Unknown)
+		return r.out
+	}
+	r.before = startsFrom(r.release)
+	r.after = values.Merge(r.before, s.overlay(false))
+	if r.release.Missing {
+		summary := fmt.Sprintf("there is no release %s in namespace %s", s.Release, s.Namespace)
+		r.add(providers.Finding{ID: "RELEASE_MISSING", Severity: providers.SeverityError, Object: s.Release, Summary: summary})
+		r.due = append(r.due, summary)
+	} else {
+		r.mending = pending.Decide(r.release, in.Now, s.patience())
+		r.reviewStatus()
+		r.reviewValues()
+		r.reviewObjects()
+		r.reviewWorkloads()
+	}
+	r.reviewChart()
+	r.plan()
+	r.object(r.status())
+	return r.out
+}
+
+// startsFrom returns the values that an upgrade of a release keeps: those of the revision that is deployed.
+func startsFrom(r facts.Release) values.Tree {
+	if r.Missing {
+		return values.Tree{}
+	}
+	if deployed, ok := r.LastDeployed(); r.Kept != nil || ok && deployed.Revision != r.Revision {
+		return values.Clone(r.Kept)
+	}
+	return values.Clone(r.Values)
+}
+
+func (r *review) object(status, detail string) {
+	r.out.Objects = append(r.out.Objects, providers.Object{
+		Address: r.address, Name: "release " + r.spec.Namespace + "/" + r.spec.Release, Status: status, Detail: detail,
+	})
+}
+
+// status sums the findings up.
+func (r *review) status() (status, detail string) {
+	if r.release.Missing {
+		return "missing", ""
+	}
+	status, detail = "ok", fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision)
+	for _, f := range r.out.Findings {
+		switch {
+		case f.Unknown && status != "problem":
+			status = "unknown"
+		case f.Severity == providers.SeverityError:
+			status = "problem"
+		case f.Severity == providers.SeverityWarning && status == "ok":
+			status = "due"
+		}
+	}
+	return status, detail
+}
+
+// add reports a finding; at is the argument that it is about.
+func (r *review) add(f providers.Finding, at ...string) {
+	f.Address, f.Position = r.address, r.spec.Position.String()
+	for _, argument := range at {
+		f.Position = r.spec.where(argument)
+	}
+	r.out.Findings = append(r.out.Findings, f)
+}
+
+// block says why no upgrade is planned although one is due.
+func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
+
+// reviewStatus looks at what Helm says of the last revision.
+func (r *review) reviewStatus() {
+	release := r.release
+	switch {
+	case r.mending.Action == pending.Wait:
+		r.add(providers.Finding{
+			ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: r.mending.Why,
+			Hint: "wait until it has ended and plan again; upkeep mends what stays pending",
+		})
+		r.due = append(r.due, fmt.Sprintf("revision %d is %s", release.Revision, release.Status))
+		r.block("another operation on the release may be under way")
+	case r.mending.Action != pending.None:
+		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: r.mending.Why})
+		r.due = append(r.due, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status))
+	case release.Status == facts.ReleaseFailed:
+		summary := fmt.Sprintf("revision %d failed", release.Revision)
+		if release.Description != "" {
+			line, _, _ := strings.Cut(release.Description, "\n")
+			summary += ": " + line
+		}
+		r.add(providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
+		r.due = append(r.due, summary)
+	case release.Status != facts.ReleaseDeployed:
+		summary := fmt.Sprintf("revision %d is %s", release.Revision, release.Status)
+		r.add(providers.Finding{
+			ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name, Summary: summary,
+			Hint: fmt.Sprintf("`helm history -n %s %s` says what happened to it", release.Namespace, release.Name),
+		})
+		r.due = append(r.due, summary)
+		r.block("the release is " + release.Status)
+	}
+}
+
+// reviewValues compares what is wanted with what the release has.
+func (r *review) reviewValues() {
+	for _, c := range values.Diff(r.release.Values, values.Merge(r.release.Values, r.spec.overlay(false))) {
+		what := "is not set"
+		switch _, sealed := r.spec.Sealed[c.Path]; {
+		case sealed && c.Had:
+			what = "is another one"
+		case c.Had && !isSealed(c.Before):
+			what = "is " + values.Text(c.Before)
+		case c.Had:
+			what = "is a secret"
+		}
+		r.add(providers.Finding{ID: "RELEASE_VALUE_DIFFERS", Severity: providers.SeverityError, Object: c.Path, Summary: what + " in the release"}, "values")
+		r.due = append(r.due, fmt.Sprintf("%s %s in the release (%s)", c.Path, what, r.spec.where("values")))
+	}
+}
+
+func isSealed(value any) bool {
+	text, ok := value.(string)
+	return ok && strings.HasPrefix(text, values.Sealed)
+}
+
+// reviewObjects looks for objects of the release that the cluster has otherwise than they were rendered.
+func (r *review) reviewObjects() {
+	if why := r.release.ObjectsUnknown; why != "" {
+		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: r.release.Name, Summary: "its objects could not be compared with the cluster: " + why})
+	}
+	for _, o := range r.release.Objects {
+		name := o.Kind + " " + o.Name
+		if o.Unknown != "" {
+			r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: name, Summary: o.Unknown})
+			continue
+		}
+		summary, hint := "is not in the cluster", ""
+		if !o.Missing {
+			summary = differences(o)
+		}
+		if mendable(o) {
+			r.due = append(r.due, name+" "+summary)
+		} else {
+			hint = "Helm does not bring changed custom resources back: change it by hand, or delete it and apply again"
+		}
+		r.add(providers.Finding{ID: "RELEASE_DRIFT", Severity: providers.SeverityError, Object: name, Summary: summary, Hint: hint})
+	}
+}
+
+// differences says how an object differs, by its first field.
+func differences(o facts.ObjectDrift) string {
+	if len(o.Differences) == 0 {
+		return "is not as it was rendered"
+	}
+	first := o.Differences[0]
+	text := fmt.Sprintf("has %s = %q in the cluster and was rendered with %q", first.Path, first.Live, first.Rendered)
+	if more := len(o.Differences) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
+}
+
+// reviewWorkloads looks at what runs.
+func (r *review) reviewWorkloads() {
+	if why := r.release.WorkloadsUnknown; why != "" && why != r.release.ObjectsUnknown {
+		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: r.release.Name, Summary: "what runs of it is not known: " + why})
+	}
+	for _, w := range r.release.Workloads {
+		if w.Missing {
+			continue // its object is, which is a finding
+		}
+		why := unready(w, r.in.World.Kubernetes)
+		if why == "" {
+			continue
+		}
+		f := providers.Finding{ID: "RELEASE_NOT_READY", Severity: providers.SeverityError, Object: w.Kind + " " + w.Name, Summary: why}
+		if w.Unknown != "" {
+			f.ID, f.Unknown = "RELEASE_UNKNOWN", true
+		}
+		r.add(f)
+	}
+}

@@ -1,0 +1,315 @@
+package release
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+	"upkeep/providers/helm/versions"
+)
+
+// What steps expect. noRevision is the revision of a release that is not there.
+const (
+	expectRevision = "revision"
+	expectStatus   = "status"
+	noRevision     = "none"
+)
+
+func arguments[A any](step providers.Step) (args A, err error) {
+	if err := step.Decode(&args); err != nil {
+		return args, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	return args, nil
+}
+
+// read decodes the arguments of a step and looks its release up. The readiness is set where the release is not known.
+func read[A any](in providers.Input, step providers.Step, names func(A) releaseArgs) (args A, release facts.Release, unusable *providers.Readiness) {
+	args, err := arguments[A](step)
+	if err != nil {
+		return args, release, &providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+	}
+	n := names(args)
+	release = in.World.Release(n.Namespace, n.Release)
+	if release.Unknown != "" {
+		return args, release, &providers.Readiness{State: providers.Unknown, Why: fmt.Sprintf("release %s/%s: %s", n.Namespace, n.Release, release.Unknown)}
+	}
+	return args, release, nil
+}
+
+func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a mendArgs) releaseArgs { return a.releaseArgs })
+}
+
+func readUpgrade(in providers.Input, step providers.Step) (upgradeArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a upgradeArgs) releaseArgs { return a.releaseArgs })
+}
+
+func done(format string, args ...any) providers.Readiness {
+	return providers.Readiness{State: providers.Done, Why: fmt.Sprintf(format, args...)}
+}
+
+func moved(format string, args ...any) providers.Readiness {
+	return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(format, args...)}
+}
+
+func expected(step providers.Step, what string) (string, bool) {
+	i := slices.IndexFunc(step.Expects, func(e providers.Expectation) bool { return e.What == what })
+	if i < 0 {
+		return "", false
+	}
+	return step.Expects[i].Value, true
+}
+
+// revisionOf is the revision of a release, as an expectation has it.
+func revisionOf(release facts.Release) string {
+	if release.Missing {
+		return noRevision
+	}
+	return strconv.Itoa(release.Revision)
+}
+
+// revisionMoved says how a release is not the one that the plan was made for; "" when it is.
+func revisionMoved(release facts.Release, step providers.Step) string {
+	want, ok := expected(step, expectRevision)
+	switch has := revisionOf(release); {
+	case !ok || want == has:
+		return ""
+	case release.Missing:
+		return fmt.Sprintf("release %s/%s is gone; make a new plan, which installs it", release.Namespace, release.Name)
+	case want == noRevision:
+		return fmt.Sprintf("somebody has installed release %s/%s meanwhile, at revision %s; make a new plan", release.Namespace, release.Name, has)
+	default:
+		return fmt.Sprintf("release %s/%s is at revision %s, and the plan was made for %s: somebody else upgraded it; make a new plan", release.Namespace, release.Name, has, want)
+	}
+}
+
+// changed returns an update with one release replaced.
+func changed(r facts.Release) facts.Update { return facts.Update{Releases: []facts.Release{r}} }
+
+// mending is the meaning of release.mend: Helm's record of an interrupted operation is marked as failed, or forgotten where
+// nothing was ever deployed.
+type mending struct{}
+
+func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readMend(in, step)
+	if unusable != nil || release.Missing {
+		return facts.Update{}
+	}
+	release.History = slices.Clone(release.History)
+	last := len(release.History) - 1
+	if args.Action == pending.Forget {
+		release.History = release.History[:max(0, last)]
+		if last < 1 {
+			return changed(facts.Release{Namespace: release.Namespace, Name: release.Name, Missing: true, Offer: release.Offer})
+		}
+		before := release.History[last-1]
+		release.Revision, release.Status, release.Description, release.Chart, release.Updated = before.Revision, before.Status, before.Description, before.Chart, before.Updated
+		return changed(release)
+	}
+	release.Status, release.Description = facts.ReleaseFailed, "Interrupted"
+	if last >= 0 {
+		release.History[last].Status = facts.ReleaseFailed
+	}
+	return changed(release)
+}
+
+func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readMend(in, step)
+	if unusable != nil || release.Missing {
+		return nil
+	}
+	return []providers.Expectation{{What: expectRevision, Value: revisionOf(release)}, {What: expectStatus, Value: release.Status}}
+}
+
+func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, release, unusable := readMend(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	switch why := revisionMoved(release, step); {
+	case release.Missing:
+		return done("there is no such release any more")
+	case !release.Pending():
+		return done("the release is %s", release.Status)
+	case why != "":
+		return moved("%s", why)
+	}
+	if decided := pending.Decide(release, in.Now, time.Duration(args.Patience)); decided.Action != args.Action {
+		return moved("%s", decided.Why)
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+func (mending) Proved(_, after providers.Input, step providers.Step) error {
+	_, release, unusable := readMend(after, step)
+	switch {
+	case unusable != nil:
+		return fmt.Errorf("%s", unusable.Why)
+	case release.Pending():
+		return fmt.Errorf("revision %d of %s is still %s", release.Revision, release.Name, release.Status)
+	}
+	return nil
+}
+
+// upgrading is the meaning of release.upgrade: the release is installed or upgraded.
+type upgrading struct{}
+
+func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	release.Values, release.Kept = values.Merge(startsFrom(release), args.Values), nil
+	release.History = slices.Clone(release.History)
+	last := release.Revision
+	for i := range release.History {
+		last = max(last, release.History[i].Revision)
+		if release.History[i].Status == facts.ReleaseDeployed {
+			release.History[i].Status = facts.ReleaseSuperseded
+		}
+	}
+	release.Missing, release.Revision = false, last+1
+	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
+	release.Chart = facts.ChartVersion{Name: args.Chart, Version: args.Version}
+	if o := release.Offer; o != nil {
+		offer := *o
+		if versions.Equal(o.Chosen.Version, args.Version) {
+			release.Chart.AppVersion = o.Chosen.AppVersion
+		}
+		if o.Preview != nil {
+			preview := *o.Preview
+			preview.Objects, preview.Rolls, preview.Forbidden, preview.Absent, preview.Values = nil, nil, nil, nil, release.Values
+			offer.Preview = &preview
+		}
+		release.Offer = &offer
+	}
+	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
+	release.Objects = slices.DeleteFunc(slices.Clone(release.Objects), mendable)
+	release.Workloads = slices.Clone(release.Workloads)
+	for i := range release.Workloads {
+		release.Workloads[i] = settled(release.Workloads[i], args.Rolls, in.Now)
+	}
+	return changed(release)
+}
+
+// settled returns a workload as it is once all of its pods are ready; they are new ones where it is one of rolls.
+func settled(w facts.Workload, rolls []string, now time.Time) facts.Workload {
+	if w.Unknown != "" {
+		return w
+	}
+	w.Missing, w.Settled = false, true
+	w.Ready, w.Updated = w.Replicas, w.Replicas
+	w.Pods = slices.Clone(w.Pods)
+	for i := range w.Pods {
+		p := &w.Pods[i]
+		p.Ready, p.Problem, p.Phase = true, "", "Running"
+		if slices.Contains(rolls, w.Kind+" "+w.Name) {
+			p.UID, p.Template, p.Created = facts.New, facts.New, now
+		}
+	}
+	return w
+}
+
+func (upgrading) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return nil
+	}
+	return []providers.Expectation{{What: expectRevision, Value: revisionOf(release)}}
+}
+
+func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	if upgraded(release, args) == nil && release.ObjectsUnknown == "" && len(drifted(release)) == 0 && !asked(in, step) {
+		return done("revision %d is deployed with chart version %s and these values", release.Revision, release.Chart.Version)
+	}
+	switch why := revisionMoved(release, step); {
+	case why != "":
+		return moved("%s", why)
+	case release.Pending():
+		return moved("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which mends it", release.Revision, release.Name, release.Status)
+	}
+	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 && versions.Equal(o.Chosen.Version, args.Version) {
+		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Version, o.Digest, args.SHA256)
+	}
+	return providers.Readiness{State: providers.Holds}
+}
+
+// asked reports whether the upgrade was asked for although nothing is due, and has not been made since.
+func asked(in providers.Input, step providers.Step) bool {
+	want, ok := expected(step, expectRevision)
+	release, err := arguments[upgradeArgs](step)
+	return slices.Contains(in.Replace, step.Address.Resource()) && ok && err == nil &&
+		want == revisionOf(in.World.Release(release.Namespace, release.Release))
+}
+
+// upgraded returns nil where a release is what an upgrade makes of it, as Helm has recorded it.
+func upgraded(release facts.Release, args upgradeArgs) error {
+	switch {
+	case release.Missing:
+		return fmt.Errorf("there is no release %s in namespace %s", args.Release, args.Namespace)
+	case release.Status != facts.ReleaseDeployed:
+		return fmt.Errorf("revision %d of %s is %s", release.Revision, release.Name, release.Status)
+	case release.Chart.Name != args.Chart:
+		return fmt.Errorf("%s is of chart %s, not %s", release.Name, release.Chart.Name, args.Chart)
+	case !versions.Equal(release.Chart.Version, args.Version):
+		return fmt.Errorf("the chart of %s has version %s, not %s", release.Name, release.Chart.Version, args.Version)
+	}
+	for _, c := range values.Diff(release.Values, values.Merge(release.Values, args.Values)) {
+		return fmt.Errorf("%s in %s is not as wanted", c.Path, release.Name)
+	}
+	return nil
+}
+
+// Proved holds the release to chart and values, the values that were not to change to what they were, the cluster to what
+// the chart renders, and what runs to being ready, where the upgrade waits for it.
+func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
+	args, was, unusable := readUpgrade(before, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	_, is, unusable := readUpgrade(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	if err := upgraded(is, args); err != nil {
+		return err
+	}
+	if is.Revision <= was.Revision {
+		return fmt.Errorf("%s is still at revision %d", is.Name, is.Revision)
+	}
+	for _, c := range values.Diff(values.Merge(startsFrom(was), args.Values), is.Values) {
+		return fmt.Errorf("%s of %s changed, and was not to", c.Path, is.Name)
+	}
+	if is.ObjectsUnknown != "" {
+		return fmt.Errorf("the objects of %s cannot be compared with the cluster: %s", is.Name, is.ObjectsUnknown)
+	}
+	for _, o := range is.Objects {
+		if o.Unknown != "" {
+			return fmt.Errorf("%s %s: %s", o.Kind, o.Name, o.Unknown)
+		}
+		if mendable(o) {
+			return fmt.Errorf("%s %s is still not as it was rendered", o.Kind, o.Name)
+		}
+	}
+	if !args.Wait {
+		return nil
+	}
+	if is.WorkloadsUnknown != "" {
+		return fmt.Errorf("what runs of %s is not known: %s", is.Name, is.WorkloadsUnknown)
+	}
+	for _, w := range is.Workloads {
+		if why := unready(w, after.World.Kubernetes); why != "" {
+			return fmt.Errorf("%s", why)
+		}
+	}
+	return nil
+}
