@@ -27,6 +27,17 @@ func testDisaster(t *testing.T, s *suite) {
 	s.ssh(t, "n1", kubectl+"create configmap upkeep-after-the-bundle --from-literal=token="+token)
 	s.undo(t, "n1", kubectl+"delete configmap upkeep-after-the-bundle --ignore-not-found")
 
+	back := false
+	t.Cleanup(func() {
+		if back {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), cleaningTime-30*time.Second)
+		defer cancel()
+		if err := s.lab.Reset(ctx); err != nil {
+			t.Error("forming the cluster anew:", err)
+		}
+	})
 	destroyed := time.Now()
 	for _, n := range s.lab.Nodes {
 		s.ssh(t, n.Name, "rm -rf /var/lib/etcd/member; pkill -KILL -x etcd || true; rm -rf /var/lib/etcd/member")
@@ -36,6 +47,7 @@ func testDisaster(t *testing.T, s *suite) {
 	if err := s.lab.Ready(s.ctx, destroyed); err != nil {
 		t.Fatal(err)
 	}
+	back = true
 	for _, kind := range []string{"configmap", "secret"} {
 		out := s.ssh(t, "n1", kubectl+"get "+kind+" upkeep-canary -o jsonpath='{.data.token}'")
 		if kind == "secret" {

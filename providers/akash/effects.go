@@ -407,8 +407,8 @@ func (upgrading) Proved(before, after providers.Input, step providers.Step) erro
 	return runs(is)
 }
 
-// runs returns nil where the provider runs with the values of its release.
-func runs(release facts.Release) error {
+// ready returns nil where the provider has a ready pod of its newest template.
+func ready(release facts.Release) error {
 	p := providerOf(release)
 	c := container(p.pod)
 	switch {
@@ -425,6 +425,16 @@ func runs(release facts.Release) error {
 	case p.workload.Updated < p.workload.Replicas:
 		return fmt.Errorf("StatefulSet %s has not replaced its pod yet", p.workload.Name)
 	}
+	return nil
+}
+
+// runs returns nil where the provider runs with the values of its release.
+func runs(release facts.Release) error {
+	if err := ready(release); err != nil {
+		return err
+	}
+	p := providerOf(release)
+	c := container(p.pod)
 	wrong, stale := mismatches(release, *c)
 	if len(wrong) > 0 {
 		m := wrong[0]

@@ -209,7 +209,7 @@ func (starting) Proved(before, after providers.Input, step providers.Step) error
 	if p := providerOf(release); p.stoppedByUs() {
 		return fmt.Errorf("StatefulSet %s still carries the mark of the run that stopped it", p.workload.Name)
 	}
-	return runs(release)
+	return ready(release)
 }
 
 // replacing is the meaning of akash.replace: the StatefulSet and its pod are gone, so that an upgrade can make another one.

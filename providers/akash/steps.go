@@ -86,18 +86,23 @@ func stepOf(address providers.Address, verb, operation string, args any, remembe
 	}
 }
 
-// plan turns what is due into steps, in the order in which they must run: the release is mended before it is read by
+// plan turns what is due into steps, in the order in which they must run: a provider that an interrupted run left stopped is
+// started before anything else; the release is mended before it is read by
 // anything else, what it was is kept before it is changed, and a restart proves what the upgrade could not.
 func (r *review) plan() {
 	replaced := slices.Contains(r.in.Replace, r.address)
+	// A chart that is as declared, with nothing due, needs none of the things that an upgrade needs.
+	upgrade := len(r.due) > 0 && len(r.blocked) == 0 && r.spec.Chart != nil && r.mending.Action != pending.Wait
+	if r.provider.stoppedByUs() && !(upgrade && r.mustReplace()) {
+		s := r.step("start", OperationStart, r.args(), startEstimate)
+		r.fillStart(s)
+	}
 	if r.mending.Action == pending.Unlock || r.mending.Action == pending.Forget {
 		r.planMend()
 	}
 	if replaced {
 		r.restart = append(r.restart, "-replace names "+r.address.String())
 	}
-	// A chart that is as declared, with nothing due, needs none of the things that an upgrade needs.
-	upgrade := len(r.due) > 0 && len(r.blocked) == 0 && r.spec.Chart != nil && r.mending.Action != pending.Wait
 	switch {
 	case len(r.due) > 0 && r.spec.Chart == nil:
 		r.add(providers.Finding{
@@ -122,11 +127,6 @@ func (r *review) plan() {
 			r.planRestart()
 		}
 		return
-	}
-	if r.provider.stoppedByUs() {
-		s := r.step("start", OperationStart, r.args(), startEstimate)
-		r.fillStart(s)
-		return // it starts with the values of now
 	}
 	if len(r.restart) > 0 && r.mending.Action != pending.Wait && r.provider.found && r.provider.workload.Replicas > 0 {
 		r.planRestart()

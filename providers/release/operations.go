@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,9 +43,17 @@ type Upgrade struct {
 
 // Tools are what the operations work with.
 type Tools struct {
-	Releases Releases
+	Releases Releases // nil where the configuration has no cluster
 	// Specs are the declared blocks with their secret values, by address.
 	Specs map[providers.Address]Spec
+}
+
+// releases returns what works on releases.
+func (t Tools) releases() (Releases, error) {
+	if t.Releases == nil {
+		return nil, errors.New("the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }")
+	}
+	return t.Releases, nil
 }
 
 // Operations returns the operations of this domain by name. They change the cluster: hand them to apply alone.
@@ -83,7 +92,11 @@ func (o mend) Run(ctx context.Context, step providers.Step, _ providers.Progress
 	if !ok {
 		return fmt.Errorf("%s: the plan does not say in which state the release was; plan again", step.ID)
 	}
-	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: at, Status: status})
+	releases, err := o.tools.releases()
+	if err != nil {
+		return err
+	}
+	return releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: at, Status: status})
 }
 
 type upgrade struct{ tools Tools }
@@ -109,7 +122,11 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return fmt.Errorf("%s: %w", step.ID, err)
 	}
-	return o.tools.Releases.Upgrade(ctx, Upgrade{
+	releases, err := o.tools.releases()
+	if err != nil {
+		return err
+	}
+	return releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Install: args.Install, CreateNamespace: args.CreateNamespace,
 		Source: args.Source, Version: args.Version, SHA256: args.SHA256,
 		Values: wanted, Mask: slices.Sorted(maps.Keys(s.Sealed)), Revision: at,
