@@ -50,6 +50,7 @@ var floors = []struct {
 	{prefix: "cmd", floor: 4},
 	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/simulation", floor: 4},
+	{prefix: "fixtures/chartrepo/install", floor: 4},
 }
 
 // Doors: the only packages that may import a heavy library, directly.

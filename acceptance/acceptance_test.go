@@ -50,6 +50,7 @@ func TestAcceptance(t *testing.T) {
 		{"a backup under load guards a rotation", 5 * time.Minute, testBackupGuards},
 		{"backups that go wrong", 8 * time.Minute, testBackupFaults},
 		{"damaged bundles", 4 * time.Minute, testDamagedBundles},
+		{"an Akash provider", 6 * time.Minute, testAkashProvider},
 		{"figures", 8 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},

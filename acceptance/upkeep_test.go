@@ -169,10 +169,11 @@ type plan struct {
 }
 
 type finding struct {
-	ID      string `json:"id"`
-	Address string `json:"address"`
-	Object  string `json:"object"`
-	Unknown bool   `json:"unknown"`
+	ID       string `json:"id"`
+	Severity string `json:"severity"`
+	Address  string `json:"address"`
+	Object   string `json:"object"`
+	Unknown  bool   `json:"unknown"`
 }
 
 type unknown struct {

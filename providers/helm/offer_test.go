@@ -182,3 +182,18 @@ func TestOfferChoosesPastKnownBadVersions(t *testing.T) {
 		t.Errorf("chosen %q, newest %q", offer.Chosen.Version, offer.Newest)
 	}
 }
+
+// TestOfferKeepsWhatRuns: a newer version is chosen only where the question does not ask to keep what fits.
+func TestOfferKeepsWhatRuns(t *testing.T) {
+	fake, server := fakehelm.New(), repository(t)
+	install(t, fake, server, "9.2.2", nil)
+	q := question()
+	q.Offer = &facts.OfferQuestion{Source: provider(server), Constraint: ">= 6, < 12", Keep: true, Preview: true}
+	if offer := fake.Observe(context.Background(), q, mac).Offer; offer.Chosen.Version != "9.2.2" || offer.Preview.Chart.Version != "9.2.2" {
+		t.Errorf("chosen %q, rendered %q", offer.Chosen.Version, offer.Preview.Chart.Version)
+	}
+	q.Offer.Keep = false
+	if offer := fake.Observe(context.Background(), q, mac).Offer; offer.Chosen.Version != "11.6.4" {
+		t.Errorf("chosen %q", offer.Chosen.Version)
+	}
+}

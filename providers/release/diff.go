@@ -140,18 +140,32 @@ func (r *review) reviewStatus() {
 // reviewValues compares what is wanted with what the release has.
 func (r *review) reviewValues() {
 	for _, c := range values.Diff(r.release.Values, values.Merge(r.release.Values, r.spec.overlay(false))) {
-		what := "is not set"
-		switch _, sealed := r.spec.Sealed[c.Path]; {
-		case sealed && c.Had:
-			what = "is another one"
-		case c.Had && !isSealed(c.Before):
-			what = "is " + values.Text(c.Before)
+		what := "is not set in the release"
+		switch {
+		case c.Had && isSealed(c.Before) && isSealed(c.After):
+			what = "is another secret in the release"
+		case c.Had && isSealed(c.Before):
+			what = "is a secret in the release"
 		case c.Had:
-			what = "is a secret"
+			what = fmt.Sprintf("is %s in the release", shown(c.Before))
 		}
-		r.add(providers.Finding{ID: "RELEASE_VALUE_DIFFERS", Severity: providers.SeverityError, Object: c.Path, Summary: what + " in the release"}, "values")
-		r.due = append(r.due, fmt.Sprintf("%s %s in the release (%s)", c.Path, what, r.spec.where("values")))
+		if !isSealed(c.After) {
+			what += fmt.Sprintf(" and is to be %s", shown(c.After))
+		}
+		r.add(providers.Finding{ID: "RELEASE_VALUE_DIFFERS", Severity: providers.SeverityError, Object: c.Path, Summary: what}, "values")
+		r.due = append(r.due, fmt.Sprintf("%s %s (%s)", c.Path, what, r.spec.where("values")))
 	}
+}
+
+// shown is a value in a sentence.
+func shown(value any) string {
+	switch value {
+	case nil:
+		return "null"
+	case "":
+		return `""`
+	}
+	return values.Text(value)
 }
 
 func isSealed(value any) bool {

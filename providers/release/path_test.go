@@ -61,6 +61,14 @@ func TestReleaseIsKept(t *testing.T) {
 			wantValues:  map[string]any{"runtimeClassName": "nvidia", "image": map[string]any{"tag": "3.10.1", "pullPolicy": "Always"}},
 		},
 		{
+			name:    "a null takes a default of the chart away, once",
+			prepare: func(t *testing.T, w *world) { w.install(t, "0.16.2", nil) },
+			version: "0.16.2", values: map[string]any{"command": nil, "image": map[string]any{"pullPolicy": nil}, "nodeSelector": map[string]any{}},
+			findings: []string{"RELEASE_VALUE_DIFFERS command", "RELEASE_VALUE_DIFFERS image.pullPolicy", "RELEASE_VALUE_DIFFERS nodeSelector"},
+			steps:    []string{"release.upgrade"}, disruptive: true, wantVersion: "0.16.2",
+			wantValues: map[string]any{"command": nil, "image": map[string]any{"pullPolicy": nil}, "nodeSelector": map[string]any{}},
+		},
+		{
 			name: "an object that somebody has changed is brought back",
 			prepare: func(t *testing.T, w *world) {
 				w.install(t, "0.16.2", nil)

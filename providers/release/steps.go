@@ -206,8 +206,13 @@ func (r *review) changes(args upgradeArgs) []providers.Change {
 	}
 	for _, o := range r.preview().Objects {
 		change := providers.Change{What: o.Kind + " " + o.Name, After: o.Action + "d", Always: o.Action == "delete"}
-		if o.Action == "keep" {
+		switch {
+		case o.Action == "keep":
 			change.After = "kept, and no longer the release's"
+		case len(o.Differences) == 1:
+			change.After += " in " + o.Differences[0].Path
+		case len(o.Differences) > 1:
+			change.After += fmt.Sprintf(" in %d fields", len(o.Differences))
 		}
 		out = append(out, change)
 	}

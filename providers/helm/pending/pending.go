@@ -6,6 +6,7 @@ package pending
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"upkeep/providers/facts"
@@ -39,8 +40,21 @@ type Mending struct {
 	Why string `json:"why,omitempty"`
 }
 
-// Decide looks at a release. An operation that began less than patience ago may still be under way and is waited for;
-// patience 0 means that the caller knows that nobody is at work: it began the operation itself and it holds the lock.
+// label is put on Helm's record of each revision that upkeep begins, with the number of that revision: Helm hands labels on
+// to the revisions that others make, so the label alone says nothing.
+const label = "upkeep.dev/revision"
+
+// Labels are what the record of a revision carries that upkeep begins; see Own.
+func Labels(revision int) map[string]string { return map[string]string{label: strconv.Itoa(revision)} }
+
+// Own reports whether upkeep began the last revision.
+func Own(r facts.Release) bool {
+	return r.Revision > 0 && r.Labels[label] == strconv.Itoa(r.Revision)
+}
+
+// Decide looks at a release. An operation that began less than patience ago may still be under way and is waited for, unless
+// upkeep began it: one upkeep at a time works on a cluster, and whoever acts on this holds the cluster's lock. patience 0
+// means that the caller knows that nobody is at work.
 func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
 	if r.Unknown != "" || r.Missing || !r.Pending() {
 		return Mending{Action: None}
@@ -50,6 +64,9 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
 		m.Deployed = deployed.Revision
 	}
 	age := now.Sub(r.Updated)
+	if Own(r) {
+		patience = 0
+	}
 	began := fmt.Sprintf("revision %d is %s since %s", r.Revision, r.Status, r.Updated.UTC().Format(time.RFC3339))
 	switch {
 	case age < patience:

@@ -60,6 +60,27 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestKeep(t *testing.T) {
+	all := list("0.17.0", "0.16.2", "0.16.1", "0.15.0")
+	for _, test := range []struct{ name, running, constraint, want string }{
+		{"what runs fits and stays", "0.16.2", ">= 0.15", "0.16.2"},
+		{"a leading v is no difference", "v0.15.0", ">= 0.15", "0.15.0"},
+		{"what runs does not fit", "0.15.0", ">= 0.16.2", "0.17.0"},
+		{"what runs is known to be bad", "0.16.1", "~0.16", "0.16.2"},
+		{"what runs is gone from the source", "0.16.3", "~0.16", "0.16.2"},
+		{"nothing runs", "", "< 0.17", "0.16.2"},
+		{"what runs is no version", "newest", "0.15.0", "0.15.0"},
+		{"no constraint", "0.15.0", "", "0.15.0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := versions.Keep(all, test.running, test.constraint, []string{"0.16.1"})
+			if err != nil || got.Version != test.want {
+				t.Errorf("got %q, %v; want %q", got.Version, err, test.want)
+			}
+		})
+	}
+}
+
 func TestNewest(t *testing.T) {
 	all := append(list("1.0.0", "2.0.0-rc1"), facts.ChartVersion{Version: "1.1.0", Deprecated: true})
 	if got, ok := versions.Newest(all); !ok || got.Version != "1.0.0" {
