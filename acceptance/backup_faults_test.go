@@ -45,7 +45,10 @@ func testBackupFaults(t *testing.T, s *suite) {
 		d := declare(t, fileStore(shelf))
 		u := d.stalledAt(t, shelf)
 		member := u.source(t)
-		s.ssh(t, member, "pkill -KILL -x etcd")
+		const aside = "/root/upkeep-acceptance-etcd.yaml"
+		back := "test ! -e " + aside + " || mv " + aside + " /etc/kubernetes/manifests/etcd.yaml"
+		s.undo(t, member, back)
+		s.ssh(t, member, "mv /etc/kubernetes/manifests/etcd.yaml "+aside+"; pkill -KILL -x etcd")
 		u.signal(t, syscall.SIGCONT)
 		if code := u.wait(); code == 0 || !strings.Contains(u.said(), "broke off") {
 			t.Errorf("exit %d:\n%s", code, u.said())
@@ -57,7 +60,10 @@ func testBackupFaults(t *testing.T, s *suite) {
 		if ids := bundlesIn(t, shelf); len(ids) != 1 {
 			t.Errorf("after another take the store has %v", ids)
 		}
-		t.Logf("killed was the member on %s; then: %s", member, bundleFrom.FindString(again.stdout))
+		if from := bundleFrom.FindStringSubmatch(again.stdout); from == nil || from[1] == member {
+			t.Errorf("another member was to be asked than that on %s:\n%s", member, again.stdout)
+		}
+		s.ssh(t, member, back)
 		if err := s.lab.Ready(s.ctx, time.Time{}); err != nil {
 			t.Fatal(err)
 		}

@@ -67,14 +67,27 @@ func testDisaster(t *testing.T, s *suite) {
 			t.Errorf("left behind on %s: %s", n.Name, left)
 		}
 	}
-	// etcd's cluster is a new one: what was proved is of another, so the plan is a backup and nothing else.
+	// etcd's cluster is a new one: upkeep works on it when somebody says so, and what was proved is of another.
 	p, r := d.plan(t)
 	r.want(t, 2)
-	if len(p.Upkeep.Steps) != 1 || p.Upkeep.Steps[0].Operation != "backup.take" {
+	if len(p.Upkeep.Refusals) != 1 || !strings.Contains(p.Upkeep.Refusals[0], "upkeep state forget-cluster") {
+		t.Errorf("refusals after the recovery: %q", p.Upkeep.Refusals)
+	}
+	d.run(t, "state", "forget-cluster", "-force").want(t, 0)
+	if p, _ := d.plan(t); len(p.Upkeep.Steps) != 1 || p.Upkeep.Steps[0].Operation != "backup.take" {
 		t.Errorf("after the recovery the plan is:\n%s", d.run(t, "plan").stdout)
 	}
 	d.run(t, "backup", "take", "-auto-approve").want(t, 0)
-	d.empty(t)
+	p, r = d.plan(t)
+	r.want(t, 0)
+	for _, f := range p.Upkeep.Findings {
+		if f.ID != "BUNDLE_FOREIGN" {
+			t.Errorf("found after the recovery: %+v", f)
+		}
+	}
+	if len(p.Upkeep.Steps) > 0 || len(p.Upkeep.Refusals) > 0 {
+		t.Errorf("after the recovery and a backup the plan is not empty:\n%s", d.run(t, "plan").stdout)
+	}
 }
 
 // followPage executes the page as a person does who copies it into a shell, with settings for the lab.

@@ -71,11 +71,11 @@ func (r *review) choose() (why string) {
 	case o.Unknown != "":
 		return o.Unknown
 	}
-	running := r.release.Chart.Version
+	running, exclude := r.release.Chart.Version, excluded(r.spec.Chart.Source.Name)
 	if r.release.Missing || r.spec.Chart.Source.Path != "" {
-		running = ""
+		running = "" // a path has one version: where it is a bad one, that is told of it
 	}
-	chosen, err := versions.Keep(o.Versions, running, r.spec.Chart.Version, excluded(r.chartName()))
+	chosen, err := versions.Keep(o.Versions, running, r.spec.Chart.Version, exclude)
 	if err != nil {
 		return err.Error()
 	}
