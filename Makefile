@@ -31,7 +31,7 @@ helpers: ## the helpers for nodes of every architecture
 	GOOS=linux GOARCH=arm64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-arm64 ./cmd/upkeep-node
 
 test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
-	go test ./...
+	go test -timeout 20m ./...
 	./scripts/fuzz.sh 2000x light
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
