@@ -6,6 +6,7 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
 )
 
 // ByHand is how a person does a step while upkeep cannot. The commands read what they need from the cluster, so that no
@@ -73,7 +74,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 			chart = shell(args.Chart.Source.Repository + "/" + args.Chart.Source.Name)
 		}
 	}
-	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", plainJSON(args.Values), "END"}
+	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", values.JSON(args.Values), "END"}
 	set := ""
 	if args.Script != "" {
 		run = append(run, fmt.Sprintf("echo '%s  price_script_generic.sh' | sha256sum -c", args.Script))
@@ -88,7 +89,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		run = append(run, fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep -E 'PRICE_TARGET|BID_PRICE'", namespace, shell(args.Workload)))
 	}
 	stop := "the upgrade fails"
-	if hidden := sealedIn(args.Values); len(hidden) > 0 {
+	if hidden := values.SealedIn(args.Values); len(hidden) > 0 {
 		stop = "changes.json holds placeholders of sensitive values, \"hmac:...\": put the values in their place first (" + strings.Join(hidden, ", ") + "); or the upgrade fails"
 	}
 	return []providers.Command{{

@@ -3,6 +3,7 @@ package akash
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -243,30 +244,30 @@ func modelHint(model string) string {
 }
 
 func (r *reading) values() {
-	tree, secrets := r.block.Tree("values")
+	tree, sensitive := r.block.Tree("values")
 	if _, set := r.block.Ranges["values"]; set && tree == nil {
 		r.fail(r.block, "values", "Object expected", "values takes an object of the chart's values, such as { bidmindeposit = \"500000uakt\" }.")
 		return
 	}
 	r.at(r.block, "values", "values")
+	var paths [][]string
+	for _, at := range secretValues {
+		paths = append(paths, values.Segments(at))
+	}
+	tree = values.Clone(tree)
+	for _, s := range sensitive {
+		var value any
+		if json.Unmarshal([]byte(s.JSON.Reveal()), &value) != nil {
+			continue // it came out of JSON
+		}
+		values.Put(tree, s.Path, value)
+		paths = append(paths, s.Path)
+	}
 	for _, key := range sortedKeys(tree) {
 		r.value(key)
 	}
-	r.numbers(tree, nil)
-	r.spec.Values = tree
-	if len(tree) == 0 {
-		r.spec.Values = nil
-	}
-	for _, s := range secrets {
-		if len(s.Path) == 1 {
-			r.value(s.Path[0])
-		}
-		if r.spec.Sealed == nil {
-			r.spec.Sealed, r.spec.secrets = map[string]string{}, map[string]config.Secret{}
-		}
-		at := values.Path(s.Path)
-		r.spec.Sealed[at], r.spec.secrets[at] = "", s.JSON
-	}
+	r.spec.Wanted = values.Part(tree, paths)
+	r.numbers(r.spec.Values, nil)
 }
 
 // value refuses values that have an argument of their own.

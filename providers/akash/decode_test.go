@@ -13,6 +13,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers/akash"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/values"
 )
 
 // load reads one block, with a script beside it.
@@ -56,6 +57,7 @@ func TestDecode(t *testing.T) {
   }
   values = {
     domain = "example.net"
+    keysecret = "canary-that-nobody-marked"
     letsEncrypt = { providers = { cloudflare = { apiToken = var.secret, enabled = true } } }
   }`)
 	if len(diags) > 0 {
@@ -67,11 +69,14 @@ func TestDecode(t *testing.T) {
 		Script:  &akash.Script{File: "script.sh", Text: "#!/bin/bash\n", SHA256: "cd7a2a2ba6f1ad1ac4ea0a1bd4fe8f3e9e1ee5de9aae0d7f93b0f4ddbb29d11a"},
 		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_endpoint": "0", "price_target_memory": "0.00001", "price_target_hd_ephemeral": "1000000"},
 		GPU:     map[string]string{"a100": "120", "a100.80Gi": "1000.5", "t4": "80"},
-		Values:  map[string]any{"domain": "example.net", "letsEncrypt": map[string]any{"providers": map[string]any{"cloudflare": map[string]any{"enabled": true}}}},
-		Sealed:  map[string]string{"letsEncrypt.providers.cloudflare.apiToken": ""},
+		Wanted: values.Wanted{
+			Values: map[string]any{"domain": "example.net", "letsEncrypt": map[string]any{"providers": map[string]any{"cloudflare": map[string]any{"enabled": true}}}},
+			// keysecret is a secret whatever the operator calls it.
+			Sealed: map[string]string{"letsEncrypt.providers.cloudflare.apiToken": "", "keysecret": ""},
+		},
 	}
 	want.Script.SHA256 = got.Script.SHA256
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(akash.Spec{}), cmpopts.IgnoreFields(akash.Spec{}, "Position", "At")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(values.Wanted{}), cmpopts.IgnoreFields(akash.Spec{}, "Position", "At")); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
 	if at := got.At["price_targets.gpu"].String(); at != "a.upkeep.hcl:19" {
@@ -85,7 +90,7 @@ func TestDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(got, back, cmpopts.IgnoreUnexported(akash.Spec{})); diff != "" {
+	if diff := cmp.Diff(got, back, cmpopts.IgnoreUnexported(values.Wanted{})); diff != "" {
 		t.Errorf("after JSON (-want +got):\n%s", diff)
 	}
 	sealed, err := back.(akash.Spec).Seal(got, func(secret []byte) string { return "mac-of-" + string(rune('0'+len(secret)%10)) })

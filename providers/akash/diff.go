@@ -68,7 +68,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.mending = pending.Decide(r.release, in.Now, patience)
 	r.reviewScript()
-	r.overlay = s.overlay(false)
+	r.overlay = s.wanted()
 	if r.known {
 		r.overlay[valueScript] = encodeScript(r.script)
 	}

@@ -236,18 +236,9 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 // values returns the values to lay over those of the release: the plan's, the sensitive ones from the configuration, and
 // the script. What is not what the plan was made with is an error.
 func (o upgrade) values(ctx context.Context, s Spec, args upgradeArgs) (values.Tree, error) {
-	out := values.Clone(args.Values)
-	full := s.overlay(true)
-	for _, at := range sortedKeys(s.Sealed) {
-		planned, ok := values.Get(out, at)
-		if !ok || planned != s.Sealed[at] {
-			return nil, fmt.Errorf("the sensitive value %s is another one than when the plan was made; plan again", at)
-		}
-		secret, ok := values.Get(full, at)
-		if !ok {
-			return nil, fmt.Errorf("the sensitive value %s is not in the configuration; plan again", at)
-		}
-		put(out, values.Segments(at), secret)
+	out, err := s.Reveal(args.Values)
+	if err != nil {
+		return nil, err
 	}
 	if args.Script == "" {
 		return out, nil

@@ -29,10 +29,8 @@ type Spec struct {
 	GPU     map[string]string `json:"gpu,omitempty"`
 	// MaxChange is a percentage as a decimal; empty: prices may change by any amount.
 	MaxChange string `json:"max_change,omitempty"`
-	// Values are the further values without the sensitive ones, of which Sealed says what stands for each, by its path.
-	// Before Seal the texts are empty.
-	Values map[string]any    `json:"values,omitempty"`
-	Sealed map[string]string `json:"sealed,omitempty"`
+	// The further values that are laid over those of the release.
+	values.Wanted
 
 	Archive   string          `json:"archive"`
 	GuardNone string          `json:"guard_none,omitempty"`
@@ -40,8 +38,6 @@ type Spec struct {
 	Position  config.Position `json:"position"`
 	// At is where arguments stand, by their path: "price_targets.gpu".
 	At map[string]config.Position `json:"at,omitempty"`
-
-	secrets map[string]config.Secret // JSON, by path
 }
 
 // Chart says which chart, and which version of it.
@@ -80,7 +76,7 @@ func (s Spec) Needs() providers.Needs {
 		Mask: s.secretPaths(), Environment: environment,
 	}
 	if s.Chart != nil {
-		wanted := s.overlay(true)
+		wanted := s.priced(s.Whole())
 		if s.Script != nil && s.Script.Text != "" {
 			wanted[valueScript] = encodeScript(s.Script.Text)
 		}
@@ -102,68 +98,34 @@ func (s Spec) Needs() providers.Needs {
 
 // secretPaths are the values that are masked wherever they show.
 func (s Spec) secretPaths() []string {
-	return append(slices.Clone(secretValues), slices.Sorted(maps.Keys(s.Sealed))...)
+	return append(slices.Clone(secretValues), s.Paths()...)
 }
 
-// overlay returns the values that the block wants, without the script; the sensitive ones where reveal says so, else what
-// stands for them.
-func (s Spec) overlay(reveal bool) values.Tree {
-	out := values.Clone(s.Values)
+// wanted returns the values that the block wants, without the script, with what stands for the secret ones in their place.
+func (s Spec) wanted() values.Tree { return s.priced(s.Masked()) }
+
+// priced adds the prices to values, which the caller owns.
+func (s Spec) priced(tree values.Tree) values.Tree {
 	for name, price := range s.Targets {
-		out[name] = price
+		tree[name] = price
 	}
 	if s.GPU != nil {
-		out[valueGPU] = mapping(s.GPU)
+		tree[valueGPU] = mapping(s.GPU)
 	}
-	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
-		var value any = s.Sealed[at]
-		if reveal {
-			value = nil
-			if json.Unmarshal([]byte(s.secrets[at].Reveal()), &value) != nil {
-				continue // a plan was restored and has no secrets yet
-			}
-		}
-		put(out, values.Segments(at), value)
-	}
-	return out
+	return tree
 }
 
-// put sets one value in a tree, which the caller owns.
-func put(tree values.Tree, path []string, value any) {
-	for _, segment := range path[:len(path)-1] {
-		below, ok := tree[segment].(values.Tree)
-		if !ok {
-			below = values.Tree{}
-			tree[segment] = below
-		}
-		tree = below
-	}
-	tree[path[len(path)-1]] = value
-}
-
-// HoldsSecrets reports whether the block has sensitive values.
-func (s Spec) HoldsSecrets() bool { return len(s.Sealed) > 0 }
-
-// Seal takes the sensitive values of the same block from another reading of the configuration.
+// Seal takes the secret values of the same block from another reading of the configuration.
 func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (providers.Resource, error) {
 	other, ok := from.(Spec)
 	if !ok {
 		return nil, fmt.Errorf("is a %T now", from)
 	}
-	sealed := make(map[string]string, len(s.Sealed))
-	secrets := make(map[string]config.Secret, len(s.Sealed))
-	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
-		secret, ok := other.secrets[at]
-		if !ok {
-			return nil, fmt.Errorf("the sensitive value %s is not in the configuration any more; make a new plan", at)
-		}
-		text := values.Sealed + mac([]byte(secret.Reveal()))
-		if was := s.Sealed[at]; was != "" && was != text {
-			return nil, fmt.Errorf("the sensitive value %s is another one than when the plan was made; make a new plan", at)
-		}
-		sealed[at], secrets[at] = text, secret
+	sealed, err := s.Wanted.Seal(other.Wanted, mac)
+	if err != nil {
+		return nil, err
 	}
-	s.Sealed, s.secrets = sealed, secrets
+	s.Wanted = sealed
 	return s, nil
 }
 

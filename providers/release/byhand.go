@@ -1,7 +1,6 @@
 package release
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -55,12 +54,12 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	namespace, name, file := shell(args.Namespace), shell(args.Release), shell("changes-"+args.Release+".json")
 	write := providers.Command{
 		What: "write down the values that change",
-		Run:  posix("umask 077", fmt.Sprintf("cat > %s <<'END-OF-VALUES'", file), plainJSON(args.Values), "END-OF-VALUES"),
+		Run:  posix("umask 077", fmt.Sprintf("cat > %s <<'END-OF-VALUES'", file), values.JSON(args.Values), "END-OF-VALUES"),
 		See:  "the file is there, and only you can read it",
 	}
 	check := []string{fmt.Sprintf("test -s %s", file)}
 	stop := "the upgrade fails"
-	if hidden := sealedIn(args.Values); len(hidden) > 0 {
+	if hidden := values.SealedIn(args.Values); len(hidden) > 0 {
 		write.Stop = fmt.Sprintf("put the sensitive values in their place before you go on: %s holds \"%s...\" for %s", file, values.Sealed, strings.Join(hidden, ", "))
 		check = append(check, fmt.Sprintf("if grep -n '\"%s' %s; then echo 'put the sensitive values in their place first' >&2; exit 1; fi", values.Sealed, file))
 	}
@@ -97,27 +96,4 @@ func reference(source facts.ChartSource) string {
 		return shell(source.Repository + "/" + source.Name)
 	}
 	return fmt.Sprintf("%s --repo %s", shell(source.Name), shell(source.Repository))
-}
-
-// plainJSON writes values down, the placeholders of secret ones included.
-func plainJSON(tree map[string]any) string {
-	if tree == nil {
-		tree = map[string]any{}
-	}
-	data, err := json.MarshalIndent(tree, "", "  ")
-	if err != nil {
-		return "{}"
-	}
-	return string(data)
-}
-
-// sealedIn returns the paths of the placeholders of secret values.
-func sealedIn(tree map[string]any) []string {
-	var out []string
-	for _, c := range values.Diff(nil, tree) {
-		if isSealed(c.After) {
-			out = append(out, c.Path)
-		}
-	}
-	return out
 }

@@ -170,20 +170,11 @@ func (r *reading) values() {
 		if json.Unmarshal([]byte(s.JSON.Reveal()), &value) != nil {
 			continue
 		}
-		put(tree, s.Path, value)
+		values.Put(tree, s.Path, value)
 		paths = append(paths, s.Path)
 	}
-	plain, secrets := part(tree, paths)
-	r.numbers(plain, nil)
-	if len(plain) > 0 {
-		r.spec.Values = plain
-	}
-	if len(secrets) > 0 {
-		r.spec.secrets, r.spec.Sealed = secrets, make(map[string]string, len(secrets))
-		for at := range secrets {
-			r.spec.Sealed[at] = ""
-		}
-	}
+	r.spec.Wanted = values.Part(tree, paths)
+	r.numbers(r.spec.Values, nil)
 }
 
 // numbers warns of numbers that a chart's templates write with an exponent: Go prints a float64 so from 1e+06 up to 1e+21

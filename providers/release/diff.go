@@ -38,7 +38,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		return r.out
 	}
 	r.before = startsFrom(r.release)
-	r.after = values.Merge(r.before, s.overlay(false))
+	r.after = values.Merge(r.before, s.Masked())
 	if r.release.Missing {
 		summary := fmt.Sprintf("there is no release %s in namespace %s", s.Release, s.Namespace)
 		r.add(providers.Finding{ID: "RELEASE_MISSING", Severity: providers.SeverityError, Object: s.Release, Summary: summary})
@@ -139,17 +139,17 @@ func (r *review) reviewStatus() {
 
 // reviewValues compares what is wanted with what the release has.
 func (r *review) reviewValues() {
-	for _, c := range values.Diff(r.release.Values, values.Merge(r.release.Values, r.spec.overlay(false))) {
+	for _, c := range values.Diff(r.release.Values, values.Merge(r.release.Values, r.spec.Masked())) {
 		what := "is not set in the release"
 		switch {
-		case c.Had && isSealed(c.Before) && isSealed(c.After):
+		case c.Had && values.IsSealed(c.Before) && values.IsSealed(c.After):
 			what = "is another secret in the release"
-		case c.Had && isSealed(c.Before):
+		case c.Had && values.IsSealed(c.Before):
 			what = "is a secret in the release"
 		case c.Had:
 			what = fmt.Sprintf("is %s in the release", shown(c.Before))
 		}
-		if !isSealed(c.After) {
+		if !values.IsSealed(c.After) {
 			what += fmt.Sprintf(" and is to be %s", shown(c.After))
 		}
 		r.add(providers.Finding{ID: "RELEASE_VALUE_DIFFERS", Severity: providers.SeverityError, Object: c.Path, Summary: what}, "values")
@@ -166,11 +166,6 @@ func shown(value any) string {
 		return `""`
 	}
 	return values.Text(value)
-}
-
-func isSealed(value any) bool {
-	text, ok := value.(string)
-	return ok && strings.HasPrefix(text, values.Sealed)
 }
 
 // reviewObjects looks for objects of the release that the cluster has otherwise than they were rendered.

@@ -2,18 +2,14 @@ package release
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
-	"upkeep/providers/helm/values"
 )
 
 // Releases works on Helm releases. No method is called for a release that is pending but Mend.
@@ -118,7 +114,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if !ok {
 		return fmt.Errorf("%s: the configuration has no %s", step.ID, step.Address.Resource())
 	}
-	wanted, err := reveal(s, args.Values)
+	wanted, err := s.Reveal(args.Values)
 	if err != nil {
 		return fmt.Errorf("%s: %w", step.ID, err)
 	}
@@ -129,29 +125,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	return releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Install: args.Install, CreateNamespace: args.CreateNamespace,
 		Source: args.Source, Version: args.Version, SHA256: args.SHA256,
-		Values: wanted, Mask: slices.Sorted(maps.Keys(s.Sealed)), Revision: at,
+		Values: wanted, Mask: s.Paths(), Revision: at,
 		Wait: args.Wait, Atomic: args.Atomic, Timeout: time.Duration(args.Timeout),
 	}, progress)
-}
-
-// reveal puts the secret values of a block in the place of what stands for them in a plan. What is not what the plan was
-// made with is an error.
-func reveal(s Spec, planned values.Tree) (values.Tree, error) {
-	out := values.Clone(planned)
-	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
-		if text, ok := values.Get(out, at); !ok || s.Sealed[at] == "" || text != s.Sealed[at] {
-			return nil, fmt.Errorf("the sensitive value %s is another one than when the plan was made; plan again", at)
-		}
-		var value any
-		if json.Unmarshal([]byte(s.secrets[at].Reveal()), &value) != nil {
-			return nil, fmt.Errorf("the sensitive value %s is not in the configuration; plan again", at)
-		}
-		put(out, values.Segments(at), value)
-	}
-	for _, c := range values.Diff(nil, out) {
-		if _, known := s.Sealed[c.Path]; !known && isSealed(c.After) {
-			return nil, fmt.Errorf("the value %s stands for a secret that the configuration does not have; plan again", c.Path)
-		}
-	}
-	return out, nil
 }

@@ -3,8 +3,6 @@ package release
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"upkeep/config"
@@ -22,10 +20,8 @@ type Spec struct {
 	Namespace       string `json:"namespace"`
 	CreateNamespace bool   `json:"create_namespace,omitempty"`
 	Chart           Chart  `json:"chart"`
-	// Values are the wanted values without the secret ones, of which Sealed says what stands for each, by its path.
-	// Before Seal the texts are empty.
-	Values map[string]any    `json:"values,omitempty"`
-	Sealed map[string]string `json:"sealed,omitempty"`
+	// The values that are laid over those of the release.
+	values.Wanted
 
 	Wait      bool            `json:"wait"`
 	Atomic    bool            `json:"atomic"`
@@ -35,8 +31,6 @@ type Spec struct {
 	Position  config.Position `json:"position"`
 	// At is where arguments stand, by their path: "chart.version".
 	At map[string]config.Position `json:"at,omitempty"`
-
-	secrets map[string]config.Secret // JSON, by path
 }
 
 // Chart says which chart, and which versions of it.
@@ -57,47 +51,15 @@ func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: true,
 		Releases: []facts.ReleaseQuestion{{
-			Namespace: s.Namespace, Name: s.Release, Mask: slices.Sorted(maps.Keys(s.Sealed)),
+			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(),
 			Offer: &facts.OfferQuestion{
 				Source: s.Chart.Source, Constraint: s.Chart.Version, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.
-				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.overlay(true),
+				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.Whole(),
 			},
 		}},
 	}
 }
-
-// overlay returns the values that the block wants; the secret ones where reveal says so, else what stands for them.
-func (s Spec) overlay(reveal bool) values.Tree {
-	out := values.Clone(s.Values)
-	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
-		var value any = s.Sealed[at]
-		if reveal {
-			value = nil
-			if json.Unmarshal([]byte(s.secrets[at].Reveal()), &value) != nil {
-				continue // a plan was restored and has no secrets yet
-			}
-		}
-		put(out, values.Segments(at), value)
-	}
-	return out
-}
-
-// put sets one value in a tree, which the caller owns.
-func put(tree values.Tree, path []string, value any) {
-	for _, segment := range path[:len(path)-1] {
-		below, ok := tree[segment].(values.Tree)
-		if !ok {
-			below = values.Tree{}
-			tree[segment] = below
-		}
-		tree = below
-	}
-	tree[path[len(path)-1]] = value
-}
-
-// HoldsSecrets reports whether the block has secret values.
-func (s Spec) HoldsSecrets() bool { return len(s.Sealed) > 0 }
 
 // Seal takes the secret values of the same block from another reading of the configuration.
 func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (providers.Resource, error) {
@@ -105,20 +67,11 @@ func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (pro
 	if !ok {
 		return nil, fmt.Errorf("is a %T now", from)
 	}
-	sealed := make(map[string]string, len(s.Sealed))
-	secrets := make(map[string]config.Secret, len(s.Sealed))
-	for _, at := range slices.Sorted(maps.Keys(s.Sealed)) {
-		secret, ok := other.secrets[at]
-		if !ok {
-			return nil, fmt.Errorf("the sensitive value %s is not in the configuration any more; make a new plan", at)
-		}
-		text := values.Sealed + mac([]byte(secret.Reveal()))
-		if was := s.Sealed[at]; was != "" && was != text {
-			return nil, fmt.Errorf("the sensitive value %s is another one than when the plan was made; make a new plan", at)
-		}
-		sealed[at], secrets[at] = text, secret
+	sealed, err := s.Wanted.Seal(other.Wanted, mac)
+	if err != nil {
+		return nil, err
 	}
-	s.Sealed, s.secrets = sealed, secrets
+	s.Wanted = sealed
 	return s, nil
 }
 

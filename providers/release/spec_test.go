@@ -13,6 +13,7 @@ import (
 	"upkeep/config"
 	"upkeep/planner/apply"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/values"
 	"upkeep/providers/release"
 )
 
@@ -62,12 +63,14 @@ func TestBlock(t *testing.T) {
 	want := release.Spec{
 		Name: "a", Release: "nvdp", Namespace: "gpu", Timeout: config.Duration(600e9), Window: "always",
 		Chart: release.Chart{Source: facts.ChartSource{Repository: "oci://registry.example.net/charts", Name: "plugin"}, Version: "~0.16"},
-		Values: map[string]any{
-			"image": map[string]any{"tag": "1", "none": nil}, "replicas": 2.0, "plain": []any{"a", "b"}, "enableToken": true, "auth": map[string]any{"user": "ops"},
+		Wanted: values.Wanted{
+			Values: map[string]any{
+				"image": map[string]any{"tag": "1", "none": nil}, "replicas": 2.0, "plain": []any{"a", "b"}, "enableToken": true, "auth": map[string]any{"user": "ops"},
+			},
+			Sealed: map[string]string{"pull": "", "tokenTTL": "", "auth.key": "", "args": ""},
 		},
-		Sealed: map[string]string{"pull": "", "tokenTTL": "", "auth.key": "", "args": ""},
 	}
-	if diff := cmp.Diff(want, spec, cmpopts.IgnoreUnexported(release.Spec{}), cmpopts.IgnoreFields(release.Spec{}, "Position", "At")); diff != "" || len(said) > 0 {
+	if diff := cmp.Diff(want, spec, cmpopts.IgnoreUnexported(values.Wanted{}), cmpopts.IgnoreFields(release.Spec{}, "Position", "At")); diff != "" || len(said) > 0 {
 		t.Errorf("block (-want +got):\n%s%v", diff, said)
 	}
 }

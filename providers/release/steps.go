@@ -123,7 +123,7 @@ func (r *review) installs() bool {
 func (r *review) planUpgrade() {
 	args := upgradeArgs{
 		releaseArgs: r.args(), Install: r.installs(), Source: r.spec.Chart.Source, Chart: r.chartName(), Version: r.chosen.Version,
-		SHA256: r.release.Offer.Digest, Values: r.spec.overlay(false), Wait: r.spec.Wait, Atomic: r.spec.Atomic, Timeout: r.spec.Timeout,
+		SHA256: r.release.Offer.Digest, Values: r.spec.Masked(), Wait: r.spec.Wait, Atomic: r.spec.Atomic, Timeout: r.spec.Timeout,
 	}
 	args.CreateNamespace = args.Install && r.spec.CreateNamespace
 	if !args.Install {
@@ -196,7 +196,7 @@ func (r *review) changes(args upgradeArgs) []providers.Change {
 	}
 	for _, c := range values.Diff(r.before, r.after) {
 		change := providers.Change{What: c.Path, Before: values.Text(c.Before), After: values.Text(c.After)}
-		if isSealed(c.Before) || isSealed(c.After) {
+		if values.IsSealed(c.Before) || values.IsSealed(c.After) {
 			change.Before, change.After = masked(c.Had), masked(c.Has)
 			if c.Had && c.Has {
 				change.After += ", another one"

@@ -28,6 +28,7 @@ import (
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/fakehelm"
 	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
 	"upkeep/providers/release"
 	"upkeep/state/journal"
 )
@@ -84,9 +85,9 @@ func (w *world) source() facts.ChartSource {
 }
 
 // spec is a block that wants a version of the plugin and values.
-func (w *world) spec(version string, values map[string]any) release.Spec {
+func (w *world) spec(version string, tree values.Tree) release.Spec {
 	return release.Spec{
-		Name: "device_plugin", Release: name, Namespace: namespace, CreateNamespace: true, Values: values,
+		Name: "device_plugin", Release: name, Namespace: namespace, CreateNamespace: true, Wanted: values.Wanted{Values: tree},
 		Chart: release.Chart{Source: w.source(), Version: version}, Wait: true, Atomic: true,
 		Timeout: config.Duration(5 * time.Minute), Window: "always", GuardNone: "a test",
 	}

@@ -1,7 +1,6 @@
-package release
+package values
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -9,14 +8,12 @@ import (
 	"pgregory.net/rapid"
 
 	"upkeep/config"
-	"upkeep/providers"
-	"upkeep/providers/helm/values"
 )
 
 func testMAC(data []byte) string { return fmt.Sprintf("%x", len(data)) + string(data[:1]) }
 
 // trees draws trees of values whose keys look like those of charts, some like secrets'.
-func trees() *rapid.Generator[values.Tree] {
+func trees() *rapid.Generator[Tree] {
 	key := rapid.SampledFrom([]string{"image", "tag", "password", "api_key", "a.b", `back\slash`, "list", "x*"})
 	leaf := rapid.OneOf(
 		rapid.Map(rapid.SampledFrom([]string{"", "text", "t0ken", "<&>"}), func(s string) any { return s }),
@@ -40,33 +37,28 @@ func TestPartIsWhatObservationMasks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tree := trees().Draw(t, "tree")
 		var sensitive [][]string
-		for _, c := range values.Diff(nil, tree) {
+		for _, c := range Diff(nil, tree) {
 			if rapid.IntRange(0, 3).Draw(t, "sensitive") == 0 {
-				sensitive = append(sensitive, values.Segments(c.Path))
+				sensitive = append(sensitive, Segments(c.Path))
 			}
 		}
-		plain, secrets := part(tree, sensitive)
-		s := Spec{Values: plain, Sealed: map[string]string{}, secrets: secrets}
-		for at := range secrets {
-			s.Sealed[at] = ""
-		}
-		sealed, err := s.Seal(s, testMAC)
+		w := Part(tree, sensitive)
+		w, err := w.Seal(w, testMAC)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s = sealed.(Spec)
-		release, err := values.Normalize(tree)
+		release, err := Normalize(tree)
 		if err != nil {
 			t.Fatal(err)
 		}
-		observed := values.Mask(release, s.Needs().Releases[0].Mask, testMAC)
-		if changes := values.Diff(observed, values.Merge(observed, s.overlay(false))); len(changes) > 0 {
+		observed := Mask(release, w.Paths(), testMAC)
+		if changes := Diff(observed, Merge(observed, w.Masked())); len(changes) > 0 {
 			t.Fatalf("the release has what is wanted, and %+v differs", changes)
 		}
-		if diff := cmp.Diff(release, s.overlay(true)); diff != "" {
+		if diff := cmp.Diff(release, w.Whole()); diff != "" {
 			t.Fatalf("what is written (-wanted +got):\n%s", diff)
 		}
-		back, err := reveal(s, s.overlay(false))
+		back, err := w.Reveal(w.Masked())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,38 +70,18 @@ func TestPartIsWhatObservationMasks(t *testing.T) {
 
 // TestRevealRefusesStrangeSeals: what stands for a secret is never written as a value.
 func TestRevealRefusesStrangeSeals(t *testing.T) {
-	s := Spec{Sealed: map[string]string{"token": "hmac:1"}, secrets: map[string]config.Secret{"token": config.NewSecret(`"canary"`)}}
-	for name, planned := range map[string]values.Tree{
+	w := Wanted{Sealed: map[string]string{"token": "hmac:1"}, secrets: map[string]config.Secret{"token": config.NewSecret(`"canary"`)}}
+	for name, planned := range map[string]Tree{
 		"another seal":      {"token": "hmac:2"},
 		"no seal":           {},
 		"a seal too many":   {"token": "hmac:1", "other": "hmac:3"},
 		"one below another": {"token": map[string]any{"a": "hmac:1"}},
 	} {
-		if out, err := reveal(s, planned); err == nil {
+		if out, err := w.Reveal(planned); err == nil {
 			t.Errorf("%s: %v", name, out)
 		}
 	}
-	if out, err := reveal(s, values.Tree{"token": "hmac:1"}); err != nil || out["token"] != "canary" {
+	if out, err := w.Reveal(Tree{"token": "hmac:1"}); err != nil || out["token"] != "canary" {
 		t.Errorf("%v, %v", out, err)
-	}
-}
-
-// TestArgumentsAreChecked: those of a plan file come from disk.
-func TestArgumentsAreChecked(t *testing.T) {
-	step := providers.Step{ID: "a", Args: json.RawMessage(`{"timeout": 3}`)}
-	if ready := (upgrading{}).Ready(providers.Input{}, step); ready.State != providers.Unknown || !ready.Final {
-		t.Errorf("%+v", ready)
-	}
-	if err := (upgrade{}).Run(t.Context(), step, nil); err == nil {
-		t.Error("it ran")
-	}
-}
-
-// TestWordsAreQuoted: nothing in a runbook is more than a word.
-func TestWordsAreQuoted(t *testing.T) {
-	for word, want := range map[string]string{"nvdp": "nvdp", "": "''", "a b": "'a b'", "$(id)": "'$(id)'", "it's": `'it'\''s'`} {
-		if got := shell(word); got != want {
-			t.Errorf("%q: %s", word, got)
-		}
 	}
 }
