@@ -23,7 +23,7 @@ func backupTools(env environment, cluster *config.Cluster, nodes *nodes, stores 
 	return backup.Tools{
 		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) { return providerObjects(ctx, cluster) },
 		Look:     look, Spec: stores.spec, Store: stores.open,
-		Etcd:  func(ctx context.Context, name string) (net.Conn, error) { return nodes.tunnel(ctx, name, etcdService) },
+		Etcd:  nodes.member,
 		Files: nodes.files, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
 	}
 }

@@ -103,7 +103,7 @@ func (r *review) reviewHashes(e facts.Etcd) {
 }
 
 func (r *review) onNode(node string) providers.Address {
-	if node == "" {
+	if node == "" || strings.Contains(node, "://") { // the endpoint of an etcd elsewhere is no node
 		return r.address
 	}
 	return r.address.On(node)

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -260,11 +261,15 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); or
-// "files", the keys and the configuration of its control plane (package collect). The caller closes it.
+// services are the tunnels of a node, by name.
+var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service}
+
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
+// the request names; "bundles" (package bundles); or "files", the keys and the configuration of its control plane (package
+// collect). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service)
+	if !slices.Contains(services, service) {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, services)
 	}
 	d, err := h.open()
 	if err != nil {
@@ -275,6 +280,8 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 		return bundles.Dial(d, h.fence(d)), nil
 	case collect.Service:
 		return collect.Open(ctx, d), nil
+	case etcdtunnel.EndpointService:
+		return etcdtunnel.Open(ctx, d, h.options.Now()), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())
