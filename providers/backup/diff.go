@@ -46,7 +46,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
 	saved := any && !r.replaced() && r.shelf.young(unproved)
-	if due {
+	cold := due && r.reviewCold()
+	if due && !cold {
 		step := r.takeStep()
 		if saved {
 			step.Action, step.Summary = "no-op", "take and prove a bundle, unless "+called(unproved.ID)+" is proved by then"
@@ -56,7 +57,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until etcd has a member to take it from: %s", r.address, why))
 		}
 	}
-	r.prune(due, saved)
+	r.prune(due && !cold, saved)
 	return r.out
 }
 
@@ -141,6 +142,7 @@ func (r *review) reviewStore() {
 		}
 		r.add(f)
 	}
+	r.reportCold()
 	for _, b := range r.shelf.foreign {
 		r.add(providers.Finding{ID: "BUNDLE_FOREIGN", Severity: providers.SeverityNote, Object: b.ID,
 			Summary: fmt.Sprintf("it is of another cluster (etcd cluster id %s)", b.ClusterID),

@@ -25,7 +25,7 @@ func (r *review) reviewEtcd() {
 	}
 	if e.Unknown != "" {
 		r.add(providers.Finding{ID: "ETCD_UNREACHABLE", Severity: providers.SeverityError, Unknown: true,
-			Summary: e.Unknown, Hint: "no bundle can be taken; look at etcd's containers and its certificates on the control planes"})
+			Summary: e.Unknown, Hint: r.unreachableHint()})
 		return
 	}
 	voters, versions := 0, map[string][]string{}

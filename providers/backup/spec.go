@@ -59,7 +59,7 @@ func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: true,
 		Etcd:       true,
-		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: facts.Question{ControlPlane: true}}},
+		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: facts.Question{ControlPlane: true, EtcdData: true}}},
 		Backups:    []facts.BackupsQuestion{{Address: s.Address().String()}},
 	}
 }

@@ -210,15 +210,23 @@ func (r *review) prune(taken, saved bool) {
 // decide says which bundles stay. Damaged ones are left out: they must not push good ones out, and whoever looks into the
 // damage needs them.
 func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision, error) {
-	var all []keep.Bundle
+	var all, cold []keep.Bundle
 	taken := map[string]time.Time{}
 	for _, h := range s.bundles {
-		if h.damage == "" {
+		switch {
+		case h.damage != "":
+			continue
+		case h.Cold:
+			cold = append(cold, keep.Bundle{ID: h.ID, Time: h.TakenAt})
+		default:
 			all = append(all, keep.Bundle{ID: h.ID, Time: h.TakenAt, Proved: s.proved(h)})
-			taken[h.ID] = h.TakenAt
 		}
+		taken[h.ID] = h.TakenAt
 	}
 	decisions, err := keep.Apply(policy, all, s.now, time.UTC)
+	if err == nil {
+		decisions = append(decisions, s.decideCold(policy, cold)...)
+	}
 	// A damaged bundle says as well as any other that the clock is wrong.
 	ahead := slices.IndexFunc(s.bundles, func(h held) bool { return h.TakenAt.After(s.now) })
 	for i, d := range decisions {

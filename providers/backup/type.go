@@ -44,6 +44,7 @@ func Type() providers.Type {
 			OperationTake:  taking{},
 			OperationProve: proving{},
 			OperationPrune: pruning{},
+			OperationCold:  chilling{},
 		},
 		Findings: findingDocs(),
 	}

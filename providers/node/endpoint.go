@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// endpointTimeout bounds the wait for the helper's word on an etcd elsewhere: it connects twice, and asks once.
-	endpointTimeout = 20 * time.Second
+	// introduceTimeout bounds the wait for the helper's word: for an etcd elsewhere it connects twice and asks once, for a
+	// copy of a stopped member it reads a write-ahead log.
+	introduceTimeout = 30 * time.Second
 	// answerLimit is how long that word may be.
 	answerLimit = 16 << 10
 )
@@ -43,7 +44,7 @@ func (c *Client) Endpoint(ctx context.Context, t Target, e facts.EtcdEndpoint) (
 func introduce(ctx context.Context, conn net.Conn, line []byte) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	if err := conn.SetDeadline(time.Now().Add(endpointTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(introduceTimeout)); err != nil {
 		return err
 	}
 	if _, err := conn.Write(line); err != nil {
@@ -52,13 +53,13 @@ func introduce(ctx context.Context, conn net.Conn, line []byte) error {
 	var said []byte
 	for one := make([]byte, 1); len(said) == 0 || said[len(said)-1] != '\n'; {
 		if _, err := conn.Read(one); err != nil {
-			return errors.New("the helper did not say whether there is such an etcd: " + oneLine(err.Error()))
+			return errors.New("the helper did not say whether it does that: " + oneLine(err.Error()))
 		}
 		if said = append(said, one[0]); len(said) > answerLimit {
 			return errors.New("the helper's answer is too long")
 		}
 	}
-	var answer protocol.EndpointAnswer
+	var answer protocol.Answer
 	if err := json.Unmarshal(said, &answer); err != nil {
 		return errors.New("the helper's answer cannot be read")
 	}

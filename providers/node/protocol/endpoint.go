@@ -11,8 +11,8 @@ import (
 )
 
 // ServiceEndpoint is the tunnel to an etcd that the node's layout does not tell and the operator's configuration names: one
-// EndpointRequest as a line of JSON goes in, one EndpointAnswer as a line of JSON comes out, and then, where it is no
-// refusal, etcd's bytes.
+// EndpointRequest as a line of JSON goes in, one Answer as a line of JSON comes out, and then, where it is no refusal,
+// etcd's bytes.
 const ServiceEndpoint = "endpoint"
 
 // EndpointRequest asks for a connection to an etcd.
@@ -20,9 +20,9 @@ type EndpointRequest struct {
 	facts.EtcdEndpoint
 }
 
-// EndpointAnswer says whether there is one.
-type EndpointAnswer struct {
-	// Refused says why there is none; empty: etcd's bytes follow.
+// Answer says whether a service gives what was asked for.
+type Answer struct {
+	// Refused says why not; empty: it follows.
 	Refused string `json:"refused,omitempty"`
 }
 

@@ -42,7 +42,7 @@ func Open(ctx context.Context, d *disk.Disk, now time.Time) net.Conn {
 		in := bufio.NewReaderSize(far, requestLimit)
 		conn, err := connect(ctx, d, now, in)
 		d.Close()
-		var answer protocol.EndpointAnswer
+		var answer protocol.Answer
 		if err != nil {
 			answer.Refused = err.Error()
 		}

@@ -180,7 +180,7 @@ func TestEndpoint(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var answer protocol.EndpointAnswer
+			var answer protocol.Answer
 			if err := json.Unmarshal(said, &answer); err != nil {
 				t.Fatal(err)
 			}

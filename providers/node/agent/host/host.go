@@ -21,6 +21,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/bundles"
+	"upkeep/providers/node/agent/cold"
 	"upkeep/providers/node/agent/collect"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
@@ -151,6 +152,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
 	}
+	if q.EtcdData {
+		wg.Go(func() { node.EtcdData = cold.Look(d) })
+	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
 	}
@@ -262,11 +266,11 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 }
 
 // services are the tunnels of a node, by name.
-var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service}
+var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service, cold.Service}
 
 // Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
-// the request names; "bundles" (package bundles); or "files", the keys and the configuration of its control plane (package
-// collect). The caller closes it.
+// the request names; "bundles" (package bundles); "files", the keys and the configuration of its control plane (package
+// collect); or "cold", the data directory of its member while that is stopped (package cold). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 	if !slices.Contains(services, service) {
 		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, services)
@@ -280,6 +284,8 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 		return bundles.Dial(d, h.fence(d)), nil
 	case collect.Service:
 		return collect.Open(ctx, d), nil
+	case cold.Service:
+		return cold.Open(ctx, d), nil
 	case etcdtunnel.EndpointService:
 		return etcdtunnel.Open(ctx, d, h.options.Now()), nil
 	}
