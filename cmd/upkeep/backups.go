@@ -24,6 +24,7 @@ func backupTools(env environment, cluster *config.Cluster, nodes *nodes, stores 
 		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) { return providerObjects(ctx, cluster) },
 		Look:     look, Spec: stores.spec, Store: stores.open,
 		Etcd:  nodes.member,
+		Cold:  nodes.cold,
 		Files: nodes.files, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
 	}
 }
@@ -52,6 +53,15 @@ func (n *nodes) tunnel(ctx context.Context, name, service string) (net.Conn, err
 		return nil, fmt.Errorf("%s is not a node of this configuration", name)
 	}
 	return n.client.Tunnel(ctx, n.target(c), service)
+}
+
+// cold streams the data directory of a node's stopped member of etcd.
+func (n *nodes) cold(ctx context.Context, name string) (io.ReadCloser, error) {
+	c, ok := n.byName[name]
+	if !ok {
+		return nil, fmt.Errorf("%s is not a node of this configuration", name)
+	}
+	return n.client.Cold(ctx, n.target(c))
 }
 
 // files streams files of a node as a tar archive.

@@ -127,6 +127,7 @@ func (r *review) reviewCold() bool {
 			r.address, called(h.ID), span(r.shelf.age(h))))
 		return true
 	}
+	r.cold = true
 	r.out.Steps = append(r.out.Steps, r.coldStep(stopped, silent))
 	r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: no member of etcd answers, so no bundle can be proved: the data of the stopped members (%s) is copied as it lies, which counts for no guard; a bundle is taken and proved once a member answers",
 		r.address, namesOf(stopped)))

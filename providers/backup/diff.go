@@ -17,7 +17,9 @@ type review struct {
 	address providers.Address
 	at      string
 	shelf   shelf
-	out     providers.Outcome
+	// cold: cold copies are planned.
+	cold bool
+	out  providers.Outcome
 }
 
 func (s Spec) terms() terms {
@@ -46,8 +48,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
 	saved := any && !r.replaced() && r.shelf.young(unproved)
-	cold := due && r.reviewCold()
-	if due && !cold {
+	instead := due && r.reviewCold() // of a snapshot
+	if due && !instead {
 		step := r.takeStep()
 		if saved {
 			step.Action, step.Summary = "no-op", "take and prove a bundle, unless "+called(unproved.ID)+" is proved by then"
@@ -57,7 +59,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until etcd has a member to take it from: %s", r.address, why))
 		}
 	}
-	r.prune(due && !cold, saved)
+	r.prune(due && !instead, saved)
 	return r.out
 }
 

@@ -242,9 +242,11 @@ func TestConverges(t *testing.T) {
 				id: fmt.Sprintf("b%d", i), age: time.Duration(rapid.IntRange(-40, 24*90).Draw(t, "age")) * time.Hour,
 				proved: rapid.SampledFrom([]string{"", "hash", "restore"}).Draw(t, "proved"),
 			}
-			switch rapid.SampledFrom([]string{"", "", "", "damaged", "foreign"}).Draw(t, "fate") {
+			switch rapid.SampledFrom([]string{"", "", "", "damaged", "foreign", "cold"}).Draw(t, "fate") {
 			case "damaged":
 				s.change = func(b *facts.Bundle) { b.SHA256 = "another" }
+			case "cold":
+				s.change = func(b *facts.Bundle) { b.Cold = true }
 			case "foreign":
 				s.change = func(b *facts.Bundle) { b.ClusterID = "cafe" }
 			}
@@ -258,6 +260,10 @@ func TestConverges(t *testing.T) {
 			}
 		})
 		in := input(bundles...)
+		if rapid.Bool().Draw(t, "etcd is stopped") {
+			in.Memory.Cluster.EtcdClusterID = in.World.Etcd.ClusterID
+			stop(&in.World, "cp1", "cp2", "cp3")
+		}
 		before := in.World.Backups["etcd_backup.daily"].Bundles
 		out := spec.Diff(in)
 		predicted := in
@@ -278,9 +284,9 @@ func TestConverges(t *testing.T) {
 		after := predicted.World.Backups["etcd_backup.daily"].Bundles
 		newest, at, future := "", time.Time{}, false
 		for _, b := range before {
-			ours := b.ClusterID == in.World.Etcd.ClusterID
+			ours := b.ClusterID != "cafe"
 			future = future || ours && b.TakenAt.After(noon)
-			proof := slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
+			proof := !b.Cold && slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
 				return p.Bundle == b.ID && p.SHA256 == b.SHA256 && (p.Level == "restore" || p.Level == spec.Verify)
 			})
 			there := slices.ContainsFunc(after, func(o facts.Bundle) bool { return o.ID == b.ID })

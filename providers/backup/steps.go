@@ -158,6 +158,9 @@ func (r *review) prune(taken, saved bool) {
 			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify},
 		})
 	}
+	if r.cold {
+		shelf.bundles = append(slices.Clone(shelf.bundles), held{Bundle: facts.Bundle{ID: newCold, TakenAt: r.in.Now, SHA256: facts.New, Cold: true}})
+	}
 	decisions, err := decide(shelf, r.spec.Keep, time.Duration(r.spec.Store.LockFor))
 	if err != nil {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: nothing is removed: %v", r.address, err))
@@ -201,6 +204,9 @@ func (r *review) prune(taken, saved bool) {
 	}
 	if taken {
 		s.After = []string{r.address.String() + "/take"}
+	}
+	if r.cold {
+		s.After = []string{r.address.String() + "/cold"}
 	}
 	s.Proof = "they are gone from the store, and every other bundle is there"
 	s.Undo = "none: what is removed is gone"
