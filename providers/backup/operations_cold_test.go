@@ -64,7 +64,9 @@ func darkSite(t *testing.T) *site {
 	}
 	client.Close()
 	server.Close()
-	s.dial = func(_ context.Context, node string) (net.Conn, error) { return nil, errors.New(node + ": connection refused") }
+	s.dial = func(_ context.Context, node string) (net.Conn, error) {
+		return nil, errors.New(node + ": connection refused")
+	}
 	open := func(node string) *disk.Disk {
 		d, err := disk.Open(s.roots[node])
 		if err != nil {
@@ -316,4 +318,3 @@ func TestColdIsCheckedAndDamageIsFound(t *testing.T) {
 		t.Error("a damaged bundle was restored")
 	}
 }
-
