@@ -123,8 +123,8 @@ func (r *review) reviewCold() bool {
 		return false
 	}
 	if h, fresh := r.shelf.coldFresh(); fresh && !r.replaced() {
-		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: no member of etcd answers, so no bundle can be proved; cold copies of the stopped members are in %s, %s old, and count for no guard",
-			r.address, called(h.ID), span(r.shelf.age(h))))
+		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: no member of etcd answers, so no bundle can be proved; cold copies of the stopped members are in %s, %s, and count for no guard",
+			r.address, called(h.ID), r.shelf.old(h)))
 		return true
 	}
 	r.cold = true
@@ -203,7 +203,7 @@ func (e chilling) Ready(in providers.Input, step providers.Step) providers.Readi
 		return providers.Readiness{State: providers.Moved, Why: "a member of etcd answers now, and a snapshot of it can be proved"}
 	}
 	if h, fresh := s.coldFresh(); fresh && !asked(in, step) {
-		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s has cold copies and is %s old", h.ID, span(s.age(h)))}
+		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s has cold copies and is %s", h.ID, s.old(h))}
 	}
 	stopped, silent := stoppedMembers(in, args.Nodes)
 	if len(stopped) == 0 {

@@ -3,6 +3,7 @@ package backup_test
 import (
 	"fmt"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,7 +89,8 @@ func TestDiff(t *testing.T) {
 		"a gap": {in: input(stored{id: "a", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Gaps = []string{"keys and configuration of cp3: no answer"} }}),
 			found: []string{"BACKUP_GAP a: keys and configuration of cp3: no answer"}},
 		"a clock that went back": {in: input(stored{id: "a", age: 40 * 24 * time.Hour, proved: "restore"}, stored{id: "b", age: -time.Hour, proved: "restore"}), spec: func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} },
-			found: []string{`BACKUP_NONE : no bundle is proved, max_age = "1d"`, "BACKUP_CLOCK_WENT_BACK b: it was taken at 2026-11-22 13:00, which is 1h from now"}, steps: []string{take}},
+			found: []string{`BACKUP_NONE : the last proved bundle was made 1h after now by this clock: the clock went back, so that its age is not known, max_age = "1d"`,
+				"BACKUP_CLOCK_WENT_BACK b: it was taken at 2026-11-22 13:00, which is 1h after now by this clock"}, steps: []string{take}},
 		"a minute between two clocks": {in: input(stored{id: "a", age: -time.Minute, proved: "restore"})},
 		"more than are kept": {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore"}, stored{id: "b", age: time.Hour, proved: "restore"}), spec: func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} },
 			steps: []string{"backup.prune: remove 1 bundle of 2"}},
@@ -114,6 +116,33 @@ func TestDiff(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.steps, steps); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Nothing is ever said to be of a negative age.
+func TestAgeWhenTheClockWentBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		age  time.Duration
+		want string
+	}{
+		"days":                {-98 * time.Hour, "was made 98h after now by this clock: the clock went back"},
+		"just over the slack": {-6 * time.Minute, "was made 6m after now by this clock: the clock went back"},
+		"two clocks":          {-2 * time.Minute, "is 0s old"},
+		"now":                 {0, "is 0s old"},
+		"a day":               {24 * time.Hour, "is 24h old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(stored{id: "a", age: test.age, proved: "restore"})
+			out := declared().Diff(in)
+			step := declared().Guards()[backup.Guard].Before(in, []providers.Step{{ID: "x"}})[0]
+			if step.Why[0] != "the last proved bundle "+test.want {
+				t.Errorf("why: %q", step.Why)
+			}
+			said := fmt.Sprint(step.Why, step.Summary, step.Changes, out.Findings, out.Objects, out.Warnings)
+			if regexp.MustCompile(`-\d+[smhd]`).MatchString(said) {
+				t.Errorf("a negative age: %s", said)
 			}
 		})
 	}

@@ -143,6 +143,22 @@ func (s shelf) newestUnproved() (held, bool) {
 
 func (s shelf) age(h held) time.Duration { return s.now.Sub(h.TakenAt) }
 
+// old says how old a bundle is; of one from the future, how far the clock is behind it.
+func (s shelf) old(h held) string {
+	if age := s.age(h); age < -clockSlack {
+		return fmt.Sprintf("%s after now by this clock", span(-age))
+	}
+	return span(max(s.age(h), 0)) + " old"
+}
+
+// aged says the same in a sentence about the bundle.
+func (s shelf) aged(h held) string {
+	if s.age(h) < -clockSlack {
+		return "was made " + s.old(h) + ": the clock went back"
+	}
+	return "is " + s.old(h)
+}
+
 // future returns the bundle that says that the clock went back.
 func (s shelf) future() (held, bool) {
 	if len(s.bundles) == 0 {

@@ -81,7 +81,7 @@ func (r *review) takeStep() providers.Step {
 	before := "none"
 	newest, any := r.shelf.newestProved()
 	if any {
-		before = fmt.Sprintf("%s old", span(r.shelf.age(newest)))
+		before = r.shelf.old(newest)
 	}
 	_, fresh := r.shelf.fresh()
 	switch {
@@ -93,9 +93,9 @@ func (r *review) takeStep() providers.Step {
 	case fresh:
 		// It is skipped unless this one has grown too old by then.
 		s.Action, s.Summary = "no-op", fmt.Sprintf("take and prove a bundle, unless one younger than %s is proved by then", r.spec.MaxAge)
-		s.Why = []string{fmt.Sprintf("the last proved bundle is %s old", span(r.shelf.age(newest)))}
+		s.Why = []string{"the last proved bundle " + r.shelf.aged(newest)}
 	case any:
-		s.Why = []string{fmt.Sprintf("the last proved bundle is %s old", span(r.shelf.age(newest)))}
+		s.Why = []string{"the last proved bundle " + r.shelf.aged(newest)}
 	case len(r.shelf.bundles) > 0:
 		s.Why = []string{"no bundle in the store is proved"}
 	default:
