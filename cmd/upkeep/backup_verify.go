@@ -129,11 +129,12 @@ func (v *verified) open(ctx context.Context, stored io.Reader, b foundBundle, id
 	if err != nil {
 		return found, err
 	}
-	directory, err := os.MkdirTemp("", "upkeep-verify-") // 0700
+	directory, remove, err := backup.Workshop(options)
 	if err != nil {
 		return found, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
+	defer func() { err = errors.Join(err, remove()) }()
+	options.Directory = directory
 	file := filepath.Join(directory, "snapshot.db")
 	if _, err := backup.Check(ctx, stored, b.label, ids, file); err != nil {
 		return found, err

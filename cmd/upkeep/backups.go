@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"upkeep/config"
@@ -102,6 +103,18 @@ func drillOptions() (drill.Options, error) {
 	}
 	program, err := drill.Program(directory)
 	return drill.Options{Program: program}, err
+}
+
+// sweepWorkshops removes what a drill left behind, in the clear, whose process was killed. What cannot be removed is said, and
+// keeps nothing from going on.
+func sweepWorkshops(env environment, desired config.Desired) {
+	declared := func(resource providers.Resource) bool { _, ok := resource.(backup.Spec); return ok }
+	if !slices.ContainsFunc(resourcesOf(desired), declared) {
+		return
+	}
+	if err := backup.Sweep(""); err != nil {
+		fmt.Fprintf(env.stderr, "warning: %v\n", err)
+	}
 }
 
 // here reports whether upkeep runs on a node.

@@ -113,6 +113,7 @@ func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *obse
 
 // observeAll observes everything that the resources of a configuration need.
 func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *nodes, error) {
+	sweepWorkshops(w.env, w.desired)
 	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 	if err != nil {
 		return facts.World{}, nil, err

@@ -57,10 +57,11 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		if options, err = o.tools.drillOptions(spec, in); err != nil {
 			return err
 		}
-		directory, remove, err := workshop(options)
+		directory, remove, err := Workshop(options)
 		if err != nil {
 			return err
 		}
+		options.Directory = directory
 		defer func() { err = errors.Join(err, remove()) }()
 		file = filepath.Join(directory, "snapshot.db")
 	}
