@@ -17,6 +17,7 @@ import (
 	"filippo.io/age"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.uber.org/zap"
 
 	"upkeep/config"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	wal.SegmentSizeBytes = 1 << 20 // a log of 64 MB tells no more
 	os.Exit(m.Run())
 }
 
