@@ -32,6 +32,8 @@ type verified struct {
 	Restored bool  `json:"restored"`
 	Revision int64 `json:"revision,omitempty"`
 	Keys     int64 `json:"keys,omitempty"`
+	// Datastore is "etcd", or "sqlite" for k3s without etcd: Restored then says that SQLite opened the database.
+	Datastore string `json:"datastore,omitempty"`
 }
 
 func backupVerifyCommand(env environment) *cli.Command {
@@ -81,7 +83,7 @@ func identities(path string) (bundle.Identities, error) {
 }
 
 func verify(ctx context.Context, b foundBundle, identityFile, level string) (v verified, err error) {
-	v = verified{Bundle: b.label.ID, Store: b.store.String()}
+	v = verified{Bundle: b.label.ID, Store: b.store.String(), Datastore: b.label.Datastore}
 	if identityFile == "" {
 		identityFile = b.spec.IdentityFile
 	}
@@ -149,6 +151,10 @@ func (v verified) String() string {
 		text += "; the state remembers no proof of them"
 	}
 	switch {
+	case v.Restored && v.Datastore == "sqlite":
+		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  database      opened: every page and index is whole, revision %d, %d keys", v.Revision, v.Keys)
+	case v.Opened && v.Datastore == "sqlite":
+		text += "\n  parts         as the manifest inside says\n  database      as long as its header says; not opened: -level=restore"
 	case v.Restored:
 		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  snapshot      restored: etcd started from it, revision %d, %d keys", v.Revision, v.Keys)
 	case v.Opened:

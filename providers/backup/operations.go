@@ -31,6 +31,8 @@ type Tools struct {
 	Etcd etcd.Dialer
 	// Files streams files of a node: a tar archive whose last entry is a protocol.CollectReport. The caller closes it.
 	Files func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error)
+	// SQLite streams the database of a node's k3s server, as protocol.ReceiveSQLite reads it. The caller closes it.
+	SQLite func(ctx context.Context, node string) (io.ReadCloser, error)
 	// Provider returns the objects of the cluster's own services that a bundle holds beside the snapshot, by name, and what
 	// could not be read with the reason. Nil: there are none.
 	Provider func(ctx context.Context) (objects map[string][]byte, failed map[string]string)

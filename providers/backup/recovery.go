@@ -40,8 +40,10 @@ type Recovery struct {
 type Recovered struct {
 	Manifest bundle.Manifest `json:"manifest"`
 	// Snapshot is the path of etcd's snapshot; Configuration that of kubeadm's configuration, empty where the bundle has none.
-	Snapshot      string `json:"snapshot"`
+	Snapshot      string `json:"snapshot,omitempty"`
 	Configuration string `json:"configuration,omitempty"`
+	// Database is the path of k3s's database, where the bundle has one and no snapshot.
+	Database string `json:"database,omitempty"`
 	// Members have a data directory each; Nodes an archive of keys and configuration each.
 	Members []RecoveredMember `json:"members"`
 	Nodes   []RecoveredNode   `json:"nodes"`
@@ -83,7 +85,11 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 		return out, err
 	}
 	r.say("every part is as it was written")
-	if len(r.Members) == 0 {
+	if manifest.Datastore == sqliteDatastore {
+		if err := r.recoverDatabase(ctx, partial, manifest); err != nil {
+			return out, err
+		}
+	} else if len(r.Members) == 0 {
 		if r.Members, err = membersOf(partial, nodes); err != nil {
 			return out, err
 		}
@@ -158,6 +164,12 @@ func (r Recovery) unpack(ctx context.Context, directory string) (nodes []string,
 			}
 			_, err := check.Finish()
 			return err
+		case part.Name() == DatabasePart:
+			snapshot = true
+			if err := os.Mkdir(filepath.Join(directory, filepath.Dir(databaseFile)), 0o700); err != nil {
+				return err
+			}
+			return create(filepath.Join(directory, databaseFile), func(w io.Writer) error { return checked(w, part) })
 		case part.Name() == ConfigurationPart:
 			return create(filepath.Join(directory, configurationFile), func(w io.Writer) error { _, err := io.Copy(w, part); return err })
 		case ofNode && filepath.IsLocal(name) && filepath.Base(name) == name && strings.HasSuffix(name, ".tar"):
@@ -172,7 +184,7 @@ func (r Recovery) unpack(ctx context.Context, directory string) (nodes []string,
 	case !opened:
 		return nil, m, fmt.Errorf("%w; give the file with its age identity: -identity=FILE", bundle.ErrLocked)
 	case !snapshot:
-		return nil, m, fmt.Errorf("%w: it has no snapshot of etcd", bundle.ErrManifest)
+		return nil, m, fmt.Errorf("%w: it has neither a snapshot of etcd nor a database of k3s", bundle.ErrManifest)
 	}
 	return nodes, m, nil
 }
@@ -212,6 +224,9 @@ func withoutReport(w io.Writer, r io.Reader) error {
 
 func (r Recovery) describe(directory string, m bundle.Manifest, nodes []string) Recovered {
 	out := Recovered{Manifest: m, Snapshot: filepath.Join(directory, snapshotFile), Members: []RecoveredMember{}, Nodes: []RecoveredNode{}}
+	if m.Datastore == sqliteDatastore {
+		out.Snapshot, out.Database = "", filepath.Join(directory, databaseFile)
+	}
 	if _, there := m.Part(ConfigurationPart); there {
 		out.Configuration = filepath.Join(directory, configurationFile)
 	}

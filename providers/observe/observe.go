@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -238,10 +239,20 @@ func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[str
 // etcd asks the members on the nodes that run one, or are said to (an etcd that systemd or k3s runs has no static pod), and fetches kubeadm's configuration there when the API is silent.
 func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, world *facts.World) {
 	byName := map[string]config.Node{}
-	var members []string
+	var members, elsewhere []string
 	for _, node := range inventory.Nodes {
 		observed := world.Node(node.Name)
 		_, runs := observed.ControlPlane.StaticPod("etcd")
+		switch observed.K3s.Datastore {
+		case facts.K3sSQLite:
+			elsewhere = append(elsewhere, "k3s on "+node.Name+" keeps its cluster in SQLite")
+			continue
+		case facts.K3sExternal:
+			elsewhere = append(elsewhere, "k3s on "+node.Name+" keeps its cluster in a datastore elsewhere")
+			continue
+		case facts.K3sEtcd:
+			runs = true
+		}
 		if runs || slices.Contains(node.Roles, "etcd") {
 			members = append(members, node.Name)
 			byName[node.Name] = node
@@ -252,6 +263,10 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 			return nil, fmt.Errorf("%s is unknown: %s", node, why)
 		}
 		return o.Nodes.Etcd(ctx, byName[node])
+	}
+	if len(members) == 0 && len(elsewhere) > 0 {
+		world.Etcd = facts.Etcd{Unknown: strings.Join(elsewhere, "; ") + ", not in etcd"}
+		return
 	}
 	world.Etcd = o.Etcd.Observe(ctx, members, dial)
 	if world.Kubernetes.ClusterConfiguration == "" && o.Kubernetes != nil && world.Etcd.Unknown == "" {

@@ -26,11 +26,13 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/agent/history"
+	"upkeep/providers/node/agent/k3s"
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
+	"upkeep/providers/node/agent/sqlite"
 	"upkeep/providers/node/agent/system"
 	"upkeep/providers/node/agent/unit"
 	"upkeep/providers/node/protocol"
@@ -146,6 +148,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	if q.ControlPlane {
 		wg.Go(func() { node.ControlPlane = controlPlane(ctx, d, pods) })
+		wg.Go(func() { node.K3s = k3s.Collect(d) })
 	}
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
@@ -260,11 +263,12 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); or
-// "files", the keys and the configuration of its control plane (package collect). The caller closes it.
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); "files",
+// the keys and the configuration of its control plane (package collect); or "sqlite", the database of its k3s server
+// (package sqlite). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service)
+	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service && service != sqlite.Service {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service, sqlite.Service)
 	}
 	d, err := h.open()
 	if err != nil {
@@ -275,6 +279,8 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 		return bundles.Dial(d, h.fence(d)), nil
 	case collect.Service:
 		return collect.Open(ctx, d), nil
+	case sqlite.Service:
+		return sqlite.Open(ctx, d, k3s.Database)
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())
