@@ -297,12 +297,8 @@ func (t taker) nodes(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) 
 		say(t.progress, "%s of %s", count(report.Files, "file"), n.Name)
 	}
 	for _, p := range t.spec.Include {
-		lacking := missing(reports, p)
-		// A path that no node has is one of another layout, unless nothing at all was found.
-		if len(lacking) < len(reports) || !slices.Contains(t.from.include(defaultInclude), p) {
-			for _, node := range lacking {
-				m.Gaps = append(m.Gaps, bundle.Gap{What: p + " of " + node, Why: "there is no such path"})
-			}
+		for _, node := range t.from.missed(p, missing(reports, p), len(reports)) {
+			m.Gaps = append(m.Gaps, bundle.Gap{What: p + " of " + node, Why: "there is no such path"})
 		}
 	}
 	for _, n := range nodes {

@@ -22,11 +22,14 @@ const DatabasePart = "k3s/state.db"
 var k3sInclude = []string{
 	"/etc/rancher", "/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s.service.env",
 	"/var/lib/rancher/k3s/server/agent-token", "/var/lib/rancher/k3s/server/cred", "/var/lib/rancher/k3s/server/manifests",
-	"/var/lib/rancher/k3s/server/tls", k3sToken,
+	k3sKeys, k3sToken,
 }
 
-// k3sToken must be in the bundle of a k3s server: without it the database cannot be used.
-const k3sToken = "/var/lib/rancher/k3s/server/token"
+// What must be in the bundle of a k3s server: without the token its database cannot be used.
+const (
+	k3sToken = "/var/lib/rancher/k3s/server/token"
+	k3sKeys  = "/var/lib/rancher/k3s/server/tls"
+)
 
 // origin is where the cluster's data is taken from: a member of etcd, or the database of a k3s server.
 type origin struct {
@@ -126,6 +129,21 @@ func (o origin) include(paths []string) []string {
 		return paths
 	}
 	return append(slices.Clone(paths), k3sToken)
+}
+
+// missed returns those of the nodes without a path to which that is a gap; asked is how many nodes answered.
+func (o origin) missed(path string, lacking []string, asked int) []string {
+	switch {
+	case !o.sqlite():
+		// A path that no node has is one of another layout, unless nothing at all was found.
+		if len(lacking) < asked || !slices.Contains(defaultInclude, path) {
+			return lacking
+		}
+	case !slices.Contains(lacking, o.node): // no other node is a server
+	case path == k3sToken, path == k3sKeys, !slices.Contains(k3sInclude, path):
+		return []string{o.node}
+	}
+	return nil
 }
 
 // phrase ends "take and prove a bundle".
