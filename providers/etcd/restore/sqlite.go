@@ -30,9 +30,11 @@ const (
 
 // database opens the copy of a database, checks all of it, and reads what is in it.
 func database(ctx context.Context, q drill.SQLiteRequest) (*etcd.Contents, error) {
-	if info, err := os.Stat(q.File); err != nil {
+	info, err := os.Stat(q.File)
+	if err != nil {
 		return nil, err
-	} else if info.Size() == 0 {
+	}
+	if info.Size() == 0 {
 		return nil, damaged("it is empty")
 	}
 	// immutable: the copy is one file, and its header promises a log that was folded into it. Nothing is written beside it.
@@ -43,7 +45,7 @@ func database(ctx context.Context, q drill.SQLiteRequest) (*etcd.Contents, error
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	contents, err := look(ctx, db, q.Question)
+	contents, err := look(ctx, db, info.Size(), q.Question)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -66,9 +68,17 @@ func blame(err error) error {
 	return err
 }
 
-func look(ctx context.Context, db *sql.DB, q etcd.Question) (*etcd.Contents, error) {
+func look(ctx context.Context, db *sql.DB, size int64, q etcd.Question) (*etcd.Contents, error) {
 	if err := integrity(ctx, db); err != nil {
 		return nil, err
+	}
+	// SQLite takes what a short last page lacks for zeros.
+	var pages, bytes int64
+	if err := db.QueryRowContext(ctx, `SELECT page_count, page_size FROM pragma_page_count, pragma_page_size`).Scan(&pages, &bytes); err != nil {
+		return nil, err
+	}
+	if pages*bytes != size {
+		return nil, damaged("it has %d bytes, and %d pages of %d are %d", size, pages, bytes, pages*bytes)
 	}
 	var tables int
 	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'kine'`).Scan(&tables); err != nil {
