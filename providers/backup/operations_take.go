@@ -243,6 +243,9 @@ func (t taker) rehearse(ctx context.Context, file string, q etcd.Question, saved
 // configuration adds kubeadm's configuration as the cluster has it.
 func (t taker) configuration(w *bundle.Writer, m *bundle.Manifest) error {
 	k := t.in.World.Kubernetes
+	if t.from.sqlite() {
+		return nil // kubeadm made none of it
+	}
 	if k.ClusterConfiguration == "" {
 		for _, why := range []string{k.ClusterConfigurationUnknown, k.Unknown} {
 			if why != "" {

@@ -112,7 +112,7 @@ func (s k3sSite) look(ctx context.Context, step providers.Step) (providers.Input
 		return in, err
 	}
 	in.World.Etcd = facts.Etcd{Unknown: "k3s on cp1 keeps its cluster in SQLite, not in etcd"}
-	in.World.Kubernetes.ClusterConfiguration = ""
+	in.World.Kubernetes.ClusterConfiguration, in.World.Kubernetes.ClusterConfigurationUnknown = "", "there is no ConfigMap kube-system/kubeadm-config"
 	d, err := disk.Open(s.roots["cp1"])
 	if err != nil {
 		return in, err
