@@ -130,7 +130,7 @@ func (s k3sSite) tools() backup.Tools {
 		if err != nil {
 			return nil, err
 		}
-		return sqlite.Open(ctx, d, k3s.Database)
+		return sqlite.Open(ctx, d, k3s.Database), nil
 	}
 	return t
 }

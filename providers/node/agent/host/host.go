@@ -280,7 +280,7 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 	case collect.Service:
 		return collect.Open(ctx, d), nil
 	case sqlite.Service:
-		return sqlite.Open(ctx, d, k3s.Database)
+		return sqlite.Open(ctx, d, k3s.Database), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())

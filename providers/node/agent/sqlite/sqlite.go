@@ -50,39 +50,56 @@ const Service = protocol.ServiceSQLite
 // stall is how long upkeep may take nothing before the copy is given up.
 const stall = time.Minute
 
-// Open takes the locks on a database and returns a connection that it comes out of, as protocol.ReceiveSQLite reads it.
-// Whoever has the connection closes it; the locks are gone, and the disk is closed, when everything has been sent or the
-// connection has ended. An error says why there is no copy; the disk is closed then, too.
-func Open(ctx context.Context, d *disk.Disk, database string) (net.Conn, error) {
-	fail := func(err error) (net.Conn, error) {
-		d.Close()
-		return nil, fmt.Errorf("copy of %s: %w", database, err)
-	}
-	dir, err := d.Dir(path.Dir(database))
-	if err != nil {
-		return fail(err)
-	}
-	h, err := hold(ctx, dir, path.Base(database))
-	if err != nil {
-		return fail(err)
-	}
+// Open returns a connection that a database comes out of, as protocol.ReceiveSQLite reads it; where there is no copy, the
+// reason comes out of it. The locks are taken before the first byte. Whoever has the connection closes it; the locks are gone,
+// and the disk is closed, when everything has been sent or the connection has ended.
+func Open(ctx context.Context, d *disk.Disk, database string) net.Conn {
 	near, far := net.Pipe()
+	ctx, cancel := context.WithCancel(ctx)
 	go func() {
+		defer cancel()
 		defer d.Close()
-		defer h.close()
 		defer far.Close()
 		defer context.AfterFunc(ctx, func() { far.Close() })()
 		// What ends it early is seen at the other end: the answer is missing.
-		_ = serve(far, h)
+		_ = serve(ctx, far, d, database)
 	}()
-	return near, nil
+	return &connection{near, cancel}
 }
 
-func serve(conn net.Conn, h *held) error {
+// connection also ends the wait for locks when it is closed.
+type connection struct {
+	net.Conn
+	cancel func()
+}
+
+func (c *connection) Close() error {
+	c.cancel()
+	return c.Conn.Close()
+}
+
+func serve(ctx context.Context, conn net.Conn, d *disk.Disk, database string) error {
 	c := protocol.NewChannel(conn, deadline{conn}, nil)
+	answer, err := copyOf(ctx, c, d, database)
+	if err != nil {
+		answer = protocol.SQLiteAnswer{Error: fmt.Sprintf("copy of %s: %v", database, err)}
+	}
+	return protocol.SendSQLiteAnswer(c, answer)
+}
+
+func copyOf(ctx context.Context, c *protocol.Channel, d *disk.Disk, database string) (answer protocol.SQLiteAnswer, err error) {
+	dir, err := d.Dir(path.Dir(database))
+	if err != nil {
+		return answer, err
+	}
+	h, err := hold(ctx, dir, path.Base(database))
+	if err != nil {
+		return answer, err
+	}
+	defer h.close()
 	sum := sha256.New()
-	answer := protocol.SQLiteAnswer{PageSize: h.pageSize, Pages: h.pages, Frames: len(h.frames)}
-	err := h.write(func(b []byte) error {
+	answer = protocol.SQLiteAnswer{PageSize: h.pageSize, Pages: h.pages, Frames: len(h.frames)}
+	err = h.write(func(b []byte) error {
 		sum.Write(b)
 		answer.Size += int64(len(b))
 		return protocol.SendSQLiteData(c, b)
@@ -91,10 +108,7 @@ func serve(conn net.Conn, h *held) error {
 		err = h.stood()
 	}
 	answer.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if err != nil {
-		answer = protocol.SQLiteAnswer{Error: err.Error()}
-	}
-	return protocol.SendSQLiteAnswer(c, answer)
+	return answer, err
 }
 
 // write sends every page, in pieces.

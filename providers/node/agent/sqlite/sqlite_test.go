@@ -1,12 +1,12 @@
 package sqlite_test
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,18 +18,29 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// begin takes the locks; what it returns has not been read from.
-func begin(t *testing.T, root string) (net.Conn, error) {
+// copying is a copy under way.
+type copying struct {
+	*bufio.Reader
+	io.Closer
+}
+
+// begin begins a copy: the locks are taken, and all but nothing has been read of it. The error is why there is none.
+func begin(t *testing.T, root string) (copying, error) {
 	t.Helper()
 	d, err := disk.Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := sqlite.Open(context.Background(), d, "/db/state.db")
-	if err == nil {
-		t.Cleanup(func() { conn.Close() })
+	conn := sqlite.Open(context.Background(), d, "/db/state.db")
+	t.Cleanup(func() { conn.Close() })
+	c := copying{bufio.NewReaderSize(conn, 16), conn}
+	if first, err := c.Peek(5); err != nil {
+		t.Fatal(err)
+	} else if first[4] == 'a' {
+		_, err := protocol.ReceiveSQLite(context.Background(), c, io.Discard)
+		return c, err
 	}
-	return conn, err
+	return c, nil
 }
 
 // receive reads a copy into a file; slowly, so that a writer gets far meanwhile.
