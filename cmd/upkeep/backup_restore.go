@@ -30,7 +30,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 		Name: "restore", Usage: "write data directories and keys from a bundle, for a cluster that is to come back",
 		ArgsUsage: "BUNDLE",
 		Description: "BUNDLE is an id that `upkeep backup list` prints, `latest`, or the path of a .upkeep-bundle file, which needs neither configuration nor store. " +
-			"Writes, for each member, a data directory that its etcd starts from, and for each node an archive of its keys and configuration. It starts nothing and touches no " +
+			"Writes, for each member, a data directory that its etcd starts from (of a k3s server with SQLite: its database), and for each node an archive of its keys and configuration. It starts nothing and touches no " +
 			"running member: docs/disaster-recovery.md says how to go on. What it writes is in the clear, every Secret of the cluster included: remove it afterwards.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -159,6 +159,9 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 	for _, n := range r.Nodes {
 		fmt.Fprintf(&text, "  %-28s keys and configuration of %s; unpack at /\n", inside(n.Archive), n.Name)
 	}
+	if r.Database != "" {
+		fmt.Fprintf(&text, "  %-28s the database of k3s: put it, alone, into /var/lib/rancher/k3s/server/db/\n", inside(r.Database))
+	}
 	if r.Snapshot != "" {
 		fmt.Fprintf(&text, "  %-28s the snapshot itself\n", inside(r.Snapshot))
 	}
@@ -167,6 +170,9 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 	}
 	for _, gap := range r.Manifest.Gaps {
 		fmt.Fprintf(&text, "The bundle lacks %s: %s\n", gap.What, gap.Why)
+	}
+	if r.Database != "" {
+		text.WriteString("Stop k3s, unpack the keys, put the database in the place of state.db, state.db-wal and state.db-shm, start k3s.\n")
 	}
 	text.WriteString("Nothing was started. docs/disaster-recovery.md says how to go on. All of this is in the clear: remove it when the cluster is back.\n")
 	_, err = io.WriteString(env.stdout, text.String())

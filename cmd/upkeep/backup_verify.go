@@ -34,6 +34,8 @@ type verified struct {
 	Cold     bool  `json:"cold,omitempty"`
 	Revision int64 `json:"revision,omitempty"`
 	Keys     int64 `json:"keys,omitempty"`
+	// Datastore is "etcd", or "sqlite" for k3s without etcd: Restored then says that SQLite opened the database.
+	Datastore string `json:"datastore,omitempty"`
 }
 
 func backupVerifyCommand(env environment) *cli.Command {
@@ -83,7 +85,7 @@ func identities(path string) (bundle.Identities, error) {
 }
 
 func verify(ctx context.Context, b foundBundle, identityFile, level string) (v verified, err error) {
-	v = verified{Bundle: b.label.ID, Store: b.store.String(), Cold: b.label.Cold}
+	v = verified{Bundle: b.label.ID, Store: b.store.String(), Cold: b.label.Cold, Datastore: b.label.Datastore}
 	if v.Cold && level == backup.LevelRestore {
 		return v, errors.New("it holds cold copies of stopped members: no snapshot is in it that could be restored, and nothing can prove it; -level=hash compares every file with what its node read")
 	}
@@ -157,6 +159,10 @@ func (v verified) String() string {
 	switch {
 	case v.Opened && v.Cold:
 		text += "\n  parts         as the manifest inside says\n  data          every file of each stopped member as its node read it; unproved, and nothing can prove it"
+	case v.Restored && v.Datastore == "sqlite":
+		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  database      opened: every page and index is whole, revision %d, %d keys", v.Revision, v.Keys)
+	case v.Opened && v.Datastore == "sqlite":
+		text += "\n  parts         as the manifest inside says\n  database      as long as its header says; not opened: -level=restore"
 	case v.Restored:
 		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  snapshot      restored: etcd started from it, revision %d, %d keys", v.Revision, v.Keys)
 	case v.Opened:

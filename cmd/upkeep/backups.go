@@ -26,7 +26,7 @@ func backupTools(env environment, cluster *config.Cluster, nodes *nodes, stores 
 		Look:     look, Spec: stores.spec, Store: stores.open,
 		Etcd:  nodes.member,
 		Cold:  nodes.cold,
-		Files: nodes.files, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
+		Files: nodes.files, SQLite: nodes.sqlite, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
 	}
 }
 
@@ -82,6 +82,15 @@ func (n *nodes) files(ctx context.Context, name string, request protocol.Collect
 		return nil, err
 	}
 	return stream{conn, stop}, nil
+}
+
+// sqlite streams the database of a node's k3s server.
+func (n *nodes) sqlite(ctx context.Context, name string) (io.ReadCloser, error) {
+	conn, err := n.tunnel(ctx, name, protocol.ServiceSQLite)
+	if err != nil {
+		return nil, err
+	}
+	return stream{conn, context.AfterFunc(ctx, func() { conn.Close() })}, nil
 }
 
 // stream is a connection that is closed when its context ends.

@@ -43,8 +43,9 @@ func (taking) ByHand(in providers.Input, step providers.Step) []providers.Comman
 	}
 	nodes, _ := in.Inventory.Select(args.Nodes)
 	from := ""
-	if m, _, err := source(in.World.Etcd); err == nil {
-		from = m.Node
+	origin, _, err := source(in.World)
+	if err == nil {
+		from = origin.node
 	} else if len(nodes) > 0 {
 		from = nodes[0].Name // no member looked healthy when this was written; whoever runs it sees how it is now
 	}
@@ -52,6 +53,8 @@ func (taking) ByHand(in providers.Input, step providers.Step) []providers.Comman
 	switch {
 	case strings.Contains(from, "://") && len(nodes) > 0:
 		out = append(out, elsewhereByHand(nodes[0].Name, from))
+	case from != "" && origin.sqlite():
+		out = append(out, databaseByHand(from))
 	case from != "":
 		out = append(out, snapshotByHand(from))
 	}
@@ -176,12 +179,9 @@ func (proving) ByHand(in providers.Input, step providers.Step) []providers.Comma
 			"[ \"$(sha256sum " + file + " | cut -d' ' -f1)\" = " + quote(h.SHA256) + " ] || stop 'it is not the bundle that was stored'",
 			open + ` | tar -x -C "$work"`,
 			`cd "$work" && sha256sum -c manifest.json.sha256`,
-			`cat etcd/snapshot.db.?????? >snapshot.db`,
-			`want=$(tail -c 32 snapshot.db | od -An -v -tx1 | tr -d ' \n')`,
-			`[ "$(head -c -32 snapshot.db | sha256sum | cut -d' ' -f1)" = "$want" ] || stop "its snapshot is damaged"`,
-			`if command -v etcdutl >/dev/null; then etcdutl snapshot restore snapshot.db --data-dir "$work/data" && etcdutl snapshot status snapshot.db -w table; fi`,
+			originOf(in.World).checkByHand(),
 		}, "\n"),
-		See: "manifest.json: OK; where etcdutl is there, revision and keys", Stop: "a line that begins with STOP",
+		See: "manifest.json: OK; where " + originOf(in.World).checker() + " is there, what it says of the content", Stop: "a line that begins with STOP",
 	}}
 }
 

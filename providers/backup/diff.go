@@ -35,7 +35,11 @@ func (s Spec) review(in providers.Input) *review {
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := s.review(in)
 	r.reviewNodes()
-	r.reviewEtcd()
+	if origin := databases(in.World); origin.none() {
+		r.reviewEtcd()
+	} else {
+		r.reviewDatabases(origin)
+	}
 	r.reviewStore()
 	r.objects()
 	if r.shelf.unknown != "" {
@@ -55,8 +59,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			step.Action, step.Summary = "no-op", "take and prove a bundle, unless "+called(unproved.ID)+" is proved by then"
 		}
 		r.out.Steps = append(r.out.Steps, step)
-		if _, why, err := source(in.World.Etcd); err != nil {
-			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until etcd has a member to take it from: %s", r.address, why))
+		if from, why, err := source(in.World); err != nil {
+			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until %s: %s", r.address, from.lacks(), why))
 		}
 	}
 	r.prune(due && !instead, saved || any && instead)
@@ -150,7 +154,7 @@ func (r *review) reviewStore() {
 	r.reportCold()
 	for _, b := range r.shelf.foreign {
 		r.add(providers.Finding{ID: "BUNDLE_FOREIGN", Severity: providers.SeverityNote, Object: b.ID,
-			Summary: fmt.Sprintf("it is of another cluster (etcd cluster id %s)", b.ClusterID),
+			Summary: fmt.Sprintf("it is of another cluster (%scluster id %s)", r.idKind(), b.ClusterID),
 			Hint:    "give each cluster a store, or a prefix in it, of its own; upkeep neither uses nor removes it"})
 	}
 	for _, stray := range r.shelf.strays {
@@ -179,7 +183,7 @@ func (r *review) addStray(s facts.Stray) {
 // ours reports whether only a run of this block for this cluster can have written something: such a run holds the claim on
 // the cluster, so that none is at it now.
 func (r *review) ours(s facts.Stray) bool {
-	cluster := r.in.World.Etcd.ClusterID
+	cluster := clusterOf(r.in.World)
 	return cluster != "" && strings.HasPrefix(s.Name, IDPrefix(r.address, cluster))
 }
 

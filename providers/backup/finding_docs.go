@@ -101,5 +101,15 @@ func findingDocs() []providers.FindingDoc {
 			Meaning: "An upgrade is under way, or was left half done. The cluster works by the rules of its oldest member.",
 			Remedy:  "Finish the upgrade.",
 		},
+		{
+			ID: "K3S_DATABASE_SEVERAL", Title: "More than one node keeps a cluster of its own",
+			Meaning: "A k3s server that was started without `--cluster-init` and without `--datastore-endpoint` keeps its cluster in SQLite, alone. Where a second server does so, or other nodes have an etcd, these are separate clusters, although the configuration takes them for one.",
+			Remedy:  "No bundle is taken, since which cluster is meant is not known. Give each cluster a configuration of its own, or join the servers to one: start the first with `--cluster-init`, which moves it to etcd, and the others with `--server`.",
+		},
+		{
+			ID: "K3S_DATASTORE_UNKNOWN", Title: "Where a k3s server keeps its cluster is not known",
+			Meaning: "The node has a k3s server, and neither an etcd nor a database was found where k3s keeps them; or it is told to keep its data elsewhere (`data-dir`).",
+			Remedy:  "No bundle is taken from it. upkeep knows /var/lib/rancher/k3s alone; a datastore elsewhere (`datastore-endpoint`) is backed up where it runs.",
+		},
 	}
 }

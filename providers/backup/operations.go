@@ -34,6 +34,8 @@ type Tools struct {
 	// Cold streams the data directory of a node's member of etcd, which must not run: a tar archive whose last entry is a
 	// protocol.ColdReport. The caller closes it. Nil: none can be had.
 	Cold func(ctx context.Context, node string) (io.ReadCloser, error)
+	// SQLite streams the database of a node's k3s server, as protocol.ReceiveSQLite reads it. The caller closes it.
+	SQLite func(ctx context.Context, node string) (io.ReadCloser, error)
 	// Provider returns the objects of the cluster's own services that a bundle holds beside the snapshot, by name, and what
 	// could not be read with the reason. Nil: there are none.
 	Provider func(ctx context.Context) (objects map[string][]byte, failed map[string]string)

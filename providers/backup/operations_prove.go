@@ -48,7 +48,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if label.StoredSHA256 != expectation(step, expectSHA256) {
 		return fmt.Errorf("bundle %s is not the one that this plan was made for; plan again", args.Bundle)
 	}
-	if cluster := in.World.Etcd.ClusterID; cluster != "" && label.ClusterID != cluster {
+	if cluster := clusterOf(in.World); cluster != "" && label.ClusterID != cluster {
 		return fmt.Errorf("bundle %s is of cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
 	}
 	var options drill.Options
@@ -79,7 +79,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		if found, err = Rehearse(ctx, options, file, label.Manifest); err != nil {
 			return fmt.Errorf("bundle %s: %w", args.Bundle, err)
 		}
-		say(progress, "etcd started from it and holds %d keys", found.Keys)
+		say(progress, "%s and holds %d keys", started(label.Manifest), found.Keys)
 	}
 	return o.tools.Remember(ctx, facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
@@ -93,7 +93,7 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 	seen := false
 	cold := coldCheck{}
 	m, opened, err := bundle.Verify(stored, label, ids, func(part *bundle.PartReader) (err error) {
-		if part.Name() != SnapshotPart {
+		if part.Name() != SnapshotPart && part.Name() != DatabasePart {
 			return cold.part(part)
 		}
 		seen = true
@@ -106,11 +106,7 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 			defer func() { err = errors.Join(err, f.Close()) }()
 			into = f
 		}
-		check := etcd.NewChecker()
-		if _, err := io.Copy(io.MultiWriter(into, check), part); err != nil {
-			return err
-		}
-		if _, err := check.Finish(); err != nil {
+		if err := checked(into, part); err != nil {
 			return err
 		}
 		return ctx.Err()
@@ -123,13 +119,16 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 	case m.Cold:
 		return etcd.Contents{}, cold.against(m)
 	case !seen:
-		return etcd.Contents{}, fmt.Errorf("%w: it has no snapshot of etcd", bundle.ErrManifest)
+		return etcd.Contents{}, fmt.Errorf("%w: it has neither a snapshot of etcd nor a database of k3s", bundle.ErrManifest)
 	}
 	return etcd.Contents{Revision: m.Revision, Keys: m.Keys}, nil
 }
 
 // Rehearse restores a bundle's snapshot, starts etcd from it, and compares it with the bundle's manifest.
 func Rehearse(ctx context.Context, o drill.Options, file string, m bundle.Manifest) (etcd.Contents, error) {
+	if m.Datastore == sqliteDatastore {
+		return rehearseDatabase(ctx, o, file, m)
+	}
 	found, err := drill.Verify(ctx, o, file, "")
 	if err != nil {
 		return etcd.Contents{}, err
@@ -145,10 +144,15 @@ func Rehearse(ctx context.Context, o drill.Options, file string, m bundle.Manife
 	if restored.Revision == m.Revision && restored.Keys != m.Keys {
 		different = append(different, fmt.Sprintf("keys: saved %d, restored %d", m.Keys, restored.Keys))
 	}
-	if len(different) > 0 {
-		return restored, fmt.Errorf("the restored copy is not what was saved: %s", strings.Join(different, "; "))
+	return restored, differ(different)
+}
+
+// differ makes an error of what is not as it was saved; nil where there is nothing.
+func differ(different []string) error {
+	if len(different) == 0 {
+		return nil
 	}
-	return restored, nil
+	return fmt.Errorf("the restored copy is not what was saved: %s", strings.Join(different, "; "))
 }
 
 // prune removes what the plan names.

@@ -41,15 +41,16 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	if err != nil {
 		return fmt.Errorf("encrypt_to: %w", err)
 	}
-	member, why, err := source(in.World.Etcd)
+	from, why, err := source(in.World)
 	if err != nil {
 		return err
 	}
-	id, err := o.tools.newID(spec.Address(), in.World.Etcd.ClusterID)
+	spec.Include = from.include(spec.Include)
+	id, err := o.tools.newID(spec.Address(), clusterOf(in.World))
 	if err != nil {
 		return err
 	}
-	t := taker{Tools: o.tools, spec: spec, in: in, member: member, progress: progress}
+	t := taker{Tools: o.tools, spec: spec, in: in, from: from, member: from.member, progress: progress}
 	if spec.Verify == LevelRestore {
 		if t.drill, err = o.tools.drillOptions(spec, in); err != nil {
 			return err
@@ -61,7 +62,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 		t.drill.Directory = t.directory
 		defer func() { err = errors.Join(err, remove()) }()
 	}
-	say(progress, "bundle %s from %s: %s", id, member.Node, why)
+	say(progress, "bundle %s from %s: %s", id, from.node, why)
 	taken := o.tools.Now().UTC()
 	label, err := bundle.Save(ctx, shelf, id, to, func(w *bundle.Writer) (bundle.Manifest, error) {
 		m, err := t.fill(ctx, w)
@@ -97,7 +98,8 @@ type taker struct {
 	Tools
 	spec      Spec
 	in        providers.Input
-	member    facts.Member
+	from      origin
+	member    facts.Member // where it is etcd
 	drill     drill.Options
 	directory string // for a drill's file
 	progress  providers.Progress
@@ -111,7 +113,11 @@ func (t taker) fill(ctx context.Context, w *bundle.Writer) (bundle.Manifest, err
 	if v := t.in.World.Kubernetes.Version; v != "" {
 		m.Versions["kubernetes"] = v
 	}
-	if err := t.snapshot(ctx, w, &m); err != nil {
+	save := t.snapshot
+	if t.from.sqlite() {
+		save = t.copyDatabase
+	}
+	if err := save(ctx, w, &m); err != nil {
 		return m, err
 	}
 	if err := t.nodes(ctx, w, &m); err != nil {
@@ -247,6 +253,9 @@ func (t taker) rehearse(ctx context.Context, file string, q etcd.Question, saved
 // configuration adds kubeadm's configuration as the cluster has it.
 func (t taker) configuration(w *bundle.Writer, m *bundle.Manifest) error {
 	k := t.in.World.Kubernetes
+	if t.from.sqlite() {
+		return nil // kubeadm made none of it
+	}
 	if k.ClusterConfiguration == "" {
 		for _, why := range []string{k.ClusterConfigurationUnknown, k.Unknown} {
 			if why != "" {
@@ -301,12 +310,8 @@ func (t taker) nodes(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) 
 		say(t.progress, "%s of %s", count(report.Files, "file"), n.Name)
 	}
 	for _, p := range t.spec.Include {
-		lacking := missing(reports, p)
-		// A path that no node has is one of another layout, unless nothing at all was found.
-		if len(lacking) < len(reports) || !slices.Contains(defaultInclude, p) {
-			for _, node := range lacking {
-				m.Gaps = append(m.Gaps, bundle.Gap{What: p + " of " + node, Why: "there is no such path"})
-			}
+		for _, node := range t.from.missed(p, missing(reports, p), len(reports)) {
+			m.Gaps = append(m.Gaps, bundle.Gap{What: p + " of " + node, Why: "there is no such path"})
 		}
 	}
 	for _, n := range nodes {

@@ -44,6 +44,8 @@ type Recovered struct {
 	Configuration string `json:"configuration,omitempty"`
 	// Cold are the data directories of a bundle of cold copies; there is then no Snapshot, and there are no Members.
 	Cold []RecoveredCold `json:"cold,omitempty"`
+	// Database is the path of k3s's database, where the bundle has one and no snapshot.
+	Database string `json:"database,omitempty"`
 	// Members have a data directory each; Nodes an archive of keys and configuration each.
 	Members []RecoveredMember `json:"members"`
 	Nodes   []RecoveredNode   `json:"nodes"`
@@ -89,7 +91,11 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 	if manifest.Cold && len(r.Members) > 0 {
 		return out, errors.New("the bundle holds cold copies of stopped members, each with the member that it is of: -member is for bundles with a snapshot")
 	}
-	if len(r.Members) == 0 && !manifest.Cold {
+	if manifest.Datastore == sqliteDatastore {
+		if err := r.recoverDatabase(ctx, partial, manifest); err != nil {
+			return out, err
+		}
+	} else if len(r.Members) == 0 && !manifest.Cold {
 		if r.Members, err = membersOf(partial, nodes); err != nil {
 			return out, err
 		}
@@ -166,6 +172,12 @@ func (r Recovery) unpack(ctx context.Context, directory string, cold *coldRecove
 			}
 			_, err := check.Finish()
 			return err
+		case part.Name() == DatabasePart:
+			snapshot = true
+			if err := os.Mkdir(filepath.Join(directory, filepath.Dir(databaseFile)), 0o700); err != nil {
+				return err
+			}
+			return create(filepath.Join(directory, databaseFile), func(w io.Writer) error { return checked(w, part) })
 		case part.Name() == ConfigurationPart:
 			return create(filepath.Join(directory, configurationFile), func(w io.Writer) error { _, err := io.Copy(w, part); return err })
 		case ofNode && filepath.IsLocal(name) && filepath.Base(name) == name && strings.HasSuffix(name, ".tar"):
@@ -184,7 +196,7 @@ func (r Recovery) unpack(ctx context.Context, directory string, cold *coldRecove
 	case m.Cold:
 		return nodes, m, cold.against(m)
 	case !snapshot:
-		return nil, m, fmt.Errorf("%w: it has no snapshot of etcd", bundle.ErrManifest)
+		return nil, m, fmt.Errorf("%w: it has neither a snapshot of etcd nor a database of k3s", bundle.ErrManifest)
 	}
 	return nodes, m, nil
 }
@@ -224,7 +236,11 @@ func withoutReport(w io.Writer, r io.Reader) error {
 
 func (r Recovery) describe(directory string, m bundle.Manifest, nodes []string) Recovered {
 	out := Recovered{Manifest: m, Members: []RecoveredMember{}, Nodes: []RecoveredNode{}}
-	if !m.Cold {
+	switch {
+	case m.Cold:
+	case m.Datastore == sqliteDatastore:
+		out.Database = filepath.Join(directory, databaseFile)
+	default:
 		out.Snapshot = filepath.Join(directory, snapshotFile)
 	}
 	if _, there := m.Part(ConfigurationPart); there {

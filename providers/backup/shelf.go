@@ -51,7 +51,7 @@ func look(in providers.Input, t terms) shelf {
 		return out
 	}
 	out.unknown, out.store, out.strays = found.Unknown, found.Store, found.Strays
-	cluster := in.World.Etcd.ClusterID
+	cluster := clusterOf(in.World)
 	if cluster == "" {
 		cluster = in.Memory.Cluster.EtcdClusterID
 	}

@@ -68,12 +68,13 @@ func (r *review) maxAgeWhy() string {
 
 // takeStep takes and proves one bundle. It has one id, whoever asks for it.
 func (r *review) takeStep() providers.Step {
+	from, _, lacking := source(r.in.World)
 	s := r.step("take", OperationTake, takeArgs{
-		MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Nodes: r.spec.Nodes, Include: r.spec.Include, EncryptTo: r.spec.EncryptTo,
+		MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Nodes: r.spec.Nodes, Include: from.include(r.spec.Include), EncryptTo: r.spec.EncryptTo,
 	})
 	s.Action, s.Summary = "create", "take and prove a bundle"
 	if s.Estimate == 0 {
-		s.Estimate = takeEstimate + float64(size(r.in.World.Etcd))/bytesASecond
+		s.Estimate = takeEstimate + float64(max(size(r.in.World.Etcd), from.database.Size))/bytesASecond
 		if r.spec.Verify == LevelRestore {
 			s.Estimate *= 2
 		}
@@ -102,16 +103,13 @@ func (r *review) takeStep() providers.Step {
 		s.Why = []string{"there is no bundle yet"}
 	}
 	if s.Action == "create" {
-		if m, _, err := source(r.in.World.Etcd); err == nil {
-			s.Summary += ", from " + m.Node
+		if lacking == nil {
+			s.Summary += from.phrase()
 		}
 	}
 	s.Why = append(s.Why, r.maxAgeWhy())
 	s.Changes = []providers.Change{{What: "last proved bundle", Before: before, After: "a new one in " + r.spec.Store.String()}}
-	s.Proof = "SHA-256 of the snapshot as the member sent it; the same hash on every member; the stored bundle read back"
-	if r.spec.Verify == LevelRestore {
-		s.Proof += "; a real etcd started from the snapshot holds the same revision, keys and hash"
-	}
+	s.Proof = from.proof(r.spec.Verify)
 	s.Undo = "none is needed: a bundle more"
 	return s
 }
@@ -134,7 +132,7 @@ func (r *review) proveStep(h held) providers.Step {
 	s.Changes = []providers.Change{{What: "proof of " + called(h.ID), Before: "none", After: r.spec.Verify}}
 	s.Proof = "every part of the bundle has the SHA-256 of its manifest"
 	if r.spec.Verify == LevelRestore {
-		s.Proof += "; a real etcd starts from its snapshot"
+		s.Proof += "; " + originOf(r.in.World).proved()
 	}
 	s.Undo = "none is needed: nothing in the store changes"
 	return s

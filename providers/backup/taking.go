@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"upkeep/providers"
-	"upkeep/providers/etcd"
 	"upkeep/providers/facts"
 )
 
@@ -16,15 +15,6 @@ const expectNewest = "newest proved bundle"
 
 // none stands for no bundle in an expectation.
 const none = "none"
-
-// source picks the member to take a snapshot from. Where there is none, why says so.
-func source(e facts.Etcd) (m facts.Member, why string, err error) {
-	m, why, err = etcd.Source(e)
-	if err != nil {
-		why = err.Error()
-	}
-	return m, why, err
-}
 
 // taking is what backup.take means.
 type taking struct{}
@@ -49,7 +39,7 @@ func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	b := facts.Bundle{
 		ID: facts.New, TakenAt: in.Now, Address: s.address, SHA256: facts.New, Encrypted: len(args.EncryptTo) > 0,
-		ClusterID: in.World.Etcd.ClusterID,
+		ClusterID: clusterOf(in.World),
 	}
 	nodes, _ := in.Inventory.Select(args.Nodes)
 	for _, n := range nodes {
@@ -107,11 +97,11 @@ func (e taking) Ready(in providers.Input, step providers.Step) providers.Readine
 	if h, fresh := s.fresh(); fresh && (!asked(in, step) || h.ID != expectation(step, expectNewest)) {
 		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s is %s and proved by %s", h.ID, s.old(h), h.proof.Level)}
 	}
-	m, why, err := source(in.World.Etcd)
+	from, why, err := source(in.World)
 	if err != nil {
 		return unknown(why)
 	}
-	return providers.Readiness{State: providers.Holds, Why: "from " + m.Node + ": " + why}
+	return providers.Readiness{State: providers.Holds, Why: "from " + from.node + ": " + why}
 }
 
 func expectation(step providers.Step, what string) string {

@@ -34,7 +34,8 @@ func Type() providers.Type {
 			Label: "name",
 			Doc: "Backups of etcd and of the keys and configuration of every control plane, in one bundle each: taken when the " +
 				"last proved one is older than `max_age`, proved, kept by policy. Declaring one provides the guard `backup`: " +
-				"no disruptive step of any block runs without a proved bundle younger than `max_age`.",
+				"no disruptive step of any block runs without a proved bundle younger than `max_age`. " +
+				"Where k3s keeps its cluster in SQLite, which it does without `--cluster-init`, the bundle holds that database instead of a snapshot of etcd.",
 			Example: example,
 			Schema:  schema(),
 			Decode:  decode,
@@ -94,7 +95,7 @@ func schema() config.Schema {
 			{Name: "endpoint_key", Type: cty.String, Doc: "The file, on each of `nodes`, with the key of that certificate."},
 			{
 				Name: "include", Type: cty.List(cty.String), Default: stringList(defaultInclude),
-				Doc: "Files and directories of each node that go into a bundle. Only places of a control plane's keys and configuration are allowed. A path that no node has is left out; one that some have and others lack is a gap, and said.",
+				Doc: "Files and directories of each node that go into a bundle. Only places of a control plane's keys and configuration are allowed. A path that no node has is left out; one that some have and others lack is a gap, and said. Of a k3s server with SQLite, unless paths are named: its token, keys, settings and manifests; its token in any case.",
 			},
 			{
 				Name: "encrypt_to", Type: cty.List(cty.String),
@@ -110,7 +111,7 @@ func schema() config.Schema {
 			},
 			{
 				Name: "verify", Type: cty.String, Default: cty.StringVal("restore"), OneOf: []string{"hash", "restore"},
-				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot as etcd sent it, the same hash on every member, and the stored bundle read back. `restore`: that, and a real etcd started from the snapshot, where upkeep runs, whose revision, keys and hash are those that were saved.",
+				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot as etcd sent it, the same hash on every member, and the stored bundle read back. `restore`: that, and a real etcd started from the snapshot, where upkeep runs, whose revision, keys and hash are those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, finds every page and index whole, and reads every key.",
 			},
 			{
 				Name: "drill_on_control_plane", Type: cty.Bool, Default: cty.False,

@@ -6,7 +6,7 @@ import "time"
 type Question struct {
 	// Certificates asks for the certificates of a layout; nil asks for none.
 	Certificates *CertificatesQuestion `json:"certificates,omitempty"`
-	// ControlPlane asks for static pods, their containers and manifests, and the API server's own word on its health.
+	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its health, and k3s.
 	ControlPlane bool `json:"control_plane,omitempty"`
 	// NVIDIA asks for the NVIDIA driver's version and GPUs.
 	NVIDIA bool `json:"nvidia,omitempty"`
@@ -63,6 +63,7 @@ type Node struct {
 	System       System       `json:"system"`
 	Certificates Certificates `json:"certificates"`
 	ControlPlane ControlPlane `json:"control_plane"`
+	K3s          K3s          `json:"k3s,omitzero"`
 	NVIDIA       NVIDIA       `json:"nvidia"`
 	History      History      `json:"history,omitzero"`
 	Marks        Marks        `json:"marks,omitzero"`

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -242,10 +243,20 @@ func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[str
 // etcd asks the members on the nodes that run one, or are said to (an etcd that systemd or k3s runs has no static pod), and fetches kubeadm's configuration there when the API is silent.
 func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, world *facts.World) {
 	byName := map[string]config.Node{}
-	var members []string
+	var members, elsewhere []string
 	for _, node := range inventory.Nodes {
 		observed := world.Node(node.Name)
 		_, runs := observed.ControlPlane.StaticPod("etcd")
+		switch observed.K3s.Datastore {
+		case facts.K3sSQLite:
+			elsewhere = append(elsewhere, "k3s on "+node.Name+" keeps its cluster in SQLite")
+			continue
+		case facts.K3sExternal:
+			elsewhere = append(elsewhere, "k3s on "+node.Name+" keeps its cluster in a datastore elsewhere")
+			continue
+		case facts.K3sEtcd:
+			runs = true
+		}
 		if runs || slices.Contains(node.Roles, "etcd") {
 			members = append(members, node.Name)
 			byName[node.Name] = node
@@ -259,6 +270,9 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 	}
 	if len(o.Endpoints) > 0 {
 		members, dial = o.endpoints(inventory, world)
+	} else if len(members) == 0 && len(elsewhere) > 0 {
+		world.Etcd = facts.Etcd{Unknown: strings.Join(elsewhere, "; ") + ", not in etcd"}
+		return
 	}
 	world.Etcd = o.Etcd.Observe(ctx, members, dial)
 	if world.Kubernetes.ClusterConfiguration == "" && o.Kubernetes != nil && world.Etcd.Unknown == "" {

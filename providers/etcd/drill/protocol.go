@@ -10,6 +10,7 @@ type Request struct {
 	Inspect *InspectRequest `json:"inspect,omitempty"`
 	Drill   *DrillRequest   `json:"drill,omitempty"`
 	Restore *Restoration    `json:"restore,omitempty"`
+	SQLite  *SQLiteRequest  `json:"sqlite,omitempty"`
 }
 
 // InspectRequest asks for a look into the database of a snapshot.
@@ -25,6 +26,12 @@ type DrillRequest struct {
 	Question  etcd.Question `json:"question"`
 	// CompactRevision is compacted to before the answer is given, where the snapshot itself is compacted less far; 0 is not.
 	CompactRevision int64 `json:"compact_revision,omitempty"`
+}
+
+// SQLiteRequest asks for what is in a database of k3s.
+type SQLiteRequest struct {
+	File     string        `json:"file"`
+	Question etcd.Question `json:"question"` // its Revision means nothing: a database has one moment
 }
 
 // Response is the child's answer: one JSON document on its standard output.

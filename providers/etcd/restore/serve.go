@@ -65,6 +65,8 @@ func answer(ctx context.Context, request drill.Request) drill.Response {
 		if ctx.Err() != nil {
 			_ = os.RemoveAll(request.Restore.DataDirectory)
 		}
+	case request.SQLite != nil:
+		response.Contents, err = database(ctx, *request.SQLite)
 	default:
 		err = errors.New("an empty request")
 	}

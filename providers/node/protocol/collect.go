@@ -33,8 +33,8 @@ type CollectReport struct {
 // whoever may start the helper must not be able to read the rest of the disk with it.
 var collectable = []string{
 	"/etc/kubernetes", "/etc/ssl/etcd", "/etc/etcd", "/etc/etcd.env", "/etc/default/etcd", "/etc/sysconfig/etcd",
-	"/etc/systemd/system/etcd.service", "/etc/rancher",
-	"/var/lib/rancher/k3s/server/tls", "/var/lib/rancher/k3s/server/cred", "/var/lib/rancher/k3s/server/token",
+	"/etc/systemd/system/etcd.service", "/etc/rancher", "/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s.service.env",
+	"/var/lib/rancher/k3s/server/tls", "/var/lib/rancher/k3s/server/cred", "/var/lib/rancher/k3s/server/token", "/var/lib/rancher/k3s/server/agent-token",
 	"/var/lib/rancher/k3s/server/manifests",
 	"/var/lib/rancher/rke2/server/tls", "/var/lib/rancher/rke2/server/cred", "/var/lib/rancher/rke2/server/token",
 	"/var/lib/rancher/rke2/server/manifests",

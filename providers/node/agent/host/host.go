@@ -28,11 +28,13 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/agent/history"
+	"upkeep/providers/node/agent/k3s"
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
+	"upkeep/providers/node/agent/sqlite"
 	"upkeep/providers/node/agent/system"
 	"upkeep/providers/node/agent/unit"
 	"upkeep/providers/node/protocol"
@@ -148,6 +150,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	if q.ControlPlane {
 		wg.Go(func() { node.ControlPlane = controlPlane(ctx, d, pods) })
+		wg.Go(func() { node.K3s = k3s.Collect(d) })
 	}
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
@@ -266,11 +269,12 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 }
 
 // services are the tunnels of a node, by name.
-var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service, cold.Service}
+var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service, cold.Service, sqlite.Service}
 
 // Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
 // the request names; "bundles" (package bundles); "files", the keys and the configuration of its control plane (package
-// collect); or "cold", the data directory of its member while that is stopped (package cold). The caller closes it.
+// collect); "cold", the data directory of its member while that is stopped (package cold); or "sqlite", the database of its
+// k3s server (package sqlite). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 	if !slices.Contains(services, service) {
 		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, services)
@@ -288,6 +292,8 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 		return cold.Open(ctx, d), nil
 	case etcdtunnel.EndpointService:
 		return etcdtunnel.Open(ctx, d, h.options.Now()), nil
+	case sqlite.Service:
+		return sqlite.Open(ctx, d, k3s.Database), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())
