@@ -39,6 +39,9 @@ type review struct {
 	kinds     []gpu
 	where     map[gpu][]string
 
+	// stages are what must be done before an upgrade of the chart: see stages.go.
+	stages
+
 	// due are the reasons for an upgrade, restart those for a restart alone; blocked says why there is no upgrade.
 	due, restart, blocked []string
 }
