@@ -2,6 +2,7 @@ package fakehelm
 
 import (
 	"encoding/json"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -29,8 +30,8 @@ func (f *Fake) resource(apiVersion, kind, namespace string) dynamic.ResourceInte
 	return f.Dynamic.Resource(mapping.Resource).Namespace(namespace)
 }
 
-// Serve makes the world know a kind, as a CustomResourceDefinition that somebody has applied does.
-func (f *Fake) Serve(apiVersion, kind string, inNamespaces bool) error {
+// Serve makes the world know a kind, by its plural name, as a CustomResourceDefinition that somebody has applied does.
+func (f *Fake) Serve(apiVersion, kind, plural string, inNamespaces bool) error {
 	gv, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
 		return err
@@ -39,12 +40,7 @@ func (f *Fake) Serve(apiVersion, kind string, inNamespaces bool) error {
 	if inNamespaces {
 		scope, scopeName = meta.RESTScopeNamespace, "Namespaced"
 	}
-	f.mapper.Add(gv.WithKind(kind), scope)
-	mapping, err := f.mapper.RESTMapping(gv.WithKind(kind).GroupKind(), gv.Version)
-	if err != nil {
-		return err
-	}
-	plural := mapping.Resource.Resource
+	f.mapper.AddSpecific(gv.WithKind(kind), gv.WithResource(plural), gv.WithResource(strings.ToLower(kind)), scope)
 	definition := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 		"metadata": map[string]any{"name": plural + "." + gv.Group},
