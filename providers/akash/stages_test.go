@@ -327,3 +327,19 @@ func TestOwnWorkFirst(t *testing.T) {
 		t.Errorf("afterwards a plan has %v and %v", operationsOf(again), ids(again.Findings))
 	}
 }
+
+// TestRunningApply: what a live run has under way is called that, and no interruption.
+func TestRunningApply(t *testing.T) {
+	w, s := healthy(t)
+	world := w.World(context.Background(), s)
+	r := world.Releases["akash-services/akash-provider"]
+	r.Status, r.Updated, r.Labels = facts.ReleasePendingUpgrade, clock, map[string]string{"upkeep.dev/revision": "1"}
+	world.Kubernetes.Run = &facts.Lease{Holder: "ops@cp1/7", RenewedAt: clock, DurationSeconds: 180}
+	p, err := planner.Build(planner.Request{Desired: fakeprovider.Desired(s), World: world, Now: clock}, types())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !said(p, "RELEASE_PENDING", "revision 1 is being upgraded by a running apply (ops@cp1/7") || said(p, "RELEASE_PENDING", "interrupted") {
+		t.Errorf("%+v", p.Findings)
+	}
+}

@@ -221,8 +221,8 @@ func (r *review) planUpgrade() bool {
 	if args.Rolls {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
 		s.Proof += "; the running pod has them in its environment"
-		r.guard(s)
 	}
+	r.guard(s) // also where the restart is a step of its own
 	if !chartChanges {
 		return r.finishUpgrade(s, args)
 	}

@@ -314,7 +314,8 @@ func TestByHand(t *testing.T) {
 	s.Targets["price_target_cpu"] = "2"
 	world := w.World(context.Background(), s)
 	in := providers.Input{World: world, Now: clock}
-	for _, p := range []planner.Plan{plan(t, w, s), plan(t, w, s, outage{300})} {
+	staged, larger := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
+	for _, p := range []planner.Plan{plan(t, w, s), plan(t, w, s, outage{300}), plan(t, staged, larger)} {
 		for _, step := range p.Steps {
 			commands := akash.Type().Effects[step.Operation].ByHand(in, step)
 			if len(commands) == 0 {
