@@ -40,6 +40,7 @@ func restartsByItself(version string) bool {
 // reviewChart compares the chart with the wanted version, and says what is in the way of an upgrade.
 func (r *review) reviewChart() {
 	if r.spec.Chart == nil {
+		r.reviewDefinitions("", "")
 		return
 	}
 	from, to := r.release.Chart.Version, r.spec.Chart.Version

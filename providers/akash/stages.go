@@ -126,7 +126,9 @@ func (r *review) reviewDefinitions(from, to string) {
 	}
 	unknown := func(object, why string) {
 		r.add(providers.Finding{ID: "CRD_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: why}, "crds.tag")
-		r.block("the custom resource definitions are not known")
+		if r.chartChanges() {
+			r.block("the custom resource definitions are not known")
+		}
 	}
 	text, err := r.spec.Definitions.text(r.in.World.Downloads)
 	if err != nil {
@@ -152,8 +154,7 @@ func (r *review) reviewDefinitions(from, to string) {
 			continue
 		}
 		if lost := slices.DeleteFunc(slices.Clone(live.Stored), func(v string) bool { return slices.Contains(d.Versions, v) }); len(lost) > 0 {
-			r.gate(d.Name, fmt.Sprintf("objects of %s may be stored as %s, which %s does not have", d.Name, strings.Join(lost, ", "), tag),
-				"these definitions are too old or too new for the cluster; take the steps in between")
+			r.lostVersions(d.Name, fmt.Sprintf("objects of %s may be stored as %s, which %s does not have", d.Name, strings.Join(lost, ", "), tag))
 			continue
 		}
 		summary := fmt.Sprintf("is not as %s has it", tag)
@@ -163,6 +164,16 @@ func (r *review) reviewDefinitions(from, to string) {
 		r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: d.Name, Summary: summary}, "crds.tag")
 		r.stages.definitions = append(r.stages.definitions, d)
 	}
+}
+
+// lostVersions reports a definition that the API server would refuse: it is not applied.
+func (r *review) lostVersions(name, summary string) {
+	const hint = "these definitions are too old or too new for the cluster; take the steps in between"
+	if r.chartChanges() {
+		r.gate(name, summary, hint)
+		return
+	}
+	r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary, Hint: hint}, "crds.tag")
 }
 
 // missDefinitions refuses a larger step whose definitions nobody names, where the cluster has Akash's kinds or its

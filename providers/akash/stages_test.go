@@ -87,6 +87,9 @@ func TestStages(t *testing.T) {
 			t.Errorf("%s does not wait for %s", step.ID, p.Steps[i-1].ID)
 		}
 	}
+	if walked, err := planner.Rehearse(p, types(), nil); err != nil || walked.Ended(planner.Proved) != len(p.Steps) || len(walked.Due) > 0 {
+		t.Errorf("a rehearsal ends with %+v, %v", walked, err)
+	}
 	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
@@ -341,5 +344,45 @@ func TestRunningApply(t *testing.T) {
 	}
 	if !said(p, "RELEASE_PENDING", "revision 1 is being upgraded by a running apply (ops@cp1/7") || said(p, "RELEASE_PENDING", "interrupted") {
 		t.Errorf("%+v", p.Findings)
+	}
+}
+
+// TestDefinitionsAlone: definitions that the cluster has otherwise are applied although no chart changes, with and without a
+// chart in the block; what cannot be applied or seen does not keep prices from being changed.
+func TestDefinitionsAlone(t *testing.T) {
+	ctx := context.Background()
+	w, s := withOperators(t, "11.6.3", "11.6.3", "v0.6.11")
+	if diff := cmp.Diff([]string{"akash.crds"}, operationsOf(plan(t, w, s))); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	bare := s
+	bare.Chart, bare.Targets = nil, nil
+	p := plan(t, w, bare)
+	if diff := cmp.Diff([]string{"akash.crds"}, operationsOf(p)); diff != "" {
+		t.Errorf("without a chart: steps (-want +got):\n%s", diff)
+	}
+	if result := carryOut(t, w, p, bare); result.Outcome != apply.Complete {
+		t.Fatalf("%+v", result.Steps)
+	}
+	if err := w.ApplyDefinitions(ctx, []byte(crds("v2beta1", "v9")), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Targets["price_target_cpu"] = "2"
+	p = plan(t, w, s)
+	if diff := cmp.Diff([]string{"akash.archive", "akash.upgrade"}, operationsOf(p)); diff != "" || !said(p, "CRD_DIFFERS", "may be stored as v9") {
+		t.Errorf("steps (-want +got):\n%s%+v", diff, p.Findings)
+	}
+}
+
+// TestDefinitionsMoved: somebody who changes a definition after the plan was made is not overruled.
+func TestDefinitionsMoved(t *testing.T) {
+	w, s := withOperators(t, "11.6.3", "11.6.3", "v0.6.11")
+	p := plan(t, w, s)
+	if err := w.ApplyDefinitions(context.Background(), []byte(crds("v2beta1", "v2beta3")), nil); err != nil {
+		t.Fatal(err)
+	}
+	result := carryOut(t, w, p, s)
+	if result.Steps[0].Outcome != apply.Refused || !strings.Contains(result.Steps[0].Why, "somebody has changed manifests.akash.network") {
+		t.Errorf("%+v", result.Steps)
 	}
 }
