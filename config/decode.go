@@ -142,6 +142,7 @@ func (l *loader) accept(d *declaration, b Block) {
 		l.desired.Fleets = append(l.desired.Fleets, value)
 	default:
 		l.checkSelections(d.Schema, b)
+		l.own(d, b, value)
 		l.desired.Resources = append(l.desired.Resources, Declared{Type: b.Type, Name: b.Name, Key: b.Key, Position: position, Value: value})
 	}
 }

@@ -38,6 +38,36 @@ func (l *loader) acceptNode(b Block, n Node) {
 	l.report(b.Diagnose("primary", "Two primary nodes", fmt.Sprintf("%s (%s) is the primary already, so %s cannot be. %s", l.primary.Name, l.primary.Position, n.Name, more)))
 }
 
+// own notes what a block has to itself, and reports what another block has already. The diagnostic shows both places: the
+// later block as its subject, the earlier one in its text.
+func (l *loader) own(d *declaration, b Block, value any) {
+	if d.Owns == nil {
+		return
+	}
+	if l.owners == nil {
+		l.owners = map[string]owner{}
+	}
+	name := d.Name + "." + b.Name
+	if b.Key != "" {
+		name = fmt.Sprintf("%s[%q]", name, b.Key)
+	}
+	for _, thing := range d.Owns(value) {
+		first, owned := l.owners[thing]
+		if !owned {
+			l.owners[thing] = owner{name, b.DefRange}
+			continue
+		}
+		l.report(b.Diagnose("", "Two blocks for one thing", fmt.Sprintf("%s at %s and %s at %s are both for %s: they would undo each other's work. Remove one of them, or correct its name.",
+			first.name, l.place(first.at), name, l.place(b.DefRange), thing)))
+	}
+}
+
+// owner is the block that something belongs to.
+type owner struct {
+	name string
+	at   hcl.Range
+}
+
 func (l *loader) declaredRoles() map[string]bool {
 	roles := map[string]bool{}
 	for _, n := range l.desired.Nodes {

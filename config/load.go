@@ -69,6 +69,8 @@ type loader struct {
 	// nodes are the accepted nodes by name; primary is the one of them that is.
 	nodes   map[string]Node
 	primary *Node
+	// owners are the blocks that things belong to, by what BlockType.Owns calls them.
+	owners map[string]owner
 	// nodesKnown and nodesFailed hold the answer of failedNodes.
 	nodesKnown, nodesFailed bool
 }

@@ -24,6 +24,9 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		return Plan{}, err
 	}
 	in := r.input()
+	if in.Owners, err = owners(resources); err != nil {
+		return Plan{}, err
+	}
 
 	all, err := diff(resources, in)
 	if err != nil {
@@ -129,7 +132,8 @@ func resourcesOf(desired config.Desired) ([]providers.Resource, error) {
 // diff collects the outcomes of all resources, in their order. What a resource leaves without an address is its own.
 func diff(resources []providers.Resource, in providers.Input) (providers.Outcome, error) {
 	all := providers.Outcome{Findings: []providers.Finding{}, Steps: []providers.Step{}, Objects: []providers.Object{}}
-	owners := map[string]providers.Address{}
+	planned := map[string]providers.Address{}
+	var orders []providers.Order
 	for _, resource := range resources {
 		address := resource.Address()
 		outcome := resource.Diff(in)
@@ -152,15 +156,57 @@ func diff(resources []providers.Resource, in providers.Input) (providers.Outcome
 			if step.Address == (providers.Address{}) {
 				step.Address = address
 			}
-			if owner, twice := owners[step.ID]; twice || step.ID == "" {
+			if owner, twice := planned[step.ID]; twice || step.ID == "" {
 				return all, fmt.Errorf("%s plans a step with the id %q, which %s has already planned", address, step.ID, owner)
 			}
-			owners[step.ID] = address
+			planned[step.ID] = address
 			all.Steps = append(all.Steps, step)
 		}
 		all.Warnings = append(all.Warnings, outcome.Warnings...)
+		orders = append(orders, outcome.Orders...)
 	}
+	obey(all.Steps, orders)
 	return all, nil
+}
+
+// obey makes steps wait for one another as orders between resources say.
+func obey(steps []providers.Step, orders []providers.Order) {
+	for _, o := range orders {
+		for i := range steps {
+			resource := steps[i].Address.Resource()
+			switch {
+			case steps[i].ID == o.Step && o.After != (providers.Address{}):
+				for _, other := range steps {
+					if other.Address.Resource() == o.After {
+						steps[i].After = union(steps[i].After, []string{other.ID})
+					}
+				}
+			case steps[i].ID != o.Step && resource == o.Before:
+				if slices.ContainsFunc(steps, func(s providers.Step) bool { return s.ID == o.Step }) {
+					steps[i].After = union(steps[i].After, []string{o.Step})
+				}
+			}
+		}
+	}
+}
+
+// owners says which resource each thing belongs to. That two blocks are for one thing is found while the configuration is
+// read; here it is an error.
+func owners(resources []providers.Resource) (map[string]providers.Address, error) {
+	out := map[string]providers.Address{}
+	for _, resource := range resources {
+		owner, ok := resource.(providers.Owner)
+		if !ok {
+			continue
+		}
+		for _, thing := range owner.Owns() {
+			if first, twice := out[thing]; twice {
+				return nil, fmt.Errorf("%s and %s are both for %s; remove one of the blocks", first, resource.Address(), thing)
+			}
+			out[thing] = resource.Address()
+		}
+	}
+	return out, nil
 }
 
 // count spells a number of things: "1 step", "2 steps".

@@ -12,7 +12,7 @@ import (
 )
 
 // Digest returns "sha256:" and the digest of what the steps do: of each, in order, the address, node, operation,
-// arguments, guards (and whether the operator goes without them) and window.
+// arguments, guards (and whether the operator goes without them, and without which) and window.
 //
 // Outside it stand the clock, reasons and other text, positions, estimates and what a step expects, so that the same due
 // work has the same digest on any machine and any day. Also outside are ids, edges and serial groups: they follow from
@@ -27,6 +27,7 @@ func Digest(steps []providers.Step) (string, error) {
 		Guards    []string          `json:"guards"`
 		Without   bool              `json:"without"`
 		Window    string            `json:"window"`
+		Waived    []string          `json:"waived,omitempty"`
 	}
 	hash := sha256.New()
 	out := json.NewEncoder(hash)
@@ -38,7 +39,7 @@ func Digest(steps []providers.Step) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("step %s: its arguments are not JSON: %w", step.ID, err)
 		}
-		err = out.Encode(work{step.Address, step.Node, step.Operation, args, append([]string{}, step.Guards...), step.GuardNone != "", step.Window})
+		err = out.Encode(work{step.Address, step.Node, step.Operation, args, append([]string{}, step.Guards...), step.GuardNone != "", step.Window, step.Waived})
 		if err != nil {
 			return "", fmt.Errorf("step %s: %w", step.ID, err)
 		}

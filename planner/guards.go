@@ -43,10 +43,10 @@ func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides
 
 // needs returns the guards that a step must have: none where the operator gave a reason for going without.
 func needs(step providers.Step) []string {
-	if step.GuardNone != "" {
-		return nil
+	if step.GuardNone == "" {
+		return step.Guards
 	}
-	return step.Guards
+	return slices.DeleteFunc(slices.Clone(step.Guards), step.Waives)
 }
 
 // brackets asks the needed guards for their steps, again until the steps of guards need no guard that was not asked.
@@ -125,16 +125,20 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides 
 		}
 		seen[step.ID] = true
 		for _, guard := range step.Guards {
-			if step.GuardNone == "" && d.guards[guard] != nil {
+			waived := step.Waives(guard)
+			if !waived && d.guards[guard] != nil {
 				continue
 			}
-			if o, ok := lifts(overrides, guard, step); ok && step.GuardNone == "" && slices.Contains(guardRules, guard) {
+			if o, ok := lifts(overrides, guard, step); ok && !waived && slices.Contains(guardRules, guard) {
 				if !slices.Contains(lifted, o) {
 					lifted = append(lifted, o)
 				}
 				continue
 			}
-			n := need{step.Address.Resource(), guard, step.Position, step.GuardNone}
+			n := need{resource: step.Address.Resource(), guard: guard, position: step.Position}
+			if waived {
+				n.reason = step.GuardNone
+			}
 			if steps[n] == 0 {
 				order = append(order, n)
 			}
@@ -159,7 +163,7 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides 
 			continue
 		}
 		if demands, ok := consent(n.guard); ok {
-			refusals = append(refusals, fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or write guard_none = \"reason\" in the block of %s%s",
+			refusals = append(refusals, fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or change what the block of %s allows%s",
 				count(steps[n], "step"), n.resource, n.guard, demands, n.guard, n.resource, place))
 			continue
 		}
@@ -228,6 +232,7 @@ func arrange(due []providers.Step, brackets []*bracket) (steps, placed []provide
 		}
 	}
 
+	ownFirst(due, brackets, waits)
 	all := slices.Clone(due)
 	for _, b := range brackets {
 		for _, step := range slices.Concat(b.before, b.after) {
@@ -257,6 +262,62 @@ func arrange(due []providers.Step, brackets []*bracket) (steps, placed []provide
 		}
 	}
 	return all, placed
+}
+
+// ownFirst lets whoever provides a guard do its own work before its guard begins: a provider that is stopped for somebody
+// else's work cannot be upgraded meanwhile. Where that work waits for what is guarded, it stays where it is.
+func ownFirst(due []providers.Step, brackets []*bracket, waits map[string][]string) {
+	if !slices.ContainsFunc(brackets, func(b *bracket) bool { return len(b.before)*len(b.after) > 0 }) {
+		return
+	}
+	after := map[string][]string{} // by step, what it waits for
+	for _, step := range due {
+		after[step.ID] = append(after[step.ID], step.After...)
+	}
+	for _, b := range brackets {
+		for _, step := range slices.Concat(b.before, b.after) {
+			after[step.ID] = append(after[step.ID], step.After...)
+		}
+	}
+	for id, more := range waits {
+		after[id] = append(after[id], more...)
+	}
+	for _, b := range brackets {
+		if len(b.after) == 0 {
+			continue // it has no end, so nothing runs inside of it
+		}
+		for _, begin := range b.before {
+			for _, step := range due {
+				if step.ID == begin.ID || step.Address.Resource() != begin.Address.Resource() || reaches(after, step.ID, begin.ID) ||
+					slices.ContainsFunc(b.after, func(end providers.Step) bool { return end.ID == step.ID }) ||
+					slices.ContainsFunc(b.guarded, func(g providers.Step) bool { return g.ID == step.ID || reaches(after, step.ID, g.ID) }) {
+					continue
+				}
+				waits[begin.ID] = append(waits[begin.ID], step.ID)
+				after[begin.ID] = append(after[begin.ID], step.ID)
+			}
+		}
+	}
+}
+
+// reaches reports whether a step waits for another one, directly or not.
+func reaches(after map[string][]string, from, to string) bool {
+	seen := map[string]bool{from: true}
+	open := []string{from}
+	for len(open) > 0 {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
+		for _, before := range after[id] {
+			if before == to {
+				return true
+			}
+			if !seen[before] {
+				seen[before] = true
+				open = append(open, before)
+			}
+		}
+	}
+	return false
 }
 
 // union returns a and the values of b that it lacks, in order, without writing into a.

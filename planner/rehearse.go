@@ -120,6 +120,9 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 
 	in := p.Request.input()
 	in.Replace = nil
+	if in.Owners, err = owners(resources); err != nil {
+		return Rehearsal{}, err
+	}
 	stage := &stage{before: in, after: in}
 	stage.before.World, stage.after.World = in.World.Clone(), in.World.Clone()
 	out := Rehearsal{Digest: p.Digest, Faults: faults, Steps: []Rehearsed{}, Refusals: p.Refusals}

@@ -54,6 +54,15 @@ type Confidant interface {
 	Seal(from Resource, mac func(secret []byte) string) (Resource, error)
 }
 
+// Owner is a Resource that says what belongs to it alone: two blocks for the same thing would undo each other's work.
+type Owner interface {
+	// Owns names things: "release akash-services/akash-provider".
+	Owns() []string
+}
+
+// ReleaseThing is how an Owner names a Helm release.
+func ReleaseThing(namespace, name string) string { return "release " + namespace + "/" + name }
+
 // Input is everything a pure decision may depend on.
 type Input struct {
 	World  facts.World
@@ -63,6 +72,8 @@ type Input struct {
 	Inventory Inventory
 	// Replace are the addresses the user asked to renew although nothing is due (-replace).
 	Replace []Address
+	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
+	Owners map[string]Address
 }
 
 // Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
@@ -85,6 +96,11 @@ type Needs struct {
 	// Archives asks what archives hold of releases; Downloads for texts behind URLs.
 	Archives  []facts.ArchiveQuestion
 	Downloads []facts.DownloadQuestion
+	// Definitions are the names of CustomResourceDefinitions; Secrets asks whether Secrets exist; Charts are names of charts
+	// whose releases are asked for, wherever they are.
+	Definitions []string
+	Secrets     []facts.SecretQuestion
+	Charts      []string
 }
 
 // NodeNeed is a question for each node of a selection.
@@ -97,10 +113,19 @@ type NodeNeed struct {
 type Outcome struct {
 	Findings []Finding
 	// Steps are in the order in which this resource alone would run them.
-	Steps    []Step
+	Steps []Step
+	// Orders put steps of this resource before or after those of others.
+	Orders   []Order
 	Warnings []string
 	// Objects are the things this resource watches, healthy or not; `status` lists them.
 	Objects []Object
+}
+
+// Order puts a step of a resource before or after all steps of another resource that are in the plan.
+type Order struct {
+	Step string // an id among Outcome.Steps
+	// Before and After are resources; one of them is zero.
+	Before, After Address
 }
 
 // Object is one watched thing on a node, for `status`.

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -23,9 +24,11 @@ type Step struct {
 	Changes []Change `json:"changes,omitempty"`
 	// Disruption says what is interrupted and where ("control plane of cp1"); empty: nothing is.
 	Disruption string `json:"disruption,omitempty"`
-	// Guards are the names of the guards the step needs; GuardNone the operator's reason for going without.
+	// Guards are the names of the guards the step needs; GuardNone the operator's reason for going without those of them that
+	// Waived names, or without all where it names none.
 	Guards    []string `json:"guards,omitempty"`
 	GuardNone string   `json:"guard_none,omitempty"`
+	Waived    []string `json:"waived,omitempty"`
 	Window    string   `json:"window,omitempty"` // "always"
 	// SerialGroup: of the steps that share it, only those of one node are under way at a time, and the next node starts
 	// only when the last is proved.
@@ -54,6 +57,11 @@ type Change struct {
 	After  string `json:"after"`
 	// Always: a person must see this one however many others there are.
 	Always bool `json:"always,omitempty"`
+}
+
+// Waives reports whether the step goes without a guard that it names, by the operator's reason.
+func (s Step) Waives(guard string) bool {
+	return s.GuardNone != "" && (len(s.Waived) == 0 || slices.Contains(s.Waived, guard))
 }
 
 // EstimateDuration returns Estimate as a duration.

@@ -71,9 +71,50 @@ func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQues
 	if question.Offer != nil {
 		offer := *question.Offer
 		offer.Source = r.source(offer.Source)
+		if offer.Like != nil {
+			like := *offer.Like
+			like.Source = r.source(like.Source)
+			offer.Like = &like
+		}
 		question.Offer = &offer
 	}
 	return client.Observe(ctx, question, r.mac)
+}
+
+// Definition, Secret and Chart ask what the cluster offers to charts.
+func (r clusterReleases) Definition(ctx context.Context, name string) facts.Definition {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return facts.Definition{Unknown: err.Error()}
+	}
+	return client.Definition(ctx, name)
+}
+
+// Secret asks whether a Secret exists.
+func (r clusterReleases) Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return facts.Existence{Unknown: err.Error()}
+	}
+	return client.Secret(ctx, question)
+}
+
+// Chart asks for the releases of a chart.
+func (r clusterReleases) Chart(ctx context.Context, name string) facts.Installed {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return facts.Installed{Unknown: err.Error()}
+	}
+	return client.Chart(ctx, name)
+}
+
+// ApplyDefinitions implements akash.Definers.
+func (r clusterReleases) ApplyDefinitions(ctx context.Context, text []byte, progress func(string)) error {
+	client, err := r.shared.open(r.cluster)
+	if err != nil {
+		return err
+	}
+	return client.ApplyDefinitions(ctx, text, progress)
 }
 
 func (r clusterReleases) Values(ctx context.Context, namespace, name string) (map[string]any, int, error) {
@@ -182,7 +223,8 @@ func akashTools(w workspace, plan planner.Plan) akash.Tools {
 		Specs: map[providers.Address]akash.Spec{}, Run: "plan " + plan.ID, Now: w.env.now, Sleep: sleep,
 	}
 	if w.desired.Cluster != nil {
-		tools.Releases = w.releases.of(*w.desired.Cluster, w.mac, w.directory)
+		releases := w.releases.of(*w.desired.Cluster, w.mac, w.directory)
+		tools.Releases, tools.Definers = releases, releases
 	}
 	for _, resource := range w.resources() {
 		if spec, ok := resource.(akash.Spec); ok {

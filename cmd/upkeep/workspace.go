@@ -105,7 +105,8 @@ func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *obse
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{path: cluster.Kubeconfig, context: cluster.Context}
-		o.Releases = w.releases.of(*cluster, w.mac, w.directory)
+		releases := w.releases.of(*cluster, w.mac, w.directory)
+		o.Releases, o.Platform = releases, releases
 		o.Tenants = tenants{path: cluster.Kubeconfig, context: cluster.Context}
 	}
 	return o

@@ -152,11 +152,11 @@ func (b *book) step(r RunbookJSON, i int, s RunbookStep) {
 	b.line("")
 	b.item("Why", strings.Join(s.Why, "; "))
 	b.item("Disrupts", s.Disruption)
-	if s.GuardNone != "" {
-		b.item("Without "+strings.Join(s.Guards, ", "), s.GuardNone)
-	} else {
-		b.item("Only after", strings.Join(s.Guards, ", "))
+	without := slices.DeleteFunc(slices.Clone(s.Guards), func(g string) bool { return !s.Waives(g) })
+	if len(without) > 0 {
+		b.item("Without "+strings.Join(without, ", "), s.GuardNone)
 	}
+	b.item("Only after", strings.Join(slices.DeleteFunc(slices.Clone(s.Guards), s.Waives), ", "))
 	if s.Window != "" && s.Window != "always" {
 		b.item("Only in", s.Window)
 	}

@@ -67,13 +67,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		return nil
 	}
 	release, namespace := shell(args.Release), shell(args.Namespace)
-	chart := shell(args.Chart.Source.Path)
-	if args.Chart.Source.Path == "" {
-		chart = fmt.Sprintf("%s --repo %s", shell(args.Chart.Source.Name), shell(args.Chart.Source.Repository))
-		if strings.HasPrefix(args.Chart.Source.Repository, "oci://") {
-			chart = shell(args.Chart.Source.Repository + "/" + args.Chart.Source.Name)
-		}
-	}
+	chart := chartArguments(args.Chart)
 	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", values.JSON(args.Values), "END"}
 	set := ""
 	if args.Script != "" {

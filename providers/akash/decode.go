@@ -62,10 +62,11 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		r.fail(b, "archive", "No directory", "archive is empty. Write a directory, such as \"akash-archive\".")
 	}
 	if b.String("guard_none") != "" && r.spec.GuardNone == "" {
-		r.fail(b, "guard_none", "No reason", "guard_none takes the reason for letting prices change by more than max_change. Write the reason, or remove the argument.")
+		r.fail(b, "guard_none", "No reason", "guard_none takes the reason for going without a proved backup. Write the reason, or remove the argument.")
 	}
 	r.chart()
 	r.script()
+	r.definitions()
 	r.prices()
 	r.values()
 	if r.spec.Chart == nil && (len(r.spec.Targets) > 0 || r.spec.GPU != nil || r.spec.Script != nil || len(r.spec.Values)+len(r.spec.Sealed) > 0) {
@@ -157,6 +158,54 @@ func (r *reading) scriptFile(b config.Block, s *Script) {
 		r.fail(b, "sha256", "Another script", "%s has the SHA-256 %s, and not %s. Read the script, then write the digest that was found.", s.File, found, s.SHA256)
 	}
 	s.Text, s.SHA256 = string(data), found
+}
+
+// maxDefinitions is more than any file of definitions, and what a download may have.
+const maxDefinitions = 256 << 10
+
+// definitions reads the block crds.
+func (r *reading) definitions() {
+	b, ok := r.block.Nested("crds")
+	if !ok {
+		return
+	}
+	d := &Definitions{Tag: b.String("tag"), File: b.String("file"), URL: b.String("url"), SHA256: strings.ToLower(b.String("sha256"))}
+	r.spec.Definitions = d
+	for _, argument := range []string{"tag", "file", "url", "sha256"} {
+		r.at(b, argument, "crds."+argument)
+	}
+	if _, err := semver.StrictNewVersion(strings.TrimPrefix(d.Tag, "v")); err != nil || !strings.HasPrefix(d.Tag, "v") {
+		r.fail(b, "tag", "Invalid tag", "%q is no tag of akash-network/provider: write one such as \"v0.12.0\".", d.Tag)
+	}
+	switch {
+	case d.SHA256 != "" && !sha256Pattern.MatchString(d.SHA256):
+		r.fail(b, "sha256", "Invalid digest", "sha256 takes 64 hexadecimal digits; `sha256sum FILE` prints them.")
+	case (d.File == "") == (d.URL == ""):
+		r.fail(b, "file", "Where the definitions are", "Definitions have one source: write file, or url and sha256.")
+	case d.URL != "" && !strings.HasPrefix(d.URL, "https://"):
+		r.fail(b, "url", "Invalid URL", "%q is not https: what changes the kinds of a cluster is not fetched in the clear.", d.URL)
+	case d.URL != "" && d.SHA256 == "":
+		r.fail(b, "url", "No digest", "Definitions from a URL need sha256: what stands there may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read them first.")
+	case d.File != "":
+		r.definitionsFile(b, d)
+	}
+}
+
+func (r *reading) definitionsFile(b config.Block, d *Definitions) {
+	data, err := b.ReadFile("file", maxDefinitions)
+	if err != nil {
+		r.fail(b, "file", "Cannot read the definitions", "%s: %v.", d.File, err)
+		return
+	}
+	if _, err := readDefinitions(string(data)); err != nil {
+		r.fail(b, "file", "Not Akash's definitions", "%s: %v.", d.File, err)
+		return
+	}
+	found := digest(data)
+	if d.SHA256 != "" && d.SHA256 != found {
+		r.fail(b, "sha256", "Other definitions", "%s has the SHA-256 %s, and not %s. Read it, then write the digest that was found.", d.File, found, d.SHA256)
+	}
+	d.Text, d.SHA256 = string(data), found
 }
 
 func digest(data []byte) string {

@@ -147,3 +147,60 @@ func TestDecodeRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestDefinitions: what may stand in the block crds.
+func TestDefinitions(t *testing.T) {
+	const good = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: manifests.akash.network}\n" +
+		"spec:\n  group: akash.network\n  scope: Namespaced\n  names: {kind: Manifest, plural: manifests}\n  versions: [{name: v1, served: true, storage: true}]\n"
+	tests := []struct {
+		name, file, block, want string
+	}{
+		{"a file", good, `tag = "v0.12.0"
+file = "crd.yaml"`, ""},
+		{"a URL", "", `tag = "v0.12.0"
+url = "https://example.net/crd.yaml"
+sha256 = "` + strings.Repeat("a", 64) + `"`, ""},
+		{"a URL without a digest", "", `tag = "v0.12.0"
+url = "https://example.net/crd.yaml"`, "No digest"},
+		{"in the clear", "", `tag = "v0.12.0"
+url = "http://example.net/crd.yaml"`, "is not https"},
+		{"no source", "", `tag = "v0.12.0"`, "Definitions have one source"},
+		{"no tag", good, `tag = "0.12"
+file = "crd.yaml"`, "Invalid tag"},
+		{"another digest", good, `tag = "v0.12.0"
+file = "crd.yaml"
+sha256 = "` + strings.Repeat("a", 64) + `"`, "Other definitions"},
+		{"no definition", "apiVersion: v1\nkind: Secret\n", `tag = "v0.12.0"
+file = "crd.yaml"`, "it is a v1 Secret"},
+		{"somebody else's definition", strings.ReplaceAll(good, "akash.network", "example.net"), `tag = "v0.12.0"
+file = "crd.yaml"`, "is not of akash.network"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			directory := t.TempDir()
+			write := func(name, text string) {
+				if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.file != "" {
+				write("crd.yaml", test.file)
+			}
+			write("a.upkeep.hcl", "akash_provider \"main\" {\n  crds {\n"+test.block+"\n  }\n}\n")
+			desired, _, diags := config.Load(directory, config.Options{Types: []config.BlockType{akash.Type().BlockType}})
+			if test.want == "" {
+				if len(diags) > 0 {
+					t.Fatal(diags)
+				}
+				s := desired.Resources[0].Value.(akash.Spec)
+				if s.Definitions == nil || s.Definitions.Tag != "v0.12.0" || s.Definitions.Text != test.file || len(s.Definitions.SHA256) != 64 {
+					t.Errorf("%+v", s.Definitions)
+				}
+				return
+			}
+			if !strings.Contains(diags.Error(), test.want) {
+				t.Errorf("%v, want %q", diags, test.want)
+			}
+		})
+	}
+}

@@ -39,6 +39,9 @@ type review struct {
 	kinds     []gpu
 	where     map[gpu][]string
 
+	// stages are what must be done before an upgrade of the chart: see stages.go.
+	stages
+
 	// due are the reasons for an upgrade, restart those for a restart alone; blocked says why there is no upgrade.
 	due, restart, blocked []string
 }
@@ -126,8 +129,12 @@ func (r *review) reviewStatus() {
 		})
 		r.block("another operation on the release may be under way")
 	case r.mending.Action != pending.None:
-		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: r.mending.Why})
-		r.due = append(r.due, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status))
+		summary, due := r.mending.Why, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status)
+		if running := pending.Running(release, r.in.World.Kubernetes, r.in.Now); running != "" {
+			summary, due = running, running
+		}
+		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
+		r.due = append(r.due, due)
 	case release.Status == facts.ReleaseFailed:
 		summary := fmt.Sprintf("revision %d failed", release.Revision)
 		if release.Description != "" {

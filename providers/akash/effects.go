@@ -337,6 +337,11 @@ func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readin
 	case p.found && !p.workload.Missing && p.workload.Unknown == "" && p.workload.Replicas == 0:
 		return moved("somebody has stopped the provider; an upgrade would start it")
 	}
+	for _, name := range sortedKeys(args.Operators) {
+		if why := behind(in.World.Release(args.Namespace, name), args.Operators[name]); why != "" {
+			return moved("%s; the operators come before the provider", why)
+		}
+	}
 	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
 		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
 	}

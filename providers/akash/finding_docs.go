@@ -45,8 +45,23 @@ func findingDocs() []providers.FindingDoc {
 		},
 		{
 			ID: "CHART_GATE", Title: "A change of version needs something else first",
-			Meaning: "Some versions of the chart cannot be reached in one step: 12.0.0 changes what Kubernetes does not let be changed in a StatefulSet; 16.0.0 needs the Gateway API; the operators must have the provider's version.",
-			Remedy:  "Do what the finding says first, then plan again. The StatefulSet upkeep replaces itself, with the provider stopped meanwhile.",
+			Meaning: "Some versions of the chart need more than an upgrade: definitions of the matching tag and operators of the provider's version; at 12.0.0 another StatefulSet, since Kubernetes does not let volume claim templates be added; at 16.0.0 the Gateway API, NGINX Gateway Fabric, the release akash-gateway with its certificates, and a provider of 0.11.2 or later. What could not be seen counts as not there.",
+			Remedy:  "upkeep applies the definitions that the block `crds` names, upgrades the operators and replaces the StatefulSet itself. The finding says what is left to do, and which argument is missing. From before 12.0.0 to 16.0.0 and later are two plans: what the second one changes can be seen only when the first has been proved.",
+		},
+		{
+			ID: "CRD_DIFFERS", Title: "A custom resource definition is not as declared",
+			Meaning: "The cluster has another schema, or serves other versions, than the text that the block `crds` names; or it lacks the definition. Programs of that tag may then not find the fields that they write.",
+			Remedy:  "upkeep applies the definitions by server-side apply before anything else, and reads them back. Where objects may be stored in a version that the text does not have, it refuses: take the steps in between.",
+		},
+		{
+			ID: "CRD_UNKNOWN", Title: "The custom resource definitions are not known",
+			Meaning: "The text that `crds` names could not be had or is another one, or the cluster's definitions could not be read.",
+			Remedy:  "Look at the URL and the digest; `kubectl auth can-i get customresourcedefinitions` says whether the user in `cluster.kubeconfig` may look. For definitions that upkeep does not know by name, give a file instead of a URL.",
+		},
+		{
+			ID: "OPERATOR_VERSION_DIFFERS", Title: "An operator has another version than the provider",
+			Meaning: "The releases akash-hostname-operator, inventory-operator and akash-ip-operator must have the provider's version.",
+			Remedy:  "upkeep upgrades an operator, with the values that it has, to the version of its chart whose program is that of the provider's chart. One that a `helm_release` block manages is left to that block, whose step comes before the provider's.",
 		},
 		{
 			ID: "PRICE_TARGET_DIFFERS", Title: "A price of the release is not as declared",
@@ -56,7 +71,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "PRICE_CHANGE_LARGE", Title: "This plan changes prices by more than max_change",
 			Meaning: "The effective price of something, as the script charges it, rises or falls by more than `price_targets.max_change`: meant, or a slip of the pen.",
-			Remedy:  "Read the prices before and after in the plan. `upkeep apply -override='max_change=REASON'` lets this plan through; `guard_none` lets all through.",
+			Remedy:  "Read the prices before and after in the plan. `upkeep apply -override='max_change=REASON'` lets this plan through.",
 		},
 		{
 			ID: "PRICE_MODEL_UNPRICED", Title: "The fleet has GPUs without a price of their own",

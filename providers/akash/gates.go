@@ -20,9 +20,6 @@ const (
 	firstWithGateway   = "16.0.0" // Gateway API
 )
 
-// operators are the releases that must have the provider's version (akash.md 2.6), by the names of the documentation.
-var operators = []string{"akash-hostname-operator", "inventory-operator", "akash-ip-operator"}
-
 // before reports whether a version is older than another one. A text that is no version is not.
 func before(version, other string) bool {
 	v, err := semver.NewVersion(version)
@@ -43,6 +40,7 @@ func restartsByItself(version string) bool {
 // reviewChart compares the chart with the wanted version, and says what is in the way of an upgrade.
 func (r *review) reviewChart() {
 	if r.spec.Chart == nil {
+		r.reviewDefinitions("", "")
 		return
 	}
 	from, to := r.release.Chart.Version, r.spec.Chart.Version
@@ -62,7 +60,15 @@ func (r *review) reviewChart() {
 	r.reviewOffer(changes)
 	if changes {
 		r.reviewGates(from, to)
+		return
 	}
+	r.reviewDefinitions(from, to)
+	r.reviewOperators(to)
+}
+
+// chartChanges reports whether the block wants another version of the chart than the release has.
+func (r *review) chartChanges() bool {
+	return r.spec.Chart != nil && r.release.Chart.Version != r.spec.Chart.Version
 }
 
 // reviewOffer looks at what the source of the chart has, and at what an upgrade would change.
@@ -101,52 +107,43 @@ func (r *review) reviewOffer(changes bool) {
 	}
 }
 
+// gate reports what a change of version needs first; the upgrade is then not planned.
+func (r *review) gate(object, summary, hint string) {
+	r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Object: object, Summary: summary, Hint: hint}, "chart.version")
+	r.block(summary)
+}
+
+// unseen is gate for what could not be observed: it may be there, and counts as not.
+func (r *review) unseen(object, summary, hint string) {
+	r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: summary, Hint: hint}, "chart.version")
+	r.block(summary)
+}
+
 // reviewGates holds a change of version to what it needs beforehand.
 func (r *review) reviewGates(from, to string) {
-	gate := func(object, summary, hint string) {
-		r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Object: object, Summary: summary, Hint: hint}, "chart.version")
-		r.block(summary)
-	}
 	if before(to, from) && (crosses(to, from, firstWithClaim) || crosses(to, from, firstWithGateway)) {
-		gate(to, fmt.Sprintf("version %s cannot be gone back to from %s: the objects of the newer one do not fit", to, from),
+		r.gate(to, fmt.Sprintf("version %s cannot be gone back to from %s: the objects of the newer one do not fit", to, from),
 			"stay at "+from+", or install the provider anew")
 		return
 	}
-	for _, name := range operators {
-		operator := r.in.World.Release(r.spec.Namespace, name)
-		switch {
-		case operator.Missing:
-		case operator.Unknown != "":
-			gate(name, fmt.Sprintf("the version of %s is not known: %s", name, operator.Unknown), "the operators must have the provider's version; see that the release can be read")
-		case major(operator.Chart.Version) != major(to):
-			gate(name, fmt.Sprintf("%s has version %s and must have the provider's, %s, first", name, operator.Chart.Version, to),
-				fmt.Sprintf("apply the CRDs of that version (pkg/apis/akash.network/crd.yaml at tag v%s of akash-network/provider), then upgrade %s to %s: helm_release can do it", r.appVersion(), name, to))
-		}
+	// Each of the two is proved in the running pod before the next begins, and what the second one changes can be seen only
+	// from there: the objects of the first, and the program that it brings.
+	if crosses(from, to, firstWithGateway) && crosses(from, to, firstWithClaim) {
+		r.gate(firstWithGateway, fmt.Sprintf("from %s to %s is more than one step", from, to),
+			"go to the last 15.x of the chart first, which replaces the StatefulSet; then, with the Gateway API in place, to "+to)
+		return
 	}
+	r.reviewDefinitions(from, to)
+	r.reviewOperators(to)
 	if crosses(from, to, firstWithGateway) {
-		if crosses(from, to, firstWithClaim) {
-			gate(firstWithGateway, fmt.Sprintf("from %s to %s is more than one step", from, to),
-				"go to a version from 12.0.0 to 15.x first, which replaces the StatefulSet; then, with the Gateway API in place, to "+to)
-		}
-		r.gateway(gate)
+		r.reviewGateway()
 	}
 	if o := r.release.Offer; o != nil && o.Preview != nil {
 		for _, forbidden := range o.Preview.Forbidden {
 			if !r.replaces(forbidden) {
-				gate(forbidden, "Kubernetes does not let this be changed in place: "+forbidden, "delete that object by hand where nothing is lost by it, then plan again")
+				r.gate(forbidden, "Kubernetes does not let this be changed in place: "+forbidden, "delete that object by hand where nothing is lost by it, then plan again")
 			}
 		}
-	}
-}
-
-// gateway holds 16.0.0 to its prerequisites: the kinds of the Gateway API and the release akash-gateway.
-func (r *review) gateway(gate func(object, summary, hint string)) {
-	const hint = "install the Gateway API (standard, and TCPRoute of the experimental channel), NGINX Gateway Fabric, the release akash-gateway and the secrets wildcard-ingress-tls and akash-default-tls in namespace akash-gateway; see the provider's documentation for version 0.12"
-	if o := r.release.Offer; o != nil && o.Preview != nil && len(o.Preview.Absent) > 0 {
-		gate(firstWithGateway, "the cluster does not have what the chart uses: "+strings.Join(o.Preview.Absent, ", "), hint)
-	}
-	if app, err := semver.NewVersion(r.release.Chart.AppVersion); err == nil && app.LessThan(semver.MustParse("0.11.2")) {
-		gate(firstWithGateway, fmt.Sprintf("the provider has version %s, and the step to 0.12 starts from 0.11.2 or later", r.release.Chart.AppVersion), "go to the last 15.x of the chart first")
 	}
 }
 
@@ -169,7 +166,7 @@ func (r *review) appVersion() string {
 	if o := r.release.Offer; o != nil && o.Chosen.AppVersion != "" {
 		return o.Chosen.AppVersion
 	}
-	return "VERSION"
+	return unknownVersion
 }
 
 func major(version string) string {

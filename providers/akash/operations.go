@@ -61,12 +61,20 @@ type Downloads interface {
 	Download(ctx context.Context, question facts.DownloadQuestion) facts.Download
 }
 
+// Definers changes the kinds of the cluster.
+type Definers interface {
+	// ApplyDefinitions applies the custom resource definitions of a text by server-side apply, and waits until they are
+	// served.
+	ApplyDefinitions(ctx context.Context, text []byte, progress func(string)) error
+}
+
 // Tools are what the operations work with.
 type Tools struct {
 	Releases  Releases
 	Workloads Workloads
 	Archives  Archives
 	Downloads Downloads
+	Definers  Definers
 	// YAML writes values as `helm get values` does.
 	YAML func(map[string]any) ([]byte, error)
 	// Specs are the declared blocks with their sensitive values, by address.
@@ -88,6 +96,9 @@ func Operations(t Tools) map[string]providers.Operation {
 		OperationReplace: replace{t},
 		OperationUpgrade: upgrade{t},
 		OperationRestart: restart{t},
+
+		OperationDefinitions: define{t},
+		OperationOperator:    operate{t},
 	}
 }
 

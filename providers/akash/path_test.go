@@ -107,8 +107,9 @@ func ids(findings []providers.Finding) []string {
 func spec(w *fakeprovider.World, version string, gpu map[string]string) akash.Spec {
 	return akash.Spec{
 		Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Window: "always", Archive: "akash-archive",
-		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "provider"}, Version: version},
-		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_memory": "0.8"}, GPU: gpu,
+		GuardNone: "a world without etcd",
+		Chart:     &akash.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "provider"}, Version: version},
+		Targets:   map[string]string{"price_target_cpu": "1.6", "price_target_memory": "0.8"}, GPU: gpu,
 	}
 }
 

@@ -330,7 +330,7 @@ func (r *review) holdPrices(s *providers.Step) {
 	if len(beyond) == 0 {
 		return
 	}
-	s.Guards, s.GuardNone = append(s.Guards, guardMaxChange), r.spec.GuardNone
+	s.Guards = append(s.Guards, guardMaxChange)
 	summary := beyond[0]
 	if more := len(beyond) - 1; more > 0 {
 		summary += fmt.Sprintf(", and %d more", more)

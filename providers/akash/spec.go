@@ -23,6 +23,8 @@ type Spec struct {
 	// Chart is nil where the block has none: the chart then stays as it is.
 	Chart  *Chart  `json:"chart,omitempty"`
 	Script *Script `json:"bid_script,omitempty"`
+	// Definitions are nil where the block names none.
+	Definitions *Definitions `json:"crds,omitempty"`
 	// Targets are the price targets by the chart's value: "price_target_cpu" is a decimal. GPU is the mapping; nil where
 	// it is not set.
 	Targets map[string]string `json:"price_targets,omitempty"`
@@ -57,6 +59,26 @@ type Script struct {
 	ReplaceCustomised bool `json:"replace_customised,omitempty"`
 }
 
+// Definitions says which custom resource definitions the cluster shall have.
+type Definitions struct {
+	Tag string `json:"tag"`
+	// File is as the operator wrote it, Text what stood in it; or URL, with the SHA-256 of what must stand behind it.
+	File   string `json:"file,omitempty"`
+	Text   string `json:"text,omitempty"`
+	URL    string `json:"url,omitempty"`
+	SHA256 string `json:"sha256"`
+}
+
+// Owns is the release: no other block may work on it.
+func (s Spec) Owns() []string { return []string{providers.ReleaseThing(s.Namespace, s.Release)} }
+
+func owns(value any) []string {
+	if s, ok := value.(Spec); ok {
+		return s.Owns()
+	}
+	return nil
+}
+
 // Address returns akash_provider.NAME.
 func (s Spec) Address() providers.Address {
 	return providers.Address{Type: "akash_provider", Name: s.Name, Key: s.Key}
@@ -87,9 +109,7 @@ func (s Spec) Needs() providers.Needs {
 		Releases: []facts.ReleaseQuestion{question},
 		Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}},
 	}
-	for _, name := range operators {
-		needs.Releases = append(needs.Releases, facts.ReleaseQuestion{Namespace: s.Namespace, Name: name})
-	}
+	s.stageNeeds(&needs)
 	if s.Script != nil && s.Script.URL != "" {
 		needs.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}
 	}

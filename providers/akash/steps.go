@@ -43,6 +43,8 @@ type (
 		Script string `json:"script,omitempty"`
 		// Rolls: the provider restarts by it.
 		Rolls bool `json:"rolls"`
+		// Operators are the releases that must be deployed at a major version of their charts by then.
+		Operators map[string]string `json:"operators,omitempty"`
 	}
 )
 
@@ -118,6 +120,10 @@ func (r *review) plan() {
 	if n := len(r.out.Findings) - 1; n > 0 && r.out.Findings[n].ID == "RELEASE_UPGRADE_BLOCKED" {
 		r.out.Findings = slices.Insert(r.out.Findings[:n], 0, r.out.Findings[n]) // first: the others say what is in the way
 	}
+	if r.mending.Action != pending.Wait && (upgrade || !r.chartChanges()) {
+		r.planDefinitions()
+		r.planOperators()
+	}
 	if upgrade {
 		r.planArchive()
 		if r.mustReplace() {
@@ -176,6 +182,7 @@ func (r *review) planReplace() {
 	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade makes anew"
 	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s", r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
 	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
+	r.guard(s)
 	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are gone"
 	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
 }
@@ -202,6 +209,9 @@ func (r *review) planUpgrade() bool {
 	if o := r.release.Offer; o != nil {
 		args.SHA256 = o.Digest
 	}
+	if chartChanges {
+		args.Operators = r.operatorsWanted
+	}
 	s := r.step("upgrade", OperationUpgrade, args, upgradeEstimate)
 	s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", r.spec.Release, chartName(r.spec.Chart.Source, r.release.Chart.Name), r.spec.Chart.Version)
 	s.Why = slices.Clone(r.due)
@@ -212,6 +222,19 @@ func (r *review) planUpgrade() bool {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
 		s.Proof += "; the running pod has them in its environment"
 	}
+	r.guard(s) // also where the restart is a step of its own
+	if !chartChanges {
+		return r.finishUpgrade(s, args)
+	}
+	for _, managed := range r.managed {
+		r.out.Orders = append(r.out.Orders, providers.Order{Step: s.ID, After: managed})
+	}
+	s.Why = append(s.Why, r.brought...)
+	return r.finishUpgrade(s, args)
+}
+
+// finishUpgrade holds the prices of an upgrade to max_change, and reports whether the provider restarts by it.
+func (r *review) finishUpgrade(s *providers.Step, args upgradeArgs) bool {
 	r.holdPrices(s)
 	return args.Rolls
 }
@@ -257,6 +280,14 @@ func masked(has bool) string {
 	return ""
 }
 
+// guard makes a step wait for a proved backup, unless the operator says that it need not.
+func (r *review) guard(s *providers.Step) {
+	s.Guards = append(s.Guards, guardBackup)
+	if r.spec.GuardNone != "" {
+		s.GuardNone, s.Waived = r.spec.GuardNone, []string{guardBackup}
+	}
+}
+
 func (r *review) planRestart() {
 	s := r.step("restart", OperationRestart, r.args(), restartEstimate)
 	s.Summary = "restart the provider, so that it has the values of the release"
@@ -265,6 +296,7 @@ func (r *review) planRestart() {
 		s.Why = append(s.Why, fmt.Sprintf("version %s of the chart does not restart the provider when prices change", r.spec.Chart.Version))
 	}
 	s.Disruption = "the provider, which restarts; " + r.undisturbed()
+	r.guard(s)
 	s.Proof = "another pod runs, and it has the values of the release in its environment"
 	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
 }

@@ -27,7 +27,14 @@ const (
 	OperationReplace = "akash.replace"
 	OperationUpgrade = "akash.upgrade"
 	OperationRestart = "akash.restart"
+	// The stages of a larger step, before the upgrade: see stages.go.
+	OperationDefinitions = "akash.crds"
+	OperationOperator    = "akash.operator"
 )
+
+// guardBackup stands on every step that interrupts or replaces something, and on the one that changes the kinds of the
+// cluster. guardLeases does not: it stops the provider, and these steps work on it.
+const guardBackup = "backup"
 
 // guardMaxChange stands on an upgrade that changes a price by more than max_change. Nothing provides it: a person says
 // with -override=max_change=REASON, or with guard_none, that it is meant.
@@ -49,6 +56,7 @@ func Type() providers.Type {
 			Schema:  schema(),
 			Decode:  decode,
 			Restore: restore,
+			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
 			OperationMend:    mending{},
@@ -58,6 +66,9 @@ func Type() providers.Type {
 			OperationReplace: replacing{},
 			OperationUpgrade: upgrading{},
 			OperationRestart: restarting{},
+
+			OperationDefinitions: defining{},
+			OperationOperator:    operating{},
 		},
 		Findings: findingDocs(),
 	}
@@ -118,7 +129,7 @@ func schema() config.Schema {
 		config.Attribute{
 			Name: "max_change", Type: cty.String,
 			Doc: "The most that one plan may change the price of anything, as a percentage. A plan that changes one by more is refused unless " +
-				"it is applied with `-override=max_change=REASON`, or `guard_none` is set.",
+				"it is applied with `-override=max_change=REASON`.",
 		})
 	return config.Schema{
 		Attributes: []config.Attribute{
@@ -136,8 +147,8 @@ func schema() config.Schema {
 			},
 			{
 				Name: "guard_none", Type: cty.String,
-				Doc: "The reason to let prices change by more than `max_change`. It stands for every plan until it is removed; " +
-					"`apply -override=max_change=REASON` is for one.",
+				Doc: "The reason to work without the guard `backup`: no proved backup of etcd before the provider is upgraded, replaced or restarted. " +
+					"It lifts no other rule: prices that change by more than `max_change` need `apply -override=max_change=REASON`.",
 			},
 			{Name: "window", Type: cty.String, Default: cty.StringVal("always"), OneOf: []string{"always"}, Doc: "When steps may run."},
 		},
@@ -162,6 +173,16 @@ func schema() config.Schema {
 						Name: "replace_customised", Type: cty.Bool, Default: cty.False,
 						Doc: "Replace a script that somebody has changed by hand: lists of tenants and minimums would be lost.",
 					},
+				}},
+			},
+			{
+				Name: "crds", Doc: "The custom resource definitions of Akash, as the provider's repository has them at the tag of the chart's program: `pkg/apis/akash.network/crd.yaml`. " +
+					"They are applied before the operators and the provider are upgraded. A chart of another major version is refused without them.",
+				Schema: config.Schema{Attributes: []config.Attribute{
+					{Name: "tag", Type: cty.String, Required: true, Doc: "The tag of akash-network/provider that they are from, such as `v0.12.0`: the version of the program that the chart brings."},
+					{Name: "file", Type: cty.String, Doc: "A file; a relative path is meant against the configuration directory."},
+					{Name: "url", Type: cty.String, Doc: "An https URL; `sha256` is then required."},
+					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the text in hexadecimal. A plan that finds another one shows it and changes nothing."},
 				}},
 			},
 			{

@@ -126,7 +126,7 @@ func TestFindings(t *testing.T) {
 		{"an operator is old", func(s *akash.Spec, w *facts.World, _ *facts.Release) {
 			s.Chart.Version = "11.6.3"
 			w.Releases["akash-services/inventory-operator"] = &facts.Release{Name: "inventory-operator", Chart: facts.ChartVersion{Version: "9.2.0"}}
-		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE"}, nil},
+		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE", "CHART_GATE"}, nil},
 		{"a change that Kubernetes forbids", func(s *akash.Spec, _ *facts.World, r *facts.Release) {
 			s.Chart.Version = "12.0.0"
 			r.Offer.Preview.Forbidden = []string{"StatefulSet akash-provider: spec.volumeClaimTemplates"}
@@ -134,7 +134,7 @@ func TestFindings(t *testing.T) {
 		{"too far in one step", func(s *akash.Spec, _ *facts.World, r *facts.Release) {
 			s.Chart.Version = "16.0.0"
 			r.Offer.Preview.Absent = []string{"gateway.networking.k8s.io/v1 HTTPRoute"}
-		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE", "CHART_GATE", "CHART_GATE"}, nil},
+		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE"}, nil},
 		{"a value is wanted", func(s *akash.Spec, _ *facts.World, _ *facts.Release) {
 			s.Values = map[string]any{"domain": "example.net"}
 		},
@@ -183,7 +183,8 @@ func TestFindings(t *testing.T) {
 // TestSecrets: a sensitive value reaches the release and nothing else.
 func TestSecrets(t *testing.T) {
 	w := open(t, "9.2.2", map[string]any{"price_target_cpu": 1.6, "price_target_memory": 0.8, "key": "canary-key", "bidpricescript": newest})
-	declared, diags := load(t, strings.ReplaceAll(chart, "6.0.5", "9.2.2")+`values = { keysecret = var.secret }`)
+	declared, diags := load(t, strings.ReplaceAll(chart, "6.0.5", "9.2.2")+`values = { keysecret = var.secret }
+guard_none = "a world without etcd"`)
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
@@ -237,11 +238,10 @@ func TestMaxChange(t *testing.T) {
 	if p := planWith(t, w, []planner.Override{{Rule: "max_change", Reason: "the market"}}, s); len(p.Refusals) > 0 || !p.Applyable {
 		t.Errorf("with an override it is refused: %v", p.Refusals)
 	}
-	s.GuardNone = "prices are reviewed elsewhere"
-	if p := plan(t, w, s); len(p.Refusals) > 0 {
-		t.Errorf("with guard_none it is refused: %v", p.Refusals)
+	if s.GuardNone == "" {
+		t.Fatal("the block must go without a backup: that lifts no other rule")
 	}
-	s.GuardNone, s.GPU["a100"] = "", "144" // exactly 20%
+	s.GPU["a100"] = "144" // exactly 20%
 	if p := plan(t, w, s); len(p.Refusals) > 0 {
 		t.Errorf("at max_change it is refused: %v", p.Refusals)
 	}
@@ -314,7 +314,8 @@ func TestByHand(t *testing.T) {
 	s.Targets["price_target_cpu"] = "2"
 	world := w.World(context.Background(), s)
 	in := providers.Input{World: world, Now: clock}
-	for _, p := range []planner.Plan{plan(t, w, s), plan(t, w, s, outage{300})} {
+	staged, larger := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
+	for _, p := range []planner.Plan{plan(t, w, s), plan(t, w, s, outage{300}), plan(t, staged, larger)} {
 		for _, step := range p.Steps {
 			commands := akash.Type().Effects[step.Operation].ByHand(in, step)
 			if len(commands) == 0 {

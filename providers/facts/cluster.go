@@ -21,6 +21,18 @@ type Kubernetes struct {
 	Nodes []KubernetesNode `json:"nodes,omitempty"`
 	// Leases are the leader leases in kube-system of kube-controller-manager and kube-scheduler.
 	Leases []Lease `json:"leases,omitempty"`
+	// Run is the Lease that a run of upkeep holds while it changes the cluster; nil where there is none, or it could not be
+	// read. The holder's clock may differ: it is for words, not for decisions.
+	Run *Lease `json:"run,omitempty"`
+}
+
+// Running returns the Lease of a run of upkeep that is under way by a clock, and whether there is one.
+func (k Kubernetes) Running(now time.Time) (Lease, bool) {
+	if k.Run == nil || k.Run.Holder == "" || k.Run.RenewedAt.IsZero() {
+		return Lease{}, false
+	}
+	ends := k.Run.RenewedAt.Add(time.Duration(k.Run.DurationSeconds) * time.Second)
+	return *k.Run, now.Before(ends)
 }
 
 // Lease returns a lease by name, and whether there is one.

@@ -54,6 +54,9 @@ type OfferQuestion struct {
 	// Keep chooses the version that the release has, where the source has it, too, the constraint allows it and Exclude
 	// does not name it, although there may be a newer one.
 	Keep bool `json:"keep,omitempty"`
+	// Like asks for the version of this chart that goes with a version of another chart; Constraint and Keep then say
+	// nothing. Such a question gives way to one of a resource that the release belongs to.
+	Like *LikeQuestion `json:"like,omitempty"`
 	// SHA256 is the expected digest of the chart's archive in hexadecimal; empty is not checked.
 	SHA256 string `json:"sha256,omitempty"`
 	// Preview asks to render the chosen version with the release's values, Remove taken out of them and then Values laid
@@ -63,6 +66,13 @@ type OfferQuestion struct {
 	Remove  []string       `json:"remove,omitempty"`
 	// ResetValues leaves out what the release has: Values are all there is.
 	ResetValues bool `json:"reset_values,omitempty"`
+}
+
+// LikeQuestion names a version of another chart. What goes with it is the newest version with the same version of the
+// program, else the same version of the chart. Nothing is offered where the release is not installed.
+type LikeQuestion struct {
+	Source  ChartSource `json:"source"`
+	Version string      `json:"version"`
 }
 
 // The states of a release's revision, by Helm's names (pkg/release/status.go, v3).

@@ -35,6 +35,11 @@ type World struct {
 	// Archives holds what archives hold of releases, by ReleaseKey; Downloads what stands behind URLs, by URL.
 	Archives  map[string]Archive  `json:"archives,omitempty"`
 	Downloads map[string]Download `json:"downloads,omitempty"`
+	// Definitions holds the CustomResourceDefinitions that were asked for, by name; Secrets whether Secrets exist, by
+	// SecretKey; Charts the releases of a chart in all namespaces, by the chart's name.
+	Definitions map[string]Definition `json:"definitions,omitempty"`
+	Secrets     map[string]Existence  `json:"secrets,omitempty"`
+	Charts      map[string]Installed  `json:"charts,omitempty"`
 	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
 	Tenancies *Tenancies `json:"tenancies,omitempty"`
 }
@@ -68,6 +73,7 @@ func (w World) Clone() World {
 	}
 	w.Releases = maps.Clone(w.Releases)
 	w.Archives = maps.Clone(w.Archives)
+	w.Definitions = maps.Clone(w.Definitions)
 	return w
 }
 
@@ -84,6 +90,8 @@ type Update struct {
 	Tenancies *Tenancies
 	// Archives replaces what it names, by ReleaseKey.
 	Archives map[string]Archive
+	// Definitions replaces those it names.
+	Definitions []Definition
 }
 
 // Apply replaces parts of w. The caller must own w (see Clone).
@@ -111,6 +119,12 @@ func (w *World) Apply(u Update) {
 		w.Archives = make(map[string]Archive, len(u.Archives))
 	}
 	maps.Copy(w.Archives, u.Archives)
+	for _, d := range u.Definitions {
+		if w.Definitions == nil {
+			w.Definitions = map[string]Definition{}
+		}
+		w.Definitions[d.Name] = d
+	}
 	if u.Tenancies != nil {
 		w.Tenancies = u.Tenancies
 	}

@@ -26,6 +26,7 @@ import (
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
@@ -48,6 +49,7 @@ type Client struct {
 	dynamic       dynamic.Interface
 	typed         kubernetes.Interface
 	mapper        meta.RESTMapper
+	metadata      metadata.Interface
 	// rest is what templates look the cluster up with, and how commands are run in containers; nil without a cluster.
 	rest *rest.Config
 	// limit bounds the requests under way.
@@ -94,15 +96,20 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 	if err != nil {
 		return nil, err
 	}
+	metadataClient, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
 	cached := memory.NewMemCacheClient(typed.Discovery())
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(cached)
 	c := &Client{
-		Charts:  NewCharts(),
-		dynamic: dynamicClient,
-		typed:   typed,
-		mapper:  mapper,
-		rest:    config,
-		limit:   make(chan struct{}, inFlight),
+		Charts:   NewCharts(),
+		dynamic:  dynamicClient,
+		typed:    typed,
+		mapper:   mapper,
+		metadata: metadataClient,
+		rest:     config,
+		limit:    make(chan struct{}, inFlight),
 	}
 	c.configuration = func(namespace string) (*action.Configuration, error) {
 		overrides := &clientcmd.ConfigOverrides{Context: clientcmdapi.Context{Namespace: namespace}}
@@ -128,6 +135,7 @@ type Parts struct {
 	Dynamic       dynamic.Interface
 	Typed         kubernetes.Interface
 	Mapper        meta.RESTMapper
+	Metadata      metadata.Interface
 }
 
 // New returns a client made of parts. It cannot run commands in containers, and templates cannot look the cluster up.
@@ -138,6 +146,7 @@ func New(p Parts) *Client {
 		dynamic:       p.Dynamic,
 		typed:         p.Typed,
 		mapper:        p.Mapper,
+		metadata:      p.Metadata,
 		limit:         make(chan struct{}, inFlight),
 	}
 }

@@ -50,7 +50,7 @@ func (c *Client) Observe(ctx context.Context, question facts.ReleaseQuestion, ma
 		c.recorded(&observed, last, deployed, history, question, veil)
 		c.live(ctx, &observed, keptFrom(last, deployed), question, veil)
 	}
-	if question.Offer != nil {
+	if question.Offer != nil && (question.Offer.Like == nil || !observed.Missing) {
 		offer := c.offer(ctx, question, last, deployed, veil)
 		observed.Offer = &offer
 	}

@@ -29,12 +29,13 @@ func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last
 	if newest, ok := versions.Newest(list); ok {
 		offer.Newest = newest.Version
 	}
-	running := ""
-	if asked.Keep && last != nil && last.Info.Status != release.StatusUninstalled && last.Chart != nil {
-		running = versionOf(last.Chart.Metadata).Version
+	if asked.Like != nil {
+		offer.Chosen, err = c.like(ctx, list, *asked.Like)
+	} else {
+		offer.Chosen, err = keep(list, asked, last)
 	}
-	if offer.Chosen, err = versions.Keep(list, running, asked.Constraint, asked.Exclude); err != nil {
-		offer.ChosenUnknown = err.Error()
+	if err != nil {
+		offer.ChosenUnknown = explain(err)
 		return offer
 	}
 	if !asked.Preview {
@@ -53,6 +54,24 @@ func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last
 	}
 	offer.Preview = &preview
 	return offer
+}
+
+// keep chooses a version as a question without Like asks.
+func keep(list []facts.ChartVersion, asked facts.OfferQuestion, last *release.Release) (facts.ChartVersion, error) {
+	running := ""
+	if asked.Keep && last != nil && last.Info.Status != release.StatusUninstalled && last.Chart != nil {
+		running = versionOf(last.Chart.Metadata).Version
+	}
+	return versions.Keep(list, running, asked.Constraint, asked.Exclude)
+}
+
+// like chooses the version that goes with a version of another chart.
+func (c *Client) like(ctx context.Context, list []facts.ChartVersion, asked facts.LikeQuestion) (facts.ChartVersion, error) {
+	other, err := c.Charts.Versions(ctx, asked.Source)
+	if err != nil {
+		return facts.ChartVersion{}, err
+	}
+	return versions.Like(list, other, asked.Version)
 }
 
 // preview renders a chart with the values that an upgrade would use, and compares.

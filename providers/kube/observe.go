@@ -46,6 +46,7 @@ func (c *Client) Observe(ctx context.Context) facts.Kubernetes {
 		k.Unknown = fmt.Sprintf("%s: leader leases: %s", c.config.Host, explain(err))
 		return k
 	}
+	k.Run = c.run(ctx)
 	if k.ClusterConfiguration, err = c.clusterConfiguration(ctx); err != nil {
 		k.ClusterConfigurationUnknown = explain(err)
 	}
@@ -116,6 +117,19 @@ func (c *Client) leases(ctx context.Context) ([]facts.Lease, error) {
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// run reads the Lease that a run of upkeep holds; nil where there is none, or it cannot be read.
+func (c *Client) run(ctx context.Context) *facts.Lease {
+	lease, err := c.getLease(ctx)
+	if err != nil || lease == nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" || lease.Spec.RenewTime == nil {
+		return nil
+	}
+	f := facts.Lease{Name: LeaseName, Holder: *lease.Spec.HolderIdentity, RenewedAt: lease.Spec.RenewTime.UTC()}
+	if lease.Spec.LeaseDurationSeconds != nil {
+		f.DurationSeconds = *lease.Spec.LeaseDurationSeconds
+	}
+	return &f
 }
 
 // clusterConfiguration reads the object that kubeadm itself would read before a renewal.

@@ -60,6 +60,13 @@ type Tenants interface {
 	Observe(ctx context.Context) facts.Tenancies
 }
 
+// Platform asks what the cluster offers to charts.
+type Platform interface {
+	Definition(ctx context.Context, name string) facts.Definition
+	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
+	Chart(ctx context.Context, name string) facts.Installed
+}
+
 // Files asks for what lies outside the cluster: archives on this machine, texts behind URLs.
 type Files interface {
 	Archive(ctx context.Context, question facts.ArchiveQuestion) facts.Archive
@@ -74,6 +81,7 @@ type Observer struct {
 	Stores     Stores
 	Releases   Releases // nil as Kubernetes is; Tenants, too
 	Tenants    Tenants
+	Platform   Platform // nil as Kubernetes is
 	Files      Files
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else, through
 	// Reach.
@@ -112,6 +120,7 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 	stores.Go(func() { world.Backups = o.backups(ctx, needs) })
 	stores.Go(func() { world.Releases = o.releases(ctx, needs) })
 	stores.Go(func() { world.Tenancies = o.tenancies(ctx, needs) })
+	stores.Go(func() { o.platform(ctx, needs, &world) })
 	stores.Go(func() { world.Archives, world.Downloads = o.files(ctx, needs) })
 	world.Nodes = o.nodes(ctx, Questions(inventory, needs), inventory)
 	kubernetes.Wait()

@@ -15,8 +15,8 @@ import (
 const releasesAtOnce = 8
 
 // ReleaseQuestions merges what is asked of each release into one question, in the order in which releases are first asked
-// for. Where two resources want to know another offer of the same release, the first one is asked: a release belongs to
-// one resource, and the others only look at it.
+// for. A release belongs to one resource, and the others only look at it: where two want to know another offer of the same
+// release, the one that asks for a version like another chart's gives way, else the first one is asked.
 func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 	var out []facts.ReleaseQuestion
 	at := map[string]int{}
@@ -35,7 +35,7 @@ func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 			if len(out[i].EnvironmentCommand) == 0 {
 				out[i].EnvironmentCommand = question.EnvironmentCommand
 			}
-			if out[i].Offer == nil {
+			if out[i].Offer == nil || out[i].Offer.Like != nil && question.Offer != nil && question.Offer.Like == nil {
 				out[i].Offer = question.Offer
 			}
 		}
@@ -114,4 +114,51 @@ func (o *Observer) files(ctx context.Context, needs []providers.Needs) (map[stri
 		}
 	}
 	return archives, downloads
+}
+
+// platform asks what the cluster offers to charts, each thing once.
+func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	for _, n := range needs {
+		for _, name := range n.Definitions {
+			if _, asked := world.Definitions[name]; asked {
+				continue
+			}
+			if world.Definitions == nil {
+				world.Definitions = map[string]facts.Definition{}
+			}
+			found := facts.Definition{Unknown: noCluster}
+			if o.Platform != nil {
+				found = o.Platform.Definition(ctx, name)
+			}
+			found.Name = name
+			world.Definitions[name] = found
+		}
+		for _, question := range n.Secrets {
+			key := facts.SecretKey(question.Namespace, question.Name)
+			if _, asked := world.Secrets[key]; asked {
+				continue
+			}
+			if world.Secrets == nil {
+				world.Secrets = map[string]facts.Existence{}
+			}
+			found := facts.Existence{Unknown: noCluster}
+			if o.Platform != nil {
+				found = o.Platform.Secret(ctx, question)
+			}
+			world.Secrets[key] = found
+		}
+		for _, name := range n.Charts {
+			if _, asked := world.Charts[name]; asked {
+				continue
+			}
+			if world.Charts == nil {
+				world.Charts = map[string]facts.Installed{}
+			}
+			found := facts.Installed{Unknown: noCluster}
+			if o.Platform != nil {
+				found = o.Platform.Chart(ctx, name)
+			}
+			world.Charts[name] = found
+		}
+	}
 }

@@ -116,8 +116,12 @@ func (r *review) reviewStatus() {
 		r.due = append(r.due, fmt.Sprintf("revision %d is %s", release.Revision, release.Status))
 		r.block("another operation on the release may be under way")
 	case r.mending.Action != pending.None:
-		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: r.mending.Why})
-		r.due = append(r.due, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status))
+		summary, due := r.mending.Why, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status)
+		if running := pending.Running(release, r.in.World.Kubernetes, r.in.Now); running != "" {
+			summary, due = running, running
+		}
+		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
+		r.due = append(r.due, due)
 	case release.Status == facts.ReleaseFailed:
 		summary := fmt.Sprintf("revision %d failed", release.Revision)
 		if release.Description != "" {

@@ -45,6 +45,16 @@ func (s Spec) Address() providers.Address {
 	return providers.Address{Type: "helm_release", Name: s.Name, Key: s.Key}
 }
 
+// Owns is the release: no other block may work on it.
+func (s Spec) Owns() []string { return []string{providers.ReleaseThing(s.Namespace, s.Release)} }
+
+func owns(value any) []string {
+	if s, ok := value.(Spec); ok {
+		return s.Owns()
+	}
+	return nil
+}
+
 // Needs asks for the release with what an upgrade would change, and for the cluster: pods on nodes that are down are not
 // counted against a release.
 func (s Spec) Needs() providers.Needs {

@@ -42,6 +42,7 @@ func Type() providers.Type {
 			Schema:  schema(),
 			Decode:  decode,
 			Restore: restore,
+			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
 			OperationMend:    mending{},

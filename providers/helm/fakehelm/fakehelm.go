@@ -27,6 +27,7 @@ import (
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	kubernetesfake "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
+	metadatafake "k8s.io/client-go/metadata/fake"
 
 	"upkeep/providers/helm"
 )
@@ -37,8 +38,10 @@ type Fake struct {
 	// Typed holds pods; Dynamic everything that a chart renders.
 	Typed   *kubernetesfake.Clientset
 	Dynamic *dynamicfake.FakeDynamicClient
+	// Metadata holds the Secrets that exist, without content.
+	Metadata *metadatafake.FakeMetadataClient
 
-	mapper meta.RESTMapper
+	mapper *meta.DefaultRESTMapper
 
 	mu      sync.Mutex
 	records map[string]*driver.Memory // by namespace
@@ -54,7 +57,7 @@ var (
 	}
 	clusterWide = []string{
 		"v1/Namespace", "rbac.authorization.k8s.io/v1/ClusterRole", "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
-		"storage.k8s.io/v1/StorageClass",
+		"storage.k8s.io/v1/StorageClass", "apiextensions.k8s.io/v1/CustomResourceDefinition",
 	}
 )
 
@@ -67,14 +70,18 @@ func New() *Fake {
 	for _, kind := range clusterWide {
 		mapper.Add(kindOf(kind), meta.RESTScopeRoot)
 	}
+	metadataScheme := metadatafake.NewTestScheme()
+	metav1.AddMetaToScheme(metadataScheme)
 	f := &Fake{
-		Typed:   kubernetesfake.NewSimpleClientset(),
-		Dynamic: dynamicfake.NewSimpleDynamicClient(scheme.Scheme),
-		mapper:  mapper,
-		records: map[string]*driver.Memory{},
-		fail:    map[string]error{},
+		Typed:    kubernetesfake.NewSimpleClientset(),
+		Dynamic:  dynamicfake.NewSimpleDynamicClient(scheme.Scheme),
+		Metadata: metadatafake.NewSimpleMetadataClient(metadataScheme),
+		mapper:   mapper,
+		records:  map[string]*driver.Memory{},
+		fail:     map[string]error{},
 	}
-	f.Client = helm.New(helm.Parts{Configuration: f.configuration, Dynamic: f.Dynamic, Typed: f.Typed, Mapper: mapper})
+	f.Dynamic.PrependReactor("patch", "customresourcedefinitions", f.applyDefinition)
+	f.Client = helm.New(helm.Parts{Configuration: f.configuration, Dynamic: f.Dynamic, Typed: f.Typed, Mapper: mapper, Metadata: f.Metadata})
 	return f
 }
 
@@ -100,6 +107,9 @@ func (f *Fake) configuration(namespace string) (*action.Configuration, error) {
 func (f *Fake) storage(namespace string) *storage.Storage {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if namespace == "" {
+		return storage.Init(f.everywhere())
+	}
 	records := f.records[namespace]
 	if records == nil {
 		records = driver.NewMemory()
@@ -107,6 +117,24 @@ func (f *Fake) storage(namespace string) *storage.Storage {
 		f.records[namespace] = records
 	}
 	return storage.Init(records)
+}
+
+// everywhere is a copy of the records of all namespaces, to look at.
+func (f *Fake) everywhere() *driver.Memory {
+	all := driver.NewMemory()
+	for namespace, records := range f.records {
+		list, err := records.List(func(*release.Release) bool { return true })
+		if err != nil {
+			continue // there is none
+		}
+		all.SetNamespace(namespace)
+		for _, r := range list {
+			// A copy of what one driver holds is never twice in it.
+			_ = all.Create(fmt.Sprintf("sh.helm.release.v1.%s.v%d", r.Name, r.Version), r)
+		}
+	}
+	all.SetNamespace("")
+	return all
 }
 
 // Fail makes every later call of an act of Helm's client fail: "create", "update", "wait", "delete". A nil error ends it.

@@ -84,3 +84,18 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
 	}
 	return m
 }
+
+// Running says that a run of upkeep is at work on a release: upkeep began its pending operation, and a run holds the
+// cluster's Lease. "" where that is not so. It is for words: the Lease of a run that died lasts a while longer, and the next
+// run takes it and mends the release.
+func Running(r facts.Release, k facts.Kubernetes, now time.Time) string {
+	if !r.Pending() || !Own(r) {
+		return ""
+	}
+	run, ok := k.Running(now)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("revision %d is being upgraded by a running apply (%s, seen alive at %s); if that has died, the next apply mends it",
+		r.Revision, run.Holder, run.RenewedAt.UTC().Format(time.RFC3339))
+}

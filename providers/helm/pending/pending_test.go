@@ -84,3 +84,31 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+// TestRunning: a live run is named as such, and only where upkeep itself began the operation.
+func TestRunning(t *testing.T) {
+	run := func(ago time.Duration) facts.Kubernetes {
+		return facts.Kubernetes{Run: &facts.Lease{Holder: "ops@cp1/7", RenewedAt: began.Add(time.Hour - ago), DurationSeconds: 180}}
+	}
+	mine := ours(release("deployed", "pending-upgrade"), 2)
+	const want = "revision 2 is being upgraded by a running apply (ops@cp1/7, seen alive at 2026-11-22T03:59:50Z); if that has died, the next apply mends it"
+	for _, test := range []struct {
+		name    string
+		release facts.Release
+		cluster facts.Kubernetes
+		want    string
+	}{
+		{"a live run", mine, run(10 * time.Second), want},
+		{"a run that is silent for too long", mine, run(3 * time.Minute), ""},
+		{"no run", mine, facts.Kubernetes{}, ""},
+		{"a Lease that was released", mine, facts.Kubernetes{Run: &facts.Lease{RenewedAt: began.Add(time.Hour), DurationSeconds: 180}}, ""},
+		{"somebody else's upgrade", release("deployed", "pending-upgrade"), run(10 * time.Second), ""},
+		{"nothing is pending", ours(release("superseded", "deployed"), 2), run(10 * time.Second), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, pending.Running(test.release, test.cluster, began.Add(time.Hour))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

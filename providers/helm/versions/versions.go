@@ -116,6 +116,34 @@ func Keep(list []facts.ChartVersion, running, constraint string, exclude []strin
 	return Resolve(list, constraint, exclude)
 }
 
+// Like returns the version of a chart that goes with a version of another one: the newest whose program has the same
+// version, else the one with the same version as the chart.
+func Like(list, other []facts.ChartVersion, version string) (facts.ChartVersion, error) {
+	program := ""
+	for _, chart := range other {
+		if Equal(chart.Version, version) {
+			program = chart.AppVersion
+		}
+	}
+	sorted := Sort(list)
+	if program != "" {
+		for _, chart := range sorted {
+			if chart.AppVersion != "" && Equal(chart.AppVersion, program) {
+				return chart, nil
+			}
+		}
+	}
+	for _, chart := range sorted {
+		if Equal(chart.Version, version) {
+			return chart, nil
+		}
+	}
+	if program == "" {
+		return facts.ChartVersion{}, fmt.Errorf("there is no version %s, and it is not known which program version it would need; %s", version, known(sorted))
+	}
+	return facts.ChartVersion{}, fmt.Errorf("there is no version of program %s, and no version %s; %s", program, version, known(sorted))
+}
+
 // known says which versions there are, shortly.
 func known(sorted []facts.ChartVersion) string {
 	if len(sorted) == 0 {

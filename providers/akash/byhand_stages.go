@@ -1,0 +1,52 @@
+package akash
+
+import (
+	"fmt"
+	"strings"
+
+	"upkeep/providers"
+)
+
+func (defining) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[definitionsArgs](step)
+	if err != nil {
+		return nil
+	}
+	run := []string{
+		fmt.Sprintf("test -s crd.yaml || curl -fsSL -o crd.yaml %s", shell("https://raw.githubusercontent.com/akash-network/provider/"+args.Tag+"/pkg/apis/akash.network/crd.yaml")),
+		fmt.Sprintf("echo '%s  crd.yaml' | sha256sum -c", args.SHA256),
+		"kubectl apply --server-side --force-conflicts --field-manager=upkeep -f crd.yaml",
+	}
+	for _, d := range args.Definitions {
+		run = append(run, fmt.Sprintf("kubectl wait --for=condition=Established --timeout=60s crd/%s", shell(d.Name)))
+	}
+	return []providers.Command{{
+		What: "apply the custom resource definitions of " + args.Tag, Run: posix(run...), See: "each definition is established",
+		Stop: "the digest is another one, or a definition is refused",
+	}}
+}
+
+func (operating) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+	args, err := arguments[operatorArgs](step)
+	if err != nil {
+		return nil
+	}
+	release, namespace := shell(args.Release), shell(args.Namespace)
+	return []providers.Command{{
+		What: "upgrade the operator, with the values that it has",
+		Run:  posix(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout 8m", release, chartArguments(args.Chart), namespace, shell(args.Chart.Version))),
+		See:  "helm list says deployed and the version " + args.Chart.Version, Stop: "the upgrade fails",
+		Undo: posix(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
+	}}
+}
+
+// chartArguments name a chart to helm upgrade.
+func chartArguments(c Chart) string {
+	switch {
+	case c.Source.Path != "":
+		return shell(c.Source.Path)
+	case strings.HasPrefix(c.Source.Repository, "oci://"):
+		return shell(c.Source.Repository + "/" + c.Source.Name)
+	}
+	return fmt.Sprintf("%s --repo %s", shell(c.Source.Name), shell(c.Source.Repository))
+}

@@ -1,0 +1,225 @@
+package akash
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/values"
+)
+
+// defining is the meaning of akash.crds: the cluster has the definitions of a text.
+type defining struct{}
+
+const expectDefinition = "digest of "
+
+// unfit says why a definition cannot be told from what is wanted; "" where it can be.
+func (a definitionsArgs) unfit(in providers.Input) string {
+	for _, wanted := range a.Definitions {
+		if live := in.World.Definition(wanted.Name); live.Unknown != "" {
+			return fmt.Sprintf("%s: %s", wanted.Name, live.Unknown)
+		}
+	}
+	return ""
+}
+
+// missing returns nil where the cluster serves every definition as it is wanted.
+func (a definitionsArgs) missing(in providers.Input) error {
+	for _, wanted := range a.Definitions {
+		live := in.World.Definition(wanted.Name)
+		switch {
+		case live.Unknown != "":
+			return fmt.Errorf("%s: %s", wanted.Name, live.Unknown)
+		case live.Missing:
+			return fmt.Errorf("%s is not in the cluster", wanted.Name)
+		case live.Digest != wanted.Digest:
+			return fmt.Errorf("%s is not as %s has it", wanted.Name, a.Tag)
+		case !live.Established || !slices.Equal(live.Served, wanted.Served):
+			return fmt.Errorf("the API server serves %q of %s, and not %q", strings.Join(live.Served, ", "), wanted.Name, strings.Join(wanted.Served, ", "))
+		}
+	}
+	return nil
+}
+
+func (defining) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, err := arguments[definitionsArgs](step)
+	if err != nil {
+		return facts.Update{}
+	}
+	var out facts.Update
+	for _, wanted := range args.Definitions {
+		out.Definitions = append(out.Definitions, facts.Definition{
+			Name: wanted.Name, Established: true, Served: wanted.Served, Stored: in.World.Definition(wanted.Name).Stored, Digest: wanted.Digest,
+		})
+	}
+	return out
+}
+
+func (defining) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	args, err := arguments[definitionsArgs](step)
+	if err != nil {
+		return nil
+	}
+	var out []providers.Expectation
+	for _, wanted := range args.Definitions {
+		if live := in.World.Definition(wanted.Name); live.Unknown == "" && !live.Missing {
+			out = append(out, providers.Expectation{What: expectDefinition + wanted.Name, Value: live.Digest})
+		}
+	}
+	return out
+}
+
+func (defining) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, err := arguments[definitionsArgs](step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+	}
+	if why := args.unfit(in); why != "" {
+		return providers.Readiness{State: providers.Unknown, Why: why}
+	}
+	if args.missing(in) == nil {
+		return done("the cluster has the definitions of %s", args.Tag)
+	}
+	for _, wanted := range args.Definitions {
+		live := in.World.Definition(wanted.Name)
+		if was, ok := expected(step, expectDefinition+wanted.Name); ok && live.Digest != was && live.Digest != wanted.Digest {
+			return moved("somebody has changed %s since the plan was made; make a new plan", wanted.Name)
+		}
+		for _, version := range live.Stored {
+			if !slices.Contains(wanted.Versions, version) {
+				return moved("objects of %s may be stored as %s, which %s does not have; make a new plan", wanted.Name, version, args.Tag)
+			}
+		}
+	}
+	return holds()
+}
+
+func (defining) Proved(_, after providers.Input, step providers.Step) error {
+	args, err := arguments[definitionsArgs](step)
+	if err != nil {
+		return err
+	}
+	return args.missing(after)
+}
+
+// operating is the meaning of akash.operator: an operator runs with the version of its chart that goes with the provider's.
+type operating struct{}
+
+func readOperator(in providers.Input, step providers.Step) (operatorArgs, facts.Release, *providers.Readiness) {
+	return read(in, step, func(a operatorArgs) releaseArgs { return a.releaseArgs })
+}
+
+func (operating) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readOperator(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	release.History = slices.Clone(release.History)
+	for i := range release.History {
+		if release.History[i].Status == facts.ReleaseDeployed {
+			release.History[i].Status = facts.ReleaseSuperseded
+		}
+	}
+	release.Revision++
+	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
+	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: args.Chart.Version, AppVersion: release.Chart.AppVersion}
+	if o := release.Offer; o != nil {
+		release.Chart.AppVersion = o.Chosen.AppVersion
+		offer := *o
+		if offer.Preview != nil {
+			preview := *offer.Preview
+			preview.Objects, preview.Rolls, preview.Forbidden, preview.Values = nil, nil, nil, release.Values
+			offer.Preview = &preview
+		}
+		release.Offer = &offer
+	}
+	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
+	release.Objects = nil
+	release.Workloads = slices.Clone(release.Workloads)
+	for i := range release.Workloads {
+		w := &release.Workloads[i]
+		w.Ready, w.Updated, w.Settled = w.Replicas, w.Replicas, true
+		w.Pods = slices.Clone(w.Pods)
+		for j := range w.Pods {
+			w.Pods[j].Ready, w.Pods[j].Problem, w.Pods[j].Phase = true, "", "Running"
+			if args.Rolls {
+				w.Pods[j].UID, w.Pods[j].Template, w.Pods[j].Created = facts.New, facts.New, in.Now
+			}
+		}
+	}
+	return changed(release)
+}
+
+func (operating) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+	_, release, unusable := readOperator(in, step)
+	if unusable != nil {
+		return nil
+	}
+	return atRevision(release)
+}
+
+func (operating) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	args, release, unusable := readOperator(in, step)
+	if unusable != nil {
+		return *unusable
+	}
+	if operatorRuns(release, args) == nil {
+		return done("%s runs with chart version %s", release.Name, release.Chart.Version)
+	}
+	switch why := revisionMoved(release, step); {
+	case why != "":
+		return moved("%s", why)
+	case release.Pending():
+		return moved("revision %d of %s is %s: an operation is under way, or was interrupted", release.Revision, release.Name, release.Status)
+	}
+	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
+		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
+	}
+	return holds()
+}
+
+// operatorRuns returns nil where an operator is deployed with a version of its chart, and its pods are ready.
+func operatorRuns(release facts.Release, args operatorArgs) error {
+	switch {
+	case release.Status != facts.ReleaseDeployed:
+		return fmt.Errorf("revision %d of %s is %s", release.Revision, release.Name, release.Status)
+	case !sameVersion(release.Chart.Version, args.Chart.Version):
+		return fmt.Errorf("the chart of %s has version %s, not %s", release.Name, release.Chart.Version, args.Chart.Version)
+	case release.WorkloadsUnknown != "":
+		return fmt.Errorf("what runs of %s is not known: %s", release.Name, release.WorkloadsUnknown)
+	}
+	for _, w := range release.Workloads {
+		switch {
+		case w.Unknown != "":
+			return fmt.Errorf("%s %s: %s", w.Kind, w.Name, w.Unknown)
+		case w.Missing:
+			return fmt.Errorf("%s %s is not there", w.Kind, w.Name)
+		case !w.Settled || w.Ready < w.Replicas || w.Updated < w.Replicas:
+			return fmt.Errorf("%s %s has %d of %d pods ready and %d updated", w.Kind, w.Name, w.Ready, w.Replicas, w.Updated)
+		}
+	}
+	return nil
+}
+
+func (operating) Proved(before, after providers.Input, step providers.Step) error {
+	args, was, unusable := readOperator(before, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	_, is, unusable := readOperator(after, step)
+	if unusable != nil {
+		return fmt.Errorf("%s", unusable.Why)
+	}
+	if err := operatorRuns(is, args); err != nil {
+		return err
+	}
+	if is.Revision <= was.Revision {
+		return fmt.Errorf("%s is still at revision %d", is.Name, is.Revision)
+	}
+	for _, c := range values.Diff(was.Values, is.Values) {
+		return fmt.Errorf("%s of %s changed, and was not to", c.Path, is.Name)
+	}
+	return nil
+}

@@ -1,0 +1,358 @@
+package akash
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/definitions"
+	"upkeep/providers/helm/pending"
+)
+
+// A larger step of the chart has stages: the definitions of the matching tag, then the operators at the provider's version,
+// then the provider (akash.md 2.6).
+
+// operators are the releases that must have the provider's version, by the names of the documentation, with their charts.
+var operators = []struct{ release, chart string }{
+	{"akash-hostname-operator", "akash-hostname-operator"},
+	{"inventory-operator", "akash-inventory-operator"},
+	{"akash-ip-operator", "akash-ip-operator"},
+}
+
+// definitionGroup is the API group of Akash's kinds, and akashDefinitions are those that the provider's repository has.
+const definitionGroup = "akash.network"
+
+var akashDefinitions = []string{
+	"inventories.akash.network", "inventoryrequests.akash.network", "manifests.akash.network",
+	"providerhosts.akash.network", "providerleasedips.akash.network",
+}
+
+// stages are what must be done before an upgrade of the chart.
+type stages struct {
+	// definitions are those of the block that the cluster has otherwise, or not at all.
+	definitions []definitions.Definition
+	upgrades    []operatorUpgrade
+	// operatorsWanted are the operators that an upgrade of the provider relies on, with versions of their charts; managed are
+	// the blocks that bring some of them.
+	operatorsWanted map[string]string
+	managed         []providers.Address
+	brought         []string // which of them upgrade an operator in this plan, in words
+}
+
+// operatorUpgrade is one operator that is to be upgraded.
+type operatorUpgrade struct {
+	release facts.Release
+	chart   Chart
+	sha256  string
+	rolls   bool
+}
+
+// stageNeeds asks for what the stages look at.
+func (s Spec) stageNeeds(needs *providers.Needs) {
+	needs.Definitions = slices.Clone(akashDefinitions)
+	if s.Definitions != nil {
+		if list, err := readDefinitions(s.Definitions.Text); err == nil {
+			for _, d := range list {
+				if !slices.Contains(needs.Definitions, d.Name) {
+					needs.Definitions = append(needs.Definitions, d.Name)
+				}
+			}
+		}
+		if s.Definitions.URL != "" {
+			needs.Downloads = append(needs.Downloads, facts.DownloadQuestion{URL: s.Definitions.URL})
+		}
+	}
+	for _, operator := range operators {
+		question := facts.ReleaseQuestion{Namespace: s.Namespace, Name: operator.release}
+		if s.Chart != nil && s.Chart.Source.Path == "" {
+			question.Offer = &facts.OfferQuestion{
+				Source:  facts.ChartSource{Repository: s.Chart.Source.Repository, Name: operator.chart},
+				Like:    &facts.LikeQuestion{Source: s.Chart.Source, Version: s.Chart.Version},
+				Preview: true,
+			}
+		}
+		needs.Releases = append(needs.Releases, question)
+	}
+	if s.Chart != nil && !before(s.Chart.Version, firstWithGateway) {
+		gatewayNeeds(needs)
+	}
+}
+
+// readDefinitions reads Akash's definitions: nothing else is applied.
+func readDefinitions(text string) ([]definitions.Definition, error) {
+	list, err := definitions.Read([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		if d.Group != definitionGroup {
+			return nil, fmt.Errorf("%s is not of %s", d.Name, definitionGroup)
+		}
+	}
+	return list, nil
+}
+
+// text returns the definitions' text, which is what the block pins.
+func (d Definitions) text(downloads map[string]facts.Download) (string, error) {
+	if d.URL == "" {
+		return d.Text, nil
+	}
+	found, asked := downloads[d.URL]
+	switch {
+	case !asked:
+		return "", errors.New("not observed")
+	case found.Unknown != "":
+		return "", errors.New(found.Unknown)
+	case found.SHA256 != d.SHA256:
+		return "", fmt.Errorf("what stands behind %s has the SHA-256 %s, and not %s; read it, then write the digest that was found", d.URL, found.SHA256, d.SHA256)
+	}
+	return found.Text, nil
+}
+
+// reviewDefinitions compares the cluster's definitions with those of the block. A chart of another major version is refused
+// without them: 15 to 16 is 0.11 to 0.12 of the program, and each such step may change them.
+func (r *review) reviewDefinitions(from, to string) {
+	larger := r.chartChanges() && major(from) != major(to)
+	if r.spec.Definitions == nil {
+		if larger {
+			r.missDefinitions(to)
+		}
+		return
+	}
+	unknown := func(object, why string) {
+		r.add(providers.Finding{ID: "CRD_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: why}, "crds.tag")
+		if r.chartChanges() {
+			r.block("the custom resource definitions are not known")
+		}
+	}
+	text, err := r.spec.Definitions.text(r.in.World.Downloads)
+	if err != nil {
+		unknown("crds", "the definitions cannot be had: "+err.Error())
+		return
+	}
+	list, err := readDefinitions(text)
+	if err != nil {
+		unknown("crds", "the definitions cannot be read: "+err.Error())
+		return
+	}
+	tag := r.spec.Definitions.Tag
+	if app := r.appVersion(); larger && app != unknownVersion && !sameVersion(tag, app) {
+		r.gate("crds", fmt.Sprintf("version %s of the chart brings the program %s, and the block's definitions are of %s", to, app, tag), r.definitionsHint())
+	}
+	for _, d := range list {
+		live := r.in.World.Definition(d.Name)
+		switch {
+		case live.Unknown != "":
+			unknown(d.Name, live.Unknown)
+			continue
+		case live.Digest == d.Digest && live.Established:
+			continue
+		}
+		if lost := slices.DeleteFunc(slices.Clone(live.Stored), func(v string) bool { return slices.Contains(d.Versions, v) }); len(lost) > 0 {
+			r.lostVersions(d.Name, fmt.Sprintf("objects of %s may be stored as %s, which %s does not have", d.Name, strings.Join(lost, ", "), tag))
+			continue
+		}
+		summary := fmt.Sprintf("is not as %s has it", tag)
+		if live.Missing {
+			summary = "is not in the cluster, and " + tag + " has it"
+		}
+		r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: d.Name, Summary: summary}, "crds.tag")
+		r.stages.definitions = append(r.stages.definitions, d)
+	}
+}
+
+// lostVersions reports a definition that the API server would refuse: it is not applied.
+func (r *review) lostVersions(name, summary string) {
+	const hint = "these definitions are too old or too new for the cluster; take the steps in between"
+	if r.chartChanges() {
+		r.gate(name, summary, hint)
+		return
+	}
+	r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary, Hint: hint}, "crds.tag")
+}
+
+// missDefinitions refuses a larger step whose definitions nobody names, where the cluster has Akash's kinds or its
+// operators, or where that is not known.
+func (r *review) missDefinitions(to string) {
+	needed, unknown := false, ""
+	for _, name := range akashDefinitions {
+		d := r.in.World.Definition(name)
+		needed = needed || d.Unknown == "" && !d.Missing
+		if d.Unknown != "" {
+			unknown = d.Unknown
+		}
+	}
+	for _, operator := range operators {
+		needed = needed || !r.in.World.Release(r.spec.Namespace, operator.release).Missing
+	}
+	switch {
+	case needed:
+		r.gate("crds", fmt.Sprintf("version %s of the chart needs the custom resource definitions of %s, and the block does not name them", to, r.tag()), r.definitionsHint())
+	case unknown != "":
+		r.unseen("crds", "whether the cluster has Akash's custom resource definitions is not known: "+unknown, r.definitionsHint())
+	}
+}
+
+const unknownVersion = "VERSION"
+
+// tag is that of the program that the wanted chart brings.
+func (r *review) tag() string { return "v" + strings.TrimPrefix(r.appVersion(), "v") }
+
+func (r *review) definitionsHint() string {
+	url := fmt.Sprintf("https://raw.githubusercontent.com/akash-network/provider/%s/pkg/apis/akash.network/crd.yaml", r.tag())
+	return fmt.Sprintf("write the block crds { tag = %q, url = %q, sha256 = ... } in the block, one argument a line; `curl -fsSL %s | sha256sum` prints the digest of what you have read", r.tag(), url, url)
+}
+
+// sameVersion compares a tag with a version.
+func sameVersion(a, b string) bool {
+	x, errX := semver.NewVersion(a)
+	y, errY := semver.NewVersion(b)
+	return errX == nil && errY == nil && x.Equal(y)
+}
+
+// reviewOperators compares the operators with the wanted chart: their versions must be the provider's.
+func (r *review) reviewOperators(to string) {
+	for _, operator := range operators {
+		release := r.in.World.Release(r.spec.Namespace, operator.release)
+		if release.Missing {
+			continue
+		}
+		if release.Unknown != "" {
+			if r.chartChanges() {
+				r.unseen(operator.release, fmt.Sprintf("the version of %s is not known: %s", operator.release, release.Unknown), "the operators must have the provider's version; see that the release can be read")
+			}
+			continue
+		}
+		wrong := major(release.Chart.Version) != major(to)
+		if owner, managed := r.in.Owners[providers.ReleaseThing(r.spec.Namespace, operator.release)]; managed {
+			r.reviewManaged(release, owner, to, wrong)
+			continue
+		}
+		r.reviewOperator(release, operator.chart, to, wrong)
+	}
+}
+
+// needOperator makes the upgrade of the provider rely on an operator.
+func (r *review) needOperator(name, version string) {
+	if r.operatorsWanted == nil {
+		r.operatorsWanted = map[string]string{}
+	}
+	r.operatorsWanted[name] = version
+}
+
+// operatorOff reports an operator of another version that upkeep does not upgrade.
+func (r *review) operatorOff(release facts.Release, to, why, hint string) {
+	summary := fmt.Sprintf("%s has version %s and must have the provider's, %s", release.Name, release.Chart.Version, to)
+	if why != "" {
+		summary += "; " + why
+	}
+	if r.chartChanges() {
+		r.gate(release.Name, summary, hint)
+		return
+	}
+	r.add(providers.Finding{ID: "OPERATOR_VERSION_DIFFERS", Severity: providers.SeverityWarning, Object: release.Name, Summary: summary, Hint: hint}, "chart.version")
+}
+
+// reviewManaged looks at an operator that another block manages: that block's steps come first, and it is not touched.
+func (r *review) reviewManaged(release facts.Release, owner providers.Address, to string, wrong bool) {
+	if !wrong {
+		r.needOperator(release.Name, release.Chart.Version)
+		if !slices.Contains(r.managed, owner) {
+			r.managed = append(r.managed, owner)
+		}
+		return
+	}
+	o := release.Offer
+	if o == nil || o.Unknown != "" || o.ChosenUnknown != "" || o.Preview == nil || o.Preview.Unknown != "" || len(o.Preview.Forbidden)+len(o.Preview.Absent) > 0 ||
+		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Now, patience).Action == pending.Wait {
+		r.operatorOff(release, to, fmt.Sprintf("%s manages it and does not bring that", owner), fmt.Sprintf("declare the version that goes with %s in %s, or remove that block: upkeep then upgrades the operator with the provider", to, owner))
+		return
+	}
+	r.needOperator(release.Name, o.Chosen.Version)
+	if !slices.Contains(r.managed, owner) {
+		r.managed = append(r.managed, owner)
+	}
+	r.brought = append(r.brought, fmt.Sprintf("%s comes first: it manages %s, which must have the provider's version, and brings %s", owner, release.Name, o.Chosen.Version))
+}
+
+// reviewOperator looks at an operator that nobody else manages.
+func (r *review) reviewOperator(release facts.Release, chart, to string, wrong bool) {
+	path := fmt.Sprintf("upgrade %s to the version of its chart that goes with %s; helm_release can do it", release.Name, to)
+	o := release.Offer
+	why := ""
+	switch {
+	case o == nil:
+		why = "the chart of the operators is not known where the provider's is at a path"
+	case o.Unknown != "":
+		why = "the chart cannot be had: " + o.Unknown
+	case o.ChosenUnknown != "":
+		why = "which version goes with it is not known: " + o.ChosenUnknown
+	case release.Chart.Name != chart:
+		why = fmt.Sprintf("it is of the chart %s, and not of %s", release.Chart.Name, chart)
+	}
+	if why != "" {
+		if wrong {
+			r.operatorOff(release, to, why, path)
+		}
+		return
+	}
+	wanted := o.Chosen.Version
+	r.needOperator(release.Name, wanted)
+	switch {
+	case sameVersion(release.Chart.Version, wanted) && release.Status == facts.ReleaseDeployed, !wrong && !r.chartChanges():
+		return
+	case before(wanted, release.Chart.Version):
+		if wrong {
+			r.operatorOff(release, to, "it is newer, and upkeep does not go back", "upgrade the provider to its version")
+		} else {
+			r.needOperator(release.Name, release.Chart.Version)
+		}
+		return
+	case release.Pending():
+		why = fmt.Sprintf("revision %d of it is %s", release.Revision, release.Status)
+		path = fmt.Sprintf("let the operation end, or `helm -n %s rollback %s`", release.Namespace, release.Name)
+	case release.Status != facts.ReleaseDeployed:
+		why = fmt.Sprintf("revision %d of it is %s", release.Revision, release.Status)
+		path = fmt.Sprintf("`helm -n %s rollback %s` goes back to the revision that worked", release.Namespace, release.Name)
+	case o.Preview == nil:
+		why = "what an upgrade would change is not known"
+	case o.Preview.Unknown != "":
+		why = "its chart cannot be rendered: " + o.Preview.Unknown
+	case len(o.Preview.Forbidden) > 0:
+		why = "Kubernetes does not let this be changed in place: " + strings.Join(o.Preview.Forbidden, ", ")
+	case len(o.Preview.Absent) > 0:
+		why = "the cluster does not have what its chart uses: " + strings.Join(o.Preview.Absent, ", ")
+	}
+	if why != "" {
+		r.operatorOff(release, to, why, path)
+		return
+	}
+	r.add(providers.Finding{
+		ID: "OPERATOR_VERSION_DIFFERS", Severity: providers.SeverityError, Object: release.Name,
+		Summary: fmt.Sprintf("has version %s, and %s goes with the provider's %s", release.Chart.Version, wanted, to),
+	}, "chart.version")
+	r.upgrades = append(r.upgrades, operatorUpgrade{
+		release: release, chart: Chart{Source: facts.ChartSource{Repository: o.Source.Repository, Name: chart}, Version: wanted}, sha256: o.Digest,
+		rolls: len(o.Preview.Rolls) > 0,
+	})
+}
+
+// behind says how an operator is not at the major version that an upgrade relies on; "" where it is.
+func behind(operator facts.Release, version string) string {
+	switch {
+	case operator.Unknown != "":
+		return fmt.Sprintf("the version of %s is not known: %s", operator.Name, operator.Unknown)
+	case operator.Missing:
+		return "" // somebody has removed it since: nothing is left behind
+	case operator.Status != facts.ReleaseDeployed:
+		return fmt.Sprintf("revision %d of %s is %s", operator.Revision, operator.Name, operator.Status)
+	case major(operator.Chart.Version) != major(version):
+		return fmt.Sprintf("%s has version %s, and %s is wanted", operator.Name, operator.Chart.Version, version)
+	}
+	return ""
+}
