@@ -61,6 +61,7 @@ func cleanStep(s providers.Step) providers.Step {
 	}
 	s.Why = cleanTexts(s.Why)
 	s.Guards = cleanTexts(s.Guards)
+	s.Prefers = cleanTexts(s.Prefers)
 	s.Changes = slices.Clone(s.Changes)
 	for i, c := range s.Changes {
 		s.Changes[i] = providers.Change{What: clean(c.What), Before: clean(c.Before), After: clean(c.After)}
