@@ -112,6 +112,7 @@ func testAkashProvider(t *testing.T, s *suite) {
 		s.kubectl(t, "patch", "configmap", providerRelease+"-pricing", "--type=merge", "-p", patch)
 		s.kubectl(t, "delete", "pod", providerPod)
 		s.prices(t, map[string]string{"PRICE_TARGET_CPU": "9"})
+		s.kubectl(t, "wait", "--for=condition=Ready", "--timeout=1m", "pod/"+providerPod) // it answers before its node says so
 		p, _ := d.plan(t)
 		if !p.has("POD_STALE") || !p.has("RELEASE_DRIFT") {
 			t.Errorf("findings %+v", p.Upkeep.Findings)

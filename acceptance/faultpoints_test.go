@@ -104,10 +104,13 @@ func (r *started) wait(t *testing.T) int {
 	return code
 }
 
+// patience is how long a condition may take to hold: no more than upkeep itself waits for a static pod.
+const patience = 3 * time.Minute
+
 // await waits until the condition holds; an upkeep that ends before it does is a failure.
 func (r *started) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}
@@ -144,7 +147,7 @@ func (s *suite) order(t *testing.T, node, boundary string) {
 // reachedOn waits until a helper on a node stands at its fault point and returns its number.
 func (s *suite) reachedOn(t *testing.T, r *started, node string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	answer := make(chan string, 1)
 	go func() {

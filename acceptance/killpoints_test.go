@@ -95,9 +95,7 @@ func testKillPoints(t *testing.T, s *suite) {
 		s.ssh(t, n.Name, "rm -rf "+onNode)
 		s.undo(t, n.Name, "rm -rf "+onNode)
 	}
-	// What a run of this test has left that was broken off.
-	s.freeLease(t)
-	d.run(t, "apply", "-auto-approve").want(t, 0)
+	s.mended(t) // what a run of this test has left that was broken off
 	d.empty(t)
 	containers := map[string][]container{}
 	for _, n := range s.lab.Nodes {

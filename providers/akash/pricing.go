@@ -284,7 +284,7 @@ func (r *review) priceChanges() []providers.Change {
 			out = append(out, providers.Change{What: "GPU " + c.What + ", USD a month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
 			continue
 		}
-		out = append(out, providers.Change{What: c.What + ", USD a " + c.Unit + " and month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
+		out = append(out, providers.Change{What: c.What + ", USD per " + c.Unit + " and month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"upkeep/providers"
 	"upkeep/providers/backup/bundle"
@@ -54,9 +55,10 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 			return err
 		}
 		var remove func() error
-		if t.directory, remove, err = workshop(t.drill); err != nil {
+		if t.directory, remove, err = Workshop(t.drill); err != nil {
 			return err
 		}
+		t.drill.Directory = t.directory
 		defer func() { err = errors.Join(err, remove()) }()
 	}
 	say(progress, "bundle %s from %s: %s", id, member.Node, why)
@@ -143,7 +145,8 @@ func (t taker) provider(ctx context.Context, w *bundle.Writer, m *bundle.Manifes
 
 // snapshot streams the snapshot into the bundle, and for a drill into a file beside it, and proves it.
 func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) (err error) {
-	part, err := w.Part(SnapshotPart)
+	var snapshot etcd.Snapshot
+	part, err := w.SummedPart(SnapshotPart, func() string { return snapshot.File })
 	if err != nil {
 		return err
 	}
@@ -157,8 +160,7 @@ func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifes
 		defer f.Close()
 		into = io.MultiWriter(part, f)
 	}
-	snapshot, err := etcd.TakeSnapshot(ctx, t.member.Node, t.Etcd, into)
-	if err != nil {
+	if snapshot, err = etcd.TakeSnapshot(ctx, t.member.Node, t.Etcd, into); err != nil {
 		return err
 	}
 	if err := part.Close(); err != nil {
@@ -188,27 +190,35 @@ func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifes
 	return t.rehearse(ctx, file, question, saved)
 }
 
-// compareMembers asks the source and every other member that answers for what they hold at one revision, and wants the same
-// of all.
+// compareMembers asks the source and every other member that answers for what they hold at one revision, all at once, and
+// wants the same of all.
 func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Contents, error) {
-	saved, err := etcd.Read(ctx, t.member.Node, t.Etcd, q)
-	if err != nil {
-		return saved, fmt.Errorf("what %s holds cannot be compared: %w", t.member.Name, err)
-	}
-	same, silent := 0, []string(nil)
+	members := []facts.Member{t.member}
 	for _, other := range t.in.World.Etcd.Members {
-		if other.ID == t.member.ID || other.Node == "" || other.Unknown != "" || other.Learner {
-			continue
+		if other.ID != t.member.ID && other.Node != "" && other.Unknown == "" && !other.Learner {
+			members = append(members, other)
 		}
-		theirs, err := etcd.Read(ctx, other.Node, t.Etcd, q)
-		switch {
-		case ctx.Err() != nil:
-			return saved, context.Cause(ctx)
-		case err != nil:
+	}
+	held, silence := make([]etcd.Contents, len(members)), make([]error, len(members))
+	var asked sync.WaitGroup
+	for i, m := range members {
+		asked.Go(func() { held[i], silence[i] = etcd.Read(ctx, m.Node, t.Etcd, q) })
+	}
+	asked.Wait()
+	saved := held[0]
+	switch {
+	case ctx.Err() != nil:
+		return saved, context.Cause(ctx)
+	case silence[0] != nil:
+		return saved, fmt.Errorf("what %s holds cannot be compared: %w", t.member.Name, silence[0])
+	}
+	same, silent := 1, []string(nil)
+	for i, other := range members[1:] {
+		if err := silence[i+1]; err != nil {
 			silent = append(silent, err.Error())
 			continue
 		}
-		if different := etcd.Differences(saved, theirs); len(different) > 0 {
+		if different := etcd.Differences(saved, held[i+1]); len(different) > 0 {
 			return saved, fmt.Errorf("members %s and %s hold different data, so which of them is right is not known and no bundle is taken: %s",
 				t.member.Name, other.Name, strings.Join(different, "; "))
 		}
@@ -217,7 +227,7 @@ func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Conten
 	if len(silent) > 0 {
 		say(t.progress, "not compared: %s", strings.Join(silent, "; "))
 	}
-	say(t.progress, "revision %d, %d keys, the same on %s", saved.Revision, saved.Keys, count(same+1, "member"))
+	say(t.progress, "revision %d, %d keys, the same on %s", saved.Revision, saved.Keys, count(same, "member"))
 	return saved, nil
 }
 

@@ -141,11 +141,12 @@ func (f *file) Put(ctx context.Context, name string, r io.Reader) (err error) {
 		}
 	}()
 	from := &source{r: &interruptible{ctx, r}}
-	if _, err := io.Copy(onlyWriter{out}, from); err != nil {
-		return f.explain(fmt.Errorf("write %s: %w", name, from.explain(err)))
+	to := &steady{out: out}
+	if _, err := io.CopyBuffer(to, from, make([]byte, copySize)); err != nil {
+		return f.explain(fmt.Errorf("write %s: %w", name, errors.Join(from.explain(err), to.settle())))
 	}
-	if err := out.Sync(); err != nil {
-		return f.explain(err)
+	if err := to.finish(); err != nil {
+		return f.explain(fmt.Errorf("write %s: %w", name, err))
 	}
 	if err := out.Close(); err != nil {
 		return f.explain(err)
@@ -239,8 +240,51 @@ func (f *file) explain(err error) error {
 	}
 }
 
-// onlyWriter hides ReadFrom, so that errors of the two sides stay apart.
-type onlyWriter struct{ io.Writer }
+// copySize is how much is read and written at once, in bytes.
+const copySize = 256 << 10
+
+// steadyAfter is how much is written before the disk is asked to have it, in bytes.
+const steadyAfter = 64 << 20
+
+// steady writes a file that reaches the disk while it is written, so that what is left to wait for at the end is little. It
+// hides the file's ReadFrom, so that errors of the two sides of a copy stay apart.
+type steady struct {
+	out     *os.File
+	pending int        // bytes written since the disk was asked last
+	asked   chan error // of the flush that goes on; nil where none does
+}
+
+func (s *steady) Write(p []byte) (int, error) {
+	n, err := s.out.Write(p)
+	s.pending += n
+	if err != nil || s.pending < steadyAfter {
+		return n, err
+	}
+	if err := s.settle(); err != nil {
+		return n, err
+	}
+	s.pending, s.asked = 0, make(chan error, 1)
+	go func(asked chan<- error) { asked <- s.out.Sync() }(s.asked)
+	return n, nil
+}
+
+// settle waits for the flush that goes on, if any.
+func (s *steady) settle() error {
+	if s.asked == nil {
+		return nil
+	}
+	err := <-s.asked
+	s.asked = nil
+	return err
+}
+
+// finish returns when all that was written is on the disk, or why it is not.
+func (s *steady) finish() error {
+	if err := s.settle(); err != nil {
+		return err
+	}
+	return s.out.Sync()
+}
 
 // interruptible ends with its context.
 type interruptible struct {

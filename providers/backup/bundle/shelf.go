@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -14,6 +15,9 @@ import (
 
 	"upkeep/providers/store"
 )
+
+// handover is how many bytes at once go from who writes a bundle to who stores it: every handover is a change of threads.
+const handover = 256 << 10
 
 // Save writes a bundle into a store in one pass: fill writes the parts and returns the manifest, whose ID must be id. The
 // label follows when the bundle is there. When anything fails, nothing of it remains that looks complete, and the error
@@ -29,7 +33,11 @@ func Save(ctx context.Context, s store.Store, id string, to Recipients, fill fun
 	}
 	written := make(chan result, 1)
 	go func() {
-		label, err := write(into, id, to, fill)
+		buffered := bufio.NewWriterSize(into, handover)
+		label, err := write(buffered, id, to, fill)
+		if err == nil {
+			err = buffered.Flush()
+		}
 		into.CloseWithError(err) // nil is io.EOF: only then does the store complete the object
 		written <- result{label, err}
 	}()

@@ -46,6 +46,17 @@ func NewWriter(w io.Writer, to Recipients) (*Writer, error) {
 // Part begins the next part. The caller writes it and closes it before the next one; closing it is what makes it part of
 // the bundle.
 func (b *Writer) Part(name string) (io.WriteCloser, error) {
+	sum := sha256.New()
+	return b.part(name, sum, func() string { return hex.EncodeToString(sum.Sum(nil)) })
+}
+
+// SummedPart begins the next part, as Part does, for a caller who computes the SHA-256 of what it writes all the same: sum
+// is asked for it, in hexadecimal, when the part is closed. Whoever reads the bundle holds the part to it.
+func (b *Writer) SummedPart(name string, sum func() string) (io.WriteCloser, error) {
+	return b.part(name, io.Discard, sum)
+}
+
+func (b *Writer) part(name string, hash io.Writer, sum func() string) (io.WriteCloser, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -58,7 +69,7 @@ func (b *Writer) Part(name string) (io.WriteCloser, error) {
 	if _, again := (Manifest{Parts: b.parts}).Part(name); again {
 		return nil, b.fail(fmt.Errorf("part %s is in the bundle already", name))
 	}
-	b.open = &partWriter{b: b, name: name, hash: sha256.New()}
+	b.open = &partWriter{b: b, name: name, hash: hash, sum: sum}
 	return b.open, nil
 }
 
@@ -149,7 +160,8 @@ func (b *Writer) entry(name string, data []byte) error {
 type partWriter struct {
 	b      *Writer
 	name   string
-	hash   hash.Hash
+	hash   io.Writer
+	sum    func() string
 	size   int64
 	pieces int
 	closed bool
@@ -166,7 +178,7 @@ func (p *partWriter) Write(data []byte) (int, error) {
 	for len(data) > 0 {
 		n := min(len(data), pieceSize-len(p.b.piece))
 		p.b.piece = append(p.b.piece, data[:n]...)
-		p.hash.Write(data[:n])
+		p.hash.Write(data[:n]) // never fails
 		p.size += int64(n)
 		written += n
 		data = data[n:]
@@ -193,7 +205,7 @@ func (p *partWriter) Close() error {
 		}
 	}
 	p.closed, p.b.open = true, nil
-	p.b.parts = append(p.b.parts, Part{Name: p.name, Size: p.size, SHA256: hex.EncodeToString(p.hash.Sum(nil))})
+	p.b.parts = append(p.b.parts, Part{Name: p.name, Size: p.size, SHA256: p.sum()})
 	return nil
 }
 

@@ -140,6 +140,17 @@ func (c *Client) stop(ctx context.Context, id string, grace time.Duration) error
 	return nil
 }
 
+// remove removes a container that has ended. One that is gone already is no error.
+func (c *Client) remove(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := c.runtime.RemoveContainer(ctx, &runtime.RemoveContainerRequest{ContainerId: id})
+	if err != nil && status.Code(err) != codes.NotFound {
+		return fmt.Errorf("remove container %.12s through %s: %w", id, c.socket, err)
+	}
+	return nil
+}
+
 func ownedByRoot(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {

@@ -163,6 +163,25 @@ func TestRestart(t *testing.T) {
 			t.Errorf("progress %q", lines)
 		}
 	})
+	t.Run("it was restarted a short while ago", func(t *testing.T) {
+		server, d := node(t, socket)
+		id := server.Add("kube-system", "kube-scheduler-cp1", "kube-scheduler", old, 4)
+		server.BackOff(time.Hour)
+		got, _, err := restart(t, d, request(id))
+		if err != nil || got == id || got == "" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+	t.Run("it was ended a short while ago, and waits", func(t *testing.T) {
+		server, d := node(t, socket)
+		id := server.Add("kube-system", "kube-scheduler-cp1", "kube-scheduler", old, 4)
+		server.BackOff(time.Hour)
+		server.End(id)
+		got, _, err := restart(t, d, request(id))
+		if err != nil || got == id || got == "" || len(server.Stopped()) != 0 {
+			t.Errorf("got %q, %v, stopped %v", got, err, server.Stopped())
+		}
+	})
 	t.Run("another one runs already", func(t *testing.T) {
 		server, d := node(t, socket)
 		id := server.Add("kube-system", "kube-scheduler-cp1", "kube-scheduler", old, 0)

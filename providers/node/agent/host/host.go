@@ -15,11 +15,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/bundles"
+	"upkeep/providers/node/agent/cold"
 	"upkeep/providers/node/agent/collect"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
@@ -150,6 +152,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
 	}
+	if q.EtcdData {
+		wg.Go(func() { node.EtcdData = cold.Look(d) })
+	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
 	}
@@ -260,11 +265,15 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); or
-// "files", the keys and the configuration of its control plane (package collect). The caller closes it.
+// services are the tunnels of a node, by name.
+var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service, cold.Service}
+
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
+// the request names; "bundles" (package bundles); "files", the keys and the configuration of its control plane (package
+// collect); or "cold", the data directory of its member while that is stopped (package cold). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service)
+	if !slices.Contains(services, service) {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, services)
 	}
 	d, err := h.open()
 	if err != nil {
@@ -275,6 +284,10 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 		return bundles.Dial(d, h.fence(d)), nil
 	case collect.Service:
 		return collect.Open(ctx, d), nil
+	case cold.Service:
+		return cold.Open(ctx, d), nil
+	case etcdtunnel.EndpointService:
+		return etcdtunnel.Open(ctx, d, h.options.Now()), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())

@@ -1,5 +1,6 @@
 // Package critest is a container runtime for tests: a CRI server on a unix socket that holds a few static pods and starts
-// a container anew when one is stopped, as the kubelet would have it.
+// a container anew when one is stopped, as the kubelet would have it: at once where the old one is removed, and later
+// where it is still there.
 package critest
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +27,7 @@ type Server struct {
 	containers []*container
 	stopped    []string
 	startAfter time.Duration
+	backOff    time.Duration
 	made       int
 }
 
@@ -33,6 +36,8 @@ type container struct {
 	created                       time.Time
 	attempt                       uint32
 	running                       bool
+	// next starts the container that takes over, once; nil while this one runs, or when none is to come.
+	next *time.Timer
 }
 
 // Serve starts a runtime on the socket, whose directory it makes. Stop it with the returned function.
@@ -76,6 +81,13 @@ func (s *Server) RestartAfter(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.startAfter = d
+}
+
+// BackOff makes a component whose ended container is still there wait for d before another one is started.
+func (s *Server) BackOff(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backOff = d
 }
 
 // Stopped returns the ids of the containers that were stopped, in order.
@@ -155,17 +167,46 @@ func (s *Server) StopContainer(_ context.Context, r *runtime.StopContainerReques
 	if !c.running {
 		return &runtime.StopContainerResponse{}, nil
 	}
+	s.end(c)
+	return &runtime.StopContainerResponse{}, nil
+}
+
+// End ends a container as StopContainer does, without anybody's asking for it through the CRI.
+func (s *Server) End(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.find(id); c != nil && c.running {
+		s.end(c)
+	}
+}
+
+// end ends a running container; the kubelet starts another one.
+func (s *Server) end(c *container) {
 	c.running = false
-	again := func() { s.add(c.namespace, c.pod, c.component, time.Now(), c.attempt+1) }
-	switch {
-	case s.startAfter == 0:
-		again()
-	case s.startAfter > 0:
-		time.AfterFunc(s.startAfter, func() {
+	if s.startAfter >= 0 {
+		c.next = time.AfterFunc(s.startAfter+s.backOff, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			again()
+			s.add(c.namespace, c.pod, c.component, time.Now(), c.attempt+1)
 		})
 	}
-	return &runtime.StopContainerResponse{}, nil
+}
+
+// RemoveContainer implements the CRI, and what the kubelet does then: it has nothing left to back off from.
+func (s *Server) RemoveContainer(_ context.Context, r *runtime.RemoveContainerRequest) (*runtime.RemoveContainerResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.containers, func(c *container) bool { return c.id == r.GetContainerId() })
+	if i < 0 {
+		return &runtime.RemoveContainerResponse{}, nil
+	}
+	c := s.containers[i]
+	if c.running {
+		return nil, status.Errorf(codes.FailedPrecondition, "container %s runs", c.id)
+	}
+	s.containers = slices.Delete(s.containers, i, i+1)
+	if c.next != nil && c.next.Stop() {
+		c.next.Reset(s.startAfter)
+	}
+	return &runtime.RemoveContainerResponse{}, nil
 }
