@@ -48,8 +48,9 @@ var floors = []struct {
 	{prefix: "providers/release", floor: 3},
 
 	{prefix: "cmd", floor: 4},
+	{prefix: "fixtures/bidscript", floor: 4},
 	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
-	{prefix: "fixtures/simulation", floor: 4},
+	{prefix: "fixtures/simulation", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/chartrepo/install", floor: 4},
 }
 

@@ -51,6 +51,8 @@ func TestAcceptance(t *testing.T) {
 		{"backups that go wrong", 8 * time.Minute, testBackupFaults},
 		{"damaged bundles", 4 * time.Minute, testDamagedBundles},
 		{"an Akash provider", 8 * time.Minute, testAkashProvider},
+		{"a Helm release", 6 * time.Minute, testHelmRelease},
+		{"leases beside a restart", 8 * time.Minute, testLeases},
 		{"figures", 8 * time.Minute, testFigures},
 		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
 		{"a hung node", 5 * time.Minute, testHungNode},

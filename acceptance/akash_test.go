@@ -141,7 +141,8 @@ func (s *suite) serveCharts(t *testing.T) string {
 }
 
 // provider installs a provider as the guide leaves it behind, on nodes with GPUs by their labels; the part's end removes all.
-func (s *suite) provider(t *testing.T, repository string) {
+// more are further values of it.
+func (s *suite) provider(t *testing.T, repository string, more ...map[string]any) {
 	t.Helper()
 	install := s.buildMain(t, "fixtures/chartrepo/install")
 	t.Cleanup(func() {
@@ -174,7 +175,7 @@ func (s *suite) provider(t *testing.T, repository string) {
 	}
 	script := readFile(t, filepath.Join("..", "providers", "akash", "script", "testdata", "literal.sh"))
 	reference, tag, _ := strings.Cut(providerImage, ":")
-	values, err := json.Marshal(map[string]any{
+	tree := map[string]any{
 		"from": "akash1provider", "key": base64Of(walletKey), "keysecret": base64Of(walletSecret),
 		"domain": "example.net", "email": "ops@example.net", "withdrawalperiod": "12h",
 		"attributes":     []any{map[string]any{"key": "host", "value": "akash"}, map[string]any{"key": "tier", "value": "community"}},
@@ -182,7 +183,11 @@ func (s *suite) provider(t *testing.T, repository string) {
 		"image":          map[string]any{"repository": reference, "tag": tag},
 		"command":        []string{"env", "wait"},
 		"tolerations":    []any{map[string]any{"operator": "Exists"}}, // the lab's nodes are control planes
-	})
+	}
+	for _, other := range more {
+		maps.Copy(tree, other)
+	}
+	values, err := json.Marshal(tree)
 	if err != nil {
 		t.Fatal(err)
 	}

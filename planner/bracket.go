@@ -17,7 +17,7 @@ func Beginnings(steps []providers.Step, end providers.Step) []string {
 	for _, step := range steps {
 		switch {
 		case step.ID == end.ID || !slices.Contains(end.After, step.ID):
-		case slices.Contains(step.Guards, end.Ends):
+		case slices.Contains(step.Guards, end.Ends) || slices.Contains(step.Prefers, end.Ends):
 			guarded = append(guarded, step.ID)
 		default:
 			begin = append(begin, step.ID)

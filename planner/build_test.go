@@ -290,6 +290,25 @@ func TestBuildGuards(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("a guard that is preferred, beside one that the operator goes without", func(t *testing.T) {
+		p := build(t, testRequest(1, func(w *widget) {
+			w.Guards, w.GuardNone, w.Prefers = []string{"seal"}, "a lab", []string{"nobody", "copy"}
+		}))
+		if diff := cmp.Diff(map[string]string{
+			"vault.main/copy-begin": "",
+			"widget.w@cp1/set":      "vault.main/copy-begin",
+			"widget.w@cp1/restart":  "widget.w@cp1/set vault.main/copy-begin",
+			"vault.main/copy-end":   "vault.main/copy-begin widget.w@cp1/set widget.w@cp1/restart ends copy",
+		}, after(p)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"vault.main/copy-begin"}, planner.Beginnings(p.Steps, p.Steps[len(p.Steps)-1])); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"copy"}, p.Steps[1].Prefers); diff != "" || len(p.Refusals) > 0 {
+			t.Errorf("refusals %v, preferred guards %s", p.Refusals, diff)
+		}
+	})
 	t.Run("guards in a circle", func(t *testing.T) {
 		r := testRequest(1, func(w *widget) { w.Guards = []string{"a"} })
 		r.Desired.Resources[1].Value = circular{}

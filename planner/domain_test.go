@@ -24,6 +24,7 @@ type widget struct {
 	Version   string           `json:"version"`
 	Guards    []string         `json:"guards,omitempty"`
 	GuardNone string           `json:"guard_none,omitempty"`
+	Prefers   []string         `json:"prefers,omitempty"`
 	Serial    string           `json:"serial,omitempty"`
 	Requires  []string         `json:"requires,omitempty"` // further steps that set waits for
 }
@@ -71,12 +72,12 @@ func (w widget) Diff(in providers.Input) providers.Outcome {
 				ID: address.String() + "/set", Address: address, Node: node.Name, Operation: "widget.set", Args: args, Action: "update",
 				Summary: "set the version", Why: []string{"it is " + seen.System.Kernel + " at " + in.Now.String()}, After: w.Requires,
 				Changes: []providers.Change{{What: "version", Before: seen.System.Kernel, After: w.Version}},
-				Guards:  w.Guards, GuardNone: w.GuardNone, Window: "always", SerialGroup: w.Serial, Estimate: 2, Position: "a.upkeep.hcl:7",
+				Guards:  w.Guards, GuardNone: w.GuardNone, Prefers: w.Prefers, Window: "always", SerialGroup: w.Serial, Estimate: 2, Position: "a.upkeep.hcl:7",
 			}
 			restart := providers.Step{
 				ID: address.String() + "/restart", Address: address, Node: node.Name, Operation: "widget.restart", Action: "update",
 				Summary: "restart", Disruption: node.Name, Changes: []providers.Change{{What: "boot_id", Before: seen.System.BootID, After: facts.New}},
-				Guards: w.Guards, GuardNone: w.GuardNone, Window: "always", SerialGroup: w.Serial, After: []string{set.ID}, Estimate: 3, Position: "a.upkeep.hcl:7",
+				Guards: w.Guards, GuardNone: w.GuardNone, Prefers: w.Prefers, Window: "always", SerialGroup: w.Serial, After: []string{set.ID}, Estimate: 3, Position: "a.upkeep.hcl:7",
 			}
 			out.Steps = append(out.Steps, set, restart)
 		}

@@ -31,6 +31,7 @@ type bracket struct {
 // registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan
 // has anyway, under the same id, serves as the guard's.
 func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides []Override) (placement, error) {
+	due = d.preferring(due)
 	brackets, err := d.brackets(in, due)
 	if err != nil {
 		return placement{}, err
@@ -41,12 +42,35 @@ func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides
 	return out, nil
 }
 
-// needs returns the guards that a step must have: none where the operator gave a reason for going without.
+// needs returns the guards that go around a step: those that it must have, unless the operator gave a reason for going
+// without, and those that it prefers to have.
 func needs(step providers.Step) []string {
-	if step.GuardNone == "" {
-		return step.Guards
+	required := step.Guards
+	if step.GuardNone != "" {
+		required = slices.DeleteFunc(slices.Clone(required), step.Waives)
 	}
-	return slices.DeleteFunc(slices.Clone(step.Guards), step.Waives)
+	return slices.Concat(required, step.Prefers)
+}
+
+// preferring returns steps that prefer only guards which somebody provides; the given ones are not written into.
+func (d domains) preferring(due []providers.Step) []providers.Step {
+	var out []providers.Step
+	for i, step := range due {
+		if len(step.Prefers) == 0 {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(due)
+		}
+		out[i].Prefers = slices.DeleteFunc(slices.Clone(step.Prefers), func(name string) bool { return d.guards[name] == nil })
+		if len(out[i].Prefers) == 0 {
+			out[i].Prefers = nil
+		}
+	}
+	if out == nil {
+		return due
+	}
+	return out
 }
 
 // brackets asks the needed guards for their steps, again until the steps of guards need no guard that was not asked.

@@ -29,7 +29,10 @@ type Step struct {
 	Guards    []string `json:"guards,omitempty"`
 	GuardNone string   `json:"guard_none,omitempty"`
 	Waived    []string `json:"waived,omitempty"`
-	Window    string   `json:"window,omitempty"` // "always"
+	// Prefers are the names of guards within which the step goes where a block of the configuration provides them, and
+	// without which it goes where none does. The planner leaves those that are provided; GuardNone is not about them.
+	Prefers []string `json:"prefers,omitempty"`
+	Window  string   `json:"window,omitempty"` // "always"
 	// SerialGroup: of the steps that share it, only those of one node are under way at a time, and the next node starts
 	// only when the last is proved.
 	SerialGroup string `json:"serial_group,omitempty"`

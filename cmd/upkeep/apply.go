@@ -252,7 +252,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
 		Effects: effects(w.types),
-		Operations: operations(caller,
+		Operations: operations(caller, caller.fence,
 			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
 			akashTools(w, plan), releaseTools(w)),
 		Observe: lookFor,

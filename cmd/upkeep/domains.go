@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"fmt"
+
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash"
@@ -20,13 +23,14 @@ func domains() []providers.Type {
 }
 
 // operations lists the code that changes something. apply alone calls this.
-func operations(caller certificates.Caller, backups backup.Tools, providing akash.Tools, charts release.Tools) map[string]providers.Operation {
+// fence is asked once more before a release is touched: certificates' requests ask for themselves, as their session begins.
+func operations(caller certificates.Caller, fence func(context.Context) error, backups backup.Tools, providing akash.Tools, charts release.Tools) map[string]providers.Operation {
 	all := map[string]providers.Operation{}
 	for _, domain := range []map[string]providers.Operation{
 		certificates.Operations(caller),
 		backup.Operations(backups),
-		akash.Operations(providing),
-		release.Operations(charts),
+		fenced(akash.Operations(providing), fence),
+		fenced(release.Operations(charts), fence),
 	} {
 		for name, operation := range domain {
 			all[name] = operation
@@ -52,4 +56,30 @@ func blockTypes(types []providers.Type) []config.BlockType {
 		out = append(out, t.BlockType)
 	}
 	return out
+}
+
+// fenced returns operations that ask whether the run still holds its locks before they do anything: between the executor's
+// question and this the journal was written, and a process may have been paused for as long as another run took.
+func fenced(operations map[string]providers.Operation, fence func(context.Context) error) map[string]providers.Operation {
+	if fence == nil {
+		return operations
+	}
+	out := make(map[string]providers.Operation, len(operations))
+	for name, operation := range operations {
+		out[name] = fencedOperation{operation, fence}
+	}
+	return out
+}
+
+type fencedOperation struct {
+	providers.Operation
+	fence func(context.Context) error
+}
+
+// Run implements providers.Operation.
+func (o fencedOperation) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	if err := o.fence(ctx); err != nil {
+		return fmt.Errorf("nothing was done: %w", err)
+	}
+	return o.Operation.Run(ctx, step, progress)
 }

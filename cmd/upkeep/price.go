@@ -35,6 +35,8 @@ func priceFlags() []cli.Flag {
 		&cli.StringFlag{Name: "script", Usage: "take the version, and targets in its text, from the bid price script in `FILE`"},
 		&cli.StringFlag{Name: "script-version", Usage: "reckon as this `VERSION` of the script does; the newest where nothing says"},
 		&cli.StringFlag{Name: "akt-price", Usage: "`USD` for one AKT; needed for orders in uakt"},
+		&cli.StringFlag{Name: "whitelist", Usage: "refuse tenants that the list in `FILE` does not name, as a script with whitelist_url does; needs -owner"},
+		&cli.StringFlag{Name: "owner", Usage: "the `ADDRESS` of the tenant whose orders these are"},
 		&cli.StringFlag{Name: "against", Usage: "show beside it what the values or the script in `FILE` would ask"},
 		&cli.StringFlag{Name: "against-version", Usage: "the `VERSION` of the script of -against"},
 		jsonFlag(),
@@ -84,7 +86,19 @@ func inDirectory(cmd *cli.Command, file string) string {
 
 // settingOf reads one setting. A version that is named is believed before a script's text.
 func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (prices, error) {
-	p := prices{Setting: price.Setting{Version: price.Newest, AKT: cmd.String("akt-price")}, Problems: []price.Problem{}}
+	p := prices{Setting: price.Setting{Version: price.Newest, AKT: cmd.String("akt-price"), Owner: cmd.String("owner")}, Problems: []price.Problem{}}
+	if file := cmd.String("whitelist"); file != "" {
+		if p.Setting.Owner == "" {
+			return p, usage(cmd, "say whose orders these are: -owner=ADDRESS")
+		}
+		list, err := os.ReadFile(inDirectory(cmd, file))
+		if err != nil {
+			return p, fmt.Errorf("-whitelist: %w", err)
+		}
+		p.Setting.Whitelist = &price.Whitelist{Text: string(list)}
+	} else if p.Setting.Owner != "" {
+		return p, usage(cmd, "-owner counts where there is a list of tenants: -whitelist=FILE")
+	}
 	var values map[string]any
 	var body []byte
 	var names []string

@@ -60,7 +60,7 @@ func cleanStep(s providers.Step) providers.Step {
 		*t = clean(*t)
 	}
 	s.Why = cleanTexts(s.Why)
-	s.Guards, s.Waived = cleanTexts(s.Guards), cleanTexts(s.Waived)
+	s.Guards, s.Waived, s.Prefers = cleanTexts(s.Guards), cleanTexts(s.Waived), cleanTexts(s.Prefers)
 	s.Changes = slices.Clone(s.Changes)
 	for i, c := range s.Changes {
 		s.Changes[i] = providers.Change{What: clean(c.What), Before: clean(c.Before), After: clean(c.After)}

@@ -44,7 +44,8 @@ func (g leases) After(in providers.Input, guarded []providers.Step) []providers.
 	if _, ok := g.needed(in, guarded); !ok {
 		return nil
 	}
-	s := stepOf(g.spec.Address(), "start", OperationStart, g.args(in), in.Memory.Durations[OperationStart], startEstimate)
+	// Its id is not that of the step which starts what an interrupted run left stopped: that one waits for nothing.
+	s := stepOf(g.spec.Address(), "leases-start", OperationStart, g.args(in), in.Memory.Durations[OperationStart], startEstimate)
 	s.Position = g.spec.Position.String()
 	fillStart(&s, providerOf(in.World.Release(g.spec.Namespace, g.spec.Release)).workload.Name)
 	s.Why = []string{"the work that the provider was stopped for has ended, however it ended"}

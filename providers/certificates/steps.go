@@ -61,6 +61,10 @@ const (
 // and what stood there before comes back only out of a backup.
 const guardBackup = "backup"
 
+// guardLeases stands on restarts where a block provides it: an akash_provider stops its provider meanwhile if it would lose
+// patience with its tenants' leases before they end.
+const guardLeases = "leases"
+
 // step appends a step of one node, to run after the node's step before it.
 func (r *review) step(w *work, verb, operation string, args any) *providers.Step {
 	data, err := json.Marshal(args)
@@ -161,6 +165,11 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	}
 	s := r.step(w, verb, OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: components})
 	r.guard(s)
+	if r.in.World.Kubernetes.Unknown == "" {
+		// A provider counts what it cannot ask of the API against its tenants' leases (akash.md 4.3). Where the API is down,
+		// nothing can be scaled through it, and to mend that is what helps the leases.
+		s.Prefers = []string{guardLeases}
+	}
 	if s.Estimate == 0 {
 		s.Estimate = float64(restartEstimate * len(components))
 	}

@@ -68,7 +68,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 			},
 			Changes:    []providers.Change{{What: "container of kube-controller-manager", Before: "running", After: "new"}},
 			Disruption: "control plane of cp2",
-			Guards:     []string{"backup"}, GuardNone: "a lab", Window: "always", SerialGroup: "control-plane", After: []string{id + "/renew"},
+			Guards:     []string{"backup"}, GuardNone: "a lab", Prefers: []string{"leases"}, Window: "always", SerialGroup: "control-plane", After: []string{id + "/renew"},
 			Expects:  []providers.Expectation{{What: "container of kube-controller-manager", Value: container}},
 			Proof:    "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",
 			Undo:     "none is needed: the container is the same, started anew",

@@ -31,6 +31,9 @@ type run struct {
 }
 
 func (r *run) all() error {
+	if listed, err := r.listed(); err != nil || !listed {
+		return err
+	}
 	if r.traits.input == objectInput && r.order.Price != PriceAbsent && r.order.Price != PriceObject {
 		r.fail("price must be an object! make sure you are using the latest akash-provider.")
 		return nil

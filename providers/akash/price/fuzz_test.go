@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,4 +77,29 @@ func TestRecorderNamesEveryVersion(t *testing.T) {
 			t.Errorf("record.sh does not say which revision %s is", v)
 		}
 	}
+}
+
+// FuzzWhitelist: an owner is served where the list has it as a word of its own, and nobody is served by another's.
+func FuzzWhitelist(f *testing.F) {
+	f.Add("akash1friend\nakash1other\n", "akash1friend")
+	f.Add("xakash1friend,akash1friend", "akash1friend")
+	f.Add("<html>404</html>", "a")
+	o, err := ParseOrder([]byte(asked(order1, UACT, plenty, 6)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, list, owner string) {
+		served, err := Price(o, Setting{Version: Newest, AKT: "3", Owner: owner, Whitelist: &Whitelist{Text: list}})
+		var u *Unmodelled
+		if errors.As(err, &u) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := strings.FieldsFunc(list, func(c rune) bool { return c > 127 || !inWord(byte(c)) })
+		if want := slices.Contains(words, owner); want != (served.ExitCode == 0) {
+			t.Errorf("%q in %q: %+v", owner, list, served)
+		}
+	})
 }

@@ -59,4 +59,7 @@ type Setting struct {
 	Targets Targets `json:"targets"`
 	// AKT is the price of one AKT in USD as the script has it from its sources or its cache; empty where it has none.
 	AKT string `json:"akt_usd,omitempty"`
+	// Whitelist is the list of tenants that the script serves; nil where WHITELIST_URL is not set. Owner is whose order it is.
+	Whitelist *Whitelist `json:"whitelist,omitempty"`
+	Owner     string     `json:"owner,omitempty"`
 }

@@ -9,7 +9,8 @@
 #   Sept-08-2023 344331f  Sept-19-2023 38bf25f  Nov-03-2023 b94220e  November-16-2023 31f9c4c  February-27-2024 6463f35
 #   March-27-2024 c762e1a  April-03-2024 846ca04  February-04-2025 8b63285  February-04-2025+uact 9a15a37
 #
-# The price of AKT is put where the script keeps it between runs, and curl answers nothing. Versions whose targets are literals
+# The price of AKT is put where the script keeps it between runs, and curl answers nothing; a case with "api" has it answer that
+# price instead, with nothing kept. So is the whitelist of a case put where the script keeps it; without one it cannot be fetched. Versions whose targets are literals
 # get those of a case as literals. Recorded with bash 5.2, GNU bc 1.07.1, jq 1.6 and mawk 1.3.4.
 set -u
 scripts=$1
@@ -22,8 +23,16 @@ one() { # VERSION INDEX
   mkdir "$dir"
   case=$(jq -c ".[$2]" "$here/cases.json")
   akt=$(jq -r .akt <<<"$case")
-  [ -z "$akt" ] || echo "$akt" >"$dir/akt"
-  sed "s#/tmp/aktprice.cache#$dir/akt#; s#curl #false #" "$script" >"$dir/script"
+  if [ "$(jq -r '.api // false' <<<"$case")" = true ]; then
+    jq -n --arg akt "$akt" '{Price: $akt, price: $akt}' >"$dir/api"
+  else
+    [ -z "$akt" ] || echo "$akt" >"$dir/akt"
+  fi
+  jq -e 'has("whitelist")' <<<"$case" >/dev/null && jq -j .whitelist <<<"$case" >"$dir/whitelist"
+  mkdir "$dir/bin"
+  printf '#!/bin/sh\n[ "$1" != -o ] && exec cat %s/api 2>/dev/null\nexit 7\n' "$dir" >"$dir/bin/curl"
+  chmod +x "$dir/bin/curl"
+  sed "s#/tmp/aktprice.cache#$dir/akt#; s#/tmp/price-script.whitelist#$dir/whitelist#" "$script" >"$dir/script"
   local -a env=()
   while IFS=$'\t' read -r name value; do
     [ -n "$name" ] || continue
@@ -32,9 +41,9 @@ one() { # VERSION INDEX
       index($0, ENVIRON["NAME"] "=\"") == 1 && !/PRICE_TARGET/ { print ENVIRON["NAME"] "=\047" ENVIRON["VALUE"] "\047"; next } { print }
     ' "$dir/script" >"$dir/changed" && mv "$dir/changed" "$dir/script"
   done <<<"$(jq -r '.env | to_entries[] | [.key, .value] | join("\t")' <<<"$case")"
-  jq -j .order <<<"$case" | env -i PATH="$PATH" HOME="$dir" "${env[@]}" timeout 300 bash "$dir/script" >"$dir/out" 2>"$dir/err"
+  jq -j .order <<<"$case" | env -i PATH="$dir/bin:$PATH" HOME="$dir" "${env[@]}" timeout 300 bash "$dir/script" >"$dir/out" 2>"$dir/err"
   jq -n --arg version "$1" --argjson case "$case" --rawfile out "$dir/out" --rawfile err "$dir/err" --argjson code $? --arg dir "$dir" \
-    '{case: $case.name, version: $version, stdout: $out, stderr: ($err | split($dir + "/akt") | join("/tmp/aktprice.cache") | split($dir + "/script: ") | join("")), exit_code: $code}' -c >"$dir/json"
+    '{case: $case.name, version: $version, stdout: $out, stderr: ($err | split($dir + "/akt") | join("/tmp/aktprice.cache") | split($dir + "/whitelist") | join("/tmp/price-script.whitelist") | split($dir + "/script: ") | join("")), exit_code: $code}' -c >"$dir/json"
   cat "$dir/json"
   rm -r "$dir"
 }
