@@ -86,7 +86,7 @@ var pure = []struct {
 	{"providers/cluster", nil},
 	{"providers/akash", []string{"operations.go"}},
 	{"providers/akash/price", nil},
-	{"providers/backup", []string{"recovery.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go", "operations_workshop.go", "operations_sqlite.go", "recovery_sqlite.go"}},
+	{"providers/backup", []string{"recovery.go", "recovery_cold.go", "recovery_members.go", "operations.go", "operations_take.go", "operations_prove.go", "operations_workshop.go", "operations_sqlite.go", "recovery_sqlite.go"}},
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},

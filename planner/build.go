@@ -83,7 +83,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 			count(len(after.Steps), "step"), after.Steps[0].ID, after.Steps[0].Summary))
 	}
 	p.Applyable = len(p.Steps) > 0 && len(p.Refusals) == 0 && !r.Recorded
-	p.Complete = scope.complete(p)
+	p.Complete = scope.complete(p) // asks each resource's own findings
+	p.Findings, p.Remaining = known.onePerCause(p.Findings), known.onePerCause(p.Remaining)
 	if p.Digest, err = Digest(p.Steps); err != nil {
 		return Plan{}, err
 	}

@@ -10,11 +10,18 @@ import (
 type domains struct {
 	effects map[string]providers.Effect
 	guards  map[string][]providers.Guard
+	// general are the ids of findings that yield to others of the same cause.
+	general map[string]bool
 }
 
 func register(types []providers.Type, resources []providers.Resource) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]providers.Guard{}}
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]providers.Guard{}, general: map[string]bool{}}
 	for _, t := range types {
+		for _, doc := range t.Findings {
+			if doc.General {
+				d.general[doc.ID] = true
+			}
+		}
 		for operation, effect := range t.Effects {
 			if _, twice := d.effects[operation]; twice {
 				return d, fmt.Errorf("two block types give the operation %s a meaning, one of them %s", operation, t.Name)

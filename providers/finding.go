@@ -26,6 +26,9 @@ type Finding struct {
 	// its steps is then one that was applied in part.
 	Waits    bool   `json:"waits,omitempty"`
 	Position string `json:"position,omitempty"` // file:line
+	// Cause names what is wrong in the world, whoever reports it ("etcd/8e9e05c52164694d/silent"): of the findings with one
+	// cause a plan shows one, of the most specific id. Empty: it is nobody else's to report.
+	Cause string `json:"-"`
 }
 
 // FindingDoc documents one finding id for the catalogue.
@@ -33,4 +36,6 @@ type FindingDoc struct {
 	ID string
 	// Title is one line; Meaning says what was seen and why it matters; Remedy what upkeep does, or what to do by hand.
 	Title, Meaning, Remedy string
+	// General: the id is a word for many things, and yields to any other that is reported of the same cause.
+	General bool
 }

@@ -225,6 +225,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
 func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	sweepWorkshops(env, w.desired)
 	nodes := caller.nodes
 	byAddress := map[providers.Address]providers.Resource{}
 	all := resourcesOf(w.desired)

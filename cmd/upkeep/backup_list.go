@@ -29,6 +29,7 @@ func openShelves(ctx context.Context, env environment, cmd *cli.Command, name st
 	if err != nil {
 		return shelves{}, err
 	}
+	sweepWorkshops(env, w.desired)
 	chosen, err := chooseBackups(w, name)
 	if err != nil {
 		return shelves{}, err

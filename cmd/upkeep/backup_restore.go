@@ -72,6 +72,25 @@ func backupRestoreCommand(env environment) *cli.Command {
 	}
 }
 
+// writeCold says which data directories there are of members that did not run, and which of them to use.
+func writeCold(text *strings.Builder, cold []backup.RecoveredCold, inside func(string) string) {
+	if len(cold) == 0 {
+		return
+	}
+	var newest string
+	for _, c := range cold {
+		mark := ""
+		if c.Newest {
+			mark = ", the newest"
+			newest = c.Node
+		}
+		fmt.Fprintf(text, "  %-28s data of member %s, as it lay in %s of %s: raft term %d, index %d%s\n", inside(c.DataDirectory), c.MemberID, c.From, c.Node, c.Term, c.Index, mark)
+	}
+	fmt.Fprintf(text, "These are cold copies of stopped members: nothing proves that etcd starts from them. Where they are more than half of the members, put each back on the "+
+		"node that it is of, and start them all. Where they are not, start the newest alone (%s) with --force-new-cluster, once, and let the others join it with empty directories. "+
+		"Never mix them with a directory from a snapshot.\n", newest)
+}
+
 // openBundle opens the bundle that the argument names and fills in what is known of it.
 func openBundle(ctx context.Context, env environment, cmd *cli.Command, r *backup.Recovery) (io.ReadCloser, error) {
 	identityFile := cmd.String("identity")
@@ -136,12 +155,14 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 	for _, m := range r.Members {
 		fmt.Fprintf(&text, "  %-28s data directory of member %s (%s)\n", inside(m.DataDirectory), m.Name, strings.Join(m.PeerURLs, ", "))
 	}
+	writeCold(&text, r.Cold, inside)
 	for _, n := range r.Nodes {
 		fmt.Fprintf(&text, "  %-28s keys and configuration of %s; unpack at /\n", inside(n.Archive), n.Name)
 	}
 	if r.Database != "" {
 		fmt.Fprintf(&text, "  %-28s the database of k3s: put it, alone, into /var/lib/rancher/k3s/server/db/\n", inside(r.Database))
-	} else {
+	}
+	if r.Snapshot != "" {
 		fmt.Fprintf(&text, "  %-28s the snapshot itself\n", inside(r.Snapshot))
 	}
 	if r.Configuration != "" {

@@ -61,21 +61,11 @@ func realEtcd(ts *testscript.TestScript, _ bool, _ []string) {
 	fake := clusterOf(ts)
 	world, err := fake.World()
 	ts.Check(err)
-	sockets, err := os.MkdirTemp("", "etcd") // short: the path of a socket is limited
+	directory, err := os.MkdirTemp("", "etcd")
 	ts.Check(err)
-	defer os.RemoveAll(sockets)
-	socket := func(name string) []url.URL { return []url.URL{{Scheme: "unix", Path: filepath.Join(sockets, name)}} }
-	config := embed.NewConfig()
-	config.Name, config.Dir, config.InitialCluster = "cp1", filepath.Join(sockets, "data"), "cp1=http://localhost:1"
-	config.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:1"}}
-	config.ListenPeerUrls, config.ListenClientUrls, config.AdvertiseClientUrls = socket("p:0"), socket("c:0"), socket("c:0")
-	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
-	config.UnsafeNoFsync = true
-	config.TickMs, config.ElectionMs = 10, 100
-	server, err := embed.StartEtcd(config)
-	ts.Check(err)
-	defer server.Close()
-	<-server.Server.ReadyNotify()
+	defer os.RemoveAll(directory)
+	server, stop := startEtcd(ts, directory)
+	defer stop()
 	client := v3client.New(server.Server)
 	defer client.Close()
 	revision := world.Etcd.Members[0].HashRevision
@@ -91,4 +81,43 @@ func realEtcd(ts *testscript.TestScript, _ bool, _ []string) {
 	_, err = io.Copy(file, snapshot)
 	ts.Check(err)
 	ts.Check(file.Close())
+}
+
+// startEtcd starts an etcd on a data directory.
+func startEtcd(ts *testscript.TestScript, directory string) (server *embed.Etcd, stop func()) {
+	sockets, err := os.MkdirTemp("", "etcd") // short: the path of a socket is limited
+	ts.Check(err)
+	socket := func(name string) []url.URL { return []url.URL{{Scheme: "unix", Path: filepath.Join(sockets, name)}} }
+	config := embed.NewConfig()
+	config.Name, config.Dir, config.InitialCluster = "cp1", directory, "cp1=http://localhost:1"
+	config.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "localhost:1"}}
+	config.ListenPeerUrls, config.ListenClientUrls, config.AdvertiseClientUrls = socket("p:0"), socket("c:0"), socket("c:0")
+	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	config.UnsafeNoFsync = true
+	config.TickMs, config.ElectionMs = 10, 100
+	server, err = embed.StartEtcd(config)
+	ts.Check(err)
+	<-server.Server.ReadyNotify()
+	return server, func() { server.Close(); os.RemoveAll(sockets) }
+}
+
+// stoppedEtcd leaves the data directory of an etcd that was stopped on each node that is named, and lets no member answer:
+// stopped-etcd NODE...
+func stoppedEtcd(ts *testscript.TestScript, _ bool, args []string) {
+	fake := clusterOf(ts)
+	directory, err := os.MkdirTemp("", "etcd")
+	ts.Check(err)
+	defer os.RemoveAll(directory)
+	_, stop := startEtcd(ts, directory)
+	stop()
+	for _, node := range args {
+		at := filepath.Join(fake.Root(node), "var/lib/etcd")
+		ts.Check(os.MkdirAll(at, 0o700))
+		ts.Check(os.CopyFS(at, os.DirFS(directory)))
+	}
+	world, err := fake.World()
+	ts.Check(err)
+	for _, node := range world.NodeNames() {
+		ts.Check(fake.Order(node, fakecluster.Fail, "etcd"))
+	}
 }

@@ -28,8 +28,10 @@ type verified struct {
 	// Remembered: the bytes are those that the state remembers a proof of.
 	Remembered bool `json:"remembered"`
 	// Opened: each part and the snapshot's own checksum were compared. Restored: an etcd was started from the snapshot.
-	Opened   bool  `json:"opened"`
-	Restored bool  `json:"restored"`
+	Opened   bool `json:"opened"`
+	Restored bool `json:"restored"`
+	// Cold: it holds cold copies of stopped members, and no snapshot.
+	Cold     bool  `json:"cold,omitempty"`
 	Revision int64 `json:"revision,omitempty"`
 	Keys     int64 `json:"keys,omitempty"`
 	// Datastore is "etcd", or "sqlite" for k3s without etcd: Restored then says that SQLite opened the database.
@@ -83,7 +85,10 @@ func identities(path string) (bundle.Identities, error) {
 }
 
 func verify(ctx context.Context, b foundBundle, identityFile, level string) (v verified, err error) {
-	v = verified{Bundle: b.label.ID, Store: b.store.String(), Datastore: b.label.Datastore}
+	v = verified{Bundle: b.label.ID, Store: b.store.String(), Cold: b.label.Cold, Datastore: b.label.Datastore}
+	if v.Cold && level == backup.LevelRestore {
+		return v, errors.New("it holds cold copies of stopped members: no snapshot is in it that could be restored, and nothing can prove it; -level=hash compares every file with what its node read")
+	}
 	if identityFile == "" {
 		identityFile = b.spec.IdentityFile
 	}
@@ -126,11 +131,12 @@ func (v *verified) open(ctx context.Context, stored io.Reader, b foundBundle, id
 	if err != nil {
 		return found, err
 	}
-	directory, err := os.MkdirTemp("", "upkeep-verify-") // 0700
+	directory, remove, err := backup.Workshop(options)
 	if err != nil {
 		return found, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
+	defer func() { err = errors.Join(err, remove()) }()
+	options.Directory = directory
 	file := filepath.Join(directory, "snapshot.db")
 	if _, err := backup.Check(ctx, stored, b.label, ids, file); err != nil {
 		return found, err
@@ -151,6 +157,8 @@ func (v verified) String() string {
 		text += "; the state remembers no proof of them"
 	}
 	switch {
+	case v.Opened && v.Cold:
+		text += "\n  parts         as the manifest inside says\n  data          every file of each stopped member as its node read it; unproved, and nothing can prove it"
 	case v.Restored && v.Datastore == "sqlite":
 		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  database      opened: every page and index is whole, revision %d, %d keys", v.Revision, v.Keys)
 	case v.Opened && v.Datastore == "sqlite":

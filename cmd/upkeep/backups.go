@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"upkeep/config"
@@ -23,7 +24,8 @@ func backupTools(env environment, cluster *config.Cluster, nodes *nodes, stores 
 	return backup.Tools{
 		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) { return providerObjects(ctx, cluster) },
 		Look:     look, Spec: stores.spec, Store: stores.open,
-		Etcd:  func(ctx context.Context, name string) (net.Conn, error) { return nodes.tunnel(ctx, name, etcdService) },
+		Etcd:  nodes.member,
+		Cold:  nodes.cold,
 		Files: nodes.files, SQLite: nodes.sqlite, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
 	}
 }
@@ -52,6 +54,15 @@ func (n *nodes) tunnel(ctx context.Context, name, service string) (net.Conn, err
 		return nil, fmt.Errorf("%s is not a node of this configuration", name)
 	}
 	return n.client.Tunnel(ctx, n.target(c), service)
+}
+
+// cold streams the data directory of a node's stopped member of etcd.
+func (n *nodes) cold(ctx context.Context, name string) (io.ReadCloser, error) {
+	c, ok := n.byName[name]
+	if !ok {
+		return nil, fmt.Errorf("%s is not a node of this configuration", name)
+	}
+	return n.client.Cold(ctx, n.target(c))
 }
 
 // files streams files of a node as a tar archive.
@@ -101,6 +112,18 @@ func drillOptions() (drill.Options, error) {
 	}
 	program, err := drill.Program(directory)
 	return drill.Options{Program: program}, err
+}
+
+// sweepWorkshops removes what a drill left behind, in the clear, whose process was killed. What cannot be removed is said, and
+// keeps nothing from going on.
+func sweepWorkshops(env environment, desired config.Desired) {
+	declared := func(resource providers.Resource) bool { _, ok := resource.(backup.Spec); return ok }
+	if !slices.ContainsFunc(resourcesOf(desired), declared) {
+		return
+	}
+	if err := backup.Sweep(""); err != nil {
+		fmt.Fprintf(env.stderr, "warning: %v\n", err)
+	}
 }
 
 // here reports whether upkeep runs on a node.

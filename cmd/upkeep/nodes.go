@@ -20,6 +20,9 @@ type nodes struct {
 	connections map[string]config.Connection
 	// byName is filled once fleets are resolved; operations look nodes up here.
 	byName map[string]config.Node
+	// routes are the nodes through which each endpoint of the configuration may be reached, by its URL; they are filled in
+	// with byName.
+	routes map[string][]route
 }
 
 func newNodes(desired config.Desired, parallelism int) (*nodes, error) {
@@ -75,6 +78,7 @@ func (n *nodes) Call(ctx context.Context, name, method string, request, result a
 func (n *nodes) inventory(desired config.Desired, world facts.World) providers.Inventory {
 	inventory := providers.NewInventory(desired, world)
 	n.know(inventory.Nodes)
+	n.routes = routesOf(desired, inventory)
 	return inventory
 }
 

@@ -147,6 +147,7 @@ func bundleOf(l bundle.Label) facts.Bundle {
 	b := facts.Bundle{
 		ID: l.ID, TakenAt: l.TakenAt, Address: l.Address, Size: l.StoredSize, SHA256: l.StoredSHA256, Encrypted: len(l.EncryptedTo) > 0,
 		ClusterID: l.ClusterID, Member: l.Member, Revision: l.Revision, Keys: l.Keys, Version: l.Versions["etcd"],
+		Cold: l.Cold,
 	}
 	for _, gap := range l.Gaps {
 		b.Gaps = append(b.Gaps, gap.What+": "+gap.Why)

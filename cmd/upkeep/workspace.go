@@ -101,6 +101,7 @@ func needsOf(resources []providers.Resource) []providers.Needs {
 func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *observe.Observer {
 	o := &observe.Observer{
 		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
+		Endpoints: endpointsOf(w.desired), Reach: nodes.reach,
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{path: cluster.Kubeconfig, context: cluster.Context}
@@ -112,6 +113,7 @@ func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *obse
 
 // observeAll observes everything that the resources of a configuration need.
 func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *nodes, error) {
+	sweepWorkshops(w.env, w.desired)
 	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 	if err != nil {
 		return facts.World{}, nil, err

@@ -24,7 +24,11 @@ func WholeBundleText(w io.Writer, b WholeBundleJSON) error {
 	l := b.Label
 	line("bundle", "%s in %s", l.ID, b.Store)
 	line("taken", "%s by %s, upkeep %s", l.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), l.Address, l.Upkeep)
-	line("etcd", "cluster %s, member %s, revision %d, %d keys", l.ClusterID, l.Member, l.Revision, l.Keys)
+	if l.Cold {
+		line("etcd", "cluster %s, as stopped members left it", l.ClusterID)
+	} else {
+		line("etcd", "cluster %s, member %s, revision %d, %d keys", l.ClusterID, l.Member, l.Revision, l.Keys)
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.Versions)) {
 		line("version", "%s %s", name, l.Versions[name])
 	}
@@ -43,6 +47,9 @@ func WholeBundleText(w io.Writer, b WholeBundleJSON) error {
 	switch {
 	case b.Damaged != "":
 		line("damaged", "%s", b.Damaged)
+	case b.Cold:
+		line("proved", "no: %s", strings.TrimPrefix(unprovedCold, "unproved: "))
+		line("because", "%s", l.Unproved)
 	case b.Proof == nil:
 		line("proved", "no: the state remembers no proof of these bytes")
 	default:

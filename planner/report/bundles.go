@@ -52,7 +52,7 @@ func Bundles(addresses []string, stores map[string]facts.Backups, proofs []facts
 func Bundle(b facts.Bundle, proofs []facts.Proof, now time.Time) BundleJSON {
 	out := BundleJSON{Bundle: b, AgeSeconds: int64(now.Sub(b.TakenAt) / time.Second)}
 	for _, p := range proofs {
-		if p.Bundle == b.ID && p.SHA256 == b.SHA256 && (out.Proof == nil || p.Level == "restore") {
+		if !b.Cold && p.Bundle == b.ID && p.SHA256 == b.SHA256 && (out.Proof == nil || p.Level == "restore") {
 			out.Proof = &p
 		}
 	}
@@ -101,10 +101,15 @@ func age(seconds int64) string {
 	return span(d) + " old"
 }
 
+// unprovedCold is what is said of the proof of a bundle that can have none.
+const unprovedCold = "unproved: cold copy of stopped members"
+
 func proofOf(b BundleJSON) (code, text string) {
 	switch {
 	case b.Damaged != "":
 		return red, "damaged: " + clean(b.Damaged)
+	case b.Cold:
+		return yellow, unprovedCold
 	case b.Proof == nil:
 		return yellow, "not proved"
 	default:

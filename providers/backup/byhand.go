@@ -53,6 +53,8 @@ func (taking) ByHand(in providers.Input, step providers.Step) []providers.Comman
 	switch {
 	case from != "" && origin.sqlite():
 		out = append(out, databaseByHand(from))
+	case strings.Contains(from, "://") && len(nodes) > 0:
+		out = append(out, elsewhereByHand(nodes[0].Name, from))
 	case from != "":
 		out = append(out, snapshotByHand(from))
 	}
@@ -93,6 +95,23 @@ func snapshotByHand(node string) providers.Command {
 		Stop: "a line that begins with STOP, or an alarm CORRUPT",
 		Undo: "rm -rf " + handDirectory + " /var/lib/etcd/upkeep-by-hand.db",
 	}
+}
+
+// elsewhereByHand saves a snapshot of an etcd that runs on none of the nodes, through one of them.
+func elsewhereByHand(node, endpoint string) providers.Command {
+	c := snapshotByHand(node)
+	c.What = "save a snapshot of etcd at " + endpoint + " and check it"
+	const flags = `sed -n 's/.*--etcd-%sfile=//p' /etc/kubernetes/manifests/kube-apiserver.yaml`
+	c.Run = strings.NewReplacer(
+		etcdFunction, strings.Join([]string{
+			"etcd() {",
+			"  ca=$(" + fmt.Sprintf(flags, "ca") + ") cert=$(" + fmt.Sprintf(flags, "cert") + ") key=$(" + fmt.Sprintf(flags, "key") + ")",
+			`  [ -n "$ca" ] || stop "the API server's manifest does not say what etcd is spoken to with: use the files that the configuration names"`,
+			"  ETCDCTL_API=3 etcdctl --endpoints=" + quote(endpoint) + ` --cacert="$ca" --cert="$cert" --key="$key" "$@"`,
+			"}",
+		}, "\n"),
+		"/var/lib/etcd/upkeep-by-hand.db", handDirectory+"/snapshot.part").Replace(c.Run)
+	return c
 }
 
 func filesByHand(node string, include []string) providers.Command {

@@ -17,7 +17,9 @@ type review struct {
 	address providers.Address
 	at      string
 	shelf   shelf
-	out     providers.Outcome
+	// cold: cold copies are planned.
+	cold bool
+	out  providers.Outcome
 }
 
 func (s Spec) terms() terms {
@@ -50,7 +52,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
 	saved := any && !r.replaced() && r.shelf.young(unproved)
-	if due {
+	instead := due && r.reviewCold() // of a snapshot
+	if due && !instead {
 		step := r.takeStep()
 		if saved {
 			step.Action, step.Summary = "no-op", "take and prove a bundle, unless "+called(unproved.ID)+" is proved by then"
@@ -60,7 +63,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until %s: %s", r.address, from.lacks(), why))
 		}
 	}
-	r.prune(due, saved)
+	r.prune(due && !instead, saved || any && instead)
 	return r.out
 }
 
@@ -110,17 +113,20 @@ func (r *review) reviewStore() {
 	case fresh:
 	case any && r.shelf.age(newest) >= 0:
 		r.add(providers.Finding{ID: "BACKUP_STALE", Severity: providers.SeverityWarning,
-			Summary: fmt.Sprintf("the last proved bundle is %s old, %s", span(r.shelf.age(newest)), limit)})
+			Summary: fmt.Sprintf("the last proved bundle %s, %s", r.shelf.aged(newest), limit)})
 	default:
 		summary := "no bundle is proved, " + limit
-		if len(r.shelf.bundles) == 0 {
+		switch {
+		case len(r.shelf.bundles) == 0:
 			summary = "there is no bundle, " + limit
+		case any:
+			summary = fmt.Sprintf("the last proved bundle %s, so that its age is not known, %s", r.shelf.aged(newest), limit)
 		}
 		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: summary})
 	}
 	if h, back := r.shelf.future(); back {
 		r.add(providers.Finding{ID: "BACKUP_CLOCK_WENT_BACK", Severity: providers.SeverityError, Object: called(h.ID),
-			Summary: fmt.Sprintf("it was taken at %s, which is %s from now", instant(h.TakenAt), span(-r.shelf.age(h))),
+			Summary: fmt.Sprintf("it was taken at %s, which is %s", instant(h.TakenAt), r.shelf.old(h)),
 			Hint:    "set the clock of the machine that upkeep runs on; no bundle is removed until it is later than the newest one. If the bundle's own time is wrong, remove it by hand"})
 	}
 	if fresh && any {
@@ -145,6 +151,7 @@ func (r *review) reviewStore() {
 		}
 		r.add(f)
 	}
+	r.reportCold()
 	for _, b := range r.shelf.foreign {
 		r.add(providers.Finding{ID: "BUNDLE_FOREIGN", Severity: providers.SeverityNote, Object: b.ID,
 			Summary: fmt.Sprintf("it is of another cluster (%scluster id %s)", r.idKind(), b.ClusterID),
@@ -197,7 +204,7 @@ func (r *review) objects() {
 	case !any:
 		object.Status, object.Detail = "missing", "no bundle is proved"
 	default:
-		object.Detail = fmt.Sprintf("%s, %s old, proved by %s; %s", called(newest.ID), span(r.shelf.age(newest)), newest.proof.Level, bundles(len(r.shelf.bundles)))
+		object.Detail = fmt.Sprintf("%s, %s, proved by %s; %s", called(newest.ID), r.shelf.old(newest), newest.proof.Level, bundles(len(r.shelf.bundles)))
 		object.Expires = newest.TakenAt.Add(r.shelf.maxAge)
 		if !fresh {
 			object.Status = "due"

@@ -3,6 +3,7 @@ package backup_test
 import (
 	"fmt"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,7 +89,8 @@ func TestDiff(t *testing.T) {
 		"a gap": {in: input(stored{id: "a", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Gaps = []string{"keys and configuration of cp3: no answer"} }}),
 			found: []string{"BACKUP_GAP a: keys and configuration of cp3: no answer"}},
 		"a clock that went back": {in: input(stored{id: "a", age: 40 * 24 * time.Hour, proved: "restore"}, stored{id: "b", age: -time.Hour, proved: "restore"}), spec: func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} },
-			found: []string{`BACKUP_NONE : no bundle is proved, max_age = "1d"`, "BACKUP_CLOCK_WENT_BACK b: it was taken at 2026-11-22 13:00, which is 1h from now"}, steps: []string{take}},
+			found: []string{`BACKUP_NONE : the last proved bundle was made 1h after now by this clock: the clock went back, so that its age is not known, max_age = "1d"`,
+				"BACKUP_CLOCK_WENT_BACK b: it was taken at 2026-11-22 13:00, which is 1h after now by this clock"}, steps: []string{take}},
 		"a minute between two clocks": {in: input(stored{id: "a", age: -time.Minute, proved: "restore"})},
 		"more than are kept": {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore"}, stored{id: "b", age: time.Hour, proved: "restore"}), spec: func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} },
 			steps: []string{"backup.prune: remove 1 bundle of 2"}},
@@ -114,6 +116,33 @@ func TestDiff(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.steps, steps); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Nothing is ever said to be of a negative age.
+func TestAgeWhenTheClockWentBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		age  time.Duration
+		want string
+	}{
+		"days":                {-98 * time.Hour, "was made 98h after now by this clock: the clock went back"},
+		"just over the slack": {-6 * time.Minute, "was made 6m after now by this clock: the clock went back"},
+		"two clocks":          {-2 * time.Minute, "is 0s old"},
+		"now":                 {0, "is 0s old"},
+		"a day":               {24 * time.Hour, "is 24h old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(stored{id: "a", age: test.age, proved: "restore"})
+			out := declared().Diff(in)
+			step := declared().Guards()[backup.Guard].Before(in, []providers.Step{{ID: "x"}})[0]
+			if step.Why[0] != "the last proved bundle "+test.want {
+				t.Errorf("why: %q", step.Why)
+			}
+			said := fmt.Sprint(step.Why, step.Summary, step.Changes, out.Findings, out.Objects, out.Warnings)
+			if regexp.MustCompile(`-\d+[smhd]`).MatchString(said) {
+				t.Errorf("a negative age: %s", said)
 			}
 		})
 	}
@@ -242,9 +271,11 @@ func TestConverges(t *testing.T) {
 				id: fmt.Sprintf("b%d", i), age: time.Duration(rapid.IntRange(-40, 24*90).Draw(t, "age")) * time.Hour,
 				proved: rapid.SampledFrom([]string{"", "hash", "restore"}).Draw(t, "proved"),
 			}
-			switch rapid.SampledFrom([]string{"", "", "", "damaged", "foreign"}).Draw(t, "fate") {
+			switch rapid.SampledFrom([]string{"", "", "", "damaged", "foreign", "cold"}).Draw(t, "fate") {
 			case "damaged":
 				s.change = func(b *facts.Bundle) { b.SHA256 = "another" }
+			case "cold":
+				s.change = func(b *facts.Bundle) { b.Cold = true }
 			case "foreign":
 				s.change = func(b *facts.Bundle) { b.ClusterID = "cafe" }
 			}
@@ -258,6 +289,10 @@ func TestConverges(t *testing.T) {
 			}
 		})
 		in := input(bundles...)
+		if rapid.Bool().Draw(t, "etcd is stopped") {
+			in.Memory.Cluster.EtcdClusterID = in.World.Etcd.ClusterID
+			stop(&in.World, "cp1", "cp2", "cp3")
+		}
 		before := in.World.Backups["etcd_backup.daily"].Bundles
 		out := spec.Diff(in)
 		predicted := in
@@ -278,9 +313,9 @@ func TestConverges(t *testing.T) {
 		after := predicted.World.Backups["etcd_backup.daily"].Bundles
 		newest, at, future := "", time.Time{}, false
 		for _, b := range before {
-			ours := b.ClusterID == in.World.Etcd.ClusterID
+			ours := b.ClusterID != "cafe"
 			future = future || ours && b.TakenAt.After(noon)
-			proof := slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
+			proof := !b.Cold && slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
 				return p.Bundle == b.ID && p.SHA256 == b.SHA256 && (p.Level == "restore" || p.Level == spec.Verify)
 			})
 			there := slices.ContainsFunc(after, func(o facts.Bundle) bool { return o.ID == b.ID })

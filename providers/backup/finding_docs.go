@@ -33,8 +33,8 @@ func findingDocs() []providers.FindingDoc {
 		},
 		{
 			ID: "BACKUP_UNPROVED", Title: "The newest bundle is not proved",
-			Meaning: "The newest bundle lies whole in the store, and this state remembers no proof of exactly these bytes at the level that `verify` wants: the run that took it was interrupted, the state was lost, or `verify` was raised since. What a store says of its own bundles is no proof.",
-			Remedy:  "upkeep proves it where it can be opened (it is not encrypted, or `identity_file` opens it). Else it takes a new one when `max_age` is over.",
+			Meaning: "The newest bundle lies whole in the store, and this state remembers no proof of exactly these bytes at the level that `verify` wants: the run that took it was interrupted, the state was lost, or `verify` was raised since. What a store says of its own bundles is no proof. Or it holds cold copies of stopped members of etcd, taken when no member answered, which nothing can prove.",
+			Remedy:  "upkeep proves it where it can be opened (it is not encrypted, or `identity_file` opens it). Else it takes a new one when `max_age` is over. Cold copies stay until a newer bundle is proved, and count for no guard.",
 		},
 		{
 			ID: "BUNDLE_DAMAGED", Title: "A bundle is damaged",
@@ -93,7 +93,7 @@ func findingDocs() []providers.FindingDoc {
 		},
 		{
 			ID: "ETCD_UNREACHABLE", Title: "No member of etcd answers",
-			Meaning: "etcd could not be asked through any node, so neither its health nor its data can be told or backed up.",
+			Meaning: "etcd could not be asked through any node, so neither its health nor its data can be told or backed up. Where members do not run, their data can be copied as it lies, unproved: the plan says so.",
 			Remedy:  "Look at etcd's containers and its certificates on the control planes: `upkeep doctor USER@HOST`.",
 		},
 		{

@@ -23,9 +23,14 @@ func (r *review) reviewEtcd() {
 	report := func(id string, severity providers.Severity, object, hint, format string, args ...any) {
 		r.add(providers.Finding{ID: id, Severity: severity, Object: object, Hint: hint, Summary: fmt.Sprintf(format, args...)})
 	}
+	// because says of the finding that was just added what its cause is.
+	because := func(member, what string) {
+		r.out.Findings[len(r.out.Findings)-1].Cause = facts.EtcdCause(member, what)
+	}
 	if e.Unknown != "" {
 		r.add(providers.Finding{ID: "ETCD_UNREACHABLE", Severity: providers.SeverityError, Unknown: true,
-			Summary: e.Unknown, Hint: "no bundle can be taken; look at etcd's containers and its certificates on the control planes"})
+			Summary: e.Unknown, Hint: r.unreachableHint()})
+		because("", facts.EtcdSilent)
 		return
 	}
 	voters, versions := 0, map[string][]string{}
@@ -42,13 +47,16 @@ func (r *review) reviewEtcd() {
 			report("ETCD_MEMBER_UNSTARTED", providers.SeverityWarning, m.ID,
 				"a member that was added and never started counts for the quorum: start it, or `etcdctl member remove "+m.ID+"`",
 				"member %s was added and never started", m.ID)
+			because(m.ID, facts.EtcdSilent)
 			continue
 		case m.Unknown != "":
 			r.add(providers.Finding{ID: "ETCD_MEMBER_UNREACHABLE", Severity: providers.SeverityError, Object: m.Name, Unknown: true,
 				Address: r.onNode(m.Node), Summary: fmt.Sprintf("member %s does not answer: %s", m.Name, m.Unknown)})
+			because(m.ID, facts.EtcdSilent)
 			continue
 		case m.Learner:
 			report("ETCD_LEARNER", providers.SeverityNote, m.Name, "`etcdctl member promote "+m.ID+"` once it has caught up", "member %s is a learner and has no vote", m.Name)
+			because(m.ID, facts.EtcdLearner)
 		}
 		if m.Version != "" {
 			versions[m.Version] = append(versions[m.Version], m.Name)
@@ -59,6 +67,7 @@ func (r *review) reviewEtcd() {
 		}
 		if behind := newest - min(newest, m.RaftApplied); behind > backlog {
 			report("ETCD_LAG", providers.SeverityWarning, m.Name, "no snapshot is taken from it; look at its disk and its network", "member %s is %d raft entries behind", m.Name, behind)
+			because(m.ID, facts.EtcdLag)
 		}
 	}
 	if voters > 0 && voters%2 == 0 {
@@ -79,6 +88,7 @@ func (r *review) reviewEtcd() {
 			hint = "no snapshot is taken from it: replace the member with an empty one"
 		}
 		report("ETCD_ALARM", providers.SeverityError, memberName(e, a.Member), hint, "alarm %s is raised on member %s", a.Type, memberName(e, a.Member))
+		because(a.Member, facts.EtcdAlarm+"/"+a.Type)
 	}
 	r.reviewHashes(e)
 }
@@ -95,7 +105,7 @@ func (r *review) reviewHashes(e facts.Etcd) {
 		if other, ok := first[at]; !ok {
 			first[at] = m
 		} else if other.Hash != m.Hash {
-			r.add(providers.Finding{ID: "ETCD_HASH_DIFFERS", Severity: providers.SeverityError, Object: m.Name,
+			r.add(providers.Finding{ID: "ETCD_HASH_DIFFERS", Severity: providers.SeverityError, Object: m.Name, Cause: facts.EtcdCause(m.ID, facts.EtcdHash),
 				Summary: fmt.Sprintf("members %s and %s hold different data at revision %d", other.Name, m.Name, m.HashRevision),
 				Hint:    "one of them is corrupt, and a client gets other answers from it: find out which is alone with its hash (`etcdctl endpoint hashkv --cluster`) and replace it"})
 		}
@@ -103,7 +113,7 @@ func (r *review) reviewHashes(e facts.Etcd) {
 }
 
 func (r *review) onNode(node string) providers.Address {
-	if node == "" {
+	if node == "" || strings.Contains(node, "://") { // the endpoint of an etcd elsewhere is no node
 		return r.address
 	}
 	return r.address.On(node)

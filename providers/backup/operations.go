@@ -33,6 +33,9 @@ type Tools struct {
 	Files func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error)
 	// SQLite streams the database of a node's k3s server, as protocol.ReceiveSQLite reads it. The caller closes it.
 	SQLite func(ctx context.Context, node string) (io.ReadCloser, error)
+	// Cold streams the data directory of a node's member of etcd, which must not run: a tar archive whose last entry is a
+	// protocol.ColdReport. The caller closes it. Nil: none can be had.
+	Cold func(ctx context.Context, node string) (io.ReadCloser, error)
 	// Provider returns the objects of the cluster's own services that a bundle holds beside the snapshot, by name, and what
 	// could not be read with the reason. Nil: there are none.
 	Provider func(ctx context.Context) (objects map[string][]byte, failed map[string]string)
@@ -53,6 +56,7 @@ func Operations(t Tools) map[string]providers.Operation {
 		OperationTake:  take{t},
 		OperationProve: prove{t},
 		OperationPrune: prune{t},
+		OperationCold:  chill{t},
 	}
 }
 

@@ -42,6 +42,9 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
+	if label.Cold {
+		return fmt.Errorf("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
+	}
 	if label.StoredSHA256 != expectation(step, expectSHA256) {
 		return fmt.Errorf("bundle %s is not the one that this plan was made for; plan again", args.Bundle)
 	}
@@ -54,10 +57,11 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		if options, err = o.tools.drillOptions(spec, in); err != nil {
 			return err
 		}
-		directory, remove, err := workshop(options)
+		directory, remove, err := Workshop(options)
 		if err != nil {
 			return err
 		}
+		options.Directory = directory
 		defer func() { err = errors.Join(err, remove()) }()
 		file = filepath.Join(directory, "snapshot.db")
 	}
@@ -87,9 +91,10 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 // is written there, in the clear, 0600. A bundle that cannot be opened is an error that wraps bundle.ErrLocked.
 func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle.Identities, file string) (etcd.Contents, error) {
 	seen := false
+	cold := coldCheck{}
 	m, opened, err := bundle.Verify(stored, label, ids, func(part *bundle.PartReader) (err error) {
 		if part.Name() != SnapshotPart && part.Name() != DatabasePart {
-			return nil
+			return cold.part(part)
 		}
 		seen = true
 		into := io.Discard
@@ -111,6 +116,8 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 		return etcd.Contents{}, err
 	case !opened:
 		return etcd.Contents{}, fmt.Errorf("%w: give identity_file", bundle.ErrLocked)
+	case m.Cold:
+		return etcd.Contents{}, cold.against(m)
 	case !seen:
 		return etcd.Contents{}, fmt.Errorf("%w: it has neither a snapshot of etcd nor a database of k3s", bundle.ErrManifest)
 	}

@@ -56,9 +56,10 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 			return err
 		}
 		var remove func() error
-		if t.directory, remove, err = workshop(t.drill); err != nil {
+		if t.directory, remove, err = Workshop(t.drill); err != nil {
 			return err
 		}
+		t.drill.Directory = t.directory
 		defer func() { err = errors.Join(err, remove()) }()
 	}
 	say(progress, "bundle %s from %s: %s", id, from.node, why)

@@ -17,6 +17,7 @@ import (
 	"filippo.io/age"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.uber.org/zap"
 
 	"upkeep/config"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	wal.SegmentSizeBytes = 1 << 20 // a log of 64 MB tells no more
 	os.Exit(m.Run())
 }
 
@@ -61,6 +63,9 @@ type site struct {
 	key    *age.X25519Identity
 	// here is the name of the node that upkeep runs on; broken makes Files fail for a node.
 	here, broken string
+	// changed, where it is set, changes what is observed; cold streams the data of a stopped member.
+	changed func(*facts.World)
+	cold    func(ctx context.Context, node string) (io.ReadCloser, error)
 }
 
 func newSite(t testing.TB, level string) *site {
@@ -160,7 +165,10 @@ func (s *site) look(ctx context.Context, _ providers.Step) (providers.Input, err
 	for _, f := range found {
 		l := f.Label
 		seen.Bundles = append(seen.Bundles, facts.Bundle{ID: l.ID, TakenAt: l.TakenAt, Address: l.Address, SHA256: l.StoredSHA256, Size: l.StoredSize,
-			ClusterID: l.ClusterID, Revision: l.Revision, Keys: l.Keys, Encrypted: len(l.EncryptedTo) > 0})
+			ClusterID: l.ClusterID, Revision: l.Revision, Keys: l.Keys, Encrypted: len(l.EncryptedTo) > 0, Cold: l.Cold})
+	}
+	if s.changed != nil {
+		s.changed(&in.World)
 	}
 	in.World.Backups = map[string]facts.Backups{s.spec.Address().String(): seen}
 	return in, nil
@@ -178,7 +186,7 @@ func (s *site) tools() backup.Tools {
 	return backup.Tools{
 		Look: s.look, Spec: func(providers.Address) (backup.Spec, bool) { return s.spec, true },
 		Store: func(backup.Spec) (store.Store, error) { return s.store, nil },
-		Etcd:  s.dial,
+		Etcd:  s.dial, Cold: s.cold,
 		Files: func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error) {
 			if node == s.broken {
 				return nil, errors.New("ssh: no answer in 10s")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -18,10 +19,11 @@ const (
 	workshopLock   = "lock"
 )
 
-// workshop is a directory for what a drill needs in the clear: only its owner can enter, and it is removed afterwards. One
-// that a process left behind which was killed is removed by the next that needs one.
-func workshop(o drill.Options) (directory string, remove func() error, err error) {
-	if err := sweep(o.Directory); err != nil {
+// Workshop makes a directory for what a drill needs in the clear: only its owner can enter, and the caller removes it
+// afterwards. What the drill itself makes belongs into it. One that a process left behind which was killed is removed by
+// Sweep.
+func Workshop(o drill.Options) (directory string, remove func() error, err error) {
+	if err := Sweep(o.Directory); err != nil {
 		return "", nil, err
 	}
 	directory, err = os.MkdirTemp(o.Directory, workshopPrefix) // 0700
@@ -45,8 +47,10 @@ func workshop(o drill.Options) (directory string, remove func() error, err error
 // youth is how long a workshop may be without a lock: it is made first and locked then.
 const youth = time.Minute
 
-// sweep removes the workshops of processes that are gone.
-func sweep(parent string) error {
+// Sweep removes the workshops of processes that are gone, below a directory; empty is the system's directory for temporary
+// files. It costs one look at that directory. The lock in a workshop tells whether somebody works there; one that is
+// another user's, or that others may enter, is left alone.
+func Sweep(parent string) error {
 	if parent == "" {
 		parent = os.TempDir()
 	}
@@ -56,11 +60,11 @@ func sweep(parent string) error {
 	}
 	for _, directory := range left {
 		info, err := os.Lstat(directory)
-		if err != nil || !info.IsDir() {
+		if err != nil || !private(info) {
 			continue // gone, or none of ours
 		}
 		path := filepath.Join(directory, workshopLock)
-		if _, err := os.Lstat(path); err != nil && time.Since(info.ModTime()) < youth {
+		if lock, err := os.Lstat(path); err != nil && time.Since(info.ModTime()) < youth || err == nil && !lock.Mode().IsRegular() {
 			continue
 		}
 		lock := flock.New(path)
@@ -73,4 +77,10 @@ func sweep(parent string) error {
 		}
 	}
 	return nil
+}
+
+// private reports whether a directory is this user's, and nobody else's to enter.
+func private(info os.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.IsDir() && info.Mode().Perm() == 0o700 && int(owner.Uid) == os.Getuid()
 }

@@ -66,6 +66,8 @@ func (e proving) Ready(in providers.Input, step providers.Step) providers.Readin
 		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " is not in the store"}
 	case h.damage != "":
 		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + ": " + h.damage}
+	case h.Cold:
+		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " holds cold copies of stopped members, which nothing can prove"}
 	case s.proved(h):
 		return providers.Readiness{State: providers.Done, Why: "bundle " + args.Bundle + " is proved by " + h.proof.Level}
 	case h.SHA256 != expectation(step, expectSHA256):

@@ -44,6 +44,8 @@ type Recovered struct {
 	Configuration string `json:"configuration,omitempty"`
 	// Database is the path of k3s's database, where the bundle has one and no snapshot.
 	Database string `json:"database,omitempty"`
+	// Cold are the data directories of a bundle of cold copies; there is then no Snapshot, and there are no Members.
+	Cold []RecoveredCold `json:"cold,omitempty"`
 	// Members have a data directory each; Nodes an archive of keys and configuration each.
 	Members []RecoveredMember `json:"members"`
 	Nodes   []RecoveredNode   `json:"nodes"`
@@ -80,16 +82,20 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 			err = errors.Join(err, os.RemoveAll(partial))
 		}
 	}()
-	nodes, manifest, err := r.unpack(ctx, partial)
+	cold := coldRecovery{directory: partial}
+	nodes, manifest, err := r.unpack(ctx, partial, &cold)
 	if err != nil {
 		return out, err
 	}
 	r.say("every part is as it was written")
+	if manifest.Cold && len(r.Members) > 0 {
+		return out, errors.New("the bundle holds cold copies of stopped members, each with the member that it is of: -member is for bundles with a snapshot")
+	}
 	if manifest.Datastore == sqliteDatastore {
 		if err := r.recoverDatabase(ctx, partial, manifest); err != nil {
 			return out, err
 		}
-	} else if len(r.Members) == 0 {
+	} else if len(r.Members) == 0 && !manifest.Cold {
 		if r.Members, err = membersOf(partial, nodes); err != nil {
 			return out, err
 		}
@@ -109,7 +115,9 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 	if err := os.Rename(partial, whole); err != nil {
 		return out, err
 	}
-	return r.describe(whole, manifest, nodes), nil
+	out = r.describe(whole, manifest, nodes)
+	out.Cold = cold.found(whole)
+	return out, nil
 }
 
 // Files of a recovery.
@@ -143,7 +151,7 @@ func (r Recovery) say(line string) {
 }
 
 // unpack writes the parts of the bundle below a directory. Only when it returns without an error are they what was saved.
-func (r Recovery) unpack(ctx context.Context, directory string) (nodes []string, m bundle.Manifest, err error) {
+func (r Recovery) unpack(ctx context.Context, directory string, cold *coldRecovery) (nodes []string, m bundle.Manifest, err error) {
 	snapshot := false
 	for _, name := range []string{"etcd", "nodes"} {
 		if err := os.Mkdir(filepath.Join(directory, name), 0o700); err != nil {
@@ -175,6 +183,8 @@ func (r Recovery) unpack(ctx context.Context, directory string) (nodes []string,
 		case ofNode && filepath.IsLocal(name) && filepath.Base(name) == name && strings.HasSuffix(name, ".tar"):
 			nodes = append(nodes, strings.TrimSuffix(name, ".tar"))
 			return create(filepath.Join(directory, "nodes", name), func(w io.Writer) error { return withoutReport(w, part) })
+		case strings.HasPrefix(part.Name(), coldParts):
+			return cold.part(part)
 		}
 		return ctx.Err() // a part of a newer upkeep is checked and left out
 	})
@@ -183,6 +193,8 @@ func (r Recovery) unpack(ctx context.Context, directory string) (nodes []string,
 		return nil, m, err
 	case !opened:
 		return nil, m, fmt.Errorf("%w; give the file with its age identity: -identity=FILE", bundle.ErrLocked)
+	case m.Cold:
+		return nodes, m, cold.against(m)
 	case !snapshot:
 		return nil, m, fmt.Errorf("%w: it has neither a snapshot of etcd nor a database of k3s", bundle.ErrManifest)
 	}
@@ -223,9 +235,12 @@ func withoutReport(w io.Writer, r io.Reader) error {
 }
 
 func (r Recovery) describe(directory string, m bundle.Manifest, nodes []string) Recovered {
-	out := Recovered{Manifest: m, Snapshot: filepath.Join(directory, snapshotFile), Members: []RecoveredMember{}, Nodes: []RecoveredNode{}}
-	if m.Datastore == sqliteDatastore {
-		out.Snapshot, out.Database = "", filepath.Join(directory, databaseFile)
+	out := Recovered{Manifest: m, Members: []RecoveredMember{}, Nodes: []RecoveredNode{}}
+	switch {
+	case m.Datastore == sqliteDatastore:
+		out.Database = filepath.Join(directory, databaseFile)
+	case !m.Cold:
+		out.Snapshot = filepath.Join(directory, snapshotFile)
 	}
 	if _, there := m.Part(ConfigurationPart); there {
 		out.Configuration = filepath.Join(directory, configurationFile)

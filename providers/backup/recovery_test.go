@@ -293,7 +293,7 @@ func TestUnpack(t *testing.T) {
 	parts := append(usualParts(t, snapshotOf(1)), namedPart{"nodes/deep/er.tar", []byte("x")}, namedPart{"later/part", []byte("x")})
 	b := writeBundle(t, "daily-1", "", parts...)
 	directory := t.TempDir()
-	nodes, m, err := Recovery{Stored: stdbytes.NewReader(b.data), Label: b.label}.unpack(t.Context(), directory)
+	nodes, m, err := Recovery{Stored: stdbytes.NewReader(b.data), Label: b.label}.unpack(t.Context(), directory, &coldRecovery{directory: directory})
 	if err != nil || m.ID != "daily-1" || !slices.Equal(nodes, []string{"cp1"}) {
 		t.Fatalf("nodes %v of %s, %v", nodes, m.ID, err)
 	}

@@ -99,7 +99,7 @@ func reaches(level, wanted string) bool { return level == LevelRestore || level 
 
 // proved reports whether a bundle counts.
 func (s shelf) proved(h held) bool {
-	return h.damage == "" && h.proof != nil && reaches(h.proof.Level, s.level)
+	return h.damage == "" && !h.Cold && h.proof != nil && reaches(h.proof.Level, s.level)
 }
 
 // newestProved returns the newest bundle that counts.
@@ -129,10 +129,11 @@ func (s shelf) young(h held) bool {
 	return age >= -clockSlack && age < s.maxAge
 }
 
-// newestUnproved returns the newest bundle, where it is whole as far as is known and nothing proves it.
+// newestUnproved returns the newest bundle, where it is whole as far as is known and nothing proves it. Cold copies are left
+// out, since nothing can prove them.
 func (s shelf) newestUnproved() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
-		if h.damage != "" {
+		if h.damage != "" || h.Cold {
 			continue
 		}
 		return h, !s.proved(h)
@@ -141,6 +142,22 @@ func (s shelf) newestUnproved() (held, bool) {
 }
 
 func (s shelf) age(h held) time.Duration { return s.now.Sub(h.TakenAt) }
+
+// old says how old a bundle is; of one from the future, how far the clock is behind it.
+func (s shelf) old(h held) string {
+	if age := s.age(h); age < -clockSlack {
+		return fmt.Sprintf("%s after now by this clock", span(-age))
+	}
+	return span(max(s.age(h), 0)) + " old"
+}
+
+// aged says the same in a sentence about the bundle.
+func (s shelf) aged(h held) string {
+	if s.age(h) < -clockSlack {
+		return "was made " + s.old(h) + ": the clock went back"
+	}
+	return "is " + s.old(h)
+}
 
 // future returns the bundle that says that the clock went back.
 func (s shelf) future() (held, bool) {
@@ -162,8 +179,11 @@ func (s shelf) find(id string) (held, bool) {
 
 // called names a bundle in messages: predicted ones have no id yet.
 func called(id string) string {
-	if id == facts.New {
+	switch id {
+	case facts.New:
 		return "the new bundle"
+	case newCold:
+		return "the new bundle of cold copies"
 	}
 	return id
 }

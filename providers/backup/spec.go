@@ -25,6 +25,8 @@ type Spec struct {
 	// MaxAgeAt is where max_age stands.
 	MaxAgeAt config.Position  `json:"max_age_at"`
 	Nodes    config.Selection `json:"nodes"`
+	// Endpoints are where etcd takes clients; none: on the nodes themselves.
+	Endpoints []facts.EtcdEndpoint `json:"endpoints,omitempty"`
 	// Include are absolute paths on the nodes.
 	Include []string `json:"include,omitempty"`
 	// EncryptTo are age recipients, which are public. Unencrypted is the operator's reason for having none.
@@ -57,7 +59,7 @@ func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: true,
 		Etcd:       true,
-		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: facts.Question{ControlPlane: true}}},
+		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: facts.Question{ControlPlane: true, EtcdData: true}}},
 		Backups:    []facts.BackupsQuestion{{Address: s.Address().String()}},
 	}
 }
@@ -105,6 +107,7 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		}
 		s.Nodes = config.Selection{Roles: []string{"control-plane", "etcd"}}
 	}
+	diags = append(diags, s.decodeEndpoints(b)...)
 	diags = append(diags, s.checkInclude(b)...)
 	diags = append(diags, s.checkEncryption(b)...)
 	if file := b.String("identity_file"); file != "" {

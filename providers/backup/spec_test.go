@@ -15,6 +15,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/keep"
+	"upkeep/providers/facts"
 )
 
 const recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -76,6 +77,12 @@ func itoa(n int) string {
 	return string(data)
 }
 
+// elsewhere and files are arguments for an etcd that runs on none of the nodes.
+const (
+	elsewhere = "  endpoints = [\"https://10.0.0.21:2379\"]\n"
+	files     = "  endpoint_ca = \"/etc/etcd/ca.crt\"\n  endpoint_cert = \"/etc/etcd/client.crt\"\n  endpoint_key = \"/etc/etcd/client.key\"\n"
+)
+
 func TestDecode(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
@@ -102,6 +109,12 @@ func TestDecode(t *testing.T) {
 			s.Store = backup.StoreSpec{Kind: backup.StoreNode, Node: "cp1", Path: "/var/backups/upkeep"}
 			s.Keep = keep.Policy{Last: keep.Unlimited, Daily: 30, Within: keep.Span{Years: 2, Months: 5, Days: 7, Hours: 3}}
 			s.Verify, s.Include, s.MaxAgeAt.Line = "hash", []string{"/etc/kubernetes/pki"}, 4
+		})},
+		"an etcd elsewhere": {block("  store", "  endpoints = [\"https://10.0.0.21:2379/\", \"https://etcd-2:2379\"]\n  store"), declared(func(s *backup.Spec) {
+			s.Endpoints = []facts.EtcdEndpoint{{URL: "https://10.0.0.21:2379"}, {URL: "https://etcd-2:2379"}}
+		})},
+		"an etcd elsewhere, with its files": {block("  store", elsewhere+files+"  store"), declared(func(s *backup.Spec) {
+			s.Endpoints = []facts.EtcdEndpoint{{URL: "https://10.0.0.21:2379", CA: "/etc/etcd/ca.crt", Certificate: "/etc/etcd/client.crt", Key: "/etc/etcd/client.key"}}
 		})},
 		"not encrypted, with a reason": {block("encrypt_to = [\""+recipient+"\"]", `unencrypted = "the disk is"`), declared(func(s *backup.Spec) {
 			s.EncryptTo, s.Unencrypted = nil, "the disk is"
@@ -168,6 +181,13 @@ func TestDecodeRefuses(t *testing.T) {
 		"half a pair":        {block(file, "\"s3\" {\n    bucket = \"b\"\n    secret_key = \"canary\""), "Half a pair of keys"},
 		"a lock without end": {block(file, "\"s3\" {\n    bucket = \"b\"\n    object_lock = \"governance\""), "Missing argument: object_lock needs lock_for"},
 		"a relative node":    {block(file, "\"node\" {\n    node = \"cp1\"\n    path = \"backups\""), "a.upkeep.hcl:6: Not an absolute path"},
+		"no endpoint":        {block("  store", "  endpoints = []\n  store"), "a.upkeep.hcl:4: No endpoints: endpoints names none"},
+		"without TLS":        {block("  store", "  endpoints = [\"http://10.0.0.21:2379\"]\n  store"), "a.upkeep.hcl:4: Not where an etcd takes clients"},
+		"no port":            {block("  store", "  endpoints = [\"https://10.0.0.21\"]\n  store"), "a.upkeep.hcl:4: Not where an etcd takes clients: \"https://10.0.0.21\" names no port"},
+		"one endpoint twice": {block("  store", "  endpoints = [\"https://10.0.0.21:2379\", \"https://10.0.0.21:2379/\"]\n  store"), "a.upkeep.hcl:4: Named twice"},
+		"files for nothing":  {block("  store", files+"  store"), "No endpoints: endpoint_key is for endpoints, and the block has none"},
+		"a file is missing":  {block("  store", elsewhere+strings.Replace(files, "  endpoint_ca = \"/etc/etcd/ca.crt\"\n", "", 1)+"  store"), "a.upkeep.hcl:6: Missing argument: endpoint_ca, endpoint_cert and endpoint_key belong together"},
+		"another's key":      {block("  store", elsewhere+strings.Replace(files, "/etc/etcd/client.key", "/root/.ssh/id_rsa", 1)+"  store"), "a.upkeep.hcl:7: Not a place of a control plane: \"/root/.ssh/id_rsa\""},
 		"nothing to open":    {block("encrypt_to = [\""+recipient+"\"]", "unencrypted = \"why\"\n  identity_file = \"key.txt\""), "a.upkeep.hcl:4: Nothing to open"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,7 @@ func (r *review) takeStep() providers.Step {
 	before := "none"
 	newest, any := r.shelf.newestProved()
 	if any {
-		before = fmt.Sprintf("%s old", span(r.shelf.age(newest)))
+		before = r.shelf.old(newest)
 	}
 	_, fresh := r.shelf.fresh()
 	switch {
@@ -94,9 +94,9 @@ func (r *review) takeStep() providers.Step {
 	case fresh:
 		// It is skipped unless this one has grown too old by then.
 		s.Action, s.Summary = "no-op", fmt.Sprintf("take and prove a bundle, unless one younger than %s is proved by then", r.spec.MaxAge)
-		s.Why = []string{fmt.Sprintf("the last proved bundle is %s old", span(r.shelf.age(newest)))}
+		s.Why = []string{"the last proved bundle " + r.shelf.aged(newest)}
 	case any:
-		s.Why = []string{fmt.Sprintf("the last proved bundle is %s old", span(r.shelf.age(newest)))}
+		s.Why = []string{"the last proved bundle " + r.shelf.aged(newest)}
 	case len(r.shelf.bundles) > 0:
 		s.Why = []string{"no bundle in the store is proved"}
 	default:
@@ -156,6 +156,9 @@ func (r *review) prune(taken, saved bool) {
 			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify},
 		})
 	}
+	if r.cold {
+		shelf.bundles = append(slices.Clone(shelf.bundles), held{Bundle: facts.Bundle{ID: newCold, TakenAt: r.in.Now, SHA256: facts.New, Cold: true}})
+	}
 	decisions, err := decide(shelf, r.spec.Keep, time.Duration(r.spec.Store.LockFor))
 	if err != nil {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: nothing is removed: %v", r.address, err))
@@ -200,6 +203,9 @@ func (r *review) prune(taken, saved bool) {
 	if taken {
 		s.After = []string{r.address.String() + "/take"}
 	}
+	if r.cold {
+		s.After = []string{r.address.String() + "/cold"}
+	}
 	s.Proof = "they are gone from the store, and every other bundle is there"
 	s.Undo = "none: what is removed is gone"
 	r.out.Steps = append(r.out.Steps, s)
@@ -208,15 +214,23 @@ func (r *review) prune(taken, saved bool) {
 // decide says which bundles stay. Damaged ones are left out: they must not push good ones out, and whoever looks into the
 // damage needs them.
 func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision, error) {
-	var all []keep.Bundle
+	var all, cold []keep.Bundle
 	taken := map[string]time.Time{}
 	for _, h := range s.bundles {
-		if h.damage == "" {
+		switch {
+		case h.damage != "":
+			continue
+		case h.Cold:
+			cold = append(cold, keep.Bundle{ID: h.ID, Time: h.TakenAt})
+		default:
 			all = append(all, keep.Bundle{ID: h.ID, Time: h.TakenAt, Proved: s.proved(h)})
-			taken[h.ID] = h.TakenAt
 		}
+		taken[h.ID] = h.TakenAt
 	}
 	decisions, err := keep.Apply(policy, all, s.now, time.UTC)
+	if err == nil {
+		decisions = append(decisions, s.decideCold(policy, cold)...)
+	}
 	// A damaged bundle says as well as any other that the clock is wrong.
 	ahead := slices.IndexFunc(s.bundles, func(h held) bool { return h.TakenAt.After(s.now) })
 	for i, d := range decisions {

@@ -95,7 +95,7 @@ func (e taking) Ready(in providers.Input, step providers.Step) providers.Readine
 		return unknown("what the store holds is unknown: " + s.unknown)
 	}
 	if h, fresh := s.fresh(); fresh && (!asked(in, step) || h.ID != expectation(step, expectNewest)) {
-		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s is %s old and proved by %s", h.ID, span(s.age(h)), h.proof.Level)}
+		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s is %s and proved by %s", h.ID, s.old(h), h.proof.Level)}
 	}
 	from, why, err := source(in.World)
 	if err != nil {

@@ -45,6 +45,7 @@ func Type() providers.Type {
 			OperationTake:  taking{},
 			OperationProve: proving{},
 			OperationPrune: pruning{},
+			OperationCold:  chilling{},
 		},
 		Findings: findingDocs(),
 	}
@@ -82,6 +83,16 @@ func schema() config.Schema {
 				Name: "nodes", Type: config.SelectionType,
 				Doc: "The nodes that run etcd and whose keys and configuration go into a bundle. Default: the nodes with the role `etcd` or `control-plane`.",
 			},
+			{
+				Name: "endpoints", Type: cty.List(cty.String),
+				Doc: "Where etcd takes clients, such as `[\"https://10.0.0.21:2379\"]`, for an etcd that runs on none of `nodes` or whose place their layout does not tell. Each is reached through the first of `nodes` that can: TLS ends there, and the client's key stays there. Default: the member of each of `nodes`, as kubeadm's manifest, `/etc/etcd.env` or k3s tells it.",
+			},
+			{
+				Name: "endpoint_ca", Type: cty.String,
+				Doc: "The file, on each of `nodes`, with the authority that signed the certificates of `endpoints`; `endpoint_cert` and `endpoint_key` go with it. Default: what the node's own member is spoken to with, else what its API server speaks to etcd with.",
+			},
+			{Name: "endpoint_cert", Type: cty.String, Doc: "The file, on each of `nodes`, with the certificate of a client of `endpoints`."},
+			{Name: "endpoint_key", Type: cty.String, Doc: "The file, on each of `nodes`, with the key of that certificate."},
 			{
 				Name: "include", Type: cty.List(cty.String), Default: stringList(defaultInclude),
 				Doc: "Files and directories of each node that go into a bundle. Only places of a control plane's keys and configuration are allowed. A path that no node has is left out; one that some have and others lack is a gap, and said. Of a k3s server with SQLite, unless paths are named: its token, keys, settings and manifests; its token in any case.",

@@ -166,7 +166,7 @@ func (r *review) reviewEtcd() {
 		r.add(providers.Finding{
 			Address: address,
 			ID:      "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
-			Hint: hint,
+			Hint: hint, Cause: t.cause,
 		})
 	}
 }

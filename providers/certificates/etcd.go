@@ -22,13 +22,14 @@ type etcdTrouble struct {
 	node string
 	// lasting: it does not pass by itself.
 	lasting bool
+	cause   string // as findings have it; empty: nobody else reports it
 }
 
 // etcdTroubles returns why etcd is not wholly healthy; none when it is. A leader, every member answering and voting, no
 // alarm, no error, no lag, one hash for one revision.
 func etcdTroubles(e facts.Etcd) []etcdTrouble {
 	if e.Unknown != "" {
-		return []etcdTrouble{{what: "etcd could not be asked: " + e.Unknown, unknown: true}}
+		return []etcdTrouble{{what: "etcd could not be asked: " + e.Unknown, unknown: true, cause: facts.EtcdCause("", facts.EtcdSilent)}}
 	}
 	if len(e.Members) == 0 {
 		return []etcdTrouble{{what: "etcd named no members", unknown: true}}
@@ -37,6 +38,7 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 	trouble := func(member, format string, args ...any) {
 		out = append(out, etcdTrouble{member: member, what: fmt.Sprintf(format, args...)})
 	}
+	because := func(id, what string) { out[len(out)-1].cause = facts.EtcdCause(id, what) }
 	names := make(map[string]string, len(e.Members))
 	var newest uint64
 	leader := ""
@@ -55,9 +57,11 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 		}
 		if m.Learner {
 			trouble(name, "member %s is a learner and has no vote", name)
+			because(m.ID, facts.EtcdLearner)
 		}
 		if m.Unknown != "" {
 			out = append(out, etcdTrouble{member: name, what: fmt.Sprintf("member %s does not answer: %s", name, m.Unknown), out: true, node: m.Node})
+			because(m.ID, facts.EtcdSilent)
 			continue
 		}
 		if m.Leader != leader && leads(m) {
@@ -75,12 +79,15 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 		case !leads(m):
 		case newest-m.RaftIndex > applyBacklog:
 			trouble(name, "member %s is %d raft entries behind", name, newest-m.RaftIndex)
+			because(m.ID, facts.EtcdLag)
 		case m.RaftIndex > m.RaftApplied && m.RaftIndex-m.RaftApplied > applyBacklog:
 			trouble(name, "member %s has %d raft entries still to apply", name, m.RaftIndex-m.RaftApplied)
+			because(m.ID, facts.EtcdLag)
 		}
 		if m.HashRevision != 0 {
 			if other, ok := hashes[m.HashRevision]; ok && other.Hash != m.Hash {
 				trouble(name, "members %s and %s hold different data at revision %d", other.Name, name, m.HashRevision)
+				because(m.ID, facts.EtcdHash)
 			} else if !ok {
 				hashes[m.HashRevision] = m
 			}
@@ -89,6 +96,7 @@ func etcdTroubles(e facts.Etcd) []etcdTrouble {
 	for _, a := range e.Alarms {
 		trouble(memberName(names, a.Member), "alarm %s is raised on member %s", a.Type, memberName(names, a.Member))
 		out[len(out)-1].lasting = true
+		because(a.Member, facts.EtcdAlarm+"/"+a.Type)
 	}
 	return out
 }

@@ -10,6 +10,9 @@ import (
 	"upkeep/providers/facts"
 )
 
+// silent is the cause of what is found where the member of cp3 does not answer.
+var silent = facts.EtcdCause(worlds.ControlPlanes(3, now).Etcd.Members[2].ID, facts.EtcdSilent)
+
 // planeCases are about authorities, what runs, nodes and the cluster.
 func planeCases() []findingCase {
 	return []findingCase{
@@ -247,7 +250,7 @@ func planeCases() []findingCase {
 				*m = facts.Member{ID: m.ID, Name: m.Name, Unknown: "connection refused"}
 			},
 			want: []providers.Finding{{
-				ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused",
+				ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused", Cause: silent,
 				Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
 			}},
 		},
@@ -260,7 +263,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{
 				{
-					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused",
+					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused", Cause: silent,
 					Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
 				},
 				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`},
@@ -334,7 +337,7 @@ func planeCases() []findingCase {
 					Hint: "without the cluster's own kubeadm configuration kubeadm falls back to its defaults, so upkeep renews nothing; check cluster.kubeconfig, and `kubectl -n kube-system get configmap kubeadm-config`",
 				},
 				{
-					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Summary: "etcd could not be asked: no member answered", Unknown: true,
+					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Summary: "etcd could not be asked: no member answered", Unknown: true, Cause: "etcd//silent",
 					Hint: "upkeep touches no control plane while etcd is not whole",
 				},
 				{

@@ -186,8 +186,9 @@ func merge(answers []answer) facts.Etcd {
 			switch {
 			case a.err == nil && a.status.Header.MemberId == m.ID:
 				describe(&member, a)
-			case a.err != nil && member.Node == "" && a.node == m.Name:
-				// kubeadm names a member after its node; that is how a member that is down is tied to one.
+			case a.err != nil && member.Node == "" && (a.node == m.Name || slices.Contains(m.ClientURLs, a.node)):
+				// kubeadm names a member after its node; that is how a member that is down is tied to one. One that was asked
+				// at an endpoint is tied to that.
 				member.Node, member.Unknown = a.node, a.err.Error()
 			}
 		}
@@ -262,7 +263,7 @@ func open(ctx context.Context, node string, dial Dialer, options ...grpc.DialOpt
 	once <- conn
 	client, err := clientv3.New(clientv3.Config{
 		// The name is for errors alone: it is never resolved, and the connection is encrypted on the node.
-		Endpoints: []string{"http://" + node},
+		Endpoints: []string{"http://" + strings.TrimPrefix(node, "https://")},
 		Logger:    zap.NewNop(),
 		DialOptions: append([]grpc.DialOption{
 			grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -113,6 +113,10 @@ func TestObserve(t *testing.T) {
 			Leader: "a", Version: "3.6.16", DBSize: 4096, Quota: 8192, RaftTerm: 2, RaftIndex: 10, RaftApplied: 9, Hash: 42, HashRevision: revision,
 		}
 	}
+	at := func(m facts.Member, node string) facts.Member {
+		m.Node = node
+		return m
+	}
 	tests := []struct {
 		name    string
 		members map[string]memberServer
@@ -130,6 +134,14 @@ func TestObserve(t *testing.T) {
 				member("a", "cp1", "10.0.0.1", 7),
 				{ID: "b", Name: "cp2", Node: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "cp2: connection refused"},
 			}, Alarms: []facts.Alarm{{Member: "b", Type: "NOSPACE"}}},
+		},
+		{
+			name:    "members that are asked at endpoints are tied to them, down or not",
+			members: map[string]memberServer{"https://10.0.0.1:2379": cp1}, nodes: []string{"https://10.0.0.1:2379", "https://10.0.0.2:2379"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
+				at(member("a", "cp1", "10.0.0.1", 7), "https://10.0.0.1:2379"),
+				{ID: "b", Name: "cp2", Node: "https://10.0.0.2:2379", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "https://10.0.0.2:2379: connection refused"},
+			}},
 		},
 		{
 			name: "a member on no configured node is unknown", members: map[string]memberServer{"cp1": cp1}, nodes: []string{"cp1"},

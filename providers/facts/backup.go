@@ -35,6 +35,8 @@ type Bundle struct {
 	Version string `json:"version,omitempty"`
 	// Gaps are the things that are missing from it, each with its reason: the PKI of an unreachable control plane.
 	Gaps []string `json:"gaps,omitempty"`
+	// Cold: it holds the data directories of stopped members instead of a snapshot. Nothing can prove it.
+	Cold bool `json:"cold,omitempty"`
 	// Damaged says what is wrong with it where its object does not agree with its manifest.
 	Damaged string `json:"damaged,omitempty"`
 }

@@ -13,6 +13,8 @@ type Question struct {
 	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
 	History bool `json:"history,omitempty"`
 	Marks   bool `json:"marks,omitempty"`
+	// EtcdData asks for the data directory of a member of etcd.
+	EtcdData bool `json:"etcd_data,omitempty"`
 }
 
 // CertificatesQuestion names the certificates to look at.
@@ -29,6 +31,7 @@ func (q Question) Merge(other Question) Question {
 	q.NVIDIA = q.NVIDIA || other.NVIDIA
 	q.History = q.History || other.History
 	q.Marks = q.Marks || other.Marks
+	q.EtcdData = q.EtcdData || other.EtcdData
 	switch {
 	case q.Certificates == nil:
 		q.Certificates = other.Certificates
@@ -64,6 +67,7 @@ type Node struct {
 	NVIDIA       NVIDIA       `json:"nvidia"`
 	History      History      `json:"history,omitzero"`
 	Marks        Marks        `json:"marks,omitzero"`
+	EtcdData     EtcdData     `json:"etcd_data,omitzero"`
 }
 
 // System identifies the machine and its boot.

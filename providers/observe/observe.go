@@ -75,7 +75,11 @@ type Observer struct {
 	Releases   Releases // nil as Kubernetes is; Tenants, too
 	Tenants    Tenants
 	Files      Files
-	Now        func() time.Time
+	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else, through
+	// Reach.
+	Endpoints []Endpoint
+	Reach     func(ctx context.Context, node config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error)
+	Now       func() time.Time
 	// Progress, if set, is told when a node has answered. It may be called from several goroutines at once.
 	Progress func(Progress)
 }
@@ -264,7 +268,9 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 		}
 		return o.Nodes.Etcd(ctx, byName[node])
 	}
-	if len(members) == 0 && len(elsewhere) > 0 {
+	if len(o.Endpoints) > 0 {
+		members, dial = o.endpoints(inventory, world)
+	} else if len(members) == 0 && len(elsewhere) > 0 {
 		world.Etcd = facts.Etcd{Unknown: strings.Join(elsewhere, "; ") + ", not in etcd"}
 		return
 	}

@@ -94,6 +94,8 @@ type Manifest struct {
 	Versions map[string]string `json:"versions,omitempty"`
 	// Cold is true where the data directories of stopped members were copied instead of a snapshot taken.
 	Cold bool `json:"cold,omitempty"`
+	// Unproved is why nothing can prove it; empty: what it holds says more.
+	Unproved string `json:"unproved,omitempty"`
 
 	// Gaps are what should be in it and is not.
 	Gaps []Gap `json:"gaps,omitempty"`

@@ -1,10 +1,10 @@
-// Package etcdtunnel opens a connection to the node's own etcd member in which TLS ends here, on the node: the caller
-// speaks plain HTTP/2 into it, and etcd's client key never leaves the node.
+// Package etcdtunnel opens a connection to the node's own etcd member, or to an etcd that the operator's configuration
+// names, in which TLS ends here, on the node: the caller speaks plain HTTP/2 into it, and etcd's client key never leaves
+// the node.
 package etcdtunnel
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -29,35 +29,9 @@ func Dial(ctx context.Context, d *disk.Disk, now time.Time) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("etcd tunnel: %w", err)
 	}
-	address := at.address
-	roots, err := at.authorities(d)
+	conn, err := at.dial(ctx, d, now)
 	if err != nil {
 		return nil, fmt.Errorf("etcd tunnel: %w", err)
-	}
-	client, err := at.client(d, now)
-	if err != nil {
-		return nil, fmt.Errorf("etcd tunnel: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("etcd tunnel: %w", err)
-	}
-	dialer := tls.Dialer{Config: &tls.Config{
-		InsecureSkipVerify: true, // VerifyConnection does it, but for the end of the server's certificate
-		VerifyConnection:   verify(roots, host),
-		Certificates:       []tls.Certificate{client},
-		NextProtos:         []string{"h2"}, // etcd tells gRPC from plain HTTP by it
-		MinVersion:         tls.VersionTLS12,
-	}}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("etcd tunnel to %s: %w", address, err)
-	}
-	if got := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "h2" {
-		conn.Close()
-		return nil, fmt.Errorf("etcd tunnel to %s: the server speaks %q, not HTTP/2", address, got)
 	}
 	return conn, nil
 }

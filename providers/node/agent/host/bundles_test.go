@@ -28,7 +28,7 @@ func TestBundlesSession(t *testing.T) {
 	if err != nil || answer == nil || answer.Kind != protocol.BundlesMissing || !strings.HasPrefix(answer.Error, "/var/lib/missing") {
 		t.Errorf("answer %+v, %v", answer, err)
 	}
-	if _, err := l.host.Tunnel(t.Context(), "ssh"); err == nil || err.Error() != `no tunnel to "ssh"; there are "etcd", "bundles", "files" and "sqlite"` {
+	if _, err := l.host.Tunnel(t.Context(), "ssh"); err == nil || err.Error() != `no tunnel to "ssh"; there are ["etcd" "endpoint" "bundles" "files" "cold" "sqlite"]` {
 		t.Errorf("a tunnel to another service: %v", err)
 	}
 }

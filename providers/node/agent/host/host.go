@@ -15,11 +15,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/bundles"
+	"upkeep/providers/node/agent/cold"
 	"upkeep/providers/node/agent/collect"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
@@ -153,6 +155,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
 	}
+	if q.EtcdData {
+		wg.Go(func() { node.EtcdData = cold.Look(d) })
+	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
 	}
@@ -263,12 +268,16 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "bundles" (package bundles); "files",
-// the keys and the configuration of its control plane (package collect); or "sqlite", the database of its k3s server
-// (package sqlite). The caller closes it.
+// services are the tunnels of a node, by name.
+var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service, cold.Service, sqlite.Service}
+
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
+// the request names; "bundles" (package bundles); "files", the keys and the configuration of its control plane (package
+// collect); "cold", the data directory of its member while that is stopped (package cold); or "sqlite", the database of its
+// k3s server (package sqlite). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if service != etcdtunnel.Service && service != bundles.Service && service != collect.Service && service != sqlite.Service {
-		return nil, fmt.Errorf("no tunnel to %q; there are %q, %q, %q and %q", service, etcdtunnel.Service, bundles.Service, collect.Service, sqlite.Service)
+	if !slices.Contains(services, service) {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, services)
 	}
 	d, err := h.open()
 	if err != nil {
@@ -281,6 +290,10 @@ func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 		return collect.Open(ctx, d), nil
 	case sqlite.Service:
 		return sqlite.Open(ctx, d, k3s.Database), nil
+	case cold.Service:
+		return cold.Open(ctx, d), nil
+	case etcdtunnel.EndpointService:
+		return etcdtunnel.Open(ctx, d, h.options.Now()), nil
 	}
 	defer d.Close()
 	return etcdtunnel.Dial(ctx, d, h.options.Now())
