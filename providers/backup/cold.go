@@ -99,8 +99,10 @@ func oneCluster(stopped []stoppedMember) (string, error) {
 	return stopped[0].data.ClusterID, nil
 }
 
-// silentEtcd reports whether etcd was asked, and no member answered.
-func silentEtcd(in providers.Input) bool { return in.World.Etcd.Unknown != "" }
+// silentEtcd reports whether etcd was asked, and no member answered; where the cluster is in SQLite there is none to answer.
+func silentEtcd(in providers.Input) bool {
+	return in.World.Etcd.Unknown != "" && !originOf(in.World).sqlite()
+}
 
 // coldFresh returns the newest cold bundle, where it is whole and younger than the limit.
 func (s shelf) coldFresh() (held, bool) {

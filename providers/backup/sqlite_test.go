@@ -414,6 +414,10 @@ func TestK3sFindings(t *testing.T) {
 	}{
 		"one server": {func(w *facts.World) { w.Etcd, w.Nodes["cp1"].K3s = unknown, server("aa") },
 			[]string{none}, "take and prove a bundle of k3s's database on cp1", ""},
+		"beside what an etcd left behind": {func(w *facts.World) {
+			w.Etcd, w.Nodes["cp1"].K3s = unknown, server("aa")
+			w.Nodes["cp1"].EtcdData = facts.EtcdData{Directory: "/var/lib/etcd", ClusterID: "bb", Size: 1}
+		}, []string{none}, "take and prove a bundle of k3s's database on cp1", ""},
 		"two servers": {func(w *facts.World) {
 			w.Etcd, w.Nodes["cp1"].K3s, w.Nodes["cp2"].K3s = unknown, server("aa"), server("bb")
 		}, []string{none, "K3S_DATABASE_SEVERAL : k3s on cp1 and on cp2 each keeps a database of its own: these are 2 clusters"},
