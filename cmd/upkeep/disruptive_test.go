@@ -25,6 +25,7 @@ var undisturbing = map[string]string{
 	"akash.mend":        "it changes Helm's record alone",
 	"akash.start":       "it ends an interruption",
 	"akash.stop":        "it guards other steps, which need the backup themselves; nothing is replaced, and its bracket ends it",
+	"backup.cold":       "it copies what is stopped, and changes nothing in the cluster",
 	"backup.prove":      "it is the guard",
 	"backup.prune":      "it changes nothing in the cluster",
 	"backup.take":       "it is the guard",

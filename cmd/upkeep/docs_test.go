@@ -135,6 +135,27 @@ var (
 	command = regexp.MustCompile("upkeep ([a-z][a-z-]+)(?: (-[a-z-]+))?")
 )
 
+const definitionExample = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: manifests.akash.network
+spec:
+  group: akash.network
+  scope: Namespaced
+  names:
+    plural: manifests
+    singular: manifest
+    kind: Manifest
+    listKind: ManifestList
+  versions:
+    - name: v2beta2
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+`
+
 // TestExamplesAreValid: what README and the how-to pages tell people to write is accepted.
 func TestExamplesAreValid(t *testing.T) {
 	checked := 0
@@ -147,9 +168,11 @@ func TestExamplesAreValid(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(directory, "example.upkeep.hcl"), []byte(match[1]), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			// The bid price script that an example names is its reader's own.
-			if err := os.WriteFile(filepath.Join(directory, "price_script_generic.sh"), []byte("#!/bin/bash\n"), 0o755); err != nil {
-				t.Fatal(err)
+			// The files that examples name are their reader's own.
+			for name, text := range map[string]string{"price_script_generic.sh": "#!/bin/bash\n", "crd.yaml": definitionExample} {
+				if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o755); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if _, _, diags := config.Load(directory, config.Options{Types: blockTypes(domains()), Environ: []string{"HOME=/home/ops"}, Version: version}); diags.HasErrors() {
 				t.Errorf("%s, example %d: %v", path, i+1, diags)

@@ -12,36 +12,16 @@ import (
 // ByHand is how a person does a step while upkeep cannot. The commands read what they need from the cluster, so that no
 // secret stands in a runbook.
 
-// shell quotes a word for a POSIX shell.
-func shell(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-func posix(lines ...string) string { return "set -eu\n" + strings.Join(lines, "\n") + "\n" }
-
 func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, release, _ := readMend(in, step)
-	revision, _ := expected(step, expectRevision)
-	if revision == "" {
+	_, release, _ := readMend(in, step)
+	revision, ok := expected(step, expectRevision)
+	if !ok {
 		revision = fmt.Sprint(release.Revision)
 	}
-	secret := fmt.Sprintf("sh.helm.release.v1.%s.v%s", args.Release, revision)
-	what := "mark the interrupted revision as failed: go back to the revision that was deployed"
-	run := fmt.Sprintf("helm -n %s rollback %s", shell(args.Namespace), shell(args.Release))
-	if args.Action == pending.Forget {
-		what = "delete Helm's record of the install that never ended; what it made stays"
-		run = fmt.Sprintf("kubectl -n %s delete secret %s", shell(args.Namespace), shell(secret))
-	}
+	what, lines, see := pending.ByHand(release, revision)
 	return []providers.Command{{
-		What: what, Run: posix(fmt.Sprintf("helm -n %s history %s", shell(args.Namespace), shell(args.Release)), run),
-		See:  "helm status says deployed, or that there is no such release",
-		Stop: "somebody else's helm is still at work: the last revision is younger than ten minutes",
+		What: what, Run: providers.ShellScript(lines...), See: see,
+		Stop: "somebody else's helm is still at work: the last revision is younger than " + "ten minutes",
 	}}
 }
 
@@ -50,10 +30,10 @@ func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if err != nil {
 		return nil
 	}
-	get := fmt.Sprintf("helm -n %s get values %s -o json", shell(args.Namespace), shell(args.Release))
+	get := fmt.Sprintf("helm -n %s get values %s -o json", providers.ShellWord(args.Namespace), providers.ShellWord(args.Release))
 	return []providers.Command{{
 		What: "keep the values (with the keys of the wallet) and the script of before",
-		Run: posix("umask 077",
+		Run: providers.ShellScript("umask 077",
 			get+" | jq -r '.bidpricescript // empty | @base64d' > old-bid-price-script.sh",
 			get+" | jq 'del(.bidpricescript)' > provider.yaml",
 			"test -s provider.yaml"),
@@ -66,7 +46,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if err != nil {
 		return nil
 	}
-	release, namespace := shell(args.Release), shell(args.Namespace)
+	release, namespace := providers.ShellWord(args.Release), providers.ShellWord(args.Namespace)
 	chart := chartArguments(args.Chart)
 	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", values.JSON(args.Values), "END"}
 	set := ""
@@ -76,19 +56,19 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	} else {
 		set = ` --set bidpricescript="$(openssl base64 -A < old-bid-price-script.sh)"`
 	}
-	run = append(run, fmt.Sprintf("helm upgrade %s %s -n %s --version %s -f provider.yaml -f changes.json%s --wait --timeout 8m", release, chart, namespace, shell(args.Chart.Version), set))
+	run = append(run, fmt.Sprintf("helm upgrade %s %s -n %s --version %s -f provider.yaml -f changes.json%s --wait --timeout 8m", release, chart, namespace, providers.ShellWord(args.Chart.Version), set))
 	see := "helm list says deployed and the version " + args.Chart.Version
 	if args.Rolls {
 		see += "; the new pod prints the new prices"
-		run = append(run, fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep -E 'PRICE_TARGET|BID_PRICE'", namespace, shell(args.Workload)))
+		run = append(run, fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep -E 'PRICE_TARGET|BID_PRICE'", namespace, providers.ShellWord(args.Workload)))
 	}
 	stop := "the upgrade fails"
 	if hidden := values.SealedIn(args.Values); len(hidden) > 0 {
 		stop = "changes.json holds placeholders of sensitive values, \"hmac:...\": put the values in their place first (" + strings.Join(hidden, ", ") + "); or the upgrade fails"
 	}
 	return []providers.Command{{
-		What: "upgrade with the values of before and the changes", Run: posix(run...), See: see, Stop: stop,
-		Undo: posix(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
+		What: "upgrade with the values of before and the changes", Run: providers.ShellScript(run...), See: see, Stop: stop,
+		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
 	}}
 }
 
@@ -99,9 +79,9 @@ func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Com
 	}
 	return []providers.Command{{
 		What: "restart the provider, so that its pod has the values of the release",
-		Run: posix(fmt.Sprintf("kubectl -n %s delete pod %s-0", shell(args.Namespace), shell(args.Workload)),
-			fmt.Sprintf("kubectl -n %s rollout status statefulset/%s --timeout=8m", shell(args.Namespace), shell(args.Workload)),
-			fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep PRICE_TARGET", shell(args.Namespace), shell(args.Workload))),
+		Run: providers.ShellScript(fmt.Sprintf("kubectl -n %s delete pod %s-0", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
+			fmt.Sprintf("kubectl -n %s rollout status statefulset/%s --timeout=8m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
+			fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep PRICE_TARGET", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))),
 		See: "the pod prints the prices of the release",
 	}}
 }
@@ -115,20 +95,20 @@ func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Comm
 	if p := providerOf(in.World.Release(args.Namespace, args.Release)); p.workload.Replicas > 0 {
 		replicas = p.workload.Replicas
 	}
-	set := fmt.Sprintf("-n %s statefulset/%s", shell(args.Namespace), shell(args.Workload))
+	set := fmt.Sprintf("-n %s statefulset/%s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))
 	return []providers.Command{{
 		What: "stop the provider, so that it closes no lease meanwhile; marked, so that upkeep starts it again",
-		Run: posix(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, MarkAnnotation, MarkReplicas, replicas),
+		Run: providers.ShellScript(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, MarkAnnotation, MarkReplicas, replicas),
 			fmt.Sprintf("kubectl scale %s --replicas=0", set),
-			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", shell(args.Namespace), shell(args.Workload))),
+			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))),
 		See:  "no pod of the provider is left; tenants' pods run on",
 		Undo: startScript(args, replicas),
 	}}
 }
 
 func startScript(args releaseArgs, replicas int) string {
-	set := fmt.Sprintf("-n %s statefulset/%s", shell(args.Namespace), shell(args.Workload))
-	return posix(fmt.Sprintf("kubectl scale %s --replicas=%d", set, replicas),
+	set := fmt.Sprintf("-n %s statefulset/%s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))
+	return providers.ShellScript(fmt.Sprintf("kubectl scale %s --replicas=%d", set, replicas),
 		fmt.Sprintf("kubectl annotate %s %s- %s-", set, MarkAnnotation, MarkReplicas),
 		fmt.Sprintf("kubectl rollout status %s --timeout=8m", set))
 }
@@ -150,13 +130,13 @@ func (replacing) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if err != nil {
 		return nil
 	}
-	set := fmt.Sprintf("-n %s statefulset %s", shell(args.Namespace), shell(args.Workload))
+	set := fmt.Sprintf("-n %s statefulset %s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))
 	return []providers.Command{{
 		What: "stop the provider and delete its StatefulSet, which the upgrade makes anew; its volumes stay",
-		Run: posix(fmt.Sprintf("kubectl scale %s --replicas=0", set),
-			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", shell(args.Namespace), shell(args.Workload)),
+		Run: providers.ShellScript(fmt.Sprintf("kubectl scale %s --replicas=0", set),
+			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
 			fmt.Sprintf("kubectl delete %s", set)),
 		See:  "the StatefulSet is gone; go on with the upgrade at once",
-		Undo: posix(fmt.Sprintf("helm -n %s rollback %s", shell(args.Namespace), shell(args.Release))),
+		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Release))),
 	}}
 }

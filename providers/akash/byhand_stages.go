@@ -13,15 +13,15 @@ func (defining) ByHand(_ providers.Input, step providers.Step) []providers.Comma
 		return nil
 	}
 	run := []string{
-		fmt.Sprintf("test -s crd.yaml || curl -fsSL -o crd.yaml %s", shell("https://raw.githubusercontent.com/akash-network/provider/"+args.Tag+"/pkg/apis/akash.network/crd.yaml")),
+		fmt.Sprintf("test -s crd.yaml || curl -fsSL -o crd.yaml %s", providers.ShellWord("https://raw.githubusercontent.com/akash-network/provider/"+args.Tag+"/pkg/apis/akash.network/crd.yaml")),
 		fmt.Sprintf("echo '%s  crd.yaml' | sha256sum -c", args.SHA256),
 		"kubectl apply --server-side --force-conflicts --field-manager=upkeep -f crd.yaml",
 	}
 	for _, d := range args.Definitions {
-		run = append(run, fmt.Sprintf("kubectl wait --for=condition=Established --timeout=60s crd/%s", shell(d.Name)))
+		run = append(run, fmt.Sprintf("kubectl wait --for=condition=Established --timeout=60s crd/%s", providers.ShellWord(d.Name)))
 	}
 	return []providers.Command{{
-		What: "apply the custom resource definitions of " + args.Tag, Run: posix(run...), See: "each definition is established",
+		What: "apply the custom resource definitions of " + args.Tag, Run: providers.ShellScript(run...), See: "each definition is established",
 		Stop: "the digest is another one, or a definition is refused",
 	}}
 }
@@ -31,12 +31,12 @@ func (operating) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if err != nil {
 		return nil
 	}
-	release, namespace := shell(args.Release), shell(args.Namespace)
+	release, namespace := providers.ShellWord(args.Release), providers.ShellWord(args.Namespace)
 	return []providers.Command{{
 		What: "upgrade the operator, with the values that it has",
-		Run:  posix(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout 8m", release, chartArguments(args.Chart), namespace, shell(args.Chart.Version))),
+		Run:  providers.ShellScript(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout 8m", release, chartArguments(args.Chart), namespace, providers.ShellWord(args.Chart.Version))),
 		See:  "helm list says deployed and the version " + args.Chart.Version, Stop: "the upgrade fails",
-		Undo: posix(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
+		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
 	}}
 }
 
@@ -44,9 +44,9 @@ func (operating) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 func chartArguments(c Chart) string {
 	switch {
 	case c.Source.Path != "":
-		return shell(c.Source.Path)
+		return providers.ShellWord(c.Source.Path)
 	case strings.HasPrefix(c.Source.Repository, "oci://"):
-		return shell(c.Source.Repository + "/" + c.Source.Name)
+		return providers.ShellWord(c.Source.Repository + "/" + c.Source.Name)
 	}
-	return fmt.Sprintf("%s --repo %s", shell(c.Source.Name), shell(c.Source.Repository))
+	return fmt.Sprintf("%s --repo %s", providers.ShellWord(c.Source.Name), providers.ShellWord(c.Source.Repository))
 }

@@ -106,8 +106,7 @@ func freshPods(in providers.Input, r facts.Release, w facts.Workload) []facts.Po
 	return []facts.Pod{pod}
 }
 
-// mending is the meaning of akash.mend: Helm's record of an interrupted operation is marked as failed, or forgotten where
-// nothing was ever deployed.
+// mending is the meaning of akash.mend: Helm's record of an interrupted operation is marked as failed.
 type mending struct{}
 
 func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release, *providers.Readiness) {
@@ -115,12 +114,9 @@ func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release,
 }
 
 func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, release, unusable := readMend(in, step)
+	_, release, unusable := readMend(in, step)
 	if unusable != nil {
 		return facts.Update{}
-	}
-	if args.Action == pending.Forget {
-		return changed(facts.Release{Namespace: release.Namespace, Name: release.Name, Missing: true})
 	}
 	release.Status = facts.ReleaseFailed
 	release.Description = "interrupted"
@@ -153,10 +149,8 @@ func (mending) Ready(in providers.Input, step providers.Step) providers.Readines
 }
 
 func (mending) Proved(before, after providers.Input, step providers.Step) error {
-	args, release, unusable := readMend(after, step)
+	_, release, unusable := readMend(after, step)
 	switch {
-	case args.Action == pending.Forget && release.Missing:
-		return nil
 	case unusable != nil:
 		return fmt.Errorf("%s", unusable.Why)
 	case release.Pending():

@@ -99,7 +99,7 @@ func (r *review) plan() {
 		s := r.step("start", OperationStart, r.args(), startEstimate)
 		r.fillStart(s)
 	}
-	if r.mending.Action == pending.Unlock || r.mending.Action == pending.Forget {
+	if r.mending.Action == pending.Unlock {
 		r.planMend()
 	}
 	if replaced {

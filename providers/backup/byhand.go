@@ -107,7 +107,7 @@ func elsewhereByHand(node, endpoint string) providers.Command {
 			"etcd() {",
 			"  ca=$(" + fmt.Sprintf(flags, "ca") + ") cert=$(" + fmt.Sprintf(flags, "cert") + ") key=$(" + fmt.Sprintf(flags, "key") + ")",
 			`  [ -n "$ca" ] || stop "the API server's manifest does not say what etcd is spoken to with: use the files that the configuration names"`,
-			"  ETCDCTL_API=3 etcdctl --endpoints=" + quote(endpoint) + ` --cacert="$ca" --cert="$cert" --key="$key" "$@"`,
+			"  ETCDCTL_API=3 etcdctl --endpoints=" + providers.ShellWord(endpoint) + ` --cacert="$ca" --cert="$cert" --key="$key" "$@"`,
 			"}",
 		}, "\n"),
 		"/var/lib/etcd/upkeep-by-hand.db", handDirectory+"/snapshot.part").Replace(c.Run)
@@ -117,7 +117,7 @@ func elsewhereByHand(node, endpoint string) providers.Command {
 func filesByHand(node string, include []string) providers.Command {
 	var words []string
 	for _, p := range include {
-		words = append(words, quote(strings.TrimPrefix(p, "/")))
+		words = append(words, providers.ShellWord(strings.TrimPrefix(p, "/")))
 	}
 	return providers.Command{
 		What: "pack the keys and the configuration of " + node, Node: node,
@@ -139,7 +139,7 @@ func fetchByHand(nodes []config.Node, to []string) providers.Command {
 	if len(to) > 0 {
 		seal, ending = "age", "tar.age"
 		for _, recipient := range to {
-			seal += " -r " + quote(recipient)
+			seal += " -r " + providers.ShellWord(recipient)
 		}
 	}
 	lines := []string{
@@ -149,7 +149,7 @@ func fetchByHand(nodes []config.Node, to []string) providers.Command {
 		`fetch() { ssh -o BatchMode=yes "$2" sudo -n test -r ` + handDirectory + ` || stop "no backup on $1"; ssh -o BatchMode=yes "$2" sudo -n tar -C ` + handDirectory + ` -c . | ` + seal + ` >"$1.` + ending + `"; [ -s "$1.` + ending + `" ] || stop "nothing came from $1"; }`,
 	}
 	for _, n := range nodes {
-		lines = append(lines, "fetch "+quote(n.Name)+" "+quote(n.Host))
+		lines = append(lines, "fetch "+providers.ShellWord(n.Name)+" "+providers.ShellWord(n.Host))
 	}
 	lines = append(lines, "sha256sum * >SHA256SUMS", "sha256sum -c SHA256SUMS", `pwd`)
 	return providers.Command{
@@ -166,7 +166,7 @@ func (proving) ByHand(in providers.Input, step providers.Step) []providers.Comma
 		return nil
 	}
 	h, _ := s.find(args.Bundle)
-	file := quote(h.ID + ".upkeep-bundle")
+	file := providers.ShellWord(h.ID + ".upkeep-bundle")
 	open := "cat " + file
 	if h.Encrypted {
 		open = "age -d -i identity.txt " + file
@@ -176,7 +176,7 @@ func (proving) ByHand(in providers.Input, step providers.Step) []providers.Comma
 		Run: strings.Join([]string{
 			stopFunction,
 			"umask 077; work=$(mktemp -d); trap 'rm -rf \"$work\"' EXIT",
-			"[ \"$(sha256sum " + file + " | cut -d' ' -f1)\" = " + quote(h.SHA256) + " ] || stop 'it is not the bundle that was stored'",
+			"[ \"$(sha256sum " + file + " | cut -d' ' -f1)\" = " + providers.ShellWord(h.SHA256) + " ] || stop 'it is not the bundle that was stored'",
 			open + ` | tar -x -C "$work"`,
 			`cd "$work" && sha256sum -c manifest.json.sha256`,
 			originOf(in.World).checkByHand(),
@@ -205,7 +205,7 @@ func (pruning) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	case StoreS3:
 		bucket, _, _ := strings.Cut(place, " at ")
 		for i, name := range names {
-			names[i] = "aws s3 rm " + quote("s3://"+path.Join(bucket, name))
+			names[i] = "aws s3 rm " + providers.ShellWord("s3://"+path.Join(bucket, name))
 		}
 		c.Run = strings.Join(names, "\n")
 	case StoreNode:
@@ -221,17 +221,9 @@ func (pruning) ByHand(in providers.Input, step providers.Step) []providers.Comma
 }
 
 func removal(directory string, names []string) string {
-	lines := []string{fmt.Sprintf("cd %s", quote(directory))}
+	lines := []string{fmt.Sprintf("cd %s", providers.ShellWord(directory))}
 	for _, name := range names {
-		lines = append(lines, "rm -f -- "+quote(name))
+		lines = append(lines, "rm -f -- "+providers.ShellWord(name))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// quote makes one word of a POSIX shell of a text.
-func quote(s string) string {
-	if s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -264,7 +264,7 @@ func (chilling) ByHand(in providers.Input, step providers.Step) []providers.Comm
 			What: "pack the data of the stopped member on " + m.node, Node: m.node,
 			Run: strings.Join([]string{
 				stopFunction,
-				"umask 077; mkdir -p " + handDirectory + "; cd " + quote(m.data.Directory),
+				"umask 077; mkdir -p " + handDirectory + "; cd " + providers.ShellWord(m.data.Directory),
 				// The lock is the one that etcd holds while it runs, and waits for when it is started.
 				"exec 9<member/snap/db; flock -sn 9 || stop 'etcd runs here: take a snapshot of it'",
 				"tar --numeric-owner -cf " + handDirectory + "/etcd-data.tar member",

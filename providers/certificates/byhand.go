@@ -36,14 +36,6 @@ func script(lines ...string) string {
 	return strings.Join(slices.DeleteFunc(lines, func(s string) bool { return s == "" }), "\n")
 }
 
-// quote makes one word of a POSIX shell of a text.
-func quote(s string) string {
-	if s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
 // heredoc returns a shell's here-document of a text, taken literally.
 func heredoc(text string) string {
 	text = strings.TrimRight(text, "\n") + "\n"
@@ -95,7 +87,7 @@ func (h hand) served(name string) string {
 func (h hand) apiFunction() string {
 	server := ""
 	if address := h.served("apiserver"); address != "" {
-		server = " --server=" + quote("https://"+address)
+		server = " --server=" + providers.ShellWord("https://"+address)
 	}
 	return "api() { kubectl --kubeconfig /etc/kubernetes/" + adminConf + server + ` --request-timeout=20s "$@"; }`
 }
@@ -114,12 +106,12 @@ func (h hand) etcdFunction() string {
 	}
 	return script(
 		"etcd() {",
-		"  set -- --endpoints="+quote("https://"+endpoint)+" --cacert=/etc/kubernetes/pki/etcd/ca.crt \\",
+		"  set -- --endpoints="+providers.ShellWord("https://"+endpoint)+" --cacert=/etc/kubernetes/pki/etcd/ca.crt \\",
 		"    --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key \"$@\"",
 		`  if command -v etcdctl >/dev/null; then`,
 		`    etcdctl version 2>/dev/null | grep -q 'API version: 3' || export ETCDCTL_API=3 # before etcd 3.4`,
 		`    etcdctl "$@"`,
-		"  else api --request-timeout=60s -n kube-system exec "+quote("etcd-"+name)+` -c etcd -- etcdctl "$@"; fi`,
+		"  else api --request-timeout=60s -n kube-system exec "+providers.ShellWord("etcd-"+name)+` -c etcd -- etcdctl "$@"; fi`,
 		"}",
 	)
 }
@@ -166,11 +158,11 @@ func (h hand) lookFirst() providers.Command {
 		lines = append(lines, h.etcdFunction())
 	}
 	if ca := file(&h.node.Certificates, "ca"); ca != nil && len(ca.Blocks) > 0 {
-		lines = append(lines, "[ \"$(openssl x509 -in "+quote(ca.Path)+" -outform DER | sha256sum | cut -d' ' -f1)\" = "+quote(ca.Blocks[0].SHA256)+" ] ||",
+		lines = append(lines, "[ \"$(openssl x509 -in "+providers.ShellWord(ca.Path)+" -outform DER | sha256sum | cut -d' ' -f1)\" = "+providers.ShellWord(ca.Blocks[0].SHA256)+" ] ||",
 			`  stop "this node belongs to another cluster than the one the runbook was made for"`)
 	}
 	if uid := h.in.World.Kubernetes.UID; api && uid != "" {
-		lines = append(lines, "[ \"$(api get namespace kube-system -o jsonpath='{.metadata.uid}')\" = "+quote(uid)+" ] ||",
+		lines = append(lines, "[ \"$(api get namespace kube-system -o jsonpath='{.metadata.uid}')\" = "+providers.ShellWord(uid)+" ] ||",
 			`  stop "this is another cluster than the one the runbook was made for"`)
 	}
 	if !mending {
@@ -224,12 +216,12 @@ func (h hand) archivePath() string {
 func (h hand) archive(copies []string) providers.Command {
 	members := []string{"etc/kubernetes"}
 	for _, path := range copies {
-		members = append(members, quote(strings.TrimPrefix(path, "/")))
+		members = append(members, providers.ShellWord(strings.TrimPrefix(path, "/")))
 	}
 	return h.command("keep what stands there", script(
 		"umask 077",
 		"mkdir -p "+handDirectory,
-		"archive="+quote(h.archivePath()),
+		"archive="+providers.ShellWord(h.archivePath()),
 		`if [ -e "$archive" ]; then`,
 		`  echo "kept from an earlier try:"`,
 		"else",
@@ -246,7 +238,7 @@ func (h hand) archive(copies []string) providers.Command {
 // putBack undoes everything that was changed since the archive. Manifests are left: they are as they were, and the kubelet
 // watches them.
 func (h hand) putBack() string {
-	return "tar -C / --exclude=etc/kubernetes/manifests -xpzf " + quote(h.archivePath())
+	return "tar -C / --exclude=etc/kubernetes/manifests -xpzf " + providers.ShellWord(h.archivePath())
 }
 
 // configuration writes the file that kubeadm is given. Without it kubeadm asks the API, and falls back to its defaults where

@@ -25,7 +25,7 @@ func (h hand) undo(u facts.Unfinished) providers.Command {
 		return h.command("look at renewal "+u.ID, script(stopFunction, "ls -l /var/lib/upkeep/intents /var/lib/upkeep/archive", `stop "nobody knows what this renewal was at"`),
 			"what is there", "always: compare each file of the intent with the one in place, and with the archive of the same name, before anything else is done here", "")
 	}
-	lines := []string{stopFunction, "umask 077", pemFunction, "archive=" + quote(archive), `[ -e ` + quote(intent+"/intent.json") + ` ] || stop "this renewal is not unfinished any more"`}
+	lines := []string{stopFunction, "umask 077", pemFunction, "archive=" + providers.ShellWord(archive), `[ -e ` + providers.ShellWord(intent+"/intent.json") + ` ] || stop "this renewal is not unfinished any more"`}
 	var members, proofs []string
 	for _, name := range u.Remaining {
 		f := file(&h.node.Certificates, name)
@@ -34,17 +34,17 @@ func (h hand) undo(u facts.Unfinished) providers.Command {
 		}
 		for _, path := range []string{f.KeyPath, f.Path} {
 			if path != "" {
-				members = append(members, quote(strings.TrimPrefix(path, "/")))
+				members = append(members, providers.ShellWord(strings.TrimPrefix(path, "/")))
 			}
 		}
-		proofs = append(proofs, "prove "+quote(name)+" "+quote(f.Path)+" "+quote(f.KeyPath))
+		proofs = append(proofs, "prove "+providers.ShellWord(name)+" "+providers.ShellWord(f.Path)+" "+providers.ShellWord(f.KeyPath))
 	}
 	if len(members) > 0 {
 		lines = append(lines, `tar -tzf "$archive" >/dev/null`, `tar -C / -xpzf "$archive" `+strings.Join(members, " "),
 			`prove() { pem "$2" | openssl x509 -noout || stop "$1 holds no certificate"; [ "$(pem "$2" | openssl x509 -noout -pubkey)" = "$(key "$2" "$3" | openssl pkey -pubout)" ] || stop "the key of $1 does not belong to it"; echo "$1: whole"; }`)
 		lines = append(lines, proofs...)
 	}
-	lines = append(lines, "mkdir -p "+handDirectory, "mv "+quote(intent)+" "+quote(kept), "ls -d "+quote(kept))
+	lines = append(lines, "mkdir -p "+handDirectory, "mv "+providers.ShellWord(intent)+" "+providers.ShellWord(kept), "ls -d "+providers.ShellWord(kept))
 	return h.command("put back what renewal "+u.ID+" had not finished", script(lines...), "\"whole\" for each file, and the intent in its new place",
-		"a line that begins with STOP", script("mv "+quote(kept)+" "+quote(intent), h.putBack()))
+		"a line that begins with STOP", script("mv "+providers.ShellWord(kept)+" "+providers.ShellWord(intent), h.putBack()))
 }

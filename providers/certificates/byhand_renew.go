@@ -41,8 +41,8 @@ func (h hand) renew(names []string) providers.Command {
 		if !ok || h.path(name) == "" {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" = serial=%s ] || stop %s`, quote(h.path(name)), quote(serial),
-			quote(name+" is not the one that this was made for; where it was renewed already, leave this block out")))
+		lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" = serial=%s ] || stop %s`, providers.ShellWord(h.path(name)), providers.ShellWord(serial),
+			providers.ShellWord(name+" is not the one that this was made for; where it was renewed already, leave this block out")))
 	}
 	lines = append(lines,
 		"renew() {",
@@ -55,7 +55,7 @@ func (h hand) renew(names []string) providers.Command {
 		`  esac`,
 		"}")
 	for _, name := range names {
-		lines = append(lines, "renew "+quote(name))
+		lines = append(lines, "renew "+providers.ShellWord(name))
 	}
 	return h.command("renew "+strings.Join(names, ", "), script(lines...), fmt.Sprintf("%d times \"renewed\"", len(names)),
 		"\"MISSING!\" or \"falling back to default configuration\"", h.putBack())
@@ -86,9 +86,9 @@ func (h hand) proveFiles(names []string, issued policy) providers.Command {
 			continue
 		}
 		if serial, ok := expectation(h.step, expectSerial+name); ok {
-			lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" != serial=%s ] || stop %s`, quote(f.Path), quote(serial), quote(name+" still has its old serial")))
+			lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" != serial=%s ] || stop %s`, providers.ShellWord(f.Path), providers.ShellWord(serial), providers.ShellWord(name+" still has its old serial")))
 		}
-		lines = append(lines, fmt.Sprintf("prove %s %s %s %s", quote(name), quote(f.Path), quote(f.KeyPath), quote(h.authorityPath(f))))
+		lines = append(lines, fmt.Sprintf("prove %s %s %s %s", providers.ShellWord(name), providers.ShellWord(f.Path), providers.ShellWord(f.KeyPath), providers.ShellWord(h.authorityPath(f))))
 	}
 	return h.command("prove what is on disk", script(lines...), fmt.Sprintf("%s with a new serial, ending %s from now", strings.Join(names, ", "), span(issued.validity)),
 		"a line that begins with STOP: put back what stood there", h.putBack())
@@ -112,7 +112,7 @@ func (h hand) takeOver(path string) providers.Command {
 	return h.command("give "+path+" the new client certificate", script(
 		stopFunction,
 		"umask 077",
-		"copy="+quote(path)+" from="+quote(from),
+		"copy="+providers.ShellWord(path)+" from="+providers.ShellWord(from),
 		"t=$(mktemp -d)",
 		`trap 'rm -rf "$t"' EXIT`,
 		`trap 'exit 1' HUP INT TERM PIPE`,
@@ -149,7 +149,7 @@ func (h hand) proveServed(names []string) providers.Command {
 	for _, name := range names {
 		for _, s := range h.node.Certificates.Served {
 			if path := h.path(name); s.Name == name && s.Component != kubelet && path != "" {
-				lines = append(lines, "serves "+quote(s.Address)+" "+quote(path))
+				lines = append(lines, "serves "+providers.ShellWord(s.Address)+" "+providers.ShellWord(path))
 			}
 		}
 	}

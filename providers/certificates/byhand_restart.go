@@ -46,8 +46,8 @@ func (h hand) restart(component string) providers.Command {
 	away := path.Join("/etc/kubernetes", path.Base(manifest)+".away")
 	return h.command("restart "+component, script(
 		stopFunction,
-		"manifest="+quote(manifest)+" away="+quote(away),
-		`running() { ps -e -o pid= -o args= | awk -v name=`+quote(component)+` '{ n = split($2, word, "/") } word[n] == name && /\/etc\/kubernetes\// { print $1 }'; }`,
+		"manifest="+providers.ShellWord(manifest)+" away="+providers.ShellWord(away),
+		`running() { ps -e -o pid= -o args= | awk -v name=`+providers.ShellWord(component)+` '{ n = split($2, word, "/") } word[n] == name && /\/etc\/kubernetes\// { print $1 }'; }`,
 		`[ -f "$manifest" ] || stop "$manifest is not there"`,
 		`[ ! -e "$away" ] || stop "$away is there: an earlier try was interrupted"`,
 		`echo "before: $(running)"`,
@@ -69,14 +69,14 @@ func (h hand) restart(component string) providers.Command {
 		`[ -n "$new" ] || stop "it started and ended again; see: journalctl -u kubelet"`,
 		`echo "after: $new, running for $(ps -o etime= -p $new)"`,
 	), "another process id after than before, running for a few seconds", "a line that begins with STOP",
-		script("manifest="+quote(manifest)+" away="+quote(away), `[ -e "$manifest" ] || mv "$away" "$manifest"`, `ls -l "$manifest"`))
+		script("manifest="+providers.ShellWord(manifest)+" away="+providers.ShellWord(away), `[ -e "$manifest" ] || mv "$away" "$manifest"`, `ls -l "$manifest"`))
 }
 
 // proveLease waits until the lease of a component is renewed once more: whoever holds it lives.
 func (h hand) proveLease(component string) providers.Command {
 	return h.command("prove that somebody leads "+component, script(
 		stopFunction, h.apiFunction(),
-		"lease() { api -n kube-system get lease "+quote(component)+` -o jsonpath='{.spec.holderIdentity} {.spec.renewTime}'; }`,
+		"lease() { api -n kube-system get lease "+providers.ShellWord(component)+` -o jsonpath='{.spec.holderIdentity} {.spec.renewTime}'; }`,
 		`before=$(lease) n=0`,
 		`until [ -n "$before" ] && after=$(lease) && [ "$after" != "$before" ]; do`,
 		`  n=$((n+1)); [ $n -lt 60 ] || stop "nobody has renewed the lease for a minute: $before"; sleep 1`,

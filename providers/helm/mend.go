@@ -2,11 +2,9 @@ package helm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"helm.sh/helm/v3/pkg/release"
-	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"upkeep/providers/helm/pending"
 )
@@ -21,7 +19,7 @@ func (c *Client) Mend(ctx context.Context, namespace, name string, m pending.Men
 		return nil
 	case pending.Wait:
 		return fmt.Errorf("release %s: %w: %s", at, ErrPending, m.Why)
-	case pending.Forget, pending.Unlock:
+	case pending.Unlock:
 	default:
 		return fmt.Errorf("release %s: cannot mend by %q", at, m.Action)
 	}
@@ -34,20 +32,12 @@ func (c *Client) Mend(ctx context.Context, namespace, name string, m pending.Men
 		return fmt.Errorf("release %s: %w", at, err)
 	}
 	switch {
-	case last == nil && m.Action == pending.Forget, last != nil && last.Version == m.Revision-1 && m.Action == pending.Forget:
-		return nil // forgotten before
 	case last == nil:
 		return fmt.Errorf("release %s: %w: it is gone", at, ErrMoved)
-	case last.Version == m.Revision && last.Info.Status == release.StatusFailed && m.Action == pending.Unlock:
+	case last.Version == m.Revision && last.Info.Status == release.StatusFailed:
 		return nil // unlocked before
 	case last.Version != m.Revision || string(last.Info.Status) != m.Status:
 		return fmt.Errorf("release %s: %w: revision %d is %s; revision %d was %s", at, ErrMoved, last.Version, last.Info.Status, m.Revision, m.Status)
-	}
-	if m.Action == pending.Forget {
-		if _, err := configuration.Releases.Delete(name, m.Revision); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
-			return fmt.Errorf("release %s: deleting the record of revision %d: %w", at, m.Revision, err)
-		}
-		return nil
 	}
 	last.SetStatus(release.StatusFailed, fmt.Sprintf("Interrupted in state %s; unlocked by upkeep", m.Status))
 	if err := configuration.Releases.Update(last); err != nil {

@@ -34,7 +34,7 @@ func TestMendLetsTheNextUpgradeThrough(t *testing.T) {
 	}{
 		{"killed while upgrading", 2, facts.ReleasePendingUpgrade, pending.Unlock, []string{"deployed", "failed"}, []string{"superseded", "failed", "deployed"}},
 		{"killed while rolling back", 3, facts.ReleasePendingRollback, pending.Unlock, []string{"superseded", "deployed", "failed"}, []string{"superseded", "superseded", "failed", "deployed"}},
-		{"killed while installing", 1, facts.ReleasePendingInstall, pending.Forget, nil, []string{"deployed"}},
+		{"killed while installing", 1, facts.ReleasePendingInstall, pending.Unlock, []string{"failed"}, []string{"superseded", "deployed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, fake := context.Background(), fakehelm.New()
@@ -66,6 +66,9 @@ func TestMendLetsTheNextUpgradeThrough(t *testing.T) {
 			statuses(t, fake, test.after...)
 			if fake.Get("apps/v1", "StatefulSet", namespace, name) == nil {
 				t.Error("mending deleted an object")
+			}
+			if kept := fake.Observe(ctx, question(), mac).Values; kept["price_target_cpu"] != "1" {
+				t.Errorf("mending lost values: %v are left", kept)
 			}
 			if _, err := fake.Upgrade(ctx, u, nil); err != nil {
 				t.Fatal(err)

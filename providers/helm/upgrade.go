@@ -136,6 +136,9 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if !u.Atomic || made == nil {
 		return result, err
 	}
+	if last != nil && last.Info.Status != release.StatusUninstalled && deployed == nil {
+		return result, fmt.Errorf("%w; it stays as it is: no revision was ever deployed to go back to", err)
+	}
 	return result, u.undo(ctx, configuration, deployed, err, progress)
 }
 

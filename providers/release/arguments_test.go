@@ -21,7 +21,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 // TestWordsAreQuoted: nothing in a runbook is more than a word.
 func TestWordsAreQuoted(t *testing.T) {
 	for word, want := range map[string]string{"nvdp": "nvdp", "": "''", "a b": "'a b'", "$(id)": "'$(id)'", "it's": `'it'\''s'`} {
-		if got := shell(word); got != want {
+		if got := providers.ShellWord(word); got != want {
 			t.Errorf("%q: %s", word, got)
 		}
 	}

@@ -14,34 +14,15 @@ import (
 // ByHand is how a person does a step while upkeep cannot: with Helm. No secret stands in a runbook: whoever carries it out
 // writes them into a file first.
 
-// shell quotes a word for a POSIX shell.
-func shell(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-func posix(lines ...string) string { return "set -eu\n" + strings.Join(lines, "\n") + "\n" }
-
 func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, release, _ := readMend(in, step)
-	at, ok := expected(step, expectRevision)
+	revision, ok := expected(step, expectRevision)
 	if !ok {
-		at = revisionOf(release)
+		revision = fmt.Sprint(release.Revision)
 	}
-	namespace, name := shell(args.Namespace), shell(args.Release)
-	what, run := "go back to the revision that was deployed, which marks the interrupted one as failed", fmt.Sprintf("helm -n %s rollback %s", namespace, name)
-	if _, deployed := release.LastDeployed(); args.Action == pending.Forget || !deployed {
-		what = "delete Helm's record of the operation that never ended; what it made stays"
-		run = fmt.Sprintf("kubectl -n %s delete secret %s", namespace, shell(fmt.Sprintf("sh.helm.release.v1.%s.v%s", args.Release, at)))
-	}
+	what, lines, see := pending.ByHand(release, revision)
 	return []providers.Command{{
-		What: what, Run: posix(fmt.Sprintf("helm -n %s history %s", namespace, name), run),
-		See:  "helm history lists no revision that is pending, or there is no such release",
+		What: what, Run: providers.ShellScript(lines...), See: see,
 		Stop: "somebody else's helm is still at work: the last revision is younger than " + args.Patience.String(),
 	}}
 }
@@ -51,10 +32,10 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if err != nil {
 		return nil
 	}
-	namespace, name, file := shell(args.Namespace), shell(args.Release), shell("changes-"+args.Release+".json")
+	namespace, name, file := providers.ShellWord(args.Namespace), providers.ShellWord(args.Release), providers.ShellWord("changes-"+args.Release+".json")
 	write := providers.Command{
 		What: "write down the values that change",
-		Run:  posix("umask 077", fmt.Sprintf("cat > %s <<'END-OF-VALUES'", file), values.JSON(args.Values), "END-OF-VALUES"),
+		Run:  providers.ShellScript("umask 077", fmt.Sprintf("cat > %s <<'END-OF-VALUES'", file), values.JSON(args.Values), "END-OF-VALUES"),
 		See:  "the file is there, and only you can read it",
 	}
 	check := []string{fmt.Sprintf("test -s %s", file)}
@@ -65,14 +46,14 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	}
 	// --reset-then-reuse-values (Helm 3.14) takes the defaults of the new chart; --reuse-values would keep the old ones.
 	verb, keep := "upgrade", " --reset-then-reuse-values"
-	undo := posix(fmt.Sprintf("helm -n %s rollback %s", namespace, name))
+	undo := providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, name))
 	if args.Install {
-		verb, keep, undo = "install", "", posix(fmt.Sprintf("helm -n %s uninstall %s", namespace, name))
+		verb, keep, undo = "install", "", providers.ShellScript(fmt.Sprintf("helm -n %s uninstall %s", namespace, name))
 		if args.CreateNamespace {
 			keep = " --create-namespace"
 		}
 	}
-	run := fmt.Sprintf("helm %s %s %s -n %s --version %s%s -f %s", verb, name, reference(args.Source), namespace, shell(args.Version), keep, file)
+	run := fmt.Sprintf("helm %s %s %s -n %s --version %s%s -f %s", verb, name, reference(args.Source), namespace, providers.ShellWord(args.Version), keep, file)
 	see := fmt.Sprintf("helm list says deployed and the version %s", args.Version)
 	switch {
 	case args.Atomic:
@@ -82,7 +63,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		run += " --wait --timeout " + time.Duration(args.Timeout).String()
 	}
 	return []providers.Command{write, {
-		What: verb + " " + args.Release + " with the values of before and the changes", Run: posix(append(check, run, fmt.Sprintf("helm -n %s list --filter %s", namespace, shell("^"+args.Release+"$")))...),
+		What: verb + " " + args.Release + " with the values of before and the changes", Run: providers.ShellScript(append(check, run, fmt.Sprintf("helm -n %s list --filter %s", namespace, providers.ShellWord("^"+args.Release+"$")))...),
 		See: see, Stop: stop, Undo: undo,
 	}}
 }
@@ -91,9 +72,9 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 func reference(source facts.ChartSource) string {
 	switch {
 	case source.Path != "":
-		return shell(source.Path)
+		return providers.ShellWord(source.Path)
 	case strings.HasPrefix(source.Repository, "oci://"):
-		return shell(source.Repository + "/" + source.Name)
+		return providers.ShellWord(source.Repository + "/" + source.Name)
 	}
-	return fmt.Sprintf("%s --repo %s", shell(source.Name), shell(source.Repository))
+	return fmt.Sprintf("%s --repo %s", providers.ShellWord(source.Name), providers.ShellWord(source.Repository))
 }

@@ -91,26 +91,16 @@ func revisionMoved(release facts.Release, step providers.Step) string {
 // changed returns an update with one release replaced.
 func changed(r facts.Release) facts.Update { return facts.Update{Releases: []facts.Release{r}} }
 
-// mending is the meaning of release.mend: Helm's record of an interrupted operation is marked as failed, or forgotten where
-// nothing was ever deployed.
+// mending is the meaning of release.mend: Helm's record of an interrupted operation is marked as failed.
 type mending struct{}
 
 func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, release, unusable := readMend(in, step)
+	_, release, unusable := readMend(in, step)
 	if unusable != nil || release.Missing {
 		return facts.Update{}
 	}
 	release.History = slices.Clone(release.History)
 	last := len(release.History) - 1
-	if args.Action == pending.Forget {
-		release.History = release.History[:max(0, last)]
-		if last < 1 {
-			return changed(facts.Release{Namespace: release.Namespace, Name: release.Name, Missing: true, Offer: release.Offer})
-		}
-		before := release.History[last-1]
-		release.Revision, release.Status, release.Description, release.Chart, release.Updated = before.Revision, before.Status, before.Description, before.Chart, before.Updated
-		return changed(release)
-	}
 	release.Status, release.Description = facts.ReleaseFailed, "Interrupted"
 	if last >= 0 {
 		release.History[last].Status = facts.ReleaseFailed

@@ -106,13 +106,13 @@ func TestReleaseIsKept(t *testing.T) {
 			wantVersion: "0.16.2", wantValues: map[string]any{"runtimeClassName": "nvidia", "deviceListStrategy": "cdi-cri"},
 		},
 		{
-			name: "an interrupted install is forgotten and made again",
+			name: "an interrupted install is ended, with the values that it had",
 			prepare: func(t *testing.T, w *world) {
 				w.install(t, "0.16.2", map[string]any{"runtimeClassName": "other"})
 				setStatus(t, w, 1, facts.ReleasePendingInstall, clock.Add(-time.Hour))
 			},
 			version: "0.16.2", findings: []string{"RELEASE_PENDING nvdp"}, steps: []string{"release.mend", "release.upgrade"},
-			wantVersion: "0.16.2",
+			wantVersion: "0.16.2", wantValues: map[string]any{"runtimeClassName": "other"},
 		},
 		{
 			name: "a failed upgrade is made again",

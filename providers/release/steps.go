@@ -85,7 +85,7 @@ func (r *review) plan() {
 	if slices.Contains(r.in.Replace, r.address) {
 		r.due = append(r.due, "-replace names "+r.address.String())
 	}
-	if r.mending.Action == pending.Unlock || r.mending.Action == pending.Forget {
+	if r.mending.Action == pending.Unlock {
 		r.planMend()
 	}
 	switch {
@@ -106,23 +106,14 @@ func (r *review) planMend() {
 	s.Window = "always" // it changes Helm's record alone
 	s.Summary = "mend the interrupted operation on the release"
 	s.Why = []string{r.mending.Why, "Helm refuses every operation on a release that is pending"}
-	after := facts.ReleaseFailed
-	if r.mending.Action == pending.Forget {
-		after = "no record"
-	}
-	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", r.mending.Revision), Before: r.mending.Status, After: after}}
+	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", r.mending.Revision), Before: r.mending.Status, After: facts.ReleaseFailed}}
 	s.Proof = "the release is not pending any more"
 	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
 }
 
-// installs reports whether the step that is planned finds no release.
-func (r *review) installs() bool {
-	return r.release.Missing || r.mending.Action == pending.Forget && len(r.release.History) <= 1
-}
-
 func (r *review) planUpgrade() {
 	args := upgradeArgs{
-		releaseArgs: r.args(), Install: r.installs(), Source: r.spec.Chart.Source, Chart: r.chartName(), Version: r.chosen.Version,
+		releaseArgs: r.args(), Install: r.release.Missing, Source: r.spec.Chart.Source, Chart: r.chartName(), Version: r.chosen.Version,
 		SHA256: r.release.Offer.Digest, Values: r.spec.Masked(), Wait: r.spec.Wait, Atomic: r.spec.Atomic, Timeout: r.spec.Timeout,
 	}
 	args.CreateNamespace = args.Install && r.spec.CreateNamespace

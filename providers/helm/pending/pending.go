@@ -20,11 +20,9 @@ const (
 	None Action = "none"
 	// Wait: somebody may still be at work on it.
 	Wait Action = "wait"
-	// Forget deletes the record of an install that never ended. Nothing in the cluster is deleted: what the install made
-	// carries the release's annotations, so that the next install takes it over.
-	Forget Action = "forget"
-	// Unlock marks the pending revision as failed. Nothing in the cluster changes; the next upgrade starts from the
-	// revision that is deployed.
+	// Unlock marks the pending revision as failed. Nothing in the cluster changes, and no value is lost: the next upgrade
+	// starts from the revision that is deployed or, where none ever was, from the failed one. Hooks that a chart has for an
+	// install alone then do not run again.
 	Unlock Action = "unlock"
 )
 
@@ -72,9 +70,6 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
 	case age < patience:
 		m.Action = Wait
 		m.Why = fmt.Sprintf("%s; another Helm may still be at work until %s", began, r.Updated.Add(patience).UTC().Format(time.RFC3339))
-	case r.Status == facts.ReleasePendingInstall && m.Deployed == 0:
-		m.Action = Forget
-		m.Why = began + " and no revision was ever deployed; the record is deleted, what it created stays and is taken over by the next install"
 	case m.Deployed > 0:
 		m.Action = Unlock
 		m.Why = fmt.Sprintf("%s; it is marked as failed, and revision %d is what the next upgrade starts from", began, m.Deployed)

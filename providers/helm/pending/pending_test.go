@@ -68,12 +68,12 @@ func TestDecide(t *testing.T) {
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
 		}},
 		{"stale install", release("pending-install"), time.Hour, 0, pending.Mending{
-			Action: pending.Forget, Revision: 1, Status: "pending-install",
-			Why: "revision 1 is pending-install since 2026-11-22T03:00:00Z and no revision was ever deployed; the record is deleted, what it created stays and is taken over by the next install",
+			Action: pending.Unlock, Revision: 1, Status: "pending-install",
+			Why: "revision 1 is pending-install since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
 		}},
 		{"install after an uninstall that kept its history", release("uninstalled", "pending-install"), time.Hour, 0, pending.Mending{
-			Action: pending.Forget, Revision: 2, Status: "pending-install",
-			Why: "revision 2 is pending-install since 2026-11-22T03:00:00Z and no revision was ever deployed; the record is deleted, what it created stays and is taken over by the next install",
+			Action: pending.Unlock, Revision: 2, Status: "pending-install",
+			Why: "revision 2 is pending-install since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
