@@ -60,6 +60,9 @@ func backupRestoreCommand(env environment) *cli.Command {
 			}
 			defer stored.Close()
 			r.Stored = stored
+			if bumped := cmd.IsSet("bump-revision") || cmd.IsSet("mark-compacted"); bumped && (r.Label.Cold || r.Label.Datastore == backup.DatastoreSQLite) {
+				return fmt.Errorf("bundle %s holds no snapshot of etcd, and only one of etcd can be given other revisions: leave -bump-revision and -mark-compacted out; docs/disaster-recovery.md says what to restart instead", r.Label.ID)
+			}
 			recovered, err := backup.Recover(ctx, r)
 			if err != nil {
 				return fmt.Errorf("bundle %s: %w", r.Label.ID, err)

@@ -126,7 +126,7 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 
 // Rehearse restores a bundle's snapshot, starts etcd from it, and compares it with the bundle's manifest.
 func Rehearse(ctx context.Context, o drill.Options, file string, m bundle.Manifest) (etcd.Contents, error) {
-	if m.Datastore == sqliteDatastore {
+	if m.Datastore == DatastoreSQLite {
 		return rehearseDatabase(ctx, o, file, m)
 	}
 	found, err := drill.Verify(ctx, o, file, "")

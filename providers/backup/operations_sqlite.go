@@ -50,7 +50,7 @@ func (t taker) copyDatabase(ctx context.Context, w *bundle.Writer, m *bundle.Man
 		return fmt.Errorf("database of k3s on %s: %w", t.from.node, err)
 	}
 	say(t.progress, "database of %s from %s (%s of it from its log), SHA-256 as the node read it", bytes(answer.Size), t.from.node, count(answer.Frames, "page"))
-	m.Datastore, m.Member, m.ClusterID = sqliteDatastore, t.from.node, t.from.database.ClusterID
+	m.Datastore, m.Member, m.ClusterID = DatastoreSQLite, t.from.node, t.from.database.ClusterID
 	if file == "" {
 		return nil
 	}
@@ -110,7 +110,7 @@ func checked(into io.Writer, part *bundle.PartReader) error {
 
 // started says what a drill of a bundle did.
 func started(m bundle.Manifest) string {
-	if m.Datastore == sqliteDatastore {
+	if m.Datastore == DatastoreSQLite {
 		return "SQLite opened it, every page and index is whole,"
 	}
 	return "etcd started from it"

@@ -91,7 +91,7 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 	if manifest.Cold && len(r.Members) > 0 {
 		return out, errors.New("the bundle holds cold copies of stopped members, each with the member that it is of: -member is for bundles with a snapshot")
 	}
-	if manifest.Datastore == sqliteDatastore {
+	if manifest.Datastore == DatastoreSQLite {
 		if err := r.recoverDatabase(ctx, partial, manifest); err != nil {
 			return out, err
 		}
@@ -238,7 +238,7 @@ func (r Recovery) describe(directory string, m bundle.Manifest, nodes []string) 
 	out := Recovered{Manifest: m, Members: []RecoveredMember{}, Nodes: []RecoveredNode{}}
 	switch {
 	case m.Cold:
-	case m.Datastore == sqliteDatastore:
+	case m.Datastore == DatastoreSQLite:
 		out.Database = filepath.Join(directory, databaseFile)
 	default:
 		out.Snapshot = filepath.Join(directory, snapshotFile)

@@ -11,8 +11,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// sqliteDatastore is bundle.Manifest.Datastore of a bundle of k3s without etcd.
-const sqliteDatastore = "sqlite"
+// DatastoreSQLite is bundle.Manifest.Datastore of a bundle of k3s without etcd.
+const DatastoreSQLite = "sqlite"
 
 // DatabasePart is the name of k3s's database in a bundle, which then has no snapshot of etcd: one SQLite file.
 const DatabasePart = "k3s/state.db"
