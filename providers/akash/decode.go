@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"upkeep/config"
+	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/values"
 )
@@ -149,8 +150,8 @@ func (r *reading) scriptFile(b config.Block, s *Script) {
 		r.fail(b, "file", "Cannot read the script", "%s: %v.", s.File, err)
 		return
 	}
-	if len(data) == 0 {
-		r.fail(b, "file", "Not a script", "%s is empty.", s.File)
+	if _, err := script.Encode(data); err != nil {
+		r.fail(b, "file", "Not a script", "%s: %v.", s.File, err)
 		return
 	}
 	found := digest(data)

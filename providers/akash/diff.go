@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
@@ -162,7 +163,7 @@ func (r *review) reviewValues() {
 		r.reviewTarget(name, "price_targets."+strings.TrimPrefix(name, "price_target_"), r.spec.Targets[name])
 	}
 	if r.spec.GPU != nil {
-		r.reviewTarget(valueGPU, "price_targets.gpu", mapping(r.spec.GPU))
+		r.reviewTarget(valueGPU, "price_targets.gpu", price.Mappings(r.spec.GPU))
 	}
 	changes := values.Diff(r.release.Values, values.Merge(r.release.Values, r.plainOverlay()))
 	for _, c := range changes {
@@ -202,7 +203,7 @@ func (r *review) wanted() values.Tree {
 			out[name] = r.release.Values[name]
 		}
 	}
-	if r.spec.GPU != nil && sameValue(valueGPU, r.release.Values[valueGPU], mapping(r.spec.GPU)) {
+	if r.spec.GPU != nil && sameValue(valueGPU, r.release.Values[valueGPU], price.Mappings(r.spec.GPU)) {
 		out[valueGPU] = r.release.Values[valueGPU]
 	}
 	return out

@@ -136,6 +136,19 @@ func arguments[A any](step providers.Step) (args A, err error) {
 	return args, nil
 }
 
+// look reads a step's arguments and its block, and looks at the release as it is now.
+func look[A any](ctx context.Context, t Tools, step providers.Step) (args A, release facts.Release, err error) {
+	if args, err = arguments[A](step); err != nil {
+		return args, release, err
+	}
+	s, err := t.spec(step)
+	if err != nil {
+		return args, release, err
+	}
+	release, err = t.observe(ctx, s)
+	return args, release, err
+}
+
 type mend struct{ tools Tools }
 
 func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
@@ -157,15 +170,7 @@ type archive struct{ tools Tools }
 // Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's provider.yaml
 // is, and a release that is lost comes back out of them.
 func (o archive) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[archiveArgs](step)
-	if err != nil {
-		return err
-	}
-	s, err := o.tools.spec(step)
-	if err != nil {
-		return err
-	}
-	release, err := o.tools.observe(ctx, s)
+	args, release, err := look[archiveArgs](ctx, o.tools, step)
 	if err != nil {
 		return err
 	}
@@ -298,15 +303,7 @@ type restart struct{ tools Tools }
 
 // Run deletes the pod, and only the one that the plan was made with: the StatefulSet makes another.
 func (o restart) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[releaseArgs](step)
-	if err != nil {
-		return err
-	}
-	s, err := o.tools.spec(step)
-	if err != nil {
-		return err
-	}
-	release, err := o.tools.observe(ctx, s)
+	args, release, err := look[releaseArgs](ctx, o.tools, step)
 	if err != nil {
 		return err
 	}
@@ -324,21 +321,13 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 type stop struct{ tools Tools }
 
 func (o stop) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[releaseArgs](step)
-	if err != nil {
-		return err
-	}
-	return o.tools.stop(ctx, step, args)
+	return o.tools.stop(ctx, step)
 }
 
 // stop scales the provider down under the mark of this run. A mark that is there already stays: it names the replicas of
 // before the first stop.
-func (t Tools) stop(ctx context.Context, step providers.Step, args releaseArgs) error {
-	s, err := t.spec(step)
-	if err != nil {
-		return err
-	}
-	release, err := t.observe(ctx, s)
+func (t Tools) stop(ctx context.Context, step providers.Step) error {
+	args, release, err := look[releaseArgs](ctx, t, step)
 	if err != nil {
 		return err
 	}
@@ -356,15 +345,7 @@ func (t Tools) stop(ctx context.Context, step providers.Step, args releaseArgs) 
 type start struct{ tools Tools }
 
 func (o start) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[releaseArgs](step)
-	if err != nil {
-		return err
-	}
-	s, err := o.tools.spec(step)
-	if err != nil {
-		return err
-	}
-	release, err := o.tools.observe(ctx, s)
+	args, release, err := look[releaseArgs](ctx, o.tools, step)
 	if err != nil {
 		return err
 	}
@@ -379,19 +360,11 @@ type replace struct{ tools Tools }
 
 // Run stops the provider under a mark before it deletes its StatefulSet, so that a run that ends in between is mended.
 func (o replace) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[releaseArgs](step)
-	if err != nil {
-		return err
-	}
-	if err := o.tools.stop(ctx, step, args); err != nil {
+	if err := o.tools.stop(ctx, step); err != nil {
 		return err
 	}
 	say(progress, "the provider is stopped")
-	s, err := o.tools.spec(step)
-	if err != nil {
-		return err
-	}
-	release, err := o.tools.observe(ctx, s)
+	args, release, err := look[releaseArgs](ctx, o.tools, step)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,11 @@ package akash
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/values"
 )
@@ -130,7 +129,7 @@ func (s Spec) priced(tree values.Tree) values.Tree {
 		tree[name] = price
 	}
 	if s.GPU != nil {
-		tree[valueGPU] = mapping(s.GPU)
+		tree[valueGPU] = price.Mappings(s.GPU)
 	}
 	return tree
 }
@@ -163,13 +162,4 @@ func (s Spec) where(argument string) string {
 		return at.String()
 	}
 	return s.Position.String()
-}
-
-// mapping writes GPU prices as the script reads them: MODEL=PRICE, separated by commas, without a space (akash.md 3.2).
-func mapping(gpu map[string]string) string {
-	items := make([]string, 0, len(gpu))
-	for _, model := range slices.Sorted(maps.Keys(gpu)) {
-		items = append(items, model+"="+gpu[model])
-	}
-	return strings.Join(items, ",")
 }

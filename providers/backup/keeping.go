@@ -2,8 +2,6 @@ package backup
 
 import (
 	"fmt"
-	"strconv"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
@@ -52,17 +50,15 @@ func decodeKeep(b config.Block) (keep.Policy, hcl.Diagnostics) {
 	var p keep.Policy
 	var diags hcl.Diagnostics
 	for _, r := range counts(&p) {
-		switch text := b.String(r.name); text {
-		case "":
-		case "unlimited":
-			*r.into = keep.Unlimited
-		default:
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				diags = append(diags, b.Diagnose(r.name, "Invalid number", fmt.Sprintf("%s = %q: write a whole number from 1 on, or \"unlimited\"; leave it out for a rule that keeps nothing.", r.name, text)))
-			}
-			*r.into = n
+		text := b.String(r.name)
+		if text == "" {
+			continue
 		}
+		n, err := keep.ParseCount(text)
+		if err != nil {
+			diags = append(diags, b.Diagnose(r.name, "Invalid number", fmt.Sprintf("%s: %v; leave it out for a rule that keeps nothing.", r.name, err)))
+		}
+		*r.into = n
 	}
 	for _, r := range spans(&p) {
 		text := b.String(r.name)

@@ -168,7 +168,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a secret key":       {block(recipient, "AGE-SECRET-KEY-1CANARY"), "a.upkeep.hcl:3: Not an age recipient: A recipient is a public key"},
 		"both":               {block("  store", "  unencrypted = \"why\"\n  store"), "a.upkeep.hcl:4: Encrypted after all"},
 		"no policy":          {block("    last  = 3\n    daily = 30\n", ""), "a.upkeep.hcl:7: An empty policy: The policy keeps nothing"},
-		"a zero":             {block("last  = 3", "last = 0"), "a.upkeep.hcl:8: Invalid number: last = \"0\""},
+		"a zero":             {block("last  = 3", "last = 0"), "a.upkeep.hcl:8: Invalid number: last: \"0\" is not a count"},
 		"a fraction":         {block("last  = 3", "last = 1.5"), "a.upkeep.hcl:8: Invalid number"},
 		"a span in weeks":    {block("last  = 3", "within = \"2w\""), "a.upkeep.hcl:8: Invalid span"},
 		"a secret place":     {block("  store", "  include = [\"/etc/shadow\"]\n  store"), "a.upkeep.hcl:4: Not a place of a control plane: \"/etc/shadow\""},

@@ -3,7 +3,6 @@ package price
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,18 +129,6 @@ func TestRendered(t *testing.T) {
 	} {
 		if got := Rendered(test.value); got != test.want {
 			t.Errorf("%#v becomes %q, want %q", test.value, got, test.want)
-		}
-	}
-}
-
-func TestWord(t *testing.T) {
-	for text, want := range map[string]string{"1.60": "1.6", "0": "0", "0.00001": "0.00001", "1000000": "1000000", "1e-20": "0", "-0.5": "-0.5", "95.400000000000": "95.4"} {
-		n, _, err := big.ParseFloat(text, 10, 512, big.ToNearestEven)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := Word(n); got != want {
-			t.Errorf("%s becomes %q, want %q", text, got, want)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package price
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 )
@@ -52,25 +51,10 @@ func TargetKeys() []string {
 	return append(out, MappingsKey, DebugKey)
 }
 
-// wordDecimals is how exact a rendered price is.
-const wordDecimals = 12
-
-// Word writes a number as a script reads it: plain digits, never an exponent, never empty. Given to the chart as a string it
-// arrives as it is, zero included.
-func Word(n *big.Float) string {
-	text := n.Text('f', wordDecimals)
-	if strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	if text == "-0" || text == "" {
-		return "0"
-	}
-	return text
-}
-
-// Mappings writes prices by model as the chart's GPU mappings, in the order of their names.
+// Mappings writes prices by model as the script reads them, in the order of their names: MODEL=PRICE, separated by commas,
+// without a space (akash.md 3.2).
 func Mappings(prices map[string]string) string {
-	var items []string
+	items := make([]string, 0, len(prices))
 	for model, price := range prices {
 		items = append(items, model+"="+price)
 	}
