@@ -17,7 +17,7 @@ func Beginnings(steps []providers.Step, end providers.Step) []string {
 	for _, step := range steps {
 		switch {
 		case step.ID == end.ID || !slices.Contains(end.After, step.ID):
-		case slices.Contains(step.Guards, end.Ends) || slices.Contains(step.Prefers, end.Ends):
+		case Guarded(step, end):
 			guarded = append(guarded, step.ID)
 		default:
 			begin = append(begin, step.ID)
@@ -27,4 +27,9 @@ func Beginnings(steps []providers.Step, end providers.Step) []string {
 		return guarded
 	}
 	return begin
+}
+
+// Guarded reports whether a step goes within the guard that another step ends.
+func Guarded(step, end providers.Step) bool {
+	return slices.Contains(end.After, step.ID) && (slices.Contains(step.Guards, end.Ends) || slices.Contains(step.Prefers, end.Ends))
 }

@@ -30,6 +30,41 @@ func bracketedPlan(c *cluster) planner.Plan {
 	return plan
 }
 
+// TestAGuardWithNothingLeftIsNotBegun: what a guard interrupts is not interrupted for steps that cannot run any more.
+func TestAGuardWithNothingLeftIsNotBegun(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault fault
+		want  []string
+	}{
+		"the step before it fails":     {fails, []string{"failed", "blocked", "blocked", "blocked", "blocked", "blocked"}},
+		"the step before it goes well": {"", []string{"done", "done", "done", "done", "done", "done"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster("cp1", "cp2", "g1")
+			plan := bracketedPlan(c)
+			// The first step of the group goes before the guard, which is for the others.
+			first, begin := &plan.Steps[1], plan.Steps[0]
+			first.Guards, first.After = nil, nil
+			plan.Steps[0], plan.Steps[1] = *first, begin
+			end := &plan.Steps[len(plan.Steps)-1]
+			end.After = slices.DeleteFunc(end.After, func(id string) bool { return id == plan.Steps[0].ID })
+			c.faults = map[string]fault{plan.Steps[0].ID: test.fault}
+			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
+			result, err := e.Run(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range result.Steps {
+				got = append(got, string(s.Outcome))
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%+v", diff, result.Steps)
+			}
+		})
+	}
+}
+
 func TestAGuardThatWasBegunIsEnded(t *testing.T) {
 	const lower, raise = "sim.guard@g1/lower", "sim.guard@g1/raise"
 	for name, test := range map[string]struct {

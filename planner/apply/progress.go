@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"slices"
 
 	"upkeep/planner"
 	"upkeep/providers"
@@ -34,12 +35,48 @@ func (p *progress) blocks(step providers.Step) string {
 		}
 		return ""
 	}
+	if why := p.lost(step); why != "" {
+		return why
+	}
+	for _, id := range step.After {
+		if _, ran := p.outcomes[id]; !ran {
+			return fmt.Sprintf("it must come after step %s, which has not run", id)
+		}
+	}
+	return p.needless(step)
+}
+
+// lost says what that has happened keeps a step from running, whatever else comes before it; empty: nothing so far.
+func (p *progress) lost(step providers.Step) string {
 	if by := p.ended[step.SerialGroup]; step.SerialGroup != "" && by != "" {
 		return fmt.Sprintf("serial group %q ended at step %s, which was %s", step.SerialGroup, by, p.outcomes[by])
 	}
 	for _, id := range step.After {
-		if outcome := p.outcomes[id]; !outcome.Succeeded() {
+		if outcome, ran := p.outcomes[id]; ran && !outcome.Succeeded() {
 			return fmt.Sprintf("it must come after step %s, which was %s", id, outcome)
+		}
+	}
+	return ""
+}
+
+// needless says why a step that begins a guard need not begin it: nothing that it guards can run any more, and a guard such
+// as "leases" interrupts something itself. Empty where it begins none, or where something can still run.
+func (p *progress) needless(step providers.Step) string {
+	for _, end := range p.steps {
+		if end.Ends == "" || planner.Guarded(step, end) || !slices.Contains(planner.Beginnings(p.steps, end), step.ID) {
+			continue
+		}
+		why := ""
+		for _, guarded := range p.steps {
+			if !planner.Guarded(guarded, end) {
+				continue
+			}
+			if why = p.lost(guarded); why == "" {
+				return ""
+			}
+		}
+		if why != "" {
+			return fmt.Sprintf("nothing is left for the guard %q, which it begins: %s", end.Ends, why)
 		}
 	}
 	return ""
