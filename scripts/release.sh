@@ -53,8 +53,8 @@ deb() { # ARCH
 		Installed-Size: $(du -sk "$tree/usr" | cut -f1)
 		Description: keep a Kubernetes GPU provider in the state you declared
 		 Declare what must hold in *.upkeep.hcl, read the plan, apply the plan you
-		 read: certificate rotation of kubeadm control planes, one at a time, each
-		 step proved.
+		 read: certificates of kubeadm control planes, proved backups of etcd, prices
+		 and charts of an Akash provider, Helm releases. Each step is proved.
 	EOF
 	find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 	dpkg-deb --root-owner-group --build "$tree" "$dist/upkeep_${version}_linux_$1.deb" >/dev/null
