@@ -48,7 +48,7 @@ func TestAcceptance(t *testing.T) {
 		{"access to the installed helper alone", 4 * time.Minute, testRestrictedAccess},
 		{"two operators while the API is down", 6 * time.Minute, testLocksWithoutAPI},
 		{"a backup under load guards a rotation", 5 * time.Minute, testBackupGuards},
-		{"backups that go wrong", 8 * time.Minute, testBackupFaults},
+		{"backups that go wrong", 12 * time.Minute, testBackupFaults},
 		{"damaged bundles", 4 * time.Minute, testDamagedBundles},
 		{"an Akash provider", 8 * time.Minute, testAkashProvider},
 		{"a Helm release", 6 * time.Minute, testHelmRelease},
