@@ -35,7 +35,7 @@ test: ## unit, golden, testscript, property and short fuzz tests; no root, no ne
 	./scripts/fuzz.sh 2000x light
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
-	go test -count=1 -timeout 0 -run 'TestWorlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
+	go test -count=1 -timeout 0 -run 'Test(Release)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
 
 demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
