@@ -3,6 +3,7 @@ package helm_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,5 +102,25 @@ func TestMendRefusesWhatMovedOn(t *testing.T) {
 	}
 	if err := fake.Mend(ctx, namespace, name, pending.Mending{Action: pending.None}); err != nil {
 		t.Errorf("nothing to mend: %v", err)
+	}
+}
+
+// An atomic upgrade that fails goes back to what was deployed. Where nothing ever was there is no way back, and what an
+// interrupted install made is not upkeep's to uninstall: it stays, with its values.
+func TestFailedUpgradeOfWhatWasNeverDeployedUninstallsNothing(t *testing.T) {
+	ctx, fake, server := context.Background(), fakehelm.New(), repository(t)
+	u := install(t, fake, server, "9.2.2", map[string]any{"price_target_cpu": "1"})
+	interrupt(t, fake, 1, facts.ReleasePendingInstall)
+	if err := fake.Mend(ctx, namespace, name, pending.Decide(fake.Observe(ctx, question(), mac), began.Add(time.Hour), 0)); err != nil {
+		t.Fatal(err)
+	}
+	u.Values, u.Atomic = map[string]any{"price_target_cpu": "2"}, true
+	fake.FailOnce("wait", errors.New("timed out waiting for the condition"))
+	if _, err := fake.Upgrade(ctx, u, nil); err == nil || !strings.Contains(err.Error(), "no revision was ever deployed to go back to") {
+		t.Errorf("got %v", err)
+	}
+	statuses(t, fake, "failed", "failed")
+	if fake.Get("apps/v1", "StatefulSet", namespace, name) == nil {
+		t.Error("the StatefulSet is gone")
 	}
 }
