@@ -54,7 +54,7 @@ func (e *Executor) guardsNow(ctx context.Context, plan planner.Plan, step provid
 }
 
 // dormantNow looks once whether a guard is needed by now that was not when the plan was made: a provider that lost patience
-// with its tenants' leases since. A guard whose first step could not run, or not be told to, is left as it was planned.
+// with its tenants' leases since. Where its first step could not run, or cannot be looked at, it stays as it was planned.
 func (e *Executor) dormantNow(ctx context.Context, plan planner.Plan, step providers.Step, found *ground) {
 	for _, d := range plan.Dormant(step) {
 		input, err := e.look(ctx, providers.Step{ID: step.ID, Address: d.Of})
