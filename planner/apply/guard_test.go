@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -299,6 +300,84 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 			result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
 			if err != nil || c.World.Node("g1").System.Hostname != "g1" {
 				t.Errorf("the guard was not ended: %v, %+v", err, result.Steps)
+			}
+		})
+	}
+}
+
+// moody is a block whose guard is needed while g1 is called "restless".
+type moody struct{}
+
+func (moody) Address() providers.Address                 { return providers.Address{Type: "sim", Name: "guard"} }
+func (moody) Needs() (none providers.Needs)              { return none }
+func (moody) Diff(providers.Input) (o providers.Outcome) { return o }
+func (moody) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{"leases": moody{}}
+}
+
+func (moody) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+	n := in.World.Node("g1")
+	if n.Unknown == "" && n.System.Hostname != "restless" || len(guarded) == 0 {
+		return nil
+	}
+	begin := step("sim.label", "g1", "", "restless")
+	begin.ID, begin.Why = lower, []string{"it is restless"}
+	return []providers.Step{begin}
+}
+
+func (moody) After(providers.Input, []providers.Step) []providers.Step { return nil }
+
+// A guard that was not needed when the plan was made is asked again before each step that would go within it.
+func TestAGuardThatIsNeededByNow(t *testing.T) {
+	all := []string{"cp1/renew done", "cp1/restart done", "cp2/renew done", "cp2/restart done"}
+	for name, test := range map[string]struct {
+		strikes func(c *cluster)
+		sleeps  func(c *cluster)
+		want    []string
+		why     string
+	}{
+		"not needed all the time": {want: all, strikes: func(*cluster) {}},
+		"needed by now": {strikes: func(c *cluster) { c.relabel("restless") },
+			want: []string{"cp1/renew done", "cp1/restart done", "cp2/renew refused", "cp2/restart blocked"},
+			why:  `the guard "leases" of sim.guard was not needed when the plan was made, and is needed now: it is restless; make a new plan`},
+		"needed for a moment": {want: all, strikes: func(c *cluster) { c.relabel("restless") }, sleeps: func(c *cluster) { c.relabel("g1") }},
+		"cannot be told": {want: all, strikes: func(c *cluster) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			n := c.World.Node("g1")
+			n.Unknown = "ssh: no answer"
+			c.World = c.World.Clone()
+			c.World.Nodes["g1"] = &n
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster("cp1", "cp2", "g1")
+			plan := planFor(c, []string{"cp1", "cp2"}, nil)
+			for i := range plan.Steps {
+				plan.Steps[i].Prefers = []string{"leases"}
+			}
+			plan.Request.Desired.Resources = []config.Declared{{Type: "sim", Name: "guard", Value: moody{}}}
+			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
+			e.Events = func(event apply.Event) {
+				if s, ok := event.(apply.StepEnded); ok && s.Step.ID == "sim.it@cp1/restart" {
+					test.strikes(c)
+				}
+			}
+			if test.sleeps != nil {
+				e.Sleep = func(ctx context.Context, d time.Duration) error {
+					test.sleeps(c)
+					return c.sleep(ctx, d)
+				}
+			}
+			result, err := e.Run(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, outcomes(result)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if test.why != "" && result.Steps[2].Why != test.why {
+				t.Errorf("it says %q", result.Steps[2].Why)
 			}
 		})
 	}
