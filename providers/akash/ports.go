@@ -99,84 +99,113 @@ func groundOfPorts(world facts.World) (ground portGround, unknown string) {
 	return ground, ""
 }
 
-// reviewPorts holds the step to 16.0.0 to the ports that its gateway takes on the nodes. A port whose holder cannot be seen is
-// not free.
+// portTrouble is one reason why the gateway cannot have its ports.
+type portTrouble struct {
+	object, summary, hint string
+	// unseen: it may have them; that cannot be told.
+	unseen bool
+}
+
+// reviewPorts holds the step to 16.0.0 to the ports that its gateway takes on the nodes.
 func (r *review) reviewPorts() {
-	if r.in.World.Chart(gatewayFabric).Unknown != "" {
-		return // that is reported already; without it a pod of the gateway cannot be told from another's
-	}
-	ground, unknown := groundOfPorts(r.in.World)
-	if unknown != "" {
-		r.unseen("host ports", fmt.Sprintf("whether %s of the nodes are free is not known: %s", portsText(gatewayPorts), unknown), "let the user of cluster.kubeconfig list nodes and pods: `kubectl auth can-i list pods -A`")
-		return
-	}
-	if len(ground.nodes) == 0 {
-		r.gate("host ports", "the cluster has no node that the gateway could run on", "`kubectl get nodes` says which are cordoned; `kubectl uncordon NODE` opens one")
-		return
-	}
-	for _, p := range ground.held {
-		r.gatePod(p)
-	}
-	for _, node := range ground.nodes {
-		if len(node.open) > 0 {
-			r.reviewListeners(node)
+	for _, trouble := range portTroubles(r.in) {
+		if trouble.unseen {
+			r.unseen(trouble.object, trouble.summary, trouble.hint)
+		} else {
+			r.gate(trouble.object, trouble.summary, trouble.hint)
 		}
 	}
 }
 
-// gatePod reports a pod that holds ports of the gateway.
-func (r *review) gatePod(p facts.HostPortPod) {
-	name, hint := p.Namespace+"/"+p.Name, ""
-	owner := ""
-	if p.Owner != "" {
-		owner = " (" + p.Owner + ")"
+// portsReady says whether the gateway can still have its ports, just before the step over 16.0.0; nil where it can.
+func portsReady(in providers.Input) *providers.Readiness {
+	if why := in.World.Chart(gatewayFabric).Unknown; why != "" {
+		return &providers.Readiness{State: providers.Unknown, Why: "where NGINX Gateway Fabric is is not known: " + why}
 	}
+	for _, trouble := range portTroubles(in) {
+		if trouble.unseen {
+			return &providers.Readiness{State: providers.Unknown, Why: trouble.summary}
+		}
+		answer := moved("%s; that was not so when the plan was made", trouble.summary)
+		return &answer
+	}
+	return nil
+}
+
+// portTroubles says who is in the way of the gateway: pods first, then processes. A port whose holder cannot be seen is not
+// free.
+func portTroubles(in providers.Input) []portTrouble {
+	if in.World.Chart(gatewayFabric).Unknown != "" {
+		return nil // that is reported already; without it a pod of the gateway cannot be told from another's
+	}
+	ground, unknown := groundOfPorts(in.World)
+	if unknown != "" {
+		return []portTrouble{{
+			object: "host ports", unseen: true, summary: fmt.Sprintf("whether %s of the nodes are free is not known: %s", portsText(gatewayPorts), unknown),
+			hint: "let the user of cluster.kubeconfig list nodes and pods: `kubectl auth can-i list pods -A`",
+		}}
+	}
+	if len(ground.nodes) == 0 {
+		return []portTrouble{{
+			object: "host ports", summary: "the cluster has no node that the gateway could run on",
+			hint: "`kubectl get nodes` says which are cordoned; `kubectl uncordon NODE` opens one",
+		}}
+	}
+	var out []portTrouble
+	for _, p := range ground.held {
+		out = append(out, podTrouble(p))
+	}
+	for _, node := range ground.nodes {
+		if len(node.open) > 0 {
+			out = append(out, node.troubles(in)...)
+		}
+	}
+	return out
+}
+
+// podTrouble is a pod that holds ports of the gateway.
+func podTrouble(p facts.HostPortPod) portTrouble {
+	name, owner, hint := p.Namespace+"/"+p.Name, "", ""
 	switch kind, of, _ := strings.Cut(p.Owner, " "); {
 	case p.Service.Name != "":
 		owner = fmt.Sprintf(" (Service %s/%s of type LoadBalancer)", p.Service.Namespace, p.Service.Name)
 		hint = fmt.Sprintf("k3s opens these ports for that Service: take it away where the gateway takes its place, or give it another type: `kubectl -n %s get service %s`; k3s's own Traefik goes with disable: [traefik] in /etc/rancher/k3s/config.yaml", providers.ShellWord(p.Service.Namespace), providers.ShellWord(p.Service.Name))
 	case p.Owner != "":
+		owner = " (" + p.Owner + ")"
 		hint = fmt.Sprintf("take it away where the gateway takes its place, as that of an old ingress, or give it other ports: `kubectl -n %s describe %s %s`", providers.ShellWord(p.Namespace), strings.ToLower(kind), providers.ShellWord(of))
 	default:
 		hint = fmt.Sprintf("take it away, or give it other ports: `kubectl -n %s describe pod %s`", providers.ShellWord(p.Namespace), providers.ShellWord(p.Name))
 	}
-	r.gate(name, fmt.Sprintf("pod %s%s holds %s of node %s, which the gateway takes", name, owner, portsText(p.Ports), p.Node), hint)
+	return portTrouble{object: name, summary: fmt.Sprintf("pod %s%s holds %s of node %s, which the gateway takes", name, owner, portsText(p.Ports), p.Node), hint: hint}
 }
 
-// reviewListeners looks at what the node itself says of the ports that no pod accounts for.
-func (r *review) reviewListeners(at portNode) {
-	name := at.node.Name
-	unseen := func(ports []int, why, hint string) {
-		r.unseen(name, fmt.Sprintf("whether %s of node %s %s free is not known: %s", portsText(ports), name, are(ports), why), hint)
+// troubles is what the node itself says of the ports that no pod accounts for.
+func (n portNode) troubles(in providers.Input) []portTrouble {
+	name := n.node.Name
+	unseen := func(ports []int, why, hint string) []portTrouble {
+		return []portTrouble{{object: name, unseen: true, summary: fmt.Sprintf("whether %s of node %s %s free is not known: %s", portsText(ports), name, are(ports), why), hint: hint}}
 	}
-	declared, ok := r.in.Inventory.Of(at.node)
+	declared, ok := in.Inventory.Of(n.node)
 	if !ok {
-		host := addressOf(at.node)
-		unseen(at.open, "the configuration declares no node of that name, or with an address of its own",
-			fmt.Sprintf("write node %q { host = %q }, so that upkeep can look; %s shows it to you", name, host, whoListens(host, at.open)))
-		return
+		host := addressOf(n.node)
+		return unseen(n.open, "the configuration declares no node of that name, or with an address of its own",
+			fmt.Sprintf("write node %q { host = %q }, so that upkeep can look; %s shows it to you", name, host, whoListens(host, n.open)))
 	}
-	observed := r.in.World.Node(declared.Name)
-	why := cmp.Or(observed.Unknown, observed.Listeners.Unknown)
-	missing := slices.DeleteFunc(slices.Clone(at.open), func(port int) bool { return slices.Contains(observed.Listeners.Ports, port) })
-	if why != "" || len(missing) > 0 {
-		if why != "" {
-			missing = at.open
-		}
-		unseen(missing, cmp.Or(why, "the node was not asked for them"), "see that the node answers: "+whoListens(declared.Host, missing))
-		return
+	observed := in.World.Node(declared.Name)
+	missing := slices.DeleteFunc(slices.Clone(n.open), func(port int) bool { return slices.Contains(observed.Listeners.Ports, port) })
+	switch why := cmp.Or(observed.Unknown, observed.Listeners.Unknown); {
+	case why != "":
+		return unseen(n.open, why, "see that the node answers: "+whoListens(declared.Host, n.open))
+	case len(missing) > 0:
+		return unseen(missing, "the node was not asked for them", "see that the node answers: "+whoListens(declared.Host, missing))
 	}
-	type holder struct {
-		pid     int
-		process string
-	}
-	var holders []holder
-	ports := map[holder][]int{}
+	var holders []facts.Listener // a process each, without port and address
+	ports := map[facts.Listener][]int{}
 	for _, l := range observed.Listeners.Found {
-		if l.Loopback() || !slices.Contains(at.open, l.Port) {
+		if l.Loopback() || !slices.Contains(n.open, l.Port) {
 			continue
 		}
-		h := holder{l.PID, l.Process}
+		h := facts.Listener{PID: l.PID, Process: l.Process}
 		if !slices.Contains(holders, h) {
 			holders = append(holders, h)
 		}
@@ -184,16 +213,18 @@ func (r *review) reviewListeners(at portNode) {
 			ports[h] = append(ports[h], l.Port)
 		}
 	}
-	slices.SortFunc(holders, func(a, b holder) int { return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.process, b.process)) })
+	slices.SortFunc(holders, func(a, b facts.Listener) int { return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(a.Process, b.Process)) })
+	var out []portTrouble
 	for _, h := range holders {
 		slices.Sort(ports[h])
-		text := fmt.Sprintf("process %s (pid %d)", cmp.Or(h.process, "without a name"), h.pid)
-		hint := fmt.Sprintf("`ssh %s systemctl status %d` says what it belongs to; stop that, or give it other ports", providers.ShellWord(declared.Host), h.pid)
-		if h.pid == 0 {
-			text, hint = "a process that the node does not show", whoListens(declared.Host, ports[h])+" may show it; stop it, or give it other ports"
+		who := fmt.Sprintf("process %s (pid %d)", cmp.Or(h.Process, "without a name"), h.PID)
+		hint := fmt.Sprintf("`ssh %s systemctl status %d` says what it belongs to; stop that, or give it other ports", providers.ShellWord(declared.Host), h.PID)
+		if h.PID == 0 {
+			who, hint = "a process that the node does not show", whoListens(declared.Host, ports[h])+" may show it; stop it, or give it other ports"
 		}
-		r.gate(name, fmt.Sprintf("%s listens on %s of node %s, which the gateway takes", text, portsText(ports[h]), name), hint)
+		out = append(out, portTrouble{object: name, summary: fmt.Sprintf("%s listens on %s of node %s, which the gateway takes", who, portsText(ports[h]), name), hint: hint})
 	}
+	return out
 }
 
 // whoListens is the command that shows a person who listens on ports of a host.

@@ -22,8 +22,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// tables list the TCP sockets of the network namespace of process 1, which is the node's own.
-var tables = []string{"proc/1/net/tcp", "proc/1/net/tcp6"}
+// tables list the TCP sockets of the network that this process is in. A session is started by the node's own ssh server, so
+// that is the network at whose address the node was reached.
+var tables = []string{"proc/self/net/tcp", "proc/self/net/tcp6"}
 
 // maxTable is more than the sockets of any node fill: at 150 to 180 bytes a socket, some 800,000 of them.
 const maxTable = 128 << 20

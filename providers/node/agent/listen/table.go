@@ -65,7 +65,10 @@ func listening(r io.Reader, ports []int) ([]socket, error) {
 		}
 		out = append(out, socket{address: at.Addr(), port: int(at.Port()), inode: inode})
 	}
-	return out, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // endpoint reads ADDRESS:PORT of a table: the address in words of 32 bits, each as the memory of the machine has it, and the
