@@ -240,8 +240,12 @@ func (o *Observer) nodes(ctx context.Context, inventory providers.Inventory, ear
 	before, questions := Questions(inventory, earlier), Questions(inventory, needs)
 	for name, question := range questions {
 		answered, asked := before[name]
+		silent := false
+		if n := world.Nodes[name]; n != nil { // not world.Node, which would copy what others are writing
+			silent = n.Unknown != ""
+		}
 		switch whole := answered.Merge(question); {
-		case asked && (reflect.DeepEqual(whole, answered) || world.Node(name).Unknown != ""):
+		case asked && (silent || reflect.DeepEqual(whole, answered)):
 			delete(questions, name)
 		default:
 			questions[name] = whole
