@@ -108,12 +108,19 @@ type portTrouble struct {
 
 // reviewPorts holds the step to 16.0.0 to the ports that its gateway takes on the nodes.
 func (r *review) reviewPorts() {
-	for _, trouble := range portTroubles(r.in) {
-		if trouble.unseen {
-			r.unseen(trouble.object, trouble.summary, trouble.hint)
-		} else {
-			r.gate(trouble.object, trouble.summary, trouble.hint)
-		}
+	troubles := portTroubles(r.in)
+	for _, trouble := range troubles {
+		r.add(providers.Finding{
+			ID: "CHART_GATE", Severity: providers.SeverityError, Unknown: trouble.unseen, Object: trouble.object, Summary: trouble.summary, Hint: trouble.hint,
+		}, "chart.version")
+	}
+	// They may be as many as there are nodes: why the upgrade is not planned says it in a word.
+	switch len(troubles) {
+	case 0:
+	case 1:
+		r.block(troubles[0].summary)
+	default:
+		r.block(fmt.Sprintf("the gateway cannot be seen to get its ports on the nodes, for %d reasons", len(troubles)))
 	}
 }
 
@@ -213,7 +220,9 @@ func (n portNode) troubles(in providers.Input) []portTrouble {
 			ports[h] = append(ports[h], l.Port)
 		}
 	}
-	slices.SortFunc(holders, func(a, b facts.Listener) int { return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(a.Process, b.Process)) })
+	slices.SortFunc(holders, func(a, b facts.Listener) int {
+		return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(a.Process, b.Process))
+	})
 	var out []portTrouble
 	for _, h := range holders {
 		slices.Sort(ports[h])

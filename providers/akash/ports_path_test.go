@@ -49,7 +49,8 @@ func TestPortsPath(t *testing.T) {
 	}}}}
 	p := plan(t, w, s)
 	if len(p.Steps) > 0 || !said(p, "CHART_GATE", "pod ingress-nginx/ingress-nginx-controller-7xk2p holds ports 80 and 443 of node gpu1") ||
-		!said(p, "CHART_GATE", "process haproxy (pid 812) listens on port 8443 of node gpu1") || said(p, "CHART_GATE", "registry") || said(p, "CHART_GATE", "4711") {
+		!said(p, "CHART_GATE", "process haproxy (pid 812) listens on port 8443 of node gpu1") || said(p, "CHART_GATE", "registry") || said(p, "CHART_GATE", "4711") ||
+		!said(p, "RELEASE_UPGRADE_BLOCKED", "the gateway cannot be seen to get its ports on the nodes, for 2 reasons") {
 		t.Fatalf("steps %v, findings %+v", operationsOf(p), p.Findings)
 	}
 	if err := w.Typed.CoreV1().Pods("ingress-nginx").Delete(context.Background(), "ingress-nginx-controller-7xk2p", metav1.DeleteOptions{}); err != nil {
@@ -58,7 +59,8 @@ func TestPortsPath(t *testing.T) {
 	w.Machines["gpu1"] = facts.Node{}
 	delete(w.Machines, "gpu2")
 	p = plan(t, w, s)
-	if len(p.Steps) > 0 || !said(p, "CHART_GATE", "ports 80, 443, 5002, 8443 and 8444 of node gpu2 are free is not known: no answer in 10s") {
+	if len(p.Steps) > 0 || !said(p, "CHART_GATE", "ports 80, 443, 5002, 8443 and 8444 of node gpu2 are free is not known: no answer in 10s") ||
+		!said(p, "RELEASE_UPGRADE_BLOCKED", "8443 and 8444 of node gpu2 are free is not known: no answer in 10s") {
 		t.Fatalf("steps %v, findings %+v", operationsOf(p), p.Findings)
 	}
 	w.Machines["gpu2"] = facts.Node{}
