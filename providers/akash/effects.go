@@ -1,6 +1,7 @@
 package akash
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -39,6 +40,18 @@ func readRelease(in providers.Input, step providers.Step) (releaseArgs, facts.Re
 
 func readUpgrade(in providers.Input, step providers.Step) (upgradeArgs, facts.Release, *providers.Readiness) {
 	return read(in, step, func(a upgradeArgs) releaseArgs { return a.releaseArgs })
+}
+
+// beforeAndAfter reads a step's release as it was before the step and as it is after it.
+func beforeAndAfter[A any](before, after providers.Input, step providers.Step, read func(providers.Input, providers.Step) (A, facts.Release, *providers.Readiness)) (args A, was, is facts.Release, err error) {
+	args, was, unusable := read(before, step)
+	if unusable == nil {
+		_, is, unusable = read(after, step)
+	}
+	if unusable != nil {
+		err = errors.New(unusable.Why)
+	}
+	return args, was, is, err
 }
 
 func holds() providers.Readiness { return providers.Readiness{State: providers.Holds} }
@@ -115,11 +128,14 @@ func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release,
 
 func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
 	_, release, unusable := readMend(in, step)
-	if unusable != nil {
+	if unusable != nil || !release.Pending() {
 		return facts.Update{}
 	}
-	release.Status = facts.ReleaseFailed
-	release.Description = "interrupted"
+	release.Status, release.Description = facts.ReleaseFailed, "Interrupted"
+	release.History = slices.Clone(release.History)
+	if last := len(release.History) - 1; last >= 0 {
+		release.History[last].Status = facts.ReleaseFailed
+	}
 	return changed(release)
 }
 
@@ -260,16 +276,10 @@ func predictedScript(in providers.Input, release facts.Release, args upgradeArgs
 	return facts.New
 }
 
-func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, release, unusable := readUpgrade(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	kept := release.Values
-	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
-		kept = o.Preview.Values
-	}
-	release.Values = values.Merge(kept, wantedOf(args, predictedScript(in, release, args)))
+// afterUpgrade is a release as an upgrade to a version of its chart leaves it, with values; what runs of it is left to the
+// caller.
+func afterUpgrade(in providers.Input, release facts.Release, version string, has values.Tree) facts.Release {
+	release.Values, release.Kept = has, nil
 	release.History = slices.Clone(release.History)
 	for i := range release.History {
 		if release.History[i].Status == facts.ReleaseDeployed {
@@ -278,7 +288,7 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	release.Revision++
 	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
-	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: args.Chart.Version, AppVersion: release.Chart.AppVersion}
+	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: version, AppVersion: release.Chart.AppVersion}
 	if o := release.Offer; o != nil {
 		if o.Chosen.AppVersion != "" {
 			release.Chart.AppVersion = o.Chosen.AppVersion
@@ -293,6 +303,19 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
 	release.Objects = nil
+	return release
+}
+
+func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	kept := release.Values
+	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
+		kept = o.Preview.Values
+	}
+	release = afterUpgrade(in, release, args.Chart.Version, values.Merge(kept, wantedOf(args, predictedScript(in, release, args))))
 	p := providerOf(release)
 	if args.Rolls && p.found {
 		w := p.workload
@@ -368,13 +391,9 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 // Proved holds the release to the values and the chart, everything that was not to change to what it was, and the pod to
 // the release where the upgrade restarts it.
 func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
-	args, was, unusable := readUpgrade(before, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
-	}
-	_, is, unusable := readUpgrade(after, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+	args, was, is, err := beforeAndAfter(before, after, step, readUpgrade)
+	if err != nil {
+		return err
 	}
 	if err := upgraded(is, args); err != nil {
 		return err

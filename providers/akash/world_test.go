@@ -125,7 +125,7 @@ func TestFindings(t *testing.T) {
 			[]string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_TOO_OLD"}, nil},
 		{"an operator is old", func(s *akash.Spec, w *facts.World, _ *facts.Release) {
 			s.Chart.Version = "11.6.3"
-			w.Releases["akash-services/inventory-operator"] = &facts.Release{Name: "inventory-operator", Chart: facts.ChartVersion{Version: "9.2.0"}}
+			w.Releases["akash-services/inventory-operator"] = &facts.Release{Name: "inventory-operator", Status: facts.ReleaseDeployed, Chart: facts.ChartVersion{Version: "9.2.0"}}
 		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE", "CHART_GATE"}, nil},
 		{"a change that Kubernetes forbids", func(s *akash.Spec, _ *facts.World, r *facts.Release) {
 			s.Chart.Version = "12.0.0"
