@@ -312,10 +312,10 @@ func TestStoppedProviderComesBack(t *testing.T) {
 func TestByHand(t *testing.T) {
 	w, s := healthy(t)
 	s.Targets["price_target_cpu"] = "2"
-	world := w.World(context.Background(), s)
-	in := providers.Input{World: world, Now: clock}
 	staged, larger := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
+	killed(t, staged, "12.1.3", facts.ReleasePendingUpgrade, time.Hour)
 	for _, p := range []planner.Plan{plan(t, w, s), plan(t, w, s, outage{300}), plan(t, staged, larger)} {
+		in := providers.Input{World: p.Request.World, Now: clock}
 		for _, step := range p.Steps {
 			commands := akash.Type().Effects[step.Operation].ByHand(in, step)
 			if len(commands) == 0 {
