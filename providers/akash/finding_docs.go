@@ -106,7 +106,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "BID_SCRIPT_DIFFERS", Title: "The release has another script than the declared one",
 			Meaning: "The script is compared by its bytes.",
-			Remedy:  "upkeep keeps the old script in the archive and replaces it; see `BID_SCRIPT_CUSTOMISED` for one that was changed by hand.",
+			Remedy:  "upkeep keeps the old script in the archive and replaces it; see `BID_SCRIPT_CUSTOMISED` for one that was changed by hand. Where the old script has its prices in its own text, `upkeep price migrate` writes the `price_targets` that keep them under the new one.",
 		},
 		{
 			ID: "BID_SCRIPT_CUSTOMISED", Title: "Somebody has changed the script by hand",
