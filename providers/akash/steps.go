@@ -164,17 +164,16 @@ func (r *review) planArchive(verb string, of releaseArgs, release facts.Release)
 	if e, ok := a.Entry(release.Revision); ok && archived(e, release) {
 		return
 	}
-	args := archiveArgs{of, r.spec.Archive, valuesFile}
+	args, summary := archiveArgs{of, r.spec.Archive, valuesFile}, "keep the values and the script of before"
 	if of.Release != r.spec.Release {
-		args.File = of.Release + ".yaml"
+		args.File, summary = of.Release+".yaml", "keep the values of "+of.Release+" of before"
 	}
 	s := r.step(verb, OperationArchive, args, archiveEstimate)
-	s.Summary = "keep the values of " + of.Release + " of before"
+	s.Summary = summary
 	s.Why = []string{"what an upgrade replaces is kept first (archive = " + quote(r.spec.Archive) + ")"}
 	s.Changes = []providers.Change{{What: args.File, After: fmt.Sprintf("values of revision %d, mode 0600", release.Revision)}}
 	s.Proof = "the archive has the revision"
 	if body, ok := scriptOf(release.Values); ok {
-		s.Summary = "keep the values and the script of " + of.Release + " of before"
 		s.Changes = append(s.Changes, providers.Change{What: scriptFile, After: r.scriptText(body)})
 		s.Proof = "the archive has revision and script"
 	}
