@@ -14,12 +14,8 @@ import (
 	"upkeep/providers/akash/script"
 )
 
-var (
-	// plainNumber is a price as the language and every script read it alike.
-	plainNumber = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)$`)
-	// mappedModel is a model as a tenant may ask for it (akash.md 10.2); what is written otherwise prices nothing.
-	mappedModel = regexp.MustCompile(`^(?:[a-z0-9]+|\*)(?:\.[0-9]+Gi)?(?:\.(?:pcie|sxm))?$`)
-)
+// plainNumber is a price as the language and every script read it alike.
+var plainNumber = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)$`)
 
 // PriceTargets writes chart's values as the block price_targets that means them, each with its place in a script's text. It is
 // an error where a value is no plain number, or an item names no model.
@@ -38,7 +34,7 @@ func PriceTargets(values []script.Value) (string, error) {
 				if number, _, _ = strings.Cut(number, "="); !plainNumber.MatchString(number) {
 					return "", fmt.Errorf("%s: the item %q has no plain number for its price; correct it in the values first", v.Key, item)
 				}
-				if !mappedModel.MatchString(key) {
+				if !modelPattern.MatchString(key) {
 					return "", fmt.Errorf("%s: the item %q names no model that anybody could ask for; correct it in the values first", v.Key, item)
 				}
 				if !hclsyntax.ValidIdentifier(key) {
