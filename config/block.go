@@ -18,7 +18,7 @@ type Block struct {
 	// DefRange is the block's header.
 	DefRange hcl.Range
 	// Ranges are the source ranges of its arguments by path: "renew_before", "keep.daily"; of nested blocks that may be
-	// repeated with their number, from 0: "store.0.bucket".
+	// repeated with their number, from 0: "store.0.bucket"; of what is written out as an object, its items, too: "gpu.a100".
 	Ranges map[string]hcl.Range
 	// Directory is the configuration directory, against which relative paths are meant.
 	Directory string
@@ -155,6 +155,14 @@ func (b Block) Position(name string) Position {
 		r = b.DefRange
 	}
 	return PositionOf(r, b.Directory)
+}
+
+// Item returns the path of an item of an argument; where the text does not write the item out, that of the argument.
+func (b Block) Item(argument, key string) string {
+	if _, ok := b.Ranges[argument+"."+key]; ok {
+		return argument + "." + key
+	}
+	return argument
 }
 
 // Diagnose returns an error about an argument, or about the block where the argument is not set.

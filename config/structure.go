@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // namePattern is what a block may be called: what an address can name.
@@ -154,6 +155,22 @@ func (l *loader) admit(d *declaration) {
 	l.declarations = append(l.declarations, d)
 }
 
+// itemRanges puts the ranges of the items of an object under their paths, at any depth. Keys that are computed have none.
+func itemRanges(expr hclsyntax.Expression, path string, ranges map[string]hcl.Range) {
+	object, ok := expr.(*hclsyntax.ObjectConsExpr)
+	if !ok {
+		return
+	}
+	for _, item := range object.Items {
+		key, diags := item.KeyExpr.Value(nil)
+		if diags.HasErrors() || key.IsNull() || !key.IsKnown() || key.Type() != cty.String {
+			continue
+		}
+		ranges[path+key.AsString()] = hcl.RangeBetween(item.KeyExpr.Range(), item.ValueExpr.Range())
+		itemRanges(item.ValueExpr, path+key.AsString()+".", ranges)
+	}
+}
+
 // prune checks a body against a schema and returns a copy that holds only what the schema knows, so that decoding finds
 // the mistakes that are left. The ranges of its arguments go into ranges under their paths.
 func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.Range, path string, ranges map[string]hcl.Range) (*hclsyntax.Body, bool) {
@@ -165,6 +182,7 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 		case hasAttribute(s, attr.Name) || s.AnyName:
 			out.Attributes[attr.Name] = attr
 			ranges[path+attr.Name] = attr.Expr.Range()
+			itemRanges(attr.Expr, path+attr.Name+".", ranges)
 		case hasBlock(s, attr.Name):
 			sound = false
 			l.errorAt(attr.NameRange, "Block expected", "%q is a block, not an argument; leave out the equals sign: %s { ... }", attr.Name, attr.Name)

@@ -114,12 +114,6 @@ func Rebuild(p Plan, types []providers.Type) (Plan, error) {
 	return built, nil
 }
 
-// Verify reports whether a plan is what its own request asks for.
-func Verify(p Plan, types []providers.Type) error {
-	_, err := Rebuild(p, types)
-	return err
-}
-
 func blockTypes(types []providers.Type) []config.BlockType {
 	out := make([]config.BlockType, 0, len(types))
 	for _, t := range types {

@@ -36,6 +36,16 @@ type Resource interface {
 	Diff(Input) Outcome
 }
 
+// Inquirer is a Resource that has more to ask once its first questions are answered: what it must know depends on what was
+// seen.
+type Inquirer interface {
+	Resource
+	// Further says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs where
+	// nothing is. There are two stages of questions and no third: it is asked once. A node that both stages are about is
+	// asked again, for all of it. Pure.
+	Further(facts.World, Inventory) Needs
+}
+
 // Guardian is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
 // provide the same guard, all of them take part.
 type Guardian interface {
@@ -101,6 +111,8 @@ type Needs struct {
 	Definitions []string
 	Secrets     []facts.SecretQuestion
 	Charts      []string
+	// HostPorts asks which pods hold some TCP ports of nodes. It lists all pods of the cluster.
+	HostPorts []int
 }
 
 // NodeNeed is a question for each node of a selection.

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"slices"
+	"strings"
 
 	"upkeep/config"
 	"upkeep/providers/facts"
@@ -51,6 +52,26 @@ func NewInventory(desired config.Desired, world facts.World) Inventory {
 // Node returns a node by name.
 func (inv Inventory) Node(name string) (config.Node, bool) {
 	i := slices.IndexFunc(inv.Nodes, func(n config.Node) bool { return n.Name == name })
+	if i < 0 {
+		return config.Node{}, false
+	}
+	return inv.Nodes[i], true
+}
+
+// Of returns the node of the inventory that a node of Kubernetes is: the one of its name, else the one that is reached at
+// one of its addresses.
+func (inv Inventory) Of(node facts.KubernetesNode) (config.Node, bool) {
+	if found, ok := inv.Node(node.Name); ok {
+		return found, true
+	}
+	i := slices.IndexFunc(inv.Nodes, func(n config.Node) bool {
+		for _, address := range node.Addresses {
+			if n.Host != "" && strings.EqualFold(n.Host, address) {
+				return true
+			}
+		}
+		return false
+	})
 	if i < 0 {
 		return config.Node{}, false
 	}

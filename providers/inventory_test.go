@@ -59,3 +59,23 @@ func TestSelect(t *testing.T) {
 		t.Errorf("g1 = %+v, %v", g1, ok)
 	}
 }
+
+func TestOf(t *testing.T) {
+	inventory := Inventory{Nodes: []config.Node{{Name: "odd", Host: "10.0.0.2"}, {Name: "n1", Host: "elsewhere"}, {Name: "named", Host: "N3.Example.net"}, {Name: "without"}}}
+	for _, test := range []struct {
+		name string
+		node facts.KubernetesNode
+		want string // empty: none
+	}{
+		{"by its name, whatever its address", facts.KubernetesNode{Name: "n1", Addresses: map[string]string{"InternalIP": "10.0.0.2"}}, "n1"},
+		{"by its address", facts.KubernetesNode{Name: "n2", Addresses: map[string]string{"InternalIP": "10.0.0.9", "ExternalIP": "10.0.0.2"}}, "odd"},
+		{"by its host name", facts.KubernetesNode{Name: "n3", Addresses: map[string]string{"Hostname": "n3.example.net"}}, "named"},
+		{"an empty address is nobody's", facts.KubernetesNode{Name: "n4", Addresses: map[string]string{"InternalIP": ""}}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, ok := inventory.Of(test.node); got.Name != test.want || ok != (test.want != "") {
+				t.Errorf("%q, %v", got.Name, ok)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -44,9 +45,18 @@ func TestObserveThisMachine(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	c := node.New(node.Options{Helpers: helpers})
-	got, err := c.Observe(t.Context(), node.Target{Name: "here", Transport: node.TransportLocal}, facts.Question{})
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer listener.Close()
+	port := listener.Addr().(*net.TCPAddr).Port
+	got, err := c.Observe(t.Context(), node.Target{Name: "here", Transport: node.TransportLocal}, facts.Question{Ports: []int{port}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := got.Listeners.Found; len(found) != 1 || found[0].Port != port || found[0].PID != os.Getpid() || !found[0].Loopback() {
+		t.Errorf("listeners on %d: %+v", port, got.Listeners)
 	}
 	hostname, err := os.Hostname()
 	if err != nil {

@@ -233,7 +233,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 		byAddress[resource.Address()] = resource
 	}
 	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return w.observer(nodes, nil).Observe(ctx, w.desired, needsOf(resources))
+		return w.observer(nodes, nil).Resources(ctx, w.desired, resources)
 	}
 	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
 		resource, ok := byAddress[step.Address.Resource()]

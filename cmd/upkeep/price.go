@@ -17,11 +17,12 @@ import (
 	"upkeep/providers/akash/script"
 )
 
-// priceCommand answers questions about bid prices from files alone: it asks no cluster and changes nothing.
+// priceCommand answers questions about bid prices. It changes nothing; migrate alone looks at a cluster, where no file says what
+// is charged.
 func priceCommand(env environment) *cli.Command {
 	return &cli.Command{
-		Name: "price", Usage: "what a provider bids, from orders and price targets in files",
-		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env)},
+		Name: "price", Usage: "what a provider bids, and how its prices move to another script",
+		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env), priceMigrateCommand(env)},
 	}
 }
 
@@ -99,38 +100,16 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 	} else if p.Setting.Owner != "" {
 		return p, usage(cmd, "-owner counts where there is a list of tenants: -whitelist=FILE")
 	}
-	var values map[string]any
-	var body []byte
-	var names []string
-	if valuesFile != "" {
-		names = append(names, valuesFile)
-		data, err := os.ReadFile(inDirectory(cmd, valuesFile))
-		if err != nil {
-			return p, err
-		}
-		if err := yaml.Unmarshal(data, &values); err != nil {
-			return p, fmt.Errorf("%s holds no values as Helm reads them: %w", valuesFile, err)
-		}
-		p.Setting.Targets = price.TargetsOf(values)
-		if encoded, ok := values[price.ScriptKey].(string); ok && encoded != "" && scriptFile == "" {
-			if body, err = script.Decode(encoded); err != nil {
-				return p, fmt.Errorf("%s: %s: %w", valuesFile, price.ScriptKey, err)
-			}
-		}
+	values, body, names, err := readPrices(cmd, valuesFile, scriptFile)
+	if err != nil {
+		return p, err
 	}
-	if scriptFile != "" {
-		names = append(names, scriptFile)
-		var err error
-		if body, err = os.ReadFile(inDirectory(cmd, scriptFile)); err != nil {
-			return p, err
-		}
+	p.Setting.Targets = price.TargetsOf(values)
+	named, err := versionFlag(cmd, version, flag)
+	if err != nil {
+		return p, err
 	}
-	named := price.Version("")
-	if version != "" {
-		var ok bool
-		if named, ok = price.ParseVersion(version); !ok {
-			return p, usage(cmd, "%s=%s is no version of the script; there are %s", flag, version, versionWords())
-		}
+	if named != "" {
 		p.Setting.Version = named
 	}
 	if body != nil {
@@ -149,14 +128,65 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 	return p, nil
 }
 
-// read takes the version and the targets of a script.
-func (p *prices) read(body []byte, named price.Version) error {
+// readPrices reads the chart's values and the script from files: the script's own, or the values. An empty name is no file.
+func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (values map[string]any, body []byte, names []string, err error) {
+	if valuesFile != "" {
+		names = append(names, valuesFile)
+		data, err := os.ReadFile(inDirectory(cmd, valuesFile))
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if err := yaml.Unmarshal(data, &values); err != nil {
+			return nil, nil, nil, fmt.Errorf("%s holds no values as Helm reads them: %w", valuesFile, err)
+		}
+		if encoded, ok := values[price.ScriptKey].(string); ok && encoded != "" && scriptFile == "" {
+			if body, err = script.Decode(encoded); err != nil {
+				return nil, nil, nil, fmt.Errorf("%s: %s: %w", valuesFile, price.ScriptKey, err)
+			}
+		}
+	}
+	if scriptFile != "" {
+		names = append(names, scriptFile)
+		if body, err = os.ReadFile(inDirectory(cmd, scriptFile)); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return values, body, names, nil
+}
+
+// versionFlag reads a version of the script; none where the text is empty.
+func versionFlag(cmd *cli.Command, text, flag string) (price.Version, error) {
+	if text == "" {
+		return "", nil
+	}
+	v, ok := price.ParseVersion(text)
+	if !ok {
+		return "", usage(cmd, "%s=%s is no version of the script; there are %s", flag, text, versionWords())
+	}
+	return v, nil
+}
+
+// recognise says which version a script is, or prices like; one that is named is believed before the text.
+func recognise(body []byte, named price.Version) (script.Recognition, error) {
 	r := script.Recognise(body)
 	if named != "" {
 		r.Version = named
 	}
-	if r.Version == "" {
-		return fmt.Errorf("this script, sha256 %.12s, is none that upkeep knows; name the version that it prices like with -script-version", r.SHA256)
+	return r, unknownScript(r)
+}
+
+func unknownScript(r script.Recognition) error {
+	if r.Version != "" {
+		return nil
+	}
+	return fmt.Errorf("this script, sha256 %.12s, is none that upkeep knows; name the version that it prices like with -script-version", r.SHA256)
+}
+
+// read takes the version and the targets of a script.
+func (p *prices) read(body []byte, named price.Version) error {
+	r, err := recognise(body, named)
+	if err != nil {
+		return err
 	}
 	p.Script = r.String()
 	p.Setting.Version = r.Version

@@ -20,7 +20,7 @@ func priceReplayCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "replay", Usage: "reprice recorded orders: which bids would fit, and for how much",
 		ArgsUsage: "DIR",
-		Description: "Reads the orders in the *.json files of a directory, one each, and in its *.jsonl files, one a line: the\n" +
+		Description: "Reads the orders in the *.json files of a directory, one each, and in its *.jsonl files, one a line: the " +
 			"JSON that the provider pipes to its bid price script. With -against, it says what changes.",
 		Flags: priceFlags(),
 		Action: func(_ context.Context, cmd *cli.Command) error {

@@ -108,6 +108,15 @@ func (r clusterReleases) Chart(ctx context.Context, name string) facts.Installed
 	return client.Chart(ctx, name)
 }
 
+// HostPorts asks which pods hold ports of nodes.
+func (r clusterReleases) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
+	client, err := kube.Open(r.cluster.Kubeconfig, r.cluster.Context)
+	if err != nil {
+		return facts.HostPorts{Unknown: err.Error()}
+	}
+	return client.HostPorts(ctx, ports)
+}
+
 // ApplyDefinitions implements akash.Definers.
 func (r clusterReleases) ApplyDefinitions(ctx context.Context, text []byte, progress func(string)) error {
 	client, err := r.shared.open(r.cluster)

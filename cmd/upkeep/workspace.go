@@ -89,14 +89,6 @@ func resourcesOf(desired config.Desired) []providers.Resource {
 	return out
 }
 
-func needsOf(resources []providers.Resource) []providers.Needs {
-	var out []providers.Needs
-	for _, resource := range resources {
-		out = append(out, resource.Needs())
-	}
-	return out
-}
-
 // observer wires the adapters for the desired state.
 func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *observe.Observer {
 	o := &observe.Observer{
@@ -123,7 +115,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := w.observer(nodes, progress.report).Observe(ctx, w.desired, needsOf(w.resources()))
+	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, w.resources())
 	if err != nil {
 		return facts.World{}, nil, fmt.Errorf("observing: %w", err)
 	}

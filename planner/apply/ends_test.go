@@ -169,7 +169,7 @@ func withUnlabel(e *apply.Executor, c *cluster) *apply.Executor {
 
 func (unlabel) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	if in.World.Node(step.Node).System.Hostname == step.Node {
-		return providers.Readiness{State: providers.Done}
+		return providers.Readiness{State: providers.Done, Why: "already so"}
 	}
 	return providers.Readiness{State: providers.Holds}
 }

@@ -6,9 +6,9 @@
 // show the events.
 //
 // What it promises: no operation runs before its start is on stable storage; none runs unless its ground holds at that
-// moment and the run still holds its locks; none whose end the journal knows runs again, but for a guard that has ended
-// and must begin anew; a step that is not proved ends its serial group; of one serial group never two nodes are under
-// way; and a guard that was begun is ended, whatever became of what it guards.
+// moment, the guards that it goes within hold, and the run still holds its locks; none whose end the journal knows runs
+// again, but for one that begins a guard which must hold once more; a step that is not proved ends its serial group; of one
+// serial group never two nodes are under way; and a guard that was begun is ended, whatever became of what it guards.
 package apply
 
 import (
@@ -124,26 +124,26 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
 
-	progress := newProgress(plan.Steps)
+	progress := newProgress(plan.Steps, e.History)
 	var failure error
 	for i, step := range plan.Steps {
 		// What ends a guard that was begun is not left out by a graceful stop: a provider scaled down must not stay so.
 		if failure != nil || ctx.Err() != nil || e.stopping(ctx) && !progress.mustEnd(step) {
-			left := resultOf(step, Pending, "not started")
-			progress.record(step, left)
-			result.Steps = append(result.Steps, left)
+			progress.record(step, resultOf(step, Pending, "not started"))
 			continue
 		}
 		done, err := e.step(ctx, plan, i, progress)
 		failure = err
 		progress.record(step, done)
-		result.Steps = append(result.Steps, done)
 		if done.Outcome == Pending {
 			continue
 		}
 		e.tell(StepEnded{At: e.now(), Number: i + 1, Of: len(plan.Steps), Step: step, Result: done})
 	}
 
+	for _, step := range plan.Steps {
+		result.Steps = append(result.Steps, progress.results[step.ID])
+	}
 	result.Outcome, result.EndedAt = outcomeOf(result.Steps), e.now()
 	if ctx.Err() != nil && result.Outcome != Complete {
 		result.Outcome = Interrupted

@@ -3,65 +3,68 @@ package apply
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"upkeep/planner"
 	"upkeep/providers"
-	"upkeep/state/journal"
 )
 
-// ground looks at the world and says whether the step can run. What cannot be told is looked at again for a while,
-// since one dropped connection must not end a maintenance window; it is never run.
-func (e *Executor) ground(ctx context.Context, plan planner.Plan, step providers.Step) (providers.Input, providers.Readiness) {
+// ground is what a look at the world says of a step.
+type ground struct {
+	providers.Readiness
+	input providers.Input
+	// lapsed is a guard that the step goes within and that does not hold any more, though it can begin again; nil: none.
+	lapsed *lapse
+}
+
+// ground looks at the world and says whether the step can run, and its guards hold. What cannot be told is looked at again
+// for a while, since one dropped connection must not end a maintenance window; it is never run.
+func (e *Executor) ground(ctx context.Context, plan planner.Plan, step providers.Step) ground {
 	end := e.now().Add(e.Limits.withDefaults().Ground)
 	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
-		input, ready := e.groundNow(ctx, plan, step)
-		switch ready.State {
-		case providers.Holds, providers.Done, providers.Moved:
-			return input, ready
+		found := e.groundNow(ctx, plan, step)
+		if found.State == providers.Holds {
+			// Its guards are looked at last: what holds is to be as fresh as can be.
+			e.guardsNow(ctx, plan, step, &found)
 		}
-		ready.State = providers.Unknown
-		if ready.Final || e.now().Add(pause).After(end) || e.stopping(ctx) || e.sleep(ctx, pause) != nil {
-			return input, ready
+		switch found.State {
+		case providers.Holds, providers.Done, providers.Moved:
+			return found
+		}
+		found.State = providers.Unknown
+		if found.Final || e.now().Add(pause).After(end) || e.stopping(ctx) || e.sleep(ctx, pause) != nil {
+			return found
 		}
 	}
 }
 
-func (e *Executor) groundNow(ctx context.Context, plan planner.Plan, step providers.Step) (providers.Input, providers.Readiness) {
+// groundNow looks once, at the step's own ground alone.
+func (e *Executor) groundNow(ctx context.Context, plan planner.Plan, step providers.Step) ground {
 	input, err := e.look(ctx, step)
+	stands := func(state providers.ReadyState, why string) ground {
+		return ground{providers.Readiness{State: state, Why: why}, input, nil}
+	}
 	if err != nil {
-		return input, providers.Readiness{State: providers.Unknown, Why: err.Error()}
+		return stands(providers.Unknown, err.Error())
 	}
 	if err := sameCluster(plan.Request.Identity(), identityOf(input)); err != nil {
-		return input, providers.Readiness{State: providers.Moved, Why: err.Error()}
+		return stands(providers.Moved, err.Error())
 	}
 	if why := planner.Stranger(input.World, step.Node); why != "" {
-		return input, providers.Readiness{State: providers.Moved, Why: why}
+		return stands(providers.Moved, why)
 	}
 	ready := e.Effects[step.Operation].Ready(input, step)
-	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !e.mayRepeat(plan, step, before) {
-		return input, providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(
-			"this plan did it and proved it at %s, and now it is as before: something undid it; find out what, then make a new plan", before.At.UTC().Format(time.RFC3339))}
+	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !mayRepeat(plan, step) {
+		return stands(providers.Moved, fmt.Sprintf(
+			"this plan did it and proved it at %s, and now it is as before: something undid it; find out what, then make a new plan", before.At.UTC().Format(time.RFC3339)))
 	}
-	return input, ready
+	return ground{ready, input, nil}
 }
 
-// mayRepeat reports whether a step that was done may be done once more: one that begins a guard which was ended after
-// that, so that this plan itself undid it and what is left must be guarded again; and one that ends a guard.
-func (e *Executor) mayRepeat(plan planner.Plan, step providers.Step, done journal.Record) bool {
-	if step.Ends != "" {
-		return true
-	}
-	for _, end := range plan.Steps {
-		if end.Ends == "" || !slices.Contains(planner.Beginnings(plan.Steps, end), step.ID) {
-			continue
-		}
-		if last, ok := e.History.Done(end.ID); ok && last.Seq > done.Seq {
-			return true
-		}
-	}
-	return false
+// mayRepeat reports whether a step that was done may be done once more: one that begins a guard, since this plan itself ends
+// it and what is left must be guarded, whoever undid it; and one that ends a guard.
+func mayRepeat(plan planner.Plan, step providers.Step) bool {
+	return step.Ends != "" || planner.Begins(plan.Steps, step)
 }
 
 // look observes what the step needs, in bounded time.

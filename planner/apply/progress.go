@@ -6,22 +6,25 @@ import (
 
 	"upkeep/planner"
 	"upkeep/providers"
+	"upkeep/state/journal"
 )
 
 // progress is what the steps so far mean for those to come.
 type progress struct {
-	steps    []providers.Step
-	outcomes map[string]StepOutcome
+	steps   []providers.Step
+	history journal.History
+	// results are the latest of each step: one that began a guard may have run again.
+	results map[string]StepResult
 	// ended holds, for each serial group that ended early, the step that ended it.
 	ended map[string]string
 }
 
-func newProgress(steps []providers.Step) *progress {
-	return &progress{steps: steps, outcomes: map[string]StepOutcome{}, ended: map[string]string{}}
+func newProgress(steps []providers.Step, history journal.History) *progress {
+	return &progress{steps: steps, history: history, results: map[string]StepResult{}, ended: map[string]string{}}
 }
 
 func (p *progress) record(step providers.Step, r StepResult) {
-	p.outcomes[step.ID] = r.Outcome
+	p.results[step.ID] = r
 	if step.SerialGroup != "" && !r.Outcome.Succeeded() && p.ended[step.SerialGroup] == "" {
 		p.ended[step.SerialGroup] = step.ID
 	}
@@ -39,7 +42,7 @@ func (p *progress) blocks(step providers.Step) string {
 		return why
 	}
 	for _, id := range step.After {
-		if _, ran := p.outcomes[id]; !ran {
+		if _, ran := p.results[id]; !ran {
 			return fmt.Sprintf("it must come after step %s, which has not run", id)
 		}
 	}
@@ -49,11 +52,11 @@ func (p *progress) blocks(step providers.Step) string {
 // lost says what that has happened keeps a step from running, whatever else comes before it; empty: nothing so far.
 func (p *progress) lost(step providers.Step) string {
 	if by := p.ended[step.SerialGroup]; step.SerialGroup != "" && by != "" {
-		return fmt.Sprintf("serial group %q ended at step %s, which was %s", step.SerialGroup, by, p.outcomes[by])
+		return fmt.Sprintf("serial group %q ended at step %s, which was %s", step.SerialGroup, by, p.results[by].Outcome)
 	}
 	for _, id := range step.After {
-		if outcome, ran := p.outcomes[id]; ran && !outcome.Succeeded() {
-			return fmt.Sprintf("it must come after step %s, which was %s", id, outcome)
+		if r, ran := p.results[id]; ran && !r.Outcome.Succeeded() {
+			return fmt.Sprintf("it must come after step %s, which was %s", id, r.Outcome)
 		}
 	}
 	return ""
@@ -83,16 +86,34 @@ func (p *progress) needless(step providers.Step) string {
 }
 
 // mustEnd reports whether a step ends a guard that was begun: it then runs once all that it waits for has ended, however
-// it ended. A beginning that ran and was not proved may have taken effect, so it counts.
+// it ended. A beginning that ran and was not proved may have taken effect, so it counts; one of an earlier run of this plan
+// counts where that run did not come to the end.
 func (p *progress) mustEnd(step providers.Step) bool {
 	if step.Ends == "" {
 		return false
 	}
 	for _, id := range planner.Beginnings(p.steps, step) {
-		switch p.outcomes[id] {
+		switch p.results[id].Outcome {
 		case Done, Skipped, Failed:
+			return true
+		}
+		if p.leftOpen(id, step.ID) {
 			return true
 		}
 	}
 	return false
+}
+
+// leftOpen reports whether an earlier run of the plan began a guard and did not end it.
+func (p *progress) leftOpen(begin, end string) bool {
+	open := false
+	for _, r := range p.history.Records {
+		switch {
+		case r.Step == begin && r.Kind == journal.StepStarted:
+			open = true
+		case r.Step == end && (r.Kind == journal.StepDone || r.Kind == journal.StepSkipped):
+			open = false
+		}
+	}
+	return open
 }

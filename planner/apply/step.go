@@ -19,22 +19,41 @@ func (e *Executor) step(ctx context.Context, plan planner.Plan, index int, progr
 	}
 	e.tell(StepChecking{At: e.now(), Number: index + 1, Of: len(plan.Steps), Step: step})
 
-	before, ground := e.ground(ctx, plan, step)
+	found := e.ground(ctx, plan, step)
+	for again := map[int]bool{}; found.lapsed != nil && ctx.Err() == nil; found = e.ground(ctx, plan, step) {
+		if again[found.lapsed.begin] {
+			return e.end(refusedBy(step, found.lapsed.undone()), journal.StepRefused)
+		}
+		again[found.lapsed.begin] = true
+		if err := e.beginAgain(ctx, plan, *found.lapsed, progress); err != nil {
+			return resultOf(step, Pending, "not started: "+err.Error()), err
+		}
+		if e.stopping(ctx) {
+			return resultOf(step, Pending, "not started"), nil
+		}
+		if why := progress.blocks(step); why != "" {
+			return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return resultOf(step, Pending, "not started: "+context.Cause(ctx).Error()), nil
-	case ground.State == providers.Done:
-		return e.end(resultOf(step, Skipped, ground.Why), journal.StepSkipped)
-	case ground.State != providers.Holds:
-		refused := resultOf(step, Refused, ground.Why)
-		refused.Moved = ground.State == providers.Moved
-		return e.end(refused, journal.StepRefused)
+	case found.State == providers.Done:
+		return e.end(resultOf(step, Skipped, found.Why), journal.StepSkipped)
+	case found.State != providers.Holds:
+		return e.end(refusedBy(step, found.Readiness), journal.StepRefused)
 	}
-	return e.act(ctx, plan, index, before, ground.Why)
+	return e.act(ctx, plan, index, found)
 }
 
-// act runs a step whose ground holds, and proves it.
-func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, before providers.Input, why string) (StepResult, error) {
+func refusedBy(step providers.Step, ready providers.Readiness) StepResult {
+	r := resultOf(step, Refused, ready.Why)
+	r.Moved = ready.State == providers.Moved
+	return r
+}
+
+// act runs a step whose ground holds, and proves it. Where a guard has lapsed, it is the step that begins the guard again.
+func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, found ground) (StepResult, error) {
 	step := plan.Steps[index]
 	if err := e.fence(ctx); err != nil {
 		return resultOf(step, Pending, "not started: "+err.Error()), err
@@ -42,19 +61,22 @@ func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, before
 	began := e.now()
 	// From here on a dead process leaves a step that is under way: this record is what the next one finds.
 	if err := e.Journal.Append(journal.Record{
-		At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: why,
+		At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why,
 	}); err != nil {
 		return resultOf(step, Pending, "not started: the journal could not be written"), fmt.Errorf("record the start of step %s: %w", step.ID, err)
 	}
 	e.tell(StepStarted{At: began, Number: index + 1, Of: len(plan.Steps), Step: step})
 
 	report, closeReport := e.reporter(step, began)
+	if found.lapsed != nil {
+		report(found.lapsed.String())
+	}
 	e.Trace.At("step:acting")
 	err := e.operate(ctx, step, report)
 	e.Trace.At("step:acted")
 	proof := step.Proof
 	if err == nil {
-		err = e.prove(ctx, plan, before, step, report)
+		err = e.prove(ctx, plan, found.input, step, report)
 	}
 	closeReport()
 	e.Trace.At("step:proved")

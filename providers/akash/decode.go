@@ -264,19 +264,24 @@ func (r *reading) gpu(b config.Block) {
 	if prices == nil {
 		prices = map[string]string{}
 	}
+	hints := map[string][]string{} // by place: a mapping that is a variable has one for all its items
 	for _, model := range sortedKeys(prices) {
+		at := b.Item("gpu", model)
 		if !modelPattern.MatchString(model) {
-			r.fail(b, "gpu", "Invalid model", "%s", modelHint(model))
+			hints[at] = append(hints[at], modelHint(model))
 		}
 		if strings.HasPrefix(prices[model], "-") {
-			r.fail(b, "gpu", "Negative price", "The price of %q is below zero.", model)
+			r.fail(b, at, "Negative price", "The price of %q is below zero.", model)
 		}
 		if prices[model] == "0" {
-			r.warn(b, "gpu", "GPUs for nothing", "The price of %q is zero: upkeep will write that, and the script will charge nothing for it.", model)
+			r.warn(b, at, "GPUs for nothing", "The price of %q is zero: upkeep will write that, and the script will charge nothing for it.", model)
 		}
 	}
+	for _, at := range sortedKeys(hints) {
+		r.fail(b, at, "Invalid model", "%s", strings.Join(hints[at], "\n\n"))
+	}
 	if _, set := prices["*"]; set {
-		r.warn(b, "gpu", "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")
+		r.warn(b, b.Item("gpu", "*"), "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")
 	}
 	r.spec.GPU = prices
 }
@@ -315,6 +320,7 @@ func (r *reading) values() {
 	}
 	for _, key := range sortedKeys(tree) {
 		r.value(key)
+		r.trap(tree, key)
 	}
 	r.spec.Wanted = values.Part(tree, paths)
 	r.numbers(r.spec.Values, nil)
@@ -322,15 +328,16 @@ func (r *reading) values() {
 
 // value refuses values that have an argument of their own.
 func (r *reading) value(key string) {
+	at := r.block.Item("values", key)
 	switch {
 	case key == valueScript:
-		r.fail(r.block, "values", "An argument of its own", "bidpricescript is set by the block bid_script.")
+		r.fail(r.block, at, "An argument of its own", "bidpricescript is set by the block bid_script.")
 	case key == valueGPU:
-		r.fail(r.block, "values", "An argument of its own", "%s is set by price_targets.gpu.", key)
+		r.fail(r.block, at, "An argument of its own", "%s is set by price_targets.gpu.", key)
 	case strings.HasPrefix(key, "price_target_"):
-		r.fail(r.block, "values", "An argument of its own", "%s is set by price_targets.%s, which writes it so that the chart cannot misread it.", key, strings.TrimPrefix(key, "price_target_"))
+		r.fail(r.block, at, "An argument of its own", "%s is set by price_targets.%s, which writes it so that the chart cannot misread it.", key, strings.TrimPrefix(key, "price_target_"))
 	case key == valueDebug:
-		r.warn(r.block, "values", "No more bids", "debug_bid_script makes the script print more than the price, and the provider then places no bid at all.")
+		r.warn(r.block, at, "No more bids", "debug_bid_script makes the script print more than the price, and the provider then places no bid at all.")
 	}
 }
 
@@ -344,7 +351,7 @@ func (r *reading) numbers(tree map[string]any, at []string) {
 			r.numbers(value, here)
 		case float64:
 			if text := fmt.Sprint(value); strings.ContainsAny(text, "eE") {
-				r.warn(r.block, "values", "A number with an exponent", "The chart writes %s as %s. Write it as a string, in quotation marks.", values.Path(here), text)
+				r.warn(r.block, r.block.Item("values", values.Path(here)), "A number with an exponent", "The chart writes %s as %s. Write it as a string, in quotation marks.", values.Path(here), text)
 			}
 		}
 	}

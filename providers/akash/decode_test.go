@@ -130,6 +130,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a script among the values", chart + "values = { bidpricescript = var.secret }", "bid_script"},
 		{"an exponent", chart + "values = { big = 1000000 }", "1e+06"},
 		{"debug", chart + "values = { debug_bid_script = true }", "No more bids"},
+		{"no certificate", chart + "values = { letsEncrypt = { enabled = false } }", "A chart that does not install"},
+		{"too little to overcommit", chart + "values = { overcommit_pct_cpu = 50 }", "No overcommitment"},
+		{"withdrawals too often", chart + "values = { withdrawalperiod = \"5m\" }", "A provider that does not start"},
 		{"values that are no object", chart + "values = \"a\"", "Object expected"},
 		{"a release with a slash", "release = \"a/b\"", "Invalid name"},
 		{"an empty reason", "guard_none = \" \"", "No reason"},
@@ -145,6 +148,40 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Errorf("a secret stands in %q", text)
 			}
 		})
+	}
+}
+
+// Each bad item of a mapping and of the values is shown at its own place, all of them at once.
+func TestEachItemHasItsPlace(t *testing.T) {
+	directory := t.TempDir()
+	text := "akash_provider \"main\" {\n" + chart + `price_targets {
+  gpu = {
+    t4   = 80
+    "T5" = 80
+    "*"  = 50
+    v100 = -1
+    "a b" = 7
+  }
+}
+values = {
+  price_target_cpu = 1
+  letsEncrypt = {
+    enabled = false
+  }
+}
+}
+`
+	if err := os.WriteFile(filepath.Join(directory, "a.upkeep.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, diags := config.Load(directory, config.Options{Types: []config.BlockType{akash.Type().BlockType}})
+	got := map[int]string{}
+	for _, d := range diags {
+		got[d.Subject.Start.Line] += d.Summary
+	}
+	want := map[int]string{9: "Invalid model", 10: "No catch-all", 11: "Negative price", 12: "Invalid model", 16: "An argument of its own", 18: "A chart that does not install"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("by line (-want +got)\n%s", diff)
 	}
 }
 

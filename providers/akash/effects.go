@@ -339,6 +339,11 @@ func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readin
 	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
 		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
 	}
+	if stepsOverGateway(release.Chart.Version, args.Chart.Version) {
+		if answer := portsReady(in); answer != nil {
+			return *answer
+		}
+	}
 	return holds()
 }
 

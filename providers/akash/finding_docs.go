@@ -45,8 +45,8 @@ func findingDocs() []providers.FindingDoc {
 		},
 		{
 			ID: "CHART_GATE", Title: "A change of version needs something else first",
-			Meaning: "Some versions of the chart need more than an upgrade: definitions of the matching tag and operators of the provider's version; at 12.0.0 another StatefulSet, since Kubernetes does not let volume claim templates be added; at 16.0.0 the Gateway API, NGINX Gateway Fabric, the release akash-gateway with its certificates, and a provider of 0.11.2 or later. What could not be seen counts as not there.",
-			Remedy:  "upkeep applies the definitions that the block `crds` names, upgrades the operators and replaces the StatefulSet itself. The finding says what is left to do, and which argument is missing. From before 12.0.0 to 16.0.0 and later are two plans: what the second one changes can be seen only when the first has been proved.",
+			Meaning: "Some versions of the chart need more than an upgrade: definitions of the matching tag and operators of the provider's version; at 12.0.0 another StatefulSet, since Kubernetes does not let volume claim templates be added; at 15.0.0 a provider of 0.10.7 or later; at 16.0.0 the Gateway API, NGINX Gateway Fabric, the release akash-gateway with its certificates, a provider of 0.11.2 or later, and the ports 80, 443, 5002, 8443 and 8444 of the nodes that the gateway runs on, or may run on: no other pod and no process may hold them. What could not be seen counts as not there, or as taken.",
+			Remedy:  "upkeep applies the definitions that the block `crds` names, upgrades the operators and replaces the StatefulSet itself. The finding says what is left to do, and which argument is missing; for a port, who holds it. upkeep asks the nodes themselves about ports that no pod accounts for, so they must be declared. From before 12.0.0 to 16.0.0 and later are two plans: what the second one changes can be seen only when the first has been proved.",
 		},
 		{
 			ID: "CRD_DIFFERS", Title: "A custom resource definition is not as declared",
@@ -56,7 +56,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "CRD_UNKNOWN", Title: "The custom resource definitions are not known",
 			Meaning: "The text that `crds` names could not be had or is another one, or the cluster's definitions could not be read.",
-			Remedy:  "Look at the URL and the digest; `kubectl auth can-i get customresourcedefinitions` says whether the user in `cluster.kubeconfig` may look. For definitions that upkeep does not know by name, give a file instead of a URL.",
+			Remedy:  "Look at the URL and the digest; `kubectl auth can-i get customresourcedefinitions` says whether the user in `cluster.kubeconfig` may look.",
 		},
 		{
 			ID: "OPERATOR_VERSION_DIFFERS", Title: "An operator has another version than the provider",
@@ -106,7 +106,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "BID_SCRIPT_DIFFERS", Title: "The release has another script than the declared one",
 			Meaning: "The script is compared by its bytes.",
-			Remedy:  "upkeep keeps the old script in the archive and replaces it; see `BID_SCRIPT_CUSTOMISED` for one that was changed by hand.",
+			Remedy:  "upkeep keeps the old script in the archive and replaces it; see `BID_SCRIPT_CUSTOMISED` for one that was changed by hand. Where the old script has its prices in its own text, `upkeep price migrate` writes the `price_targets` that keep them under the new one.",
 		},
 		{
 			ID: "BID_SCRIPT_CUSTOMISED", Title: "Somebody has changed the script by hand",

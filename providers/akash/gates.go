@@ -17,6 +17,7 @@ const (
 	firstWithConfigMap = "11.6.4" // prices are in a ConfigMap alone: a change of them restarts nothing ...
 	firstWithInline    = "12.1.3" // ... until they are inline again
 	firstWithClaim     = "12.0.0" // volumeClaimTemplates: the StatefulSet cannot be changed in place
+	firstWithAct       = "15.0.0" // orders are priced in uact
 	firstWithGateway   = "16.0.0" // Gateway API
 )
 
@@ -130,12 +131,15 @@ func (r *review) reviewGates(from, to string) {
 	// from there: the objects of the first, and the program that it brings.
 	if crosses(from, to, firstWithGateway) && crosses(from, to, firstWithClaim) {
 		r.gate(firstWithGateway, fmt.Sprintf("from %s to %s is more than one step", from, to),
-			"go to the last 15.x of the chart first, which replaces the StatefulSet; then, with the Gateway API in place, to "+to)
+			"go to the last 14.x of the chart first, which replaces the StatefulSet, and from there to the last 15.x; then, with the Gateway API in place, to "+to)
 		return
 	}
 	r.reviewDefinitions(from, to)
 	r.reviewOperators(to)
-	if crosses(from, to, firstWithGateway) {
+	if crosses(from, to, firstWithAct) {
+		r.reviewProgram(firstWithAct, "0.11", firstActApp, "go to the last 14.x of the chart first")
+	}
+	if stepsOverGateway(from, to) {
 		r.reviewGateway()
 	}
 	if o := r.release.Offer; o != nil && o.Preview != nil {

@@ -16,6 +16,7 @@ const (
 	gatewayRelease   = "akash-gateway"
 	gatewayFabric    = "nginx-gateway-fabric" // a chart, under whatever name it is installed
 	firstGatewayApp  = "0.11.2"               // the oldest program that the step to 0.12.0 may start from
+	firstActApp      = "0.10.7"               // the same of the step to 0.11.0, which is the one over 15.0.0
 )
 
 // gatewayKinds are the definitions of the Gateway API, with where they are from.
@@ -38,18 +39,13 @@ func gatewayNeeds(needs *providers.Needs) {
 		needs.Secrets = append(needs.Secrets, facts.SecretQuestion{Namespace: gatewayNamespace, Name: name})
 	}
 	needs.Charts = append(needs.Charts, gatewayFabric)
+	needs.HostPorts = append(needs.HostPorts, gatewayPorts...)
 	needs.Releases = append(needs.Releases, facts.ReleaseQuestion{Namespace: gatewayNamespace, Name: gatewayRelease})
 }
 
 // reviewGateway holds the step to 16.0.0 to its prerequisites. What cannot be seen is not there.
 func (r *review) reviewGateway() {
-	app, err := semver.NewVersion(r.release.Chart.AppVersion)
-	switch {
-	case err != nil:
-		r.unseen(firstWithGateway, fmt.Sprintf("the provider has version %q, which is none, and the step to 0.12 starts from %s or later", r.release.Chart.AppVersion, firstGatewayApp), "go to the last 15.x of the chart first")
-	case app.LessThan(semver.MustParse(firstGatewayApp)):
-		r.gate(firstWithGateway, fmt.Sprintf("the provider has version %s, and the step to 0.12 starts from %s or later", r.release.Chart.AppVersion, firstGatewayApp), "go to the last 15.x of the chart first")
-	}
+	r.reviewProgram(firstWithGateway, "0.12", firstGatewayApp, "go to the last 15.x of the chart first")
 	r.reviewGatewayKinds()
 	switch fabric := r.in.World.Chart(gatewayFabric); {
 	case fabric.Unknown != "":
@@ -72,6 +68,20 @@ func (r *review) reviewGateway() {
 		case secret.Missing:
 			r.gate(name, fmt.Sprintf("there is no Secret %s in namespace akash-gateway", name), "let cert-manager make the certificates first, as the provider's documentation for version 0.12 says")
 		}
+	}
+	r.reviewPorts()
+}
+
+// reviewProgram holds a step of the chart to the program that must have run before: the step to a version starts from oldest
+// or later.
+func (r *review) reviewProgram(gate, version, oldest, hint string) {
+	has := r.release.Chart.AppVersion
+	app, err := semver.NewVersion(has)
+	switch {
+	case err != nil:
+		r.unseen(gate, fmt.Sprintf("the provider has version %q, which is none, and the step to %s starts from %s or later", has, version, oldest), hint)
+	case app.LessThan(semver.MustParse(oldest)):
+		r.gate(gate, fmt.Sprintf("the provider has version %s, and the step to %s starts from %s or later", has, version, oldest), hint)
 	}
 }
 

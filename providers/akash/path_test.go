@@ -51,7 +51,9 @@ func plan(t *testing.T, w *fakeprovider.World, specs ...providers.Resource) plan
 func planWith(t *testing.T, w *fakeprovider.World, overrides []planner.Override, specs ...providers.Resource) planner.Plan {
 	t.Helper()
 	world := w.World(context.Background(), specs...)
-	p, err := planner.Build(planner.Request{Desired: fakeprovider.Desired(specs...), World: world, Now: world.ObservedAt, Overrides: overrides}, types())
+	desired := fakeprovider.Desired(specs...)
+	desired.Nodes = w.Nodes
+	p, err := planner.Build(planner.Request{Desired: desired, World: world, Now: world.ObservedAt, Overrides: overrides}, types())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...prov
 		Effects: akash.Type().Effects, Operations: akash.Operations(w.Tools(specs...)),
 		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
 			world := w.World(ctx, specs...)
-			return providers.Input{World: world, Now: world.ObservedAt}, nil
+			return providers.Input{World: world, Now: world.ObservedAt, Inventory: w.Inventory()}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
 		Journal:  &journalInMemory{}, Now: w.Now, Sleep: w.Sleep,

@@ -33,23 +33,9 @@ func biddingOf(values map[string]any, other *bidding) bidding {
 	}
 	b.body = body
 	b.setting.Version = b.recognition.Version
-	traits, known := b.setting.Version.Traits()
-	if !known {
-		return b
+	if b.known() {
+		b.setting.Targets = b.recognition.InForce(b.setting.Targets)
 	}
-	if !traits.Parameterised {
-		b.setting.Targets = price.Targets{Debug: b.setting.Targets.Debug} // the script does not read the others
-	}
-	literals := map[string]string{}
-	for _, literal := range b.recognition.Targets {
-		literals[literal.Name] = literal.Value
-	}
-	for _, target := range price.NumericTargets() {
-		if has, _ := b.setting.Targets.Get(target.Key); has == "" && literals[target.Literal] != "" {
-			b.setting.Targets.Set(target.Key, literals[target.Literal])
-		}
-	}
-	b.setting.Targets.GPUUnit = literals[price.UnitLiteral]
 	return b
 }
 
@@ -138,7 +124,11 @@ func (r *review) reviewBody() {
 			old = r.was.recognition.String()
 		}
 		summary := fmt.Sprintf("the script is %s and is to be %s", old, r.scriptText(r.script))
-		r.add(providers.Finding{ID: "BID_SCRIPT_DIFFERS", Severity: providers.SeverityError, Object: valueScript, Summary: summary}, "bid_script.file")
+		hint := ""
+		if traits, known := r.was.setting.Version.Traits(); scripted && known && !traits.Parameterised {
+			hint = "the new script does not read the prices in the old one's text; `upkeep price migrate` writes the price_targets that keep them"
+		}
+		r.add(providers.Finding{ID: "BID_SCRIPT_DIFFERS", Severity: providers.SeverityError, Object: valueScript, Summary: summary, Hint: hint}, "bid_script.file")
 		r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where("bid_script.file")))
 		if customised && !r.spec.Script.ReplaceCustomised {
 			r.add(providers.Finding{

@@ -248,6 +248,7 @@ func gatewayReady(t *testing.T, w *fakeprovider.World) {
 	if err := w.InstallChart("akash-gateway", "akash-gateway", "akash-gateway", "1.2.1", nil); err != nil {
 		t.Fatal(err)
 	}
+	addPod(t, w, "akash-gateway", "akash-gateway-nginx-1", "gpu1", nil, 80, 443, 5002, 8443, 8444)
 }
 
 // TestGateway holds the step to 16.0.0 to each prerequisite, and makes it where they hold.
@@ -259,7 +260,7 @@ func TestGateway(t *testing.T) {
 	}{
 		{"everything is there", "15.1.0", func(*testing.T, *fakeprovider.World) {}, ""},
 		{"the program is too old", "15.0.0", func(*testing.T, *fakeprovider.World) {}, "the provider has version 0.11.0, and the step to 0.12 starts from 0.11.2 or later"},
-		{"two steps at once", "11.6.3", func(*testing.T, *fakeprovider.World) {}, "go to the last 15.x of the chart first"},
+		{"two steps at once", "11.6.3", func(*testing.T, *fakeprovider.World) {}, "go to the last 14.x of the chart first, which replaces the StatefulSet, and from there to the last 15.x"},
 		{"no TCPRoute", "15.1.0", func(t *testing.T, w *fakeprovider.World) {
 			if err := w.Delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "tcproutes.gateway.networking.k8s.io"); err != nil {
 				t.Fatal(err)

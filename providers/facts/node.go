@@ -15,6 +15,8 @@ type Question struct {
 	Marks   bool `json:"marks,omitempty"`
 	// EtcdData asks for the data directory of a member of etcd.
 	EtcdData bool `json:"etcd_data,omitempty"`
+	// Ports asks who listens on some TCP ports of the node.
+	Ports []int `json:"ports,omitempty"`
 }
 
 // CertificatesQuestion names the certificates to look at.
@@ -32,6 +34,7 @@ func (q Question) Merge(other Question) Question {
 	q.History = q.History || other.History
 	q.Marks = q.Marks || other.Marks
 	q.EtcdData = q.EtcdData || other.EtcdData
+	q.Ports = mergePorts(q.Ports, other.Ports)
 	switch {
 	case q.Certificates == nil:
 		q.Certificates = other.Certificates
@@ -68,6 +71,7 @@ type Node struct {
 	History      History      `json:"history,omitzero"`
 	Marks        Marks        `json:"marks,omitzero"`
 	EtcdData     EtcdData     `json:"etcd_data,omitzero"`
+	Listeners    Listeners    `json:"listeners,omitzero"`
 }
 
 // System identifies the machine and its boot.

@@ -42,6 +42,8 @@ type World struct {
 	Charts      map[string]Installed  `json:"charts,omitempty"`
 	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
 	Tenancies *Tenancies `json:"tenancies,omitempty"`
+	// HostPorts are the pods that hold ports of nodes; nil when nobody asked.
+	HostPorts *HostPorts `json:"host_ports,omitempty"`
 }
 
 // Fleet is what a `nodes` block resolved to.

@@ -1,7 +1,8 @@
 // Package observe fans the needs of resources out through the adapters, in stages, and merges what comes back into one
 // world.
 //
-// Kubernetes comes first where fleets must be discovered, then the nodes, then etcd through the nodes that run a member.
+// Kubernetes comes first where fleets must be discovered, then the nodes, then etcd through the nodes that run a member. What
+// resources ask once all that is answered (providers.Inquirer) comes last; most ask nothing, and it then costs nothing.
 // It knows no domain, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
 // the world with its reason.
 package observe
@@ -10,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +67,7 @@ type Platform interface {
 	Definition(ctx context.Context, name string) facts.Definition
 	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
 	Chart(ctx context.Context, name string) facts.Installed
+	HostPorts(ctx context.Context, ports []int) facts.HostPorts
 }
 
 // Files asks for what lies outside the cluster: archives on this machine, texts behind URLs.
@@ -102,34 +105,84 @@ type Progress struct {
 
 // Observe observes what the needs ask for.
 func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []providers.Needs) (facts.World, error) {
-	world := facts.World{
-		Nodes:      map[string]*facts.Node{},
-		Kubernetes: facts.Kubernetes{Unknown: "not asked"},
-		Etcd:       facts.Etcd{Unknown: "not asked"},
+	world := unasked()
+	o.stage(ctx, desired, nil, needs, &world)
+	world.ObservedAt = o.Now().UTC()
+	return world, context.Cause(ctx)
+}
+
+// Resources observes what resources need, and then what those of them that are providers.Inquirer ask further.
+func (o *Observer) Resources(ctx context.Context, desired config.Desired, resources []providers.Resource) (facts.World, error) {
+	var needs []providers.Needs
+	for _, resource := range resources {
+		needs = append(needs, resource.Needs())
 	}
-	var kubernetes sync.WaitGroup
-	if len(desired.Fleets) > 0 || slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Kubernetes }) {
-		kubernetes.Go(func() { world.Kubernetes = o.kubernetes(ctx) })
-	}
-	if len(desired.Fleets) > 0 {
-		kubernetes.Wait()
-		world.Fleets = o.fleets(desired, world.Kubernetes)
-	}
-	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, &world)})
-	var stores sync.WaitGroup
-	stores.Go(func() { world.Backups = o.backups(ctx, needs) })
-	stores.Go(func() { world.Releases = o.releases(ctx, needs) })
-	stores.Go(func() { world.Tenancies = o.tenancies(ctx, needs) })
-	stores.Go(func() { o.platform(ctx, needs, &world) })
-	stores.Go(func() { world.Archives, world.Downloads = o.files(ctx, needs) })
-	world.Nodes = o.nodes(ctx, Questions(inventory, needs), inventory)
-	kubernetes.Wait()
-	stores.Wait()
-	if slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Etcd }) {
-		o.etcd(ctx, inventory, &world)
+	world := unasked()
+	o.stage(ctx, desired, nil, needs, &world)
+	if ctx.Err() == nil {
+		if further := Further(desired, world, resources); len(further) > 0 {
+			o.stage(ctx, desired, needs, further, &world)
+		}
 	}
 	world.ObservedAt = o.Now().UTC()
 	return world, context.Cause(ctx)
+}
+
+// Further returns what resources ask once their needs are answered, each that asks for anything. Pure.
+func Further(desired config.Desired, world facts.World, resources []providers.Resource) []providers.Needs {
+	var out []providers.Needs
+	inventory := sync.OnceValue(func() providers.Inventory { return providers.NewInventory(desired, world) })
+	for _, resource := range resources {
+		inquirer, ok := resource.(providers.Inquirer)
+		if !ok {
+			continue
+		}
+		if more := inquirer.Further(world, inventory()); !reflect.ValueOf(more).IsZero() {
+			out = append(out, more)
+		}
+	}
+	return out
+}
+
+// notAsked is why what nobody asked for is unknown.
+const notAsked = "not asked"
+
+func unasked() facts.World {
+	return facts.World{
+		Nodes:      map[string]*facts.Node{},
+		Kubernetes: facts.Kubernetes{Unknown: notAsked},
+		Etcd:       facts.Etcd{Unknown: notAsked},
+	}
+}
+
+// stage asks for what needs want to know, and nothing that earlier needs were answered already; the world has those answers.
+func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, needs []providers.Needs, world *facts.World) {
+	first := len(earlier) == 0
+	newly := func(wanted func(providers.Needs) bool) bool {
+		return slices.ContainsFunc(needs, wanted) && !slices.ContainsFunc(earlier, wanted)
+	}
+	discovers := len(desired.Fleets) > 0
+	var kubernetes sync.WaitGroup
+	if discovers && first || newly(func(n providers.Needs) bool { return n.Kubernetes }) && !(discovers && !first) {
+		kubernetes.Go(func() { world.Kubernetes = o.kubernetes(ctx) })
+	}
+	if discovers && first {
+		kubernetes.Wait()
+		world.Fleets = o.fleets(desired, world.Kubernetes)
+	}
+	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, world)})
+	var stores sync.WaitGroup
+	stores.Go(func() { o.backups(ctx, needs, world) })
+	stores.Go(func() { o.releases(ctx, earlier, needs, world) })
+	stores.Go(func() { o.tenancies(ctx, needs, world) })
+	stores.Go(func() { o.platform(ctx, needs, world) })
+	stores.Go(func() { o.files(ctx, needs, world) })
+	o.nodes(ctx, inventory, earlier, needs, world)
+	kubernetes.Wait()
+	stores.Wait()
+	if newly(func(n providers.Needs) bool { return n.Etcd }) {
+		o.etcd(ctx, inventory, world)
+	}
 }
 
 // fleetAddresses keeps the goroutine that reads Kubernetes and the reader of fleets apart: without fleets nothing of
@@ -181,10 +234,26 @@ func (o *Observer) fleets(desired config.Desired, kubernetes facts.Kubernetes) m
 	return out
 }
 
-func (o *Observer) nodes(ctx context.Context, questions map[string]facts.Question, inventory providers.Inventory) map[string]*facts.Node {
-	out := make(map[string]*facts.Node, len(questions))
+// nodes asks each node what needs want to know of it, together with what it was asked earlier: an answer is one look. A node
+// that has not answered before is not asked again, nor one that has answered all of it.
+func (o *Observer) nodes(ctx context.Context, inventory providers.Inventory, earlier, needs []providers.Needs, world *facts.World) {
+	before, questions := Questions(inventory, earlier), Questions(inventory, needs)
+	for name, question := range questions {
+		answered, asked := before[name]
+		silent := false
+		if n := world.Nodes[name]; n != nil { // not world.Node, which would copy what others are writing
+			silent = n.Unknown != ""
+		}
+		switch whole := answered.Merge(question); {
+		case asked && (silent || reflect.DeepEqual(whole, answered)):
+			delete(questions, name)
+		default:
+			questions[name] = whole
+		}
+	}
 	var mu sync.Mutex
 	var group errgroup.Group
+	done := 0
 	for _, node := range inventory.Nodes {
 		question, asked := questions[node.Name]
 		if !asked {
@@ -194,15 +263,15 @@ func (o *Observer) nodes(ctx context.Context, questions map[string]facts.Questio
 			observed := o.node(ctx, node, question)
 			mu.Lock()
 			defer mu.Unlock()
-			out[node.Name] = &observed
+			world.Nodes[node.Name] = &observed
+			done++
 			if o.Progress != nil {
-				o.Progress(Progress{Node: node.Name, Unknown: observed.Unknown, Done: len(out), Total: len(questions)})
+				o.Progress(Progress{Node: node.Name, Unknown: observed.Unknown, Done: done, Total: len(questions)})
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // a node that failed is in the world, with its reason
-	return out
 }
 
 func (o *Observer) node(ctx context.Context, node config.Node, question facts.Question) facts.Node {
@@ -222,11 +291,14 @@ func (o *Observer) node(ctx context.Context, node config.Node, question facts.Qu
 }
 
 // backups asks each store that is asked for, once.
-func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[string]facts.Backups {
-	var out map[string]facts.Backups
+func (o *Observer) backups(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	out := world.Backups
 	var mu sync.Mutex
 	var group errgroup.Group
 	asked := map[string]bool{}
+	for address := range out {
+		asked[address] = true
+	}
 	for _, n := range needs {
 		for _, question := range n.Backups {
 			if asked[question.Address] {
@@ -246,7 +318,7 @@ func (o *Observer) backups(ctx context.Context, needs []providers.Needs) map[str
 		}
 	}
 	_ = group.Wait() // a store that failed is in the world, with its reason
-	return out
+	world.Backups = out
 }
 
 // etcd asks the members on the nodes that run one, or are said to (an etcd that systemd or k3s runs has no static pod), and fetches kubeadm's configuration there when the API is silent.

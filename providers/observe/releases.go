@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -53,12 +54,22 @@ func union(a, b []string) []string {
 	return out
 }
 
-func (o *Observer) releases(ctx context.Context, needs []providers.Needs) map[string]*facts.Release {
-	questions := ReleaseQuestions(needs)
-	if len(questions) == 0 {
-		return nil
+// releases asks each release, together with what it was asked earlier; not one that has answered all of it.
+func (o *Observer) releases(ctx context.Context, earlier, needs []providers.Needs, world *facts.World) {
+	answered := map[string]facts.ReleaseQuestion{}
+	for _, question := range ReleaseQuestions(earlier) {
+		answered[facts.ReleaseKey(question.Namespace, question.Name)] = question
 	}
-	out := make(map[string]*facts.Release, len(questions))
+	questions := slices.DeleteFunc(ReleaseQuestions(slices.Concat(earlier, needs)), func(q facts.ReleaseQuestion) bool {
+		before, asked := answered[facts.ReleaseKey(q.Namespace, q.Name)]
+		return asked && reflect.DeepEqual(before, q)
+	})
+	if len(questions) == 0 {
+		return
+	}
+	if world.Releases == nil {
+		world.Releases = make(map[string]*facts.Release, len(questions))
+	}
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(releasesAtOnce)
@@ -71,94 +82,99 @@ func (o *Observer) releases(ctx context.Context, needs []providers.Needs) map[st
 			found.Namespace, found.Name = question.Namespace, question.Name
 			mu.Lock()
 			defer mu.Unlock()
-			out[facts.ReleaseKey(question.Namespace, question.Name)] = &found
+			world.Releases[facts.ReleaseKey(question.Namespace, question.Name)] = &found
 			return nil
 		})
 	}
 	_ = group.Wait() // a release that could not be read is in the world, with its reason
-	return out
 }
 
-func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs) *facts.Tenancies {
-	if !slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Tenancies }) {
-		return nil
+func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	if world.Tenancies != nil || !slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Tenancies }) {
+		return
 	}
-	if o.Tenants == nil {
-		return &facts.Tenancies{Unknown: noCluster}
+	found := facts.Tenancies{Unknown: noCluster}
+	if o.Tenants != nil {
+		found = o.Tenants.Observe(ctx)
 	}
-	found := o.Tenants.Observe(ctx)
-	return &found
+	world.Tenancies = &found
 }
 
 // files asks for archives and downloads, each once.
-func (o *Observer) files(ctx context.Context, needs []providers.Needs) (map[string]facts.Archive, map[string]facts.Download) {
-	var archives map[string]facts.Archive
-	var downloads map[string]facts.Download
+func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *facts.World) {
 	for _, n := range needs {
 		for _, question := range n.Archives {
-			if archives == nil {
-				archives = map[string]facts.Archive{}
-			}
 			key := facts.ReleaseKey(question.Namespace, question.Release)
-			if _, asked := archives[key]; !asked {
-				archives[key] = o.Files.Archive(ctx, question)
-			}
+			once(&world.Archives, key, func() facts.Archive { return o.Files.Archive(ctx, question) })
 		}
 		for _, question := range n.Downloads {
-			if downloads == nil {
-				downloads = map[string]facts.Download{}
-			}
-			if _, asked := downloads[question.URL]; !asked {
-				downloads[question.URL] = o.Files.Download(ctx, question)
-			}
+			once(&world.Downloads, question.URL, func() facts.Download { return o.Files.Download(ctx, question) })
 		}
 	}
-	return archives, downloads
+}
+
+// once fills in what a map does not have yet.
+func once[A any](into *map[string]A, key string, ask func() A) {
+	if _, asked := (*into)[key]; asked {
+		return
+	}
+	if *into == nil {
+		*into = map[string]A{}
+	}
+	(*into)[key] = ask()
 }
 
 // platform asks what the cluster offers to charts, each thing once.
 func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	var ports []int
 	for _, n := range needs {
 		for _, name := range n.Definitions {
-			if _, asked := world.Definitions[name]; asked {
-				continue
-			}
-			if world.Definitions == nil {
-				world.Definitions = map[string]facts.Definition{}
-			}
-			found := facts.Definition{Unknown: noCluster}
-			if o.Platform != nil {
-				found = o.Platform.Definition(ctx, name)
-			}
-			found.Name = name
-			world.Definitions[name] = found
+			once(&world.Definitions, name, func() facts.Definition {
+				found := facts.Definition{Unknown: noCluster}
+				if o.Platform != nil {
+					found = o.Platform.Definition(ctx, name)
+				}
+				found.Name = name
+				return found
+			})
 		}
 		for _, question := range n.Secrets {
-			key := facts.SecretKey(question.Namespace, question.Name)
-			if _, asked := world.Secrets[key]; asked {
-				continue
-			}
-			if world.Secrets == nil {
-				world.Secrets = map[string]facts.Existence{}
-			}
-			found := facts.Existence{Unknown: noCluster}
-			if o.Platform != nil {
-				found = o.Platform.Secret(ctx, question)
-			}
-			world.Secrets[key] = found
+			once(&world.Secrets, facts.SecretKey(question.Namespace, question.Name), func() facts.Existence {
+				if o.Platform == nil {
+					return facts.Existence{Unknown: noCluster}
+				}
+				return o.Platform.Secret(ctx, question)
+			})
 		}
 		for _, name := range n.Charts {
-			if _, asked := world.Charts[name]; asked {
-				continue
-			}
-			if world.Charts == nil {
-				world.Charts = map[string]facts.Installed{}
-			}
-			found := facts.Installed{Unknown: noCluster}
-			if o.Platform != nil {
-				found = o.Platform.Chart(ctx, name)
-			}
-			world.Charts[name] = found
+			once(&world.Charts, name, func() facts.Installed {
+				if o.Platform == nil {
+					return facts.Installed{Unknown: noCluster}
+				}
+				return o.Platform.Chart(ctx, name)
+			})
 		}
+		ports = append(ports, n.HostPorts...)
 	}
+	o.hostPorts(ctx, ports, world)
+}
+
+// hostPorts asks for all ports at once, and for those that were asked earlier with them: one list of pods tells of all.
+func (o *Observer) hostPorts(ctx context.Context, ports []int, world *facts.World) {
+	var asked []int
+	if world.HostPorts != nil {
+		asked = world.HostPorts.Ports
+	}
+	whole := slices.Concat(asked, ports)
+	slices.Sort(whole)
+	whole = slices.Compact(whole)
+	if slices.Equal(whole, asked) {
+		return
+	}
+	found := facts.HostPorts{Unknown: noCluster}
+	if o.Platform != nil {
+		found = o.Platform.HostPorts(ctx, whole)
+	}
+	found.Ports = whole
+	world.HostPorts = &found
 }

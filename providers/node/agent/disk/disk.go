@@ -81,6 +81,10 @@ func (d *Disk) Close() error {
 	return d.root.Close()
 }
 
+// Files returns the file system for those who read what the kernel makes, such as /proc: its links name things that are no
+// files. Unlike the other methods it follows links, within the root; nobody but the kernel may have made what is read.
+func (d *Disk) Files() fs.FS { return d.root.FS() }
+
 // Real returns the path by which another process would open p: p below the root that Open was given.
 func (d *Disk) Real(p string) string { return path.Join(d.path, p) }
 

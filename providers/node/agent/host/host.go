@@ -29,6 +29,7 @@ import (
 	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/agent/history"
 	"upkeep/providers/node/agent/k3s"
+	"upkeep/providers/node/agent/listen"
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
 	"upkeep/providers/node/agent/pki"
@@ -157,6 +158,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	if q.EtcdData {
 		wg.Go(func() { node.EtcdData = cold.Look(d) })
+	}
+	if len(q.Ports) > 0 {
+		wg.Go(func() { node.Listeners = listen.Collect(d.Files(), q.Ports) })
 	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })

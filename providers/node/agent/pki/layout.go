@@ -69,27 +69,6 @@ func (l Layout) Renewable() []string {
 	return names
 }
 
-// Restarts returns the static pods that must be started anew after these certificates were renewed, in the order of the
-// layout, each once. Names that the layout does not have are passed over.
-func (l Layout) Restarts(names []string) []string {
-	var components []string
-	for _, e := range l.entries {
-		if e.Restart != "" && slices.Contains(names, e.Name) && !slices.Contains(components, e.Restart) {
-			components = append(components, e.Restart)
-		}
-	}
-	return components
-}
-
-// Served returns the entry whose certificate a TLS port serves.
-func (l Layout) Served(port int) (Entry, bool) {
-	i := slices.IndexFunc(l.entries, func(e Entry) bool { return e.Port == port && port != 0 })
-	if i < 0 {
-		return Entry{}, false
-	}
-	return l.entries[i], true
-}
-
 // Directories and files of a kubeadm node that are no certificates.
 const (
 	KubernetesDir = "/etc/kubernetes"
