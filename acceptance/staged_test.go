@@ -147,8 +147,8 @@ func testStagedUpgrade(t *testing.T, s *suite) {
 	})
 	s.gateway(t, repository)
 	t.Run("over 16.0.0 while its ports are taken", func(t *testing.T) {
-		const unit = "upkeep-listener"
-		s.ssh(t, "n2", "systemd-run --unit="+unit+" socat TCP-LISTEN:443,reuseaddr,fork /dev/null")
+		const unit = "upkeep-listener.service"
+		s.ssh(t, "n2", "systemctl is-active -q "+unit+" || systemd-run --collect --unit="+unit+" socat TCP-LISTEN:443,reuseaddr,fork /dev/null")
 		s.undo(t, "n2", "systemctl stop "+unit)
 		s.apply(t, `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "old-ingress", "namespace": "`+providerNamespace+`"}, "spec": {"nodeName": "n2", "terminationGracePeriodSeconds": 1,
 "tolerations": [{"operator": "Exists"}], "containers": [{"name": "web", "image": "`+providerImage+`", "command": ["env", "wait"], "ports": [{"containerPort": 80, "hostPort": 80}]}]}}`)
