@@ -206,6 +206,9 @@ func (r *review) planReplace() {
 func (r *review) undisturbed() string {
 	text := leasesText(r.in.World.Tenancies)
 	if t := r.in.World.Tenancies; t != nil && t.Unknown == "" {
+		if text == plural(1, "lease") {
+			return text + " keeps running"
+		}
 		return text + " keep running"
 	}
 	return "tenants keep running (" + text + ")"
