@@ -1,6 +1,7 @@
 package akash
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -9,29 +10,29 @@ import (
 	"upkeep/providers/facts"
 )
 
-// usable returns the provider of a release, and why it cannot be worked on.
-func usable(release facts.Release) (provider, *providers.Readiness) {
-	p := providerOf(release)
+// readProvider reads the release that a step works on, and its provider; unusable says why it cannot be worked on.
+func readProvider(in providers.Input, step providers.Step) (release facts.Release, p provider, unusable *providers.Readiness) {
+	_, release, unusable = readRelease(in, step)
+	if unusable != nil {
+		return release, p, unusable
+	}
+	p = providerOf(release)
 	switch {
 	case release.WorkloadsUnknown != "":
-		return p, &providers.Readiness{State: providers.Unknown, Why: release.WorkloadsUnknown}
+		unusable = &providers.Readiness{State: providers.Unknown, Why: release.WorkloadsUnknown}
 	case !p.found:
-		return p, &providers.Readiness{State: providers.Moved, Why: "release " + release.Name + " has no StatefulSet"}
+		unusable = &providers.Readiness{State: providers.Moved, Why: "release " + release.Name + " has no StatefulSet"}
 	case p.workload.Unknown != "":
-		return p, &providers.Readiness{State: providers.Unknown, Why: p.workload.Unknown}
+		unusable = &providers.Readiness{State: providers.Unknown, Why: p.workload.Unknown}
 	}
-	return p, nil
+	return release, p, unusable
 }
 
 // restarting is the meaning of akash.restart: another pod, with the values of the release.
 type restarting struct{}
 
 func (restarting) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	p, unusable := usable(release)
+	release, p, unusable := readProvider(in, step)
 	if unusable != nil {
 		return facts.Update{}
 	}
@@ -52,11 +53,7 @@ func (restarting) Expects(in providers.Input, step providers.Step) []providers.E
 }
 
 func (restarting) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return *unusable
-	}
-	p, unusable := usable(release)
+	release, p, unusable := readProvider(in, step)
 	switch {
 	case unusable != nil:
 		return *unusable
@@ -72,13 +69,9 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 }
 
 func (restarting) Proved(before, after providers.Input, step providers.Step) error {
-	_, was, unusable := readRelease(before, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
-	}
-	_, is, unusable := readRelease(after, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+	_, was, is, err := beforeAndAfter(before, after, step, readRelease)
+	if err != nil {
+		return err
 	}
 	if err := runs(is); err != nil {
 		return err
@@ -94,11 +87,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 type stopping struct{}
 
 func (stopping) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	p, unusable := usable(release)
+	release, p, unusable := readProvider(in, step)
 	if unusable != nil || p.workload.Replicas == 0 {
 		return facts.Update{}
 	}
@@ -115,11 +104,7 @@ func (stopping) Predict(in providers.Input, step providers.Step) facts.Update {
 func (stopping) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
 
 func (stopping) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return *unusable
-	}
-	p, unusable := usable(release)
+	_, p, unusable := readProvider(in, step)
 	switch {
 	case unusable != nil:
 		return *unusable
@@ -134,14 +119,10 @@ func (stopping) Ready(in providers.Input, step providers.Step) providers.Readine
 }
 
 func (stopping) Proved(before, after providers.Input, step providers.Step) error {
-	_, release, unusable := readRelease(after, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
-	}
-	p, unusable := usable(release)
+	_, p, unusable := readProvider(after, step)
 	switch {
 	case unusable != nil:
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	case p.workload.Replicas != 0:
 		return fmt.Errorf("StatefulSet %s still wants %d replicas", p.workload.Name, p.workload.Replicas)
 	case len(p.workload.Pods) > 0:
@@ -166,11 +147,7 @@ func replicasOf(w facts.Workload) int {
 }
 
 func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	p, unusable := usable(release)
+	release, p, unusable := readProvider(in, step)
 	if unusable != nil || !p.stoppedByUs() {
 		return facts.Update{}
 	}
@@ -187,11 +164,7 @@ func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
 func (starting) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
 
 func (starting) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return *unusable
-	}
-	p, unusable := usable(release)
+	_, p, unusable := readProvider(in, step)
 	switch {
 	case unusable != nil:
 		return *unusable
@@ -204,7 +177,7 @@ func (starting) Ready(in providers.Input, step providers.Step) providers.Readine
 func (starting) Proved(before, after providers.Input, step providers.Step) error {
 	_, release, unusable := readRelease(after, step)
 	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	}
 	if p := providerOf(release); p.stoppedByUs() {
 		return fmt.Errorf("StatefulSet %s still carries the mark of the run that stopped it", p.workload.Name)
@@ -216,11 +189,7 @@ func (starting) Proved(before, after providers.Input, step providers.Step) error
 type replacing struct{}
 
 func (replacing) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readRelease(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	p, unusable := usable(release)
+	release, p, unusable := readProvider(in, step)
 	if unusable != nil {
 		return facts.Update{}
 	}
@@ -237,18 +206,15 @@ func (replacing) Expects(in providers.Input, step providers.Step) []providers.Ex
 }
 
 func (replacing) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readRelease(in, step)
+	release, p, unusable := readProvider(in, step)
 	if unusable != nil {
 		return *unusable
 	}
-	p, unusable := usable(release)
 	switch why := revisionMoved(release, step); {
 	case why != "":
 		return moved("%s", why)
 	case release.Pending():
 		return moved("revision %d of %s is %s; make a new plan", release.Revision, release.Name, release.Status)
-	case unusable != nil:
-		return *unusable
 	case p.workload.Missing:
 		return done("StatefulSet %s is gone", p.workload.Name)
 	}
@@ -258,7 +224,7 @@ func (replacing) Ready(in providers.Input, step providers.Step) providers.Readin
 func (replacing) Proved(before, after providers.Input, step providers.Step) error {
 	args, release, unusable := readRelease(after, step)
 	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	}
 	if release.WorkloadsUnknown != "" {
 		return fmt.Errorf("what runs of %s is not known: %s", release.Name, release.WorkloadsUnknown)

@@ -1,6 +1,7 @@
 package akash
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -60,7 +61,7 @@ func (mending) Proved(before, after providers.Input, step providers.Step) error 
 	_, release, unusable := readMend(after, step)
 	switch {
 	case unusable != nil:
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	case release.Pending():
 		return fmt.Errorf("revision %d of %s is still %s", release.Revision, release.Name, release.Status)
 	}
@@ -123,7 +124,7 @@ func (archiving) Ready(in providers.Input, step providers.Step) providers.Readin
 func (archiving) Proved(before, after providers.Input, step providers.Step) error {
 	_, release, unusable := readArchive(before, step)
 	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	}
 	archive := after.World.Archives[facts.ReleaseKey(release.Namespace, release.Name)]
 	if archive.Unknown != "" {

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -139,7 +140,7 @@ func (mending) Proved(_, after providers.Input, step providers.Step) error {
 	_, release, unusable := readMend(after, step)
 	switch {
 	case unusable != nil:
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	case release.Pending():
 		return fmt.Errorf("revision %d of %s is still %s", release.Revision, release.Name, release.Status)
 	}
@@ -264,11 +265,11 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
 	args, was, unusable := readUpgrade(before, step)
 	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	}
 	_, is, unusable := readUpgrade(after, step)
 	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+		return errors.New(unusable.Why)
 	}
 	if err := upgraded(is, args); err != nil {
 		return err
@@ -298,7 +299,7 @@ func (upgrading) Proved(before, after providers.Input, step providers.Step) erro
 	}
 	for _, w := range is.Workloads {
 		if why := unready(w, after.World.Kubernetes); why != "" {
-			return fmt.Errorf("%s", why)
+			return errors.New(why)
 		}
 	}
 	return nil
