@@ -21,6 +21,7 @@ var floors = []struct {
 }{
 	{prefix: "config", floor: 1},
 	{prefix: "providers/facts", floor: 1},
+	{prefix: "providers/sqlitefile", floor: 1},
 	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
 	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "config", "fixtures"}},
 

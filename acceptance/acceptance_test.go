@@ -51,6 +51,7 @@ func TestAcceptance(t *testing.T) {
 		{"backups that go wrong", 12 * time.Minute, testBackupFaults},
 		{"damaged bundles", 4 * time.Minute, testDamagedBundles},
 		{"an Akash provider", 8 * time.Minute, testAkashProvider},
+		{"an Akash provider over many versions", 8 * time.Minute, testStagedUpgrade},
 		{"a Helm release", 6 * time.Minute, testHelmRelease},
 		{"leases beside a restart", 8 * time.Minute, testLeases},
 		{"figures", 8 * time.Minute, testFigures},
@@ -85,6 +86,7 @@ type suite struct {
 	// kubeconfig is an operator's, with a certificate of its own: it outlives what the tests renew.
 	kubeconfig string
 	watcher    string // the program of package watch
+	programs   string // a directory for the programs of buildMain
 }
 
 // cleaningTime is what remains of the test binary's time when the parts are cut off: time for the bundle, and to take the lab down.
@@ -126,7 +128,7 @@ func setUp(t *testing.T) *suite {
 		t.Fatal(err)
 	}
 	t.Logf("figure: the lab is up after %s", time.Since(started).Round(time.Second))
-	s.watcher = s.build(t, "watch")
+	s.watcher, s.programs = s.build(t, "watch"), t.TempDir()
 	s.kubeconfig = s.operatorKubeconfig(t)
 	return s
 }

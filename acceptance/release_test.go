@@ -19,10 +19,13 @@ import (
 
 // What the tests see of a provider without upkeep: Helm's own record, read as Helm writes it, and the pod, asked by kubectl.
 
-// buildMain builds a program of the main module.
+// buildMain builds a program of the main module, once for all parts.
 func (s *suite) buildMain(t *testing.T, pkg string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	path := filepath.Join(s.programs, strings.ReplaceAll(pkg, "/", "-"))
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	command := exec.CommandContext(s.ctx, "go", "build", "-o", path, "./"+pkg)
 	command.Dir, command.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := command.CombinedOutput(); err != nil {
@@ -111,11 +114,22 @@ type revision struct {
 		Status string `json:"status"`
 	} `json:"info"`
 	Config map[string]any `json:"config"`
+	Chart  struct {
+		Metadata struct {
+			Version string `json:"version"`
+		} `json:"metadata"`
+	} `json:"chart"`
 }
 
-// newestRevision reads Helm's record: a Secret of type helm.sh/release.v1 for each revision, whose field release is the
-// base64 of compressed JSON (Helm v3, pkg/storage/driver/util.go).
+// newestRevision is the provider's newest revision.
 func (s *suite) newestRevision(t *testing.T) revision {
+	t.Helper()
+	return s.newestOf(t, providerRelease)
+}
+
+// newestOf reads Helm's record: a Secret of type helm.sh/release.v1 for each revision, whose field release is the
+// base64 of compressed JSON (Helm v3, pkg/storage/driver/util.go).
+func (s *suite) newestOf(t *testing.T, release string) revision {
 	t.Helper()
 	var list struct {
 		Items []struct {
@@ -124,7 +138,7 @@ func (s *suite) newestRevision(t *testing.T) revision {
 			} `json:"data"`
 		} `json:"items"`
 	}
-	text := s.kubectl(t, "get", "secret", "--field-selector", "type=helm.sh/release.v1", "-l", "name="+providerRelease, "-o", "json")
+	text := s.kubectl(t, "get", "secret", "--field-selector", "type=helm.sh/release.v1", "-l", "name="+release, "-o", "json")
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +165,7 @@ func (s *suite) newestRevision(t *testing.T) revision {
 		}
 	}
 	if newest.Version == 0 {
-		t.Fatal("Helm has no record of the release")
+		t.Fatalf("Helm has no record of %s", release)
 	}
 	return newest
 }

@@ -92,6 +92,10 @@ func initConfig(n Node, j joining, validity time.Duration) (string, error) {
 			"failCgroupV1":       false,
 			"failSwapOn":         false,
 			"rotateCertificates": true,
+			// The lab has no registry: an image that the kubelet collects is gone. What fills the disk of a machine that also
+			// builds is not the lab, so neither images nor pods are to go for it.
+			"imageGCHighThresholdPercent": 100,
+			"evictionHard":                document{"memory.available": "100Mi", "nodefs.available": "1%", "nodefs.inodesFree": "1%", "imagefs.available": "1%"},
 		},
 	)
 }

@@ -34,7 +34,7 @@ func priceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "targets", Usage: "take price targets, and the script if it is there, from a values `FILE` such as provider.yaml"},
 		&cli.StringFlag{Name: "script", Usage: "take the version, and targets in its text, from the bid price script in `FILE`"},
-		&cli.StringFlag{Name: "script-version", Usage: "reckon as this `VERSION` of the script does; the newest where nothing says"},
+		&cli.StringFlag{Name: "script-version", Usage: "reckon as this `VERSION` of the script does, or scale: as a provider without one; the newest where nothing says"},
 		&cli.StringFlag{Name: "akt-price", Usage: "`USD` for one AKT; needed for orders in uakt"},
 		&cli.StringFlag{Name: "whitelist", Usage: "refuse tenants that the list in `FILE` does not name, as a script with whitelist_url does; needs -owner"},
 		&cli.StringFlag{Name: "owner", Usage: "the `ADDRESS` of the tenant whose orders these are"},
@@ -112,7 +112,7 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 	if named != "" {
 		p.Setting.Version = named
 	}
-	if body != nil {
+	if body != nil && named != price.Scale {
 		if err := p.read(body, named); err != nil {
 			return p, err
 		}
@@ -196,6 +196,10 @@ func (p *prices) read(body []byte, named price.Version) error {
 
 // lint judges values as they were written; what a script holds of its own are plain numbers.
 func (p *prices) lint(values map[string]any) {
+	if p.Setting.Version == price.Scale {
+		p.Problems = append(p.Problems, price.LintSetting(price.Setting{}, []price.FleetGPU{{}})...) // as if there were GPUs
+		return
+	}
 	for _, key := range price.TargetKeys() {
 		switch value := values[key]; key {
 		case price.MappingsKey:
@@ -215,7 +219,7 @@ func versionWords() string {
 	for _, v := range price.Versions() {
 		words = append(words, string(v))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(append(words, string(price.Scale)), ", ")
 }
 
 // answer is what becomes of one order under one setting.

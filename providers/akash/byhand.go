@@ -31,10 +31,16 @@ func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		return nil
 	}
 	get := fmt.Sprintf("helm -n %s get values %s -o json", providers.ShellWord(args.Namespace), providers.ShellWord(args.Release))
+	if args.File != valuesFile {
+		file := providers.ShellWord(args.File)
+		return []providers.Command{{
+			What: "keep the values of before", Run: providers.ShellScript("umask 077", get+" > "+file, "test -s "+file), See: "the file is there, and only you can read it",
+		}}
+	}
 	return []providers.Command{{
 		What: "keep the values (with the keys of the wallet) and the script of before",
 		Run: providers.ShellScript("umask 077",
-			get+" | jq -r '.bidpricescript // empty | @base64d' > old-bid-price-script.sh",
+			get+" | jq -r '.bidpricescript // empty | @base64d' > "+scriptFile,
 			get+" | jq 'del(.bidpricescript)' > provider.yaml",
 			"test -s provider.yaml"),
 		See: "both files are there, and only you can read them",

@@ -123,42 +123,15 @@ func (r *reading) script() {
 	if !ok {
 		return
 	}
-	s := &Script{File: b.String("file"), URL: b.String("url"), SHA256: strings.ToLower(b.String("sha256")), ReplaceCustomised: b.Bool("replace_customised")}
-	r.spec.Script = s
-	for _, argument := range []string{"file", "url", "sha256", "replace_customised"} {
-		r.at(b, argument, "bid_script."+argument)
-	}
-	if s.SHA256 != "" && !sha256Pattern.MatchString(s.SHA256) {
-		r.fail(b, "sha256", "Invalid digest", "sha256 takes 64 hexadecimal digits; `sha256sum FILE` prints them.")
-		return
-	}
-	switch {
-	case (s.File == "") == (s.URL == ""):
-		r.fail(b, "file", "Where the script is", "A script has one source: write file, or url and sha256.")
-	case s.URL != "" && !strings.HasPrefix(s.URL, "https://"):
-		r.fail(b, "url", "Invalid URL", "%q is not https: what prices GPUs is not fetched in the clear.", s.URL)
-	case s.URL != "" && s.SHA256 == "":
-		r.fail(b, "url", "No digest", "A script from a URL needs sha256: what stands there may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read the script first.")
-	case s.File != "":
-		r.scriptFile(b, s)
-	}
-}
-
-func (r *reading) scriptFile(b config.Block, s *Script) {
-	data, err := b.ReadFile("file", maxScript)
-	if err != nil {
-		r.fail(b, "file", "Cannot read the script", "%s: %v.", s.File, err)
-		return
-	}
-	if _, err := script.Encode(data); err != nil {
-		r.fail(b, "file", "Not a script", "%s: %v.", s.File, err)
-		return
-	}
-	found := digest(data)
-	if s.SHA256 != "" && s.SHA256 != found {
-		r.fail(b, "sha256", "Another script", "%s has the SHA-256 %s, and not %s. Read the script, then write the digest that was found.", s.File, found, s.SHA256)
-	}
-	s.Text, s.SHA256 = string(data), found
+	found := r.pinned(b, "bid_script", kindOfText{
+		name: "script", danger: "what prices GPUs", most: maxScript,
+		check: func(data []byte) error {
+			_, err := script.Encode(data)
+			return err
+		},
+	})
+	r.at(b, "replace_customised", "bid_script.replace_customised")
+	r.spec.Script = &Script{File: found.file, Text: found.text, URL: found.url, SHA256: found.sha256, ReplaceCustomised: b.Bool("replace_customised")}
 }
 
 // maxDefinitions is more than any file of definitions, and what a download may have.
@@ -170,43 +143,69 @@ func (r *reading) definitions() {
 	if !ok {
 		return
 	}
-	d := &Definitions{Tag: b.String("tag"), File: b.String("file"), URL: b.String("url"), SHA256: strings.ToLower(b.String("sha256"))}
-	r.spec.Definitions = d
-	for _, argument := range []string{"tag", "file", "url", "sha256"} {
-		r.at(b, argument, "crds."+argument)
+	tag := b.String("tag")
+	if _, err := semver.StrictNewVersion(strings.TrimPrefix(tag, "v")); err != nil || !strings.HasPrefix(tag, "v") {
+		r.fail(b, "tag", "Invalid tag", "%q is no tag of akash-network/provider: write one such as \"v0.12.0\".", tag)
 	}
-	if _, err := semver.StrictNewVersion(strings.TrimPrefix(d.Tag, "v")); err != nil || !strings.HasPrefix(d.Tag, "v") {
-		r.fail(b, "tag", "Invalid tag", "%q is no tag of akash-network/provider: write one such as \"v0.12.0\".", d.Tag)
-	}
-	switch {
-	case d.SHA256 != "" && !sha256Pattern.MatchString(d.SHA256):
-		r.fail(b, "sha256", "Invalid digest", "sha256 takes 64 hexadecimal digits; `sha256sum FILE` prints them.")
-	case (d.File == "") == (d.URL == ""):
-		r.fail(b, "file", "Where the definitions are", "Definitions have one source: write file, or url and sha256.")
-	case d.URL != "" && !strings.HasPrefix(d.URL, "https://"):
-		r.fail(b, "url", "Invalid URL", "%q is not https: what changes the kinds of a cluster is not fetched in the clear.", d.URL)
-	case d.URL != "" && d.SHA256 == "":
-		r.fail(b, "url", "No digest", "Definitions from a URL need sha256: what stands there may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read them first.")
-	case d.File != "":
-		r.definitionsFile(b, d)
-	}
+	r.at(b, "tag", "crds.tag")
+	found := r.pinned(b, "crds", kindOfText{
+		name: "definitions", danger: "what changes the kinds of a cluster", most: maxDefinitions,
+		check: func(data []byte) error {
+			_, err := readDefinitions(string(data))
+			return err
+		},
+	})
+	r.spec.Definitions = &Definitions{Tag: tag, File: found.file, Text: found.text, URL: found.url, SHA256: found.sha256}
 }
 
-func (r *reading) definitionsFile(b config.Block, d *Definitions) {
-	data, err := b.ReadFile("file", maxDefinitions)
+// pinned is a text that a block names: what stands in a file, or what must stand behind a URL.
+type pinned struct{ file, text, url, sha256 string }
+
+// kindOfText is what a block's text is: its name, why it matters who wrote it, its limit in bytes, and what it must be.
+type kindOfText struct {
+	name, danger string
+	most         int64
+	check        func(data []byte) error
+}
+
+// pinned reads the arguments file, url and sha256 of a block. A file is read at once; what stands behind a URL may be another
+// text whenever it is fetched, so its digest must be there.
+func (r *reading) pinned(b config.Block, block string, kind kindOfText) pinned {
+	p := pinned{file: b.String("file"), url: b.String("url"), sha256: strings.ToLower(b.String("sha256"))}
+	for _, argument := range []string{"file", "url", "sha256"} {
+		r.at(b, argument, block+"."+argument)
+	}
+	switch {
+	case p.sha256 != "" && !sha256Pattern.MatchString(p.sha256):
+		r.fail(b, "sha256", "Invalid digest", "sha256 takes 64 hexadecimal digits; `sha256sum FILE` prints them.")
+	case (p.file == "") == (p.url == ""):
+		r.fail(b, "file", "One source", "Write one source of the %s: file, or url and sha256.", kind.name)
+	case p.url != "" && !strings.HasPrefix(p.url, "https://"):
+		r.fail(b, "url", "Invalid URL", "%q is not https: %s is not fetched in the clear.", p.url, kind.danger)
+	case p.url != "" && p.sha256 == "":
+		r.fail(b, "url", "No digest", "A URL needs sha256: what stands there may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read the %s first.", kind.name)
+	case p.file != "":
+		r.pinnedFile(b, &p, kind)
+	}
+	return p
+}
+
+// pinnedFile reads the file of a text.
+func (r *reading) pinnedFile(b config.Block, p *pinned, kind kindOfText) {
+	data, err := b.ReadFile("file", kind.most)
 	if err != nil {
-		r.fail(b, "file", "Cannot read the definitions", "%s: %v.", d.File, err)
+		r.fail(b, "file", "Cannot read the "+kind.name, "%s: %v.", p.file, err)
 		return
 	}
-	if _, err := readDefinitions(string(data)); err != nil {
-		r.fail(b, "file", "Not Akash's definitions", "%s: %v.", d.File, err)
+	if err := kind.check(data); err != nil {
+		r.fail(b, "file", "Unusable "+kind.name, "%s: %v.", p.file, err)
 		return
 	}
 	found := digest(data)
-	if d.SHA256 != "" && d.SHA256 != found {
-		r.fail(b, "sha256", "Other definitions", "%s has the SHA-256 %s, and not %s. Read it, then write the digest that was found.", d.File, found, d.SHA256)
+	if p.sha256 != "" && p.sha256 != found {
+		r.fail(b, "sha256", "Another text", "%s has the SHA-256 %s, and not %s. Read the %s, then write the digest that was found.", p.file, found, p.sha256, kind.name)
 	}
-	d.Text, d.SHA256 = string(data), found
+	p.text, p.sha256 = string(data), found
 }
 
 func digest(data []byte) string {

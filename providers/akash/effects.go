@@ -1,13 +1,13 @@
 package akash
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
-	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
 
@@ -39,6 +39,18 @@ func readRelease(in providers.Input, step providers.Step) (releaseArgs, facts.Re
 
 func readUpgrade(in providers.Input, step providers.Step) (upgradeArgs, facts.Release, *providers.Readiness) {
 	return read(in, step, func(a upgradeArgs) releaseArgs { return a.releaseArgs })
+}
+
+// beforeAndAfter reads a step's release as it was before the step and as it is after it.
+func beforeAndAfter[A any](before, after providers.Input, step providers.Step, read func(providers.Input, providers.Step) (A, facts.Release, *providers.Readiness)) (args A, was, is facts.Release, err error) {
+	args, was, unusable := read(before, step)
+	if unusable == nil {
+		_, is, unusable = read(after, step)
+	}
+	if unusable != nil {
+		err = errors.New(unusable.Why)
+	}
+	return args, was, is, err
 }
 
 func holds() providers.Readiness { return providers.Readiness{State: providers.Holds} }
@@ -106,128 +118,6 @@ func freshPods(in providers.Input, r facts.Release, w facts.Workload) []facts.Po
 	return []facts.Pod{pod}
 }
 
-// mending is the meaning of akash.mend: Helm's record of an interrupted operation is marked as failed.
-type mending struct{}
-
-func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a mendArgs) releaseArgs { return a.releaseArgs })
-}
-
-func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readMend(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	release.Status = facts.ReleaseFailed
-	release.Description = "interrupted"
-	return changed(release)
-}
-
-func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
-	_, release, unusable := readMend(in, step)
-	if unusable != nil {
-		return nil
-	}
-	return append(atRevision(release), providers.Expectation{What: expectStatus, Value: release.Status})
-}
-
-func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readMend(in, step)
-	if unusable != nil {
-		return *unusable
-	}
-	switch why := revisionMoved(release, step); {
-	case !release.Pending():
-		return done("the release is %s", release.Status)
-	case why != "":
-		return moved("%s", why)
-	}
-	if decided := pending.Decide(release, in.Now, patience); decided.Action == pending.Wait {
-		return moved("%s", decided.Why)
-	}
-	return holds()
-}
-
-func (mending) Proved(before, after providers.Input, step providers.Step) error {
-	_, release, unusable := readMend(after, step)
-	switch {
-	case unusable != nil:
-		return fmt.Errorf("%s", unusable.Why)
-	case release.Pending():
-		return fmt.Errorf("revision %d of %s is still %s", release.Revision, release.Name, release.Status)
-	}
-	return nil
-}
-
-// archiving is the meaning of akash.archive.
-type archiving struct{}
-
-func readArchive(in providers.Input, step providers.Step) (archiveArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a archiveArgs) releaseArgs { return a.releaseArgs })
-}
-
-func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readArchive(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	key := facts.ReleaseKey(release.Namespace, release.Name)
-	archive := in.World.Archives[key]
-	entry := facts.ArchiveEntry{
-		Revision: release.Revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),
-	}
-	if body, ok := scriptOf(release.Values); ok {
-		entry.Script = digest([]byte(body))
-	}
-	archive.Unknown = ""
-	archive.Entries = slices.DeleteFunc(slices.Clone(archive.Entries), func(e facts.ArchiveEntry) bool { return e.Revision == release.Revision })
-	archive.Entries = append(archive.Entries, entry)
-	slices.SortFunc(archive.Entries, func(a, b facts.ArchiveEntry) int { return a.Revision - b.Revision })
-	return facts.Update{Archives: map[string]facts.Archive{key: archive}}
-}
-
-func (archiving) Expects(in providers.Input, step providers.Step) []providers.Expectation {
-	_, release, unusable := readArchive(in, step)
-	if unusable != nil {
-		return nil
-	}
-	return atRevision(release)
-}
-
-func (archiving) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readArchive(in, step)
-	if unusable != nil {
-		return *unusable
-	}
-	archive := in.World.Archives[facts.ReleaseKey(release.Namespace, release.Name)]
-	switch why := revisionMoved(release, step); {
-	case why != "":
-		return moved("%s", why)
-	case archive.Unknown != "":
-		return providers.Readiness{State: providers.Unknown, Why: archive.Unknown}
-	}
-	if e, ok := archive.Entry(release.Revision); ok && archived(e, release) {
-		return done("revision %d is in the archive", release.Revision)
-	}
-	return holds()
-}
-
-func (archiving) Proved(before, after providers.Input, step providers.Step) error {
-	_, release, unusable := readArchive(before, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
-	}
-	archive := after.World.Archives[facts.ReleaseKey(release.Namespace, release.Name)]
-	if archive.Unknown != "" {
-		return fmt.Errorf("the archive cannot be read: %s", archive.Unknown)
-	}
-	e, ok := archive.Entry(release.Revision)
-	if !ok || !archived(e, release) {
-		return fmt.Errorf("the archive does not hold revision %d with its script", release.Revision)
-	}
-	return nil
-}
-
 // upgrading is the meaning of akash.upgrade.
 type upgrading struct{}
 
@@ -260,16 +150,10 @@ func predictedScript(in providers.Input, release facts.Release, args upgradeArgs
 	return facts.New
 }
 
-func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, release, unusable := readUpgrade(in, step)
-	if unusable != nil {
-		return facts.Update{}
-	}
-	kept := release.Values
-	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
-		kept = o.Preview.Values
-	}
-	release.Values = values.Merge(kept, wantedOf(args, predictedScript(in, release, args)))
+// afterUpgrade is a release as an upgrade to a version of its chart leaves it, with values; what runs of it is left to the
+// caller.
+func afterUpgrade(in providers.Input, release facts.Release, version string, has values.Tree) facts.Release {
+	release.Values, release.Kept = has, nil
 	release.History = slices.Clone(release.History)
 	for i := range release.History {
 		if release.History[i].Status == facts.ReleaseDeployed {
@@ -278,7 +162,7 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	release.Revision++
 	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
-	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: args.Chart.Version, AppVersion: release.Chart.AppVersion}
+	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: version, AppVersion: release.Chart.AppVersion}
 	if o := release.Offer; o != nil {
 		if o.Chosen.AppVersion != "" {
 			release.Chart.AppVersion = o.Chosen.AppVersion
@@ -293,6 +177,19 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
 	release.Objects = nil
+	return release
+}
+
+func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
+	args, release, unusable := readUpgrade(in, step)
+	if unusable != nil {
+		return facts.Update{}
+	}
+	kept := release.Values
+	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
+		kept = o.Preview.Values
+	}
+	release = afterUpgrade(in, release, args.Chart.Version, values.Merge(kept, wantedOf(args, predictedScript(in, release, args))))
 	p := providerOf(release)
 	if args.Rolls && p.found {
 		w := p.workload
@@ -373,13 +270,9 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 // Proved holds the release to the values and the chart, everything that was not to change to what it was, and the pod to
 // the release where the upgrade restarts it.
 func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
-	args, was, unusable := readUpgrade(before, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
-	}
-	_, is, unusable := readUpgrade(after, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+	args, was, is, err := beforeAndAfter(before, after, step, readUpgrade)
+	if err != nil {
+		return err
 	}
 	if err := upgraded(is, args); err != nil {
 		return err

@@ -116,31 +116,12 @@ func (operating) Predict(in providers.Input, step providers.Step) facts.Update {
 	if unusable != nil {
 		return facts.Update{}
 	}
-	release.History = slices.Clone(release.History)
-	for i := range release.History {
-		if release.History[i].Status == facts.ReleaseDeployed {
-			release.History[i].Status = facts.ReleaseSuperseded
-		}
-	}
-	release.Revision++
-	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
-	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: args.Chart.Version, AppVersion: release.Chart.AppVersion}
-	if o := release.Offer; o != nil {
-		release.Chart.AppVersion = o.Chosen.AppVersion
-		offer := *o
-		if offer.Preview != nil {
-			preview := *offer.Preview
-			preview.Objects, preview.Rolls, preview.Forbidden, preview.Values = nil, nil, nil, release.Values
-			offer.Preview = &preview
-		}
-		release.Offer = &offer
-	}
-	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
-	release.Objects = nil
+	release = afterUpgrade(in, release, args.Chart.Version, values.Clone(release.StartsFrom()))
 	release.Workloads = slices.Clone(release.Workloads)
 	for i := range release.Workloads {
 		w := &release.Workloads[i]
-		w.Ready, w.Updated, w.Settled = w.Replicas, w.Replicas, true
+		w.Missing, w.Settled = false, true
+		w.Ready, w.Updated = w.Replicas, w.Replicas
 		w.Pods = slices.Clone(w.Pods)
 		for j := range w.Pods {
 			w.Pods[j].Ready, w.Pods[j].Problem, w.Pods[j].Phase = true, "", "Running"
@@ -172,7 +153,7 @@ func (operating) Ready(in providers.Input, step providers.Step) providers.Readin
 	case why != "":
 		return moved("%s", why)
 	case release.Pending():
-		return moved("revision %d of %s is %s: an operation is under way, or was interrupted", release.Revision, release.Name, release.Status)
+		return moved("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which mends it", release.Revision, release.Name, release.Status)
 	}
 	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
 		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
@@ -204,13 +185,9 @@ func operatorRuns(release facts.Release, args operatorArgs) error {
 }
 
 func (operating) Proved(before, after providers.Input, step providers.Step) error {
-	args, was, unusable := readOperator(before, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
-	}
-	_, is, unusable := readOperator(after, step)
-	if unusable != nil {
-		return fmt.Errorf("%s", unusable.Why)
+	args, was, is, err := beforeAndAfter(before, after, step, readOperator)
+	if err != nil {
+		return err
 	}
 	if err := operatorRuns(is, args); err != nil {
 		return err
@@ -218,7 +195,7 @@ func (operating) Proved(before, after providers.Input, step providers.Step) erro
 	if is.Revision <= was.Revision {
 		return fmt.Errorf("%s is still at revision %d", is.Name, is.Revision)
 	}
-	for _, c := range values.Diff(was.Values, is.Values) {
+	for _, c := range values.Diff(was.StartsFrom(), is.Values) {
 		return fmt.Errorf("%s of %s changed, and was not to", c.Path, is.Name)
 	}
 	return nil

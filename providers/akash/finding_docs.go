@@ -61,7 +61,7 @@ func findingDocs() []providers.FindingDoc {
 		{
 			ID: "OPERATOR_VERSION_DIFFERS", Title: "An operator has another version than the provider",
 			Meaning: "The releases akash-hostname-operator, inventory-operator and akash-ip-operator must have the provider's version.",
-			Remedy:  "upkeep upgrades an operator, with the values that it has, to the version of its chart whose program is that of the provider's chart. One that a `helm_release` block manages is left to that block, whose step comes before the provider's.",
+			Remedy:  "upkeep keeps the operator's values in the archive and upgrades it, with the values that it has, to the version of its chart whose program is that of the provider's chart. An upgrade that was interrupted or failed is a finding of its own, `RELEASE_PENDING` or `RELEASE_FAILED`, which names the operator's release. One that a `helm_release` block manages is left to that block, whose step comes before the provider's.",
 		},
 		{
 			ID: "PRICE_TARGET_DIFFERS", Title: "A price of the release is not as declared",

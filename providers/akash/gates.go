@@ -24,10 +24,8 @@ const (
 // before reports whether a version is older than another one. A text that is no version is not.
 func before(version, other string) bool {
 	v, err := semver.NewVersion(version)
-	if err != nil {
-		return false
-	}
-	return v.LessThan(semver.MustParse(other))
+	o, otherErr := semver.NewVersion(other)
+	return err == nil && otherErr == nil && v.LessThan(o)
 }
 
 // crosses reports whether an upgrade leads over a version.
@@ -48,7 +46,11 @@ func (r *review) reviewChart() {
 	changes := from != to
 	if changes {
 		summary := fmt.Sprintf("the chart is version %s and is to be %s", from, to)
-		r.add(providers.Finding{ID: "CHART_VERSION_DIFFERS", Severity: providers.SeverityError, Object: r.release.Chart.Name, Summary: summary}, "chart.version")
+		newest := ""
+		if o := r.release.Offer; o != nil && before(to, o.Newest) {
+			newest = "; " + o.Newest + " is the newest"
+		}
+		r.add(providers.Finding{ID: "CHART_VERSION_DIFFERS", Severity: providers.SeverityError, Object: r.release.Chart.Name, Summary: summary + newest}, "chart.version")
 		r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where("chart.version")))
 	}
 	if len(r.spec.Targets)+len(r.spec.GPU) > 0 && before(to, firstWithTargets) {
@@ -100,7 +102,7 @@ func (r *review) reviewOffer(changes bool) {
 		unknown("the chart cannot be rendered", o.Preview.Unknown)
 		return
 	}
-	if o.Newest != "" && before(r.spec.Chart.Version, o.Newest) {
+	if before(r.spec.Chart.Version, o.Newest) {
 		r.add(providers.Finding{
 			ID: "CHART_OUTDATED", Severity: providers.SeverityNote, Object: r.spec.Chart.Version,
 			Summary: fmt.Sprintf("version %s is the newest of %s", o.Newest, r.spec.Chart.Source.Name),

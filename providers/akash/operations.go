@@ -117,16 +117,63 @@ func (t Tools) spec(step providers.Step) (Spec, error) {
 	return s, nil
 }
 
-// observe looks at the release without asking for charts.
+// observe looks at the provider's release without asking for charts.
 func (t Tools) observe(ctx context.Context, s Spec) (facts.Release, error) {
-	r := t.Releases.Observe(ctx, facts.ReleaseQuestion{Namespace: s.Namespace, Name: s.Release, Mask: s.secretPaths(), Environment: environment})
+	return t.see(ctx, facts.ReleaseQuestion{Namespace: s.Namespace, Name: s.Release, Mask: s.secretPaths(), Environment: environment})
+}
+
+// see looks at a release that must be there.
+func (t Tools) see(ctx context.Context, question facts.ReleaseQuestion) (facts.Release, error) {
+	r := t.Releases.Observe(ctx, question)
 	switch {
 	case r.Unknown != "":
-		return r, fmt.Errorf("release %s/%s: %s", s.Namespace, s.Release, r.Unknown)
+		return r, fmt.Errorf("release %s/%s: %s", question.Namespace, question.Name, r.Unknown)
 	case r.Missing:
-		return r, fmt.Errorf("release %s/%s is gone", s.Namespace, s.Release)
+		return r, fmt.Errorf("release %s/%s is gone", question.Namespace, question.Name)
 	}
 	return r, nil
+}
+
+// expectedRevision is the revision that a step was planned for.
+func expectedRevision(step providers.Step) (int, error) {
+	text, _ := expected(step, expectRevision)
+	revision, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
+	}
+	return revision, nil
+}
+
+// proveOrGoBack waits until what an upgrade of a release left is proved. Where that takes too long, it goes back to the
+// revision that was deployed before, if one was.
+func (t Tools) proveOrGoBack(ctx context.Context, was facts.Release, progress providers.Progress, proved func() error) error {
+	failure := t.await(ctx, proved)
+	back, canGoBack := was.LastDeployed()
+	if failure == nil || !canGoBack {
+		return failure
+	}
+	say(progress, fmt.Sprintf("%v; going back to revision %d", failure, back.Revision))
+	if err := t.Releases.Rollback(context.WithoutCancel(ctx), was.Namespace, was.Name, back.Revision, progress); err != nil {
+		return fmt.Errorf("%w; going back to revision %d failed as well: %w", failure, back.Revision, err)
+	}
+	return fmt.Errorf("%w; %s was rolled back to revision %d", failure, was.Name, back.Revision)
+}
+
+// await asks again until something is proved, for proofTimeout at most.
+func (t Tools) await(ctx context.Context, proved func() error) error {
+	end := t.Now().Add(proofTimeout)
+	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
+		err := proved()
+		if err == nil {
+			return nil
+		}
+		if t.Now().Add(pause).After(end) {
+			return fmt.Errorf("the upgrade ended well, and %s after it %w", proofTimeout, err)
+		}
+		if waited := t.Sleep(ctx, pause); waited != nil {
+			return errors.Join(err, waited)
+		}
+	}
 }
 
 func arguments[A any](step providers.Step) (args A, err error) {
@@ -149,60 +196,6 @@ func look[A any](ctx context.Context, t Tools, step providers.Step) (args A, rel
 	return args, release, err
 }
 
-type mend struct{ tools Tools }
-
-func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[mendArgs](step)
-	if err != nil {
-		return err
-	}
-	text, _ := expected(step, expectRevision)
-	revision, err := strconv.Atoi(text)
-	status, ok := expected(step, expectStatus)
-	if err != nil || !ok {
-		return fmt.Errorf("%s: the plan does not say which revision to mend; plan again", step.ID)
-	}
-	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: revision, Status: status})
-}
-
-type archive struct{ tools Tools }
-
-// Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's provider.yaml
-// is, and a release that is lost comes back out of them.
-func (o archive) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, release, err := look[archiveArgs](ctx, o.tools, step)
-	if err != nil {
-		return err
-	}
-	tree, revision, err := o.tools.Releases.Values(ctx, args.Namespace, args.Release)
-	if err != nil {
-		return err
-	}
-	if revision != release.Revision {
-		return fmt.Errorf("release %s/%s went from revision %d to %d meanwhile", args.Namespace, args.Release, release.Revision, revision)
-	}
-	entry := facts.ArchiveEntry{
-		Revision: revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),
-	}
-	files := map[string][]byte{}
-	// The script of the last revision is what the entry stands for; the values are those that an upgrade starts from.
-	if body, ok := scriptOf(release.Values); ok {
-		files["old-bid-price-script.sh"] = []byte(body)
-		entry.Script = digest([]byte(body))
-	}
-	tree = values.Clone(tree)
-	delete(tree, valueScript)
-	if files["provider.yaml"], err = o.tools.YAML(tree); err != nil {
-		return fmt.Errorf("writing the values of %s/%s down: %w", args.Namespace, args.Release, err)
-	}
-	directory, err := o.tools.Archives.Keep(ctx, facts.ArchiveQuestion{Directory: args.Directory, Namespace: args.Namespace, Release: args.Release}, entry, files)
-	if err != nil {
-		return err
-	}
-	say(progress, "kept in "+directory)
-	return nil
-}
-
 type upgrade struct{ tools Tools }
 
 // Run upgrades, and goes back where the upgrade fails or where the pod does not get the values.
@@ -215,10 +208,9 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	text, _ := expected(step, expectRevision)
-	revision, err := strconv.Atoi(text)
+	revision, err := expectedRevision(step)
 	if err != nil {
-		return fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
+		return err
 	}
 	wanted, err := o.values(ctx, s, args)
 	if err != nil {
@@ -228,7 +220,6 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	back, canGoBack := was.LastDeployed()
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256,
 		Values: wanted, Mask: s.secretPaths(), Revision: revision, Timeout: upgradeTimeout,
@@ -238,15 +229,16 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if !args.Rolls {
 		return nil
 	}
-	failure := o.prove(ctx, s, args)
-	if failure == nil || !canGoBack {
-		return failure
-	}
-	say(progress, fmt.Sprintf("%v; going back to revision %d", failure, back.Revision))
-	if err := o.tools.Releases.Rollback(context.WithoutCancel(ctx), args.Namespace, args.Release, back.Revision, progress); err != nil {
-		return fmt.Errorf("%w; going back to revision %d failed as well: %w", failure, back.Revision, err)
-	}
-	return fmt.Errorf("%w; the release was rolled back to revision %d", failure, back.Revision)
+	return o.tools.proveOrGoBack(ctx, was, progress, func() error {
+		release, err := o.tools.observe(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := upgraded(release, args); err != nil {
+			return err
+		}
+		return runs(release)
+	})
 }
 
 // values returns the values to lay over those of the release: the plan's, the sensitive ones from the configuration, and
@@ -275,28 +267,6 @@ func (o upgrade) values(ctx context.Context, s Spec, args upgradeArgs) (values.T
 	}
 	out[valueScript] = encodeScript(text)
 	return out, nil
-}
-
-// prove waits until the running pod has the values of the release.
-func (o upgrade) prove(ctx context.Context, s Spec, args upgradeArgs) error {
-	end := o.tools.Now().Add(proofTimeout)
-	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
-		release, err := o.tools.observe(ctx, s)
-		if err == nil {
-			if err = upgraded(release, args); err == nil {
-				err = runs(release)
-			}
-		}
-		if err == nil {
-			return nil
-		}
-		if o.tools.Now().Add(pause).After(end) {
-			return fmt.Errorf("the upgrade ended well, and %s after it %w", proofTimeout, err)
-		}
-		if waited := o.tools.Sleep(ctx, pause); waited != nil {
-			return errors.Join(err, waited)
-		}
-	}
 }
 
 type restart struct{ tools Tools }

@@ -2,10 +2,7 @@ package akash
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -51,50 +48,25 @@ func (o operate) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	text, _ := expected(step, expectRevision)
-	revision, err := strconv.Atoi(text)
+	revision, err := expectedRevision(step)
 	if err != nil {
-		return fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
+		return err
 	}
-	was := o.observe(ctx, args)
-	back, canGoBack := was.LastDeployed()
+	question := facts.ReleaseQuestion{Namespace: args.Namespace, Name: args.Release}
+	was, err := o.tools.see(ctx, question)
+	if err != nil {
+		return err
+	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: revision, Timeout: upgradeTimeout,
 	}, progress); err != nil {
 		return err
 	}
-	failure := o.prove(ctx, args)
-	if failure == nil || !canGoBack {
-		return failure
-	}
-	say(progress, fmt.Sprintf("%v; going back to revision %d", failure, back.Revision))
-	if err := o.tools.Releases.Rollback(context.WithoutCancel(ctx), args.Namespace, args.Release, back.Revision, progress); err != nil {
-		return fmt.Errorf("%w; going back to revision %d failed as well: %w", failure, back.Revision, err)
-	}
-	return fmt.Errorf("%w; %s was rolled back to revision %d", failure, args.Release, back.Revision)
-}
-
-func (o operate) observe(ctx context.Context, args operatorArgs) facts.Release {
-	return o.tools.Releases.Observe(ctx, facts.ReleaseQuestion{Namespace: args.Namespace, Name: args.Release})
-}
-
-// prove waits until the operator runs.
-func (o operate) prove(ctx context.Context, args operatorArgs) error {
-	end := o.tools.Now().Add(proofTimeout)
-	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
-		release := o.observe(ctx, args)
-		err := operatorRuns(release, args)
-		if release.Unknown != "" {
-			err = errors.New(release.Unknown)
+	return o.tools.proveOrGoBack(ctx, was, progress, func() error {
+		release, err := o.tools.see(ctx, question)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			return nil
-		}
-		if o.tools.Now().Add(pause).After(end) {
-			return fmt.Errorf("the upgrade ended well, and %s after it %w", proofTimeout, err)
-		}
-		if waited := o.tools.Sleep(ctx, pause); waited != nil {
-			return errors.Join(err, waited)
-		}
-	}
+		return operatorRuns(release, args)
+	})
 }

@@ -161,10 +161,10 @@ func TestPriceChange(t *testing.T) {
 			if diff := cmp.Diff(want, kept); diff != "" {
 				t.Errorf("values (-want +got):\n%s", diff)
 			}
-			if got := w.Kept(1, "old-bid-price-script.sh"); got != fakeprovider.Script(price.Newest) {
+			if got := w.Kept(fakeprovider.Release, 1, "old-bid-price-script.sh"); got != fakeprovider.Script(price.Newest) {
 				t.Errorf("the archived script is %q", got)
 			}
-			if got := w.Kept(1, "provider.yaml"); !strings.Contains(got, "canary-key") || strings.Contains(got, "bidpricescript") {
+			if got := w.Kept(fakeprovider.Release, 1, "provider.yaml"); !strings.Contains(got, "canary-key") || strings.Contains(got, "bidpricescript") {
 				t.Errorf("the archived values are %s", got)
 			}
 		})

@@ -108,6 +108,11 @@ func (s Spec) Needs() providers.Needs {
 		Releases: []facts.ReleaseQuestion{question},
 		Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}},
 	}
+	if s.Chart != nil {
+		for _, operator := range operators {
+			needs.Archives = append(needs.Archives, facts.ArchiveQuestion{Directory: s.Archive, Namespace: s.Namespace, Release: operator.release})
+		}
+	}
 	s.stageNeeds(&needs)
 	if s.Script != nil && s.Script.URL != "" {
 		needs.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
 )
 
 // The arguments of the stages' steps.
@@ -66,15 +68,25 @@ func (r *review) planDefinitions() {
 	}
 }
 
+// planOperators brings each operator to its version: one that an interrupted run left pending is mended, and what its upgrade
+// replaces is kept.
 func (r *review) planOperators() {
 	for _, u := range r.upgrades {
-		args := operatorArgs{releaseArgs: releaseArgs{Namespace: u.release.Namespace, Release: u.release.Name}, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls}
+		of := releaseArgs{Namespace: u.release.Namespace, Release: u.release.Name}
+		if u.mending.Action == pending.Unlock {
+			r.planMend("mend-"+of.Release, of, u.mending)
+		}
+		r.planArchive("archive-"+of.Release, of, u.release)
+		args := operatorArgs{releaseArgs: of, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls}
 		s := r.step("operator-"+u.release.Name, OperationOperator, args, operatorEstimate)
 		s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", u.release.Name, u.chart.Source.Name, u.chart.Version)
 		s.Why = []string{fmt.Sprintf("the operators must have the provider's version, %s (%s)", r.spec.Chart.Version, r.spec.where("chart.version"))}
-		s.Changes = []providers.Change{{What: "chart version", Before: u.release.Chart.Version, After: u.chart.Version, Always: true}}
+		if u.release.Status != facts.ReleaseDeployed {
+			s.Why = append(s.Why, fmt.Sprintf("revision %d did not end well, and is %s", u.release.Revision, u.release.Status))
+		}
+		s.Changes = []providers.Change{{What: "chart version", Before: inForce(u.release), After: u.chart.Version, Always: true}}
 		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the values of before, and its pods are ready", u.chart.Version)
-		s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", u.release.Namespace, u.release.Name, u.release.Revision)
+		s.Undo = rollback(u.release)
 		if u.rolls {
 			s.Disruption = fmt.Sprintf("the operator %s, which restarts; %s", u.release.Name, r.undisturbed())
 			r.guard(s)

@@ -11,7 +11,6 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/definitions"
-	"upkeep/providers/helm/pending"
 )
 
 // A larger step of the chart has stages: the definitions of the matching tag, then the operators at the provider's version,
@@ -42,14 +41,6 @@ type stages struct {
 	operatorsWanted map[string]string
 	managed         []providers.Address
 	brought         []string // which of them upgrade an operator in this plan, in words
-}
-
-// operatorUpgrade is one operator that is to be upgraded.
-type operatorUpgrade struct {
-	release facts.Release
-	chart   Chart
-	sha256  string
-	rolls   bool
 }
 
 // stageNeeds asks for what the stages look at.
@@ -213,146 +204,4 @@ func sameVersion(a, b string) bool {
 	x, errX := semver.NewVersion(a)
 	y, errY := semver.NewVersion(b)
 	return errX == nil && errY == nil && x.Equal(y)
-}
-
-// reviewOperators compares the operators with the wanted chart: their versions must be the provider's.
-func (r *review) reviewOperators(to string) {
-	for _, operator := range operators {
-		release := r.in.World.Release(r.spec.Namespace, operator.release)
-		if release.Missing {
-			continue
-		}
-		if release.Unknown != "" {
-			if r.chartChanges() {
-				r.unseen(operator.release, fmt.Sprintf("the version of %s is not known: %s", operator.release, release.Unknown), "the operators must have the provider's version; see that the release can be read")
-			}
-			continue
-		}
-		wrong := major(release.Chart.Version) != major(to)
-		if owner, managed := r.in.Owners[providers.ReleaseThing(r.spec.Namespace, operator.release)]; managed {
-			r.reviewManaged(release, owner, to, wrong)
-			continue
-		}
-		r.reviewOperator(release, operator.chart, to, wrong)
-	}
-}
-
-// needOperator makes the upgrade of the provider rely on an operator.
-func (r *review) needOperator(name, version string) {
-	if r.operatorsWanted == nil {
-		r.operatorsWanted = map[string]string{}
-	}
-	r.operatorsWanted[name] = version
-}
-
-// operatorOff reports an operator of another version that upkeep does not upgrade.
-func (r *review) operatorOff(release facts.Release, to, why, hint string) {
-	summary := fmt.Sprintf("%s has version %s and must have the provider's, %s", release.Name, release.Chart.Version, to)
-	if why != "" {
-		summary += "; " + why
-	}
-	if r.chartChanges() {
-		r.gate(release.Name, summary, hint)
-		return
-	}
-	r.add(providers.Finding{ID: "OPERATOR_VERSION_DIFFERS", Severity: providers.SeverityWarning, Object: release.Name, Summary: summary, Hint: hint}, "chart.version")
-}
-
-// reviewManaged looks at an operator that another block manages: that block's steps come first, and it is not touched.
-func (r *review) reviewManaged(release facts.Release, owner providers.Address, to string, wrong bool) {
-	if !wrong {
-		r.needOperator(release.Name, release.Chart.Version)
-		if !slices.Contains(r.managed, owner) {
-			r.managed = append(r.managed, owner)
-		}
-		return
-	}
-	o := release.Offer
-	if o == nil || o.Unknown != "" || o.ChosenUnknown != "" || o.Preview == nil || o.Preview.Unknown != "" || len(o.Preview.Forbidden)+len(o.Preview.Absent) > 0 ||
-		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Now, patience).Action == pending.Wait {
-		r.operatorOff(release, to, fmt.Sprintf("%s manages it and does not bring that", owner), fmt.Sprintf("declare the version that goes with %s in %s, or remove that block: upkeep then upgrades the operator with the provider", to, owner))
-		return
-	}
-	r.needOperator(release.Name, o.Chosen.Version)
-	if !slices.Contains(r.managed, owner) {
-		r.managed = append(r.managed, owner)
-	}
-	r.brought = append(r.brought, fmt.Sprintf("%s comes first: it manages %s, which must have the provider's version, and brings %s", owner, release.Name, o.Chosen.Version))
-}
-
-// reviewOperator looks at an operator that nobody else manages.
-func (r *review) reviewOperator(release facts.Release, chart, to string, wrong bool) {
-	path := fmt.Sprintf("upgrade %s to the version of its chart that goes with %s; helm_release can do it", release.Name, to)
-	o := release.Offer
-	why := ""
-	switch {
-	case o == nil:
-		why = "the chart of the operators is not known where the provider's is at a path"
-	case o.Unknown != "":
-		why = "the chart cannot be had: " + o.Unknown
-	case o.ChosenUnknown != "":
-		why = "which version goes with it is not known: " + o.ChosenUnknown
-	case release.Chart.Name != chart:
-		why = fmt.Sprintf("it is of the chart %s, and not of %s", release.Chart.Name, chart)
-	}
-	if why != "" {
-		if wrong {
-			r.operatorOff(release, to, why, path)
-		}
-		return
-	}
-	wanted := o.Chosen.Version
-	r.needOperator(release.Name, wanted)
-	switch {
-	case sameVersion(release.Chart.Version, wanted) && release.Status == facts.ReleaseDeployed, !wrong && !r.chartChanges():
-		return
-	case before(wanted, release.Chart.Version):
-		if wrong {
-			r.operatorOff(release, to, "it is newer, and upkeep does not go back", "upgrade the provider to its version")
-		} else {
-			r.needOperator(release.Name, release.Chart.Version)
-		}
-		return
-	case release.Pending():
-		why = fmt.Sprintf("revision %d of it is %s", release.Revision, release.Status)
-		path = fmt.Sprintf("let the operation end, or `helm -n %s rollback %s`", release.Namespace, release.Name)
-	case release.Status != facts.ReleaseDeployed:
-		why = fmt.Sprintf("revision %d of it is %s", release.Revision, release.Status)
-		path = fmt.Sprintf("`helm -n %s rollback %s` goes back to the revision that worked", release.Namespace, release.Name)
-	case o.Preview == nil:
-		why = "what an upgrade would change is not known"
-	case o.Preview.Unknown != "":
-		why = "its chart cannot be rendered: " + o.Preview.Unknown
-	case len(o.Preview.Forbidden) > 0:
-		why = "Kubernetes does not let this be changed in place: " + strings.Join(o.Preview.Forbidden, ", ")
-	case len(o.Preview.Absent) > 0:
-		why = "the cluster does not have what its chart uses: " + strings.Join(o.Preview.Absent, ", ")
-	}
-	if why != "" {
-		r.operatorOff(release, to, why, path)
-		return
-	}
-	r.add(providers.Finding{
-		ID: "OPERATOR_VERSION_DIFFERS", Severity: providers.SeverityError, Object: release.Name,
-		Summary: fmt.Sprintf("has version %s, and %s goes with the provider's %s", release.Chart.Version, wanted, to),
-	}, "chart.version")
-	r.upgrades = append(r.upgrades, operatorUpgrade{
-		release: release, chart: Chart{Source: facts.ChartSource{Repository: o.Source.Repository, Name: chart}, Version: wanted}, sha256: o.Digest,
-		rolls: len(o.Preview.Rolls) > 0,
-	})
-}
-
-// behind says how an operator is not at the major version that an upgrade relies on; "" where it is.
-func behind(operator facts.Release, version string) string {
-	switch {
-	case operator.Unknown != "":
-		return fmt.Sprintf("the version of %s is not known: %s", operator.Name, operator.Unknown)
-	case operator.Missing:
-		return "" // somebody has removed it since: nothing is left behind
-	case operator.Status != facts.ReleaseDeployed:
-		return fmt.Sprintf("revision %d of %s is %s", operator.Revision, operator.Name, operator.Status)
-	case major(operator.Chart.Version) != major(version):
-		return fmt.Sprintf("%s has version %s, and %s is wanted", operator.Name, operator.Chart.Version, version)
-	}
-	return ""
 }

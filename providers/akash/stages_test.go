@@ -75,7 +75,7 @@ func withOperators(t *testing.T, from, to, tag string) (*fakeprovider.World, aka
 func TestStages(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
 	p := plan(t, w, s)
-	want := []string{"akash.crds", "akash.operator", "akash.operator", "akash.archive", "akash.replace", "akash.upgrade"}
+	want := []string{"akash.crds", "akash.archive", "akash.operator", "akash.archive", "akash.operator", "akash.archive", "akash.replace", "akash.upgrade"}
 	if diff := cmp.Diff(want, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s%+v", diff, p.Findings)
 	}
@@ -100,6 +100,12 @@ func TestStages(t *testing.T) {
 	want2 := map[string]any{"inventoryConfig": map[string]any{"cluster_storage": []any{"default", "beta3"}}}
 	if diff := cmp.Diff(want2, kept); err != nil || diff != "" || revision != 2 {
 		t.Errorf("the operator is at revision %d, %v; values (-want +got):\n%s", revision, err, diff)
+	}
+	if got := w.Kept("inventory-operator", 1, "inventory-operator.yaml"); !strings.Contains(got, `"beta3"`) {
+		t.Errorf("the archived values of the operator are %q", got)
+	}
+	if got := w.Kept(fakeprovider.Release, 1, "provider.yaml"); !strings.Contains(got, "canary-key") {
+		t.Errorf("the archived values of the provider are %q", got)
 	}
 	if d := w.Definition(context.Background(), "manifests.akash.network"); strings.Join(d.Served, " ") != "v2beta1 v2beta2" {
 		t.Errorf("%+v", d)
@@ -157,11 +163,24 @@ func TestStagesAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "CHART_GATE", "upgrade akash-ip-operator to the version of its chart that goes with 12.1.3"},
-		{"an operator that is pending", func(t *testing.T, w *fakeprovider.World, _ *akash.Spec) {
+		{"an operator that is being upgraded", func(t *testing.T, w *fakeprovider.World, _ *akash.Spec) {
 			if err := w.SetStatus(fakeprovider.Namespace, "inventory-operator", 1, facts.ReleasePendingUpgrade, clock); err != nil {
 				t.Fatal(err)
 			}
-		}, "CHART_GATE", "helm -n akash-services rollback inventory-operator"},
+		}, "RELEASE_PENDING", "another Helm may still be at work until 2026-11-22T12:10:00Z"},
+		{"an operator that is being removed", func(t *testing.T, w *fakeprovider.World, _ *akash.Spec) {
+			if err := w.SetStatus(fakeprovider.Namespace, "inventory-operator", 1, "uninstalling", clock); err != nil {
+				t.Fatal(err)
+			}
+		}, "RELEASE_FAILED", "`helm history -n akash-services inventory-operator`"},
+		{"a failed operator whose chart cannot be had", func(t *testing.T, w *fakeprovider.World, _ *akash.Spec) {
+			if err := w.InstallChart(fakeprovider.Namespace, "akash-ip-operator", "akash-hostname-operator", "12.1.3", nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.SetStatus(fakeprovider.Namespace, "akash-ip-operator", 1, facts.ReleaseFailed, clock); err != nil {
+				t.Fatal(err)
+			}
+		}, "RELEASE_FAILED", "upkeep cannot upgrade it (the chart cannot be had: "},
 		{"the provider's chart is at a path", func(_ *testing.T, _ *fakeprovider.World, s *akash.Spec) {
 			s.Chart = &akash.Chart{Source: facts.ChartSource{Path: "../../fixtures/charts/provider"}, Version: "12.1.3"}
 		}, "CHART_GATE", "is not known where the provider's is at a path"},
@@ -184,10 +203,10 @@ func TestOperatorGoesBack(t *testing.T) {
 	p := plan(t, w, s)
 	w.OperatorsFail = true
 	result := carryOut(t, w, p, s)
-	if result.Steps[1].Outcome != apply.Failed || !strings.Contains(result.Steps[1].Why, "was rolled back to revision 1") {
+	if result.Steps[2].Outcome != apply.Failed || !strings.Contains(result.Steps[2].Why, "was rolled back to revision 1") {
 		t.Fatalf("%+v", result.Steps)
 	}
-	for _, step := range result.Steps[2:] {
+	for _, step := range result.Steps[3:] {
 		if step.Outcome == apply.Done {
 			t.Errorf("%+v", step)
 		}
@@ -214,7 +233,7 @@ func TestManagedOperator(t *testing.T) {
 		return p
 	}
 	p := build()
-	want := []string{"akash.crds", "akash.operator", "akash.archive", "akash.replace", "release.upgrade", "akash.upgrade"}
+	want := []string{"akash.crds", "akash.archive", "akash.operator", "akash.archive", "akash.replace", "release.upgrade", "akash.upgrade"}
 	got := operationsOf(p)
 	if len(got) != len(want) || slices.Index(got, "akash.crds") > slices.Index(got, "release.upgrade") || slices.Index(got, "release.upgrade") > slices.Index(got, "akash.upgrade") {
 		t.Fatalf("steps %v, want those of %v; %+v", got, want, p.Findings)

@@ -30,6 +30,8 @@ type (
 	archiveArgs struct {
 		releaseArgs
 		Directory string `json:"directory"`
+		// File is what its values are kept in.
+		File string `json:"file"`
 	}
 
 	upgradeArgs struct {
@@ -100,7 +102,7 @@ func (r *review) plan() {
 		r.fillStart(s)
 	}
 	if r.mending.Action == pending.Unlock {
-		r.planMend()
+		r.planMend("mend", r.args(), r.mending)
 	}
 	if replaced {
 		r.restart = append(r.restart, "-replace names "+r.address.String())
@@ -125,7 +127,7 @@ func (r *review) plan() {
 		r.planOperators()
 	}
 	if upgrade {
-		r.planArchive()
+		r.planArchive("archive", r.args(), r.release)
 		if r.mustReplace() {
 			r.planReplace()
 		}
@@ -139,29 +141,42 @@ func (r *review) plan() {
 	}
 }
 
-func (r *review) planMend() {
-	s := r.step("mend", OperationMend, mendArgs{r.args(), r.mending.Action}, mendEstimate)
+func (r *review) planMend(verb string, of releaseArgs, m pending.Mending) {
+	s := r.step(verb, OperationMend, mendArgs{of, m.Action}, mendEstimate)
 	s.Window = "always"
-	s.Summary = "mend the interrupted operation on the release"
-	s.Why = []string{r.mending.Why, "Helm refuses every operation on a release that is pending"}
-	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", r.mending.Revision), Before: r.mending.Status, After: facts.ReleaseFailed}}
+	s.Summary = "mend the interrupted operation on the release " + of.Release
+	s.Why = []string{m.Why, "Helm refuses every operation on a release that is pending"}
+	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", m.Revision), Before: m.Status, After: facts.ReleaseFailed}}
 	s.Proof = "the release is not pending any more"
 	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
 }
 
-func (r *review) planArchive() {
-	a := r.in.World.Archives[facts.ReleaseKey(r.spec.Namespace, r.spec.Release)]
-	if e, ok := a.Entry(r.release.Revision); ok && archived(e, r.release) {
+// The files of an archive: the guide's names for what it keeps of the provider. The values of any other release are in
+// RELEASE.yaml.
+const (
+	valuesFile = "provider.yaml"
+	scriptFile = "old-bid-price-script.sh"
+)
+
+// planArchive keeps what an upgrade of a release replaces, unless the archive has that already.
+func (r *review) planArchive(verb string, of releaseArgs, release facts.Release) {
+	a := r.in.World.Archives[facts.ReleaseKey(of.Namespace, of.Release)]
+	if e, ok := a.Entry(release.Revision); ok && archived(e, release) {
 		return
 	}
-	s := r.step("archive", OperationArchive, archiveArgs{r.args(), r.spec.Archive}, archiveEstimate)
-	s.Summary = "keep the values and the script of before"
-	s.Why = []string{"what an upgrade replaces is kept first (archive = " + quote(r.spec.Archive) + ")"}
-	s.Changes = []providers.Change{{What: "provider.yaml", After: fmt.Sprintf("values of revision %d, mode 0600", r.release.Revision)}}
-	if body, ok := scriptOf(r.release.Values); ok {
-		s.Changes = append(s.Changes, providers.Change{What: "old-bid-price-script.sh", After: r.scriptText(body)})
+	args, summary := archiveArgs{of, r.spec.Archive, valuesFile}, "keep the values and the script of before"
+	if of.Release != r.spec.Release {
+		args.File, summary = of.Release+".yaml", "keep the values of "+of.Release+" of before"
 	}
-	s.Proof = "the archive has revision and script"
+	s := r.step(verb, OperationArchive, args, archiveEstimate)
+	s.Summary = summary
+	s.Why = []string{"what an upgrade replaces is kept first (archive = " + quote(r.spec.Archive) + ")"}
+	s.Changes = []providers.Change{{What: args.File, After: fmt.Sprintf("values of revision %d, mode 0600", release.Revision)}}
+	s.Proof = "the archive has the revision"
+	if body, ok := scriptOf(release.Values); ok {
+		s.Changes = append(s.Changes, providers.Change{What: scriptFile, After: r.scriptText(body)})
+		s.Proof = "the archive has revision and script"
+	}
 	s.Undo = "nothing to undo: nothing in the cluster changes"
 }
 
@@ -184,13 +199,16 @@ func (r *review) planReplace() {
 	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
 	r.guard(s)
 	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are gone"
-	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
+	s.Undo = rollback(r.release)
 }
 
 // undisturbed says what an interruption of the provider means to tenants: nothing, by akash.md 4.3.
 func (r *review) undisturbed() string {
 	text := leasesText(r.in.World.Tenancies)
 	if t := r.in.World.Tenancies; t != nil && t.Unknown == "" {
+		if text == plural(1, "lease") {
+			return text + " keeps running"
+		}
 		return text + " keep running"
 	}
 	return "tenants keep running (" + text + ")"
@@ -217,7 +235,7 @@ func (r *review) planUpgrade() bool {
 	s.Why = slices.Clone(r.due)
 	s.Changes = r.upgradeChanges(scriptChanges, chartChanges)
 	s.Proof = fmt.Sprintf("the release is deployed with chart version %s and these values; everything else in them is as before", r.spec.Chart.Version)
-	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
+	s.Undo = rollback(r.release)
 	if args.Rolls {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
 		s.Proof += "; the running pod has them in its environment"
@@ -315,6 +333,15 @@ func fillStart(s *providers.Step, workload string) {
 	s.Summary = "start the provider again"
 	s.Proof = "StatefulSet " + workload + " has the replicas of before and a ready pod, and carries no mark"
 	s.Undo = "nothing to undo"
+}
+
+// rollback is the command that goes back to what a release is before it is upgraded.
+func rollback(release facts.Release) string {
+	revision := release.Revision
+	if deployed, ok := release.LastDeployed(); ok {
+		revision = deployed.Revision
+	}
+	return fmt.Sprintf("helm -n %s rollback %s %d", release.Namespace, release.Name, revision)
 }
 
 func quote(text string) string { return `"` + text + `"` }

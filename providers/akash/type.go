@@ -143,7 +143,7 @@ func schema() config.Schema {
 			{
 				Name: "archive", Type: cty.String, Default: cty.StringVal("akash-archive"),
 				Doc: "The directory, where upkeep runs, that keeps the values (`provider.yaml`, with the keys of the wallet: mode 0600) and the script " +
-					"(`old-bid-price-script.sh`) of each revision that upkeep replaced.",
+					"(`old-bid-price-script.sh`) of each revision that upkeep replaced, and the values of each operator (`inventory-operator.yaml`).",
 			},
 			{
 				Name: "guard_none", Type: cty.String,

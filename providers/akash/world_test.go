@@ -126,7 +126,7 @@ func TestFindings(t *testing.T) {
 			[]string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_TOO_OLD"}, nil},
 		{"an operator is old", func(s *akash.Spec, w *facts.World, _ *facts.Release) {
 			s.Chart.Version = "11.6.3"
-			w.Releases["akash-services/inventory-operator"] = &facts.Release{Name: "inventory-operator", Chart: facts.ChartVersion{Version: "9.2.0"}}
+			w.Releases["akash-services/inventory-operator"] = &facts.Release{Name: "inventory-operator", Status: facts.ReleaseDeployed, Chart: facts.ChartVersion{Version: "9.2.0"}}
 		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE", "CHART_GATE"}, nil},
 		{"a change that Kubernetes forbids", func(s *akash.Spec, _ *facts.World, r *facts.Release) {
 			s.Chart.Version = "12.0.0"
@@ -313,10 +313,10 @@ func TestStoppedProviderComesBack(t *testing.T) {
 func TestByHand(t *testing.T) {
 	w, s := healthy(t)
 	s.Targets["price_target_cpu"] = "2"
-	world := w.World(context.Background(), s)
-	in := providers.Input{World: world, Now: clock}
 	staged, larger := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
+	killed(t, staged, "12.1.3", facts.ReleasePendingUpgrade, time.Hour)
 	for _, p := range []planner.Plan{plan(t, w, s), plan(t, w, s, outage{300}), plan(t, staged, larger)} {
+		in := providers.Input{World: p.Request.World, Now: clock}
 		for _, step := range p.Steps {
 			commands := akash.Type().Effects[step.Operation].ByHand(in, step)
 			if len(commands) == 0 {

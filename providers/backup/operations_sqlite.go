@@ -11,8 +11,8 @@ import (
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/etcd"
 	"upkeep/providers/etcd/drill"
-	"upkeep/providers/node/agent/sqlite"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/sqlitefile"
 )
 
 // databaseCanaries are keys that every cluster of k3s has: a copy without them is none of a cluster.
@@ -24,7 +24,7 @@ func (t taker) copyDatabase(ctx context.Context, w *bundle.Writer, m *bundle.Man
 	if err != nil {
 		return err
 	}
-	check := sqlite.NewChecker()
+	check := sqlitefile.NewChecker()
 	into, file := io.MultiWriter(part, check), ""
 	if t.directory != "" {
 		file = filepath.Join(t.directory, "state.db")
@@ -94,7 +94,7 @@ func rehearseDatabase(ctx context.Context, o drill.Options, file string, m bundl
 // checked copies a snapshot or a database and checks what it says of itself.
 func checked(into io.Writer, part *bundle.PartReader) error {
 	if part.Name() == DatabasePart {
-		check := sqlite.NewChecker()
+		check := sqlitefile.NewChecker()
 		if _, err := io.Copy(io.MultiWriter(into, check), part); err != nil {
 			return err
 		}

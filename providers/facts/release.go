@@ -146,6 +146,15 @@ func (r Release) LastDeployed() (ReleaseRevision, bool) {
 	return ReleaseRevision{}, false
 }
 
+// StartsFrom returns the values that an upgrade starts from: those of the revision that is deployed, else of the last one.
+// The caller must not write into them.
+func (r Release) StartsFrom() map[string]any {
+	if deployed, ok := r.LastDeployed(); r.Kept != nil || ok && deployed.Revision != r.Revision {
+		return r.Kept
+	}
+	return r.Values
+}
+
 // Workload returns the release's workload of a kind and name, and whether there is one.
 func (r Release) Workload(kind, name string) (Workload, bool) {
 	for _, w := range r.Workloads {

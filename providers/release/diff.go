@@ -61,10 +61,7 @@ func startsFrom(r facts.Release) values.Tree {
 	if r.Missing {
 		return values.Tree{}
 	}
-	if deployed, ok := r.LastDeployed(); r.Kept != nil || ok && deployed.Revision != r.Revision {
-		return values.Clone(r.Kept)
-	}
-	return values.Clone(r.Values)
+	return values.Clone(r.StartsFrom())
 }
 
 func (r *review) object(status, detail string) {

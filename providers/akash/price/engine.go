@@ -9,9 +9,12 @@ import (
 // blocksPerMonth is 30.437 days of 6.117-second blocks (akash-network/helm-charts, price_script_generic.sh, all versions).
 const blocksPerMonth = 429909
 
-// Price answers what a script makes of an order. It is an error where the version is not known, or where a target holds a word
+// Price answers what a script, or by Scale the provider itself, makes of an order. It is an error where the version is not known, or where a target holds a word
 // that only a shell can understand (*Unmodelled).
 func Price(o Order, s Setting) (Result, error) {
+	if s.Version == Scale {
+		return byScale(o, s)
+	}
 	t, ok := s.Version.Traits()
 	if !ok {
 		return Result{}, fmt.Errorf("there is no script version %q", s.Version)

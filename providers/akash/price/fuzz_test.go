@@ -31,9 +31,12 @@ func FuzzOrder(f *testing.F) {
 			}
 			return
 		}
-		for _, v := range Versions() {
-			s := Setting{Version: v, Targets: Targets{CPU: cpu, GPUMappings: mappings}, AKT: usdPerAKT}
+		for _, v := range append(Versions(), Scale) {
+			s := Setting{Version: v, Targets: Targets{CPU: cpu, GPUMappings: mappings, Scales: Scales{CPU: cpu, Storage: mappings}}, AKT: usdPerAKT}
 			r, err := Price(o, s)
+			if err != nil && v == Scale {
+				continue // what the order's denomination is worth is not known
+			}
 			if err != nil {
 				var u *Unmodelled
 				if !errors.As(err, &u) {

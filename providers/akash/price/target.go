@@ -16,6 +16,8 @@ type Targets struct {
 	GPUUnit string `json:"gpu_unit,omitempty"`
 	// Debug is DEBUG_BID_SCRIPT.
 	Debug string `json:"debug_bid_script,omitempty"`
+	// Scales are what a provider without a script prices by.
+	Scales Scales `json:"scales,omitzero"`
 }
 
 // Target is one of the targets.

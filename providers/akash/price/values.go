@@ -38,6 +38,7 @@ func TargetsOf(values map[string]any) Targets {
 	for _, key := range TargetKeys() {
 		t.Set(key, Rendered(values[key]))
 	}
+	t.Scales = scalesOf(values)
 	return t
 }
 

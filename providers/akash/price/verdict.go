@@ -23,6 +23,7 @@ type Reason string
 
 const (
 	ScriptFailed Reason = "script_failed" // it exited with an error
+	Unscaled     Reason = "unscaled"      // without a script: the scales give no price
 	NoNumber     Reason = "no_number"     // its output is not one number
 	Zero         Reason = "zero"
 	Negative     Reason = "negative"
@@ -41,6 +42,9 @@ func Judge(o Order, r Result) Verdict {
 	}
 	if r.ExitCode != 0 && strings.Contains(r.Stderr, "requested rate is too low") {
 		return refuse(TooHigh, "%s", strings.TrimSpace(r.Stderr))
+	}
+	if r.ExitCode != 0 && r.Version == Scale {
+		return refuse(Unscaled, "%s", r.Stderr)
 	}
 	if r.ExitCode != 0 {
 		return refuse(ScriptFailed, "%s", strings.TrimSpace(r.Stderr))

@@ -153,6 +153,8 @@ func ParseVersion(text string) (Version, bool) {
 		return Sept08, true
 	case "newest":
 		return Newest, true
+	case string(Scale):
+		return Scale, true
 	}
 	for _, t := range traitsOf() {
 		if strings.EqualFold(text, string(t.Version)) || text == t.Chart {

@@ -79,7 +79,7 @@ type OrderChange struct {
 // written that means the same.
 func (r Recognition) Migrate(values price.Targets, to price.Version, fleet []price.FleetGPU) (Migration, error) {
 	var m Migration
-	if r.Version == "" {
+	if _, known := r.Version.Traits(); !known {
 		return m, fmt.Errorf("this script is none that upkeep knows; its prices cannot be told")
 	}
 	after, ok := to.Traits()

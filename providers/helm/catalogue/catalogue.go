@@ -18,12 +18,12 @@ func Findings() []providers.FindingDoc {
 		{
 			ID: "RELEASE_PENDING", Title: "An operation on the release has begun and not ended",
 			Meaning: "Helm was interrupted while it installed, upgraded or rolled back, or somebody is at it right now. Until that is over Helm refuses everything else: \"another operation (install/upgrade/rollback) is in progress\".",
-			Remedy:  "When it has been so for ten minutes (longer where `timeout` is), upkeep marks the interrupted revision as failed and upgrades again; nothing in the cluster is deleted. Until then wait, and plan again.",
+			Remedy:  "When it has been so for ten minutes (longer where `timeout` is), upkeep marks the interrupted revision as failed and upgrades again; nothing in the cluster is deleted. Until then wait, and plan again. An `akash_provider` does so for its operators, too; the change of its chart waits for them.",
 		},
 		{
 			ID: "RELEASE_FAILED", Title: "The last revision of the release failed",
 			Meaning: "The last install, upgrade or rollback failed and was not undone, so some of its objects may be new and others old.",
-			Remedy:  "upkeep upgrades again, from the values of the revision that was last deployed.",
+			Remedy:  "upkeep upgrades again, from the values of the revision that was last deployed. Where it cannot, the finding says why; `helm rollback` then goes back to the revision that worked.",
 		},
 		{
 			ID: "RELEASE_DRIFT", Title: "An object is not as it was rendered",

@@ -3,41 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 )
-
-// The header of a database. Source: SQLite, "Database File Format" (fileformat2.html), section 1.3.
-const (
-	headerSize = 100
-	magic      = "SQLite format 3\x00"
-)
-
-// header is what the first 100 bytes of a database say.
-type header struct {
-	pageSize int64
-	// wal: it is to be read with its write-ahead log.
-	wal bool
-}
-
-// parseHeader reads the first bytes of a database.
-func parseHeader(b []byte) (header, error) {
-	if len(b) < headerSize || string(b[:len(magic)]) != magic {
-		return header{}, errors.New("it is no database of SQLite")
-	}
-	size := int64(binary.BigEndian.Uint16(b[16:]))
-	if size == 1 { // 65,536 does not fit into two bytes
-		size = 65536
-	}
-	if size < 512 || size&(size-1) != 0 {
-		return header{}, fmt.Errorf("its header names a page size of %d", size)
-	}
-	write, read := b[18], b[19]
-	if write != read || write < 1 || write > 2 {
-		return header{}, fmt.Errorf("its header names the file formats %d and %d, and known are 1 and 2", write, read)
-	}
-	return header{pageSize: size, wal: write == 2}, nil
-}
 
 // The write-ahead log. Source: fileformat2.html, section 4.
 const (

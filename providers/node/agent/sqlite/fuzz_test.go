@@ -15,7 +15,7 @@ import (
 // and nothing is read past the ends of the files without an error.
 func FuzzHold(f *testing.F) {
 	page := make([]byte, 512)
-	copy(page, magic)
+	copy(page, "SQLite format 3\x00")
 	binary.BigEndian.PutUint16(page[16:], 512)
 	page[18], page[19] = 2, 2
 	log := testLog(f, 512, page, page)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/sqlitefile"
 )
 
 // The bytes that SQLite locks. Sources: os.h and os_unix.c of SQLite 3.51 (the database: PENDING_BYTE and what follows;
@@ -68,16 +69,16 @@ func hold(ctx context.Context, dir *disk.Dir, name string) (_ *held, err error) 
 	if err := h.refuseHotJournal(); err != nil {
 		return nil, err
 	}
-	var first [headerSize]byte
+	var first [sqlitefile.HeaderSize]byte
 	if _, err := h.db.ReadAt(first[:], 0); err != nil {
 		return nil, fmt.Errorf("%s: it is no database of SQLite: %w", name, err)
 	}
-	format, err := parseHeader(first[:])
+	format, err := sqlitefile.ParseHeader(first[:])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	h.pageSize = format.pageSize
-	if !format.wal {
+	h.pageSize = format.PageSize
+	if !format.WAL {
 		// The lock keeps everybody from writing into the database: this is all of it.
 		h.used = true
 		return h, h.countPages(0)

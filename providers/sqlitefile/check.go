@@ -1,4 +1,4 @@
-package sqlite
+package sqlitefile
 
 import (
 	"encoding/binary"
@@ -21,7 +21,7 @@ func NewChecker() *Checker { return &Checker{} }
 
 // Write takes the next bytes of the database. It does not fail.
 func (c *Checker) Write(b []byte) (int, error) {
-	if missing := headerSize - len(c.first); missing > 0 {
+	if missing := HeaderSize - len(c.first); missing > 0 {
 		c.first = append(c.first, b[:min(missing, len(b))]...)
 	}
 	c.size += int64(len(b))
@@ -31,16 +31,16 @@ func (c *Checker) Write(b []byte) (int, error) {
 // Finish says whether the database was whole; errors wrap ErrDamaged. The header names the number of pages at byte 28, which
 // is good where the numbers at 24 and 92 are the same (fileformat2.html, section 1.3.8).
 func (c *Checker) Finish() error {
-	h, err := parseHeader(c.first)
+	h, err := ParseHeader(c.first)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if c.size%h.pageSize != 0 {
-		return fmt.Errorf("%w: %d bytes are no whole pages of %d", ErrDamaged, c.size, h.pageSize)
+	if c.size%h.PageSize != 0 {
+		return fmt.Errorf("%w: %d bytes are no whole pages of %d", ErrDamaged, c.size, h.PageSize)
 	}
 	pages := int64(binary.BigEndian.Uint32(c.first[28:]))
-	if pages != 0 && binary.BigEndian.Uint32(c.first[24:]) == binary.BigEndian.Uint32(c.first[92:]) && pages != c.size/h.pageSize {
-		return fmt.Errorf("%w: its header names %d pages, and it has %d", ErrDamaged, pages, c.size/h.pageSize)
+	if pages != 0 && binary.BigEndian.Uint32(c.first[24:]) == binary.BigEndian.Uint32(c.first[92:]) && pages != c.size/h.PageSize {
+		return fmt.Errorf("%w: its header names %d pages, and it has %d", ErrDamaged, pages, c.size/h.PageSize)
 	}
 	return nil
 }

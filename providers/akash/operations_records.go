@@ -1,0 +1,75 @@
+package akash
+
+import (
+	"context"
+	"fmt"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/values"
+)
+
+type mend struct{ tools Tools }
+
+func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[mendArgs](step)
+	if err != nil {
+		return err
+	}
+	revision, err := expectedRevision(step)
+	if err != nil {
+		return err
+	}
+	status, ok := expected(step, expectStatus)
+	if !ok {
+		return fmt.Errorf("%s: the plan does not say in which state it saw the release; plan again", step.ID)
+	}
+	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: revision, Status: status})
+}
+
+type archive struct{ tools Tools }
+
+// Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's provider.yaml
+// is, and a release that is lost comes back out of them.
+func (o archive) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, err := arguments[archiveArgs](step)
+	if err != nil {
+		return err
+	}
+	s, err := o.tools.spec(step)
+	if err != nil {
+		return err
+	}
+	release, err := o.tools.see(ctx, facts.ReleaseQuestion{Namespace: args.Namespace, Name: args.Release, Mask: s.secretPaths()})
+	if err != nil {
+		return err
+	}
+	tree, revision, err := o.tools.Releases.Values(ctx, args.Namespace, args.Release)
+	if err != nil {
+		return err
+	}
+	if revision != release.Revision {
+		return fmt.Errorf("release %s/%s went from revision %d to %d meanwhile", args.Namespace, args.Release, release.Revision, revision)
+	}
+	entry := facts.ArchiveEntry{
+		Revision: revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),
+	}
+	files := map[string][]byte{}
+	// The script of the last revision is what the entry stands for; the values are those that an upgrade starts from.
+	if body, ok := scriptOf(release.Values); ok {
+		files[scriptFile] = []byte(body)
+		entry.Script = digest([]byte(body))
+	}
+	tree = values.Clone(tree)
+	delete(tree, valueScript)
+	if files[args.File], err = o.tools.YAML(tree); err != nil {
+		return fmt.Errorf("writing the values of %s/%s down: %w", args.Namespace, args.Release, err)
+	}
+	directory, err := o.tools.Archives.Keep(ctx, facts.ArchiveQuestion{Directory: args.Directory, Namespace: args.Namespace, Release: args.Release}, entry, files)
+	if err != nil {
+		return err
+	}
+	say(progress, "kept in "+directory)
+	return nil
+}
