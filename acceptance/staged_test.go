@@ -103,6 +103,8 @@ func testStagedUpgrade(t *testing.T, s *suite) {
 		failed := d.run(t, "apply", "-auto-approve").want(t, 3)
 		if text := failed.stdout + failed.stderr; !strings.Contains(text, hostnameOperator+" was rolled back to revision 1") {
 			t.Errorf("it does not say that the operator went back:\n%s", text)
+		} else if !strings.Contains(text, "; pod "+hostnameOperator) {
+			t.Errorf("it does not say why the operator's pod does not start:\n%s", text)
 		}
 		s.operatorRuns(t, hostnameOperator, guideStage.operators, map[string]string{"VERSION": guideStage.program, "LOG_LEVEL": "debug"})
 		if s.podUID(t) != running || s.newestRevision(t).Version != 1 {

@@ -178,10 +178,21 @@ func operatorRuns(release facts.Release, args operatorArgs) error {
 		case w.Missing:
 			return fmt.Errorf("%s %s is not there", w.Kind, w.Name)
 		case !w.Settled || w.Ready < w.Replicas || w.Updated < w.Replicas:
-			return fmt.Errorf("%s %s has %d of %d pods ready and %d updated", w.Kind, w.Name, w.Ready, w.Replicas, w.Updated)
+			return fmt.Errorf("%s %s has %d of %d pods ready and %d updated%s", w.Kind, w.Name, w.Ready, w.Replicas, w.Updated, troubles(w))
 		}
 	}
 	return nil
+}
+
+// troubles says what keeps pods of a workload from running.
+func troubles(w facts.Workload) string {
+	text := ""
+	for _, pod := range w.Pods {
+		if pod.Problem != "" {
+			text += "; pod " + pod.Name + ": " + pod.Problem
+		}
+	}
+	return text
 }
 
 func (operating) Proved(before, after providers.Input, step providers.Step) error {
