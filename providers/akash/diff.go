@@ -2,6 +2,7 @@ package akash
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,6 +208,26 @@ func (r *review) wanted() values.Tree {
 		out[valueGPU] = r.release.Values[valueGPU]
 	}
 	return out
+}
+
+// respelled reports whether a price stays as the release writes it although the block writes it otherwise. The preview has the
+// block's spelling, so a restart that it sees may come of that alone, and would never happen.
+func (r *review) respelled() bool {
+	return slices.ContainsFunc(values.Diff(r.overlay, r.wanted()), func(c values.Change) bool {
+		declared, _ := rendered(c.Before)
+		kept, _ := rendered(c.After)
+		return declared != kept
+	})
+}
+
+// pricesDiffer reports whether a price of the release means another one than the declared.
+func (r *review) pricesDiffer() bool {
+	for name, wanted := range r.spec.Targets {
+		if !sameValue(name, r.release.Values[name], wanted) {
+			return true
+		}
+	}
+	return r.spec.GPU != nil && !sameValue(valueGPU, r.release.Values[valueGPU], price.Mappings(r.spec.GPU))
 }
 
 func (s Spec) isSealed(path string) bool {

@@ -183,13 +183,18 @@ func major(version string) string {
 	return fmt.Sprint(v.Major())
 }
 
-// rolls says whether the upgrade restarts the provider by itself.
-func rolls(release facts.Release, workload string, scriptChanges, chartChanges bool, version string) bool {
+// rolls says whether the upgrade restarts the provider by itself. respelled: the preview is of other values than the upgrade
+// lays over the release's: see respelled.
+func rolls(release facts.Release, workload string, scriptChanges, chartChanges, pricesChange, respelled bool, version string) bool {
 	if scriptChanges || chartChanges && !(version != "" && before(version, firstWithTargets)) {
 		return true
 	}
-	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" {
-		return slices.Contains(o.Preview.Rolls, "StatefulSet "+workload)
+	o := release.Offer
+	if o == nil || o.Preview == nil || o.Preview.Unknown != "" {
+		return restartsByItself(version)
 	}
-	return restartsByItself(version)
+	if !slices.Contains(o.Preview.Rolls, "StatefulSet "+workload) {
+		return false
+	}
+	return !respelled || pricesChange || !restartsByItself(version)
 }

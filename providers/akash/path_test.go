@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"upkeep/fixtures/fakeprovider"
 	"upkeep/planner"
@@ -17,6 +18,7 @@ import (
 	"upkeep/providers/akash"
 	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/values"
 	"upkeep/state/journal"
 )
 
@@ -196,6 +198,50 @@ func TestPodThatKeepsOldPrices(t *testing.T) {
 	last := result.Steps[len(result.Steps)-1]
 	if last.Outcome != apply.Failed || !strings.Contains(last.Why, `PRICE_TARGET_CPU = "1"`) || !strings.Contains(last.Why, "rolled back to revision 1") {
 		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
+	}
+}
+
+// TestStalePodUnderRespelledPrices: a price that the release writes otherwise than the block stays as it is, so an upgrade does
+// not restart the provider by it, whatever the preview says of the block's spelling. A pod that has older prices is then restarted
+// by a step of its own: no upgrade is taken back, for ever, for a restart that cannot come.
+func TestStalePodUnderRespelledPrices(t *testing.T) {
+	ctx := context.Background()
+	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1.60", "price_target_memory": "0.80", "bidpricescript": newest})
+	pods := w.Typed.CoreV1().Pods(fakeprovider.Namespace)
+	pod, err := pods.Get(ctx, fakeprovider.Release+"-0", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := false
+	for i := range pod.Spec.Containers {
+		for j, e := range pod.Spec.Containers[i].Env {
+			if e.Name == "PRICE_TARGET_CPU" {
+				pod.Spec.Containers[i].Env[j].Value, changed = "0.9", true
+			}
+		}
+	}
+	if _, err := pods.Update(ctx, pod, metav1.UpdateOptions{}); err != nil || !changed {
+		t.Fatalf("the pod has other prices: %t, %v", changed, err)
+	}
+	declared := spec(w, "9.2.2", nil)
+	declared.Wanted = values.Part(values.Tree{"letsEncrypt": values.Tree{"providers": values.Tree{"cloudflare": values.Tree{"apiToken": "canary"}}}}, nil)
+	sealed, err := declared.Seal(declared, fakeprovider.MAC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sealed.(akash.Spec)
+	p := plan(t, w, s)
+	if diff := cmp.Diff([]string{"akash.archive", "akash.upgrade", "akash.restart"}, operationsOf(p)); diff != "" {
+		t.Fatalf("steps (-want +got):\n%s", diff)
+	}
+	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+		t.Fatalf("%+v", result.Steps)
+	}
+	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
+		t.Errorf("a second plan has %v and %v", operationsOf(again), ids(again.Findings))
+	}
+	if kept, _, err := w.Values(ctx, fakeprovider.Namespace, fakeprovider.Release); err != nil || kept["price_target_cpu"] != "1.60" {
+		t.Errorf("the price is now written %v, %v", kept["price_target_cpu"], err)
 	}
 }
 

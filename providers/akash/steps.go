@@ -219,7 +219,7 @@ func (r *review) planUpgrade() bool {
 	scriptChanges := r.known && !r.hasScript()
 	chartChanges := r.release.Chart.Version != r.spec.Chart.Version
 	args := upgradeArgs{releaseArgs: r.args(), Chart: *r.spec.Chart, Values: r.wanted()}
-	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges, r.spec.Chart.Version)
+	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges, r.pricesDiffer(), r.respelled(), r.spec.Chart.Version)
 	delete(args.Values, valueScript)
 	if r.known {
 		args.Script = digest([]byte(r.script))
@@ -311,7 +311,11 @@ func (r *review) planRestart() {
 	s.Summary = "restart the provider, so that it has the values of the release"
 	s.Why = slices.Clone(r.restart)
 	if len(r.due) > 0 && r.spec.Chart != nil {
-		s.Why = append(s.Why, fmt.Sprintf("version %s of the chart does not restart the provider when prices change", r.spec.Chart.Version))
+		why := fmt.Sprintf("version %s of the chart does not restart the provider when prices change", r.spec.Chart.Version)
+		if restartsByItself(r.spec.Chart.Version) {
+			why = "what the upgrade changes is not known to restart the provider by itself"
+		}
+		s.Why = append(s.Why, why)
 	}
 	s.Disruption = "the provider, which restarts; " + r.undisturbed()
 	r.guard(s)

@@ -30,7 +30,8 @@ func healthy(t *testing.T) (*fakeprovider.World, akash.Spec) {
 	return w, spec(w, "9.2.2", map[string]string{"a100": "120", "t4": "80"})
 }
 
-// TestFindings changes one thing of a healthy world at a time.
+// TestFindings changes one thing of a healthy world at a time. The world writes two prices otherwise than the block, so that an
+// upgrade which changes no price is not known to restart the provider: see respelled.
 func TestFindings(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -63,12 +64,12 @@ func TestFindings(t *testing.T) {
 		}, []string{"RELEASE_PENDING"}, nil},
 		{"an operation was interrupted", func(_ *akash.Spec, _ *facts.World, r *facts.Release) {
 			r.Status, r.Updated = facts.ReleasePendingUpgrade, clock.Add(-time.Hour)
-		}, []string{"RELEASE_PENDING"}, []string{"akash.mend", "akash.archive", "akash.upgrade"}},
+		}, []string{"RELEASE_PENDING"}, []string{"akash.mend", "akash.archive", "akash.upgrade", "akash.restart"}},
 		{"the last revision failed", func(_ *akash.Spec, _ *facts.World, r *facts.Release) { r.Status = facts.ReleaseFailed },
-			[]string{"RELEASE_FAILED"}, []string{"akash.archive", "akash.upgrade"}},
+			[]string{"RELEASE_FAILED"}, []string{"akash.archive", "akash.upgrade", "akash.restart"}},
 		{"an object was changed", func(_ *akash.Spec, _ *facts.World, r *facts.Release) {
 			r.Objects = []facts.ObjectDrift{{Kind: "ConfigMap", Name: "akash-provider-pricing", Differences: []facts.FieldDifference{{Path: "data.A", Rendered: "1", Live: "2"}}}}
-		}, []string{"RELEASE_DRIFT"}, []string{"akash.archive", "akash.upgrade"}},
+		}, []string{"RELEASE_DRIFT"}, []string{"akash.archive", "akash.upgrade", "akash.restart"}},
 		{"the number zero", func(s *akash.Spec, _ *facts.World, r *facts.Release) {
 			r.Values["price_target_endpoint"] = 0.0
 			s.Targets["price_target_endpoint"] = "0"
@@ -138,7 +139,7 @@ func TestFindings(t *testing.T) {
 		{"a value is wanted", func(s *akash.Spec, _ *facts.World, _ *facts.Release) {
 			s.Values = map[string]any{"domain": "example.net"}
 		},
-			[]string{"RELEASE_VALUE_DIFFERS"}, []string{"akash.archive", "akash.upgrade"}},
+			[]string{"RELEASE_VALUE_DIFFERS"}, []string{"akash.archive", "akash.upgrade", "akash.restart"}},
 	}
 	w, declared := healthy(t)
 	recorded, err := json.Marshal(w.World(context.Background(), declared))

@@ -94,6 +94,8 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	if a.status, err = a.maintenance().Status(ctx, node); err != nil {
 		return fail("status", err)
 	}
+	// A linearizable read (etcd 3.5 and later, server/etcdserver/server.go MemberList): a member answers it once it has applied
+	// what its leader had committed when it was asked, and within the time limit, or counts as silent.
 	list, err := a.client.MemberList(ctx)
 	if err != nil {
 		return fail("member list", err)

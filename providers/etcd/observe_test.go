@@ -10,6 +10,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"upkeep/providers/facts"
 )
@@ -30,13 +32,18 @@ type memberServer struct {
 	hashedAt   *int64
 	// compactions are the compact revisions that the member's hashes are of, one answer after another; the last stays.
 	compactions *[]int64
+	// left: the member does not catch up with its leader in time, so that a linearizable read does not end.
+	left bool
 }
 
 func (m memberServer) header() *pb.ResponseHeader {
 	return &pb.ResponseHeader{ClusterId: 0xc1, MemberId: m.id, Revision: m.revision, RaftTerm: 2}
 }
 
-func (m memberServer) MemberList(context.Context, *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+func (m memberServer) MemberList(_ context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	if m.left && r.Linearizable {
+		return nil, status.Error(codes.DeadlineExceeded, "etcdserver: request timed out")
+	}
 	return &pb.MemberListResponse{Header: m.header(), Members: m.members}, nil
 }
 
@@ -104,6 +111,8 @@ func TestObserve(t *testing.T) {
 	var at1, at2 int64
 	cp1 := memberServer{id: 0xa, leader: 0xa, revision: 7, hash: 42, members: list, hashedAt: &at1}
 	cp2 := memberServer{id: 0xb, leader: 0xa, revision: 5, hash: 42, members: list, hashedAt: &at2}
+	left := cp2
+	left.left = true
 	alarmed := cp1
 	alarmed.alarms = []*pb.AlarmMember{{MemberID: 0xb, Alarm: pb.AlarmType_NOSPACE}}
 
@@ -148,6 +157,14 @@ func TestObserve(t *testing.T) {
 			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
 				member("a", "cp1", "10.0.0.1", 7),
 				{ID: "b", Name: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "not reached through any configured node"},
+			}},
+		},
+		{
+			// Else it would be compared with itself alone where no other member is seen, and a snapshot taken from it: see Source.
+			name: "a member that does not catch up with its leader is unknown", members: map[string]memberServer{"cp1": cp1, "cp2": left}, nodes: []string{"cp1", "cp2"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
+				member("a", "cp1", "10.0.0.1", 7),
+				{ID: "b", Name: "cp2", Node: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "cp2: etcd member list: etcdserver: request timed out"},
 			}},
 		},
 		{

@@ -38,6 +38,7 @@ func TestSource(t *testing.T) {
 		{"not one with alarm CORRUPT", func(e *facts.Etcd) { e.Alarms = []facts.Alarm{{Member: "2", Type: "CORRUPT"}} }, "cp3", "follower"},
 		{"a full database is backed up", func(e *facts.Etcd) { e.Alarms = []facts.Alarm{{Member: "2", Type: "NOSPACE"}} }, "cp2", "follower"},
 		{"the leader when no follower is fit", func(e *facts.Etcd) { e.Members[1].Unknown, e.Members[2].Learner = "refused", true }, "cp1", "the leader, as no follower is fit: cp2 does not answer: refused; cp3 is a learner"},
+		{"a follower that alone is seen, since it has heard its leader", func(e *facts.Etcd) { e.Members[0].Unknown, e.Members[2].Unknown = "refused", "refused" }, "cp2", "follower"},
 		{"the only member", func(e *facts.Etcd) { e.Members = e.Members[:1] }, "cp1", "the only member"},
 		{"hashes of another compaction do not count", func(e *facts.Etcd) { e.Members[1].Hash, e.Members[1].CompactRevision = 43, 5 }, "cp2", "follower"},
 		{"members that were not hashed", func(e *facts.Etcd) {
