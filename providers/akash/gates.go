@@ -16,6 +16,7 @@ const (
 	firstWithTargets   = "6.0.5"  // price_target_* are read
 	firstWithConfigMap = "11.6.4" // prices are in a ConfigMap alone: a change of them restarts nothing ...
 	firstWithInline    = "12.1.3" // ... until they are inline again
+	firstWithInventory = "9.0.0"  // the inventory operator labels nodes
 	firstWithClaim     = "12.0.0" // volumeClaimTemplates: the StatefulSet cannot be changed in place
 	firstWithAct       = "15.0.0" // orders are priced in uact
 	firstWithGateway   = "16.0.0" // Gateway API
@@ -138,6 +139,7 @@ func (r *review) reviewGates(from, to string) {
 	}
 	r.reviewDefinitions(from, to)
 	r.reviewOperators(to)
+	r.reviewInventory(from, to)
 	if crosses(from, to, firstWithAct) {
 		r.reviewProgram(firstWithAct, "0.11", firstActApp, "go to the last 14.x of the chart first")
 	}

@@ -42,6 +42,19 @@ func (r *review) reviewOperators(to string) {
 	}
 }
 
+// reviewInventory warns of a step over 9.0.0 without the operator that makes a provider of that version see its nodes: from 0.5
+// of the program on, nodes have the labels that the inventory operator gives them, and no others (akash.md 2.6, 4.1). It may
+// be there under another name, so that the step is not refused.
+func (r *review) reviewInventory(from, to string) {
+	if crosses(from, to, firstWithInventory) && r.in.World.Release(r.spec.Namespace, inventoryOperator).Missing {
+		r.add(providers.Finding{
+			ID: "CHART_GATE", Severity: providers.SeverityWarning, Object: inventoryOperator,
+			Summary: fmt.Sprintf("from version %s on, nodes are for rent by what the inventory operator finds on them, and there is no release %s", firstWithInventory, inventoryOperator),
+			Hint:    fmt.Sprintf("see that the chart akash-inventory-operator is installed, at a version that goes with %s; helm_release can do it", to),
+		}, "chart.version")
+	}
+}
+
 // needOperator makes the upgrade of the provider rely on an operator.
 func (r *review) needOperator(name, version string) {
 	if r.operatorsWanted == nil {

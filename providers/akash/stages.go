@@ -19,9 +19,11 @@ import (
 // operators are the releases that must have the provider's version, by the names of the documentation, with their charts.
 var operators = []struct{ release, chart string }{
 	{"akash-hostname-operator", "akash-hostname-operator"},
-	{"inventory-operator", "akash-inventory-operator"},
+	{inventoryOperator, "akash-inventory-operator"},
 	{"akash-ip-operator", "akash-ip-operator"},
 }
+
+const inventoryOperator = "inventory-operator"
 
 // definitionGroup is the API group of Akash's kinds, and akashDefinitions are those that the provider's repository has.
 const definitionGroup = "akash.network"

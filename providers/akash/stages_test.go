@@ -406,3 +406,33 @@ func TestDefinitionsMoved(t *testing.T) {
 		t.Errorf("%+v", result.Steps)
 	}
 }
+
+// TestInventoryOperator: a step over 9.0.0 says what the provider will need to see its nodes, and is not refused for it.
+func TestInventoryOperator(t *testing.T) {
+	const words = "by what the inventory operator finds on them, and there is no release inventory-operator"
+	for _, test := range []struct {
+		name, from, to string
+		install, want  bool
+	}{
+		{"over 9.0.0", "6.0.5", "11.6.3", false, true},
+		{"over 9.0.0, with the operator", "6.0.5", "11.6.3", true, false},
+		{"after 9.0.0", "11.6.3", "12.1.3", false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := open(t, test.from, map[string]any{"price_target_cpu": "1.6", "price_target_memory": "0.8", "price_target_gpu_mappings": "a100=120,t4=80", "bidpricescript": newest, "key": "canary-key"})
+			w.Kubernetes, w.Tenancies = kubernetes(), tenancies()
+			if test.install {
+				if err := w.InstallChart(fakeprovider.Namespace, "inventory-operator", "akash-inventory-operator", test.to, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := plan(t, w, spec(w, test.to, nil))
+			if said(p, "CHART_GATE", words) != test.want {
+				t.Errorf("said: %t; %+v", !test.want, p.Findings)
+			}
+			if !test.install && !slices.Contains(operationsOf(p), "akash.upgrade") {
+				t.Errorf("no upgrade: %q, %+v", operationsOf(p), p.Findings)
+			}
+		})
+	}
+}
