@@ -21,6 +21,9 @@ import (
 // frame is a shell command that prints one frame.
 func frame(text string) string { return fmt.Sprintf(`printf '\000\000\000\%03o%s'`, len(text), text) }
 
+// asked is a shell command that waits for a request: an answer that comes before its request answers nothing.
+const asked = "head -c 1 >/dev/null; "
+
 func layout(name string) facts.Question {
 	return facts.Question{Certificates: &facts.CertificatesQuestion{Layout: name}}
 }
@@ -76,8 +79,8 @@ func TestHelpersThatMisbehave(t *testing.T) {
 		{"never answers", "exec sleep 60", "cp1: no answer in 500ms"},
 		{"stops inside its answer", `printf '\000\000\001\000{"jsonrpc"'; exec sleep 60`, "cp1: no answer in 500ms"},
 		{"sends what is not JSON", frame("hey") + "; exec sleep 60", "cp1: the helper's answer cannot be read: invalid request value"},
-		{"answers another request", frame(`{"jsonrpc":"2.0","id":77,"result":{}}`) + "; exec sleep 60", "cp1: no answer in 500ms"},
-		{"answers with another type", frame(`{"jsonrpc":"2.0","id":1,"result":[]}`) + "; exec sleep 60", "cp1: the helper's answer cannot be read: json: cannot unmarshal array into Go value of type facts.Node"},
+		{"answers another request", asked + frame(`{"jsonrpc":"2.0","id":77,"result":{}}`) + "; exec sleep 60", "cp1: no answer in 500ms"},
+		{"answers with another type", asked + frame(`{"jsonrpc":"2.0","id":1,"result":[]}`) + "; exec sleep 60", "cp1: the helper's answer cannot be read: json: cannot unmarshal array into Go value of type facts.Node"},
 		{"never stops talking", "while :; do " + frame(`{"jsonrpc":"2.0","method":"progress","params":{"line":"more"}}`) + "; done", "cp1: no answer in 500ms"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
