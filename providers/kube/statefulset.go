@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,19 +23,33 @@ type StatefulSets struct {
 	Poll time.Duration
 }
 
-// Stop scales a StatefulSet to 0 and annotates it, in one write, and waits until its pods are gone or ctx ends.
+// ScaledError says that somebody has scaled a StatefulSet while upkeep waited for its pods.
+type ScaledError struct {
+	Workload  Workload
+	Want, Has int // replicas
+}
+
+func (e *ScaledError) Error() string {
+	return fmt.Sprintf("somebody has scaled %s to %d while upkeep waited for it to have %d replicas", e.Workload, e.Has, e.Want)
+}
+
+// Stop scales a StatefulSet to 0 and annotates it, in one write, and waits until its pods are gone or ctx ends. Where
+// somebody else scales it meanwhile it waits no longer: the error is a *ScaledError.
 func (s StatefulSets) Stop(ctx context.Context, namespace, name string, mark map[string]string) error {
 	if err := s.scale(ctx, namespace, name, 0, mark); err != nil {
 		return err
 	}
 	return s.wait(ctx, func() (bool, string, error) {
+		if err := s.overruled(ctx, namespace, name, 0); err != nil {
+			return false, "", err
+		}
 		pods, err := s.pods(ctx, namespace, name)
 		return len(pods) == 0, fmt.Sprintf("the pods %v of StatefulSet %s/%s are still there", pods, namespace, name), err
 	})
 }
 
 // Start scales a StatefulSet to a number of replicas and takes annotations away, in one write, and waits until they are
-// ready or ctx ends.
+// ready or ctx ends. Where somebody else scales it meanwhile it waits no longer: the error is a *ScaledError.
 func (s StatefulSets) Start(ctx context.Context, namespace, name string, replicas int, unmark []string) error {
 	annotations := map[string]string{}
 	for _, key := range unmark {
@@ -46,6 +61,9 @@ func (s StatefulSets) Start(ctx context.Context, namespace, name string, replica
 	return s.wait(ctx, func() (bool, string, error) {
 		set, err := s.get(ctx, namespace, name)
 		if err != nil {
+			return false, "", err
+		}
+		if err := scaled(set, replicas); err != nil {
 			return false, "", err
 		}
 		ready := int(set.Status.ReadyReplicas)
@@ -73,6 +91,30 @@ func (s StatefulSets) get(ctx context.Context, namespace, name string) (*appsv1.
 		return nil, fmt.Errorf("reading StatefulSet %s/%s: %w", namespace, name, err)
 	}
 	return set, nil
+}
+
+// overruled returns a *ScaledError where a StatefulSet is to have another number of replicas by now. One that is gone has
+// none.
+func (s StatefulSets) overruled(ctx context.Context, namespace, name string, replicas int) error {
+	set, err := s.get(ctx, namespace, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return scaled(set, replicas)
+}
+
+func scaled(set *appsv1.StatefulSet, replicas int) error {
+	has := 1 // the default of the API
+	if set.Spec.Replicas != nil {
+		has = int(*set.Spec.Replicas)
+	}
+	if has == replicas {
+		return nil
+	}
+	return &ScaledError{Workload{Kind: "StatefulSet", Namespace: set.Namespace, Name: set.Name}, replicas, has}
 }
 
 // pods returns the names of the pods that a StatefulSet selects; none where it is gone.
@@ -164,7 +206,7 @@ func (s StatefulSets) Marked(ctx context.Context, annotation string, others ...s
 }
 
 // wait looks until a condition holds. What it waits for is in the error when ctx ends first; a request that fails is tried
-// again, since an API server that restarts is no reason to give up.
+// again, since an API server that restarts is no reason to give up; what somebody has decided otherwise is one.
 func (s StatefulSets) wait(ctx context.Context, condition func() (bool, string, error)) error {
 	poll := s.Poll
 	if poll == 0 {
@@ -174,6 +216,9 @@ func (s StatefulSets) wait(ctx context.Context, condition func() (bool, string, 
 		done, what, err := condition()
 		if done && err == nil {
 			return nil
+		}
+		if decided := (*ScaledError)(nil); errors.As(err, &decided) {
+			return err
 		}
 		timer := time.NewTimer(poll)
 		select {

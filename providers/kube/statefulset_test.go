@@ -11,7 +11,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 func statefulSets(replicas int32, objects ...*corev1.Pod) (StatefulSets, *fake.Clientset) {
@@ -61,6 +63,50 @@ func TestStopWaitsForPods(t *testing.T) {
 	err := sets.Stop(ctx, "a", "p", nil)
 	if err == nil || !strings.Contains(err.Error(), "p-0") || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("Stop = %v, want an error that names the pod", err)
+	}
+}
+
+// Somebody who scales it meanwhile is not waited for until the step's time is over.
+func TestStopAndStartNoticeWhoScalesMeanwhile(t *testing.T) {
+	scaleTo := func(api *fake.Clientset, replicas int32) {
+		set, err := api.AppsV1().StatefulSets("a").Get(t.Context(), "p", metav1.GetOptions{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		set.Spec.Replicas = &replicas
+		if _, err := api.AppsV1().StatefulSets("a").Update(t.Context(), set, metav1.UpdateOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, test := range []struct {
+		name string
+		had  int32
+		run  func(StatefulSets) error
+		want *ScaledError
+	}{
+		{"started while it stops", 1, func(s StatefulSets) error { return s.Stop(t.Context(), "a", "p", nil) },
+			&ScaledError{Workload: Workload{Kind: "StatefulSet", Namespace: "a", Name: "p"}, Want: 0, Has: 3}},
+		{"scaled while it starts", 0, func(s StatefulSets) error { return s.Start(t.Context(), "a", "p", 2, nil) },
+			&ScaledError{Workload: Workload{Kind: "StatefulSet", Namespace: "a", Name: "p"}, Want: 2, Has: 3}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sets, api := statefulSets(test.had, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p-0", UID: "pod-1"}})
+			looks := 0
+			api.PrependReactor("get", "statefulsets", func(clienttesting.Action) (bool, runtime.Object, error) {
+				if looks++; looks == 6 {
+					go scaleTo(api, 3)
+				}
+				return false, nil, nil
+			})
+			var decided *ScaledError
+			if err := test.run(sets); !errors.As(err, &decided) {
+				t.Fatalf("error %v", err)
+			}
+			if diff := cmp.Diff(test.want, decided); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
