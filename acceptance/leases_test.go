@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -87,6 +89,16 @@ func (s *suite) providerStanding(t *testing.T) providerStanding {
 	return providerStanding{parts[0], parts[1], parts[2]}
 }
 
+// changes are how often the StatefulSet's specification changed.
+func (p providerStanding) changes(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(p.generation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // testLeases restarts a control plane beside a provider that would close a lease at its first failed look: the provider is
 // stopped meanwhile, under a mark, and started again, also by the run after one that was killed. The tenant notices nothing.
 func testLeases(t *testing.T, s *suite) {
@@ -132,6 +144,34 @@ func testLeases(t *testing.T, s *suite) {
 		d.run(t, "apply", "-auto-approve", replace).want(t, 0)
 		if after := s.providerStanding(t); after.generation == before.generation || s.podUID(t) == pod {
 			t.Errorf("the provider was not stopped: %+v before, %+v after", before, after)
+		}
+		running(t)
+	})
+	t.Run("somebody starts the provider meanwhile", func(t *testing.T) {
+		before := s.providerStanding(t)
+		u := d.begin(t, "apply", "-auto-approve", "-replace=certificates.control_plane@n2", replace)
+		deadline := time.Now().Add(2 * time.Minute)
+		for !strings.Contains(u.said(), "akash_provider.main: done") {
+			select {
+			case <-u.ended:
+				t.Fatalf("it ended before it had stopped the provider:\n%s", u.said())
+			case <-time.After(50 * time.Millisecond):
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("it does not stop the provider:\n%s", u.said())
+			}
+		}
+		s.kubectl(t, "-n", providerNamespace, "scale", "statefulset", providerRelease, "--replicas=1")
+		defer time.AfterFunc(4*time.Minute, func() { u.signal(t, syscall.SIGKILL) }).Stop()
+		if code := u.wait(); code != 0 {
+			t.Errorf("exit code %d:\n%s", code, u.said())
+		}
+		if !strings.Contains(strings.Join(strings.Fields(u.said()), " "), `the guard "leases", which step`) {
+			t.Errorf("it does not say that the guard was begun again:\n%s", u.said())
+		}
+		// Stopped, started by hand, stopped again, started: each changes the StatefulSet once.
+		if is, was := s.providerStanding(t).changes(t), before.changes(t); is < was+4 {
+			t.Errorf("the StatefulSet changed %d times", is-was)
 		}
 		running(t)
 	})
