@@ -9,6 +9,17 @@ type Unknown struct {
 	Why  string `json:"why"`
 }
 
+// Waiting lists the work that is due and stands after the last step: something else must be mended before it can be planned.
+func (p Plan) Waiting() []providers.Finding {
+	var waiting []providers.Finding
+	for _, finding := range p.Remaining {
+		if finding.Waits {
+			waiting = append(waiting, finding)
+		}
+	}
+	return waiting
+}
+
 // Unknown lists the nodes that did not answer, in the inventory's order, and the fleets that could not be discovered.
 func (p Plan) Unknown() []Unknown {
 	var unknown []Unknown

@@ -70,10 +70,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 	}
 	if len(plan.Steps) == 0 {
-		if !plan.Complete {
-			return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
-		}
-		return nil
+		return nothingPlanned(plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
 		if err := approve(env, cmd); err != nil {

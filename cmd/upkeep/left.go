@@ -1,22 +1,21 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
-	"upkeep/providers"
 )
 
 // leftOver says what a run that did all its steps leaves all the same, and returns the exit code of a run. What could not
 // be observed, and what must wait until something else is mended, was not planned: then a plan is at best applied in part.
 func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply.Result) error {
-	waits := slices.ContainsFunc(plan.Remaining, func(f providers.Finding) bool { return f.Waits })
-	if result.Outcome != apply.Complete || plan.Complete && !waits {
+	waiting := plan.Waiting()
+	if result.Outcome != apply.Complete || plan.Complete && len(waiting) == 0 {
 		return outcomeExit(result.Outcome)
 	}
 	out := env.stdout
@@ -34,11 +33,20 @@ func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply
 			fmt.Fprintf(out, "  unknown  %s %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Object), report.Clean(finding.Summary))
 		}
 	}
-	for _, finding := range plan.Remaining {
-		if finding.Waits {
-			fmt.Fprintf(out, "  waits    %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Summary))
-		}
+	for _, finding := range waiting {
+		fmt.Fprintf(out, "  waits    %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Summary))
 	}
 	fmt.Fprintln(out, "Mend what stands in the way, then plan again.")
 	return exit{code: exitPartial}
+}
+
+// nothingPlanned returns why a plan without steps does not mean that nothing is due; nil where it does.
+func nothingPlanned(plan planner.Plan) error {
+	switch waiting := len(plan.Waiting()); {
+	case !plan.Complete:
+		return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
+	case waiting > 0:
+		return errors.New("nothing can be applied: what is due must wait until something else is mended; the findings say what")
+	}
+	return nil
 }

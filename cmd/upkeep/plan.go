@@ -46,7 +46,7 @@ func factsFlags() []cli.Flag {
 func planCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for apply"},
-		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, 2: there are steps"},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, or what is due cannot be planned, 2: there are steps"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		runbookFlag(),
 		jsonFlag(),
@@ -82,11 +82,12 @@ func planCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if cmd.Bool("detailed-exitcode") && len(plan.Steps) > 0 {
+			switch {
+			case !cmd.Bool("detailed-exitcode"):
+			case len(plan.Steps) > 0:
 				return exit{code: exitChanges}
-			}
-			if !plan.Complete && len(plan.Steps) == 0 && cmd.Bool("detailed-exitcode") {
-				return exit{code: exitError}
+			case nothingPlanned(plan) != nil:
+				return exit{code: exitError} // the plan has said why
 			}
 			return nil
 		},

@@ -156,7 +156,7 @@ func (r *review) reviewOperatorStatus(release facts.Release, mending pending.Men
 	in := fmt.Sprintf("revision %d of %s is %s", release.Revision, release.Name, release.Status)
 	switch running := pending.Running(release, r.in.World.Kubernetes, r.in.Now); {
 	case mending.Action == pending.Wait:
-		f.ID, f.Summary, f.Hint = "RELEASE_PENDING", mending.Why, "wait until it has ended and plan again; upkeep mends what stays pending"
+		f.ID, f.Waits, f.Summary, f.Hint = "RELEASE_PENDING", true, mending.Why, "wait until it has ended and plan again; upkeep mends what stays pending"
 		in = "another operation on " + release.Name + " may be under way"
 	case mending.Action == pending.Unlock:
 		f.ID, f.Summary, able = "RELEASE_PENDING", mending.Why, true

@@ -110,12 +110,12 @@ func (r *review) plan() {
 	switch {
 	case len(r.due) > 0 && r.spec.Chart == nil:
 		r.add(providers.Finding{
-			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Object: r.release.Name,
+			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Waits: true, Object: r.release.Name,
 			Summary: "an upgrade is due, and the block does not say which chart", Hint: "add the block chart with the version that runs, " + r.release.Chart.Version,
 		})
 	case len(r.due) > 0 && len(r.blocked) > 0:
 		r.add(providers.Finding{
-			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Object: r.release.Name,
+			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Waits: true, Object: r.release.Name,
 			Summary: fmt.Sprintf("an upgrade is due (%s) and is not planned: %s", r.due[0], strings.Join(r.blocked, "; ")),
 		})
 	}

@@ -107,7 +107,7 @@ func (r *review) reviewStatus() {
 	switch {
 	case r.mending.Action == pending.Wait:
 		r.add(providers.Finding{
-			ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: r.mending.Why,
+			ID: "RELEASE_PENDING", Severity: providers.SeverityError, Waits: true, Object: release.Name, Summary: r.mending.Why,
 			Hint: "wait until it has ended and plan again; upkeep mends what stays pending",
 		})
 		r.due = append(r.due, fmt.Sprintf("revision %d is %s", release.Revision, release.Status))

@@ -92,7 +92,7 @@ func (r *review) plan() {
 	case len(r.due) == 0:
 	case len(r.blocked) > 0:
 		blocked := providers.Finding{
-			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Address: r.address, Object: r.spec.Release, Position: r.spec.Position.String(),
+			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Waits: true, Address: r.address, Object: r.spec.Release, Position: r.spec.Position.String(),
 			Summary: fmt.Sprintf("an upgrade is due (%s) and is not planned: %s", r.due[0], strings.Join(r.blocked, "; ")),
 		}
 		r.out.Findings = slices.Insert(r.out.Findings, 0, blocked) // first: the others say what is in the way
