@@ -148,6 +148,15 @@ func (b Block) Duration(name string) (Duration, hcl.Diagnostics) {
 	return d, nil
 }
 
+// DurationWithin is Duration for an argument that has a shortest and a longest value.
+func (b Block) DurationWithin(name string, shortest, longest Duration) (Duration, hcl.Diagnostics) {
+	d, diags := b.Duration(name)
+	if !diags.HasErrors() && (d < shortest || d > longest) {
+		diags = append(diags, b.Diagnose(name, "Invalid duration", fmt.Sprintf("%s is out of range: write a duration from %s to %s.", d, shortest, longest)))
+	}
+	return d, diags
+}
+
 // Position returns where an argument stands, else where the block does.
 func (b Block) Position(name string) Position {
 	r, ok := b.Ranges[name]

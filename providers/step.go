@@ -50,6 +50,8 @@ type Step struct {
 	Undo  string `json:"undo,omitempty"`
 	// Estimate is in seconds.
 	Estimate float64 `json:"estimate,omitempty"`
+	// Limit is how long its operation may take, in seconds, where that is longer than the executor gives every operation.
+	Limit    float64 `json:"limit,omitempty"`
 	Position string  `json:"position,omitempty"` // file:line of the block that asks for it
 }
 
@@ -70,4 +72,9 @@ func (s Step) Waives(guard string) bool {
 // EstimateDuration returns Estimate as a duration.
 func (s Step) EstimateDuration() time.Duration {
 	return time.Duration(s.Estimate * float64(time.Second))
+}
+
+// LimitDuration returns Limit as a duration.
+func (s Step) LimitDuration() time.Duration {
+	return time.Duration(s.Limit * float64(time.Second))
 }

@@ -78,7 +78,8 @@ type Limits struct {
 	Ground time.Duration
 	// Look bounds one observation. Default 2m.
 	Look time.Duration
-	// Act bounds one operation; a step whose estimate is longer gets four times its estimate. Default 10m.
+	// Act bounds one operation; a step whose estimate is longer gets four times its estimate, and one that says how long it
+	// may take gets that. Default 10m.
 	Act time.Duration
 }
 

@@ -279,6 +279,22 @@ func TestOperationsAreBounded(t *testing.T) {
 	}
 }
 
+// A step that says how long it may take gets that time.
+func TestOperationsHaveTheirOwnLimit(t *testing.T) {
+	c := newCluster("cp1")
+	plan := planFor(c, []string{"cp1"}, nil)
+	for i := range plan.Steps {
+		plan.Steps[i].Estimate, plan.Steps[i].Limit = 0.001, 0.03
+	}
+	c.break_(map[string]fault{"cp1/renew": hangs})
+	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
+	e.Limits.Act = 20 * time.Millisecond
+	result, err := e.Run(t.Context(), plan)
+	if err != nil || !strings.Contains(result.Steps[0].Why, "not finished after 30ms") {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // What was done and proved, and is now undone, is not done again: somebody undid it, and a person must look.
 func TestDoneStepsNeverRunAgain(t *testing.T) {
 	c := newCluster("cp1", "w1")

@@ -97,7 +97,7 @@ func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, found 
 
 // operate runs the operation in bounded time.
 func (e *Executor) operate(ctx context.Context, step providers.Step, report providers.Progress) error {
-	limit := max(e.Limits.withDefaults().Act, 4*step.EstimateDuration())
+	limit := max(e.Limits.withDefaults().Act, 4*step.EstimateDuration(), step.LimitDuration())
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %s", limit))
 	defer cancel()
 	if err := e.Operations[step.Operation].Run(bounded, step, report); err != nil {

@@ -3,6 +3,7 @@ package akash
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/helm/pending"
@@ -62,7 +63,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	} else {
 		set = ` --set bidpricescript="$(openssl base64 -A < old-bid-price-script.sh)"`
 	}
-	run = append(run, fmt.Sprintf("helm upgrade %s %s -n %s --version %s -f provider.yaml -f changes.json%s --wait --timeout 8m", release, chart, namespace, providers.ShellWord(args.Chart.Version), set))
+	run = append(run, fmt.Sprintf("helm upgrade %s %s -n %s --version %s -f provider.yaml -f changes.json%s --wait --timeout %s", release, chart, namespace, providers.ShellWord(args.Chart.Version), set, time.Duration(args.Timeout)))
 	see := "helm list says deployed and the version " + args.Chart.Version
 	if args.Rolls {
 		see += "; the new pod prints the new prices"

@@ -3,6 +3,7 @@ package akash
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"upkeep/providers"
 )
@@ -34,7 +35,7 @@ func (operating) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	release, namespace := providers.ShellWord(args.Release), providers.ShellWord(args.Namespace)
 	return []providers.Command{{
 		What: "upgrade the operator, with the values that it has",
-		Run:  providers.ShellScript(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout 8m", release, chartArguments(args.Chart), namespace, providers.ShellWord(args.Chart.Version))),
+		Run:  providers.ShellScript(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout %s", release, chartArguments(args.Chart), namespace, providers.ShellWord(args.Chart.Version), time.Duration(args.Timeout))),
 		See:  "helm list says deployed and the version " + args.Chart.Version, Stop: "the upgrade fails",
 		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
 	}}

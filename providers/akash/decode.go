@@ -14,6 +14,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
 
@@ -65,6 +66,8 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	if b.String("guard_none") != "" && r.spec.GuardNone == "" {
 		r.fail(b, "guard_none", "No reason", "guard_none takes the reason for going without a proved backup. Write the reason, or remove the argument.")
 	}
+	timeout, wrong := b.DurationWithin("timeout", pending.ShortestTimeout, pending.LongestTimeout)
+	r.spec.Timeout, r.diags = timeout, append(r.diags, wrong...)
 	r.chart()
 	r.script()
 	r.definitions()

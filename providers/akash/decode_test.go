@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -55,6 +56,7 @@ func TestDecode(t *testing.T) {
     gpu = { a100 = 120, "a100.80Gi" = 1000.50, t4 = 80 }
     max_change = "20%"
   }
+  timeout = "20m"
   values = {
     domain = "example.net"
     keysecret = "canary-that-nobody-marked"
@@ -64,7 +66,7 @@ func TestDecode(t *testing.T) {
 		t.Fatal(diags)
 	}
 	want := akash.Spec{
-		Name: "main", Release: "akash-provider", Namespace: "akash-services", Window: "always", Archive: "akash-archive", MaxChange: "20",
+		Name: "main", Release: "akash-provider", Namespace: "akash-services", Window: "always", Archive: "akash-archive", MaxChange: "20", Timeout: config.Duration(20 * time.Minute),
 		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "6.0.5"},
 		Script:  &akash.Script{File: "script.sh", Text: "#!/bin/bash\n", SHA256: "cd7a2a2ba6f1ad1ac4ea0a1bd4fe8f3e9e1ee5de9aae0d7f93b0f4ddbb29d11a"},
 		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_endpoint": "0", "price_target_memory": "0.00001", "price_target_hd_ephemeral": "1000000"},
@@ -135,6 +137,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"withdrawals too often", chart + "values = { withdrawalperiod = \"5m\" }", "A provider that does not start"},
 		{"values that are no object", chart + "values = \"a\"", "Object expected"},
 		{"a release with a slash", "release = \"a/b\"", "Invalid name"},
+		{"no time to wait", "timeout = \"1s\"", "write a duration from 10s to 2h"},
+		{"no duration", "timeout = \"soon\"", "Invalid duration"},
 		{"an empty reason", "guard_none = \" \"", "No reason"},
 	}
 	for _, test := range tests {

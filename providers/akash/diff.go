@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/akash/price"
@@ -12,10 +11,6 @@ import (
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
-
-// patience is how long an operation on a release may be under way before it counts as interrupted: Helm's own time limit
-// (`helm upgrade --timeout`, 5m) and as long again.
-const patience = 10 * time.Minute
 
 // review is one Diff under way.
 type review struct {
@@ -71,7 +66,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.release.Values = values.Clone(r.release.Values)
 		r.release.Values[valueScript] = encodeScript(s.Script.Text)
 	}
-	r.mending = pending.Decide(r.release, in.Now, patience)
+	r.mending = pending.Decide(r.release, in.Now, r.spec.patience())
 	r.reviewScript()
 	r.overlay = s.wanted()
 	if r.known {

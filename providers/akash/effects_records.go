@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -41,7 +42,7 @@ func (mending) Expects(in providers.Input, step providers.Step) []providers.Expe
 }
 
 func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readMend(in, step)
+	args, release, unusable := readMend(in, step)
 	if unusable != nil {
 		return *unusable
 	}
@@ -51,7 +52,7 @@ func (mending) Ready(in providers.Input, step providers.Step) providers.Readines
 	case why != "":
 		return moved("%s", why)
 	}
-	if decided := pending.Decide(release, in.Now, patience); decided.Action == pending.Wait {
+	if decided := pending.Decide(release, in.Now, time.Duration(args.Patience)); decided.Action == pending.Wait {
 		return moved("%s", decided.Why)
 	}
 	return holds()

@@ -102,10 +102,6 @@ func Operations(t Tools) map[string]providers.Operation {
 	}
 }
 
-// upgradeTimeout is how long Helm waits for the objects: the provider's liveness probe alone starts after 240 seconds, and
-// its image is large (akash.md 2.3).
-const upgradeTimeout = 8 * time.Minute
-
 // proofTimeout is how long the pod may take, after the upgrade, to have the values in its environment.
 const proofTimeout = 60 * time.Second
 
@@ -222,7 +218,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256,
-		Values: wanted, Mask: s.secretPaths(), Revision: revision, Timeout: upgradeTimeout,
+		Values: wanted, Mask: s.secretPaths(), Revision: revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package akash
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -58,7 +59,7 @@ func (o operate) Run(ctx context.Context, step providers.Step, progress provider
 		return err
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
-		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: revision, Timeout: upgradeTimeout,
+		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func (r *review) reviewManaged(release facts.Release, owner providers.Address, t
 	}
 	o := release.Offer
 	if o == nil || o.Unknown != "" || o.ChosenUnknown != "" || o.Preview == nil || o.Preview.Unknown != "" || len(o.Preview.Forbidden)+len(o.Preview.Absent) > 0 ||
-		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Now, patience).Action == pending.Wait {
+		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Now, r.spec.patience()).Action == pending.Wait {
 		r.operatorOff(release, to, fmt.Sprintf("%s manages it and does not bring that", owner), fmt.Sprintf("declare the version that goes with %s in %s, or remove that block: upkeep then upgrades the operator with the provider", to, owner))
 		return
 	}
@@ -125,7 +125,7 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 			why = unfit(release.Offer.Preview)
 		}
 	}
-	mending := pending.Decide(release, r.in.Now, patience)
+	mending := pending.Decide(release, r.in.Now, r.spec.patience())
 	if ill && !r.reviewOperatorStatus(release, mending, why) {
 		return
 	}

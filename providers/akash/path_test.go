@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"upkeep/config"
 	"upkeep/fixtures/fakeprovider"
 	"upkeep/planner"
 	"upkeep/planner/apply"
@@ -185,6 +186,39 @@ func TestFailedUpgradeGoesBack(t *testing.T) {
 	kept, revision, err := w.Values(context.Background(), fakeprovider.Namespace, fakeprovider.Release)
 	if err != nil || kept["price_target_cpu"] != "1" || revision != 3 {
 		t.Errorf("values %v at revision %d, %v", kept, revision, err)
+	}
+}
+
+// waits keeps how long Helm was told to wait.
+type waits struct {
+	akash.Releases
+	timeout time.Duration
+}
+
+func (w *waits) Upgrade(ctx context.Context, u akash.Upgrade, progress func(string)) error {
+	w.timeout = u.Timeout
+	return w.Releases.Upgrade(ctx, u, progress)
+}
+
+// TestUpgradeWaitsAsLongAsDeclared: Helm waits as the block says, and apply does not cut it off before.
+func TestUpgradeWaitsAsLongAsDeclared(t *testing.T) {
+	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1"})
+	s := spec(w, "9.2.2", nil)
+	s.Timeout = config.Duration(30 * time.Minute)
+	p := plan(t, w, s)
+	tools := w.Tools(s)
+	releases := &waits{Releases: tools.Releases}
+	tools.Releases = releases
+	for _, step := range p.Steps {
+		if err := akash.Operations(tools)[step.Operation].Run(t.Context(), step, nil); err != nil {
+			t.Fatal(err)
+		}
+		if step.Operation == akash.OperationUpgrade && step.LimitDuration() <= 30*time.Minute {
+			t.Errorf("the step may take %s", step.LimitDuration())
+		}
+	}
+	if releases.timeout != 30*time.Minute {
+		t.Errorf("Helm waits %s", releases.timeout)
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
 
@@ -33,6 +35,8 @@ type Spec struct {
 	// The further values that are laid over those of the release.
 	values.Wanted
 
+	// Timeout is how long Helm waits for what one upgrade changes.
+	Timeout   config.Duration `json:"timeout"`
 	Archive   string          `json:"archive"`
 	GuardNone string          `json:"guard_none,omitempty"`
 	Window    string          `json:"window"`
@@ -119,6 +123,9 @@ func (s Spec) Needs() providers.Needs {
 	}
 	return needs
 }
+
+// patience is how long somebody else's operation on the release, or on that of an operator, may be under way.
+func (s Spec) patience() time.Duration { return pending.Patience(time.Duration(s.Timeout)) }
 
 // secretPaths are the values that are masked wherever they show.
 func (s Spec) secretPaths() []string {

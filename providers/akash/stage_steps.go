@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
@@ -27,9 +28,10 @@ type (
 
 	operatorArgs struct {
 		releaseArgs
-		Chart  Chart  `json:"chart"`
-		SHA256 string `json:"sha256,omitempty"`
-		Rolls  bool   `json:"rolls"`
+		Chart   Chart           `json:"chart"`
+		SHA256  string          `json:"sha256,omitempty"`
+		Rolls   bool            `json:"rolls"`
+		Timeout config.Duration `json:"timeout"`
 	}
 )
 
@@ -77,8 +79,9 @@ func (r *review) planOperators() {
 			r.planMend("mend-"+of.Release, of, u.mending)
 		}
 		r.planArchive("archive-"+of.Release, of, u.release)
-		args := operatorArgs{releaseArgs: of, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls}
+		args := operatorArgs{releaseArgs: of, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls, Timeout: r.spec.Timeout}
 		s := r.step("operator-"+u.release.Name, OperationOperator, args, operatorEstimate)
+		s.Limit = limit(args.Timeout)
 		s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", u.release.Name, u.chart.Source.Name, u.chart.Version)
 		s.Why = []string{fmt.Sprintf("the operators must have the provider's version, %s (%s)", r.spec.Chart.Version, r.spec.where("chart.version"))}
 		if u.release.Status != facts.ReleaseDeployed {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
@@ -25,6 +27,8 @@ type (
 	mendArgs struct {
 		releaseArgs
 		Action pending.Action `json:"action"`
+		// Patience is how long the pending operation may be under way before it counts as interrupted.
+		Patience config.Duration `json:"patience"`
 	}
 
 	archiveArgs struct {
@@ -42,7 +46,8 @@ type (
 		// Values are laid over those of the release. A sensitive value is what stands for it; the script is not here.
 		Values map[string]any `json:"values,omitempty"`
 		// Script is the SHA-256 of the script; empty where it stays as it is.
-		Script string `json:"script,omitempty"`
+		Script  string          `json:"script,omitempty"`
+		Timeout config.Duration `json:"timeout"`
 		// Rolls: the provider restarts by it.
 		Rolls bool `json:"rolls"`
 		// Operators are the releases that must be deployed at a major version of their charts by then.
@@ -142,7 +147,7 @@ func (r *review) plan() {
 }
 
 func (r *review) planMend(verb string, of releaseArgs, m pending.Mending) {
-	s := r.step(verb, OperationMend, mendArgs{of, m.Action}, mendEstimate)
+	s := r.step(verb, OperationMend, mendArgs{of, m.Action, config.Duration(r.spec.patience())}, mendEstimate)
 	s.Window = "always"
 	s.Summary = "mend the interrupted operation on the release " + of.Release
 	s.Why = []string{m.Why, "Helm refuses every operation on a release that is pending"}
@@ -218,7 +223,7 @@ func (r *review) undisturbed() string {
 func (r *review) planUpgrade() bool {
 	scriptChanges := r.known && !r.hasScript()
 	chartChanges := r.release.Chart.Version != r.spec.Chart.Version
-	args := upgradeArgs{releaseArgs: r.args(), Chart: *r.spec.Chart, Values: r.wanted()}
+	args := upgradeArgs{releaseArgs: r.args(), Chart: *r.spec.Chart, Values: r.wanted(), Timeout: r.spec.Timeout}
 	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges, r.pricesDiffer(), r.respelled(), r.spec.Chart.Version)
 	delete(args.Values, valueScript)
 	if r.known {
@@ -231,6 +236,7 @@ func (r *review) planUpgrade() bool {
 		args.Operators = r.operatorsWanted
 	}
 	s := r.step("upgrade", OperationUpgrade, args, upgradeEstimate)
+	s.Limit = limit(args.Timeout)
 	s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", r.spec.Release, chartName(r.spec.Chart.Source, r.release.Chart.Name), r.spec.Chart.Version)
 	s.Why = slices.Clone(r.due)
 	s.Changes = r.upgradeChanges(scriptChanges, chartChanges)
@@ -249,6 +255,11 @@ func (r *review) planUpgrade() bool {
 	}
 	s.Why = append(s.Why, r.brought...)
 	return r.finishUpgrade(s, args)
+}
+
+// limit is how long the operation of an upgrade may take, in seconds: Helm's part, and the proof in the pods.
+func limit(timeout config.Duration) float64 {
+	return (pending.Limit(time.Duration(timeout)) + proofTimeout).Seconds()
 }
 
 // finishUpgrade holds the prices of an upgrade to max_change, and reports whether the provider restarts by it.

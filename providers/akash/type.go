@@ -146,6 +146,11 @@ func schema() config.Schema {
 					"(`old-bid-price-script.sh`) of each revision that upkeep replaced, and the values of each operator (`inventory-operator.yaml`).",
 			},
 			{
+				Name: "timeout", Type: cty.String, Default: cty.StringVal("8m"),
+				Doc: "How long Helm waits for what an upgrade changes, the operators' upgrades included. A provider is slow to start: it pulls a " +
+					"large image, and its liveness probe alone begins after four minutes.",
+			},
+			{
 				Name: "guard_none", Type: cty.String,
 				Doc: "The reason to work without the guard `backup`: no proved backup of etcd before the provider is upgraded, replaced or restarted. " +
 					"It lifts no other rule: prices that change by more than `max_change` need `apply -override=max_change=REASON`.",

@@ -7,25 +7,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/hashicorp/hcl/v2"
 
 	"upkeep/config"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
 
 var (
 	releasePattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // Helm v3 allows 53 letters
 	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)  // a DNS label
-)
-
-// The least and the most that Helm may wait: less proves nothing, more outlives any maintenance.
-const (
-	leastTimeout = 10 * time.Second
-	mostTimeout  = 2 * time.Hour
 )
 
 // reading is one block under way.
@@ -73,15 +67,8 @@ func (r *reading) waiting() {
 	if r.spec.Atomic && !r.spec.Wait {
 		r.fail(b, "atomic", "Nothing to go back by", "Without wait nobody sees that an upgrade failed later. Set wait = true, or atomic = false.")
 	}
-	timeout, diags := b.Duration("timeout")
-	if diags.HasErrors() {
-		r.diags = append(r.diags, diags...)
-		return
-	}
-	if time.Duration(timeout) < leastTimeout || time.Duration(timeout) > mostTimeout {
-		r.fail(b, "timeout", "Invalid timeout", "%s is no time to wait for: write one from 10s to 2h.", timeout)
-	}
-	r.spec.Timeout = timeout
+	timeout, wrong := b.DurationWithin("timeout", pending.ShortestTimeout, pending.LongestTimeout)
+	r.spec.Timeout, r.diags = timeout, append(r.diags, wrong...)
 }
 
 func (r *reading) at(b config.Block, argument, name string) {

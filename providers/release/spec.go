@@ -8,6 +8,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
 
@@ -101,9 +102,4 @@ func (s Spec) where(argument string) string {
 	return s.Position.String()
 }
 
-// minPatience is how long any operation on a release may be under way before it counts as interrupted: Helm's own time
-// limit (`helm upgrade --timeout`, 5m) and as long again.
-const minPatience = 10 * time.Minute
-
-// patience is minPatience, or longer where the block lets an operation run longer.
-func (s Spec) patience() time.Duration { return max(minPatience, 2*time.Duration(s.Timeout)) }
+func (s Spec) patience() time.Duration { return pending.Patience(time.Duration(s.Timeout)) }

@@ -92,7 +92,7 @@ func TestBlockIsRefused(t *testing.T) {
 		{"a repository as a registry", block("oci = \"https://a/b\"\nname = \"a\"\nversion = \"1.0.0\"", ""), "write oci://HOST/PATH"},
 		{"values that are no object", block(good, "values = \"a\"\n"), "values takes an object"},
 		{"an atomic upgrade that waits for nothing", block(good, "wait = false\natomic = true\n"), "Set wait = true, or atomic = false"},
-		{"a timeout that is none", block(good, "timeout = \"1s\"\n"), "write one from 10s to 2h"},
+		{"a timeout that is none", block(good, "timeout = \"1s\"\n"), "write a duration from 10s to 2h"},
 		{"an empty reason", block(good, "guard_none = \" \"\n"), "Write the reason"},
 		{"a name that is none", strings.Replace(block(good, ""), `"nvdp"`, `"NV DP"`, 1), "is no name of a release"},
 		{"a namespace that is none", strings.Replace(block(good, ""), `"gpu"`, `"g.pu"`, 1), "is no name of a namespace"},

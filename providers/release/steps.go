@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/config"
 	"upkeep/providers"
@@ -121,6 +122,7 @@ func (r *review) planUpgrade() {
 		args.Rolls = r.rolls()
 	}
 	s := r.step("upgrade", OperationUpgrade, args, upgradeEstimate)
+	s.Limit = pending.Limit(time.Duration(args.Timeout)).Seconds()
 	verb := "upgrade"
 	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
 	if deployed, ok := r.release.LastDeployed(); ok {
