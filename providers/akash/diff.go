@@ -117,35 +117,16 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	release := r.release
+	standing, wrong := pending.Stands(r.release, r.mending, r.in.World.Kubernetes, r.in.Now)
 	switch {
-	case r.mending.Action == pending.Wait:
-		r.add(providers.Finding{
-			ID: "RELEASE_PENDING", Severity: providers.SeverityError, Waits: true, Object: release.Name, Summary: r.mending.Why,
-			Hint: "wait until it has ended and plan again; upkeep mends what stays pending",
-		})
-		r.block("another operation on the release may be under way")
-	case r.mending.Action != pending.None:
-		summary, due := r.mending.Why, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status)
-		if running := pending.Running(release, r.in.World.Kubernetes, r.in.Now); running != "" {
-			summary, due = running, running
-		}
-		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
-		r.due = append(r.due, due)
-	case release.Status == facts.ReleaseFailed:
-		summary := fmt.Sprintf("revision %d failed", release.Revision)
-		if release.Description != "" {
-			summary += ": " + firstLine(release.Description)
-		}
-		r.add(providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
-		r.due = append(r.due, summary)
-	case release.Status != facts.ReleaseDeployed:
-		r.add(providers.Finding{
-			ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name,
-			Summary: fmt.Sprintf("revision %d is %s", release.Revision, release.Status), Hint: fmt.Sprintf("`helm history -n %s %s` says what happened to it", release.Namespace, release.Name),
-		})
-		r.block("the release is " + release.Status)
+	case !wrong:
+		return
+	case standing.Blocked != "":
+		r.block(standing.Blocked)
+	default:
+		r.due = append(r.due, standing.Due)
 	}
+	r.add(standing.Finding)
 }
 
 // reviewValues compares what is wanted with what the release has, and says what it has after an upgrade.
@@ -297,9 +278,4 @@ func drifted(release facts.Release, workload string) []facts.ObjectDrift {
 		}
 	}
 	return out
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }

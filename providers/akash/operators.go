@@ -152,31 +152,14 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 // now. why says what keeps it from being upgraded; "" where nothing does. The operators come before the provider, so a
 // change of the provider's chart waits for those that are not mended.
 func (r *review) reviewOperatorStatus(release facts.Release, mending pending.Mending, why string) (able bool) {
-	f := providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name, Summary: fmt.Sprintf("revision %d is %s", release.Revision, release.Status)}
-	in := fmt.Sprintf("revision %d of %s is %s", release.Revision, release.Name, release.Status)
-	switch running := pending.Running(release, r.in.World.Kubernetes, r.in.Now); {
-	case mending.Action == pending.Wait:
-		f.ID, f.Waits, f.Summary, f.Hint = "RELEASE_PENDING", true, mending.Why, "wait until it has ended and plan again; upkeep mends what stays pending"
-		in = "another operation on " + release.Name + " may be under way"
-	case mending.Action == pending.Unlock:
-		f.ID, f.Summary, able = "RELEASE_PENDING", mending.Why, true
-		if running != "" {
-			f.Summary = running
-		}
-	case release.Status == facts.ReleaseFailed:
-		f.Summary, able = fmt.Sprintf("revision %d failed", release.Revision), true
-		if release.Description != "" {
-			f.Summary += ": " + firstLine(release.Description)
-		}
-	default:
-		f.Hint = fmt.Sprintf("`helm history -n %s %s` says what happened to it", release.Namespace, release.Name)
-	}
+	standing, _ := pending.Stands(release, mending, r.in.World.Kubernetes, r.in.Now)
+	able = standing.Blocked == ""
 	if able && why != "" {
-		f.Hint = "upkeep cannot upgrade it (" + why + "); " + undoOf(release)
+		standing.Finding.Hint = "upkeep cannot upgrade it (" + why + "); " + undoOf(release)
 	}
-	r.add(f, "chart.version")
+	r.add(standing.Finding, "chart.version")
 	if (!able || why != "") && r.chartChanges() {
-		r.block(in)
+		r.block(fmt.Sprintf("revision %d of %s is %s", release.Revision, release.Name, release.Status))
 	}
 	return able
 }

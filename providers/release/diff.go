@@ -2,7 +2,6 @@ package release
 
 import (
 	"fmt"
-	"strings"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -103,38 +102,14 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	release := r.release
-	switch {
-	case r.mending.Action == pending.Wait:
-		r.add(providers.Finding{
-			ID: "RELEASE_PENDING", Severity: providers.SeverityError, Waits: true, Object: release.Name, Summary: r.mending.Why,
-			Hint: "wait until it has ended and plan again; upkeep mends what stays pending",
-		})
-		r.due = append(r.due, fmt.Sprintf("revision %d is %s", release.Revision, release.Status))
-		r.block("another operation on the release may be under way")
-	case r.mending.Action != pending.None:
-		summary, due := r.mending.Why, fmt.Sprintf("revision %d was interrupted and is %s", release.Revision, release.Status)
-		if running := pending.Running(release, r.in.World.Kubernetes, r.in.Now); running != "" {
-			summary, due = running, running
-		}
-		r.add(providers.Finding{ID: "RELEASE_PENDING", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
-		r.due = append(r.due, due)
-	case release.Status == facts.ReleaseFailed:
-		summary := fmt.Sprintf("revision %d failed", release.Revision)
-		if release.Description != "" {
-			line, _, _ := strings.Cut(release.Description, "\n")
-			summary += ": " + line
-		}
-		r.add(providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name, Summary: summary})
-		r.due = append(r.due, summary)
-	case release.Status != facts.ReleaseDeployed:
-		summary := fmt.Sprintf("revision %d is %s", release.Revision, release.Status)
-		r.add(providers.Finding{
-			ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: release.Name, Summary: summary,
-			Hint: fmt.Sprintf("`helm history -n %s %s` says what happened to it", release.Namespace, release.Name),
-		})
-		r.due = append(r.due, summary)
-		r.block("the release is " + release.Status)
+	standing, wrong := pending.Stands(r.release, r.mending, r.in.World.Kubernetes, r.in.Now)
+	if !wrong {
+		return
+	}
+	r.add(standing.Finding)
+	r.due = append(r.due, standing.Due)
+	if standing.Blocked != "" {
+		r.block(standing.Blocked)
 	}
 }
 
