@@ -44,7 +44,7 @@ func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply
 func nothingPlanned(plan planner.Plan) error {
 	switch waiting := len(plan.Waiting()); {
 	case !plan.Complete:
-		return errors.New("nothing can be applied: what is due is not known while nodes are unknown; the findings name them")
+		return errors.New("nothing can be applied: what is due is not known while something could not be observed; the findings name it")
 	case waiting > 0:
 		return errors.New("nothing can be applied: what is due must wait until something else is mended; the findings say what")
 	}
