@@ -37,7 +37,7 @@ func Findings() []providers.FindingDoc {
 		},
 		{
 			ID: "RELEASE_UPGRADE_BLOCKED", Title: "An upgrade is due and cannot be planned",
-			Meaning: "Something is to be changed, and something else is in the way of it; the finding says what.",
+			Meaning: "Something is to be changed, and something else is in the way of it; the finding says what. `apply` does what else is due and ends with exit code 3; where there is nothing else, with 1.",
 			Remedy:  "Take away what is in the way, as the other findings of the block say, and plan again.",
 		},
 		{
