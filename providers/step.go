@@ -38,6 +38,12 @@ type Step struct {
 	SerialGroup string `json:"serial_group,omitempty"`
 	// Turn orders the nodes of a serial group: those of a lower turn go first; of one turn, the primary and then as declared.
 	Turn int `json:"turn,omitempty"`
+	// Lanes bound how many nodes are under way beside this step's node.
+	Lanes []Lane `json:"lanes,omitempty"`
+	// Rest: the node may be left as it is after this step. The last step of a series always rests.
+	Rest bool `json:"rest,omitempty"`
+	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a window.
+	Repairs bool `json:"repairs,omitempty"`
 	// After are the ids of steps that must be proved first.
 	After []string `json:"after,omitempty"`
 	// Ends is the name of the guard that this step ends (a provider scaled up again). Such a step is not dropped when a
@@ -51,7 +57,9 @@ type Step struct {
 	// Estimate is in seconds.
 	Estimate float64 `json:"estimate,omitempty"`
 	// Limit is how long its operation may take, in seconds, where that is longer than the executor gives every operation.
-	Limit    float64 `json:"limit,omitempty"`
+	Limit float64 `json:"limit,omitempty"`
+	// Settle is how long after its operation the proof may take, in seconds, where the executor's own patience is too short.
+	Settle   float64 `json:"settle,omitempty"`
 	Position string  `json:"position,omitempty"` // file:line of the block that asks for it
 }
 
@@ -69,9 +77,18 @@ func (s Step) Waives(guard string) bool {
 	return s.GuardNone != "" && (len(s.Waived) == 0 || slices.Contains(s.Waived, guard))
 }
 
+// Series is the address on a node that the step belongs to: the steps of one series keep their node's place in its lanes from
+// the first of them to the last. A step of the cluster (no node) is a series with the others of its resource.
+func (s Step) Series() Address { return s.Address.Resource().On(s.Node) }
+
 // EstimateDuration returns Estimate as a duration.
 func (s Step) EstimateDuration() time.Duration {
 	return time.Duration(s.Estimate * float64(time.Second))
+}
+
+// SettleDuration returns Settle as a duration.
+func (s Step) SettleDuration() time.Duration {
+	return time.Duration(s.Settle * float64(time.Second))
 }
 
 // LimitDuration returns Limit as a duration.
