@@ -38,7 +38,8 @@ var floors = []struct {
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
 
-	{prefix: "planner", floor: 3},
+	{prefix: "planner", floor: 3, with: []string{"planner/schedule"}},
+	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
@@ -85,6 +86,7 @@ var pure = []struct {
 	except []string // files of the package that act
 }{
 	{"planner", nil},
+	{"planner/schedule", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/akash", []string{"operations.go", "operations_stages.go"}},
