@@ -56,23 +56,27 @@ func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 	return out
 }
 
-// taken are the nodes of a lane that take a place of it before anything is begun: those that Kubernetes says are not ready or
-// cordoned. A node takes no place from its own steps.
-func taken(l *laneSteps, k facts.Kubernetes) []TakenPlace {
-	var out []TakenPlace
-	nodes := make(map[string]facts.KubernetesNode, len(k.Nodes))
-	for _, node := range k.Nodes {
-		nodes[node.Name] = node
-	}
-	for _, name := range l.lane.Selection {
-		node, known := nodes[name]
-		switch {
-		case !known || len(l.steps[name]) > 0:
-		case !node.Ready:
-			out = append(out, TakenPlace{Node: name, Why: "not ready"})
-		case node.Unschedulable:
-			out = append(out, TakenPlace{Node: name, Why: "cordoned"})
+// Taken are the nodes that take a place of some lanes although nothing of them need be under way: those that Kubernetes says
+// are not ready or cordoned, in the order in which the cluster names them. seen is false where the cluster was not asked, or no
+// lane is about nodes that could be.
+func Taken(lanes []LaneNodes, in providers.Input) (taken []schedule.Taken, seen bool) {
+	about := map[string]bool{}
+	for _, lane := range lanes {
+		for _, node := range lane.Nodes {
+			about[node] = true
 		}
 	}
-	return out
+	if len(about) == 0 || in.World.Kubernetes.Unknown != "" {
+		return nil, false
+	}
+	for _, node := range in.World.Kubernetes.Nodes {
+		switch {
+		case !about[node.Name]:
+		case !node.Ready:
+			taken = append(taken, schedule.Taken{Node: node.Name, Why: "not ready"})
+		case node.Unschedulable:
+			taken = append(taken, schedule.Taken{Node: node.Name, Why: "cordoned"})
+		}
+	}
+	return taken, len(in.World.Kubernetes.Nodes) > 0
 }
