@@ -112,6 +112,26 @@ func TestEndlessProgressIsCutOff(t *testing.T) {
 	}
 }
 
+// A request that may boot its node is waited for beyond the patience with a lost connection, and says once what is the matter.
+func TestANodeThatBootsIsWaitedFor(t *testing.T) {
+	run := protocol.Run{Lineage: "s", Generation: 1, Plan: "p", Step: "1"}
+	answer := frame(`{"jsonrpc":"2.0","id":1,"result":{"performed":{"by":"u","rebooted":true}}}`)
+	for _, restarts := range []bool{true, false} {
+		s := newSite(t)
+		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + answer + "; sleep 1\n")
+		var result protocol.MendResult
+		var lines []string
+		row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
+		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.MendRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
+		if (err == nil) != restarts || result.Performed.Rebooted != restarts {
+			t.Errorf("restarts %t: %+v, error %v", restarts, result, err)
+		}
+		if restarts && len(lines) != 1 {
+			t.Errorf("said %q", lines)
+		}
+	}
+}
+
 // A changing request whose connection is lost is sent again: the node knows it. One that names no run, or that the node
 // answered, is not.
 func TestALostConnectionIsMadeAgain(t *testing.T) {
