@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -129,6 +131,16 @@ func TestANodeThatBootsIsWaitedFor(t *testing.T) {
 		if restarts && len(lines) != 1 {
 			t.Errorf("said %q", lines)
 		}
+	}
+	// One that does not come back is waited for until the step's time is over.
+	s := newSite(t)
+	s.scripted("exit 1\n")
+	over := errors.New("not finished after 1s")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, over)
+	defer cancel()
+	row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
+	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.MendRequest{Run: run}, nil, nil); !errors.Is(err, over) {
+		t.Errorf("error %v", err)
 	}
 }
 

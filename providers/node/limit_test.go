@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -64,16 +63,5 @@ func TestARequestSaysHowLongItMayTake(t *testing.T) {
 	}
 	if got := timed(context.Background(), row, "no request"); got != any("no request") || runOf(got) != (protocol.Run{}) {
 		t.Errorf("%v", got)
-	}
-}
-
-// The step's time ends the wait for a node that does not come back, whatever the row says.
-func TestTheTimeOfAStepEndsTheWait(t *testing.T) {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("not finished after 1ms"))
-	defer cancel()
-	<-ctx.Done()
-	err := New(Options{}).CallRow(ctx, Target{Name: "cp1", Transport: TransportLocal}, protocol.Row{Name: "m"}, nil, nil, nil)
-	if err == nil || err.Error() != "cp1: not finished after 1ms" {
-		t.Errorf("error %v", err)
 	}
 }
