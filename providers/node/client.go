@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"regexp"
 	"syscall"
@@ -154,44 +153,6 @@ const reattach = 64
 
 // attachable reports whether a request names the step that it belongs to, so that the node knows it again.
 func attachable(request any) bool { return runOf(request).Named() }
-
-// runOf returns the run that a request names.
-func runOf(request any) protocol.Run {
-	if r, ok := request.(protocol.Changing); ok {
-		return r.BelongsTo()
-	}
-	return protocol.Run{}
-}
-
-// timed returns a request that says how long it may take: what is left of the context, in whole seconds.
-func timed(ctx context.Context, row protocol.Row, request any) any {
-	end, bounded := ctx.Deadline()
-	r, ok := request.(protocol.Changing)
-	if !bounded || !ok || row.Unit == nil || r.BelongsTo() == (protocol.Run{}) {
-		return request
-	}
-	run := r.BelongsTo()
-	run.Limit = max(1, int(math.Ceil(min(time.Until(end), row.Unit.Most).Seconds())))
-	return r.InRun(run)
-}
-
-// patience is how long an answer is waited for: a little longer than the helper waits, which has more to say of why.
-func (c *Client) patience(row protocol.Row, run protocol.Run) time.Duration {
-	switch {
-	case row.Unit == nil && row.Name != "":
-		return orElse(c.options.AnswerTimeout, row.Limit)
-	case row.Name == "":
-		return c.enterTimeout()
-	}
-	return orElse(c.options.MutationTimeout, row.Patience(run)+endPatience)
-}
-
-const endPatience = 30 * time.Second
-
-// enterTimeout bounds the wait for a free session.
-func (c *Client) enterTimeout() time.Duration {
-	return orElse(c.options.MutationTimeout, 10*time.Minute)
-}
 
 func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, method string, request, result any, progress func(string), fence func(context.Context) error) error {
 	leave, err := c.enter(ctx, t, true)

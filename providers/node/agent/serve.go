@@ -64,15 +64,17 @@ func methods(h Handlers, since func() time.Duration) (handler.Map, error) {
 		case row.Unit != nil:
 			m[h.Method] = change(row, since, h)
 		default:
-			m[h.Method] = read(h)
+			m[h.Method] = read(row, h)
 		}
 	}
 	return m, nil
 }
 
-// read serves a method that is answered in the session: it ends with the connection.
-func read(h Handler) jrpc2.Handler {
+// read serves a method that is answered in the session: it ends with the connection, or when its row's time is over.
+func read(row protocol.Row, h Handler) jrpc2.Handler {
 	return func(ctx context.Context, r *jrpc2.Request) (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, row.Limit)
+		defer cancel()
 		return answer(func() (any, error) { return h.Do(ctx, parameters(r), func(string) {}) })
 	}
 }

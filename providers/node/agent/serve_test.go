@@ -155,6 +155,20 @@ func TestAChangeHasTheTimeOfItsStep(t *testing.T) {
 	}
 }
 
+// So does that of a request that is answered in the session.
+func TestAnObservationHasTheTimeOfItsRow(t *testing.T) {
+	var left time.Duration
+	h := agent.Handlers{Methods: []agent.Handler{agent.Answer(protocol.Observe, func(ctx context.Context, _ protocol.ObserveRequest) (facts.Node, error) {
+		if end, ok := ctx.Deadline(); ok {
+			left = time.Until(end)
+		}
+		return facts.Node{}, nil
+	})}}
+	if answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"observe"}`); strings.Contains(answer, "error") || left <= 0 || left > 30*time.Second {
+		t.Errorf("%s left: %s", left, answer)
+	}
+}
+
 // A handler for what the table of methods does not have is a mistake, and a session with it does not begin.
 func TestAMethodThatTheTableHasNot(t *testing.T) {
 	var out bytes.Buffer

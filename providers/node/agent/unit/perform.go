@@ -96,7 +96,7 @@ func (u *Units) outcome(ctx context.Context, base, dir *disk.Dir, q request, wor
 		u.at("work")
 		worked = true
 		limit := work.Row.Allowed(q.Run)
-		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it may take %s", limit))
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %s", limit))
 		defer cancel()
 		made, err := work.Do(ctx, q.Content, progress)
 		u.at("worked")

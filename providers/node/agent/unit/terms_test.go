@@ -20,9 +20,9 @@ func TestAUnitKeepsToItsTime(t *testing.T) {
 		asks int
 		want string
 	}{
-		{"the row's", protocol.Row{Name: method, Limit: 50 * time.Millisecond, Unit: &protocol.Unit{Most: time.Hour}}, 0, "context deadline exceeded (it may take 50ms)"},
-		{"the run's", protocol.Row{Name: method, Limit: time.Hour, Unit: &protocol.Unit{Most: time.Hour}}, 1, "context deadline exceeded (it may take 1s)"},
-		{"the bound", protocol.Row{Name: method, Limit: time.Second, Unit: &protocol.Unit{Most: time.Second}}, 3600, "context deadline exceeded (it may take 1s)"},
+		{"the row's", protocol.Row{Name: method, Limit: 50 * time.Millisecond, Unit: &protocol.Unit{Most: time.Hour}}, 0, "context deadline exceeded (not finished after 50ms)"},
+		{"the run's", protocol.Row{Name: method, Limit: time.Hour, Unit: &protocol.Unit{Most: time.Hour}}, 1, "context deadline exceeded (not finished after 1s)"},
+		{"the bound", protocol.Row{Name: method, Limit: time.Second, Unit: &protocol.Unit{Most: time.Second}}, 3600, "context deadline exceeded (not finished after 1s)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
