@@ -120,7 +120,7 @@ func TestANodeThatBootsIsWaitedFor(t *testing.T) {
 	answer := frame(`{"jsonrpc":"2.0","id":1,"result":{"performed":{"by":"u","rebooted":true}}}`)
 	for _, restarts := range []bool{true, false} {
 		s := newSite(t)
-		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + answer + "; sleep 1\n")
+		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + asked + answer + "; sleep 1\n")
 		var result protocol.MendResult
 		var lines []string
 		row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
