@@ -56,6 +56,7 @@ func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 	return out
 }
 
+<<<<<<< HEAD
 // Taken are the nodes that take a place of some lanes although nothing of them need be under way: those that Kubernetes says
 // are not ready or cordoned, in the order in which the cluster names them. seen is false where the cluster was not asked, or no
 // lane is about nodes that could be.
@@ -79,4 +80,25 @@ func Taken(lanes []LaneNodes, in providers.Input) (taken []schedule.Taken, seen 
 		}
 	}
 	return taken, len(in.World.Kubernetes.Nodes) > 0
+=======
+// taken are the nodes of a lane that take a place of it before anything is begun: those that Kubernetes says are not ready or
+// cordoned. A node takes no place from its own steps.
+func taken(l *laneSteps, k facts.Kubernetes) []TakenPlace {
+	var out []TakenPlace
+	nodes := make(map[string]facts.KubernetesNode, len(k.Nodes))
+	for _, node := range k.Nodes {
+		nodes[node.Name] = node
+	}
+	for _, name := range l.lane.Selection {
+		node, known := nodes[name]
+		switch {
+		case !known || len(l.steps[name]) > 0:
+		case !node.Ready:
+			out = append(out, TakenPlace{Node: name, Why: "not ready"})
+		case node.Unschedulable:
+			out = append(out, TakenPlace{Node: name, Why: "cordoned"})
+		}
+	}
+	return out
+>>>>>>> main
 }
