@@ -19,9 +19,12 @@ func (s *Schedule) makeEntries() {
 				}
 			}
 			for _, b := range s.steps[i].guards {
-				if len(s.brackets[b].end) == 0 && len(s.brackets[b].begin) > 0 && !slices.Contains(se.first, b) {
-					se.first = append(se.first, b)
+				br := &s.brackets[b]
+				if len(br.end) > 0 || len(br.begin) == 0 || slices.Contains(se.first, b) ||
+					slices.ContainsFunc(br.begin, func(i int32) bool { return component[s.vertex(i)] == component[n] }) {
+					continue // it begins in the middle of the series
 				}
+				se.first = append(se.first, b)
 			}
 		}
 	}
@@ -38,7 +41,8 @@ func (s *Schedule) vertex(i int32) int32 {
 // components returns, by vertex, the strongly connected component of the graph of series that it belongs to (Tarjan, with a
 // stack of its own since plans are deep).
 func (s *Schedule) components() []int32 {
-	size := len(s.series) + len(s.steps)
+	// A bracket is a vertex, too, between what begins it and what it guards.
+	size := len(s.series) + len(s.steps) + len(s.brackets)
 	next := make([][]int32, size)
 	for i := range s.steps {
 		from := s.vertex(int32(i))
@@ -46,6 +50,15 @@ func (s *Schedule) components() []int32 {
 			if to := s.vertex(d); to != from {
 				next[from] = append(next[from], to)
 			}
+		}
+	}
+	for b := range s.brackets {
+		v := int32(size - len(s.brackets) + b)
+		for _, i := range s.brackets[b].begin {
+			next[s.vertex(i)] = append(next[s.vertex(i)], v)
+		}
+		for _, i := range s.brackets[b].guarded {
+			next[v] = append(next[v], s.vertex(i))
 		}
 	}
 	component, low, number := make([]int32, size), make([]int32, size), make([]int32, size)

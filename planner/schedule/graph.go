@@ -183,7 +183,7 @@ func (s *Schedule) makeSeries() error {
 			if name == "" {
 				name = k.address.String() + " "
 			}
-			s.series = append(s.series, aSeries{holder: s.holderOf(name), damage: none})
+			s.series = append(s.series, aSeries{holder: s.holderOf(name), damage: none, top: none})
 		}
 		se, st := &s.series[n], &s.steps[i]
 		st.series = n
@@ -237,6 +237,9 @@ func (s *Schedule) makeSeries() error {
 				if !seen[l] {
 					seen[l] = true
 					br.lanes = append(br.lanes, l)
+					if len(br.end) > 0 {
+						s.lanes[l].brackets = append(s.lanes[l].brackets, int32(b))
+					}
 				}
 			}
 		}

@@ -13,6 +13,7 @@ type lane struct {
 	series    []int32 // whose steps name it, in their order
 	order     []int32 // the same, where it is kept; see Strict
 	head      int     // of order, the first with steps that may still run
+	brackets  []int32 // with an end, of steps of these series
 	free      bool    // neither its order nor its closing is kept
 	unlimited bool    // its width is not kept
 
@@ -115,6 +116,16 @@ func (s *Schedule) enter(n int32) {
 		}
 		if se.repairs {
 			ln.repairing++
+		}
+	}
+	if len(se.lanes) == 0 {
+		return
+	}
+	for _, m := range s.nodes[se.holder].series { // the others of its node may now come in beside it
+		for _, i := range s.series[m].steps {
+			if s.steps[i].line == heldLane {
+				s.candidates.push(s, i)
+			}
 		}
 	}
 }
@@ -250,7 +261,7 @@ func (s *Schedule) closed(n int32) string {
 func (s *Schedule) judge(i int32, outcome Outcome) {
 	n := s.steps[i].series
 	se := &s.series[n]
-	if s.steps[i].ends != none {
+	if s.steps[i].ends != none || outcome.Succeeded() {
 		return
 	}
 	for _, l := range se.lanes {
