@@ -219,6 +219,7 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 	case outcome == Failed || outcome == Refused && se.changed:
 		se.damage = i
 	}
+	s.tell(i, outcome) // before a lane closes: the nearer reason counts
 	s.judge(i, outcome)
 	if again {
 		if outcome != Failed {
@@ -230,7 +231,6 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 			s.leave(st.series)
 		}
 	}
-	s.tell(i, outcome)
 }
 
 // rests reports whether a series may be left as it is: nothing of it is under way, nothing failed, and the latest of its
