@@ -66,6 +66,7 @@ type step struct {
 	windows     []string      // of the stretch that would begin with it
 	need        time.Duration // what that stretch takes
 
+	past    bool // an earlier run did it, and it was not looked at in this one
 	settled bool // what comes after it knows how it ended
 	retired bool // it never runs again
 	outcome Outcome

@@ -117,7 +117,7 @@ func (s *Schedule) components() []int32 {
 
 // remember takes over what earlier runs left: brackets that are still begun, and nodes that are still under way.
 func (s *Schedule) remember(history History) {
-	type seen struct{ started, good, bad bool }
+	type seen struct{ started, good bool }
 	past := make([]seen, len(s.steps))
 	ended := make([]map[int32]bool, len(s.brackets)) // of the present round
 	for _, p := range history {
@@ -129,7 +129,7 @@ func (s *Schedule) remember(history History) {
 		switch p.What {
 		case WasStarted:
 			past[i].started = true
-			past[i].good, past[i].bad = false, false
+			past[i].good = false
 			for _, b := range st.begins {
 				s.wasBegun(b, &ended[b])
 			}
@@ -139,7 +139,12 @@ func (s *Schedule) remember(history History) {
 				}
 			}
 		case WasDone, WasSkipped:
-			past[i].good, past[i].bad = true, false
+			past[i].good = true
+			if p.What == WasSkipped { // as in a run: what was so already is ended, too
+				for _, b := range st.begins {
+					s.wasBegun(b, &ended[b])
+				}
+			}
 			if b := st.ends; b != none && s.brackets[b].begun {
 				if ended[b] == nil {
 					ended[b] = map[int32]bool{}
@@ -149,9 +154,10 @@ func (s *Schedule) remember(history History) {
 					s.brackets[b].begun, ended[b] = false, nil
 				}
 			}
-		case WasFailed:
-			past[i].bad = true
 		}
+	}
+	for i := range s.steps {
+		s.steps[i].past = past[i].good && !s.again(int32(i))
 	}
 	for n := range s.series {
 		se := &s.series[n]

@@ -149,7 +149,7 @@ func (s *Schedule) Ready(id string, now time.Time) error {
 	}
 	s.tick(now)
 	st := &s.steps[i]
-	st.looked = s.now
+	st.looked, st.past = s.now, false
 	if st.doom != "" {
 		s.drop(i, st.doom)
 		return nil

@@ -252,7 +252,7 @@ func TestRules(t *testing.T) {
 				done b/x.2
 				next`,
 			want: []string{
-				"start b/x.1", `a/x.1 waiting: no room in lane "one" (1 wide): b (left under way by an earlier run)`, "a/x.2 waiting: step a/x.1 must come first",
+				"look b/x.1", `a/x.1 waiting: no room in lane "one" (1 wide): b (left under way by an earlier run)`, "a/x.2 waiting: step a/x.1 must come first",
 				"b/x.1 waiting", "b/x.2 waiting: step b/x.1 must come first", "start b/x.2", "start a/x.1",
 			},
 		},
@@ -261,7 +261,17 @@ func TestRules(t *testing.T) {
 			script: `next
 				wait a/x.1
 				next`,
-			want: []string{"start a/x.1", "start b/x.1"},
+			want: []string{"start b/x.1, look a/x.1", "nothing"},
+		},
+		"what an earlier run did needs no room to be seen": {
+			steps:   steps(testLanes, "a/x.1 lane one", "b/x.1 lane one after a/x.1", "b/x.2 lane one after b/x.1"),
+			history: schedule.History{{"a/x.1", schedule.WasStarted}, {"a/x.1", schedule.WasDone}, {"b/x.1", schedule.WasStarted}},
+			script: `next
+				skip a/x.1
+				next
+				done b/x.1
+				next`,
+			want: []string{"look a/x.1", "start b/x.1", "start b/x.2"},
 		},
 		"a control plane that is not done closes the lane": {
 			steps: control,

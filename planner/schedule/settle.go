@@ -63,6 +63,11 @@ func (s *Schedule) consider(i int32) {
 	case !s.allowed(i):
 		s.hold(i, heldStop, none)
 		return
+	case st.past:
+		// What an earlier run did is looked at wherever it stands: it needs neither room nor a bracket to be found done.
+		s.set(i, Looking)
+		s.looks = append(s.looks, i)
+		return
 	case !se.entered && se.outside > 0:
 		s.hold(i, heldOutside, none)
 		return

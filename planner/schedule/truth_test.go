@@ -61,6 +61,9 @@ func (w *truth) series(id string) providers.Address {
 	return w.steps[id].Series()
 }
 
+// again reports whether a step may run several times.
+func (w *truth) again(id string) bool { return w.series(id).Type == "own" }
+
 // reach notes how far a series has come.
 func (w *truth) reach(series providers.Address, id string) {
 	if top := w.top[series]; top == "" || w.index[id] > w.index[top] {
@@ -229,6 +232,8 @@ type world struct {
 	patience map[string]int
 	lapses   int
 	trace    []string
+	history  schedule.History
+	past     map[string]bool // steps that an earlier run did
 }
 
 func chance(t *rapid.T, percent int, what string) bool {
@@ -284,6 +289,7 @@ func (w *world) run(stops, troubles bool) {
 		}
 		w.say("ended %s %s", id, outcome)
 		w.truth.ended2(id, outcome)
+		w.history = append(w.history, schedule.Past{Step: id, What: schedule.What(outcome)})
 		w.must(w.s.Ended(id, outcome, "because"))
 	}
 }
@@ -301,8 +307,9 @@ func (w *world) answer(d schedule.Decision, troubles bool) {
 		w.must(w.s.Ended(d.Step, schedule.Refused, "moved"))
 		return
 	}
-	if chance(w.t, 5, "skipped") {
+	if w.past[d.Step] || chance(w.t, 5, "skipped") {
 		w.say("skipped %s", d.Step)
+		w.history = append(w.history, schedule.Past{Step: d.Step, What: schedule.WasSkipped})
 		w.truth.ended2(d.Step, schedule.Skipped)
 		w.must(w.s.Ended(d.Step, schedule.Skipped, "already so"))
 		return
@@ -333,6 +340,7 @@ func (w *world) answer(d schedule.Decision, troubles bool) {
 	w.say("started %s: %v", d.Step, may)
 	if may {
 		w.truth.started(d.Step)
+		w.history = append(w.history, schedule.Past{Step: d.Step, What: schedule.WasStarted})
 		w.going = append(w.going, d.Step)
 	}
 }
@@ -472,6 +480,47 @@ func TestAnythingGoesByTheRules(t *testing.T) {
 		}
 		if w.s.OnlyWaits() && !cause && len(w.truth.failed) == 0 && !slices.ContainsFunc(w.s.States(), func(s schedule.State) bool { return s.Outcome == schedule.Refused || s.Outcome == schedule.Blocked }) {
 			t.Fatalf("stuck\n%s\n%+v", story(), w.s.States())
+		}
+	})
+}
+
+// A run that was cut off at any moment goes on in the next one: all is done, and what was left begun is ended.
+func TestACutRunGoesOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first := play(t, true, true)
+		plan := first.truth.plan
+		s, err := schedule.New(plan, first.history)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{t: t, s: s, truth: watch(plan), now: clock, patience: map[string]int{}, past: map[string]bool{}}
+		for id := range first.truth.good {
+			w.past[id] = first.truth.good[id] && !first.truth.again(id)
+		}
+		for n := range plan.Brackets {
+			// An end that did not succeed is tried again.
+			w.truth.begun[n] = first.truth.begun[n]
+			for id := range first.truth.ended[n] {
+				w.truth.begun[n] = w.truth.begun[n] || !first.truth.good[id]
+			}
+		}
+		for series, touched := range first.truth.touched {
+			w.truth.touched[series] = touched && series.Type != "own"
+		}
+		w.run(false, false)
+		story := strings.Join(first.trace, "\n") + "\n--\n" + strings.Join(w.trace, "\n")
+		if len(w.truth.trouble) > 0 {
+			t.Fatalf("%s\n%s", strings.Join(w.truth.trouble, "\n"), story)
+		}
+		for _, state := range s.States() {
+			if !state.Outcome.Succeeded() {
+				t.Fatalf("%+v\n%s\n%+v", state, story, s.States())
+			}
+		}
+		for n, b := range plan.Brackets {
+			if w.truth.begun[n] {
+				t.Fatalf("guard %q began and was not ended\n%s", b.Guard, story)
+			}
 		}
 	})
 }
