@@ -235,7 +235,12 @@ func (s *Schedule) review(b int32) {
 	br.checking = false
 	switch may := s.mayEnd(b); {
 	case br.phase == ending && !may && !br.endHanded && s.level < Now:
-		br.phase = beginning
+		br.phase, br.beginLeft = beginning, 0
+		for _, did := range br.did {
+			if !did {
+				br.beginLeft++
+			}
+		}
 		s.offerInner(b)
 		if br.broke == none && !slices.Contains(br.did, false) {
 			s.opened(b)

@@ -104,7 +104,9 @@ func (s *Schedule) takeBack(i int32) {
 
 func (s *Schedule) decision(i int32, kind Kind) Decision {
 	st := &s.steps[i]
-	d := Decision{Step: s.id(i), Index: int(i), Kind: kind, Begins: len(st.begins) > 0, Ends: st.ends != none, Round: s.round(i), Again: st.redo}
+	d := Decision{
+		Step: s.id(i), Index: int(i), Kind: kind, Begins: len(st.begins) > 0, Ends: st.ends != none, Round: s.round(i), Again: st.redo,
+	}
 	if se := &s.series[st.series]; se.changed && !se.edge.IsZero() && s.now.After(se.edge) {
 		d.Overrun = s.now.Sub(se.edge)
 	}

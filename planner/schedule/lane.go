@@ -64,7 +64,8 @@ func (s *Schedule) room(l, n int32, begins bool) bool {
 // inTurn reports whether the order of a lane lets a series enter: it is among the first that have not ended, as many as the
 // lane is wide.
 func (s *Schedule) inTurn(ln *lane, n int32) bool {
-	if len(ln.order) == 0 || s.lifted(RuleOrder, s.nameOf(s.series[n].holder)) || len(s.steps[s.series[n].steps[0]].begins) > 0 {
+	se := &s.series[n]
+	if len(ln.order) == 0 || s.lifted(RuleOrder, s.nameOf(se.holder)) || len(s.steps[se.steps[0]].begins) > 0 {
 		return true
 	}
 	for ln.head < len(ln.order) && s.series[ln.order[ln.head]].left == 0 {

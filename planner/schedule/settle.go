@@ -232,7 +232,7 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 		}
 	} else if !se.changed {
 		s.shut(st.series)
-		if s.level > Running && se.holding == 0 {
+		if se.holding == 0 && (s.level > Running || outcome == Skipped) { // nothing of it is under way
 			s.leave(st.series)
 		}
 	}

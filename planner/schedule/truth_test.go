@@ -444,6 +444,14 @@ func play(t *rapid.T, stops, troubles bool) *world {
 		t.Fatalf("%v\n%+v", err, plan)
 	}
 	w := &world{t: t, s: s, truth: watch(plan), now: clock, patience: map[string]int{}}
+	var taken []schedule.Taken
+	for _, node := range []string{"n1", "n2", "n3", "n4", "n5"} {
+		if chance(t, 10, "taken") {
+			taken = append(taken, schedule.Taken{Node: node, Why: "NotReady"})
+			w.truth.taken[node] = true
+		}
+	}
+	s.Taken(taken)
 	for _, step := range plan.Steps {
 		w.patience[step.ID] = rapid.SampledFrom([]int{0, 0, 0, 1, 3, 1000}).Draw(t, "patience")
 	}
@@ -478,7 +486,7 @@ func TestAnythingGoesByTheRules(t *testing.T) {
 			}
 			cause = cause || state.Phase == schedule.Parked
 		}
-		if w.s.OnlyWaits() && !cause && len(w.truth.failed) == 0 && !slices.ContainsFunc(w.s.States(), func(s schedule.State) bool { return s.Outcome == schedule.Refused || s.Outcome == schedule.Blocked }) {
+		if w.s.OnlyWaits() && !cause && len(w.truth.taken) == 0 && len(w.truth.failed) == 0 && !slices.ContainsFunc(w.s.States(), func(s schedule.State) bool { return s.Outcome == schedule.Refused || s.Outcome == schedule.Blocked }) {
 			t.Fatalf("stuck\n%s\n%+v", story(), w.s.States())
 		}
 	})
