@@ -111,11 +111,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 		result.Outcome = Complete
 		return result, nil
 	}
-<<<<<<< HEAD
 	run, err := e.newRun(plan)
-=======
-	progress, err := newProgress(plan, e.History)
->>>>>>> main
 	if err != nil {
 		return result, err
 	}
@@ -135,31 +131,9 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
 
-<<<<<<< HEAD
 	run.drive(ctx)
 	result.Steps = run.close()
 	failure := run.failure
-=======
-	var failure error
-	for i, step := range plan.Steps {
-		// What ends a guard that was begun is not left out by a graceful stop: a provider scaled down must not stay so.
-		if failure != nil || ctx.Err() != nil || e.stopping(ctx) && !progress.mustEnd(step) {
-			progress.record(step, resultOf(step, Pending, "not started"))
-			continue
-		}
-		done, err := e.step(ctx, progress, i)
-		failure = err
-		progress.record(step, done)
-		if done.Outcome == Pending {
-			continue
-		}
-		e.tell(StepEnded{At: e.now(), Number: i + 1, Of: len(plan.Steps), Step: step, Result: done})
-	}
-
-	for _, step := range plan.Steps {
-		result.Steps = append(result.Steps, progress.results[step.ID])
-	}
->>>>>>> main
 	result.Outcome, result.EndedAt = outcomeOf(result.Steps), e.now()
 	if ctx.Err() != nil && result.Outcome != Complete {
 		result.Outcome = Interrupted

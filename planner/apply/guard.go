@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-<<<<<<< HEAD
 	"upkeep/planner/schedule"
-=======
->>>>>>> main
 	"upkeep/providers"
 	"upkeep/state/journal"
 )
@@ -46,26 +43,15 @@ func (r *run) lapse(step providers.Step, l lapse) {
 
 // guardsNow looks once at the guards that a step goes within, where each of them began: what was done there must still be
 // so. A guard that does not hold is found.lapsed where it can begin again; else the step cannot run.
-<<<<<<< HEAD
 func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground) {
 	for _, b := range r.guards.within(step.ID) {
 		begin := r.plan.Steps[b.step]
 		now := r.groundNow(ctx, begin)
-=======
-func (e *Executor) guardsNow(ctx context.Context, p *progress, step providers.Step, found *ground) {
-	for _, b := range p.within(step) {
-		begin := p.plan.Steps[b.step]
-		now := e.groundNow(ctx, p, begin)
->>>>>>> main
 		switch now.State {
 		case providers.Done:
 			continue
 		case providers.Holds:
-<<<<<<< HEAD
 			found.lapsed = &lapse{guard: b.guard, step: begin.ID, seen: r.unlike(now, begin)}
-=======
-			found.lapsed = &lapse{guard: b.guard, begin: b.step, step: begin.ID, seen: e.unlike(now, begin), input: now.input}
->>>>>>> main
 			return
 		case providers.Moved:
 			found.Readiness = now.Readiness
@@ -76,21 +62,12 @@ func (e *Executor) guardsNow(ctx context.Context, p *progress, step providers.St
 		}
 		return
 	}
-<<<<<<< HEAD
 	for _, i := range r.guards.index.Guarded[step.ID] {
 		b := r.plan.Brackets[i]
 		if !b.Condition && !b.Dormant() {
 			continue
 		}
 		if !r.asksNow(ctx, i, step, found) {
-=======
-	for _, i := range p.index.Guarded[step.ID] {
-		b := p.plan.Brackets[i]
-		if !b.Condition && !b.Dormant() {
-			continue
-		}
-		if !e.asksNow(ctx, p, i, step, found) {
->>>>>>> main
 			return
 		}
 	}
@@ -98,25 +75,15 @@ func (e *Executor) guardsNow(ctx context.Context, p *progress, step providers.St
 
 // asksNow asks the provider of a guard once about a step: whether its condition holds, and, where the guard was not needed
 // when the plan was made, whether it is by now. It reports whether the step can run; else found says why not.
-<<<<<<< HEAD
 func (r *run) asksNow(ctx context.Context, bracket int, step providers.Step, found *ground) bool {
 	b, guard := r.plan.Brackets[bracket], r.guards.by[bracket]
 	input, err := r.observe(ctx, providers.Step{ID: step.ID, Address: b.Of})
-=======
-func (e *Executor) asksNow(ctx context.Context, p *progress, bracket int, step providers.Step, found *ground) bool {
-	b, guard := p.plan.Brackets[bracket], p.guards[bracket]
-	input, err := e.look(ctx, providers.Step{ID: step.ID, Address: b.Of})
->>>>>>> main
 	if err != nil {
 		found.Readiness = providers.Readiness{State: providers.Unknown, Why: err.Error()}
 		return false
 	}
 	if b.Condition {
-<<<<<<< HEAD
 		switch ready := r.holdsNow(guard, input, step); ready.State {
-=======
-		switch ready := e.holdsNow(guard, input, step); ready.State {
->>>>>>> main
 		case providers.Holds, providers.Done:
 		default:
 			found.Readiness = ready
@@ -127,15 +94,9 @@ func (e *Executor) asksNow(ctx context.Context, p *progress, bracket int, step p
 	if !b.Dormant() {
 		return true
 	}
-<<<<<<< HEAD
 	for _, begin := range guard.Begin(input, r.guards.left(bracket, step.ID)) {
 		// Where its first step could not run, or cannot be looked at, the guard stays as it was planned.
 		if effect := r.Effects[begin.Operation]; effect == nil || effect.Ready(input, begin).State != providers.Holds {
-=======
-	for _, begin := range guard.Begin(input, p.left(bracket, step)) {
-		// Where its first step could not run, or cannot be looked at, the guard stays as it was planned.
-		if effect := e.Effects[begin.Operation]; effect == nil || effect.Ready(input, begin).State != providers.Holds {
->>>>>>> main
 			continue
 		}
 		// It may pass, like a provider that is just being restarted.
@@ -147,11 +108,7 @@ func (e *Executor) asksNow(ctx context.Context, p *progress, bracket int, step p
 }
 
 // holdsNow asks a condition. A guard that this upkeep does not know as one cannot be asked.
-<<<<<<< HEAD
 func (r *run) holdsNow(guard providers.Guard, input providers.Input, step providers.Step) providers.Readiness {
-=======
-func (e *Executor) holdsNow(guard providers.Guard, input providers.Input, step providers.Step) providers.Readiness {
->>>>>>> main
 	if guard.Holds == nil {
 		return providers.Readiness{State: providers.Unknown, Final: true, Why: "no block of the plan can be asked for it; make a new plan"}
 	}
@@ -165,19 +122,3 @@ func (r *run) unlike(now ground, step providers.Step) string {
 	}
 	return now.Why
 }
-<<<<<<< HEAD
-=======
-
-// beginAgain runs the step that began a guard once more, proves it, and tells and records it like every other act. Its end
-// is still to come, so what it does is undone like the first time. An error means that it was not started.
-func (e *Executor) beginAgain(ctx context.Context, p *progress, l lapse) error {
-	begin := p.plan.Steps[l.begin]
-	result, err := e.act(ctx, p, l.begin, ground{providers.Readiness{State: providers.Holds, Why: l.String()}, l.input, &l})
-	if result.Outcome == Pending {
-		return err
-	}
-	p.record(begin, result)
-	e.tell(StepEnded{At: e.now(), Number: l.begin + 1, Of: len(p.plan.Steps), Step: begin, Result: result})
-	return err
-}
->>>>>>> main

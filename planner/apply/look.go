@@ -19,7 +19,6 @@ type ground struct {
 	lapsed *lapse
 }
 
-<<<<<<< HEAD
 // together returns the looks among decisions, those of one resource in one list: one observation serves them.
 func together(decisions []schedule.Decision, steps []providers.Step) [][]providers.Step {
 	var out [][]providers.Step
@@ -27,17 +26,6 @@ func together(decisions []schedule.Decision, steps []providers.Step) [][]provide
 	for _, d := range decisions {
 		if d.Kind != schedule.Look {
 			continue
-=======
-// ground looks at the world and says whether the step can run, and its guards hold. What cannot be told is looked at again
-// for a while, since one dropped connection must not end a maintenance window; it is never run.
-func (e *Executor) ground(ctx context.Context, p *progress, step providers.Step) ground {
-	end := e.now().Add(e.Limits.withDefaults().Ground)
-	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
-		found := e.groundNow(ctx, p, step)
-		if found.State == providers.Holds {
-			// Its guards are looked at last: what holds is to be as fresh as can be.
-			e.guardsNow(ctx, p, step, &found)
->>>>>>> main
 		}
 		step := steps[d.Index]
 		i, known := at[step.Address.Resource()]
@@ -67,7 +55,6 @@ func (r *run) look(ctx context.Context, steps []providers.Step) {
 	}
 }
 
-<<<<<<< HEAD
 // not ends a step that cannot start, or puts it back where it waits.
 func (r *run) not(step providers.Step, found ground) {
 	switch found.State {
@@ -138,37 +125,19 @@ func (r *run) judge(step providers.Step, input providers.Input) ground {
 		return ground{providers.Readiness{State: state, Why: why}, input, nil}
 	}
 	if err := sameCluster(r.plan.Request.Identity(), identityOf(input)); err != nil {
-=======
-// groundNow looks once, at the step's own ground alone.
-func (e *Executor) groundNow(ctx context.Context, p *progress, step providers.Step) ground {
-	input, err := e.look(ctx, step)
-	stands := func(state providers.ReadyState, why string) ground {
-		return ground{providers.Readiness{State: state, Why: why}, input, nil}
-	}
-	if err != nil {
-		return stands(providers.Unknown, err.Error())
-	}
-	if err := sameCluster(p.plan.Request.Identity(), identityOf(input)); err != nil {
->>>>>>> main
 		return stands(providers.Moved, err.Error())
 	}
 	if why := planner.Stranger(input.World, step.Node); why != "" {
 		return stands(providers.Moved, why)
 	}
-<<<<<<< HEAD
 	ready := r.Effects[step.Operation].Ready(input, step)
 	if before, ok := r.History.Done(step.ID); ok && ready.State == providers.Holds && !r.guards.mayRepeat(step.ID) {
-=======
-	ready := e.Effects[step.Operation].Ready(input, step)
-	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !p.mayRepeat(step) {
->>>>>>> main
 		return stands(providers.Moved, fmt.Sprintf(
 			"this plan did it and proved it at %s, and now it is as before: something undid it; find out what, then make a new plan", before.At.UTC().Format(time.RFC3339)))
 	}
 	return ground{ready, input, nil}
 }
 
-<<<<<<< HEAD
 // groundNow looks once, at one step's own ground alone.
 func (r *run) groundNow(ctx context.Context, step providers.Step) ground {
 	input, err := r.observe(ctx, step)
@@ -181,11 +150,6 @@ func (r *run) groundNow(ctx context.Context, step providers.Step) ground {
 // observe looks at what steps of one resource need, in bounded time.
 func (r *run) observe(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
 	limit := r.Limits.withDefaults().Look
-=======
-// look observes what the step needs, in bounded time.
-func (e *Executor) look(ctx context.Context, step providers.Step) (providers.Input, error) {
-	limit := e.Limits.withDefaults().Look
->>>>>>> main
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer in %s", limit))
 	defer cancel()
 	input, err := r.Observe(ctx, steps...)
@@ -196,37 +160,12 @@ func (e *Executor) look(ctx context.Context, step providers.Step) (providers.Inp
 	return input, nil
 }
 
-<<<<<<< HEAD
 // places tells the book which nodes take room in the lanes of the plan, where the look saw the cluster's nodes.
 func (r *run) places(input providers.Input) {
 	if taken, seen := planner.Taken(r.plan.Lanes, input); seen {
 		r.report(func(book *schedule.Schedule) error {
 			book.Taken(taken)
-=======
-// prove looks until what was predicted is so, or the time to settle is over.
-func (e *Executor) prove(ctx context.Context, p *progress, before providers.Input, step providers.Step, report providers.Progress) error {
-	settle := max(e.Limits.withDefaults().Settle, step.SettleDuration())
-	end := e.now().Add(settle)
-	told := ""
-	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		err := e.proveNow(ctx, p, before, step)
-		if err == nil {
->>>>>>> main
 			return nil
 		})
 	}
 }
-<<<<<<< HEAD
-=======
-
-func (e *Executor) proveNow(ctx context.Context, p *progress, before providers.Input, step providers.Step) error {
-	after, err := e.look(ctx, step)
-	if err != nil {
-		return err
-	}
-	if err := sameCluster(p.plan.Request.Identity(), identityOf(after)); err != nil {
-		return err
-	}
-	return e.Effects[step.Operation].Proved(before, after, step)
-}
->>>>>>> main

@@ -6,47 +6,17 @@ import (
 	"sync"
 	"time"
 
-<<<<<<< HEAD
 	"upkeep/planner/schedule"
-=======
->>>>>>> main
 	"upkeep/providers"
 	"upkeep/state/journal"
 )
 
-<<<<<<< HEAD
 // start takes a step that may start to its end, or back to where it waits. It is one strand of the run.
 func (r *run) start(ctx context.Context, d schedule.Decision) {
 	defer r.left()
 	step := r.plan.Steps[d.Index]
 	r.tell(StepChecking{At: r.now(), Number: d.Index + 1, Of: len(r.plan.Steps), Step: step})
 	found := r.ground(ctx, step)
-=======
-// step takes one step to its end. The error is the journal's alone.
-func (e *Executor) step(ctx context.Context, p *progress, index int) (StepResult, error) {
-	step := p.plan.Steps[index]
-	if why := p.blocks(step); why != "" {
-		return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
-	}
-	e.tell(StepChecking{At: e.now(), Number: index + 1, Of: len(p.plan.Steps), Step: step})
-
-	found := e.ground(ctx, p, step)
-	for again := map[int]bool{}; found.lapsed != nil && ctx.Err() == nil; found = e.ground(ctx, p, step) {
-		if again[found.lapsed.begin] {
-			return e.end(refusedBy(step, found.lapsed.undone()), journal.StepRefused)
-		}
-		again[found.lapsed.begin] = true
-		if err := e.beginAgain(ctx, p, *found.lapsed); err != nil {
-			return resultOf(step, Pending, "not started: "+err.Error()), err
-		}
-		if e.stopping(ctx) {
-			return resultOf(step, Pending, "not started"), nil
-		}
-		if why := p.blocks(step); why != "" {
-			return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
-		}
-	}
->>>>>>> main
 	switch {
 	case ctx.Err() != nil || found.State == providers.Unknown && r.halted(ctx, step):
 		r.release(step)
@@ -60,10 +30,6 @@ func (e *Executor) step(ctx context.Context, p *progress, index int) (StepResult
 		}
 		r.act(ctx, step, found, d.Again)
 	}
-<<<<<<< HEAD
-=======
-	return e.act(ctx, p, index, found)
->>>>>>> main
 }
 
 // lapsed says why a step begins its guard once more.
@@ -73,20 +39,12 @@ func (r *run) lapsed(step providers.Step) string {
 	return r.lapses[step.ID]
 }
 
-<<<<<<< HEAD
 // act runs a step whose ground holds, and proves it. One that begins its guard again tells why.
 func (r *run) act(ctx context.Context, step providers.Step, found ground, again bool) {
 	if err := r.fence(ctx); err != nil {
 		r.fail(err, schedule.Now)
 		r.release(step)
 		return
-=======
-// act runs a step whose ground holds, and proves it. Where a guard has lapsed, it is the step that begins the guard again.
-func (e *Executor) act(ctx context.Context, p *progress, index int, found ground) (StepResult, error) {
-	step := p.plan.Steps[index]
-	if err := e.fence(ctx); err != nil {
-		return resultOf(step, Pending, "not started: "+err.Error()), err
->>>>>>> main
 	}
 	if !r.started(step) {
 		return
@@ -103,11 +61,7 @@ func (e *Executor) act(ctx context.Context, p *progress, index int, found ground
 		r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Refused, "not started") })
 		return
 	}
-<<<<<<< HEAD
 	r.tell(StepStarted{At: began, Number: r.guards.at[step.ID] + 1, Of: len(r.plan.Steps), Step: step})
-=======
-	e.tell(StepStarted{At: began, Number: index + 1, Of: len(p.plan.Steps), Step: step})
->>>>>>> main
 
 	report, closeReport := r.reporter(step, began)
 	if again {
@@ -117,11 +71,7 @@ func (e *Executor) act(ctx context.Context, p *progress, index int, found ground
 	err := r.operate(ctx, step, report)
 	r.Trace.At("step:acted")
 	if err == nil {
-<<<<<<< HEAD
 		err = r.prove(ctx, found.input, step, report)
-=======
-		err = e.prove(ctx, p, found.input, step, report)
->>>>>>> main
 	}
 	closeReport()
 	r.Trace.At("step:proved")

@@ -258,11 +258,12 @@ func (s *Schedule) closed(n int32) string {
 	return ""
 }
 
-// judge closes the lanes that must close after a step of theirs did not succeed.
+// judge closes the lanes that must close after a step of theirs did not succeed. A repair that fails closes none: an outage
+// that could not be put right is no change that went wrong, and the next node may be the one that can be helped.
 func (s *Schedule) judge(i int32, outcome Outcome) {
 	n := s.steps[i].series
 	se := &s.series[n]
-	if s.steps[i].ends != none || outcome.Succeeded() {
+	if s.steps[i].ends != none || se.repairs || outcome.Succeeded() {
 		return
 	}
 	for _, l := range se.lanes {
