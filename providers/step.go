@@ -49,8 +49,11 @@ type Step struct {
 	// Ends is the name of the guard that this step ends (a provider scaled up again). Such a step is not dropped when a
 	// step in After failed or was refused: it runs once all of them have ended, however they ended, provided that the
 	// steps that began the guard ran. The planner sets it.
-	Ends    string        `json:"ends,omitempty"`
-	Expects []Expectation `json:"expects,omitempty"`
+	Ends string `json:"ends,omitempty"`
+	// Ground is what the step relies on, as the planner predicted it just before the step: like Args a struct of the domain.
+	// GroundText is the same for people, one value a line ("serial of apiserver = 4FE68FC3EABB1A74").
+	Ground     json.RawMessage `json:"ground,omitempty"`
+	GroundText []string        `json:"ground_text,omitempty"`
 	// Proof says what will be looked at afterwards, in words.
 	Proof string `json:"proof,omitempty"`
 	Undo  string `json:"undo,omitempty"`

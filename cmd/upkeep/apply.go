@@ -14,7 +14,6 @@ import (
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
 	"upkeep/providers"
-	"upkeep/providers/facts"
 	"upkeep/state"
 	"upkeep/state/journal"
 	"upkeep/state/local"
@@ -224,20 +223,15 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
 	sweepWorkshops(env, w.desired)
 	nodes := caller.nodes
-	byAddress := map[providers.Address]providers.Resource{}
-	all := resourcesOf(w.desired)
-	for _, resource := range all {
-		byAddress[resource.Address()] = resource
-	}
-	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return w.observer(nodes, nil).Resources(ctx, w.desired, resources)
-	}
+	all, known := resourcesOf(w.desired), effects(w.types)
+	planned := plan.Request.Input(all)
 	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
-		resource, ok := byAddress[step.Address.Resource()]
-		if !ok {
+		if planned.Resources[step.Address.Resource()] == nil {
 			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
 		}
-		world, err := look(ctx, []providers.Resource{resource})
+		world, err := w.observer(nodes, nil).For(ctx, w.desired, planned, func(in providers.Input) providers.Needs {
+			return planner.Needs(known[step.Operation], in, step)
+		})
 		if err != nil {
 			return providers.Input{}, err
 		}
@@ -248,13 +242,13 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects: effects(w.types),
+		Effects: known,
 		Operations: operations(caller, caller.fence,
 			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
 			akashTools(w, plan), releaseTools(w)),
 		Observe: lookFor,
 		Identify: func(ctx context.Context) (planner.Identity, error) {
-			world, err := look(ctx, all)
+			world, err := w.observer(nodes, nil).Resources(ctx, w.desired, all)
 			if err != nil {
 				return planner.Identity{}, err
 			}

@@ -81,7 +81,7 @@ func (e *Executor) look(ctx context.Context, step providers.Step) (providers.Inp
 
 // prove looks until what was predicted is so, or the time to settle is over.
 func (e *Executor) prove(ctx context.Context, plan planner.Plan, before providers.Input, step providers.Step, report providers.Progress) error {
-	settle := e.Limits.withDefaults().Settle
+	settle := max(e.Limits.withDefaults().Settle, step.SettleDuration())
 	end := e.now().Add(settle)
 	told := ""
 	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
