@@ -190,3 +190,22 @@ func TestEveryLookAtAStepTellsTheCluster(t *testing.T) {
 		}
 	}
 }
+
+// A step that says how long its effect may take to show is looked at for that long.
+func TestAStepsOwnTimeToSettle(t *testing.T) {
+	for _, test := range []struct {
+		settle float64 // seconds
+		want   apply.Outcome
+	}{{0, apply.Partial}, {60, apply.Partial}, {1200, apply.Complete}} {
+		c := newCluster("cp1")
+		c.break_(map[string]fault{"cp1/restart": tooSlow})
+		plan := planFor(c, []string{"cp1"}, nil)
+		for i := range plan.Steps {
+			plan.Steps[i].Settle = test.settle
+		}
+		result, _, err := run(t, c, plan)
+		if err != nil || result.Outcome != test.want {
+			t.Errorf("with %.0f s to settle: %s, %v", test.settle, result.Outcome, err)
+		}
+	}
+}
