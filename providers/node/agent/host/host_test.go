@@ -67,8 +67,22 @@ func TestObserve(t *testing.T) {
 func TestNotAskedIsUnknown(t *testing.T) {
 	l := newLab(t)
 	node := l.observe(t, facts.Question{})
-	if node.Certificates.Unknown == "" || node.ControlPlane.Unknown == "" || node.NVIDIA.Unknown == "" {
+	if node.Certificates.Unknown == "" || node.ControlPlane.Unknown == "" || node.NVIDIA.Unknown == "" || len(node.Authorities) > 0 {
 		t.Errorf("%+v", node)
+	}
+}
+
+// Which cluster a node is of is told without its certificates, and is what they say.
+func TestAuthorities(t *testing.T) {
+	l := newLab(t)
+	alone, beside := l.observe(t, facts.Question{Authorities: true}), l.observe(t, everything)
+	ca, _ := beside.Certificates.File("ca")
+	leaf, there := ca.Leaf()
+	if diff := cmp.Diff([]string{leaf.SHA256}, alone.Authorities); diff != "" || !there || alone.Certificates.Unknown == "" {
+		t.Errorf("authorities (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(alone.Authorities, beside.Authorities); diff != "" {
+		t.Errorf("beside certificates (-alone +beside):\n%s", diff)
 	}
 }
 
