@@ -81,7 +81,10 @@ func mend(ctx context.Context, r protocol.MendRequest, progress func(string)) (p
 	if ctx.Err() != nil {
 		return protocol.MendResult{}, ctx.Err()
 	}
-	return protocol.MendResult{Installed: []string{"done"}}, os.WriteFile(r.Intent, []byte("done"), 0o600)
+	if err := os.WriteFile(r.Intent+".new", []byte("done"), 0o600); err != nil {
+		return protocol.MendResult{}, err
+	}
+	return protocol.MendResult{Installed: []string{"done"}}, os.Rename(r.Intent+".new", r.Intent)
 }
 
 // dial connects to a service that answers each byte in upper case, or to the real one for bundles.
