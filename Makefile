@@ -21,7 +21,7 @@ TIMES ?= 20
 N ?= 100000
 FROM ?= 1
 
-.PHONY: build helpers test steady simulate acceptance demo bench fuzz fuzz-short lint install release clean
+.PHONY: build helpers test steady simulate acceptance acceptance-all demo bench fuzz fuzz-short lint install release clean
 
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -46,9 +46,13 @@ demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
 	./fixtures/demo/demo.sh $(BIN)/upkeep
 
-acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
+acceptance: build ## the core on the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
 	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v .
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=core go test -count=1 -timeout 50m -v .
+
+acceptance-all: build ## everything on the lab; which part belongs to the core stands in acceptance/parts_test.go
+	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=all go test -count=1 -timeout 75m -v .
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...
