@@ -8,8 +8,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 every=${EVERY:-8}
 slow=${SLOW:-90}
-lines=$(mktemp)
-trap 'rm -f "$lines"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 # running PID prints the directories whose tests that go command runs: they are its children by the name of NAME.test.
 running() {
@@ -23,14 +23,17 @@ running() {
 	done | sed "s|^$PWD/\{0,1\}|./|" | sort -u | paste -s -d ' ' -
 }
 
-# In the background, for the shell hears of a signal only while it waits.
-go test "$@" </dev/null > >(exec tee "$lines") &
+# In the background, for the shell hears of a signal only while it waits. Go's own process is found by its number.
+(
+	bash -c 'echo $$ >"$0"; exec go test "$@"' "$work/pid" "$@" </dev/null | tee "$work/lines"
+	exit "${PIPESTATUS[0]}"
+) &
 tests=$!
-trap 'kill -INT "$tests" 2>/dev/null' INT TERM
+trap 'kill -INT "$(cat "$work/pid")" 2>/dev/null' INT TERM
 (
 	began=$SECONDS
 	while sleep "$every"; do
-		now=$(running "$tests")
+		now=$(running "$(cat "$work/pid")")
 		echo "test: $((SECONDS - began)) s: ${now:-compiling, or tests that ran before are being looked up}" >&2
 	done
 ) &
@@ -40,7 +43,7 @@ status=$?
 while kill -0 "$tests" 2>/dev/null; do wait "$tests"; status=$?; done # a signal ends a wait early
 kill "$progress" 2>/dev/null
 wait "$progress" 2>/dev/null
-sed -nE 's/^(ok|FAIL)[[:space:]]+([^[:space:]]+)[[:space:]]+([0-9]+)\.[0-9]+s.*/\3 \2/p' "$lines" | while read -r took package; do
+sed -nE 's/^(ok|FAIL)[[:space:]]+([^[:space:]]+)[[:space:]]+([0-9]+)\.[0-9]+s.*/\3 \2/p' "$work/lines" | while read -r took package; do
 	[ "$took" -le "$slow" ] || echo "test: $package took $took s, more than $slow s" >&2
 done
 exit "$status"

@@ -265,9 +265,9 @@ func (s *site) history() []facts.HistoryEntry {
 // until waits for a condition.
 func (s *site) until(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not in 20s: %s", what)
+			s.t.Fatalf("not in a minute: %s", what)
 		}
 	}
 }
