@@ -21,7 +21,7 @@ TIMES ?= 20
 N ?= 100000
 FROM ?= 1
 
-.PHONY: build helpers test steady simulate acceptance acceptance-all demo bench fuzz fuzz-short lint install release clean
+.PHONY: build helpers test steady race simulate acceptance acceptance-all demo bench fuzz fuzz-short lint install release clean
 
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -38,6 +38,9 @@ test: ## unit, golden, testscript and property tests; no root, no network, no cl
 
 steady: ## every package of PKGS TIMES times, each time in another order; prints what did not pass every time
 	TIMES=$(TIMES) ./scripts/steady.sh $(PKGS)
+
+race: ## the race detector on what runs side by side; not on cmd/upkeep, which would build Helm and client-go a second time
+	CGO_ENABLED=1 ./scripts/test.sh -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'Test(Release)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
