@@ -30,7 +30,7 @@ while read -r package directory; do
 	started=$SECONDS failed=0
 	if ! go test -c -o "$work/tests" "$package" >"$work/log" 2>&1; then
 		cat "$work/log"
-		echo "$package does not compile" >>"$work/unsteady"
+		printf '%s does not compile\tgo test -c %s\n' "$package" "$package" >>"$work/unsteady"
 		continue
 	fi
 	for ((run = 1; run <= times; run++)); do
@@ -44,7 +44,7 @@ while read -r package directory; do
 		failures "$work/log" >"$work/names"
 		[ -s "$work/names" ] || echo "(no test is named)" >"$work/names"
 		while read -r name; do
-			echo "$package $name    again: go test -count=1 -shuffle=$order $package" >>"$work/unsteady"
+			printf '%s %s\tgo test -count=1 -shuffle=%s %s\n' "$package" "$name" "$order" "$package" >>"$work/unsteady"
 		done <"$work/names"
 	done
 	rm -f "$work/tests"
@@ -53,7 +53,8 @@ done <"$work/packages"
 
 if [ -s "$work/unsteady" ]; then
 	echo "steady: did not pass every time:"
-	sed 's/^/  /' "$work/unsteady"
+	awk -F '\t' '!($1 in failed) { order[++n] = $1; again[$1] = $2 } { failed[$1]++ }
+		END { for (i = 1; i <= n; i++) printf "  %s: failed %d times; again: %s\n", order[i], failed[order[i]], again[order[i]] }' "$work/unsteady"
 	exit 1
 fi
 echo "steady: every package passed $times times, $SECONDS s"
