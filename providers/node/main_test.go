@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 func helper(args []string) error {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) // as upkeep-node does: nobody who listens is no reason to stop
 	h := agent.Handlers{Version: "test", Observe: observe, Renew: renew, Mend: mend, Tunnel: dial}
 	if len(args) == 4 && args[2] == "-tunnel" {
 		return agent.ServeTunnel(context.Background(), os.Stdin, os.Stdout, args[1], args[3], h)
