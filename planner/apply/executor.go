@@ -34,7 +34,7 @@ type Executor struct {
 	// Effects and Operations are by operation name.
 	Effects    map[string]providers.Effect
 	Operations map[string]providers.Operation
-	// Observe looks at what steps of one resource need, now; there is at least one. What it cannot see is unknown in the facts it
+	// Observe looks at what steps of one resource need (planner.Needs), now; there is at least one. What it cannot see is unknown in the facts it
 	// returns; an error means that it saw nothing. It is called by several goroutines.
 	Observe func(ctx context.Context, steps ...providers.Step) (providers.Input, error)
 	// Identify says which cluster this is, now. Parts that cannot be told are empty.
@@ -74,7 +74,8 @@ type Executor struct {
 
 // Limits bound how long the executor waits.
 type Limits struct {
-	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. Default 2m.
+	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. A step that says how
+	// long its own may take gets that where it is longer. Default 2m.
 	Settle time.Duration
 	// Ground is how long a step whose ground cannot be told is looked at again before it is refused. Default 20s.
 	Ground time.Duration
