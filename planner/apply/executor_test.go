@@ -177,7 +177,7 @@ func TestStartIsRecordedBeforeTheAct(t *testing.T) {
 			return c.Run(ctx, s, p)
 		})
 	}
-	if _, err := e.Run(t.Context(), plan); err != nil || acts != 2 {
+	if _, err := onStrands(e).Run(t.Context(), plan); err != nil || acts != 2 {
 		t.Errorf("%d acts, %v", acts, err)
 	}
 }
@@ -216,7 +216,7 @@ func TestPlansThatAreNotBegun(t *testing.T) {
 			plan := planFor(c, []string{"cp1", "cp2"}, []string{"w1"})
 			test.edit(&plan)
 			j := &memoryJournal{dies: -1}
-			_, err := c.executor(j, journal.History{Records: test.history}).Run(t.Context(), plan)
+			_, err := onStrands(c.executor(j, journal.History{Records: test.history})).Run(t.Context(), plan)
 			var refused *apply.RefusedError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.want) || refused.Stale != test.stale {
 				t.Errorf("got %v, want a refusal with %q", err, test.want)
@@ -248,7 +248,7 @@ func TestAnotherClusterInTheMiddle(t *testing.T) {
 			c.World.Kubernetes.UID = "uid-2"
 		}
 	}
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestOperationsAreBounded(t *testing.T) {
 	c.break_(map[string]fault{"cp1/renew": hangs})
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	e.Limits.Act = 20 * time.Millisecond
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Partial || !strings.Contains(result.Steps[0].Why, "not finished after 20ms") {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -299,7 +299,7 @@ func TestOperationsHaveTheirOwnLimit(t *testing.T) {
 	c.break_(map[string]fault{"cp1/renew": hangs})
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	e.Limits.Act = 20 * time.Millisecond
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil || !strings.Contains(result.Steps[0].Why, "not finished after 30ms") {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -314,7 +314,7 @@ func TestDoneStepsNeverRunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.World.Nodes["w1"].System.Hostname = "w1"
-	result, err := c.executor(&memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
+	result, err := onStrands(c.executor(&memoryJournal{dies: -1}, journal.History{Records: j.records})).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Stale || !strings.Contains(result.Steps[0].Why, "something undid it") {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -345,7 +345,7 @@ func TestEvents(t *testing.T) {
 			got = append(got, string(x.Result.Outcome))
 		}
 	}
-	if _, err := e.Run(t.Context(), plan); err != nil {
+	if _, err := onStrands(e).Run(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"run plan-1 3",
@@ -380,7 +380,7 @@ func TestRunRecord(t *testing.T) {
 	c.break_(map[string]fault{"cp1/restart": fails})
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	begun := e.Begun(plan)
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/fixtures/strands"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/apply"
@@ -114,7 +115,7 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 	t.Helper()
 	e := &apply.Executor{
 		Effects: certificates.Type().Effects, Operations: map[string]providers.Operation{},
-		Observe: func(context.Context, providers.Step) (providers.Input, error) {
+		Observe: func(context.Context, ...providers.Step) (providers.Input, error) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return p.input(), nil
@@ -123,13 +124,8 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 			return planner.Request{World: p.world}.Identity(), nil
 		},
 		Journal: &memoryJournal{dies: -1}, History: journal.History{},
-		Now: func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.clock = p.clock.Add(d)
-			return ctx.Err()
-		},
+		Now:     func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
+		Strands: strands.New(p, 1, 2),
 	}
 	for name := range e.Effects {
 		e.Operations[name] = p
@@ -137,7 +133,16 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 	if change != nil {
 		change(e)
 	}
-	return e.Run(t.Context(), plan)
+	return onStrands(e).Run(t.Context(), plan)
+}
+
+// Now and Advance implement strands.Clock.
+func (p *planes) Now() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock }
+
+func (p *planes) Advance(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clock = p.clock.Add(d)
 }
 
 // touched are the nodes that operations ran on, in order.
