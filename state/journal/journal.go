@@ -44,8 +44,8 @@ func Open(directory, plan string, trace durable.Tracer) (*Journal, History, erro
 	if err := CheckPlanID(plan); err != nil {
 		return nil, History{}, err
 	}
-	if err := makeDirectory(directory); err != nil {
-		return nil, History{}, err
+	if err := durable.MakeDirectory(directory); err != nil {
+		return nil, History{}, fmt.Errorf("the journals' directory: %w", err)
 	}
 	j := &Journal{path: pathOf(directory, plan), trace: trace}
 	h, err := j.open()
@@ -191,15 +191,4 @@ func (j *Journal) Close() error {
 	return errors.Join(errs...)
 }
 
-func pathOf(directory, plan string) string { return filepath.Join(directory, plan+journalEnding) }
-
-// makeDirectory creates the directory of the journals and makes its name durable.
-func makeDirectory(directory string) error {
-	if info, err := os.Stat(directory); err == nil && info.IsDir() {
-		return nil
-	}
-	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return fmt.Errorf("create the journals' directory: %w", err)
-	}
-	return durable.SyncDirectory(filepath.Dir(directory))
-}
+func pathOf(directory, plan string) string { return filepath.Join(directory, plan+Ending) }
