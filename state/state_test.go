@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -235,4 +236,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("a state changes by being stored twice: %v\n%s\n%s", err, again, third)
 		}
 	})
+}
+
+func TestOpen(t *testing.T) {
+	opened := ""
+	kind := func(name string) state.Type {
+		return state.Type{Name: name, Open: func(_ config.State, directory string) (state.Backend, error) {
+			opened = name + " in " + directory
+			return nil, nil
+		}}
+	}
+	if _, err := state.Open(config.State{Backend: "two"}, "/here", kind("one"), kind("two")); err != nil || opened != "two in /here" {
+		t.Errorf("opened %s, %v", opened, err)
+	}
+	_, err := state.Open(config.State{Backend: "three", Position: config.Position{File: "a.upkeep.hcl", Line: 3}}, "/here", kind("one"), kind("two"))
+	if want := `a.upkeep.hcl:3: there is no state backend "three"; this upkeep has "one" and "two"`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
