@@ -44,6 +44,9 @@ func applyCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if !saved { // what a saved plan found was recorded when it was made
+				recordSeen(ctx, env, w, plan)
+			}
 			return applyPlan(ctx, env, cmd, w, plan, saved, began)
 		},
 	}

@@ -64,6 +64,7 @@ func planCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			recordSeen(ctx, env, w, plan)
 			if out := cmd.String("out"); out != "" {
 				if err := keepKey(ctx, w, plan); err != nil {
 					return err
