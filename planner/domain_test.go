@@ -299,7 +299,7 @@ var testNow = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 // testRequest has nodes cp1 to cpN with version 1 and one widget "w" on them that wants version 2, one node at a time.
 func testRequest(n int, change func(*widget)) planner.Request {
 	r := planner.Request{Now: testNow, World: facts.World{ObservedAt: testNow, Nodes: make(map[string]*facts.Node, n)}}
-	r.Desired.State = config.State{Backend: "local", Path: "upkeep.state.json"}
+	r.Desired.State = config.State{Backend: "local", Local: &config.LocalState{Path: "upkeep.state.json"}}
 	r.Desired.Nodes = make([]config.Node, 0, n)
 	for i := range n {
 		name := fmt.Sprintf("cp%d", i+1)
