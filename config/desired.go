@@ -20,6 +20,9 @@ type Desired struct {
 	Connections     []Connection `json:"connections,omitempty"`
 	Nodes           []Node       `json:"nodes,omitempty"`
 	Fleets          []Fleet      `json:"fleets,omitempty"`
+	// Outs are the nodes that a person has taken out, Ignores the findings that are not counted.
+	Outs    []Out    `json:"outs,omitempty"`
+	Ignores []Ignore `json:"ignores,omitempty"`
 	// Resources are the decoded blocks of registered types, in file and declaration order, for_each keys sorted.
 	Resources []Declared `json:"resources,omitempty"`
 }
@@ -30,6 +33,8 @@ type Declared struct {
 	Name     string   `json:"name"`
 	Key      string   `json:"key,omitempty"`
 	Position Position `json:"position"`
+	// Meta is what the block says of every step it plans, as any block of a registered type may.
+	Meta Meta `json:"meta,omitzero"`
 	// Value is what BlockType.Decode returned. In JSON it is the domain's plain data; Restore brings it back.
 	Value any `json:"value"`
 }
@@ -84,6 +89,10 @@ type Node struct {
 	Connection string   `json:"connection"` // name of a connection; "" is plain ssh as the operator's ~/.ssh/config has it
 	Position   Position `json:"position"`
 }
+
+// KubernetesRoles are the roles that Kubernetes itself labels a node with (node-role.kubernetes.io/ROLE) and that upkeep
+// takes from there. What else a node is, only a block says.
+func KubernetesRoles() []string { return []string{"control-plane", "etcd"} }
 
 // Fleet is a nodes block: members that Kubernetes names.
 type Fleet struct {

@@ -19,7 +19,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	known, err := register(types, resources)
+	known, err := register(types, resources, metasOf(r.Desired))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -32,6 +32,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	known.marks.mark(all.Steps)
 	sizes, err := fleetSizes(r)
 	if err != nil {
 		return Plan{}, err

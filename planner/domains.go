@@ -12,10 +12,12 @@ type domains struct {
 	guards  map[string][]providers.Guard
 	// general are the ids of findings that yield to others of the same cause.
 	general map[string]bool
+	// marks are what blocks say of all their steps.
+	marks metas
 }
 
-func register(types []providers.Type, resources []providers.Resource) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]providers.Guard{}, general: map[string]bool{}}
+func register(types []providers.Type, resources []providers.Resource, marks metas) (domains, error) {
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]providers.Guard{}, general: map[string]bool{}, marks: marks}
 	for _, t := range types {
 		for _, doc := range t.Findings {
 			if doc.General {

@@ -86,6 +86,8 @@ func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket,
 				b.before = append(b.before, guard.Before(in, b.guarded)...)
 				b.after = append(b.after, guard.After(in, b.guarded)...)
 			}
+			d.marks.mark(b.before)
+			d.marks.mark(b.after)
 			for i := range b.after {
 				b.after[i].Ends = b.name
 			}

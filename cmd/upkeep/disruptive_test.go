@@ -80,7 +80,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 		worlds.Age(now, 5*24*time.Hour, node, "apiserver", "controller-manager.conf")
 	}
 	add(old, certificates.Spec{
-		Name: "control_plane", Layout: "kubeadm", RenewBefore: config.Duration(30 * 24 * time.Hour), Nodes: config.Selection{Roles: []string{"control-plane"}}, Window: "always",
+		Name: "control_plane", Layout: "kubeadm", RenewBefore: config.Duration(30 * 24 * time.Hour), Nodes: config.Selection{Roles: []string{"control-plane"}},
 	})
 
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.

@@ -76,7 +76,7 @@ func FuzzForeign(f *testing.F) {
 			world.Kubernetes.Nodes[i].Labels = map[string]string{nodeLabel: cpu}
 		}
 		spec := akash.Spec{
-			Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Window: "always", Archive: "a",
+			Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Archive: "a",
 			Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "9.2.2"},
 			Targets: map[string]string{"price_target_cpu": "1.6"}, GPU: map[string]string{"a100": "120"}, MaxChange: "20",
 		}

@@ -29,7 +29,7 @@ func (g leases) Before(in providers.Input, guarded []providers.Step) []providers
 	release := in.World.Release(g.spec.Namespace, g.spec.Release)
 	p := providerOf(release)
 	s := stepOf(g.spec.Address(), "leases-stop", OperationStop, g.args(in), in.Memory.Durations[OperationStop], stopEstimate)
-	s.Window, s.Position = g.spec.Window, g.spec.Position.String()
+	s.Position = g.spec.Position.String()
 	s.Summary = "stop the provider, so that it closes no lease meanwhile"
 	s.Why = []string{why}
 	s.Changes = []providers.Change{{What: "replicas of " + p.workload.Name, Before: fmt.Sprint(p.workload.Replicas), After: "0, and marked"}}

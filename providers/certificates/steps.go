@@ -74,7 +74,7 @@ func (r *review) step(w *work, verb, operation string, args any) *providers.Step
 	address := r.address.On(w.node.Name)
 	s := providers.Step{
 		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
-		Window: r.spec.Window, SerialGroup: serialGroup, Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
+		SerialGroup: serialGroup, Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
 	}
 	if w.last != "" {
 		s.After = []string{w.last}
@@ -92,7 +92,7 @@ func (r *review) planMend(w *work) {
 	}
 	s := r.step(w, "mend", OperationMend, mendArgs{})
 	s.Summary = "mend the renewal that was interrupted"
-	s.Window, s.SerialGroup, s.Turn = "always", "", 0
+	s.Repairs, s.SerialGroup, s.Turn = true, "", 0
 	if s.Estimate == 0 {
 		s.Estimate = mendEstimate
 	}
@@ -192,7 +192,6 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 
 func (r *review) guard(s *providers.Step) {
 	s.Guards = []string{guardBackup}
-	s.GuardNone = r.spec.GuardNone
 }
 
 // ends lists how the ends of validity change: in one line where all change alike.
