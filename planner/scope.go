@@ -47,6 +47,12 @@ func newScope(r Request, resources []providers.Resource, found providers.Outcome
 		addresses []providers.Address
 	}{{"-target", r.Targets}, {"-exclude", r.Exclude}, {"-replace", r.Replace}} {
 		for _, address := range flag.addresses {
+			if o, out := inventory.Out(address.Node); out {
+				if flag.name == "-exclude" {
+					continue // it is left out already
+				}
+				return s, fmt.Errorf("%s=%s: node %s is out until %s (%q, owner %s), and nothing is planned for a node that is out", flag.name, address, o.Node, o.Until, o.Reason, o.Owner)
+			}
 			if !slices.ContainsFunc(names, address.Covers) {
 				return s, fmt.Errorf("%s=%s names nothing in this configuration%s", flag.name, address, closest(address.String(), names))
 			}
@@ -170,7 +176,7 @@ func (s scope) overruled(guards []providers.Step) (warnings []string) {
 // complete reports whether nothing that was asked for is unknown.
 func (s scope) complete(p Plan) bool {
 	for _, finding := range p.Findings {
-		if finding.Unknown && s.has(finding.Address) {
+		if _, out := outOf(p.Request.Desired, finding.Address.Node); finding.Unknown && !out && s.has(finding.Address) {
 			return false
 		}
 	}

@@ -17,7 +17,6 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/report"
-	"upkeep/providers/certificates"
 	"upkeep/providers/facts"
 )
 
