@@ -125,7 +125,7 @@ func TestBuildFleetUnknown(t *testing.T) {
 
 func TestBuildScope(t *testing.T) {
 	address := func(s string) []providers.Address {
-		a, err := providers.ParseAddress(s)
+		a, err := facts.ParseAddress(s)
 		if err != nil {
 			t.Fatal(err)
 		}

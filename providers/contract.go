@@ -90,7 +90,7 @@ type Input struct {
 // facts.World.Clone).
 func (in *Input) Apply(u facts.Update) {
 	in.World.Apply(u)
-	in.Memory = in.Memory.WithProofs(u.Proofs...)
+	in.Memory = in.Memory.WithSections(u.Sections)
 }
 
 // Needs says which facts a resource must have before it can be diffed.

@@ -175,7 +175,7 @@ func addresses(cmd *cli.Command, flag string) ([]providers.Address, error) {
 	}
 	var out []providers.Address
 	for _, text := range cmd.StringSlice(flag) {
-		address, err := providers.ParseAddress(text)
+		address, err := facts.ParseAddress(text)
 		if err != nil {
 			return nil, fmt.Errorf("-%s: %w", flag, err)
 		}

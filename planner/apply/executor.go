@@ -23,9 +23,9 @@ import (
 	"upkeep/state/journal"
 )
 
-// Journal is where the executor records what it does. Append returns when the record is on stable storage.
+// Journal is where the executor records what it does. Append returns when the records are on stable storage.
 type Journal interface {
-	Append(journal.Record) error
+	Append(...journal.Record) error
 }
 
 // Executor runs plans. All fields are needed unless they say otherwise.

@@ -97,23 +97,9 @@ func (p *progress) mustEnd(step providers.Step) bool {
 		case Done, Skipped, Failed:
 			return true
 		}
-		if p.leftOpen(id, step.ID) {
+		if p.history.Open(id, step.ID) { // an earlier run of the plan began it and did not end it
 			return true
 		}
 	}
 	return false
-}
-
-// leftOpen reports whether an earlier run of the plan began a guard and did not end it.
-func (p *progress) leftOpen(begin, end string) bool {
-	open := false
-	for _, r := range p.history.Records {
-		switch {
-		case r.Step == begin && r.Kind == journal.StepStarted:
-			open = true
-		case r.Step == end && (r.Kind == journal.StepDone || r.Kind == journal.StepSkipped):
-			open = false
-		}
-	}
-	return open
 }

@@ -18,7 +18,7 @@ import (
 const (
 	journalEnding = ".jsonl"
 	PlanEnding    = ".plan"
-	RunbookEnding = ".md"
+	RunbookEnding = ".runbook.md"
 )
 
 // Prune removes the journals of a state that are not among those to keep, with the files beside them, and returns the
@@ -43,7 +43,7 @@ func Prune(directory, lineage string, keep []string) (removed []string, err erro
 			continue
 		}
 		h, err := Read(directory, plan)
-		if err != nil || !h.Started() || h.Records[0].Lineage != lineage {
+		if err != nil || !h.Started() || h.First().Lineage != lineage {
 			continue
 		}
 		gone, err := remove(directory, plan)
