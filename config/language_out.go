@@ -71,15 +71,26 @@ func (l *loader) exempt(b Block, argument string, nodes ...string) {
 	})
 }
 
+// Check reports what no out block would have said: a name that no node can have, a missing reason or owner, a bad date.
+func (o Out) Check() error {
+	if !nodeNamePattern.MatchString(o.Node) {
+		return fmt.Errorf("%q is not the name of a node", o.Node)
+	}
+	if err := (exemption{o.Reason, o.Owner, o.Until}).check(); err != nil {
+		return fmt.Errorf("node %s: %w", o.Node, err)
+	}
+	return nil
+}
+
 func checkOuts(d Desired) error {
 	seen := map[string]bool{}
 	for _, o := range d.Outs {
-		if seen[o.Node] || !nodeNamePattern.MatchString(o.Node) {
-			return fmt.Errorf("out %q: this is not the name of a node, or it occurs twice", o.Node)
+		if seen[o.Node] {
+			return fmt.Errorf("out %q: it occurs twice", o.Node)
 		}
 		seen[o.Node] = true
-		if err := (exemption{o.Reason, o.Owner, o.Until}).check(); err != nil {
-			return fmt.Errorf("out %q: %w", o.Node, err)
+		if err := o.Check(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ func (e exemption) check() error {
 		return err
 	}
 	if e.reason == "" || e.owner == "" {
-		return fmt.Errorf("the reason or the owner is missing")
+		return errors.New("the reason or the owner is missing")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/facts"
 )
 
 // ignoreEnded is the finding of an ignore block whose last day has passed.
@@ -55,7 +56,7 @@ func endedIgnores(r Request) ([]providers.Finding, error) {
 		if !i.Until.Ended(r.Now) {
 			continue
 		}
-		address, err := providers.ParseAddress("ignore." + i.Name)
+		address, err := facts.ParseAddress("ignore." + i.Name)
 		if err != nil {
 			return nil, fmt.Errorf("the name of an ignore block: %w", err)
 		}

@@ -1,12 +1,15 @@
 package planner
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/facts"
 )
 
 // CheckOuts returns an error for the first node that was taken out until a day that has passed: whether the node is well
@@ -67,4 +70,70 @@ func strangeOuts(r Request, inventory providers.Inventory) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("node %s is out%s, and neither the configuration nor Kubernetes knows a node of that name", o.Node, place))
 	}
 	return warnings
+}
+
+// outOwner is the section of the memory that holds the nodes which were taken out without a configuration file.
+var outOwner = providers.Address{Type: "node", Name: "out"}
+
+// outVersion is the version of that section.
+const outVersion = 1
+
+type outSection struct {
+	Version int          `json:"version"`
+	Nodes   []config.Out `json:"nodes"`
+}
+
+// RememberedOuts returns the nodes that were taken out by `upkeep node out`, sorted by name.
+func RememberedOuts(memory facts.Memory) ([]config.Out, error) {
+	var section outSection
+	if err := facts.DecodeSection(outOwner, memory.Sections[outOwner], outVersion, &section); err != nil {
+		return nil, err
+	}
+	for _, o := range section.Nodes {
+		if err := o.Check(); err != nil {
+			return nil, fmt.Errorf("the state's memory of %s cannot be read: %w; put back a copy of the state", outOwner, err)
+		}
+	}
+	return section.Nodes, nil
+}
+
+// RememberOuts returns a memory with other nodes taken out; m is not changed.
+func RememberOuts(m facts.Memory, outs []config.Out) (facts.Memory, error) {
+	if len(outs) == 0 {
+		return m.WithSections(facts.Sections{outOwner: nil}), nil
+	}
+	outs = slices.Clone(outs)
+	slices.SortFunc(outs, func(a, b config.Out) int { return strings.Compare(a.Node, b.Node) })
+	section, err := json.Marshal(outSection{outVersion, outs})
+	if err != nil {
+		return m, fmt.Errorf("remembering the nodes that are out: %w", err)
+	}
+	return m.WithSections(facts.Sections{outOwner: section}), nil
+}
+
+// WithOuts returns a desired state with the nodes that the memory knows to be out. What a configuration says of a node
+// holds before what the memory says.
+func WithOuts(desired config.Desired, memory facts.Memory) (config.Desired, error) {
+	outs, err := RememberedOuts(memory)
+	if err != nil {
+		return desired, err
+	}
+	for _, o := range outs {
+		if _, said := outOf(desired, o.Node); !said {
+			desired.Outs = append(slices.Clone(desired.Outs), o)
+		}
+	}
+	return desired, nil
+}
+
+// OutSince returns the nodes with steps in a plan that the memory knows to be out, and the plan does not: somebody has taken
+// them out since it was made.
+func (p Plan) OutSince(memory facts.Memory) ([]config.Out, error) {
+	outs, err := RememberedOuts(memory)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(outs, func(o config.Out) bool {
+		return !slices.ContainsFunc(p.Steps, func(s providers.Step) bool { return s.Node == o.Node })
+	}), nil
 }

@@ -151,6 +151,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
+	if outs, err := plan.OutSince(lock.State().Memory); err != nil {
+		return err
+	} else if len(outs) > 0 {
+		return exit{exitStale, fmt.Errorf("node %s was taken out since the plan was made (until %s, %q, owner %s), and the plan has steps for %s; make a new plan",
+			outs[0].Node, outs[0].Until, outs[0].Reason, outs[0].Owner, outs[0].Node)}
+	}
 	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, env.trace)
 	if err != nil {
 		return err
