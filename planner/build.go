@@ -59,7 +59,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	steps, err := order(guarded.steps, in.Inventory, in.World)
+	lanes := setLanes(guarded.steps, in)
+	steps, err := order(guarded.steps, guarded.brackets, in.Inventory, in.World)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -79,18 +80,20 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Request:       r,
 		Findings:      joined(wrong, all.Findings),
 		Steps:         steps,
+		Brackets:      guarded.brackets,
+		Lanes:         lanes,
 		Objects:       all.Objects,
 		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends these
 		Refusals:      append(notThis, guarded.refusals...),
 	}
-	overrides, unknown := overriding(r, in, guarded.lifted)
+	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
+	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
 	p.Warnings = append(p.Warnings, strangeOuts(r, in.Inventory)...)
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)
 	p.Warnings = append(p.Warnings, scope.overruled(guarded.placed)...)
-	p.Warnings = append(p.Warnings, guarded.warnings...)
 	if scope.everything() && len(after.Steps) > 0 && len(p.Refusals) == 0 {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("this plan does not settle: after it %s would be due again, first %s (%s)",
 			count(len(after.Steps), "step"), after.Steps[0].ID, after.Steps[0].Summary))

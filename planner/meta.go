@@ -1,6 +1,9 @@
 package planner
 
 import (
+	"fmt"
+	"slices"
+
 	"upkeep/config"
 	"upkeep/providers"
 )
@@ -19,6 +22,33 @@ func metasOf(desired config.Desired) metas {
 	return out
 }
 
+// guardBackup is the one guard that has a sentence of its own: what is missing without it, everybody should understand.
+const guardBackup = "backup"
+
+// warnings say, in declared order, which guards the blocks do without that were asked for. They are said whether a step is
+// due or not: a person who reads a quiet report must know, too.
+func (m metas) warnings(resources []providers.Resource, asked scope) (warnings []string) {
+	for _, resource := range resources {
+		address := resource.Address()
+		if !asked.touches(address) {
+			continue
+		}
+		for _, w := range m[address].Without {
+			text := fmt.Sprintf("%s runs without the guard %q.", address, w.Guard)
+			if w.Guard == guardBackup {
+				text = fmt.Sprintf("No etcd backup will be taken before %s.", address)
+			}
+			if place := w.Position.String(); place != "" {
+				text += fmt.Sprintf(" Reason given in %s: %q", place, w.Reason)
+			} else {
+				text += fmt.Sprintf(" Reason: %q", w.Reason)
+			}
+			warnings = append(warnings, text)
+		}
+	}
+	return warnings
+}
+
 // mark writes into steps what the blocks that ask for them say of all their steps. A step that puts an outage right waits
 // for no window.
 func (m metas) mark(steps []providers.Step) {
@@ -31,8 +61,14 @@ func (m metas) mark(steps []providers.Step) {
 		case s.Window == "":
 			s.Window = meta.Window
 		}
-		for _, w := range meta.Without {
-			s.GuardNone, s.Waived = w.Reason, append(s.Waived, w.Guard)
+		if len(meta.Without) == 0 {
+			continue
+		}
+		s.Guards = slices.Clone(s.Guards)
+		for n := range s.Guards {
+			if w, waived := meta.Waives(s.Guards[n].Name); waived {
+				s.Guards[n].Waived = w.Reason
+			}
 		}
 	}
 }

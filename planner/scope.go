@@ -93,6 +93,12 @@ func (s scope) has(address providers.Address) bool {
 	return (len(s.targets) == 0 || slices.ContainsFunc(s.targets, covers)) && !slices.ContainsFunc(s.exclude, covers)
 }
 
+// touches reports whether anything of a resource was asked for.
+func (s scope) touches(resource providers.Address) bool {
+	return (len(s.targets) == 0 || slices.ContainsFunc(s.targets, func(a providers.Address) bool { return a.Resource().Covers(resource) })) &&
+		!slices.ContainsFunc(s.exclude, func(a providers.Address) bool { return a.Covers(resource) })
+}
+
 // limit returns the steps that were asked for and can run without those that were not. A step that waits for one left
 // out is left out too, and a warning says so.
 func (s scope) limit(steps []providers.Step) (kept []providers.Step, warnings []string, err error) {

@@ -92,7 +92,9 @@ func labelled(declared []string, node facts.KubernetesNode) []string {
 }
 
 // kubernetesNodes finds the nodes of Kubernetes by what configurations call them.
-type kubernetesNodes struct{ byName, byAddress map[string]facts.KubernetesNode }
+type kubernetesNodes struct {
+	byName, byAddress map[string]facts.KubernetesNode
+}
 
 func newKubernetesNodes(nodes []facts.KubernetesNode) kubernetesNodes {
 	k := kubernetesNodes{map[string]facts.KubernetesNode{}, map[string]facts.KubernetesNode{}}

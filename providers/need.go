@@ -9,6 +9,9 @@ type Need struct {
 	Waived string `json:"waived,omitempty"`
 }
 
+// Placed reports whether the guard goes around the step where a block provides it.
+func (n Need) Placed() bool { return n.Waived == "" }
+
 // Consent is a rule of a domain that only a person's word lifts, given for one run by the rule's name.
 type Consent struct {
 	Rule    string `json:"rule"`    // "max_change"

@@ -56,6 +56,9 @@ type Upkeep struct {
 	// Ignored are the findings that do not count, since a person has accepted them.
 	Ignored []planner.Ignored `json:"ignored"`
 	Steps   []providers.Step  `json:"steps"`
+	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
+	Brackets []providers.Bracket `json:"brackets"`
+	Lanes    []planner.LaneNodes `json:"lanes"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
 	Unknown   []planner.Unknown   `json:"unknown"`
@@ -106,6 +109,8 @@ func Plan(p planner.Plan) PlanJSON {
 			Findings:   present(p.Findings),
 			Ignored:    present(p.Ignored),
 			Steps:      present(p.Steps),
+			Brackets:   present(p.Brackets),
+			Lanes:      present(p.Lanes),
 			Remaining:  present(p.Remaining),
 			Unknown:    present(p.Unknown()),
 			Warnings:   present(p.Warnings),

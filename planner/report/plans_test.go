@@ -62,20 +62,27 @@ var (
 	driver       = providers.Address{Type: "nvidia_driver", Name: "workers"}
 )
 
+var backupFirst = []providers.Need{{Name: "backup"}}
+
+// oneAtATime is a lane in which one node at a time is under way.
+func oneAtATime(name string) []providers.Lane {
+	return []providers.Lane{{Name: name, Width: 1, Strict: true}}
+}
+
 func renew(p *planner.Plan, node, before string, names ...string) {
 	address := certificates.On(node)
 	p.Steps = append(p.Steps, providers.Step{
 		ID: address.String() + "/renew", Address: address, Node: node, Operation: "certificates.renew", Action: "update",
 		Summary: "renew " + strings.Join(names, ", "), Why: []string{"apiserver on " + node + " expires in 12d, and 2 more", `certificates.control_plane.renew_before = "30d" (provider.upkeep.hcl:31)`},
 		Changes: []providers.Change{{What: "not_after", Before: before, After: "2027-11-22"}, {What: "serial", Before: "4FE68FC3", After: facts.New}},
-		Guards:  []string{"backup"}, Window: "always", SerialGroup: "control-plane",
+		Guards:  backupFirst, Window: "always", Lanes: oneAtATime("control-plane"),
 		Expects: []providers.Expectation{{What: "serial of apiserver", Value: "4FE68FC3"}},
 		Proof:   "new serials; keys and chains match; the ports serve the new serials",
 		Undo:    "put back the archive of /etc/kubernetes on " + node, Estimate: 2, Position: "provider.upkeep.hcl:31",
 	}, providers.Step{
 		ID: address.String() + "/restart", Address: address, Node: node, Operation: "certificates.restart", Action: "update",
 		Summary: "restart kube-controller-manager, kube-scheduler", Why: []string{"kube-controller-manager and kube-scheduler on " + node + " read their kubeconfig only when they start"},
-		Guards: []string{"backup"}, Window: "always", SerialGroup: "control-plane", After: []string{address.String() + "/renew"},
+		Guards: backupFirst, Window: "always", Lanes: oneAtATime("control-plane"), After: []string{address.String() + "/renew"},
 		Disruption: "control plane of " + node, Proof: "new containers; leases renewed; 6443 2379 2380 serve the new serials; etcd 3/3",
 		Estimate: 3, Position: "provider.upkeep.hcl:31",
 	})
@@ -134,7 +141,7 @@ func fleet() planner.Plan {
 		})
 		step := providers.Step{
 			ID: address.String() + "/install", Address: address, Node: node, Operation: "nvidia.install", Action: "update", Summary: "install driver 580.95.05",
-			Changes: []providers.Change{{What: "version", Before: fmt.Sprintf("570.124.0%d", i%7), After: "580.95.05"}}, Window: "always", SerialGroup: "workers",
+			Changes: []providers.Change{{What: "version", Before: fmt.Sprintf("570.124.0%d", i%7), After: "580.95.05"}}, Window: "always", Lanes: oneAtATime("workers"),
 			Disruption: "8 GPUs of " + node, Undo: "install the old packages", Estimate: 95,
 		}
 		p.Steps = append(p.Steps, step)

@@ -109,19 +109,30 @@ func ends(plan PlanJSON) string {
 	return fmt.Sprintf("; begun at %s it ends about %s", begin.Format("15:04"), end.Format(layout))
 }
 
-// inTurn reports whether all steps that disrupt something are of one serial group.
+// inTurn reports whether all steps that disrupt something are of one lane that is 1 wide.
 func inTurn(steps []providers.Step) bool {
-	group := ""
+	lane := ""
 	for _, s := range steps {
-		switch {
+		switch mine := narrow(s); {
 		case s.Disruption == "":
-		case s.SerialGroup == "" || group != "" && group != s.SerialGroup:
+		case mine == "" || lane != "" && lane != mine:
 			return false
 		default:
-			group = s.SerialGroup
+			lane = mine
 		}
 	}
-	return group != ""
+	return lane != ""
+}
+
+// narrow returns the lane of a step in which one node at a time is under way; empty where there is none. The lane of a node's
+// own steps is about no other node.
+func narrow(s providers.Step) string {
+	for _, lane := range s.Lanes {
+		if lane.Width <= 1 && !strings.HasPrefix(lane.Name, providers.NodeLanePrefix) {
+			return lane.Name
+		}
+	}
+	return ""
 }
 
 // disruptions says what is interrupted: what is the same but for the node's name is told once with all nodes.

@@ -311,7 +311,7 @@ func masked(has bool) string {
 
 // guard makes a step wait for a proved backup, unless the block goes without one.
 func (r *review) guard(s *providers.Step) {
-	s.Guards = append(s.Guards, guardBackup)
+	s.Guards = append(s.Guards, providers.Need{Name: guardBackup})
 }
 
 func (r *review) planRestart() {

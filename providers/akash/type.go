@@ -39,9 +39,9 @@ const guardBackup = "backup"
 // chartRepository is where Akash publishes the provider's chart.
 const chartRepository = "https://akash-network.github.io/helm-charts"
 
-// guardMaxChange stands on an upgrade that changes a price by more than max_change. Nothing provides it: a person says
-// with -override=max_change=REASON that it is meant.
-const guardMaxChange = "max_change"
+// ruleMaxChange is the consent that an upgrade needs which changes a price by more than max_change: a person says with
+// -override=max_change=REASON that it is meant.
+const ruleMaxChange = "max_change"
 
 // guardLeases is the guard that this domain provides: see leases.
 const guardLeases = "leases"
@@ -73,6 +73,10 @@ func Type() providers.Type {
 
 			OperationDefinitions: defining{},
 			OperationOperator:    operating{},
+		},
+		Rules: []providers.Consent{
+			{Rule: guardLeases, Demands: "no work that could close a tenant's lease"},
+			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
 		Findings: findingDocs(),
 	}

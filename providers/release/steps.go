@@ -140,7 +140,7 @@ func (r *review) planUpgrade() {
 		s.Proof += "; its workloads are ready"
 	}
 	if s.Disruption = r.disruption(args); s.Disruption != "" {
-		s.Guards = []string{guardBackup}
+		s.Guards = []providers.Need{{Name: guardBackup}}
 	}
 }
 
