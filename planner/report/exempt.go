@@ -44,11 +44,10 @@ func (p *page) ignored(ignored []planner.Ignored) {
 			if len(row.nodes) == 0 {
 				where = row.first.Address.String()
 			}
-			text := row.first.ID + "  " + where
 			if what := row.what(p.Verbose); what != "" {
-				text += "  " + what
+				where += ": " + what
 			}
-			p.wrapped(dim, "  ", text)
+			p.wrapped(dim, "  "+row.first.ID+"  ", where)
 		}
 		p.wrapped(dim, "      ", fmt.Sprintf("until %s: %q, owner %s%s", clean(r.until), clean(r.reason), clean(r.owner), at(r.position)))
 	}
