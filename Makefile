@@ -18,7 +18,7 @@ FUZZTIME ?= 10s
 N ?= 100000
 FROM ?= 1
 
-.PHONY: build helpers test simulate acceptance demo bench fuzz lint install release clean
+.PHONY: build helpers test race simulate acceptance demo bench fuzz lint install release clean
 
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -33,6 +33,9 @@ helpers: ## the helpers for nodes of every architecture
 test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
 	go test -timeout 20m ./...
 	./scripts/fuzz.sh 2000x light
+
+race: ## the race detector on what runs side by side; not on cmd/upkeep, which would build Helm and client-go a second time
+	CGO_ENABLED=1 go test -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'Test(Release)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
@@ -173,6 +174,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err != nil {
 		return err
 	}
+	nodes.Know(providers.NewInventory(plan.Request.Desired, plan.Request.World))
 	claim, err := claimCluster(ctx, env, cmd, plan, nodes, lock)
 	if err != nil {
 		return err
@@ -182,16 +184,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
+	sweepWorkshops(env, w.desired)
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
-	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
+	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
-	executor.Fence = func(ctx context.Context) error {
-		if err := lock.Check(ctx); err != nil {
-			return err
-		}
-		return claim.Check(ctx)
-	}
+	executor.Fence = wiring.Holds(lock, claim)
 	runContext, stop := withSignals(claim.Context(), env, executor)
 	defer stop()
 
@@ -210,7 +208,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		switch {
 		case errors.As(runErr, &refused) && refused.Stale:
 			return exit{exitStale, err}
-		case keepsAway(err):
+		case wiring.KeepsAway(err):
 			return exit{exitLocked, err}
 		}
 		return err
@@ -227,47 +225,21 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
-func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
-	sweepWorkshops(env, w.desired)
-	nodes := caller.nodes
-	byAddress := map[providers.Address]providers.Resource{}
-	all := resourcesOf(w.desired)
-	for _, resource := range all {
-		byAddress[resource.Address()] = resource
-	}
-	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return w.observer(nodes, nil).Resources(ctx, w.desired, resources)
-	}
-	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
-		resource, ok := byAddress[step.Address.Resource()]
-		if !ok {
-			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
-		}
-		world, err := look(ctx, []providers.Resource{resource})
-		if err != nil {
-			return providers.Input{}, err
-		}
-		return providers.Input{
-			World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-			Inventory: nodes.inventory(w.desired, world),
-		}, nil
+func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.Caller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	nodes := caller.Nodes
+	looker := wiring.Looker{
+		Nodes: nodes, Observer: w.observer(nodes, nil), Desired: w.desired,
+		Memory: func() facts.Memory { return lock.State().Memory }, Replace: plan.Request.Replace,
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
 		Effects: effects(w.types),
-		Operations: operations(caller, caller.fence,
-			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
+		Operations: operations(caller, caller.Fence,
+			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, caller.Run), looker.Step, remembers.Remember),
 			akashTools(w, plan), releaseTools(w)),
-		Observe: lookFor,
-		Identify: func(ctx context.Context) (planner.Identity, error) {
-			world, err := look(ctx, all)
-			if err != nil {
-				return planner.Identity{}, err
-			}
-			nodes.inventory(w.desired, world)
-			return planner.Request{World: world}.Identity(), nil
-		},
-		Journal: record, History: history,
+		Observe:  looker.Step,
+		Identify: looker.Identity,
+		Journal:  record, History: history,
 		Who: lock.Info().Who, Generation: lock.Info().Generation, Lineage: lock.State().Lineage,
 		Remembered: lock.State().Memory.Cluster,
 		Now:        env.now,
