@@ -1,7 +1,7 @@
 // Package config reads the language of upkeep: HCL files in, typed desired state and diagnostics out.
 //
 // It knows a block type only through the BlockType that a domain registers; the blocks of the language itself (upkeep,
-// include, state, variable, locals, cluster, connection, node, nodes) are described the same way by this package. It
+// include, state, variable, locals, cluster, defaults, connection, node, nodes, out, ignore) are described the same way by this package. It
 // reads files and an environment it is given, and nothing else: no node, no cluster. It never prints: every problem is
 // an hcl.Diagnostic, with a source range where it has a place in a file, and all of them come back at once.
 package config

@@ -81,6 +81,16 @@ func registeredEntry(t BlockType) entry {
 	return entry{BlockType: t, registered: true}
 }
 
+// WithMetaArguments returns registered types with the arguments that every one of them has, as a configuration may write
+// them.
+func WithMetaArguments(types []BlockType) []BlockType {
+	out := make([]BlockType, 0, len(types))
+	for _, t := range types {
+		out = append(out, registeredEntry(t).BlockType)
+	}
+	return out
+}
+
 // takeMeta takes the meta-arguments of a type out of a block's values.
 func takeMeta(t BlockType, attributes map[string]cty.Value) cty.Value {
 	meta := map[string]cty.Value{}

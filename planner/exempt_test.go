@@ -197,3 +197,64 @@ func TestIgnore(t *testing.T) {
 		})
 	}
 }
+
+// TestOutTakesNoPlace: a node that is out belongs to no lane, however Kubernetes sees it.
+func TestOutTakesNoPlace(t *testing.T) {
+	r := testRequest(3, func(w *widget) { w.Nodes, w.Serial = config.Selection{Names: []string{"cp1", "cp2"}}, "" })
+	for i := range r.Desired.Nodes {
+		r.Desired.Nodes[i].Roles = []string{"control-plane"}
+	}
+	r.World.Kubernetes.Nodes = []facts.KubernetesNode{{Name: "cp1", Ready: true}, {Name: "cp2", Ready: true}, {Name: "cp3"}}
+	places := func() (nodes, taken string) {
+		for _, lane := range build(t, r).Lanes {
+			nodes += strings.Join(lane.Nodes, " ")
+			for _, place := range lane.Taken {
+				taken += place.Node
+			}
+		}
+		return nodes, taken
+	}
+	if nodes, taken := places(); nodes != "cp1 cp2 cp3" || taken != "cp3" {
+		t.Fatalf("lanes of %q, taken %q", nodes, taken)
+	}
+	r.Desired.Outs = []config.Out{takenOut("cp3", 0)}
+	if nodes, taken := places(); nodes != "cp1 cp2" || taken != "" {
+		t.Errorf("lanes of %q, taken %q", nodes, taken)
+	}
+}
+
+// TestRememberedOuts: what the state knows comes back, is laid under what the configuration says, and is forgotten.
+func TestRememberedOuts(t *testing.T) {
+	ours, other := takenOut("cp2", 0), takenOut("cp1", 0)
+	memory, err := planner.RememberOuts(facts.Memory{Durations: map[string]float64{"x": 1}}, []config.Out{ours, other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := planner.RememberedOuts(memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]config.Out{other, ours}, got); diff != "" {
+		t.Error(diff)
+	}
+	said := takenOut("cp1", 9)
+	desired, err := planner.WithOuts(config.Desired{Outs: []config.Out{said}}, memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]config.Out{said, ours}, desired.Outs); diff != "" {
+		t.Error(diff)
+	}
+	if memory, err = planner.RememberOuts(memory, nil); err != nil || len(memory.Sections) != 0 || len(memory.Durations) != 1 {
+		t.Errorf("%+v, %v", memory, err)
+	}
+	owner := providers.Address{Type: "node", Name: "out"}
+	for name, section := range map[string]string{
+		"a newer version": `{"version":2}`, "no version": `{}`, "a word too many": `{"version":1,"nodez":[]}`,
+		"a bad date": `{"version":1,"nodes":[{"node":"a","reason":"r","owner":"o","until":"x"}]}`,
+	} {
+		if _, err := planner.RememberedOuts(facts.Memory{Sections: facts.Sections{owner: []byte(section)}}); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}

@@ -121,7 +121,7 @@ func doctorResources(desired config.Desired, before config.Duration) []config.De
 		}})
 	}
 	if len(desired.Nodes) > 0 {
-		out = append(out, config.Declared{Type: "certificates", Name: "control_plane", Meta: config.Meta{Without: []config.Waiver{{Guard: "backup", Reason: "nothing is changed"}}}, Value: certificates.Spec{
+		out = append(out, config.Declared{Type: "certificates", Name: "control_plane", Value: certificates.Spec{
 			Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}}, RenewBefore: before,
 			Kubeconfigs: []string{rootKubeconfig},
 		}})
