@@ -228,12 +228,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.Caller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
 	nodes := caller.Nodes
 	looker := wiring.Looker{
-		Nodes: nodes, Observer: w.observer(nodes, nil), Desired: w.desired,
-		Memory: func() facts.Memory { return lock.State().Memory }, Replace: plan.Request.Replace,
+		Nodes: nodes, Observer: w.observer(nodes, nil), Desired: w.desired, Effects: effects(w.types), Request: plan.Request,
+		Memory: func() facts.Memory { return lock.State().Memory },
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects: effects(w.types),
+		Effects: looker.Effects,
 		Operations: operations(caller, caller.Fence,
 			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, caller.Run), looker.Step, remembers.Remember),
 			akashTools(w, plan), releaseTools(w)),

@@ -33,7 +33,7 @@ type Executor struct {
 	// Effects and Operations are by operation name.
 	Effects    map[string]providers.Effect
 	Operations map[string]providers.Operation
-	// Observe looks at what the step needs, now. What it cannot see is unknown in the facts it returns; an error means
+	// Observe looks at what the step needs (planner.Needs), now. What it cannot see is unknown in the facts it returns; an error means
 	// that it saw nothing.
 	Observe func(ctx context.Context, step providers.Step) (providers.Input, error)
 	// Identify says which cluster this is, now. Parts that cannot be told are empty.
@@ -72,7 +72,8 @@ type Executor struct {
 
 // Limits bound how long the executor waits.
 type Limits struct {
-	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. Default 2m.
+	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. A step that says how
+	// long its own may take gets that where it is longer. Default 2m.
 	Settle time.Duration
 	// Ground is how long a step whose ground cannot be told is looked at again before it is refused. Default 20s.
 	Ground time.Duration

@@ -218,7 +218,7 @@ func TestReady(t *testing.T) {
 	stale := input(stored{id: "a", age: 30 * time.Hour, proved: "restore"})
 	step := spec.Diff(stale).Steps[0]
 	effect := backup.Type().Effects[backup.OperationTake]
-	step.Expects = effect.Expects(stale, step)
+	step = grounded(t, effect, stale, step)
 	replaced := step
 	asked := func(in providers.Input) providers.Input {
 		in.Replace = []providers.Address{spec.Address()}
@@ -321,7 +321,7 @@ func TestConverges(t *testing.T) {
 		effects := backup.Type().Effects
 		for i := range out.Steps {
 			step := &out.Steps[i]
-			step.Expects = effects[step.Operation].Expects(predicted, *step)
+			*step = grounded(t, effects[step.Operation], predicted, *step)
 			if ready := effects[step.Operation].Ready(predicted, *step); ready.State != providers.Holds && ready.State != providers.Done {
 				t.Fatalf("%s: %+v", step.ID, ready)
 			}

@@ -45,7 +45,11 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if label.Cold {
 		return fmt.Errorf("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
 	}
-	if label.StoredSHA256 != expectation(step, expectSHA256) {
+	planned, err := providers.GroundOf[proveGround](step)
+	if err != nil {
+		return err
+	}
+	if label.StoredSHA256 != planned.SHA256 {
 		return fmt.Errorf("bundle %s is not the one that this plan was made for; plan again", args.Bundle)
 	}
 	if cluster := clusterOf(in.World); cluster != "" && label.ClusterID != cluster {

@@ -228,7 +228,7 @@ func (s *site) run(step providers.Step) error {
 	if err != nil {
 		return err
 	}
-	step.Expects = effect.Expects(before, step)
+	step = grounded(s.t, effect, before, step)
 	if ready := effect.Ready(before, step); ready.State != providers.Holds {
 		return fmt.Errorf("%s: %s", ready.State, ready.Why)
 	}
@@ -481,4 +481,20 @@ func TestPrune(t *testing.T) {
 	if names := s.names(); len(names) != 4 || strings.Contains(strings.Join(names, " "), "20261122") {
 		t.Errorf("in the store: %v", names)
 	}
+}
+
+// grounded returns a step with what it relies on in a world, as the planner records it.
+func grounded(t fataler, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
+	t.Helper()
+	step, err := step.WithGround(effect.Ground(in, step))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return step
+}
+
+// fataler is a test, or a property of one.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
 }

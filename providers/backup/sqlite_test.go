@@ -151,7 +151,7 @@ func (s k3sSite) run(step providers.Step) error {
 	if err != nil {
 		return err
 	}
-	step.Expects = effect.Expects(before, step)
+	step = grounded(s.t, effect, before, step)
 	if ready := effect.Ready(before, step); ready.State != providers.Holds {
 		return fmt.Errorf("%s: %s", ready.State, ready.Why)
 	}
