@@ -158,6 +158,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err := mergeSpilled(w, lock); err != nil {
 		return err
 	}
+	if outs, err := plan.OutSince(lock.State().Memory); err != nil {
+		return err
+	} else if len(outs) > 0 {
+		return exit{exitStale, fmt.Errorf("node %s was taken out since the plan was made (until %s, %q, owner %s), and the plan has steps for %s; make a new plan",
+			outs[0].Node, outs[0].Until, outs[0].Reason, outs[0].Owner, outs[0].Node)}
+	}
 	opened, history, err := lock.Journal(ctx, plan.ID)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -20,8 +21,10 @@ type DriftJSON struct {
 	Recorded   bool              `json:"recorded,omitempty"`
 	Identity   planner.Identity  `json:"identity"`
 	Nodes      []Node            `json:"nodes"`
+	Out        []config.Out      `json:"out"`
 	Summary    DriftSummary      `json:"summary"`
 	Findings   []DriftFinding    `json:"findings"`
+	Ignored    []planner.Ignored `json:"ignored"`
 	Unknown    []planner.Unknown `json:"unknown"`
 	Warnings   []string          `json:"warnings"`
 }
@@ -42,7 +45,7 @@ func Drift(p planner.Plan) DriftJSON {
 	all := Plan(p)
 	d := DriftJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Ignored: all.Upkeep.Ignored, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
 	}
 	for _, f := range all.Upkeep.Findings {
 		d.Findings = append(d.Findings, DriftFinding{Finding: f})
@@ -92,14 +95,17 @@ func DriftText(w io.Writer, d DriftJSON, run Run, style Style) error {
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
+	p.outs(d.Out)
 	findings := cleanFindings(d.bare())
 	p.now, p.first = d.ObservedAt, d.firstSeen()
 	p.findings("Not as declared", findings)
+	p.ignored(d.Ignored)
 	unknown := places(findings, d.Unknown)
 	s := d.Summary
 	switch d.Status {
 	case "none":
 		p.line(p.paint(green, "No drift. Your cluster matches the configuration."))
+		p.exempt(d.Out, d.Ignored)
 	case "unknown":
 		text := "Unknown: what could be seen is as declared, but not everything could be seen."
 		if len(unknown) > 0 {
@@ -110,6 +116,9 @@ func DriftText(w io.Writer, d DriftJSON, run Run, style Style) error {
 		text := fmt.Sprintf("Drift: %s, %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"))
 		if len(unknown) > 0 {
 			text += fmt.Sprintf(", %s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
+		}
+		if len(d.Ignored) > 0 {
+			text += fmt.Sprintf(", %s ignored", thousands(len(d.Ignored)))
 		}
 		text += fmt.Sprintf(". `upkeep plan` would mend %s of %s.", thousands(s.Mended), thousands(s.Errors+s.Warnings))
 		color := yellow
