@@ -126,7 +126,7 @@ func TestBuildFleetUnknown(t *testing.T) {
 
 func TestBuildScope(t *testing.T) {
 	address := func(s string) []providers.Address {
-		a, err := providers.ParseAddress(s)
+		a, err := facts.ParseAddress(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -298,7 +298,7 @@ func TestBuildGuards(t *testing.T) {
 	t.Run("nobody provides it", func(t *testing.T) {
 		p := build(t, testRequest(2, func(w *widget) { w.Guards = []string{"backup"} }))
 		if diff := cmp.Diff([]string{
-			`4 steps of widget.w need the guard "backup", and nothing provides it; declare what does, or write guard_none = "reason" in the block of widget.w (a.upkeep.hcl:7)`,
+			`4 steps of widget.w need the guard "backup", and nothing provides it; declare what does, or write without = { backup = "reason" } in the block of widget.w (a.upkeep.hcl:7)`,
 		}, p.Refusals); diff != "" {
 			t.Error(diff)
 		}
@@ -311,7 +311,7 @@ func TestBuildGuards(t *testing.T) {
 		if len(p.Refusals) != 0 || !p.Applyable || len(p.Steps) != 4 {
 			t.Errorf("refusals %v, applyable %v, steps %v", p.Refusals, p.Applyable, ids(p.Steps))
 		}
-		if diff := cmp.Diff([]string{`widget.w goes without the guard "copy", guard_none = "a lab" (a.upkeep.hcl:7)`}, p.Warnings); diff != "" {
+		if diff := cmp.Diff([]string{`widget.w runs without the guard "copy". Reason given in a.upkeep.hcl:8: "a lab"`}, p.Warnings); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -325,7 +325,7 @@ func TestBuildGuards(t *testing.T) {
 		}}, p.Brackets); diff != "" {
 			t.Error(diff)
 		}
-		want := []providers.Need{providers.Required("seal", "a lab"), {Name: "copy", Optional: true}}
+		want := []providers.Need{{Name: "seal", Waived: "a lab"}, {Name: "copy", Optional: true}}
 		if diff := cmp.Diff(want, p.Steps[1].Guards); diff != "" || len(p.Refusals) > 0 {
 			t.Errorf("refusals %v, guards %s", p.Refusals, diff)
 		}

@@ -23,7 +23,7 @@ type widget struct {
 	Nodes     config.Selection `json:"nodes"`
 	Version   string           `json:"version"`
 	Guards    []string         `json:"guards,omitempty"`
-	GuardNone string           `json:"guard_none,omitempty"`
+	GuardNone string           `json:"-"` // the reason why the block asks for none of Guards
 	Prefers   []string         `json:"prefers,omitempty"`
 	Serial    string           `json:"serial,omitempty"`
 	Requires  []string         `json:"requires,omitempty"` // further steps that set waits for
@@ -31,11 +31,11 @@ type widget struct {
 	Consents []providers.Consent `json:"consents,omitempty"`
 }
 
-// needs are the guards that the widget must have, or gives a reason for going without, and those that it would like.
+// needs are the guards that the widget must have, and those that it would like.
 func (w widget) needs() []providers.Need {
 	var out []providers.Need
 	for _, name := range w.Guards {
-		out = append(out, providers.Required(name, w.GuardNone))
+		out = append(out, providers.Need{Name: name})
 	}
 	for _, name := range w.Prefers {
 		out = append(out, providers.Need{Name: name, Optional: true})
@@ -231,7 +231,7 @@ func (v vault) step(verb string) providers.Step {
 
 func needsOf(names ...string) (out []providers.Need) {
 	for _, name := range names {
-		out = append(out, providers.Required(name, ""))
+		out = append(out, providers.Need{Name: name})
 	}
 	return out
 }
@@ -299,7 +299,7 @@ var testNow = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 // testRequest has nodes cp1 to cpN with version 1 and one widget "w" on them that wants version 2, one node at a time.
 func testRequest(n int, change func(*widget)) planner.Request {
 	r := planner.Request{Now: testNow, World: facts.World{ObservedAt: testNow, Nodes: make(map[string]*facts.Node, n)}}
-	r.Desired.State = config.State{Backend: "local", Path: "upkeep.state.json"}
+	r.Desired.State = config.State{Backend: "local", Local: &config.LocalState{Path: "upkeep.state.json"}}
 	r.Desired.Nodes = make([]config.Node, 0, n)
 	for i := range n {
 		name := fmt.Sprintf("cp%d", i+1)
@@ -322,8 +322,14 @@ func declareVault(r *planner.Request) {
 }
 
 func declare(r *planner.Request, w widget) {
+	var meta config.Meta
+	for _, guard := range w.Guards {
+		if w.GuardNone != "" {
+			meta.Without = append(meta.Without, config.Waiver{Guard: guard, Reason: w.GuardNone, Position: config.Position{File: "a.upkeep.hcl", Line: 8}})
+		}
+	}
 	r.Desired.Resources = append(r.Desired.Resources, config.Declared{
-		Type: "widget", Name: w.Name, Key: w.Key, Position: config.Position{File: "a.upkeep.hcl", Line: 7}, Value: w,
+		Meta: meta, Type: "widget", Name: w.Name, Key: w.Key, Position: config.Position{File: "a.upkeep.hcl", Line: 7}, Value: w,
 	})
 }
 

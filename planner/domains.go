@@ -14,10 +14,12 @@ type domains struct {
 	rules map[string]string
 	// general are the ids of findings that yield to others of the same cause.
 	general map[string]bool
+	// marks are what blocks say of all their steps.
+	marks metas
 }
 
-func register(types []providers.Type, resources []providers.Resource) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, general: map[string]bool{}}
+func register(types []providers.Type, resources []providers.Resource, marks metas) (domains, error) {
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, general: map[string]bool{}, marks: marks}
 	for _, rule := range Rules(types) {
 		d.rules[rule.Rule] = rule.Demands
 	}
@@ -86,7 +88,7 @@ func (p Plan) Guards() ([]providers.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := register(nil, resources)
+	known, err := register(nil, resources, metasOf(p.Request.Desired))
 	if err != nil {
 		return nil, err
 	}

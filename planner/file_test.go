@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -117,7 +118,8 @@ func TestDigestStability(t *testing.T) {
 			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
 		}, false},
 		"a guard gone without": {func(r *planner.Request) {
-			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"}; w.GuardNone = "y" })
+			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
+			r.Desired.Resources[0].Meta.Without = []config.Waiver{{Guard: "x", Reason: "y"}}
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,9 @@ type Plan struct {
 	CreatedAt     time.Time `json:"created_at"`
 	Request       Request   `json:"request"`
 
+	// Findings are those that count; Ignored those that an ignore block accepts.
 	Findings []providers.Finding `json:"findings"`
+	Ignored  []Ignored           `json:"ignored,omitempty"`
 	Steps    []providers.Step    `json:"steps"`
 	// Brackets are the guards, and which steps each of them surrounds.
 	Brackets []providers.Bracket `json:"brackets,omitempty"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -17,7 +18,7 @@ import (
 )
 
 // backupTools hands the backup operations what they act with.
-func backupTools(env environment, cluster *config.Cluster, nodes *wiring.Nodes, stores stores, look func(context.Context, providers.Step) (providers.Input, error), remember func(context.Context, ...facts.Proof) error) backup.Tools {
+func backupTools(env environment, cluster *config.Cluster, nodes *wiring.Nodes, stores stores, look func(context.Context, providers.Step) (providers.Input, error), remember func(context.Context, facts.Address, func(json.RawMessage) (json.RawMessage, error)) error) backup.Tools {
 	return backup.Tools{
 		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) { return providerObjects(ctx, cluster) },
 		Look:     look, Spec: stores.spec, Store: stores.open,

@@ -116,7 +116,7 @@ func declare(desired config.Desired, copies bool) string {
 			fmt.Fprintf(&b, "  kubeconfigs = [%s]\n", quoteHCL(rootKubeconfig))
 		}
 		b.WriteString("  # A plan is refused without a proved backup, unless you say why there need not be one:\n")
-		b.WriteString("  # guard_none = \"etcd is backed up by a job of its own\"\n}\n")
+		b.WriteString("  # without = { backup = \"etcd is backed up by a job of its own\" }\n}\n")
 	}
 	return string(config.Format([]byte(b.String())))
 }

@@ -82,6 +82,7 @@ func fakeSSH(t *testing.T) string {
 //	s3-objects BUCKET            prints the names of its objects; s3-damage BUCKET flips a byte in each bundle
 //	real-etcd                    the members send a real etcd's snapshot from now on, of the revision and the keys that they claim
 //	stopped-etcd NODE...         no member answers from now on, and on these nodes lies the data of a stopped one
+//	spilled PLANFILE             leaves what a run of the plan leaves whose journal took no more records
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
 	ssh := fakeSSH(t)
@@ -97,7 +98,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
+			"code": code, "spilled": spilled, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,

@@ -36,7 +36,7 @@ func bracketedPlan(c *cluster) planner.Plan {
 	end.ID, end.After = "sim.guard@g1/raise", nil
 	bracket := providers.Bracket{Guard: "leases", Of: guardAddress, Begin: []string{begin.ID}, End: []string{end.ID}}
 	for i := range plan.Steps {
-		plan.Steps[i].Guards = []providers.Need{providers.Required("leases", "")}
+		plan.Steps[i].Guards = []providers.Need{{Name: "leases"}}
 		bracket.Guarded = append(bracket.Guarded, plan.Steps[i].ID)
 	}
 	plan.Brackets = []providers.Bracket{bracket}
@@ -154,7 +154,7 @@ func TestAGuardBeginsAgainWhenItsPlanGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.faults, c.Acts = map[string]fault{}, nil
-	e = withUnlabel(c.executor(&memoryJournal{dies: -1}, journal.History{Records: first.records}), c)
+	e = withUnlabel(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(first.records...)), c)
 	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)

@@ -14,6 +14,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -24,9 +25,9 @@ import (
 	"upkeep/state/journal"
 )
 
-// Journal is where the executor records what it does. Append returns when the record is on stable storage.
+// Journal is where the executor records what it does. Append returns when the records are on stable storage.
 type Journal interface {
-	Append(journal.Record) error
+	Append(...journal.Record) error
 }
 
 // Executor runs plans. All fields are needed unless they say otherwise.
@@ -139,7 +140,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	if ctx.Err() != nil && result.Outcome != Complete {
 		result.Outcome = Interrupted
 	}
-	if failure == nil {
+	if failure == nil || spilled(failure) {
 		if err := e.Journal.Append(journal.Record{
 			At: result.EndedAt, Kind: journal.RunEnded, Outcome: string(result.Outcome), Seconds: seconds(result.EndedAt.Sub(result.StartedAt)),
 		}); err != nil {
@@ -151,6 +152,13 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunEnded{At: result.EndedAt, Result: result})
 	return result, failure
+}
+
+// spilled reports whether the journal takes no more records, and what the run still does is recorded elsewhere: nothing is
+// started any more, but what ends a guard that was begun.
+func spilled(failure error) bool {
+	var s *journal.SpilledError
+	return errors.As(failure, &s) && s.Lost == nil
 }
 
 // fence asks whether the run still holds its locks.

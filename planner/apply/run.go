@@ -60,7 +60,7 @@ func lifted(plan planner.Plan) []schedule.Lifted {
 // past is what the schedule reads of a journal.
 func past(history journal.History) schedule.History {
 	var out schedule.History
-	for _, record := range history.Records {
+	for _, record := range history.Records() {
 		switch record.Kind {
 		case journal.StepStarted:
 			out = append(out, schedule.Past{Step: record.Step, What: schedule.WasStarted})
@@ -180,7 +180,7 @@ func (r *run) release(step providers.Step) {
 // end records how a step ended, tells it, and lets the book go on.
 func (r *run) end(step providers.Step, result StepResult, kind journal.Kind) {
 	if err := r.Journal.Append(record(r.now(), result, kind)); err != nil {
-		r.fail(fmt.Errorf("record the end of step %s (%s): %w", step.ID, result.Outcome, err), schedule.NoNewSteps)
+		r.fail(fmt.Errorf("record the end of step %s (%s): %w", step.ID, result.Outcome, err), stopFor(err))
 	}
 	r.mu.Lock()
 	r.results[step.ID] = result
@@ -222,12 +222,9 @@ func (r *run) close() []StepResult {
 		}
 		out = append(out, result)
 	}
-	for _, record := range records {
-		if r.failure != nil {
-			break
-		}
-		if err := r.Journal.Append(record); err != nil {
-			r.failure = fmt.Errorf("record that step %s did not run: %w", record.Step, err)
+	if len(records) > 0 && (r.failure == nil || spilled(r.failure)) {
+		if err := r.Journal.Append(records...); err != nil && r.failure == nil {
+			r.failure = fmt.Errorf("record the steps that did not run: %w", err)
 		}
 	}
 	return out

@@ -368,7 +368,16 @@ type memoryJournal struct {
 
 var errDied = errors.New("power failure")
 
-func (j *memoryJournal) Append(r journal.Record) error {
+func (j *memoryJournal) Append(records ...journal.Record) error {
+	for _, r := range records {
+		if err := j.append(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *memoryJournal) append(r journal.Record) error {
 	if j.dies >= 0 && len(j.records) >= j.dies {
 		return errDied
 	}

@@ -51,14 +51,9 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, again 
 	}
 	began := r.now()
 	// From here on a dead process leaves a step that is under way: this record is what the next one finds.
-	if err := r.Journal.Append(journal.Record{
-		At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why,
-	}); err != nil {
-		r.fail(fmt.Errorf("record the start of step %s: %w", step.ID, err), schedule.NoNewSteps)
-		r.mu.Lock()
-		r.results[step.ID] = resultOf(step, Pending, "not started: the journal could not be written")
-		r.mu.Unlock()
-		r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Refused, "not started") })
+	err := r.append(step, journal.Record{At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why})
+	if err != nil {
+		r.unrecorded(step)
 		return
 	}
 	r.tell(StepStarted{At: began, Number: r.guards.at[step.ID] + 1, Of: len(r.plan.Steps), Step: step})
@@ -68,7 +63,7 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, again 
 		report(found.Why)
 	}
 	r.Trace.At("step:acting")
-	err := r.operate(ctx, step, report)
+	err = r.operate(ctx, step, report)
 	r.Trace.At("step:acted")
 	if err == nil {
 		err = r.prove(ctx, found.input, step, report)
@@ -85,6 +80,37 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, again 
 	}
 	done.StartedAt, done.Seconds = began, seconds(r.now().Sub(began))
 	r.end(step, done, kind)
+}
+
+// append records that a step starts. Where the journal takes no more records nothing new starts; a guard that was begun is
+// ended all the same, and that is recorded elsewhere.
+func (r *run) append(step providers.Step, start journal.Record) error {
+	err := r.Journal.Append(start)
+	if err == nil {
+		return nil
+	}
+	r.fail(fmt.Errorf("record the start of step %s: %w", step.ID, err), stopFor(err))
+	if !spilled(err) || !r.guards.ends(step.ID) {
+		return err
+	}
+	return r.Journal.Append(start)
+}
+
+// stopFor is how far a run stops whose journal fails: what cannot be recorded anywhere must not be started at all.
+func stopFor(err error) schedule.Level {
+	if spilled(err) {
+		return schedule.NoNewSteps
+	}
+	return schedule.Now
+}
+
+// unrecorded ends a step that did not start, since its start could not be recorded.
+func (r *run) unrecorded(step providers.Step) {
+	const why = "not started: the journal could not be written"
+	r.mu.Lock()
+	r.results[step.ID] = resultOf(step, Pending, why)
+	r.mu.Unlock()
+	r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Refused, why) })
 }
 
 // started asks the book a last time whether a step may start: another one may have failed, or somebody asked to stop, since

@@ -42,9 +42,9 @@ func newPlanes(n int) *planes {
 		worlds.Age(p.clock, 12*24*time.Hour, node, "apiserver", "controller-manager.conf")
 	}
 	p.desired = config.Desired{Nodes: worlds.Nodes(n), Resources: []config.Declared{{
-		Type: "certificates", Name: "control_plane", Value: certificates.Spec{
+		Type: "certificates", Name: "control_plane", Meta: config.Meta{Without: []config.Waiver{{Guard: "backup", Reason: "a test"}}}, Value: certificates.Spec{
 			Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}},
-			RenewBefore: config.Duration(30 * 24 * time.Hour), Window: "always", GuardNone: "a test",
+			RenewBefore: config.Duration(30 * 24 * time.Hour),
 		},
 	}}}
 	return p
@@ -307,7 +307,7 @@ func TestAPlanGoesOnWhenItsNodeIsBack(t *testing.T) {
 	p.world = worlds.Clone(p.world)
 	p.world.Nodes["cp2"] = whole.Nodes["cp2"]
 	p.world.Etcd.Members = whole.Etcd.Members
-	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.History{Records: first.records} })
+	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.HistoryOf(first.records...) })
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}

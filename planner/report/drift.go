@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -14,16 +15,18 @@ type DriftJSON struct {
 	FormatVersion string `json:"format_version"` // "1.0"
 	Version       string `json:"upkeep_version,omitempty"`
 	// Status is "none", "drift" or "unknown": drift that is known outweighs what is unknown.
-	Status     string              `json:"status"`
-	Timestamp  time.Time           `json:"timestamp"`
-	ObservedAt time.Time           `json:"observed_at"`
-	Recorded   bool                `json:"recorded,omitempty"`
-	Identity   planner.Identity    `json:"identity"`
-	Nodes      []Node              `json:"nodes"`
-	Summary    DriftSummary        `json:"summary"`
-	Findings   []providers.Finding `json:"findings"`
-	Unknown    []planner.Unknown   `json:"unknown"`
-	Warnings   []string            `json:"warnings"`
+	Status     string            `json:"status"`
+	Timestamp  time.Time         `json:"timestamp"`
+	ObservedAt time.Time         `json:"observed_at"`
+	Recorded   bool              `json:"recorded,omitempty"`
+	Identity   planner.Identity  `json:"identity"`
+	Nodes      []Node            `json:"nodes"`
+	Out        []config.Out      `json:"out"`
+	Summary    DriftSummary      `json:"summary"`
+	Findings   []DriftFinding    `json:"findings"`
+	Ignored    []planner.Ignored `json:"ignored"`
+	Unknown    []planner.Unknown `json:"unknown"`
+	Warnings   []string          `json:"warnings"`
 }
 
 // DriftSummary counts findings. Those about something unknown count as Unknown alone.
@@ -42,9 +45,10 @@ func Drift(p planner.Plan) DriftJSON {
 	all := Plan(p)
 	d := DriftJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Findings: all.Upkeep.Findings, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Ignored: all.Upkeep.Ignored, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
 	}
-	for _, f := range d.Findings {
+	for _, f := range all.Upkeep.Findings {
+		d.Findings = append(d.Findings, DriftFinding{Finding: f})
 		switch {
 		case f.Unknown:
 		case f.Severity == providers.SeverityError:
@@ -55,7 +59,7 @@ func Drift(p planner.Plan) DriftJSON {
 			d.Summary.Notes++
 		}
 	}
-	d.Summary.Unknown = len(places(d.Findings, d.Unknown))
+	d.Summary.Unknown = len(places(all.Upkeep.Findings, d.Unknown))
 	d.Summary.Mended = max(0, d.Summary.Errors+d.Summary.Warnings-known(p.Remaining))
 	switch {
 	case d.Summary.Errors+d.Summary.Warnings > 0:
@@ -91,12 +95,17 @@ func DriftText(w io.Writer, d DriftJSON, run Run, style Style) error {
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
-	p.findings("Not as declared", cleanFindings(d.Findings))
-	unknown := places(cleanFindings(d.Findings), d.Unknown)
+	p.outs(d.Out)
+	findings := cleanFindings(d.bare())
+	p.now, p.first = d.ObservedAt, d.firstSeen()
+	p.findings("Not as declared", findings)
+	p.ignored(d.Ignored)
+	unknown := places(findings, d.Unknown)
 	s := d.Summary
 	switch d.Status {
 	case "none":
 		p.line(p.paint(green, "No drift. Your cluster matches the configuration."))
+		p.exempt(d.Out, d.Ignored)
 	case "unknown":
 		text := "Unknown: what could be seen is as declared, but not everything could be seen."
 		if len(unknown) > 0 {
@@ -107,6 +116,9 @@ func DriftText(w io.Writer, d DriftJSON, run Run, style Style) error {
 		text := fmt.Sprintf("Drift: %s, %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"))
 		if len(unknown) > 0 {
 			text += fmt.Sprintf(", %s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
+		}
+		if len(d.Ignored) > 0 {
+			text += fmt.Sprintf(", %s ignored", thousands(len(d.Ignored)))
 		}
 		text += fmt.Sprintf(". `upkeep plan` would mend %s of %s.", thousands(s.Mended), thousands(s.Errors+s.Warnings))
 		color := yellow

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -46,11 +47,15 @@ type Upkeep struct {
 	Targets  []providers.Address `json:"targets,omitempty"`
 	Exclude  []providers.Address `json:"exclude,omitempty"`
 	// Overrides are the safety rules that this run is told to go without.
-	Overrides []planner.Override  `json:"overrides,omitempty"`
-	Nodes     []Node              `json:"nodes"`
-	Summary   Summary             `json:"summary"`
-	Findings  []providers.Finding `json:"findings"`
-	Steps     []providers.Step    `json:"steps"`
+	Overrides []planner.Override `json:"overrides,omitempty"`
+	Nodes     []Node             `json:"nodes"`
+	Summary   Summary            `json:"summary"`
+	// Out are the nodes that a person has taken out. They are not asked, and nothing is planned for them.
+	Out      []config.Out        `json:"out"`
+	Findings []providers.Finding `json:"findings"`
+	// Ignored are the findings that do not count, since a person has accepted them.
+	Ignored []planner.Ignored `json:"ignored"`
+	Steps   []providers.Step  `json:"steps"`
 	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
 	Brackets []providers.Bracket `json:"brackets"`
 	Lanes    []planner.LaneNodes `json:"lanes"`
@@ -100,7 +105,9 @@ func Plan(p planner.Plan) PlanJSON {
 			Exclude:    p.Request.Exclude,
 			Overrides:  p.Request.Overrides,
 			Nodes:      []Node{},
+			Out:        present(p.Outs()),
 			Findings:   present(p.Findings),
+			Ignored:    present(p.Ignored),
 			Steps:      present(p.Steps),
 			Brackets:   present(p.Brackets),
 			Lanes:      present(p.Lanes),

@@ -62,7 +62,7 @@ var (
 	driver       = providers.Address{Type: "nvidia_driver", Name: "workers"}
 )
 
-var backupFirst = []providers.Need{providers.Required("backup", "")}
+var backupFirst = []providers.Need{{Name: "backup"}}
 
 // oneAtATime is a lane in which one node at a time is under way.
 func oneAtATime(name string) []providers.Lane {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -19,6 +20,7 @@ type StatusJSON struct {
 	Recorded      bool              `json:"recorded,omitempty"`
 	Identity      planner.Identity  `json:"identity"`
 	Nodes         []Node            `json:"nodes"`
+	Out           []config.Out      `json:"out"`
 	Objects       []Object          `json:"objects"`
 	Unknown       []planner.Unknown `json:"unknown"`
 	// Counts counts the objects by status.
@@ -38,6 +40,8 @@ type Object struct {
 	LeftSeconds *int64    `json:"left_seconds,omitempty"`
 	Authority   string    `json:"authority,omitempty"`
 	Detail      string    `json:"detail,omitempty"`
+	// FirstSeen is when something about it was first found; absent where that is not known, or nothing was.
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 }
 
 // Status returns the objects of a plan, in the plan's order.
@@ -45,7 +49,7 @@ func Status(p planner.Plan) StatusJSON {
 	all := Plan(p)
 	s := StatusJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Objects: []Object{}, Unknown: all.Upkeep.Unknown, Counts: map[string]int{},
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Objects: []Object{}, Unknown: all.Upkeep.Unknown, Counts: map[string]int{},
 	}
 	for _, o := range p.Objects {
 		object := Object{
@@ -70,6 +74,7 @@ func StatusText(w io.Writer, s StatusJSON, run Run, style Style) error {
 	if len(s.Unknown) > 0 {
 		p.line()
 	}
+	p.outs(s.Out)
 	table := [][]string{{"NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
 	for _, o := range s.Objects {
 		expires, left := "-", "-"
@@ -113,6 +118,9 @@ func StatusText(w io.Writer, s StatusJSON, run Run, style Style) error {
 		wanted := p.Verbose || o.Status != "ok" && o.Status != "due" // what is due says so by its date
 		if detail := clean(o.Detail); detail != "" && wanted {
 			p.wrapped(dim, strings.Repeat(" ", widths[0]+4), detail)
+		}
+		if text := since(o.FirstSeen, s.ObservedAt); text != "" {
+			p.line(strings.Repeat(" ", widths[0]+4), p.paint(dim, text))
 		}
 	}
 	p.line()

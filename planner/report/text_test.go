@@ -78,7 +78,7 @@ func byHand(p *planner.Plan) {
 func refused() planner.Plan {
 	p := controlPlanes()
 	p.Applyable = false
-	p.Refusals = []string{`6 steps of certificates.control_plane need the guard "backup", and nothing provides it; declare what does, or write guard_none = "reason" in the block of certificates.control_plane (provider.upkeep.hcl:31)`}
+	p.Refusals = []string{`6 steps of certificates.control_plane need the guard "backup", and nothing provides it; declare what does, or write without = { backup = "reason" } in the block of certificates.control_plane (provider.upkeep.hcl:31)`}
 	for i := range 7 {
 		p.Warnings = append(p.Warnings, "warning number "+string(rune('1'+i)))
 	}
@@ -121,7 +121,7 @@ func TestFirstScreen(t *testing.T) {
 	}{
 		"control planes": {controlPlanes(), []string{digest, "7 steps, about 55s", "it ends about 03:01 UTC", "control plane of cp1, cp2, cp3", "one node at a time", "gpu7: ssh: no answer", "steps 3, 5, 7"}},
 		"fleet":          {fleet(), []string{digest, "1,010 steps, about 1d2h", "8 GPUs of gpu1 and 999 more", "one node at a time"}},
-		"refused":        {refused(), []string{digest, "guard_none", "gpu7: ssh: no answer"}},
+		"refused":        {refused(), []string{digest, "without = {", "gpu7: ssh: no answer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines := strings.Split(text(t, test.plan, report.Run{}, report.Style{}), "\n")

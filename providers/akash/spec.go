@@ -36,11 +36,9 @@ type Spec struct {
 	values.Wanted
 
 	// Timeout is how long Helm waits for what one upgrade changes.
-	Timeout   config.Duration `json:"timeout"`
-	Archive   string          `json:"archive"`
-	GuardNone string          `json:"guard_none,omitempty"`
-	Window    string          `json:"window"`
-	Position  config.Position `json:"position"`
+	Timeout  config.Duration `json:"timeout"`
+	Archive  string          `json:"archive"`
+	Position config.Position `json:"position"`
 	// At is where arguments stand, by their path: "price_targets.gpu".
 	At map[string]config.Position `json:"at,omitempty"`
 }
@@ -108,18 +106,18 @@ func (s Spec) Needs() providers.Needs {
 		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, Preview: true, Values: wanted}
 	}
 	needs := providers.Needs{
-		Kubernetes: true, Tenancies: true,
-		Releases: []facts.ReleaseQuestion{question},
-		Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}},
+		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true},
+		Helm:       providers.HelmNeeds{Releases: []facts.ReleaseQuestion{question}},
+		Files:      providers.FileNeeds{Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}}},
 	}
 	if s.Chart != nil {
 		for _, operator := range operators {
-			needs.Archives = append(needs.Archives, facts.ArchiveQuestion{Directory: s.Archive, Namespace: s.Namespace, Release: operator.release})
+			needs.Files.Archives = append(needs.Files.Archives, facts.ArchiveQuestion{Directory: s.Archive, Namespace: s.Namespace, Release: operator.release})
 		}
 	}
 	s.stageNeeds(&needs)
 	if s.Script != nil && s.Script.URL != "" {
-		needs.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}
+		needs.Files.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}
 	}
 	return needs
 }

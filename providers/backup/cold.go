@@ -165,7 +165,7 @@ func (chilling) read(in providers.Input, step providers.Step) (coldArgs, shelf, 
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: LevelRestore}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: LevelRestore}), nil
 }
 
 // Predict adds a bundle, and no proof.

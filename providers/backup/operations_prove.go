@@ -85,10 +85,10 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		}
 		say(progress, "%s and holds %d keys", started(label.Manifest), found.Keys)
 	}
-	return o.tools.Remember(ctx, facts.Proof{
+	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
 		TakenAt: label.TakenAt, ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
-	})
+	}))
 }
 
 // Check reads a bundle once and checks all of it, its snapshot's own checksum included. Where file is not empty the snapshot

@@ -17,7 +17,7 @@ func (proving) read(in providers.Input, step providers.Step) (proveArgs, shelf, 
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
 
 // Predict adds the proof of the bytes that the store has now.
@@ -30,10 +30,10 @@ func (e proving) Predict(in providers.Input, step providers.Step) facts.Update {
 	if !there || h.damage != "" {
 		return facts.Update{}
 	}
-	return facts.Update{Proofs: []facts.Proof{{
+	return facts.Update{Sections: learned(in.Memory, s.owner, facts.Proof{
 		Bundle: h.ID, Address: s.address, SHA256: h.SHA256, Level: args.Verify, At: in.Now, TakenAt: h.TakenAt, ClusterID: h.ClusterID,
 		Revision: h.Revision, Keys: h.Keys,
-	}}}
+	})}
 }
 
 // proveGround is what proving a bundle relies on: its bytes.
@@ -118,7 +118,7 @@ func (pruning) read(in providers.Input, step providers.Step) (pruneArgs, shelf, 
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
 
 // Predict takes the bundles and the scraps out of the store.

@@ -31,7 +31,7 @@ func (taking) read(in providers.Input, step providers.Step) (takeArgs, shelf, er
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
 
 // Predict adds a bundle and its proof, unless there is one that is young enough and none is asked for.
@@ -57,9 +57,9 @@ func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
 	found.Bundles = append(slices.Clone(found.Bundles), b)
 	return facts.Update{
 		Backups: map[string]facts.Backups{s.address: found},
-		Proofs: []facts.Proof{{
+		Sections: learned(in.Memory, s.owner, facts.Proof{
 			Bundle: facts.New, Address: s.address, SHA256: facts.New, Level: args.Verify, At: in.Now, TakenAt: in.Now, ClusterID: b.ClusterID,
-		}},
+		}),
 	}
 }
 

@@ -24,12 +24,10 @@ type Spec struct {
 	// The values that are laid over those of the release.
 	values.Wanted
 
-	Wait      bool            `json:"wait"`
-	Atomic    bool            `json:"atomic"`
-	Timeout   config.Duration `json:"timeout"`
-	GuardNone string          `json:"guard_none,omitempty"`
-	Window    string          `json:"window"`
-	Position  config.Position `json:"position"`
+	Wait     bool            `json:"wait"`
+	Atomic   bool            `json:"atomic"`
+	Timeout  config.Duration `json:"timeout"`
+	Position config.Position `json:"position"`
 	// At is where arguments stand, by their path: "chart.version".
 	At map[string]config.Position `json:"at,omitempty"`
 }
@@ -60,15 +58,15 @@ func owns(value any) []string {
 // counted against a release.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: true,
-		Releases: []facts.ReleaseQuestion{{
+		Kubernetes: providers.KubernetesNeeds{Cluster: true},
+		Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{
 			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(),
 			Offer: &facts.OfferQuestion{
 				Source: s.Chart.Source, Constraint: s.Chart.Version, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.
 				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.Whole(),
 			},
-		}},
+		}}},
 	}
 }
 

@@ -89,7 +89,7 @@ func (w *world) spec(version string, tree values.Tree) release.Spec {
 	return release.Spec{
 		Name: "device_plugin", Release: name, Namespace: namespace, CreateNamespace: true, Wanted: values.Wanted{Values: tree},
 		Chart: release.Chart{Source: w.source(), Version: version}, Wait: true, Atomic: true,
-		Timeout: config.Duration(5 * time.Minute), Window: "always", GuardNone: "a test",
+		Timeout: config.Duration(5 * time.Minute),
 	}
 }
 
@@ -131,7 +131,7 @@ func (w *world) observe(t testing.TB, specs ...providers.Resource) facts.World {
 		Kubernetes: facts.Kubernetes{UID: "7c9c8d1e-0000-4000-8000-000000000001", Nodes: w.nodes}, ObservedAt: w.clock,
 	}
 	for _, spec := range specs {
-		for _, question := range spec.Needs().Releases {
+		for _, question := range spec.Needs().Helm.Releases {
 			found := w.Fake.Observe(context.Background(), question, mac)
 			out.Releases[facts.ReleaseKey(question.Namespace, question.Name)] = &found
 		}
@@ -210,10 +210,15 @@ func (w *world) plan(t testing.TB, specs ...providers.Resource) planner.Plan {
 
 func build(t testing.TB, world facts.World, replace []providers.Address, specs ...providers.Resource) planner.Plan {
 	t.Helper()
+	return buildWith(t, config.Meta{Without: []config.Waiver{{Guard: "backup", Reason: "a test"}}}, world, replace, specs...)
+}
+
+func buildWith(t testing.TB, meta config.Meta, world facts.World, replace []providers.Address, specs ...providers.Resource) planner.Plan {
+	t.Helper()
 	var desired config.Desired
 	for _, spec := range specs {
 		a := spec.Address()
-		desired.Resources = append(desired.Resources, config.Declared{Type: a.Type, Name: a.Name, Key: a.Key, Value: spec})
+		desired.Resources = append(desired.Resources, config.Declared{Type: a.Type, Name: a.Name, Key: a.Key, Meta: meta, Value: spec})
 	}
 	p, err := planner.Build(planner.Request{Desired: desired, World: world, Now: world.ObservedAt, Replace: replace}, []providers.Type{release.Type()})
 	if err != nil {
@@ -226,9 +231,11 @@ func build(t testing.TB, world facts.World, replace []providers.Address, specs .
 // journalInMemory keeps the records of one run.
 type journalInMemory struct{ records []journal.Record }
 
-func (j *journalInMemory) Append(r journal.Record) error {
-	r.Seq = uint64(len(j.records) + 1)
-	j.records = append(j.records, r)
+func (j *journalInMemory) Append(records ...journal.Record) error {
+	for _, r := range records {
+		r.Seq = uint64(len(j.records) + 1)
+		j.records = append(j.records, r)
+	}
 	return nil
 }
 
