@@ -247,8 +247,11 @@ func (s *Schedule) shut(n int32) {
 	}
 }
 
-// closed says why a series may not enter; empty: no lane of it is closed.
+// closed says why a series may not enter; empty: no lane of it is closed. Repairs enter closed lanes, too.
 func (s *Schedule) closed(n int32) string {
+	if s.series[n].repairs {
+		return ""
+	}
 	for _, l := range s.series[n].lanes {
 		ln := &s.lanes[l]
 		if ln.closedBy != none && !(ln.def.Strict && s.lifted(RuleOrder, s.nameOf(s.series[n].holder))) {
