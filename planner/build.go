@@ -91,9 +91,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	p.Applyable = len(p.Steps) > 0 && len(p.Refusals) == 0 && !r.Recorded
 	p.Complete = scope.complete(p) // asks each resource's own findings
 	p.Findings, p.Remaining = known.onePerCause(p.Findings), known.onePerCause(p.Remaining)
-	if p.Digest, err = Digest(p.Steps); err != nil {
+	digests, err := known.digest(r, p.Steps, p.Brackets)
+	if err != nil {
 		return Plan{}, err
 	}
+	p.Digest, p.Digests = digests.plan, digests.resources
 	return p, nil
 }
 

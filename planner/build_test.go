@@ -46,6 +46,7 @@ func TestBuildOneNodeWhole(t *testing.T) {
 		Objects:   []providers.Object{{Address: address, Name: "version", Status: "due"}},
 		Remaining: []providers.Finding{},
 		Digest:    got.Digest,
+		Digests:   map[string]string{"widget.w": got.Digests["widget.w"]},
 		Applyable: true,
 		Complete:  true,
 	}

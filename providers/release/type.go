@@ -48,6 +48,7 @@ func Type() providers.Type {
 			OperationMend:    mending{},
 			OperationUpgrade: upgrading{},
 		},
+		Essence:  essence,
 		Findings: findingDocs(),
 	}
 }
