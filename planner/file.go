@@ -84,6 +84,7 @@ func Decode(data []byte, types []providers.Type) (Plan, error) {
 	}
 	var file struct {
 		Plan
+		Origin  string `json:"origin"` // see CheckOrigin
 		Request struct {
 			Request
 			Desired json.RawMessage `json:"desired"`

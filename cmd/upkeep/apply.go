@@ -25,6 +25,7 @@ func applyCommand(env environment) *cli.Command {
 		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask before applying"},
 		&cli.StringSliceFlag{Name: "expect", Usage: "refuse a plan whose digest is not `[ADDRESS=]sha256:...`; with an address, the digest of that resource; may be repeated"},
 		lockTimeoutFlag(),
+		&cli.StringFlag{Name: "plan-max-age", Value: "24h", Usage: "refuse to begin a plan that is older than `DURATION`"},
 		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		overrideFlag(),
@@ -184,6 +185,9 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
+	if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
+		return err
+	}
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {
 			return err
