@@ -18,12 +18,12 @@ func TestBuildSetsLanes(t *testing.T) {
 		guards []string
 		want   []string // of the steps of cp1: set, restart
 	}{
-		"a worker":                          {[]string{"worker"}, nil, []string{"node/cp1", "node/cp1"}},
-		"a control plane":                   {[]string{"worker", "control-plane"}, nil, []string{"node/cp1", "node/cp1 control-plane"}},
-		"an etcd node":                      {[]string{"worker", "etcd"}, nil, []string{"node/cp1", "node/cp1 control-plane"}},
-		"a control plane, behind a guard":   {[]string{"worker", "control-plane"}, []string{"copy"}, []string{"node/cp1 control-plane", "node/cp1 control-plane"}},
-		"a worker, behind a guard":          {[]string{"worker"}, []string{"copy"}, []string{"node/cp1", "node/cp1"}},
-		"a control plane, guard of nobody":  {[]string{"worker", "control-plane"}, []string{"nobody"}, []string{"node/cp1 control-plane", "node/cp1 control-plane"}},
+		"a worker":                         {[]string{"worker"}, nil, []string{"node/cp1", "node/cp1"}},
+		"a control plane":                  {[]string{"worker", "control-plane"}, nil, []string{"node/cp1", "node/cp1 control-plane"}},
+		"an etcd node":                     {[]string{"worker", "etcd"}, nil, []string{"node/cp1", "node/cp1 control-plane"}},
+		"a control plane, behind a guard":  {[]string{"worker", "control-plane"}, []string{"copy"}, []string{"node/cp1 control-plane", "node/cp1 control-plane"}},
+		"a worker, behind a guard":         {[]string{"worker"}, []string{"copy"}, []string{"node/cp1", "node/cp1"}},
+		"a control plane, guard of nobody": {[]string{"worker", "control-plane"}, []string{"nobody"}, []string{"node/cp1 control-plane", "node/cp1 control-plane"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testRequest(2, func(w *widget) { w.Serial, w.Guards = "", test.guards })

@@ -185,8 +185,11 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
-	if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
-		return err
+	executor.MaxAge = planner.MaxAge
+	if hasFlag(cmd, "plan-max-age") {
+		if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
+			return err
+		}
 	}
 	executor.Fence = func(ctx context.Context) error {
 		if err := lock.Check(ctx); err != nil {

@@ -12,11 +12,14 @@ import (
 // essence is what of a step's arguments a digest covers: all but what stands for the values that the block keeps secret,
 // which is another text under the key of every state.
 func essence(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
-	spec, ok := resource.(Spec)
-	if !ok {
-		return nil, fmt.Errorf("%s is no akash_provider", resource.Address())
+	if step.Operation != OperationUpgrade {
+		return step.Args, nil
 	}
-	if step.Operation != OperationUpgrade || len(spec.Sealed) == 0 {
+	spec, ok := resource.(Spec)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s is no akash_provider", resource.Address())
+	case len(spec.Sealed) == 0:
 		return step.Args, nil
 	}
 	in := json.NewDecoder(bytes.NewReader(step.Args))
