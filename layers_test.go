@@ -1,10 +1,12 @@
 package upkeep
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -35,10 +37,13 @@ var floors = []struct {
 	{prefix: "providers/archive", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
+	// What stands for a node in tests is held to the helper's own table of methods.
+	{prefix: "fixtures/fakenode", floor: 3, with: []string{"fixtures"}},
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
 
-	{prefix: "planner", floor: 3},
+	{prefix: "planner", floor: 3, with: []string{"planner/schedule"}},
+	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
@@ -47,8 +52,11 @@ var floors = []struct {
 	{prefix: "providers/cluster", floor: 3},
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}},
 	{prefix: "providers/release", floor: 3},
+	{prefix: "providers/claim", floor: 3},
 
 	{prefix: "cmd", floor: 4},
+	{prefix: "cmd/upkeep", floor: 4, with: []string{"cmd/upkeep/wiring"}},
+	{prefix: "cmd/upkeep/wiring", floor: 4},
 	{prefix: "fixtures/bidscript", floor: 4},
 	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/simulation", floor: 4, with: []string{"fixtures"}},
@@ -74,17 +82,27 @@ var doors = []struct {
 	{"helm.sh/helm", []string{"providers/helm"}},
 	{"k8s.io/apiextensions-apiserver", []string{"providers/helm"}},
 	{"github.com/NVIDIA/go-nvml", []string{"cmd/upkeep-nvml"}},
-	{"github.com/urfave/cli", []string{"cmd/upkeep"}},
+	{"github.com/urfave/cli", []string{"cmd/upkeep"}}, // and see light
 	{"filippo.io/age", []string{"providers/backup/bundle"}},
 	{"github.com/minio/minio-go", []string{"providers/store", "state"}},
 }
 
-// Pure packages import nothing that could act, read a clock or roll dice.
+// Light packages link no SDK, neither directly nor through what they import: `make race` builds all that they link once more,
+// instrumented, and Helm and client-go would take longer than everything else together.
+var light = []string{"cmd/upkeep/wiring", "planner", "planner/apply", "providers/claim", "providers/node", "providers/observe"}
+
+var sdks = []string{
+	"k8s.io/", "sigs.k8s.io/", "helm.sh/", "go.etcd.io/", "github.com/minio/", "github.com/urfave/cli", "modernc.org/sqlite", "github.com/NVIDIA/go-nvml",
+}
+
+// Pure packages import nothing that could act, read a clock or roll dice, and wait for nothing.
 var pure = []struct {
 	dir    string
 	except []string // files of the package that act
 }{
 	{"planner", nil},
+	{"planner/report", nil},
+	{"planner/schedule", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/akash", []string{"operations.go", "operations_stages.go"}},
@@ -96,6 +114,7 @@ var pure = []struct {
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
+	{"state/seen", nil},
 	{"providers/release", []string{"operations.go"}},
 	{"providers/helm/catalogue", nil},
 	{"providers/helm/definitions", nil},
@@ -107,6 +126,12 @@ var pure = []struct {
 }
 
 var impure = []string{"os", "os/exec", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "syscall"}
+
+// Functions of packages that pure packages may import: the clock, and what waits for it.
+var clocks = map[string][]string{
+	"time":    {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer"},
+	"context": {"WithTimeout", "WithTimeoutCause", "WithDeadline", "WithDeadlineCause"},
+}
 
 func TestImportsGoDown(t *testing.T) {
 	for _, imp := range imports(t) {
@@ -144,6 +169,107 @@ func TestPurePackagesCannotAct(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestPurePackagesReadNoClock(t *testing.T) {
+	looked := 0
+	for _, p := range pure {
+		files, err := filepath.Glob(filepath.Join(filepath.FromSlash(p.dir), "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", p.dir, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || contains(p.except, filepath.Base(file)) {
+				continue
+			}
+			looked++
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, use := range clocksIn(t, file, string(text)) {
+				t.Errorf("%s uses %s, but %s is pure: take the time as an argument", file, use, p.dir)
+			}
+		}
+	}
+	if looked < 50 {
+		t.Fatalf("looked at %d files: the walk is broken", looked)
+	}
+	// The search itself finds every way to name a clock, and nothing else.
+	const sample = `package p
+import ("context"; clock "time"; "time")
+var a = time.Now
+var b = func() { clock.Sleep(1); <-time.After(2); context.WithTimeout(nil, 3) }
+var c = time.Duration(4)
+var d = struct{ Now int }{}
+var e = d.Now`
+	want := []string{"time.Now", "time.Sleep", "time.After", "context.WithTimeout"}
+	if got := clocksIn(t, "sample.go", sample); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("in the sample: %v, want %v", got, want)
+	}
+}
+
+// clocksIn lists what a file uses of clocks, by package path and name, in the order of the text. A dot import is one, too.
+func clocksIn(t *testing.T, file, text string) (uses []string) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{} // of a package in this file
+	for _, spec := range parsed.Imports {
+		of, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case clocks[of] == nil:
+		case spec.Name == nil:
+			names[path.Base(of)] = of
+		case spec.Name.Name == ".":
+			uses = append(uses, of+" by a dot import")
+		default:
+			names[spec.Name.Name] = of
+		}
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if selector, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := selector.X.(*ast.Ident); ok && contains(clocks[names[x.Name]], selector.Sel.Name) {
+				uses = append(uses, names[x.Name]+"."+selector.Sel.Name)
+			}
+		}
+		return true
+	})
+	return uses
+}
+
+func TestLightPackagesLinkNoSDK(t *testing.T) {
+	for _, pkg := range light {
+		for _, dependency := range linked(t, pkg) {
+			for _, sdk := range sdks {
+				if strings.HasPrefix(dependency, sdk) {
+					t.Errorf("%s links %s", pkg, dependency)
+				}
+			}
+		}
+	}
+	// A package that does link one is seen to.
+	if !contains(linked(t, "providers/kube"), "k8s.io/client-go/rest") {
+		t.Error("providers/kube is not seen to link client-go: the look is broken")
+	}
+}
+
+// linked lists every package that a package links, itself included.
+func linked(t *testing.T, pkg string) []string {
+	t.Helper()
+	var complaint strings.Builder
+	list := exec.Command("go", "list", "-deps", "./"+pkg)
+	list.Stderr = &complaint
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", list, err, complaint.String())
+	}
+	return strings.Fields(string(out))
 }
 
 // What tests need stays out of programs that are released: only files that stand behind a build tag may link it.

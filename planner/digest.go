@@ -23,7 +23,7 @@ const digestVersion = "upkeep plan 2"
 // for what, consents, window, lanes by definition, repair and rest, and which steps of the resource come before it.
 //
 // Outside stand turn and place within a lane, the steps of guards (whether one is needed is judged at apply), the clock,
-// reasons and other text, positions, estimates and what a step expects. So the same due work has the same digest on any
+// reasons and other text, positions, estimates and what a step relies on. So the same due work has the same digest on any
 // machine and any day, and what differs is named by resource.
 type digests struct {
 	plan      string

@@ -84,12 +84,12 @@ func TestPlanFileRefused(t *testing.T) {
 	}
 }
 
-// What a file says of a step beside its work (what it expects, its turn) is not believed.
+// What a file says of a step beside its work (what it relies on, its turn) is not believed.
 func TestPlanFileStepsAreBuiltAgain(t *testing.T) {
 	p := build(t, testRequest(1, nil))
 	changed := p
 	changed.Steps = append([]providers.Step{}, p.Steps...)
-	changed.Steps[1].Turn, changed.Steps[1].Expects, changed.Steps[1].Summary = 9, nil, "harmless"
+	changed.Steps[1].Turn, changed.Steps[1].Ground, changed.Steps[1].GroundText, changed.Steps[1].Summary = 9, []byte(`{"boot_id":"another"}`), nil, "harmless"
 	got, err := planner.Decode(encode(t, changed), testTypes())
 	if err != nil {
 		t.Fatal(err)

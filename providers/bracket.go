@@ -19,8 +19,11 @@ type Bracket struct {
 	// Condition: the guard is also, or only, a condition (Guard.Holds), asked before each guarded step.
 	Condition bool     `json:"condition,omitempty"`
 	Begin     []string `json:"begin,omitempty"`
-	Guarded   []string `json:"guarded,omitempty"`
-	End       []string `json:"end,omitempty"`
+	// Due are those of Begin that the plan has anyway, because they are due by themselves: in a bracket without an End they
+	// run also where nothing is left to guard, and do not wait until something is.
+	Due     []string `json:"due,omitempty"`
+	Guarded []string `json:"guarded,omitempty"`
+	End     []string `json:"end,omitempty"`
 }
 
 // Dormant reports whether the guard was asked for steps and gave none, so that it must be asked again.

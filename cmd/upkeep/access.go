@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/providers/node"
 )
 
@@ -28,15 +29,16 @@ func accessCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			nodes, err := newNodes(w.desired, 1)
+			client, err := newClient(1)
 			if err != nil {
 				return err
 			}
+			nodes := wiring.NewNodes(client, w.desired, nil)
 			var targets []node.Target
 			for _, n := range w.desired.Nodes {
-				targets = append(targets, nodes.target(n))
+				targets = append(targets, nodes.Target(n))
 			}
-			text, err := nodes.client.AccessLines(cmd.String("user"), targets)
+			text, err := client.AccessLines(cmd.String("user"), targets)
 			if err != nil {
 				return err
 			}

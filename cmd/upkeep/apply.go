@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
@@ -17,7 +18,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/state"
 	"upkeep/state/journal"
-	"upkeep/state/local"
+	"upkeep/state/spill"
 )
 
 func applyCommand(env environment) *cli.Command {
@@ -44,6 +45,9 @@ func applyCommand(env environment) *cli.Command {
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
 				return err
+			}
+			if !saved { // what a saved plan found was recorded when it was made
+				recordSeen(ctx, env, w, plan)
 			}
 			return applyPlan(ctx, env, cmd, w, plan, saved, began)
 		},
@@ -156,22 +160,25 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
-	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, env.trace)
+	if err := mergeSpilled(w, lock); err != nil {
+		return err
+	}
+	opened, history, err := lock.Journal(ctx, plan.ID)
 	if err != nil {
 		return err
 	}
+	record := spill.Guard(opened, history, spill.Place{
+		Directories: spillDirectories(w), Lineage: lock.State().Lineage, Plan: plan.ID, Key: lock.State().Key, Trace: env.trace,
+	})
 	defer func() { err = errors.Join(err, record.Close()) }()
-	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID), env.trace.Under("plan:")); err != nil {
-		return err
-	}
-
-	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory(), env.trace.Under("runbook:")); err != nil {
+	if err := saveDocuments(ctx, lock, plan, w.types); err != nil {
 		return err
 	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
 	if err != nil {
 		return err
 	}
+	nodes.Know(providers.NewInventory(plan.Request.Desired, plan.Request.World))
 	claim, err := claimCluster(ctx, env, cmd, plan, nodes, lock)
 	if err != nil {
 		return err
@@ -181,9 +188,10 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
+	sweepWorkshops(env, w.desired)
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
-	executor := newExecutor(env, w, plan, runCaller{nodes, runOf(plan, lock), fenceOf(lock, claim)}, lock, record, history)
+	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
 	executor.MaxAge = planner.MaxAge
 	if hasFlag(cmd, "plan-max-age") {
@@ -191,12 +199,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 			return err
 		}
 	}
-	executor.Fence = func(ctx context.Context) error {
-		if err := lock.Check(ctx); err != nil {
-			return err
-		}
-		return claim.Check(ctx)
-	}
+	executor.Fence = wiring.Holds(lock, claim)
 	runContext, stop := withSignals(claim.Context(), env, executor)
 	defer stop()
 
@@ -209,19 +212,19 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	result, runErr := executor.Run(runContext, plan)
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
-	written, err := lock.Write(context.WithoutCancel(ctx), remembered)
+	_, err = lock.Write(context.WithoutCancel(ctx), remembered)
 	if err := errors.Join(runErr, err); err != nil {
 		var refused *apply.RefusedError
 		switch {
 		case errors.As(runErr, &refused) && refused.Stale:
 			return exit{exitStale, err}
-		case keepsAway(err):
+		case wiring.KeepsAway(err):
 			return exit{exitLocked, err}
 		}
 		return err
 	}
 	if result.Outcome == apply.Complete {
-		if err := pruneJournals(backend.JournalDirectory(), written); err != nil {
+		if _, err := lock.Prune(ctx); err != nil {
 			fmt.Fprintf(env.stderr, "Note: %v\n", err)
 		}
 	}
@@ -232,47 +235,21 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 }
 
 // newExecutor wires the executor: the only place where operations are handed to anything.
-func newExecutor(env environment, w workspace, plan planner.Plan, caller runCaller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
-	sweepWorkshops(env, w.desired)
-	nodes := caller.nodes
-	byAddress := map[providers.Address]providers.Resource{}
-	all := resourcesOf(w.desired)
-	for _, resource := range all {
-		byAddress[resource.Address()] = resource
-	}
-	look := func(ctx context.Context, resources []providers.Resource) (facts.World, error) {
-		return w.observer(nodes, nil).Resources(ctx, w.desired, resources)
-	}
-	lookFor := func(ctx context.Context, step providers.Step) (providers.Input, error) {
-		resource, ok := byAddress[step.Address.Resource()]
-		if !ok {
-			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
-		}
-		world, err := look(ctx, []providers.Resource{resource})
-		if err != nil {
-			return providers.Input{}, err
-		}
-		return providers.Input{
-			World: world, Memory: lock.State().Memory, Now: world.ObservedAt, Replace: plan.Request.Replace,
-			Inventory: nodes.inventory(w.desired, world),
-		}, nil
+func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.Caller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
+	nodes := caller.Nodes
+	looker := wiring.Looker{
+		Nodes: nodes, Observer: w.observer(nodes, nil), Desired: w.desired, Effects: effects(w.types), Request: plan.Request,
+		Memory: func() facts.Memory { return lock.State().Memory },
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects: effects(w.types),
-		Operations: operations(caller, caller.fence,
-			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, runOf(plan, lock)), lookFor, remembers.Remember),
+		Effects: looker.Effects,
+		Operations: operations(caller, caller.Fence,
+			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, caller.Run), looker.Step, remembers.Remember),
 			akashTools(w, plan), releaseTools(w)),
-		Observe: lookFor,
-		Identify: func(ctx context.Context) (planner.Identity, error) {
-			world, err := look(ctx, all)
-			if err != nil {
-				return planner.Identity{}, err
-			}
-			nodes.inventory(w.desired, world)
-			return planner.Request{World: world}.Identity(), nil
-		},
-		Journal: record, History: history,
+		Observe:  looker.Step,
+		Identify: looker.Identity,
+		Journal:  record, History: history,
 		Who: lock.Info().Who, Generation: lock.Info().Generation, Lineage: lock.State().Lineage,
 		Remembered: lock.State().Memory.Cluster,
 		Now:        env.now,
@@ -280,7 +257,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller runCall
 }
 
 // takeLock takes the state's lock, waiting as long as -lock-timeout says.
-func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string, key state.Key) (state.Lock, error) {
+func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend state.Backend, operation string, key state.Key) (state.Lock, error) {
 	timeout, err := durationFlag(cmd, "lock-timeout")
 	if err != nil {
 		return nil, err

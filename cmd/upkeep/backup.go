@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/backup"
@@ -65,7 +66,7 @@ func backupTakeCommand(env environment) *cli.Command {
 func chooseBackups(w workspace, name string) ([]providers.Address, error) {
 	var declared []string
 	var chosen []providers.Address
-	for _, resource := range w.resources() {
+	for _, resource := range wiring.Resources(w.desired) {
 		spec, ok := resource.(backup.Spec)
 		if !ok {
 			continue

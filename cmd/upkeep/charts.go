@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/providers"
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/pending"
@@ -36,7 +37,7 @@ func releaseTools(w workspace) release.Tools {
 	if w.desired.Cluster != nil {
 		tools.Releases = chartReleases{w.releases.of(*w.desired.Cluster, w.mac, w.directory)}
 	}
-	for _, resource := range w.resources() {
+	for _, resource := range wiring.Resources(w.desired) {
 		if spec, ok := resource.(release.Spec); ok {
 			tools.Specs[spec.Address()] = spec
 		}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash"
@@ -29,8 +29,8 @@ func operations(caller certificates.Caller, fence func(context.Context) error, b
 	for _, domain := range []map[string]providers.Operation{
 		certificates.Operations(caller),
 		backup.Operations(backups),
-		fenced(akash.Operations(providing), fence),
-		fenced(release.Operations(charts), fence),
+		wiring.Fenced(akash.Operations(providing), fence),
+		wiring.Fenced(release.Operations(charts), fence),
 	} {
 		for name, operation := range domain {
 			all[name] = operation
@@ -56,30 +56,4 @@ func blockTypes(types []providers.Type) []config.BlockType {
 		out = append(out, t.BlockType)
 	}
 	return out
-}
-
-// fenced returns operations that ask whether the run still holds its locks before they do anything: between the executor's
-// question and this the journal was written, and a process may have been paused for as long as another run took.
-func fenced(operations map[string]providers.Operation, fence func(context.Context) error) map[string]providers.Operation {
-	if fence == nil {
-		return operations
-	}
-	out := make(map[string]providers.Operation, len(operations))
-	for name, operation := range operations {
-		out[name] = fencedOperation{operation, fence}
-	}
-	return out
-}
-
-type fencedOperation struct {
-	providers.Operation
-	fence func(context.Context) error
-}
-
-// Run implements providers.Operation.
-func (o fencedOperation) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	if err := o.fence(ctx); err != nil {
-		return fmt.Errorf("nothing was done: %w", err)
-	}
-	return o.Operation.Run(ctx, step, progress)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -66,7 +67,7 @@ type nodeMarks struct {
 }
 
 // marks asks every node of the configuration for its marks.
-func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error) {
+func (w workspace) marks(ctx context.Context, nodes *wiring.Nodes) ([]nodeMarks, error) {
 	everyone := config.Selection{}
 	for _, n := range w.desired.Nodes {
 		everyone.Names = append(everyone.Names, n.Name)
@@ -84,8 +85,9 @@ func (w workspace) marks(ctx context.Context, nodes *nodes) ([]nodeMarks, error)
 	return append(nodesMarks(w, nodes, world), w.clusterMarks(ctx)...), nil
 }
 
-func nodesMarks(w workspace, nodes *nodes, world facts.World) []nodeMarks {
-	inventory := nodes.inventory(w.desired, world)
+func nodesMarks(w workspace, nodes *wiring.Nodes, world facts.World) []nodeMarks {
+	inventory := providers.NewInventory(w.desired, world)
+	nodes.Know(inventory)
 	out := []nodeMarks{}
 	for _, u := range inventory.Unresolved {
 		out = append(out, nodeMarks{Node: "nodes." + u.Fleet.Name, Unknown: u.Why, Marks: []facts.Mark{}})
@@ -102,7 +104,7 @@ func nodesMarks(w workspace, nodes *nodes, world facts.World) []nodeMarks {
 }
 
 // undoMarks undoes marks under the state's lock, so that nobody's run is taken apart while it is under way.
-func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspace, nodes *nodes, marked []nodeMarks) (err error) {
+func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspace, nodes *wiring.Nodes, marked []nodeMarks) (err error) {
 	wanted := cmd.Args().Slice()
 	for _, id := range wanted {
 		if !slices.ContainsFunc(marked, func(m nodeMarks) bool {
@@ -120,8 +122,7 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	run := protocol.Run{Lineage: lock.State().Lineage, Generation: lock.Info().Generation, Plan: "marks-undo"}
-	caller := runCaller{nodes, run, fenceOf(lock, nil)}
+	caller := wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, "marks-undo"), Fence: wiring.Fence(lock, nil)}
 	for _, m := range marked {
 		for _, mark := range m.Marks {
 			if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {

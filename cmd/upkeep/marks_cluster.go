@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/providers"
 	"upkeep/providers/akash"
 	"upkeep/providers/facts"
@@ -21,7 +22,7 @@ const statefulSetMark = "statefulset/"
 // clusterMarks lists the objects of the cluster that carry a mark: providers that upkeep has stopped. Nothing is asked of a
 // cluster whose configuration has no provider.
 func (w workspace) clusterMarks(ctx context.Context) []nodeMarks {
-	provides := slices.ContainsFunc(resourcesOf(w.desired), func(r providers.Resource) bool { _, ok := r.(akash.Spec); return ok })
+	provides := slices.ContainsFunc(wiring.Resources(w.desired), func(r providers.Resource) bool { _, ok := r.(akash.Spec); return ok })
 	if !provides {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
@@ -235,7 +236,7 @@ func akashTools(w workspace, plan planner.Plan) akash.Tools {
 		releases := w.releases.of(*w.desired.Cluster, w.mac, w.directory)
 		tools.Releases, tools.Definers = releases, releases
 	}
-	for _, resource := range w.resources() {
+	for _, resource := range wiring.Resources(w.desired) {
 		if spec, ok := resource.(akash.Spec); ok {
 			tools.Specs[spec.Address()] = spec
 		}

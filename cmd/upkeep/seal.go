@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/state"
@@ -26,7 +27,7 @@ func keyOf(remembered state.State) state.Key {
 // seal returns desired with the secrets of another reading of the same configuration in the resources that hold some.
 func seal(desired, from config.Desired, mac func([]byte) string) (config.Desired, error) {
 	read := map[providers.Address]providers.Resource{}
-	for _, resource := range resourcesOf(from) {
+	for _, resource := range wiring.Resources(from) {
 		read[resource.Address()] = resource
 	}
 	out := desired
@@ -51,7 +52,7 @@ func seal(desired, from config.Desired, mac func([]byte) string) (config.Desired
 
 // holdsSecrets reports whether any resource has secrets.
 func holdsSecrets(desired config.Desired) bool {
-	for _, resource := range resourcesOf(desired) {
+	for _, resource := range wiring.Resources(desired) {
 		if confidant, ok := resource.(providers.Confidant); ok && confidant.HoldsSecrets() {
 			return true
 		}

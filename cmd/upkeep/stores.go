@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/backup"
@@ -20,14 +21,14 @@ import (
 
 // stores opens the stores of the backups that a configuration declares.
 type stores struct {
-	nodes *nodes
+	nodes *wiring.Nodes
 	run   protocol.Run           // that what is stored on a node belongs to
 	specs map[string]backup.Spec // by address
 }
 
-func storesOf(desired config.Desired, nodes *nodes, run protocol.Run) stores {
+func storesOf(desired config.Desired, nodes *wiring.Nodes, run protocol.Run) stores {
 	s := stores{nodes: nodes, run: run, specs: map[string]backup.Spec{}}
-	for _, resource := range resourcesOf(desired) {
+	for _, resource := range wiring.Resources(desired) {
 		if spec, ok := resource.(backup.Spec); ok {
 			s.specs[spec.Address().String()] = spec
 		}
@@ -63,7 +64,7 @@ func (s stores) open(spec backup.Spec) (store.Store, error) {
 		return store.S3(options)
 	case backup.StoreNode:
 		return store.Node(store.NodeOptions{Node: of.Node, Directory: of.Path, Run: s.run, Dial: func(ctx context.Context) (net.Conn, error) {
-			return s.nodes.tunnel(ctx, of.Node, protocol.ServiceBundles)
+			return s.nodes.Tunnel(ctx, of.Node, protocol.ServiceBundles)
 		}})
 	default:
 		return nil, fmt.Errorf("this upkeep knows no store %q", of.Kind)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -77,23 +78,13 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 }
 
 // resources returns the declared resources.
-func (w workspace) resources() []providers.Resource { return resourcesOf(w.desired) }
-
-func resourcesOf(desired config.Desired) []providers.Resource {
-	var out []providers.Resource
-	for _, declared := range desired.Resources {
-		if resource, ok := declared.Value.(providers.Resource); ok {
-			out = append(out, resource)
-		}
-	}
-	return out
-}
+func (w workspace) resources() []providers.Resource { return wiring.Resources(w.desired) }
 
 // observer wires the adapters for the desired state.
-func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *observe.Observer {
+func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)) *observe.Observer {
 	o := &observe.Observer{
 		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
-		Endpoints: endpointsOf(w.desired), Reach: nodes.reach,
+		Endpoints: nodes.Endpoints(), Reach: nodes.Reach,
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{path: cluster.Kubeconfig, context: cluster.Context}
@@ -105,7 +96,7 @@ func (w workspace) observer(nodes *nodes, progress func(observe.Progress)) *obse
 }
 
 // observeAll observes everything that the resources of a configuration need.
-func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *nodes, error) {
+func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *wiring.Nodes, error) {
 	sweepWorkshops(w.env, w.desired)
 	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 	if err != nil {
@@ -115,7 +106,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, w.resources())
+	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, wiring.Resources(w.desired))
 	if err != nil {
 		return facts.World{}, nil, fmt.Errorf("observing: %w", err)
 	}

@@ -31,7 +31,7 @@ func (nothing) Run(context.Context, providers.Step, providers.Progress) error { 
 
 type deafJournal struct{}
 
-func (deafJournal) Append(journal.Record) error { return nil }
+func (deafJournal) Append(...journal.Record) error { return nil }
 
 // BenchmarkBookkeeping applies guarded steps that cost nothing, one on each node, within a guard that surrounds them, after
 // one that stays begun, and beside one that is not needed: what is left is the executor's own work.

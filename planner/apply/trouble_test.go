@@ -303,7 +303,7 @@ func TestAPlanGoesOnWhenItsNodeIsBack(t *testing.T) {
 	p.world = worlds.Clone(p.world)
 	p.world.Nodes["cp2"] = whole.Nodes["cp2"]
 	p.world.Etcd.Members = whole.Etcd.Members
-	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.History{Records: first.records} })
+	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.HistoryOf(first.records...) })
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}
@@ -367,7 +367,7 @@ func TestOldPlansAreNotBegun(t *testing.T) {
 			plan.CreatedAt = c.clock.Add(-test.age)
 			var history journal.History
 			if test.begun > 0 {
-				history.Records = []journal.Record{{Seq: 1, At: c.clock.Add(-test.begun), Kind: journal.RunStarted, Plan: plan.ID, Digest: plan.Digest}}
+				history = journal.HistoryOf(journal.Record{Seq: 1, At: c.clock.Add(-test.begun), Kind: journal.RunStarted, Plan: plan.ID, Digest: plan.Digest})
 			}
 			e := c.executor(&memoryJournal{dies: -1}, history)
 			e.MaxAge = 24 * time.Hour

@@ -55,7 +55,7 @@ func DoctorText(w io.Writer, d DoctorJSON, run Run, style Style) error {
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
-	p.findings("Findings", cleanFindings(d.Findings))
+	p.findings("Findings", cleanFindings(d.bare()))
 	for _, text := range cleanTexts(d.Unasked) {
 		p.wrapped("", "Not asked  ", text)
 	}
@@ -89,7 +89,7 @@ func (p *page) verdict(d DoctorJSON) {
 		p.wrapped(yellow, "", "Unknown: nothing that could be seen is wrong, but not everything could be seen.")
 	default:
 		text := fmt.Sprintf("Found %s and %s among %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"), plural(len(d.Objects), "watched thing"))
-		if unknown := places(cleanFindings(d.Findings), d.Unknown); len(unknown) > 0 {
+		if unknown := places(cleanFindings(d.bare()), d.Unknown); len(unknown) > 0 {
 			text += fmt.Sprintf("; unknown: %s", few(unknown, ", ", 8, p.Verbose))
 		}
 		color := yellow

@@ -76,9 +76,9 @@ func renew(p *planner.Plan, node, before string, names ...string) {
 		Summary: "renew " + strings.Join(names, ", "), Why: []string{"apiserver on " + node + " expires in 12d, and 2 more", `certificates.control_plane.renew_before = "30d" (provider.upkeep.hcl:31)`},
 		Changes: []providers.Change{{What: "not_after", Before: before, After: "2027-11-22"}, {What: "serial", Before: "4FE68FC3", After: facts.New}},
 		Guards:  backupFirst, Window: "always", Lanes: oneAtATime("control-plane"),
-		Expects: []providers.Expectation{{What: "serial of apiserver", Value: "4FE68FC3"}},
-		Proof:   "new serials; keys and chains match; the ports serve the new serials",
-		Undo:    "put back the archive of /etc/kubernetes on " + node, Estimate: 2, Position: "provider.upkeep.hcl:31",
+		Ground: []byte(`{"certificates":[{"name":"apiserver","serial":"4FE68FC3"}]}`), GroundText: []string{"serial of apiserver = 4FE68FC3"},
+		Proof: "new serials; keys and chains match; the ports serve the new serials",
+		Undo:  "put back the archive of /etc/kubernetes on " + node, Estimate: 2, Position: "provider.upkeep.hcl:31",
 	}, providers.Step{
 		ID: address.String() + "/restart", Address: address, Node: node, Operation: "certificates.restart", Action: "update",
 		Summary: "restart kube-controller-manager, kube-scheduler", Why: []string{"kube-controller-manager and kube-scheduler on " + node + " read their kubeconfig only when they start"},

@@ -38,6 +38,8 @@ type Object struct {
 	LeftSeconds *int64    `json:"left_seconds,omitempty"`
 	Authority   string    `json:"authority,omitempty"`
 	Detail      string    `json:"detail,omitempty"`
+	// FirstSeen is when something about it was first found; absent where that is not known, or nothing was.
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 }
 
 // Status returns the objects of a plan, in the plan's order.
@@ -113,6 +115,9 @@ func StatusText(w io.Writer, s StatusJSON, run Run, style Style) error {
 		wanted := p.Verbose || o.Status != "ok" && o.Status != "due" // what is due says so by its date
 		if detail := clean(o.Detail); detail != "" && wanted {
 			p.wrapped(dim, strings.Repeat(" ", widths[0]+4), detail)
+		}
+		if text := since(o.FirstSeen, s.ObservedAt); text != "" {
+			p.line(strings.Repeat(" ", widths[0]+4), p.paint(dim, text))
 		}
 	}
 	p.line()

@@ -38,6 +38,9 @@ const (
 type page struct {
 	Style
 	text strings.Builder
+	// first and now are for findings whose age is shown; nil: it is not.
+	first FirstSeen
+	now   time.Time
 }
 
 func (p *page) paint(code, text string) string {

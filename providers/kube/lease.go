@@ -91,6 +91,9 @@ type UnreachableError struct {
 // Error implements error.
 func (e *UnreachableError) Error() string { return e.Server + ": " + explain(e.Cause) }
 
+// Unreachable tells this error from an answer of the API server.
+func (*UnreachableError) Unreachable() bool { return true }
+
 // Unwrap returns the cause.
 func (e *UnreachableError) Unwrap() error { return e.Cause }
 

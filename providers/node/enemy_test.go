@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -39,10 +41,10 @@ func TestHelpersThatAreEnemies(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
-			s.scripted(test.code + "\n")
+			s.scripted(test.code)
 			s.options.AnswerTimeout = time.Second
-			if strings.Contains(test.name, "million") || strings.Contains(test.name, "dies") || strings.Contains(test.name, "nests") {
-				s.options.AnswerTimeout = 20 * time.Second
+			if !strings.Contains(test.want, "no answer") {
+				s.options.AnswerTimeout = time.Minute
 			}
 			most := mostMemory(t, func() {
 				_, err := s.client().Observe(t.Context(), local("cp1"), facts.Question{})
@@ -86,7 +88,7 @@ func mostMemory(t *testing.T, f func()) uint64 {
 func TestANodeSpeaksForItselfAlone(t *testing.T) {
 	s := newSite(t)
 	answer := `{"jsonrpc":"2.0","id":1,"result":{"name":"cp2","host":"10.0.0.2","unknown":"","system":{"hostname":"cp2"},"certificates":{},"control_plane":{"api_server":{}},"nvidia":{}}}`
-	s.scripted(fmt.Sprintf(`printf '\000\000\000\%03o%%s' '%s'; sleep 5`, len(answer), answer) + "\n")
+	s.scripted(fmt.Sprintf(`printf '\000\000\000\%03o%%s' '%s'`, len(answer), answer) + untilHungUp)
 	got, err := s.client().Observe(t.Context(), remote("cp1"), facts.Question{})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +103,7 @@ func TestEndlessProgressIsCutOff(t *testing.T) {
 	s := newSite(t)
 	s.options.MutationTimeout = 2 * time.Second
 	note := frame(`{"jsonrpc":"2.0","method":"progress","params":{"line":"more"}}`)
-	s.scripted("b=$(mktemp); for i in $(seq 5000); do " + note + "; done >$b; while :; do cat $b; done\n")
+	s.scripted("b=$(mktemp); for i in $(seq 5000); do " + note + "; done >$b; while :; do cat $b; done")
 	var lines []string
 	err := s.client().Call(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{}, nil, func(line string) { lines = append(lines, line) })
 	if err == nil || err.Error() != "cp1: no answer in 2s" {
@@ -109,6 +111,36 @@ func TestEndlessProgressIsCutOff(t *testing.T) {
 	}
 	if len(lines) != 2000 || lines[1998] != "more" || lines[1999] != "(it said more than 1999 lines; the rest is left out)" {
 		t.Errorf("%d lines, the last %q", len(lines), lines[max(0, len(lines)-1):])
+	}
+}
+
+// A request that may boot its node is waited for beyond the patience with a lost connection, and says once what is the matter.
+func TestANodeThatBootsIsWaitedFor(t *testing.T) {
+	run := protocol.Run{Lineage: "s", Generation: 1, Plan: "p", Step: "1"}
+	answer := frame(`{"jsonrpc":"2.0","id":1,"result":{"performed":{"by":"u","rebooted":true}}}`)
+	for _, restarts := range []bool{true, false} {
+		s := newSite(t)
+		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + answer + untilHungUp)
+		var result protocol.MendResult
+		var lines []string
+		row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
+		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.MendRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
+		if (err == nil) != restarts || result.Performed.Rebooted != restarts {
+			t.Errorf("restarts %t: %+v, error %v", restarts, result, err)
+		}
+		if restarts && len(lines) != 1 {
+			t.Errorf("said %q", lines)
+		}
+	}
+	// One that does not come back is waited for until the step's time is over.
+	s := newSite(t)
+	s.scripted("exit 1\n")
+	over := errors.New("not finished after 1s")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, over)
+	defer cancel()
+	row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
+	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.MendRequest{Run: run}, nil, nil); !errors.Is(err, over) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -125,16 +157,16 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 		sessions int
 		fails    string
 	}{
-		{"the third time it answers", run, `test $(wc -l <"$c") = 3 || exit 1; ` + answer + "; sleep 1", 3, ""},
-		{"inside its answer", run, `test $(wc -l <"$c") = 2 || { printf '\000\000\001\000{'; exit 1; }; ` + answer + "; sleep 1", 2, ""},
+		{"the third time it answers", run, `test $(wc -l <"$c") = 3 || exit 1; ` + answer + untilHungUp, 3, ""},
+		{"inside its answer", run, `test $(wc -l <"$c") = 2 || { printf '\000\000\001\000{'; exit 1; }; ` + answer + untilHungUp, 2, ""},
 		{"it never answers", run, "exit 1", 8, "cp1: the helper ended before it answered (exit status 1)"},
 		{"no run", protocol.Run{}, "exit 1", 1, "cp1: the helper ended before it answered (exit status 1)"},
-		{"it refuses", run, refuse + "; sleep 1", 1, "cp1: no"},
+		{"it refuses", run, refuse + untilHungUp, 1, "cp1: no"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.scripted("c=" + s.path("sessions") + "; echo >>$c; " + test.code + "\n")
+			s.scripted("c=" + s.path("sessions") + "; echo >>$c; " + test.code)
 			var result protocol.MendResult
 			err := s.client().Call(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{Run: test.run}, &result, nil)
 			if test.fails == "" && (err != nil || len(result.Installed) != 1) || test.fails != "" && (err == nil || err.Error() != test.fails) {

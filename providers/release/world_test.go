@@ -131,7 +131,7 @@ func (w *world) observe(t testing.TB, specs ...providers.Resource) facts.World {
 		Kubernetes: facts.Kubernetes{UID: "7c9c8d1e-0000-4000-8000-000000000001", Nodes: w.nodes}, ObservedAt: w.clock,
 	}
 	for _, spec := range specs {
-		for _, question := range spec.Needs().Releases {
+		for _, question := range spec.Needs().Helm.Releases {
 			found := w.Fake.Observe(context.Background(), question, mac)
 			out.Releases[facts.ReleaseKey(question.Namespace, question.Name)] = &found
 		}
@@ -226,9 +226,11 @@ func build(t testing.TB, world facts.World, replace []providers.Address, specs .
 // journalInMemory keeps the records of one run.
 type journalInMemory struct{ records []journal.Record }
 
-func (j *journalInMemory) Append(r journal.Record) error {
-	r.Seq = uint64(len(j.records) + 1)
-	j.records = append(j.records, r)
+func (j *journalInMemory) Append(records ...journal.Record) error {
+	for _, r := range records {
+		r.Seq = uint64(len(j.records) + 1)
+		j.records = append(j.records, r)
+	}
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package apply_test
+package claim_test
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"upkeep/planner/apply"
+	"upkeep/providers/claim"
 	"upkeep/providers/node/protocol"
-	"upkeep/state/journal"
 )
 
 // holding is a claim that does as it is told.
@@ -58,9 +58,12 @@ func (h *holding) String() string { return "the claim" }
 
 const ttl = 300 * time.Millisecond
 
-func TestAClaimIsRenewedAndGivenBack(t *testing.T) {
+// The clock of these is synctest's: a machine that is busy makes no renewal late.
+func TestAClaimIsRenewedAndGivenBack(t *testing.T) { synctest.Test(t, renewedAndGivenBack) }
+
+func renewedAndGivenBack(t *testing.T) {
 	h := &holding{}
-	c := apply.Keep(t.Context(), h, ttl, nil)
+	c := claim.Keep(t.Context(), h, ttl, nil)
 	time.Sleep(2 * ttl)
 	if err := c.Check(t.Context()); err != nil || c.Context().Err() != nil {
 		t.Errorf("after twice its time: %v, %v", err, context.Cause(c.Context()))
@@ -70,7 +73,7 @@ func TestAClaimIsRenewedAndGivenBack(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if h.renewals < 3 || h.released != 1 || context.Cause(c.Context()) != apply.ErrReleased {
+	if h.renewals < 3 || h.released != 1 || context.Cause(c.Context()) != claim.ErrReleased {
 		t.Errorf("%d renewals, %d releases, ended by %v", h.renewals, h.released, context.Cause(c.Context()))
 	}
 }
@@ -85,29 +88,31 @@ func TestAClaimThatIsLostEndsTheWork(t *testing.T) {
 		"renewed after that": {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := &holding{err: test.err}
-			c := apply.Keep(t.Context(), h, ttl, nil)
-			defer c.Release()
-			if test.err == nil {
-				h.fail(errors.New("for a moment"))
-				time.Sleep(ttl / 2)
-				h.fail(nil)
-				time.Sleep(ttl)
-				if err := c.Check(t.Context()); err != nil {
-					t.Error(err)
+			synctest.Test(t, func(t *testing.T) {
+				h := &holding{err: test.err}
+				c := claim.Keep(t.Context(), h, ttl, nil)
+				defer c.Release()
+				if test.err == nil {
+					h.fail(errors.New("for a moment"))
+					time.Sleep(ttl / 2)
+					h.fail(nil)
+					time.Sleep(ttl)
+					if err := c.Check(t.Context()); err != nil {
+						t.Error(err)
+					}
+					return
 				}
-				return
-			}
-			select {
-			case <-c.Context().Done():
-			case <-time.After(10 * ttl):
-				t.Fatal("the work was not told to stop")
-			}
-			for _, err := range []error{context.Cause(c.Context()), c.Check(t.Context())} {
-				if err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("%v, want %q", err, test.want)
+				select {
+				case <-c.Context().Done():
+				case <-time.After(10 * ttl):
+					t.Fatal("the work was not told to stop")
 				}
-			}
+				for _, err := range []error{context.Cause(c.Context()), c.Check(t.Context())} {
+					if err == nil || !strings.Contains(err.Error(), test.want) {
+						t.Errorf("%v, want %q", err, test.want)
+					}
+				}
+			})
 		})
 	}
 }
@@ -116,7 +121,7 @@ func TestAClaimThatIsLostEndsTheWork(t *testing.T) {
 func TestASleeperFindsItsClaimGone(t *testing.T) {
 	var mu sync.Mutex
 	clock := time.Now()
-	c := apply.Keep(t.Context(), &holding{}, time.Hour, func() time.Time {
+	c := claim.Keep(t.Context(), &holding{}, time.Hour, func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		return clock
@@ -128,33 +133,9 @@ func TestASleeperFindsItsClaimGone(t *testing.T) {
 	mu.Lock()
 	clock = clock.Add(2 * time.Hour)
 	mu.Unlock()
-	var late *apply.ClaimLostError
+	var late *claim.ClaimLostError
 	if err := c.Check(t.Context()); !errors.As(err, &late) {
 		t.Errorf("after a long sleep: %v", err)
-	}
-}
-
-// A run whose fence falls changes nothing more, and says why.
-func TestAFallenFenceEndsTheRun(t *testing.T) {
-	for _, acts := range []int{0, 1, 3} {
-		c := newCluster("cp1", "cp2", "w1")
-		plan := planFor(c, []string{"cp1", "cp2"}, []string{"w1"})
-		j := &memoryJournal{dies: -1}
-		e := c.executor(j, journal.History{})
-		asked := 0
-		e.Fence = func(context.Context) error {
-			if asked++; asked > acts+1 { // it is asked once before the run begins
-				return lostError{}
-			}
-			return nil
-		}
-		result, err := e.Run(t.Context(), plan)
-		if !errors.As(err, &lostError{}) || len(c.Acts) != acts || result.Count(apply.Pending) != len(plan.Steps)-acts || result.Outcome != apply.Interrupted {
-			t.Errorf("falling after %d acts: %v; acts %v; %s, %v", acts, err, c.Acts, result.Outcome, outcomes(result))
-		}
-		if last := j.records[len(j.records)-1]; last.Kind == journal.StepStarted || last.Kind == journal.RunEnded {
-			t.Errorf("a run without its locks wrote %+v", last)
-		}
 	}
 }
 
@@ -231,7 +212,7 @@ func TestLockNodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGuardian("cp1", "cp2", "cp3")
 			test.change(g)
-			locks, err := apply.LockNodes(t.Context(), g, []string{"cp1", "cp2", "cp3"}, us)
+			locks, err := claim.LockNodes(t.Context(), g, []string{"cp1", "cp2", "cp3"}, us)
 			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Fatalf("%v, want %q", err, test.err)
 			}
@@ -255,7 +236,7 @@ func TestNodeLocksRenew(t *testing.T) {
 	us := protocol.LockRequest{Lineage: "l1", Generation: 5, Holder: "us"}
 	g := newGuardian("cp1", "cp2")
 	g.nodes["cp1"].down = true
-	locks, err := apply.LockNodes(t.Context(), g, []string{"cp1", "cp2"}, us)
+	locks, err := claim.LockNodes(t.Context(), g, []string{"cp1", "cp2"}, us)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +248,7 @@ func TestNodeLocksRenew(t *testing.T) {
 		t.Error(diff)
 	}
 	g.nodes["cp1"].newest["l1"] = 6 // a newer run of the same state went there
-	var refused *apply.NodeLockedError
+	var refused *claim.NodeLockedError
 	if err := locks.Renew(t.Context()); !errors.As(err, &refused) || !refused.Lost() || refused.Node != "cp1" {
 		t.Errorf("after a newer run came: %v", err)
 	}
@@ -277,7 +258,7 @@ func TestNodeLocksRenew(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	first, second := &holding{}, &holding{}
 	var taken error = errors.New("connection refused")
-	u := &apply.Upgrade{First: first, Take: func(context.Context) (apply.Holding, error) { return second, taken }}
+	u := &claim.Upgrade{First: first, Take: func(context.Context) (claim.Holding, error) { return second, taken }}
 	if err := u.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -303,8 +284,36 @@ func TestUpgrade(t *testing.T) {
 	if err := u.Release(t.Context()); err != nil || first.released != 1 || second.released != 1 {
 		t.Errorf("release: %v, %d, %d", err, first.released, second.released)
 	}
-	u = &apply.Upgrade{First: first, Take: func(context.Context) (apply.Holding, error) { return nil, lostError{} }}
+	u = &claim.Upgrade{First: first, Take: func(context.Context) (claim.Holding, error) { return nil, lostError{} }}
 	if err := u.Renew(t.Context()); !errors.As(err, &lostError{}) {
 		t.Errorf("another run has the Lease: %v", err)
+	}
+}
+
+// A claim is named while it is renewed: by the executor's events, and by the error that says that it was lost.
+func TestAClaimIsNamedWhileItIsRenewed(t *testing.T) {
+	locks, err := claim.LockNodes(t.Context(), newGuardian("cp1", "cp2"), []string{"cp1", "cp2"}, protocol.LockRequest{Holder: "us"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &claim.Upgrade{First: locks, Take: func(context.Context) (claim.Holding, error) { return &holding{}, nil }}
+	const rounds = 200
+	var work sync.WaitGroup
+	work.Go(func() {
+		for range rounds {
+			if err := u.Renew(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range rounds {
+		if name := u.String(); name == "" || len(locks.Held()) != 2 {
+			t.Errorf("%q, held %v", name, locks.Held())
+		}
+	}
+	work.Wait()
+	if want := "the lock of cp1, cp2 and the claim"; u.String() != want {
+		t.Errorf("%q, want %q", u.String(), want)
 	}
 }

@@ -1,4 +1,9 @@
-package apply
+// Package claim keeps a cluster for one run at a time: by the Lease in it or, while its API is down, by a lock on its nodes.
+//
+// A Holding is what keeps others away; a Claim keeps one alive and ends the run's work in time when that fails. It knows no
+// plan, executes nothing, and has no Kubernetes client: the Lease and the nodes are handed to it. It promises that work
+// under a claim's context has been told to stop before anybody else may take the claim.
+package claim
 
 import (
 	"context"

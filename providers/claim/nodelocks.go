@@ -1,4 +1,4 @@
-package apply
+package claim
 
 import (
 	"context"
@@ -54,7 +54,9 @@ type NodeLocks struct {
 	locker  NodeLocker
 	nodes   []string
 	request protocol.LockRequest
-	held    []string
+
+	mu   sync.Mutex
+	held []string
 }
 
 // LockNodes takes the locks of the nodes that answer, at least one. When one of them refuses, those that were taken are
@@ -74,7 +76,11 @@ func LockNodes(ctx context.Context, locker NodeLocker, nodes []string, request p
 }
 
 // Held lists the nodes whose lock was had at the last renewal.
-func (l *NodeLocks) Held() []string { return slices.Clone(l.held) }
+func (l *NodeLocks) Held() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.held)
+}
 
 // Renew asks every node again. One that refuses ends it all; that some do not answer is no error while one does.
 func (l *NodeLocks) Renew(ctx context.Context) error {
@@ -93,7 +99,9 @@ func (l *NodeLocks) Renew(ctx context.Context) error {
 			silent = err
 		}
 	}
+	l.mu.Lock()
 	l.held = held
+	l.mu.Unlock()
 	switch {
 	case refused != nil:
 		return refused
@@ -127,11 +135,12 @@ func (*NodeLocks) Check(context.Context) error { return nil }
 func (l *NodeLocks) Release(ctx context.Context) error {
 	request := l.request
 	request.Release = true
+	held := l.Held()
 	answers := l.ask(ctx, request)
 	var errs []error
 	for i, err := range answers {
 		// A node that was silent all the time has nothing to give back.
-		if err != nil && !isLost(err) && slices.Contains(l.held, l.nodes[i]) {
+		if err != nil && !isLost(err) && slices.Contains(held, l.nodes[i]) {
 			errs = append(errs, err)
 		}
 	}

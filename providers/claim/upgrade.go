@@ -1,8 +1,9 @@
-package apply
+package claim
 
 import (
 	"context"
 	"errors"
+	"sync"
 )
 
 // Upgrade is a Holding of two parts: one that is held from the start (locks on nodes, while the API is down), and one
@@ -14,25 +15,35 @@ type Upgrade struct {
 	// other that it cannot be had yet.
 	Take func(ctx context.Context) (Holding, error)
 
+	mu     sync.Mutex // String is asked while a renewal may be under way
 	second Holding
+}
+
+func (u *Upgrade) both() (first, second Holding) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.First, u.second
 }
 
 // Renew implements Holding. That the second part cannot be renewed is no error while the first one is.
 func (u *Upgrade) Renew(ctx context.Context) error {
-	if err := u.First.Renew(ctx); err != nil {
+	first, second := u.both()
+	if err := first.Renew(ctx); err != nil {
 		return err
 	}
-	if u.second == nil {
+	if second == nil {
 		second, err := u.Take(ctx)
 		switch {
 		case isLost(err):
 			return err
 		case err == nil:
+			u.mu.Lock()
 			u.second = second
+			u.mu.Unlock()
 		}
 		return nil
 	}
-	if err := u.second.Renew(ctx); isLost(err) {
+	if err := second.Renew(ctx); isLost(err) {
 		return err
 	}
 	return nil
@@ -40,10 +51,11 @@ func (u *Upgrade) Renew(ctx context.Context) error {
 
 // Check implements Holding.
 func (u *Upgrade) Check(ctx context.Context) error {
-	if err := u.First.Check(ctx); err != nil || u.second == nil {
+	first, second := u.both()
+	if err := first.Check(ctx); err != nil || second == nil {
 		return err
 	}
-	if err := u.second.Check(ctx); isLost(err) {
+	if err := second.Check(ctx); isLost(err) {
 		return err
 	}
 	return nil
@@ -51,17 +63,19 @@ func (u *Upgrade) Check(ctx context.Context) error {
 
 // Release implements Holding.
 func (u *Upgrade) Release(ctx context.Context) error {
-	err := u.First.Release(ctx)
-	if u.second != nil {
-		err = errors.Join(err, u.second.Release(ctx))
+	first, second := u.both()
+	err := first.Release(ctx)
+	if second != nil {
+		err = errors.Join(err, second.Release(ctx))
 	}
 	return err
 }
 
 // String implements Holding.
 func (u *Upgrade) String() string {
-	if u.second == nil {
-		return u.First.String()
+	first, second := u.both()
+	if second == nil {
+		return first.String()
 	}
-	return u.First.String() + " and " + u.second.String()
+	return first.String() + " and " + second.String()
 }

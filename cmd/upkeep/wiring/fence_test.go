@@ -1,4 +1,4 @@
-package main
+package wiring_test
 
 import (
 	"path/filepath"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/state"
 	"upkeep/state/local"
 )
@@ -24,14 +25,14 @@ func TestTheFenceWantsTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = fenceOf(lock, nil)(t.Context())
+		err = wiring.Fence(lock, nil)(t.Context())
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("a lock that lasts %s: %v", test.ttl, err)
 		}
 		if err := lock.Unlock(); err != nil {
 			t.Fatal(err)
 		}
-		if err := fenceOf(lock, nil)(t.Context()); err == nil {
+		if err := wiring.Fence(lock, nil)(t.Context()); err == nil {
 			t.Error("a lock that was given back lets a request through")
 		}
 	}

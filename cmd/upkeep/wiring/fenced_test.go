@@ -1,4 +1,4 @@
-package main
+package wiring_test
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"upkeep/cmd/upkeep/wiring"
 	"upkeep/providers"
 )
 
@@ -20,7 +21,7 @@ func (o counted) Run(context.Context, providers.Step, providers.Progress) error 
 // Work on a release begins only while the run still holds its locks.
 func TestReleasesAskForTheLocks(t *testing.T) {
 	runs, lost := 0, error(nil)
-	all := fenced(map[string]providers.Operation{"a.do": counted{&runs}}, func(context.Context) error { return lost })
+	all := wiring.Fenced(map[string]providers.Operation{"a.do": counted{&runs}}, func(context.Context) error { return lost })
 	if err := all["a.do"].Run(t.Context(), providers.Step{}, nil); err != nil || runs != 1 {
 		t.Errorf("with its locks: %v, %d runs", err, runs)
 	}

@@ -1,0 +1,52 @@
+package providers
+
+import (
+	"slices"
+
+	"upkeep/config"
+)
+
+// NeedsOfResource is what the whole block of a step needs: the answer of Effect.Needs where the step's neighbours matter, as
+// the other control planes and etcd do for a control plane. Once the block's first needs are answered it asks what the
+// block wants to know in its second stage. Of a block that is not declared nothing is asked.
+func NeedsOfResource(in Input, step Step) Needs {
+	resource, declared := in.Resources[step.Address.Resource()]
+	if !declared {
+		return Needs{}
+	}
+	needs := resource.Needs()
+	if staged, ok := resource.(Staged); ok {
+		needs = needs.And(staged.SecondNeeds(in.World, in.Inventory))
+	}
+	return needs
+}
+
+// NeedsOfNode is what the block of a step needs, but of the nodes only the step's own is asked, and etcd, which is reached
+// through nodes, is not: the answer of Effect.Needs for a step that its neighbours do not matter to.
+func NeedsOfNode(in Input, step Step) Needs {
+	needs := NeedsOfResource(in, step)
+	needs.Etcd = false
+	needs.Nodes = slices.DeleteFunc(slices.Clone(needs.Nodes), func(need NodeNeed) bool {
+		selected, _ := in.Inventory.Select(need.Nodes)
+		return !slices.ContainsFunc(selected, func(n config.Node) bool { return n.Name == step.Node })
+	})
+	for i := range needs.Nodes {
+		needs.Nodes[i].Nodes = config.Selection{Names: []string{step.Node}}
+	}
+	return needs
+}
+
+// And returns what both need.
+func (n Needs) And(other Needs) Needs {
+	a, b := n.Kubernetes, other.Kubernetes
+	return Needs{
+		Nodes: slices.Concat(n.Nodes, other.Nodes),
+		Kubernetes: KubernetesNeeds{
+			Cluster: a.Cluster || b.Cluster, Tenancies: a.Tenancies || b.Tenancies, Definitions: slices.Concat(a.Definitions, b.Definitions),
+			Secrets: slices.Concat(a.Secrets, b.Secrets), HostPorts: slices.Concat(a.HostPorts, b.HostPorts),
+		},
+		Etcd: n.Etcd || other.Etcd, Stores: slices.Concat(n.Stores, other.Stores),
+		Helm:  HelmNeeds{slices.Concat(n.Helm.Releases, other.Helm.Releases), slices.Concat(n.Helm.Charts, other.Helm.Charts)},
+		Files: FileNeeds{slices.Concat(n.Files.Archives, other.Files.Archives), slices.Concat(n.Files.Downloads, other.Files.Downloads)},
+	}
+}
