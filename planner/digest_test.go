@@ -59,7 +59,7 @@ func TestOneWorldHasOneDigest(t *testing.T) {
 			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Version = "2026-11-22T03:00:00Z" })
 		}, []string{"widget.w"}},
 		"the guard is waived": {func(r *planner.Request) {
-			r.Desired.Resources[0].Meta.Without = []config.Waiver{{Guard: "seal", Reason: "a lab"}}
+			r.Desired.Resources[0].Meta.Without = []config.Waiver{{Guard: "copy", Reason: "a lab"}}
 		}, []string{"widget.w"}},
 		"another block provides the guard, too": {func(r *planner.Request) {
 			r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "second", Value: secondStore{}})
