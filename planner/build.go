@@ -102,9 +102,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	p.Complete = scope.complete(p) // asks each resource's own findings
 	p.Findings, p.Ignored = ignoring(r, known.onePerCause(p.Findings))
 	p.Remaining, _ = ignoring(r, known.onePerCause(p.Remaining))
-	if p.Digest, err = Digest(p.Steps); err != nil {
+	digests, err := known.digest(r, p.Steps, p.Brackets)
+	if err != nil {
 		return Plan{}, err
 	}
+	p.Digest, p.Digests = digests.plan, digests.resources
 	return p, nil
 }
 

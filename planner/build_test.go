@@ -46,6 +46,7 @@ func TestBuildOneNodeWhole(t *testing.T) {
 		Objects:   []providers.Object{{Address: address, Name: "version", Status: "due"}},
 		Remaining: []providers.Finding{},
 		Digest:    got.Digest,
+		Digests:   map[string]string{"widget.w": got.Digests["widget.w"]},
 		Applyable: true,
 		Complete:  true,
 	}
@@ -65,12 +66,12 @@ func TestBuildOrdersNodes(t *testing.T) {
 		change func(*planner.Request)
 		want   string
 	}{
-		"as declared":                         {func(*planner.Request) {}, "cp1 cp2 cp3"},
-		"the marked primary first":            {func(r *planner.Request) { r.Desired.Nodes[2].Primary = true }, "cp3 cp1 cp2"},
-		"first declared is down":              {func(r *planner.Request) { r.World.Nodes["cp1"].Unknown = "down" }, "cp2 cp3"},
-		"the marked primary is down":          {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true; r.World.Nodes["cp2"].Unknown = "down" }, "cp1 cp3"},
-		"a second widget shares the group":    {func(r *planner.Request) { second(r, "control-plane") }, "cp1 cp2 cp3"},
-		"a second widget has no serial group": {func(r *planner.Request) { second(r, "") }, "cp1 cp2 cp3 cp1 cp2 cp3"},
+		"as declared":                     {func(*planner.Request) {}, "cp1 cp2 cp3"},
+		"the marked primary first":        {func(r *planner.Request) { r.Desired.Nodes[2].Primary = true }, "cp3 cp1 cp2"},
+		"first declared is down":          {func(r *planner.Request) { r.World.Nodes["cp1"].Unknown = "down" }, "cp2 cp3"},
+		"the marked primary is down":      {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true; r.World.Nodes["cp2"].Unknown = "down" }, "cp1 cp3"},
+		"a second widget shares the lane": {func(r *planner.Request) { second(r, "control-plane") }, "cp1 cp2 cp3"},
+		"a second widget has no lane":     {func(r *planner.Request) { second(r, "") }, "cp1 cp2 cp3 cp1 cp2 cp3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testRequest(3, nil)

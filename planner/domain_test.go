@@ -281,6 +281,17 @@ func testTypes() []providers.Type {
 				return w, err
 			}},
 			Effects: map[string]providers.Effect{"widget.set": setEffect{}, "widget.restart": restartEffect{}},
+			Essence: func(_ providers.Resource, s providers.Step) (json.RawMessage, error) {
+				var args struct {
+					Version string `json:"version"`
+				}
+				if len(s.Args) == 0 {
+					return nil, nil
+				}
+				err := s.Decode(&args)
+				data, _ := json.Marshal(args)
+				return data, err
+			},
 		},
 		{
 			BlockType: config.BlockType{Name: "vault", Restore: func(json.RawMessage) (any, error) { return store{}, nil }},

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"upkeep/providers"
@@ -12,6 +13,9 @@ type domains struct {
 	guards  map[string][]provided
 	// rules are what a person can lift for one run, by name, with what each demands.
 	rules map[string]string
+	// resources are the declared ones, and essences say what of a step's arguments its digest covers, by operation.
+	resources map[providers.Address]providers.Resource
+	essences  map[string]func(providers.Resource, providers.Step) (json.RawMessage, error)
 	// general are the ids of findings that yield to others of the same cause.
 	general map[string]bool
 	// marks are what blocks say of all their steps.
@@ -19,7 +23,8 @@ type domains struct {
 }
 
 func register(types []providers.Type, resources []providers.Resource, marks metas) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, general: map[string]bool{}, marks: marks}
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, marks: marks,
+		resources: map[providers.Address]providers.Resource{}, essences: map[string]func(providers.Resource, providers.Step) (json.RawMessage, error){}, general: map[string]bool{}}
 	for _, rule := range Rules(types) {
 		d.rules[rule.Rule] = rule.Demands
 	}
@@ -34,9 +39,11 @@ func register(types []providers.Type, resources []providers.Resource, marks meta
 				return d, fmt.Errorf("two block types give the operation %s a meaning, one of them %s", operation, t.Name)
 			}
 			d.effects[operation] = effect
+			d.essences[operation] = t.Essence
 		}
 	}
 	for _, resource := range resources {
+		d.resources[resource.Address()] = resource
 		if guardian, ok := resource.(providers.Guardian); ok {
 			for name, guard := range guardian.Guards() {
 				d.guards[name] = append(d.guards[name], provided{resource.Address(), guard})

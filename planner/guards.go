@@ -53,7 +53,7 @@ func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides
 // data is the bracket as the plan keeps it.
 func (b *bracket) data() providers.Bracket {
 	return providers.Bracket{
-		Guard: b.name, Of: b.of, Condition: b.guard.Holds != nil, Begin: idsOf(b.before), Guarded: b.within(), End: idsOf(b.after),
+		Guard: b.name, Of: b.of, Target: b.guard.Target, Condition: b.guard.Holds != nil, Begin: idsOf(b.before), Guarded: b.within(), End: idsOf(b.after),
 	}
 }
 

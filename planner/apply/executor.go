@@ -62,6 +62,8 @@ type Executor struct {
 	// Run's context. Nil: nobody stops it.
 	Stop <-chan struct{}
 
+	// MaxAge is how old a plan may be when it is begun; one that was begun may be continued for planner.MaxRun. Zero: no bound.
+	MaxAge time.Duration
 	// Limits bound the waiting; zero fields have defaults.
 	Limits Limits
 	// Now is the clock; nil is time.Now. Strands is how things are done side by side and waited for; nil is goroutines.

@@ -37,11 +37,13 @@ type PlanJSON struct {
 
 // Upkeep is what Terraform's format has no word for.
 type Upkeep struct {
-	Version    string           `json:"version,omitempty"`
-	PlanID     string           `json:"plan_id,omitempty"`
-	Digest     string           `json:"digest"`
-	Identity   planner.Identity `json:"identity"`
-	ObservedAt time.Time        `json:"observed_at"`
+	Version string `json:"version,omitempty"`
+	PlanID  string `json:"plan_id,omitempty"`
+	Digest  string `json:"digest"`
+	// Digests are of what is done for each resource, by address.
+	Digests    map[string]string `json:"digests"`
+	Identity   planner.Identity  `json:"identity"`
+	ObservedAt time.Time         `json:"observed_at"`
 	// Recorded: the facts came from a file.
 	Recorded bool                `json:"recorded,omitempty"`
 	Targets  []providers.Address `json:"targets,omitempty"`
@@ -98,6 +100,7 @@ func Plan(p planner.Plan) PlanJSON {
 			Version:    p.UpkeepVersion,
 			PlanID:     p.ID,
 			Digest:     p.Digest,
+			Digests:    p.Digests,
 			Identity:   p.Request.Identity(),
 			ObservedAt: p.Request.World.ObservedAt,
 			Recorded:   p.Request.Recorded,
@@ -119,6 +122,9 @@ func Plan(p planner.Plan) PlanJSON {
 	}
 	for _, node := range inventory.Nodes {
 		out.Upkeep.Nodes = append(out.Upkeep.Nodes, Node{node.Name, node.Roles})
+	}
+	if out.Upkeep.Digests == nil {
+		out.Upkeep.Digests = map[string]string{}
 	}
 	out.ResourceChanges, out.PlannedValues = changes(p.Steps)
 	out.ResourceDrift = drift(p.Findings)

@@ -78,6 +78,7 @@ func Type() providers.Type {
 			{Rule: guardLeases, Demands: "no work that could close a tenant's lease"},
 			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
+		Essence:  essence,
 		Findings: findingDocs(),
 	}
 }

@@ -49,6 +49,7 @@ func Type() providers.Type {
 			OperationMend:    mending{},
 			OperationUpgrade: upgrading{},
 		},
+		Essence:  essence,
 		Findings: findingDocs(),
 	}
 }
