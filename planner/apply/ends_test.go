@@ -86,7 +86,7 @@ func TestAGuardThatWasBegunIsEnded(t *testing.T) {
 		"a guarded node is gone":                  {map[string]fault{"sim.it@cp2/renew": unknown}, "", []string{"done", "done", "done", "refused", "blocked", "done"}},
 		"the beginning took effect, and said no":  {map[string]fault{lower: halfway}, "", []string{"failed", "blocked", "blocked", "blocked", "blocked", "done"}},
 		"the beginning was refused":               {map[string]fault{lower: unknown}, "", []string{"refused", "blocked", "blocked", "blocked", "blocked", "blocked"}},
-		"a graceful stop":                         {nil, "sim.it@cp1/renew", []string{"done", "done", "pending", "pending", "pending", "done"}},
+		"a graceful stop":                         {nil, "sim.it@cp1/renew", []string{"done", "done", "done", "pending", "pending", "done"}},
 		"a graceful stop before the guard begins": {nil, "before", []string{"pending", "pending", "pending", "pending", "pending", "pending"}},
 	} {
 		t.Run(name, func(t *testing.T) {

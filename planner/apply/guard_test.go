@@ -216,7 +216,7 @@ func TestAStopWhileAGuardBeginsAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"sim.guard@g1/lower done", "cp1/renew done", "cp1/restart pending", "cp2/renew pending", "cp2/restart pending", "sim.guard@g1/raise done"}
+	want := []string{"sim.guard@g1/lower done", "cp1/renew done", "cp1/restart done", "cp2/renew pending", "cp2/restart pending", "sim.guard@g1/raise done"}
 	if diff := cmp.Diff(want, outcomes(result)); diff != "" || c.World.Node("g1").System.Hostname != "g1" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -13,7 +13,7 @@ import (
 	"upkeep/state/journal"
 )
 
-func TestFirstInterruptFinishesTheStep(t *testing.T) {
+func TestFirstInterruptFinishesTheNode(t *testing.T) {
 	c := newCluster("cp1", "cp2")
 	plan := planFor(c, []string{"cp1", "cp2"}, nil)
 	c.break_(map[string]fault{"cp1/restart": slow})
@@ -43,7 +43,7 @@ func TestFirstInterruptFinishesTheStep(t *testing.T) {
 	}
 }
 
-func TestSecondInterruptCancels(t *testing.T) {
+func TestACancelledRunStopsAtOnce(t *testing.T) {
 	lost := &state.LostError{Why: "test"}
 	for name, cause := range map[string]error{"Ctrl-C": nil, "the lock was lost": lost} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestSecondInterruptCancels(t *testing.T) {
 			if result.Outcome != apply.Interrupted || cause == nil && err != nil || cause != nil && !errors.Is(err, cause) {
 				t.Errorf("%s, %v", result.Outcome, err)
 			}
-			if diff := cmp.Diff([]string{"cp1/renew done", "cp1/restart failed", "w1/label pending"}, outcomes(result)); diff != "" || !strings.Contains(result.Steps[1].Why, "cancelled") {
+			if diff := cmp.Diff([]string{"cp1/renew done", "cp1/restart failed", "w1/label done"}, outcomes(result)); diff != "" || !strings.Contains(result.Steps[1].Why, "cancelled") {
 				t.Errorf("%s\n%+v", diff, result.Steps)
 			}
 			c.faults = nil

@@ -104,13 +104,13 @@ func stopFor(err error) schedule.Level {
 	return schedule.Now
 }
 
-// unrecorded ends a step that did not start, since its start could not be recorded.
+// unrecorded ends a step that did not start, since its start could not be recorded. The book has it started already.
 func (r *run) unrecorded(step providers.Step) {
 	const why = "not started: the journal could not be written"
 	r.mu.Lock()
 	r.results[step.ID] = resultOf(step, Pending, why)
 	r.mu.Unlock()
-	r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Refused, why) })
+	r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Failed, why) })
 }
 
 // started asks the book a last time whether a step may start: another one may have failed, or somebody asked to stop, since

@@ -190,7 +190,7 @@ func TestPartialTrouble(t *testing.T) {
 		"one vanishes between plan and apply: the lane closes there": {
 			between: func(p *planes) { p.down("cp2") },
 			touched: []string{"cp1"}, outcome: apply.Partial, whole: true,
-			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: lane \"control-plane\"", "cp3/renew blocked: was closed by step certificates.control_plane@cp2/renew, which was refused", "cp3/restart blocked: lane \"control-plane\""},
+			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: step certificates.control_plane@cp2/renew must come first, and was refused", "cp3/renew blocked: lane \"control-plane\" is closed: step certificates.control_plane@cp2/renew was refused", "cp3/restart blocked: lane \"control-plane\""},
 		},
 		"the first vanishes between plan and apply": {
 			between: func(p *planes) { p.down("cp1") },
@@ -204,7 +204,7 @@ func TestPartialTrouble(t *testing.T) {
 				}
 			},
 			touched: []string{"cp1", "cp2"}, outcome: apply.Partial, whole: true,
-			left: []string{"cp2/renew failed: ssh: no answer", "cp2/restart blocked: ", "cp3/renew blocked: which was failed", "cp3/restart blocked: "},
+			left: []string{"cp2/renew failed: ssh: no answer", "cp2/restart blocked: ", "cp3/renew blocked: is closed: step certificates.control_plane@cp2/renew failed", "cp3/restart blocked: "},
 		},
 		"one is dead, and its member of etcd: the others go on": {
 			before:  func(p *planes) { p.dead("cp1") },
@@ -376,7 +376,7 @@ func TestOldPlansAreNotBegun(t *testing.T) {
 			}
 			e := c.executor(&memoryJournal{dies: -1}, history)
 			e.MaxAge = 24 * time.Hour
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			var refused *apply.RefusedError
 			if stale := errors.As(err, &refused) && refused.Stale; stale != test.stale || !stale && (err != nil || result.Outcome != apply.Complete) {
 				t.Errorf("%s, %v", result.Outcome, err)
