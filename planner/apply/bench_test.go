@@ -65,7 +65,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 				Observe:    func(context.Context, ...providers.Step) (providers.Input, error) { return input, nil },
 				Identify:   func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
 				Journal:    deafJournal{},
-				Now:        func() time.Time { return time.Time{} },
+				Now:        func() time.Time { return due },
 			}
 			for b.Loop() {
 				if result, err := e.Run(b.Context(), plan); err != nil || result.Outcome != apply.Complete {

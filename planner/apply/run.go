@@ -78,7 +78,10 @@ func past(history journal.History) schedule.History {
 // drive starts what the book names until nothing is under way and nothing may start.
 func (r *run) drive(ctx context.Context) {
 	for {
-		decisions, until := r.next(ctx)
+		decisions, until, over := r.next(ctx)
+		if over {
+			return
+		}
 		for _, looks := range together(decisions, r.plan.Steps) {
 			r.strands.Go(func() { r.look(ctx, looks) })
 		}
@@ -86,9 +89,6 @@ func (r *run) drive(ctx context.Context) {
 			if d.Kind == schedule.Start {
 				r.strands.Go(func() { r.start(ctx, d) })
 			}
-		}
-		if r.idle() {
-			return
 		}
 		if r.strands.Next(ctx, r.Stop, until) {
 			r.stop()
@@ -113,28 +113,22 @@ func (r *run) raise(to schedule.Level) {
 	}
 }
 
-// next asks the book what is to be done now, and when it wants to be asked again at the latest.
-func (r *run) next(ctx context.Context) ([]schedule.Decision, time.Time) {
+// next asks the book what is to be done now, and when it wants to be asked again at the latest. The run is over where nothing
+// is to be done and nothing is under way. Both are seen at one moment: what ends a moment later changes what is to be done.
+func (r *run) next(ctx context.Context) (decisions []schedule.Decision, until time.Time, over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
 		r.raise(schedule.Now)
 	}
-	decisions := r.book.Next(r.now(), 0)
+	decisions = r.book.Next(r.now(), 0)
+	r.under += len(together(decisions, r.plan.Steps))
 	for _, d := range decisions {
 		if d.Kind == schedule.Start {
 			r.under++
 		}
 	}
-	r.under += len(together(decisions, r.plan.Steps))
-	return decisions, r.book.Wake()
-}
-
-// idle reports whether nothing is under way: after next that means that nothing may start either.
-func (r *run) idle() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.under == 0
+	return decisions, r.book.Wake(), r.under == 0
 }
 
 // left notes that a strand has ended.
