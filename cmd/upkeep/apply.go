@@ -13,7 +13,7 @@ import (
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
 	"upkeep/planner/apply"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
@@ -56,7 +56,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
 	}
 	if !cmd.Bool("json") {
-		run := report.Run{Applying: true}
+		run := text.Run{Applying: true}
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
@@ -71,6 +71,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 	}
 	if len(plan.Steps) == 0 {
+		sweepWorkshops(env, w.desired)
 		return nothingPlanned(plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
@@ -78,6 +79,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			return err
 		}
 	}
+	sweepWorkshops(env, w.desired)
 	return carryOut(ctx, env, cmd, w, plan)
 }
 
@@ -178,7 +180,6 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
-	sweepWorkshops(env, w.desired)
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)

@@ -29,7 +29,7 @@ func observeCommand(env environment) *cli.Command {
 			if len(w.desired.Resources) == 0 {
 				return errNothingDeclared
 			}
-			world, _, err := w.observeAll(ctx, cmd)
+			world, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err
 			}

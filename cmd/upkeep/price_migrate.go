@@ -130,7 +130,7 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 	if file := cmd.String("facts"); file != "" {
 		world, err = readFacts(env, cmd, file)
 	} else {
-		world, _, err = w.observeAll(ctx, cmd)
+		world, err = w.observeAll(ctx, cmd)
 	}
 	if err != nil {
 		return akash.Charged{}, "", "", err

@@ -10,6 +10,7 @@ import (
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/runbook"
 	"upkeep/providers"
 	"upkeep/providers/node"
 	"upkeep/state/durable"
@@ -28,25 +29,25 @@ func runbookOf(plan planner.Plan, types []providers.Type) (report.RunbookJSON, e
 
 // showRunbook prints the runbook of a plan: as JSON with -json, else as Markdown.
 func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []providers.Type) error {
-	runbook, err := runbookOf(plan, types)
+	byHand, err := runbookOf(plan, types)
 	if err != nil {
 		return err
 	}
 	if cmd.Bool("json") {
-		return report.JSON(env.stdout, runbook)
+		return report.JSON(env.stdout, byHand)
 	}
-	return report.RunbookMarkdown(env.stdout, runbook)
+	return runbook.Markdown(env.stdout, byHand)
 }
 
 // saveRunbook writes the runbook of a plan into a directory, so that whoever finds a run that died can finish it by hand. It
 // returns the file, which only its owner can read.
 func saveRunbook(plan planner.Plan, types []providers.Type, directory string, trace durable.Tracer) (string, error) {
-	runbook, err := runbookOf(plan, types)
+	byHand, err := runbookOf(plan, types)
 	if err != nil {
 		return "", err
 	}
 	var text bytes.Buffer
-	if err := report.RunbookMarkdown(&text, runbook); err != nil {
+	if err := runbook.Markdown(&text, byHand); err != nil {
 		return "", err
 	}
 	path := filepath.Join(directory, plan.ID+".runbook.md")

@@ -9,7 +9,7 @@ import (
 	"upkeep/config"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
-	"upkeep/planner/report"
+	"upkeep/planner/report/runbook"
 )
 
 // TestARunbookIsSavedForItsOwnerAlone: whoever finds a run that died finds how to go on by hand.
@@ -44,7 +44,7 @@ func TestARunbookIsSavedForItsOwnerAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := report.RunbookBlocks(string(text))
+	blocks := runbook.Blocks(string(text))
 	if len(blocks) < 8 || !strings.Contains(string(text), plan.Digest) {
 		t.Errorf("%d blocks:\n%s", len(blocks), text)
 	}

@@ -95,12 +95,11 @@ func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)
 	return o
 }
 
-// observeAll observes everything that the resources of a configuration need.
-func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *wiring.Nodes, error) {
-	sweepWorkshops(w.env, w.desired)
+// observeAll observes everything that the resources of a configuration need. It changes nothing, on this machine neither.
+func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, error) {
 	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 	if err != nil {
-		return facts.World{}, nil, err
+		return facts.World{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
@@ -108,7 +107,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	defer progress.end()
 	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, wiring.Resources(w.desired))
 	if err != nil {
-		return facts.World{}, nil, fmt.Errorf("observing: %w", err)
+		return facts.World{}, fmt.Errorf("observing: %w", err)
 	}
-	return world, nodes, nil
+	return world, nil
 }

@@ -1,9 +1,10 @@
-package report
+package text
 
 import (
 	"fmt"
 	"strings"
 
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
@@ -94,7 +95,7 @@ func (b block) title() string {
 		verbs = append(verbs, s.Action)
 	}
 	what := map[string]string{"create": "will be created", "delete": "will be destroyed", "update": "will be updated in-place", "no-op": "will be looked at"}
-	acts := actions(verbs)
+	acts := report.Actions(verbs)
 	if len(acts) == 2 {
 		return "must be replaced"
 	}
