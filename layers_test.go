@@ -41,7 +41,8 @@ var floors = []struct {
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
 
-	{prefix: "planner", floor: 3},
+	{prefix: "planner", floor: 3, with: []string{"planner/schedule"}},
+	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
@@ -110,6 +111,7 @@ var pure = []struct {
 	{"planner/report/events", nil},
 	{"planner/report/runbook", nil},
 	{"planner/report/text", nil},
+	{"planner/schedule", nil},
 	{"providers/certificates", []string{"operations.go"}},
 	{"providers/cluster", nil},
 	{"providers/akash", []string{"operations.go", "operations_stages.go"}},

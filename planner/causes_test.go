@@ -34,7 +34,7 @@ func TestOneFindingPerCause(t *testing.T) {
 	again := saving
 	again.Name = "weekly"
 	both := []providers.Resource{renewing, saving}
-	const untouched, beside = "upkeep touches no control plane while etcd is not whole", "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
+	const untouched, beside = "upkeep touches no control plane while etcd is unhealthy", "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
 	member := func(i int, change func(*facts.Member)) func(*facts.World) {
 		return func(w *facts.World) { change(&w.Etcd.Members[i]) }
 	}
@@ -54,7 +54,7 @@ func TestOneFindingPerCause(t *testing.T) {
 		"etcd as a whole": {both, func(w *facts.World) { w.Etcd = facts.Etcd{Unknown: "no member answered"} },
 			[]string{"error unknown ETCD_UNREACHABLE etcd_backup.daily : no bundle can be taken; look at etcd's containers and its certificates on the control planes; " + untouched}},
 		"a learner": {both, member(2, func(m *facts.Member) { m.Learner = true }), []string{
-			"error ETCD_LEARNER etcd_backup.daily cp3: `etcdctl member promote MEMBER` once it has caught up; " + untouched, "warning ETCD_EVEN_MEMBERS etcd_backup.daily : an even count survives no more failures than one less, and has more that can fail: add a member or remove one"}},
+			"note ETCD_LEARNER etcd_backup.daily cp3: `etcdctl member promote MEMBER` once it has caught up", "warning ETCD_EVEN_MEMBERS etcd_backup.daily : an even count survives no more failures than one less, and has more that can fail: add a member or remove one"}},
 		"one lags": {both, member(0, func(m *facts.Member) { m.RaftIndex, m.RaftApplied = m.RaftIndex+9000, m.RaftApplied+9000 }), []string{
 			"error ETCD_LAG etcd_backup.daily cp2: no snapshot is taken from it; look at its disk and its network; " + untouched,
 			"error ETCD_LAG etcd_backup.daily cp3: no snapshot is taken from it; look at its disk and its network; " + untouched}},

@@ -11,6 +11,9 @@ type Bracket struct {
 	// Condition: the guard is no step but a condition (Condition.Holds), asked before each guarded step.
 	Condition bool     `json:"condition,omitempty"`
 	Begin     []string `json:"begin,omitempty"`
-	Guarded   []string `json:"guarded,omitempty"`
-	End       []string `json:"end,omitempty"`
+	// Due are those of Begin that the plan has anyway, because they are due by themselves: in a bracket without an End they
+	// run also where nothing is left to guard, and do not wait until something is.
+	Due     []string `json:"due,omitempty"`
+	Guarded []string `json:"guarded,omitempty"`
+	End     []string `json:"end,omitempty"`
 }

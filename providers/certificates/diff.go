@@ -8,6 +8,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 )
 
@@ -151,23 +152,27 @@ func (r *review) readPolicy() {
 }
 
 func (r *review) reviewEtcd() {
-	hint := "upkeep touches no control plane while etcd is not whole"
-	if etcdStands(r.in.World.Etcd).sick == "" {
-		hint = "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
-	}
-	for _, t := range etcdTroubles(r.in.World.Etcd) {
-		address := r.address
-		if t.unknown && t.member == "" && r.allUnknown() {
-			t.what = "etcd could not be asked: nothing is known of any node"
+	standing := health.Judge(r.in.World.Etcd)
+	for _, t := range health.Troubles(r.in.World.Etcd) {
+		f := providers.Finding{
+			Address: r.address, ID: "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.Member, Summary: t.What,
+			Unknown: t.Unknown, Cause: t.Cause(),
 		}
-		if node := r.unknownNode(t.member); node != "" {
-			address, t.unknown, t.what = address.On(node), true, "member "+t.member+" cannot be asked: nothing is known of its node"
+		switch {
+		case t.Kind == health.Learner:
+			f.Severity = providers.SeverityNote
+		case standing.Sick == "":
+			f.Hint = "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
+		default:
+			f.Hint = "upkeep touches no control plane while etcd is unhealthy"
 		}
-		r.add(providers.Finding{
-			Address: address,
-			ID:      "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.member, Summary: t.what, Unknown: t.unknown,
-			Hint: hint, Cause: t.cause,
-		})
+		if t.Unknown && t.Member == "" && r.allUnknown() {
+			f.Summary = "etcd could not be asked: nothing is known of any node"
+		}
+		if node := r.unknownNode(t.Member); node != "" {
+			f.Address, f.Unknown, f.Summary = r.address.On(node), true, "member "+t.Member+" cannot be asked: nothing is known of its node"
+		}
+		r.add(f)
 	}
 }
 
@@ -281,7 +286,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why := etcdStands(r.in.World.Etcd).sick; why != "" {
+	if why := health.Judge(r.in.World.Etcd).Sick; why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

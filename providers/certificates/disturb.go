@@ -8,6 +8,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 )
 
@@ -65,14 +66,14 @@ func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step,
 	if why := in.World.Kubernetes.Unknown; why != "" {
 		return holdBackFor("the Kubernetes API cannot be asked how the cluster is: %s", why)
 	}
-	standing := etcdStands(in.World.Etcd)
-	if standing.sick != "" {
-		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + standing.sick, standing.lasting}
+	standing := health.Judge(in.World.Etcd)
+	if standing.Sick != "" {
+		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + standing.Sick, standing.Lasting}
 	}
 	stacked := stackedEtcd(in)
-	missing := standing.beside(step.Node)
+	missing := standing.Beside(step.Node)
 	if t.etcd() && len(missing) > 0 {
-		return holdBackFor("etcd is not whole, and the member of %s is not touched until it is: %s; plan again, for the work that leaves etcd alone", step.Node, words(missing))
+		return holdBackFor("etcd is not whole, and the member of %s is not touched until it is: %s; plan again, for the work that leaves etcd alone", step.Node, health.Words(missing))
 	}
 	own := controlPlaneTroubles(in.World.Nodes[step.Node], stacked)
 	broken := slices.ContainsFunc(own, func(t controlPlaneTrouble) bool { return !t.unknown }) // what cannot be seen is not therefore broken
@@ -156,11 +157,11 @@ func takesOver(n *facts.Node, component string) bool {
 // spare takes out of a node's work what must wait until the members of etcd that take no part are back: planned, it would be
 // refused, and end the serial group with all the work that need not wait.
 func (r *review) spare(w *work) {
-	standing := etcdStands(r.in.World.Etcd)
-	if standing.sick != "" {
+	standing := health.Judge(r.in.World.Etcd)
+	if standing.Sick != "" {
 		return
 	}
-	missing := standing.beside(w.node.Name)
+	missing := standing.Beside(w.node.Name)
 	if len(missing) == 0 {
 		return
 	}
@@ -184,7 +185,7 @@ func (r *review) spare(w *work) {
 	}
 	var members []string
 	for _, t := range missing {
-		members = append(members, t.member)
+		members = append(members, t.Member)
 	}
 	r.on(w.node.Name, providers.Finding{
 		ID: "ETCD_WORK_WAITS", Severity: providers.SeverityError, Object: etcdServer, Waits: true,

@@ -123,9 +123,9 @@ func findingDocs() []providers.FindingDoc {
 			Remedy:  "Restore the file from a backup, or move it and its key away and let `kubeadm init phase certs NAME --config FILE` make it anew with the cluster's own configuration.",
 		},
 		{
-			ID: "ETCD_UNHEALTHY", Title: "etcd is not whole", General: true,
-			Meaning: "A member does not answer, is a learner, follows no leader or another one, lags, reports an error or an alarm, or holds other data than its peers at the same revision. One more disturbance could cost the quorum.",
-			Remedy:  "Where all that is wrong is that members take no part (they do not answer or follow no leader), and a majority does, upkeep goes on with what leaves etcd alone, and touches no other member; in every other case it touches no control plane until etcd is whole. Look at `etcdctl endpoint status --cluster -w table` and `etcdctl alarm list`.",
+			ID: "ETCD_UNHEALTHY", Title: "etcd is unhealthy", General: true,
+			Meaning: "A member does not answer, follows no leader or another one, lags, reports an error or an alarm, or holds other data than its peers at the same revision. One more disturbance could cost the quorum.",
+			Remedy:  "Where all that is wrong is that members take no part (they do not answer or follow no leader), and a majority does, upkeep goes on with what leaves etcd alone, and touches no other member; in every other case it touches no control plane until etcd is healthy. A healthy learner holds nothing back. Look at `etcdctl endpoint status --cluster -w table` and `etcdctl alarm list`.",
 		},
 		{
 			ID: "ETCD_WORK_WAITS", Title: "Work on etcd waits for a member that takes no part",

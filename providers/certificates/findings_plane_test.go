@@ -338,7 +338,7 @@ func planeCases() []findingCase {
 				},
 				{
 					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Summary: "etcd could not be asked: no member answered", Unknown: true, Cause: "etcd//silent",
-					Hint: "upkeep touches no control plane while etcd is not whole",
+					Hint: "upkeep touches no control plane while etcd is unhealthy",
 				},
 				{
 					ID: "CERT_EXPIRED", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "expired 24h ago",

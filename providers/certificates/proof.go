@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 )
 
@@ -254,7 +255,7 @@ func healthy(before, after providers.Input, node string) error {
 	if why := refusal(newTroubles(before, after, node)); why != "" {
 		return fmt.Errorf("the control plane of %s is not whole: %s", node, why)
 	}
-	if why := etcdWorse(before.World.Etcd, after.World.Etcd); why != "" {
+	if why := health.Worse(before.World.Etcd, after.World.Etcd); why != "" {
 		return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
 	}
 	was, is := before.World.Etcd, after.World.Etcd

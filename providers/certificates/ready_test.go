@@ -107,7 +107,7 @@ func TestReady(t *testing.T) {
 			change: func(w *facts.World) { w.Etcd.Members[0].Unknown, w.Etcd.Members[2].Unknown = "refused", "refused" },
 		},
 		{
-			name: "an etcd member is a learner", want: "unknown", why: "member cp3 is a learner and has no vote",
+			name: "an etcd member is a learner, and well", want: "holds",
 			change: func(w *facts.World) { w.Etcd.Members[2].Learner = true },
 		},
 		{
@@ -142,7 +142,7 @@ func TestReady(t *testing.T) {
 			change: func(w *facts.World) { w.Etcd.Members[1].RaftIndex += 5000; w.Etcd.Members[1].RaftApplied += 5000 },
 		},
 		{
-			name: "a member has not applied", want: "unknown", why: "member cp2 has 5001 raft entries still to apply",
+			name: "a member has not applied", want: "unknown", why: "member cp2 is 5001 raft entries behind",
 			change: func(w *facts.World) {
 				for i := range w.Etcd.Members {
 					w.Etcd.Members[i].RaftIndex, w.Etcd.Members[i].RaftApplied = 9000, 9000

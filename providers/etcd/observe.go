@@ -67,6 +67,9 @@ type answer struct {
 	hash    *clientv3.HashKVResponse
 }
 
+// votes reports whether a member with a vote answered.
+func (a answer) votes() bool { return a.err == nil && !a.status.IsLearner }
+
 func (a answer) close() {
 	if a.client != nil {
 		a.client.Close()
@@ -94,6 +97,9 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	if a.status, err = a.maintenance().Status(ctx, node); err != nil {
 		return fail("status", err)
 	}
+	if a.status.IsLearner {
+		return a // a learner answers nothing else (etcd v3.6 server/etcdserver/api/v3rpc/interceptor.go, isRPCSupportedForLearner)
+	}
 	// A linearizable read (etcd 3.5 and later, server/etcdserver/server.go MemberList): a member answers it once it has applied
 	// what its leader had committed when it was asked, and within the time limit, or counts as silent.
 	list, err := a.client.MemberList(ctx)
@@ -109,12 +115,12 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	return a
 }
 
-// hashAtOneRevision asks every member that answered for its hash at the lowest revision among them, so that the hashes
+// hashAtOneRevision asks every voting member that answered for its hash at the lowest revision among them, so that the hashes
 // can be compared while the cluster is written to.
 func hashAtOneRevision(ctx context.Context, answers []answer) {
 	revision := int64(0)
 	for _, a := range answers {
-		if a.err == nil && (revision == 0 || a.status.Header.Revision < revision) {
+		if a.votes() && (revision == 0 || a.status.Header.Revision < revision) {
 			revision = a.status.Header.Revision
 		}
 	}
@@ -139,7 +145,7 @@ func hashAt(ctx context.Context, answers []answer, revision int64) {
 	var group errgroup.Group
 	for i := range answers {
 		a := &answers[i]
-		if a.err != nil {
+		if !a.votes() {
 			continue
 		}
 		group.Go(func() error {
@@ -169,11 +175,15 @@ func oneCompaction(answers []answer) bool {
 // merge makes one view of the answers: the member list of the first that answered, each member's own words added.
 func merge(answers []answer) facts.Etcd {
 	var out facts.Etcd
-	first := slices.IndexFunc(answers, func(a answer) bool { return a.err == nil })
+	first := slices.IndexFunc(answers, answer.votes)
 	if first < 0 {
 		var reasons []string
 		for _, a := range answers {
-			reasons = append(reasons, a.err.Error())
+			if a.err == nil {
+				reasons = append(reasons, a.node+": it is a learner, which knows nothing of the others")
+			} else {
+				reasons = append(reasons, a.err.Error())
+			}
 		}
 		out.Unknown = "no member answered: " + strings.Join(reasons, "; ")
 		return out

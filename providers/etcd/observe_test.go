@@ -34,6 +34,16 @@ type memberServer struct {
 	compactions *[]int64
 	// left: the member does not catch up with its leader in time, so that a linearizable read does not end.
 	left bool
+	// learner: the member has no vote, and refuses what a learner refuses.
+	learner bool
+}
+
+// refuses is what a learner answers to all but a status (etcd v3.6, server/etcdserver/api/v3rpc/interceptor.go).
+func (m memberServer) refuses() error {
+	if !m.learner {
+		return nil
+	}
+	return status.Error(codes.Unavailable, "etcdserver: rpc not supported for learner")
 }
 
 func (m memberServer) header() *pb.ResponseHeader {
@@ -41,6 +51,9 @@ func (m memberServer) header() *pb.ResponseHeader {
 }
 
 func (m memberServer) MemberList(_ context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	if err := m.refuses(); err != nil {
+		return nil, err
+	}
 	if m.left && r.Linearizable {
 		return nil, status.Error(codes.DeadlineExceeded, "etcdserver: request timed out")
 	}
@@ -48,14 +61,17 @@ func (m memberServer) MemberList(_ context.Context, r *pb.MemberListRequest) (*p
 }
 
 func (m memberServer) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
-	return &pb.StatusResponse{Header: m.header(), Version: "3.6.16", Leader: m.leader, RaftTerm: 2, RaftIndex: 10, RaftAppliedIndex: 9, DbSize: 4096, DbSizeQuota: 8192}, nil
+	return &pb.StatusResponse{Header: m.header(), Version: "3.6.16", Leader: m.leader, RaftTerm: 2, RaftIndex: 10, RaftAppliedIndex: 9, DbSize: 4096, DbSizeQuota: 8192, IsLearner: m.learner}, nil
 }
 
 func (m memberServer) Alarm(context.Context, *pb.AlarmRequest) (*pb.AlarmResponse, error) {
-	return &pb.AlarmResponse{Header: m.header(), Alarms: m.alarms}, nil
+	return &pb.AlarmResponse{Header: m.header(), Alarms: m.alarms}, m.refuses()
 }
 
 func (m memberServer) HashKV(_ context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
+	if err := m.refuses(); err != nil {
+		return nil, err
+	}
 	*m.hashedAt = r.Revision
 	out := &pb.HashKVResponse{Header: m.header(), Hash: m.hash, HashRevision: r.Revision}
 	if m.compactions != nil {
@@ -113,6 +129,11 @@ func TestObserve(t *testing.T) {
 	cp2 := memberServer{id: 0xb, leader: 0xa, revision: 5, hash: 42, members: list, hashedAt: &at2}
 	left := cp2
 	left.left = true
+	learner := cp2
+	learner.learner = true
+	learns := []*pb.Member{{ID: 0xb, Name: "cp2", PeerURLs: list[0].PeerURLs, ClientURLs: list[0].ClientURLs, IsLearner: true}, list[1]}
+	beside := cp1
+	beside.members = learns
 	alarmed := cp1
 	alarmed.alarms = []*pb.AlarmMember{{MemberID: 0xb, Alarm: pb.AlarmType_NOSPACE}}
 
@@ -166,6 +187,18 @@ func TestObserve(t *testing.T) {
 				member("a", "cp1", "10.0.0.1", 7),
 				{ID: "b", Name: "cp2", Node: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "cp2: etcd member list: etcdserver: request timed out"},
 			}},
+		},
+		{
+			name: "a learner that is well is a member that answers", members: map[string]memberServer{"cp1": beside, "cp2": learner}, nodes: []string{"cp2", "cp1"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{member("a", "cp1", "10.0.0.1", 7), func() facts.Member {
+				m := member("b", "cp2", "10.0.0.2", 0)
+				m.Learner, m.Hash = true, 0
+				return m
+			}()}},
+		},
+		{
+			name: "a learner alone knows nothing of the others", members: map[string]memberServer{"cp2": learner}, nodes: []string{"cp1", "cp2"},
+			want: facts.Etcd{Unknown: "no member answered: cp1: connection refused; cp2: it is a learner, which knows nothing of the others"},
 		},
 		{
 			name: "nobody answers", nodes: []string{"cp1"},

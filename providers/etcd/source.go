@@ -5,12 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 )
-
-// backlog is how far a member may be behind and still be a source, in raft entries. etcd itself refuses requests when
-// commit and apply are further apart than this (maxGapBetweenApplyAndCommitIndex, etcd v3.7 server/etcdserver/v3_server.go).
-const backlog = 5000
 
 // Source picks the member to take a snapshot from, and says why it. It is pure.
 //
@@ -69,11 +66,11 @@ func objection(e facts.Etcd, m facts.Member) string {
 		return "is on no configured node"
 	case m.Learner:
 		return "is a learner"
-	case m.Leader == "" || strings.Trim(m.Leader, "0") == "":
+	case !health.Follows(m):
 		return "follows no leader"
 	case !most(e, m, func(o facts.Member) bool { return o.Leader == m.Leader }):
 		return "follows a leader that most members do not"
-	case lag > backlog:
+	case lag > health.Backlog:
 		return fmt.Sprintf("is %d raft entries behind", lag)
 	case m.HashRevision != 0 && !mostHash(e, m):
 		return fmt.Sprintf("holds other data than most members at revision %d", m.HashRevision)
