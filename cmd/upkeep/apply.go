@@ -228,13 +228,11 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects: effects(w.types),
-		Operations: operations(caller, caller.Fence,
-			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, caller.Run), looker.Step, remembers.Remember),
-			akashTools(w, plan), releaseTools(w)),
-		Observe:  looker.Step,
-		Identify: looker.Identity,
-		Journal:  record, History: history,
+		Effects:    effects(w.types),
+		Operations: operations(tools{workspace: w, plan: plan, caller: caller, look: looker.Step, remember: remembers.Remember}),
+		Observe:    looker.Step,
+		Identify:   looker.Identity,
+		Journal:    record, History: history,
 		Who: lock.Info().Who, Generation: lock.Info().Generation, Lineage: lock.State().Lineage,
 		Remembered: lock.State().Memory.Cluster,
 		Now:        env.now,

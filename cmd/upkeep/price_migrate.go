@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers"
 	"upkeep/providers/akash"
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/script"
@@ -154,11 +155,11 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 
 // declaredProvider finds the provider that is meant, and leaves it as the one thing that is declared: nothing else is looked at.
 func declaredProvider(w *workspace, cmd *cli.Command) (akash.Spec, error) {
-	var found []config.Declared
+	var found []akash.Spec
 	var addresses []string
-	for _, r := range w.desired.Resources {
-		if spec, ok := r.Value.(akash.Spec); ok && (cmd.String("target") == "" || cmd.String("target") == spec.Address().String()) {
-			found, addresses = append(found, r), append(addresses, spec.Address().String())
+	for _, spec := range akash.Declared(w.desired) {
+		if wanted := cmd.String("target"); wanted == "" || wanted == spec.Address().String() {
+			found, addresses = append(found, spec), append(addresses, spec.Address().String())
 		}
 	}
 	switch {
@@ -169,8 +170,11 @@ func declaredProvider(w *workspace, cmd *cli.Command) (akash.Spec, error) {
 	case len(found) > 1:
 		return akash.Spec{}, usage(cmd, "several providers are declared; say which one: -target=%s", strings.Join(addresses, " or -target="))
 	}
-	w.desired.Resources = found
-	return found[0].Value.(akash.Spec), nil
+	w.desired.Resources = slices.DeleteFunc(slices.Clone(w.desired.Resources), func(d config.Declared) bool {
+		resource, ok := d.Value.(providers.Resource)
+		return !ok || resource.Address() != found[0].Address()
+	})
+	return found[0], nil
 }
 
 // fleetGPU is how a model is named on the command line: as in a mapping, with its vendor where it is not NVIDIA.

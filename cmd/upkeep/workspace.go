@@ -78,7 +78,9 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 }
 
 // resources returns the declared resources.
-func (w workspace) resources() []providers.Resource { return wiring.Resources(w.desired) }
+func (w workspace) resources() []providers.Resource {
+	return providers.Declared[providers.Resource](w.desired)
+}
 
 // observer wires the adapters for the desired state.
 func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)) *observe.Observer {
@@ -105,7 +107,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, wiring.Resources(w.desired))
+	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {
 		return facts.World{}, fmt.Errorf("observing: %w", err)
 	}

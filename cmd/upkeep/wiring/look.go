@@ -42,7 +42,7 @@ func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input,
 
 // Identity observes which cluster this is, through all that is declared.
 func (l Looker) Identity(ctx context.Context) (planner.Identity, error) {
-	world, _, err := l.look(ctx, Resources(l.Desired))
+	world, _, err := l.look(ctx, providers.Declared[providers.Resource](l.Desired))
 	if err != nil {
 		return planner.Identity{}, err
 	}
@@ -60,21 +60,10 @@ func (l Looker) look(ctx context.Context, resources []providers.Resource) (facts
 }
 
 func (l Looker) resource(address providers.Address) (providers.Resource, bool) {
-	for _, resource := range Resources(l.Desired) {
+	for _, resource := range providers.Declared[providers.Resource](l.Desired) {
 		if resource.Address() == address {
 			return resource, true
 		}
 	}
 	return nil, false
-}
-
-// Resources returns the resources that a configuration declares, in its order.
-func Resources(desired config.Desired) []providers.Resource {
-	var out []providers.Resource
-	for _, declared := range desired.Resources {
-		if resource, ok := declared.Value.(providers.Resource); ok {
-			out = append(out, resource)
-		}
-	}
-	return out
 }
