@@ -116,6 +116,7 @@ var pure = []struct {
 	{"providers/cluster", nil},
 	{"providers/akash", []string{"operations.go", "operations_stages.go"}},
 	{"providers/akash/price", nil},
+	{"providers/akash/quote", nil},
 	{"providers/backup", []string{
 		"recovery.go", "recovery_cold.go", "recovery_members.go", "recovery_sqlite.go", "operations.go", "operations_take.go", "operations_cold.go", "operations_prove.go",
 		"operations_sqlite.go", "operations_workshop.go",
