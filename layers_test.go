@@ -38,6 +38,8 @@ var floors = []struct {
 	{prefix: "providers/archive", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 
+	// What stands for a node in tests is held to the helper's own table of methods.
+	{prefix: "fixtures/fakenode", floor: 3, with: []string{"fixtures"}},
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
 

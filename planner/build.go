@@ -50,7 +50,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	steps, err := order(guarded.steps, in.Inventory, in.World)
+	lanes := setLanes(guarded.steps, in)
+	steps, err := order(guarded.steps, guarded.brackets, in.Inventory, in.World)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -70,11 +71,13 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Request:       r,
 		Findings:      joined(wrong, all.Findings),
 		Steps:         steps,
+		Brackets:      guarded.brackets,
+		Lanes:         lanes,
 		Objects:       all.Objects,
 		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends a wrong cluster or changes a fleet
 		Refusals:      append(notThis, guarded.refusals...),
 	}
-	overrides, unknown := overriding(r, in, guarded.lifted)
+	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, all.Warnings...)

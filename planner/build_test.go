@@ -27,18 +27,19 @@ func TestBuildOneNodeWhole(t *testing.T) {
 	got := build(t, r)
 	address := providers.Address{Type: "widget", Name: "w", Node: "cp1"}
 	expects := []providers.Expectation{{What: "boot id of cp1", Value: "boot-cp1"}}
+	lanes := []providers.Lane{providers.NodeLane("cp1")}
 	want := planner.Plan{
-		FormatVersion: "1.0", CreatedAt: testNow, Request: r,
+		FormatVersion: planner.FormatVersion, CreatedAt: testNow, Request: r,
 		Findings: []providers.Finding{{ID: "VERSION_DIFFERS", Severity: "warning", Address: address, Object: "version", Summary: "1, wanted 2"}},
 		Steps: []providers.Step{
 			{
 				ID: "widget.w@cp1/set", Address: address, Node: "cp1", Operation: "widget.set", Args: []byte(`{"version":"2","at":"2026-11-22T03:00:00Z"}`),
 				Action: "update", Summary: "set the version", Why: []string{"it is 1 at 2026-11-22 03:00:00 +0000 UTC"},
-				Changes: []providers.Change{{What: "version", Before: "1", After: "2"}}, Window: "always", Expects: expects, Estimate: 2, Position: "a.upkeep.hcl:7",
+				Changes: []providers.Change{{What: "version", Before: "1", After: "2"}}, Window: "always", Expects: expects, Estimate: 2, Lanes: lanes, Position: "a.upkeep.hcl:7",
 			},
 			{
 				ID: "widget.w@cp1/restart", Address: address, Node: "cp1", Operation: "widget.restart", Action: "update", Summary: "restart",
-				Changes: []providers.Change{{What: "boot_id", Before: "boot-cp1", After: facts.New}}, Disruption: "cp1", Window: "always",
+				Changes: []providers.Change{{What: "boot_id", Before: "boot-cp1", After: facts.New}}, Disruption: "cp1", Window: "always", Lanes: lanes, Rest: true,
 				After: []string{"widget.w@cp1/set"}, Expects: expects, Estimate: 3, Position: "a.upkeep.hcl:7",
 			},
 		},
@@ -88,7 +89,7 @@ func TestBuildOrdersNodes(t *testing.T) {
 }
 
 func second(r *planner.Request, group string) {
-	declare(r, widget{Name: "second", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "2", Serial: group})
+	declare(r, widget{Name: "second", Nodes: config.Selection{Roles: []string{"worker"}}, Version: "2", Serial: group})
 }
 
 func TestBuildUnknown(t *testing.T) {
@@ -223,12 +224,10 @@ func TestBuildGuards(t *testing.T) {
 		out := map[string]string{}
 		for _, s := range p.Steps {
 			out[s.ID] = strings.Join(s.After, " ")
-			if s.Ends != "" {
-				out[s.ID] += " ends " + s.Ends
-			}
 		}
 		return out
 	}
+	vaultAddress := providers.Address{Type: "vault", Name: "main"}
 	t.Run("a bracket", func(t *testing.T) {
 		p := build(t, testRequest(2, func(w *widget) { w.Guards = []string{"copy"} }))
 		want := []string{"vault.main/copy-begin", "widget.w@cp1/set", "widget.w@cp1/restart", "widget.w@cp2/set", "widget.w@cp2/restart", "vault.main/copy-end"}
@@ -236,13 +235,16 @@ func TestBuildGuards(t *testing.T) {
 			t.Error(diff)
 		}
 		if diff := cmp.Diff(map[string]string{
-			"vault.main/copy-begin": "",
-			"widget.w@cp1/set":      "vault.main/copy-begin",
-			"widget.w@cp1/restart":  "widget.w@cp1/set vault.main/copy-begin",
-			"widget.w@cp2/set":      "vault.main/copy-begin",
-			"widget.w@cp2/restart":  "widget.w@cp2/set vault.main/copy-begin",
-			"vault.main/copy-end":   "vault.main/copy-begin widget.w@cp1/set widget.w@cp1/restart widget.w@cp2/set widget.w@cp2/restart ends copy",
+			"vault.main/copy-begin": "", "vault.main/copy-end": "",
+			"widget.w@cp1/set": "", "widget.w@cp1/restart": "widget.w@cp1/set",
+			"widget.w@cp2/set": "", "widget.w@cp2/restart": "widget.w@cp2/set",
 		}, after(p)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]providers.Bracket{{
+			Guard: "copy", Of: vaultAddress, Begin: []string{"vault.main/copy-begin"}, End: []string{"vault.main/copy-end"},
+			Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart", "widget.w@cp2/set", "widget.w@cp2/restart"},
+		}}, p.Brackets); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -260,13 +262,36 @@ func TestBuildGuards(t *testing.T) {
 	})
 	t.Run("a guard that needs a guard", func(t *testing.T) {
 		p := build(t, testRequest(1, func(w *widget) { w.Guards = []string{"seal"} }))
-		if diff := cmp.Diff(map[string]string{
-			"vault.main/copy-begin": "",
-			"vault.main/seal-begin": "vault.main/copy-begin",
-			"vault.main/copy-end":   "vault.main/copy-begin vault.main/seal-begin ends copy",
-			"widget.w@cp1/set":      "vault.main/seal-begin",
-			"widget.w@cp1/restart":  "widget.w@cp1/set vault.main/seal-begin",
-		}, after(p)); diff != "" {
+		if diff := cmp.Diff([]providers.Bracket{
+			{Guard: "seal", Of: vaultAddress, Begin: []string{"vault.main/seal-begin"}, Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart"}},
+			{Guard: "copy", Of: vaultAddress, Begin: []string{"vault.main/copy-begin"}, Guarded: []string{"vault.main/seal-begin"}, End: []string{"vault.main/copy-end"}},
+		}, p.Brackets); diff != "" {
+			t.Error(diff)
+		}
+		want := []string{"vault.main/copy-begin", "vault.main/seal-begin", "vault.main/copy-end", "widget.w@cp1/set", "widget.w@cp1/restart"}
+		if diff := cmp.Diff(want, ids(p.Steps)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("two blocks provide it", func(t *testing.T) {
+		r := testRequest(1, func(w *widget) { w.Guards = []string{"copy"} })
+		r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "second", Value: secondStore{}})
+		p := build(t, r)
+		guarded := []string{"widget.w@cp1/set", "widget.w@cp1/restart"}
+		if diff := cmp.Diff([]providers.Bracket{
+			{Guard: "copy", Of: vaultAddress, Begin: []string{"vault.main/copy-begin"}, Guarded: guarded, End: []string{"vault.main/copy-end"}},
+			{Guard: "copy", Of: secondStore{}.Address(), Begin: []string{"vault.second/begin"}, Guarded: guarded, End: []string{"vault.second/end"}},
+		}, p.Brackets); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a condition", func(t *testing.T) {
+		r := testRequest(1, func(w *widget) { w.Guards = []string{"calm"} })
+		r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "calm", Value: calm{}})
+		p := build(t, r)
+		if diff := cmp.Diff([]providers.Bracket{
+			{Guard: "calm", Of: calm{}.Address(), Condition: true, Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart"}},
+		}, p.Brackets); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -294,19 +319,15 @@ func TestBuildGuards(t *testing.T) {
 		p := build(t, testRequest(1, func(w *widget) {
 			w.Guards, w.GuardNone, w.Prefers = []string{"seal"}, "a lab", []string{"nobody", "copy"}
 		}))
-		if diff := cmp.Diff(map[string]string{
-			"vault.main/copy-begin": "",
-			"widget.w@cp1/set":      "vault.main/copy-begin",
-			"widget.w@cp1/restart":  "widget.w@cp1/set vault.main/copy-begin",
-			"vault.main/copy-end":   "vault.main/copy-begin widget.w@cp1/set widget.w@cp1/restart ends copy",
-		}, after(p)); diff != "" {
+		if diff := cmp.Diff([]providers.Bracket{{
+			Guard: "copy", Of: vaultAddress, Begin: []string{"vault.main/copy-begin"}, End: []string{"vault.main/copy-end"},
+			Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart"},
+		}}, p.Brackets); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff([]string{"vault.main/copy-begin"}, planner.Beginnings(p.Steps, p.Steps[len(p.Steps)-1])); diff != "" {
-			t.Error(diff)
-		}
-		if diff := cmp.Diff([]string{"copy"}, p.Steps[1].Prefers); diff != "" || len(p.Refusals) > 0 {
-			t.Errorf("refusals %v, preferred guards %s", p.Refusals, diff)
+		want := []providers.Need{providers.Required("seal", "a lab"), {Name: "copy", Optional: true}}
+		if diff := cmp.Diff(want, p.Steps[1].Guards); diff != "" || len(p.Refusals) > 0 {
+			t.Errorf("refusals %v, guards %s", p.Refusals, diff)
 		}
 	})
 	t.Run("guards in a circle", func(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 // the two and with what both say to do; what only one of them finds stays.
 func TestOneFindingPerCause(t *testing.T) {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	roles := config.Selection{Roles: []string{"control-plane"}}
+	roles := config.Selection{Roles: []string{"worker"}}
 	renewing := certificates.Spec{
 		Name: "control_plane", Layout: "auto", Nodes: roles, RenewBefore: config.Duration(30 * 24 * time.Hour), Kubeconfigs: []string{worlds.Copy}, Window: "always",
 	}

@@ -24,10 +24,8 @@ func Digest(steps []providers.Step) (string, error) {
 		Node      string            `json:"node"`
 		Operation string            `json:"operation"`
 		Args      any               `json:"args"`
-		Guards    []string          `json:"guards"`
-		Without   bool              `json:"without"`
+		Guards    []providers.Need  `json:"guards"`
 		Window    string            `json:"window"`
-		Waived    []string          `json:"waived,omitempty"`
 	}
 	hash := sha256.New()
 	out := json.NewEncoder(hash)
@@ -39,7 +37,7 @@ func Digest(steps []providers.Step) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("step %s: its arguments are not JSON: %w", step.ID, err)
 		}
-		err = out.Encode(work{step.Address, step.Node, step.Operation, args, append([]string{}, step.Guards...), step.GuardNone != "", step.Window, step.Waived})
+		err = out.Encode(work{step.Address, step.Node, step.Operation, args, append([]providers.Need{}, step.Guards...), step.Window})
 		if err != nil {
 			return "", fmt.Errorf("step %s: %w", step.ID, err)
 		}

@@ -27,6 +27,28 @@ type widget struct {
 	Prefers   []string         `json:"prefers,omitempty"`
 	Serial    string           `json:"serial,omitempty"`
 	Requires  []string         `json:"requires,omitempty"` // further steps that set waits for
+	// Consents are what set asks for.
+	Consents []providers.Consent `json:"consents,omitempty"`
+}
+
+// needs are the guards that the widget must have, or gives a reason for going without, and those that it would like.
+func (w widget) needs() []providers.Need {
+	var out []providers.Need
+	for _, name := range w.Guards {
+		out = append(out, providers.Required(name, w.GuardNone))
+	}
+	for _, name := range w.Prefers {
+		out = append(out, providers.Need{Name: name, Optional: true})
+	}
+	return out
+}
+
+// lanes is the lane "Serial", in which one node at a time is under way.
+func (w widget) lanes() []providers.Lane {
+	if w.Serial == "" {
+		return nil
+	}
+	return []providers.Lane{{Name: w.Serial, Width: 1, Strict: true}}
 }
 
 func (w widget) Address() providers.Address {
@@ -72,12 +94,12 @@ func (w widget) Diff(in providers.Input) providers.Outcome {
 				ID: address.String() + "/set", Address: address, Node: node.Name, Operation: "widget.set", Args: args, Action: "update",
 				Summary: "set the version", Why: []string{"it is " + seen.System.Kernel + " at " + in.Now.String()}, After: w.Requires,
 				Changes: []providers.Change{{What: "version", Before: seen.System.Kernel, After: w.Version}},
-				Guards:  w.Guards, GuardNone: w.GuardNone, Prefers: w.Prefers, Window: "always", SerialGroup: w.Serial, Estimate: 2, Position: "a.upkeep.hcl:7",
+				Guards:  w.needs(), Consents: w.Consents, Window: "always", Lanes: w.lanes(), Estimate: 2, Position: "a.upkeep.hcl:7",
 			}
 			restart := providers.Step{
 				ID: address.String() + "/restart", Address: address, Node: node.Name, Operation: "widget.restart", Action: "update",
-				Summary: "restart", Disruption: node.Name, Changes: []providers.Change{{What: "boot_id", Before: seen.System.BootID, After: facts.New}},
-				Guards: w.Guards, GuardNone: w.GuardNone, Prefers: w.Prefers, Window: "always", SerialGroup: w.Serial, After: []string{set.ID}, Estimate: 3, Position: "a.upkeep.hcl:7",
+				Summary: "restart", Disruption: node.Name, Rest: true, Changes: []providers.Change{{What: "boot_id", Before: seen.System.BootID, After: facts.New}},
+				Guards: w.needs(), Window: "always", Lanes: w.lanes(), After: []string{set.ID}, Estimate: 3, Position: "a.upkeep.hcl:7",
 			}
 			out.Steps = append(out.Steps, set, restart)
 		}
@@ -177,9 +199,19 @@ type vault struct {
 func (v vault) step(verb string) providers.Step {
 	return providers.Step{
 		ID: "vault.main/" + v.name + "-" + verb, Address: providers.Address{Type: "vault", Name: "main"}, Operation: "vault." + verb,
-		Action: "create", Summary: verb + " " + v.name, Guards: v.needs, Window: "always", Estimate: 1,
+		Action: "create", Summary: verb + " " + v.name, Guards: needsOf(v.needs...), Window: "always", Estimate: 1,
 	}
 }
+
+func needsOf(names ...string) (out []providers.Need) {
+	for _, name := range names {
+		out = append(out, providers.Required(name, ""))
+	}
+	return out
+}
+
+// guard is the vault as a guard.
+func (v vault) guard() providers.Guard { return providers.Guard{Before: v.Before, After: v.After} }
 
 func (v vault) Before(providers.Input, []providers.Step) []providers.Step {
 	return []providers.Step{v.step("begin")}
@@ -200,8 +232,8 @@ func (store) Needs() providers.Needs                     { return providers.Need
 func (store) Diff(providers.Input) (o providers.Outcome) { return o }
 func (store) Guards() map[string]providers.Guard {
 	return map[string]providers.Guard{
-		"copy": vault{name: "copy", ends: true},
-		"seal": vault{name: "seal", needs: []string{"copy"}},
+		"copy": vault{name: "copy", ends: true}.guard(),
+		"seal": vault{name: "seal", needs: []string{"copy"}}.guard(),
 	}
 }
 
@@ -209,7 +241,9 @@ func (store) Guards() map[string]providers.Guard {
 type circular struct{ store }
 
 func (circular) Guards() map[string]providers.Guard {
-	return map[string]providers.Guard{"a": vault{name: "a", needs: []string{"b"}}, "b": vault{name: "b", needs: []string{"a"}}}
+	return map[string]providers.Guard{
+		"a": vault{name: "a", needs: []string{"b"}}.guard(), "b": vault{name: "b", needs: []string{"a"}}.guard(),
+	}
 }
 
 func testTypes() []providers.Type {
@@ -224,7 +258,12 @@ func testTypes() []providers.Type {
 		},
 		{
 			BlockType: config.BlockType{Name: "vault", Restore: func(json.RawMessage) (any, error) { return store{}, nil }},
-			Effects:   map[string]providers.Effect{"vault.begin": vaultEffect{"b"}, "vault.end": vaultEffect{"e"}},
+			Rules: []providers.Consent{
+				{Rule: "backup", Demands: "no disruptive step without a proved backup"},
+				{Rule: "leases", Demands: "no work that could close a tenant's lease"},
+				{Rule: "max_change", Demands: "no price changed by more than max_change"},
+			},
+			Effects: map[string]providers.Effect{"vault.begin": vaultEffect{"b"}, "vault.end": vaultEffect{"e"}},
 		},
 	}
 }
@@ -238,10 +277,10 @@ func testRequest(n int, change func(*widget)) planner.Request {
 	r.Desired.Nodes = make([]config.Node, 0, n)
 	for i := range n {
 		name := fmt.Sprintf("cp%d", i+1)
-		r.Desired.Nodes = append(r.Desired.Nodes, config.Node{Name: name, Block: "cp", Host: "192.0.2.1", Roles: []string{"control-plane"}})
+		r.Desired.Nodes = append(r.Desired.Nodes, config.Node{Name: name, Block: "cp", Host: "192.0.2.1", Roles: []string{"worker"}})
 		r.World.Nodes[name] = &facts.Node{Name: name, System: facts.System{Kernel: "1", BootID: "boot-" + name}}
 	}
-	w := widget{Name: "w", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "2", Serial: "control-plane"}
+	w := widget{Name: "w", Nodes: config.Selection{Roles: []string{"worker"}}, Version: "2", Serial: "control-plane"}
 	if change != nil {
 		change(&w)
 	}

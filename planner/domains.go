@@ -9,13 +9,18 @@ import (
 // domains is what types and resources bring to a plan: the meaning of operations, and guards in declared order.
 type domains struct {
 	effects map[string]providers.Effect
-	guards  map[string][]providers.Guard
+	guards  map[string][]provided
+	// rules are what a person can lift for one run, by name, with what each demands.
+	rules map[string]string
 	// general are the ids of findings that yield to others of the same cause.
 	general map[string]bool
 }
 
 func register(types []providers.Type, resources []providers.Resource) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]providers.Guard{}, general: map[string]bool{}}
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, general: map[string]bool{}}
+	for _, rule := range Rules(types) {
+		d.rules[rule.Rule] = rule.Demands
+	}
 	for _, t := range types {
 		for _, doc := range t.Findings {
 			if doc.General {
@@ -32,7 +37,7 @@ func register(types []providers.Type, resources []providers.Resource) (domains, 
 	for _, resource := range resources {
 		if guardian, ok := resource.(providers.Guardian); ok {
 			for name, guard := range guardian.Guards() {
-				d.guards[name] = append(d.guards[name], guard)
+				d.guards[name] = append(d.guards[name], provided{resource.Address(), guard})
 			}
 		}
 	}
@@ -61,4 +66,31 @@ func (d domains) fold(in providers.Input, steps []providers.Step) (providers.Inp
 		in.Apply(effect.Predict(in, steps[i]))
 	}
 	return in, nil
+}
+
+// guard returns the guard that a bracket is made of; the zero guard where no block provides it.
+func (d domains) guard(b providers.Bracket) providers.Guard {
+	for _, p := range d.guards[b.Guard] {
+		if p.of == b.Of {
+			return p.guard
+		}
+	}
+	return providers.Guard{}
+}
+
+// Guards returns the guards of a plan's brackets, in their order, from the configuration that the plan embeds.
+func (p Plan) Guards() ([]providers.Guard, error) {
+	resources, err := resourcesOf(p.Request.Desired)
+	if err != nil {
+		return nil, err
+	}
+	known, err := register(nil, resources)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]providers.Guard, 0, len(p.Brackets))
+	for _, b := range p.Brackets {
+		out = append(out, known.guard(b))
+	}
+	return out, nil
 }

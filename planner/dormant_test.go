@@ -1,7 +1,6 @@
 package planner_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,36 +16,53 @@ type moody struct{ store }
 
 func (moody) Address() providers.Address { return providers.Address{Type: "vault", Name: "moody"} }
 func (moody) Guards() map[string]providers.Guard {
-	return map[string]providers.Guard{"mood": mood{}}
+	return map[string]providers.Guard{"mood": {Before: moodBefore, After: moodAfter}}
 }
 
-type mood struct{}
-
-func (mood) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+func moodBefore(in providers.Input, guarded []providers.Step) []providers.Step {
 	if in.World.Node("cp1").System.Hostname != "restless" {
 		return nil
 	}
 	return []providers.Step{{ID: "vault.moody/begin", Address: moody{}.Address(), Operation: "vault.begin", Why: ids(guarded)}}
 }
 
-func (mood) After(in providers.Input, guarded []providers.Step) []providers.Step {
-	if len(mood{}.Before(in, guarded)) == 0 {
+func moodAfter(in providers.Input, guarded []providers.Step) []providers.Step {
+	if len(moodBefore(in, guarded)) == 0 {
 		return nil
 	}
 	return []providers.Step{{ID: "vault.moody/end", Address: moody{}.Address(), Operation: "vault.end"}}
 }
 
-func TestDormantGuards(t *testing.T) {
-	build := func(hostname string, change func(*widget)) planner.Plan {
-		r := testRequest(2, change)
-		r.World.Nodes["cp1"].System.Hostname = hostname
-		r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "moody", Value: moody{}})
-		p, err := planner.Build(r, testTypes())
-		if err != nil {
-			t.Fatal(err)
+// secondStore provides the guard "copy" as the vault does.
+type secondStore struct{ store }
+
+func (secondStore) Address() providers.Address {
+	return providers.Address{Type: "vault", Name: "second"}
+}
+
+func (s secondStore) Guards() map[string]providers.Guard {
+	step := func(id, operation string) func(providers.Input, []providers.Step) []providers.Step {
+		return func(providers.Input, []providers.Step) []providers.Step {
+			return []providers.Step{{ID: "vault.second/" + id, Address: s.Address(), Operation: operation}}
 		}
-		return p
 	}
+	return map[string]providers.Guard{"copy": {Before: step("begin", "vault.begin"), After: step("end", "vault.end")}}
+}
+
+// calm provides a guard that is a condition: the node is not restless.
+type calm struct{ store }
+
+func (calm) Address() providers.Address { return providers.Address{Type: "vault", Name: "calm"} }
+func (calm) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{"calm": {Holds: func(in providers.Input, step providers.Step) providers.Readiness {
+		if in.World.Node(step.Node).System.Hostname == "restless" {
+			return providers.Readiness{State: providers.Unknown, Why: step.Node + " is restless"}
+		}
+		return providers.Readiness{State: providers.Holds}
+	}}}
+}
+
+func TestDormantGuards(t *testing.T) {
 	for name, test := range map[string]struct {
 		hostname string
 		change   func(*widget)
@@ -61,58 +77,76 @@ func TestDormantGuards(t *testing.T) {
 		"nobody provides what the step would like": {"calm", func(w *widget) { w.Prefers = []string{"luck"} }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := build(test.hostname, test.change)
-			last := p.Steps[len(p.Steps)-1]
-			if last.Ends != "" {
-				last = p.Steps[len(p.Steps)-2]
+			r := testRequest(2, test.change)
+			r.World.Nodes["cp1"].System.Hostname = test.hostname
+			r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "moody", Value: moody{}})
+			var dormant []providers.Bracket
+			for _, b := range build(t, r).Brackets {
+				if b.Dormant() {
+					dormant = append(dormant, b)
+				}
 			}
-			if got := p.Dormant(last); len(got) != test.want {
-				t.Errorf("%d dormant guards of %s, want %d: %+v", len(got), last.ID, test.want, got)
+			var want []providers.Bracket
+			if test.want > 0 {
+				want = []providers.Bracket{{Guard: "mood", Of: moody{}.Address(), Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart", "widget.w@cp2/set", "widget.w@cp2/restart"}}}
+			}
+			if diff := cmp.Diff(want, dormant); diff != "" {
+				t.Errorf("dormant brackets (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
 
-	p := build("calm", func(w *widget) { w.Prefers = []string{"mood"} })
-	d := p.Dormant(p.Steps[1])
-	if len(d) != 1 || d[0].Guard != "mood" || d[0].Of.String() != "vault.moody" {
-		t.Fatalf("%+v", d)
+// The guards of a plan are those of its brackets, and can be asked again in another world.
+func TestGuardsOfAPlan(t *testing.T) {
+	r := testRequest(2, func(w *widget) { w.Guards, w.Prefers = []string{"copy"}, []string{"mood", "calm"} })
+	for _, block := range []struct {
+		name  string
+		value any
+	}{{"moody", moody{}}, {"calm", calm{}}} {
+		r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: block.name, Value: block.value})
 	}
-	in := providers.Input{World: p.Request.World}
-	if got := d[0].Begin(in); len(got) > 0 {
-		t.Errorf("needed in the world of the plan: %+v", got)
+	p := build(t, r)
+	guards, err := p.Guards()
+	if err != nil || len(guards) != len(p.Brackets) || len(guards) != 3 {
+		t.Fatalf("%d guards of %d brackets, %v", len(guards), len(p.Brackets), err)
 	}
-	in.World = in.World.Clone()
-	in.World.Nodes["cp1"] = &facts.Node{Name: "cp1", System: facts.System{Hostname: "restless"}}
-	begin := d[0].Begin(in)
-	if len(begin) != 1 {
-		t.Fatalf("not needed by now: %+v", begin)
-	}
-	if diff := cmp.Diff(ids(p.Steps[1:]), begin[0].Why); diff != "" {
-		t.Errorf("guarded is what is left (-want +got):\n%s", diff)
+	world := r.World.Clone()
+	world.Nodes["cp1"] = &facts.Node{Name: "cp1", System: facts.System{Hostname: "restless"}}
+	for i, b := range p.Brackets {
+		now, then := guards[i].Begin(providers.Input{World: world}, p.Steps), guards[i].Begin(providers.Input{World: r.World}, p.Steps)
+		var want [2]int
+		switch b.Guard {
+		case "copy":
+			want = [2]int{1, 1}
+		case "mood":
+			want = [2]int{1, 0}
+		}
+		if got := [2]int{len(now), len(then)}; got != want {
+			t.Errorf("the guard %s begins with %v steps, want %v", b.Guard, got, want)
+		}
+		if holds := guards[i].Holds; (holds != nil) != b.Condition {
+			t.Errorf("the guard %s is a condition: %v", b.Guard, b.Condition)
+		} else if holds != nil && holds(providers.Input{World: world}, providers.Step{Node: "cp1"}).State != providers.Unknown {
+			t.Error("the condition holds on a restless node")
+		}
 	}
 }
 
-func TestWithin(t *testing.T) {
-	r := testRequest(1, func(w *widget) { w.Guards = []string{"seal"} })
-	p, err := planner.Build(r, testTypes())
+// A rehearsal asks conditions as apply does.
+func TestRehearseAsksConditions(t *testing.T) {
+	r := testRequest(2, func(w *widget) { w.Guards, w.Serial = []string{"calm"}, "" })
+	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "calm", Value: calm{}})
+	r.World.Nodes["cp1"].System.Hostname = "restless"
+	got, err := planner.Rehearse(build(t, r), testTypes(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// "seal" has no end, and what begins it goes within "copy", which has one.
-	for i, step := range p.Steps {
-		var got []string
-		for _, b := range planner.Within(p.Steps, step) {
-			got = append(got, b.Guard+": "+p.Steps[b.Step].ID)
-		}
-		var want []string
-		if strings.HasSuffix(step.ID, "seal-begin") {
-			want = []string{"copy: vault.main/copy-begin"}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("step %d, %s, is within (-want +got):\n%s", i, step.ID, diff)
-		}
-		if begins := planner.Begins(p.Steps, step); begins != strings.HasSuffix(step.ID, "copy-begin") {
-			t.Errorf("%s begins a guard with an end: %t", step.ID, begins)
-		}
+	want := []string{
+		`widget.w@cp1/set refused: the guard "calm" of vault.calm does not hold: cp1 is restless`, "widget.w@cp1/restart not started: it waits for widget.w@cp1/set",
+		"widget.w@cp2/set proved", "widget.w@cp2/restart proved",
+	}
+	if diff := cmp.Diff(want, endings(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

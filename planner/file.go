@@ -89,7 +89,7 @@ func checkVersion(version string) (newer bool, err error) {
 	}
 	ourMajor, ourMinor, _ := parse(FormatVersion)
 	if major != ourMajor {
-		return false, fmt.Errorf("the plan file has format version %s and this upkeep reads %d.x: apply it with the upkeep that made it, or make the plan again", version, ourMajor)
+		return false, fmt.Errorf("the plan file has format version %s, and this upkeep reads %d.x: make a new plan with `upkeep plan -out=FILE`", version, ourMajor)
 	}
 	return minor > ourMinor, nil
 }

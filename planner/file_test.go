@@ -53,8 +53,9 @@ func TestPlanFileRefused(t *testing.T) {
 		"text":                    {"hello", "not a plan file"},
 		"other JSON":              {`{"a":1}`, "no format_version"},
 		"cut off":                 {good[:len(good)/2], "not a plan file"},
-		"another major version":   {replace(`"format_version":"1.0"`, `"format_version":"2.0"`), "format version 2.0 and this upkeep reads 1.x"},
-		"a word we do not know":   {replace(`"format_version":"1.0"`, `"format_version":"1.0","extra":1`), "unknown field"},
+		"an older major version":  {replace(`"format_version":"2.0"`, `"format_version":"1.0"`), "format version 1.0, and this upkeep reads 2.x: make a new plan with `upkeep plan -out=FILE`"},
+		"a newer major version":   {replace(`"format_version":"2.0"`, `"format_version":"3.0"`), "format version 3.0, and this upkeep reads 2.x: make a new plan"},
+		"a word we do not know":   {replace(`"format_version":"2.0"`, `"format_version":"2.0","extra":1`), "unknown field"},
 		"an unknown block type":   {replace(`"type":"widget"`, `"type":"gadget"`), `has no block type "gadget"`},
 		"something behind":        {good + "{}", "not a plan file"},
 		"facts of another node":   {replace(`"cp1":{"name":"cp1"`, `"cp1":{"name":"cp2"`), `facts of node "cp1" are not its own`},
@@ -78,7 +79,7 @@ func TestPlanFileRefused(t *testing.T) {
 	if digest := (*planner.DigestError)(nil); !errors.As(err, &digest) {
 		t.Errorf("%T is not a DigestError", err)
 	}
-	if _, err := planner.Decode([]byte(replace(`"format_version":"1.0"`, `"format_version":"1.7","extra":1`)), testTypes()); err != nil {
+	if _, err := planner.Decode([]byte(replace(`"format_version":"2.0"`, `"format_version":"2.7","extra":1`)), testTypes()); err != nil {
 		t.Errorf("a newer minor version is refused: %v", err)
 	}
 }
@@ -174,8 +175,8 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(encode(f, p))
-	f.Add([]byte(`{"format_version":"1.0","request":{"desired":{}}}`))
-	f.Add([]byte(`{"format_version":"1.0","request":{"desired":{"resources":[{"type":"widget","value":null}]}},"steps":[{"args":1}]}`))
+	f.Add([]byte(`{"format_version":"2.0","request":{"desired":{}}}`))
+	f.Add([]byte(`{"format_version":"2.0","request":{"desired":{"resources":[{"type":"widget","value":null}]}},"steps":[{"args":1}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := planner.Decode(data, testTypes())
 		if err != nil {

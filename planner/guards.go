@@ -8,63 +8,93 @@ import (
 	"upkeep/providers"
 )
 
+// provided is a guard with the block that provides it.
+type provided struct {
+	of    providers.Address
+	guard providers.Guard
+}
+
 // placement is what came of placing guards.
 type placement struct {
 	// steps are the steps with their guards, in the order in which they should run where nothing else decides.
 	steps    []providers.Step
 	placed   []providers.Step // those of steps that are there as guards
+	brackets []providers.Bracket
 	refusals []string
 	warnings []string
 	lifted   []Override // those that something was held back without
 }
 
-// bracket is one guard with the steps it brings.
+// bracket is one guard of one block with the steps it brings.
 type bracket struct {
-	name          string
+	name string
+	provided
 	guarded       []providers.Step
 	before, after []providers.Step
 	ids           []string // of guarded, to see whether another round changed anything
 }
 
-// placeGuards puts the steps of each needed guard around the steps that name it: those that come before are waited for
-// by every guarded step, those that end the guard wait for every guarded step. It knows no guard: who provides one is
-// registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan
-// has anyway, under the same id, serves as the guard's.
+// placeGuards puts the steps of each needed guard around the steps that name it. It knows no guard: who provides one is
+// registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan has
+// anyway, under the same id, serves as the guard's.
 func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides []Override) (placement, error) {
-	due = d.preferring(due)
+	due = d.withoutUnprovided(due)
 	brackets, err := d.brackets(in, due)
 	if err != nil {
 		return placement{}, err
 	}
-	out := placement{}
+	out := arrange(due, brackets)
 	out.refusals, out.warnings, out.lifted = d.unguarded(due, brackets, overrides)
-	out.steps, out.placed = arrange(due, brackets)
+	for _, b := range brackets {
+		out.brackets = append(out.brackets, b.data())
+	}
 	return out, nil
 }
 
-// needs returns the guards that go around a step: those that it must have, unless the operator gave a reason for going
-// without, and those that it prefers to have.
-func needs(step providers.Step) []string {
-	required := step.Guards
-	if step.GuardNone != "" {
-		required = slices.DeleteFunc(slices.Clone(required), step.Waives)
+// data is the bracket as the plan keeps it.
+func (b *bracket) data() providers.Bracket {
+	return providers.Bracket{
+		Guard: b.name, Of: b.of, Condition: b.guard.Holds != nil, Begin: idsOf(b.before), Guarded: b.within(), End: idsOf(b.after),
 	}
-	return slices.Concat(required, step.Prefers)
 }
 
-// preferring returns steps that prefer only guards which somebody provides; the given ones are not written into.
-func (d domains) preferring(due []providers.Step) []providers.Step {
+// within are the ids of the guarded steps but for those that are the guard itself.
+func (b *bracket) within() []string {
+	mine := map[string]bool{}
+	for _, step := range slices.Concat(b.before, b.after) {
+		mine[step.ID] = true
+	}
+	var out []string
+	for _, step := range b.guarded {
+		if !mine[step.ID] {
+			out = append(out, step.ID)
+		}
+	}
+	return out
+}
+
+func idsOf(steps []providers.Step) []string {
+	var out []string
+	for _, step := range steps {
+		out = append(out, step.ID)
+	}
+	return out
+}
+
+// withoutUnprovided drops the optional needs that no block provides; the given steps are not written into.
+func (d domains) withoutUnprovided(due []providers.Step) []providers.Step {
+	drop := func(n providers.Need) bool { return n.Optional && len(d.guards[n.Name]) == 0 }
 	var out []providers.Step
 	for i, step := range due {
-		if len(step.Prefers) == 0 {
+		if !slices.ContainsFunc(step.Guards, drop) {
 			continue
 		}
 		if out == nil {
 			out = slices.Clone(due)
 		}
-		out[i].Prefers = slices.DeleteFunc(slices.Clone(step.Prefers), func(name string) bool { return d.guards[name] == nil })
-		if len(out[i].Prefers) == 0 {
-			out[i].Prefers = nil
+		out[i].Guards = slices.DeleteFunc(slices.Clone(step.Guards), drop)
+		if len(out[i].Guards) == 0 {
+			out[i].Guards = nil
 		}
 	}
 	if out == nil {
@@ -76,49 +106,51 @@ func (d domains) preferring(due []providers.Step) []providers.Step {
 // brackets asks the needed guards for their steps, again until the steps of guards need no guard that was not asked.
 func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket, error) {
 	var brackets []*bracket
+	same := func(a, b *bracket) bool { return a.name == b.name && a.of == b.of && slices.Equal(a.ids, b.ids) }
 	for range len(d.guards) + 1 {
 		next := d.needed(due, brackets)
-		if slices.EqualFunc(brackets, next, func(a, b *bracket) bool { return a.name == b.name && slices.Equal(a.ids, b.ids) }) {
+		if slices.EqualFunc(brackets, next, same) {
 			return brackets, nil
 		}
 		for _, b := range next {
-			for _, guard := range d.guards[b.name] {
-				b.before = append(b.before, guard.Before(in, b.guarded)...)
-				b.after = append(b.after, guard.After(in, b.guarded)...)
-			}
-			for i := range b.after {
-				b.after[i].Ends = b.name
-			}
+			b.before, b.after = b.guard.Begin(in, b.guarded), b.guard.End(in, b.guarded)
 		}
 		brackets = next
 	}
 	var names []string
 	for _, b := range brackets {
-		names = append(names, b.name)
+		if !slices.Contains(names, b.name) {
+			names = append(names, b.name)
+		}
 	}
 	return nil, fmt.Errorf("the guards %s need one another in a circle", strings.Join(names, ", "))
 }
 
-// needed lists the provided guards that the due steps, and the steps of the brackets so far, need.
+// needed lists the provided guards that the due steps, and the steps of the brackets so far, need: one bracket for each
+// block that provides one.
 func (d domains) needed(due []providers.Step, brackets []*bracket) []*bracket {
 	var out []*bracket
-	byName := map[string]*bracket{}
+	byName := map[string][]*bracket{}
 	type pair struct{ guard, step string }
 	seen := map[pair]bool{}
 	add := func(step providers.Step, owner string) {
-		for _, name := range needs(step) {
-			if name == owner || d.guards[name] == nil || seen[pair{name, step.ID}] {
+		for _, need := range step.Guards {
+			name := need.Name
+			if !need.Placed() || name == owner || len(d.guards[name]) == 0 || seen[pair{name, step.ID}] {
 				continue
 			}
 			seen[pair{name, step.ID}] = true
-			b := byName[name]
-			if b == nil {
-				b = &bracket{name: name}
-				byName[name] = b
-				out = append(out, b)
+			if byName[name] == nil {
+				for _, p := range d.guards[name] {
+					b := &bracket{name: name, provided: p}
+					byName[name] = append(byName[name], b)
+					out = append(out, b)
+				}
 			}
-			b.guarded = append(b.guarded, step)
-			b.ids = append(b.ids, step.ID)
+			for _, b := range byName[name] {
+				b.guarded = append(b.guarded, step)
+				b.ids = append(b.ids, step.ID)
+			}
 		}
 	}
 	for _, step := range due {
@@ -132,230 +164,81 @@ func (d domains) needed(due []providers.Step, brackets []*bracket) []*bracket {
 	return out
 }
 
-// unguarded says which needed guards nobody provides, and which are done without: by the configuration, or by an override
-// of this run. An override does not keep a guard away that is provided.
+// lack is what some steps of one block do without, or cannot run for.
+type lack struct {
+	resource        providers.Address
+	name, position  string // of the guard or the rule
+	waived, demands string // why the guard is waived; what the rule demands
+}
+
+// unguarded says which needed guards nobody provides and which consents nobody gave, and what is done without: by the
+// configuration, or by an override of this run. An override does not keep a guard away that is provided.
 func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides []Override) (refusals, warnings []string, lifted []Override) {
-	type need struct {
-		resource        providers.Address
-		guard, position string
-		reason          string
-	}
-	var order []need
-	steps := map[need]int{}
-	seen := map[string]bool{}
-	note := func(step providers.Step) {
-		if seen[step.ID] {
-			return
-		}
-		seen[step.ID] = true
-		for _, guard := range step.Guards {
-			waived := step.Waives(guard)
-			if !waived && d.guards[guard] != nil {
-				continue
-			}
-			if o, ok := lifts(overrides, guard, step); ok && !waived && slices.Contains(guardRules, guard) {
+	var lacks []lack
+	steps := map[lack]int{}
+	note := func(step providers.Step, l lack) {
+		if l.waived == "" {
+			if o, ok := lifts(overrides, l.name, step); ok {
 				if !slices.Contains(lifted, o) {
 					lifted = append(lifted, o)
 				}
+				return
+			}
+		}
+		if steps[l] == 0 {
+			lacks = append(lacks, l)
+		}
+		steps[l]++
+	}
+	seen := map[string]bool{}
+	ask := func(all []providers.Step) {
+		for _, step := range all {
+			if seen[step.ID] {
 				continue
 			}
-			n := need{resource: step.Address.Resource(), guard: guard, position: step.Position}
-			if waived {
-				n.reason = step.GuardNone
+			seen[step.ID] = true
+			for _, need := range step.Guards {
+				if need.Waived != "" || len(d.guards[need.Name]) == 0 {
+					note(step, lack{resource: step.Address.Resource(), name: need.Name, position: step.Position, waived: need.Waived})
+				}
 			}
-			if steps[n] == 0 {
-				order = append(order, n)
+			for _, c := range step.Consents {
+				note(step, lack{resource: step.Address.Resource(), name: c.Rule, position: step.Position, demands: c.Demands})
 			}
-			steps[n]++
 		}
 	}
-	for _, step := range due {
-		note(step)
-	}
+	ask(due)
 	for _, b := range brackets {
-		for _, step := range slices.Concat(b.before, b.after) {
-			note(step)
-		}
+		ask(b.before)
+		ask(b.after)
 	}
-	for _, n := range order {
-		place := ""
-		if n.position != "" {
-			place = " (" + n.position + ")"
+	for _, l := range lacks {
+		if l.waived != "" {
+			warnings = append(warnings, l.text(steps[l]))
+		} else {
+			refusals = append(refusals, l.text(steps[l]))
 		}
-		if n.reason != "" {
-			warnings = append(warnings, fmt.Sprintf("%s goes without the guard %q, guard_none = %q%s", n.resource, n.guard, n.reason, place))
-			continue
-		}
-		if demands, ok := consent(n.guard); ok {
-			refusals = append(refusals, fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or change what the block of %s allows%s",
-				count(steps[n], "step"), n.resource, n.guard, demands, n.guard, n.resource, place))
-			continue
-		}
-		verb := "need"
-		if steps[n] == 1 {
-			verb = "needs"
-		}
-		refusals = append(refusals, fmt.Sprintf(
-			"%s of %s %s the guard %q, and nothing provides it; declare what does, or write guard_none = \"reason\" in the block of %s%s",
-			count(steps[n], "step"), n.resource, verb, n.guard, n.resource, place))
 	}
 	return refusals, warnings, lifted
 }
 
-// arrange puts the steps of the brackets among the due steps: before the first step that needs them. The steps that end
-// a guard stand there, too: they wait for all guarded steps and so run as soon as the last one has ended.
-func arrange(due []providers.Step, brackets []*bracket) (steps, placed []providers.Step) {
-	if len(brackets) == 0 {
-		return due, nil
+// text says what some steps lack, and what a person can do.
+func (l lack) text(steps int) string {
+	place := ""
+	if l.position != "" {
+		place = " (" + l.position + ")"
 	}
-	at := make(map[string]int, len(due)) // where a step stands, as the index of the due step it precedes or is
-	own := make(map[string]bool, len(due))
-	for i, step := range due {
-		at[step.ID], own[step.ID] = i, true
+	switch {
+	case l.waived != "":
+		return fmt.Sprintf("%s goes without the guard %q, guard_none = %q%s", l.resource, l.name, l.waived, place)
+	case l.demands != "":
+		return fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or change what the block of %s allows%s",
+			count(steps, "step"), l.resource, l.name, l.demands, l.name, l.resource, place)
 	}
-	guard := map[string]bool{} // ids of steps that are there as guards
-	// Where the guarded steps of one guard are another guard's steps, the other one's place must be known first.
-	for range brackets {
-		for _, b := range brackets {
-			first := len(due)
-			for _, step := range b.guarded {
-				if i, ok := at[step.ID]; ok {
-					first = min(first, i)
-				}
-			}
-			for _, step := range slices.Concat(b.before, b.after) {
-				if i, ok := at[step.ID]; !ok || first < i {
-					at[step.ID] = first
-				}
-				guard[step.ID] = true
-			}
-		}
+	verb := "need"
+	if steps == 1 {
+		verb = "needs"
 	}
-
-	waits := map[string][]string{} // what the guards add to After
-	for _, b := range brackets {
-		mine := map[string]bool{}
-		var before []string
-		for _, step := range b.before {
-			before = append(before, step.ID)
-			mine[step.ID] = true
-		}
-		for _, step := range b.after {
-			mine[step.ID] = true
-		}
-		var all []string
-		for _, step := range b.guarded {
-			if mine[step.ID] {
-				continue // a step does not wait for the guard that it is itself
-			}
-			waits[step.ID] = append(waits[step.ID], before...)
-			all = append(all, step.ID)
-		}
-		for _, step := range b.after {
-			waits[step.ID] = append(append(waits[step.ID], before...), all...)
-		}
-	}
-
-	ownFirst(due, brackets, waits)
-	all := slices.Clone(due)
-	for _, b := range brackets {
-		for _, step := range slices.Concat(b.before, b.after) {
-			if !own[step.ID] {
-				own[step.ID] = true
-				all = append(all, step)
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b providers.Step) int {
-		if d := at[a.ID] - at[b.ID]; d != 0 {
-			return d
-		}
-		switch {
-		case guard[a.ID] == guard[b.ID]:
-			return 0
-		case guard[a.ID]:
-			return -1
-		default:
-			return 1
-		}
-	})
-	for i := range all {
-		all[i].After = union(all[i].After, waits[all[i].ID])
-		if guard[all[i].ID] {
-			placed = append(placed, all[i])
-		}
-	}
-	return all, placed
-}
-
-// ownFirst lets whoever provides a guard do its own work before its guard begins: a provider that is stopped for somebody
-// else's work cannot be upgraded meanwhile. Where that work waits for what is guarded, it stays where it is.
-func ownFirst(due []providers.Step, brackets []*bracket, waits map[string][]string) {
-	if !slices.ContainsFunc(brackets, func(b *bracket) bool { return len(b.before)*len(b.after) > 0 }) {
-		return
-	}
-	after := map[string][]string{} // by step, what it waits for
-	for _, step := range due {
-		after[step.ID] = append(after[step.ID], step.After...)
-	}
-	for _, b := range brackets {
-		for _, step := range slices.Concat(b.before, b.after) {
-			after[step.ID] = append(after[step.ID], step.After...)
-		}
-	}
-	for id, more := range waits {
-		after[id] = append(after[id], more...)
-	}
-	for _, b := range brackets {
-		if len(b.after) == 0 {
-			continue // it has no end, so nothing runs inside of it
-		}
-		for _, begin := range b.before {
-			for _, step := range due {
-				if step.ID == begin.ID || step.Address.Resource() != begin.Address.Resource() || reaches(after, step.ID, begin.ID) ||
-					slices.ContainsFunc(b.after, func(end providers.Step) bool { return end.ID == step.ID }) ||
-					slices.ContainsFunc(b.guarded, func(g providers.Step) bool { return g.ID == step.ID || reaches(after, step.ID, g.ID) }) {
-					continue
-				}
-				waits[begin.ID] = append(waits[begin.ID], step.ID)
-				after[begin.ID] = append(after[begin.ID], step.ID)
-			}
-		}
-	}
-}
-
-// reaches reports whether a step waits for another one, directly or not.
-func reaches(after map[string][]string, from, to string) bool {
-	seen := map[string]bool{from: true}
-	open := []string{from}
-	for len(open) > 0 {
-		id := open[len(open)-1]
-		open = open[:len(open)-1]
-		for _, before := range after[id] {
-			if before == to {
-				return true
-			}
-			if !seen[before] {
-				seen[before] = true
-				open = append(open, before)
-			}
-		}
-	}
-	return false
-}
-
-// union returns a and the values of b that it lacks, in order, without writing into a.
-func union(a, b []string) []string {
-	if len(b) == 0 {
-		return a
-	}
-	seen := make(map[string]bool, len(a)+len(b))
-	out := make([]string, 0, len(a)+len(b))
-	for _, s := range slices.Concat(a, b) {
-		if !seen[s] {
-			seen[s] = true
-			out = append(out, s)
-		}
-	}
-	return out
+	return fmt.Sprintf("%s of %s %s the guard %q, and nothing provides it; declare what does, or write guard_none = \"reason\" in the block of %s%s",
+		count(steps, "step"), l.resource, verb, l.name, l.resource, place)
 }

@@ -11,11 +11,11 @@ import (
 	"upkeep/providers/facts"
 )
 
-// order sorts the steps so that each comes after those it waits for, and so that of each serial group one node is
-// finished before the next begins. Where nothing decides, the given order stands, and a node that was begun is finished
-// first. It takes n log n.
-func order(steps []providers.Step, inventory providers.Inventory, world facts.World) ([]providers.Step, error) {
-	g, err := newGraph(steps, nodeOrder(steps, inventory, world))
+// order sorts the steps so that each comes after those it waits for, so that brackets surround what they guard, and so that
+// of each lane that is 1 wide one node is finished before the next begins. Where nothing decides, the given order stands, and
+// a node that was begun is finished first. It takes n log n.
+func order(steps []providers.Step, brackets []providers.Bracket, inventory providers.Inventory, world facts.World) ([]providers.Step, error) {
+	g, err := newGraph(steps, brackets, nodeOrder(steps, inventory, world))
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func order(steps []providers.Step, inventory providers.Inventory, world facts.Wo
 	return sorted, nil
 }
 
-// nodeOrder says which node of a serial group goes first: reachable ones, of those the primary, else as declared. So
+// nodeOrder says which node of a lane goes first: reachable ones, of those the primary, else as declared. So
 // the first is the one marked primary, else the first declared, and while that is down the first reachable one.
 func nodeOrder(steps []providers.Step, inventory providers.Inventory, world facts.World) map[string]int {
 	nodes := slices.Clone(inventory.Nodes)
@@ -58,18 +58,18 @@ func nodeOrder(steps []providers.Step, inventory providers.Inventory, world fact
 }
 
 // graph holds the steps as vertices 0 to n-1, in the order in which they should run where nothing else decides. The
-// vertices from n on are barriers: between two nodes of a serial group stands one, so that a group of many steps costs
-// as many edges as it has steps, not their product.
+// vertices from n on are barriers: between two nodes of a lane stands one, and around what a bracket guards, so that a lane
+// or a bracket of many steps costs as many edges as it has steps, not their product.
 type graph struct {
 	steps   int
 	next    [][]int32
 	waits   []int32 // how many edges lead to a vertex
-	turn    []int32 // of a step: its turn (one node of one serial group); -1: none
+	turn    []int32 // of a step: its turn (one node of one lane); -1: none
 	turns   int
-	barrier []string // of a barrier: its serial group
+	barrier []string // of a barrier: what it is, in words
 }
 
-func newGraph(steps []providers.Step, rank map[string]int) (*graph, error) {
+func newGraph(steps []providers.Step, brackets []providers.Bracket, rank map[string]int) (*graph, error) {
 	g := &graph{
 		steps: len(steps), next: make([][]int32, len(steps)), waits: make([]int32, len(steps)), turn: make([]int32, len(steps)),
 	}
@@ -81,13 +81,6 @@ func newGraph(steps []providers.Step, rank map[string]int) (*graph, error) {
 		index[step.ID] = i
 		g.turn[i] = -1
 	}
-	type turns struct {
-		nodes []string
-		steps map[string][]int
-		turn  map[string]int // the least of the node's steps
-	}
-	var names []string
-	groups := map[string]*turns{}
 	for i, step := range steps {
 		for _, id := range step.After {
 			before, ok := index[id]
@@ -96,47 +89,106 @@ func newGraph(steps []providers.Step, rank map[string]int) (*graph, error) {
 			}
 			g.edge(before, i)
 		}
-		if step.SerialGroup == "" {
-			continue
-		}
-		group := groups[step.SerialGroup]
-		if group == nil {
-			group = &turns{steps: map[string][]int{}, turn: map[string]int{}}
-			groups[step.SerialGroup] = group
-			names = append(names, step.SerialGroup)
-		}
-		if group.steps[step.Node] == nil {
-			group.nodes = append(group.nodes, step.Node)
-			group.turn[step.Node] = step.Turn
-		}
-		group.turn[step.Node] = min(group.turn[step.Node], step.Turn)
-		group.steps[step.Node] = append(group.steps[step.Node], i)
 	}
-	for _, name := range names {
-		group := groups[name]
-		slices.SortStableFunc(group.nodes, func(a, b string) int {
-			return cmp.Or(group.turn[a]-group.turn[b], rank[a]-rank[b])
-		})
-		previous := -1
-		for n, node := range group.nodes {
-			following := -1
-			if n+1 < len(group.nodes) {
-				following = g.addBarrier(name)
-			}
-			for _, i := range group.steps[node] {
-				g.turn[i] = int32(g.turns)
-				if previous >= 0 {
-					g.edge(previous, i)
-				}
-				if following >= 0 {
-					g.edge(i, following)
-				}
-			}
-			g.turns++
-			previous = following
+	for _, b := range brackets {
+		if err := g.bracket(b, index); err != nil {
+			return nil, err
 		}
+	}
+	for _, l := range lanesOf(steps) {
+		g.lane(l, rank)
 	}
 	return g, nil
+}
+
+// bracket puts a barrier between the beginning of a bracket and what it guards, and one before its end.
+func (g *graph) bracket(b providers.Bracket, index map[string]int) error {
+	through := func(what string, to []string, from ...[]string) error {
+		if len(to) == 0 || len(slices.Concat(from...)) == 0 {
+			return nil
+		}
+		barrier := g.addBarrier(what)
+		for _, id := range slices.Concat(from...) {
+			v, ok := index[id]
+			if !ok {
+				return fmt.Errorf("the guard %q of %s names the step %q, which is not in the plan", b.Guard, b.Of, id)
+			}
+			g.edge(v, barrier)
+		}
+		for _, id := range to {
+			v, ok := index[id]
+			if !ok {
+				return fmt.Errorf("the guard %q of %s names the step %q, which is not in the plan", b.Guard, b.Of, id)
+			}
+			g.edge(barrier, v)
+		}
+		return nil
+	}
+	if err := through(fmt.Sprintf("the guard %s of %s", b.Guard, b.Of), b.Guarded, b.Begin); err != nil {
+		return err
+	}
+	return through(fmt.Sprintf("the end of the guard %s of %s", b.Guard, b.Of), b.End, b.Begin, b.Guarded)
+}
+
+// laneSteps are the steps of a lane, by node.
+type laneSteps struct {
+	lane  providers.Lane
+	nodes []string
+	steps map[string][]int
+	turn  map[string]int // the least of the node's steps
+}
+
+// lanesOf collects the lanes of some steps but for those of single nodes, as they appear.
+func lanesOf(steps []providers.Step) (out []*laneSteps) {
+	lanes := map[string]*laneSteps{}
+	for i, step := range steps {
+		for _, lane := range step.Lanes {
+			if strings.HasPrefix(lane.Name, providers.NodeLanePrefix) {
+				continue
+			}
+			l := lanes[lane.Name]
+			if l == nil {
+				l = &laneSteps{lane: lane, steps: map[string][]int{}, turn: map[string]int{}}
+				lanes[lane.Name] = l
+				out = append(out, l)
+			}
+			if l.steps[step.Node] == nil {
+				l.nodes = append(l.nodes, step.Node)
+				l.turn[step.Node] = step.Turn
+			}
+			l.turn[step.Node] = min(l.turn[step.Node], step.Turn)
+			l.steps[step.Node] = append(l.steps[step.Node], i)
+		}
+	}
+	return out
+}
+
+// lane lets the steps of a node follow one another, and in a lane that is 1 wide the nodes as well: those of a lower turn
+// first, then by rank.
+func (g *graph) lane(l *laneSteps, rank map[string]int) {
+	slices.SortStableFunc(l.nodes, func(a, b string) int {
+		return cmp.Or(l.turn[a]-l.turn[b], rank[a]-rank[b])
+	})
+	previous := -1
+	for n, node := range l.nodes {
+		following := -1
+		if n+1 < len(l.nodes) && l.lane.Width <= 1 {
+			following = g.addBarrier("the next node of " + l.lane.Name)
+		}
+		for _, i := range l.steps[node] {
+			if g.turn[i] < 0 {
+				g.turn[i] = int32(g.turns)
+			}
+			if previous >= 0 {
+				g.edge(previous, i)
+			}
+			if following >= 0 {
+				g.edge(i, following)
+			}
+		}
+		g.turns++
+		previous = following
+	}
 }
 
 func (g *graph) edge(from, to int) {
@@ -144,10 +196,10 @@ func (g *graph) edge(from, to int) {
 	g.waits[to]++
 }
 
-func (g *graph) addBarrier(group string) int {
+func (g *graph) addBarrier(what string) int {
 	g.next = append(g.next, nil)
 	g.waits = append(g.waits, 0)
-	g.barrier = append(g.barrier, group)
+	g.barrier = append(g.barrier, what)
 	return len(g.next) - 1
 }
 
@@ -242,7 +294,7 @@ func (g *graph) circle(steps []providers.Step, sequence []int) error {
 		if v < g.steps {
 			words = append(words, steps[v].ID)
 		} else {
-			words = append(words, "the next node of "+g.barrier[v-g.steps])
+			words = append(words, g.barrier[v-g.steps])
 		}
 	}
 	return fmt.Errorf("the steps wait for one another in a circle: %s", strings.Join(words, " -> "))

@@ -14,7 +14,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// drawSteps draws a graph without circles: steps wait only for earlier ones, and the steps of a serial group lie in the
+// drawSteps draws a graph without circles: steps wait only for earlier ones, and the steps of a lane lie in the
 // order of its nodes, of which there are n0 to n4.
 func drawSteps(t *rapid.T) []providers.Step {
 	steps := make([]providers.Step, rapid.IntRange(0, 40).Draw(t, "steps"))
@@ -29,7 +29,7 @@ func drawSteps(t *rapid.T) []providers.Step {
 	placed := map[string]int{}
 	for i := range steps {
 		g := groups[i]
-		s := providers.Step{ID: fmt.Sprintf("s%d", i), SerialGroup: g, Node: fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node"))}
+		s := providers.Step{ID: fmt.Sprintf("s%d", i), Lanes: narrowLanes(g), Node: fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node"))}
 		if g != "" {
 			s.Node = fmt.Sprintf("n%d", placed[g]*5/inGroup[g])
 			placed[g]++
@@ -44,6 +44,14 @@ func drawSteps(t *rapid.T) []providers.Step {
 	return steps
 }
 
+// narrowLanes is a lane in which one node at a time is under way; none for no name.
+func narrowLanes(name string) []providers.Lane {
+	if name == "" {
+		return nil
+	}
+	return []providers.Lane{{Name: name, Width: 1, Strict: true}}
+}
+
 func fiveNodes() (providers.Inventory, facts.World) {
 	var inv providers.Inventory
 	world := facts.World{Nodes: map[string]*facts.Node{}}
@@ -55,14 +63,14 @@ func fiveNodes() (providers.Inventory, facts.World) {
 	return inv, world
 }
 
-func TestOrderKeepsEdgesAndSerialGroups(t *testing.T) {
+func TestOrderKeepsEdgesAndLanes(t *testing.T) {
 	inv, world := fiveNodes()
 	rapid.Check(t, func(t *rapid.T) {
 		drawn := drawSteps(t)
 		shuffled := rapid.Permutation(drawn).Draw(t, "shuffled")
 		for _, steps := range [][]providers.Step{drawn, shuffled} {
 			before := slices.Clone(steps)
-			got, err := order(steps, inv, world)
+			got, err := order(steps, nil, inv, world)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +78,7 @@ func TestOrderKeepsEdgesAndSerialGroups(t *testing.T) {
 				t.Fatalf("order wrote into its argument:\n%s", diff)
 			}
 			checkOrder(t, steps, got)
-			again, err := order(steps, inv, world)
+			again, err := order(steps, nil, inv, world)
 			if err != nil || !cmp.Equal(got, again) {
 				t.Fatalf("the same steps are ordered in another way: %v", err)
 			}
@@ -93,16 +101,17 @@ func checkOrder(t *rapid.T, steps, got []providers.Step) {
 				t.Fatalf("%s comes before %s, which it waits for", s.ID, id)
 			}
 		}
-		if s.SerialGroup == "" {
+		if len(s.Lanes) == 0 {
 			continue
 		}
-		if seen := nodes[s.SerialGroup]; len(seen) == 0 || seen[len(seen)-1] != s.Node {
-			nodes[s.SerialGroup] = append(seen, s.Node)
+		lane := s.Lanes[0].Name
+		if seen := nodes[lane]; len(seen) == 0 || seen[len(seen)-1] != s.Node {
+			nodes[lane] = append(seen, s.Node)
 		}
 	}
 	for group, list := range nodes {
 		if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
-			t.Fatalf("the nodes of group %s come in the order %v", group, list)
+			t.Fatalf("the nodes of lane %s come in the order %v", group, list)
 		}
 	}
 }
@@ -115,7 +124,7 @@ func TestOrderIsStable(t *testing.T) {
 		for i := range rapid.IntRange(0, 50).Draw(t, "steps") {
 			steps = append(steps, providers.Step{ID: fmt.Sprint(i), Node: rapid.SampledFrom([]string{"n0", "n1", ""}).Draw(t, "node")})
 		}
-		got, err := order(steps, inv, world)
+		got, err := order(steps, nil, inv, world)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,13 +134,13 @@ func TestOrderIsStable(t *testing.T) {
 	})
 }
 
-// Of a serial group, nodes of a lower turn go first, whatever their place; what else a node has in the group goes with it.
+// Of a lane, nodes of a lower turn go first, whatever their place; what else a node has in the lane goes with it.
 func TestOrderTakesTurns(t *testing.T) {
 	inv, world := fiveNodes()
 	step := func(node string, turn int) providers.Step {
-		return providers.Step{ID: fmt.Sprint(node, "/", turn), Node: node, SerialGroup: "g", Turn: turn}
+		return providers.Step{ID: fmt.Sprint(node, "/", turn), Node: node, Lanes: narrowLanes("g"), Turn: turn}
 	}
-	got, err := order([]providers.Step{step("n0", 1), step("n1", 0), step("n2", 0), step("n3", 0), step("n3", -1), step("n4", -1)}, inv, world)
+	got, err := order([]providers.Step{step("n0", 1), step("n1", 0), step("n2", 0), step("n3", 0), step("n3", -1), step("n4", -1)}, nil, inv, world)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,11 +157,11 @@ func TestOrderTakesTurns(t *testing.T) {
 func TestOrderFinishesANode(t *testing.T) {
 	inv, world := fiveNodes()
 	step := func(id, group, node string, after ...string) providers.Step {
-		return providers.Step{ID: id, SerialGroup: group, Node: node, After: after}
+		return providers.Step{ID: id, Lanes: narrowLanes(group), Node: node, After: after}
 	}
 	got, err := order([]providers.Step{
 		step("a0", "g", "n0"), step("a1", "g", "n1"), step("x", "", "n4"), step("b0", "g", "n0", "a0"), step("b1", "g", "n1", "a1"),
-	}, inv, world)
+	}, nil, inv, world)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,13 +183,13 @@ func TestOrderNamesCircles(t *testing.T) {
 			t.Skip("no room for a circle")
 		}
 		for i := range steps {
-			steps[i].SerialGroup = ""
+			steps[i].Lanes = nil
 		}
 		from := rapid.IntRange(0, len(steps)-2).Draw(t, "from")
 		to := rapid.IntRange(from+1, len(steps)-1).Draw(t, "to")
 		steps[to].After = append(steps[to].After, steps[from].ID)
 		steps[from].After = append(steps[from].After, steps[to].ID)
-		_, err := order(steps, inv, world)
+		_, err := order(steps, nil, inv, world)
 		if err == nil {
 			t.Fatal("a circle was ordered")
 		}
@@ -199,4 +208,44 @@ func TestOrderNamesCircles(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A bracket's beginning comes before all that it guards, and its end as soon as the last of it has ended.
+func TestOrderKeepsBrackets(t *testing.T) {
+	inv, world := fiveNodes()
+	step := func(id string, after ...string) providers.Step { return providers.Step{ID: id, After: after} }
+	steps := []providers.Step{step("one"), step("end"), step("free"), step("two", "one"), step("begin"), step("last")}
+	bracket := providers.Bracket{Guard: "copy", Begin: []string{"begin"}, Guarded: []string{"two"}, End: []string{"end"}}
+	for name, test := range map[string]struct {
+		change func(*providers.Bracket)
+		want   string
+	}{
+		"begin and end":    {func(*providers.Bracket) {}, "one free begin two end last"},
+		"without an end":   {func(b *providers.Bracket) { b.End = nil }, "one end free begin two last"},
+		"an end alone":     {func(b *providers.Bracket) { b.Begin = nil }, "one free two end begin last"},
+		"nothing to guard": {func(b *providers.Bracket) { b.Guarded = nil }, "one free two begin end last"},
+		"not needed":       {func(b *providers.Bracket) { b.Begin, b.End = nil, nil }, "one end free two begin last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bracket
+			test.change(&b)
+			got, err := order(steps, []providers.Bracket{b}, inv, world)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ids := strings.Join(idsOf(got), " "); ids != test.want {
+				t.Errorf("order %s, want %s", ids, test.want)
+			}
+		})
+	}
+	bracket.Begin = []string{"nobody"}
+	if _, err := order(steps, []providers.Bracket{bracket}, inv, world); err == nil || !strings.Contains(err.Error(), `names the step "nobody"`) {
+		t.Errorf("a bracket of a step that is not there: %v", err)
+	}
+	bracket.Begin = []string{"begin"}
+	steps[4].After = []string{"two"}
+	want := "the steps wait for one another in a circle: two -> begin -> the guard copy of . -> two"
+	if _, err := order(steps, []providers.Bracket{bracket}, inv, world); err == nil || err.Error() != want {
+		t.Errorf("a beginning that waits for what it guards: %v", err)
+	}
 }

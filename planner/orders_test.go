@@ -63,19 +63,24 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestWaivedGuards: a reason that names guards goes without these alone.
-func TestWaivedGuards(t *testing.T) {
-	step := providers.Step{Guards: []string{"backup", "max_change"}, GuardNone: "no etcd here", Waived: []string{"backup"}}
-	if diff := cmp.Diff([]string{"max_change"}, needs(step)); diff != "" {
-		t.Errorf("needs (-want +got):\n%s", diff)
+// TestUnguarded: a waived guard is a warning; a consent that nobody gave is a refusal that says what to type.
+func TestUnguarded(t *testing.T) {
+	step := providers.Step{
+		ID: "a/work", Address: providers.Address{Type: "ordered", Name: "a"}, Guards: []providers.Need{providers.Required("backup", "no etcd here")},
+		Consents: []providers.Consent{{Rule: "max_change", Demands: "no price changed by more than 20%"}},
 	}
-	refusals, warnings, _ := domains{}.unguarded([]providers.Step{step}, nil, nil)
-	if len(refusals) != 1 || !strings.Contains(refusals[0], `rule "max_change"`) || len(warnings) != 1 || !strings.Contains(warnings[0], `without the guard "backup", guard_none = "no etcd here"`) {
-		t.Errorf("refusals %q, warnings %q", refusals, warnings)
+	refusals, warnings, lifted := domains{}.unguarded([]providers.Step{step}, nil, nil)
+	want := [][]string{
+		{`1 step of ordered.a would break the rule "max_change" (no price changed by more than 20%); apply with -override='max_change=REASON', or change what the block of ordered.a allows`},
+		{`ordered.a goes without the guard "backup", guard_none = "no etcd here"`},
 	}
-	step.Waived = nil
-	if got := needs(step); len(got) > 0 {
-		t.Errorf("a reason that names no guard leaves %v", got)
+	if diff := cmp.Diff(want, [][]string{refusals, warnings}); diff != "" || len(lifted) > 0 {
+		t.Errorf("lifted %v (-want +got):\n%s", lifted, diff)
+	}
+	given := Override{Rule: "max_change", Reason: "a sale"}
+	refusals, _, lifted = domains{}.unguarded([]providers.Step{step}, nil, []Override{given})
+	if diff := cmp.Diff([]Override{given}, lifted); diff != "" || len(refusals) > 0 {
+		t.Errorf("with the word of a person: refusals %v, lifted (-want +got):\n%s", refusals, diff)
 	}
 }
 
@@ -92,14 +97,14 @@ func TestOwnFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			due := []providers.Step{
-				{ID: "b/work", Address: theirs, Guards: []string{"leases"}},
+				{ID: "b/work", Address: theirs, Guards: []providers.Need{providers.Required("leases", "")}},
 				{ID: "a/work", Address: mine, After: test.after},
 			}
 			b := &bracket{
 				name: "leases", guarded: due[:1], ids: []string{"b/work"},
-				before: []providers.Step{{ID: "a/stop", Address: mine}}, after: []providers.Step{{ID: "a/start", Address: mine, Ends: "leases"}},
+				before: []providers.Step{{ID: "a/stop", Address: mine}}, after: []providers.Step{{ID: "a/start", Address: mine}},
 			}
-			steps, _ := arrange(due, []*bracket{b})
+			steps := arrange(due, []*bracket{b}).steps
 			i := slices.IndexFunc(steps, func(s providers.Step) bool { return s.ID == "a/stop" })
 			if diff := cmp.Diff(test.want, steps[i].After); diff != "" {
 				t.Errorf("the stop waits for (-want +got):\n%s", diff)

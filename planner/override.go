@@ -19,33 +19,44 @@ type Override struct {
 	Reason string `json:"reason"`
 }
 
-// The rules that can be overridden, with what each one demands.
-var overridable = []struct{ rule, demands string }{
-	{"backup", "no disruptive step without a proved backup"},
-	{"order", "control planes one at a time, the primary first"},
-	{"max_unavailable", "never more nodes, or more of one model, under way than the configuration says"},
-	{"leases", "no work that could close a tenant's lease"},
-	{"window", "no disruptive step outside its maintenance window"},
-	{"max_change", "no price changed by more than max_change"},
+// planRules are the rules of the planner itself that can be overridden, with what each demands.
+var planRules = []providers.Consent{
+	{Rule: "order", Demands: "control planes one at a time, the primary first"},
+	{Rule: "max_unavailable", Demands: "never more nodes, or more of one model, under way than the configuration says"},
+	{Rule: "window", Demands: "no disruptive step outside its maintenance window"},
+}
+
+// Rules returns the rules that can be overridden: those of the domains, then the planner's own.
+func Rules(types []providers.Type) []providers.Consent {
+	var out []providers.Consent
+	for _, t := range types {
+		for _, rule := range t.Rules {
+			if !slices.ContainsFunc(out, func(c providers.Consent) bool { return c.Rule == rule.Rule }) {
+				out = append(out, rule)
+			}
+		}
+	}
+	return append(out, planRules...)
 }
 
 // OverridableRules returns the names of the rules that can be overridden.
-func OverridableRules() []string {
+func OverridableRules(types []providers.Type) []string {
 	var out []string
-	for _, o := range overridable {
-		out = append(out, o.rule)
+	for _, rule := range Rules(types) {
+		out = append(out, rule.Rule)
 	}
 	return out
 }
 
 // ParseOverride reads RULE[@NODE]=REASON.
-func ParseOverride(text string) (Override, error) {
+func ParseOverride(text string, types []providers.Type) (Override, error) {
+	rules := OverridableRules(types)
 	what, reason, found := strings.Cut(text, "=")
 	rule, node, at := strings.Cut(what, "@")
 	o := Override{Rule: rule, Node: node, Reason: strings.TrimSpace(reason)}
 	switch {
-	case !slices.Contains(OverridableRules(), rule):
-		return Override{}, fmt.Errorf("%q is not a rule that can be overridden; these can: %s", rule, strings.Join(OverridableRules(), ", "))
+	case !slices.Contains(rules, rule):
+		return Override{}, fmt.Errorf("%q is not a rule that can be overridden; these can: %s", rule, strings.Join(rules, ", "))
 	case at && node == "":
 		return Override{}, fmt.Errorf("%q names no node after the @; write %s=REASON for all nodes, or %s@NODE=REASON", what, rule, rule)
 	case !found || o.Reason == "":
@@ -73,28 +84,9 @@ func lifts(overrides []Override, rule string, step providers.Step) (Override, bo
 	return Override{}, false
 }
 
-// guardRules are the guards that a rule which can be overridden demands; the rule has the guard's name.
-var guardRules = []string{"backup", "leases", "max_change"}
-
-// consents are the rules that nothing but a person's word can lift: no block provides a guard of that name.
-var consents = []string{"max_change"}
-
-// consent returns what such a rule demands.
-func consent(guard string) (string, bool) {
-	if !slices.Contains(consents, guard) {
-		return "", false
-	}
-	for _, o := range overridable {
-		if o.rule == guard {
-			return o.demands, true
-		}
-	}
-	return "", true
-}
-
 // overriding says what the overrides of a request mean: each is shown, and one that lifts nothing says so. A node that
 // does not exist is a refusal: the override was meant for another.
-func overriding(r Request, in providers.Input, lifted []Override) (warnings, refusals []string) {
+func (d domains) overriding(r Request, in providers.Input, lifted []Override) (warnings, refusals []string) {
 	for _, o := range r.Overrides {
 		if _, known := in.Inventory.Node(o.Node); o.Node != "" && !known {
 			refusals = append(refusals, fmt.Sprintf("-override=%s names no node of this configuration; correct its name", o))
@@ -104,17 +96,11 @@ func overriding(r Request, in providers.Input, lifted []Override) (warnings, ref
 		if o.Node != "" {
 			where = "on " + o.Node
 		}
-		demands := ""
-		for _, rule := range overridable {
-			if rule.rule == o.Rule {
-				demands = rule.demands
-			}
-		}
 		effect := ""
 		if !slices.Contains(lifted, o) {
 			effect = "; nothing in this plan was held back by it"
 		}
-		warnings = append(warnings, fmt.Sprintf("OVERRIDE for this run: rule %q (%s) does not hold %s: %s%s", o.Rule, demands, where, o.Reason, effect))
+		warnings = append(warnings, fmt.Sprintf("OVERRIDE for this run: rule %q (%s) does not hold %s: %s%s", o.Rule, d.rules[o.Rule], where, o.Reason, effect))
 	}
 	for _, used := range r.Memory.Overrides {
 		warnings = append(warnings, fmt.Sprintf("the last apply (plan %s, %s, begun %s) went with the override %s",

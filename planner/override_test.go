@@ -20,7 +20,7 @@ func TestParseOverride(t *testing.T) {
 		"leases=a":                            {Rule: "leases", Reason: "a"},
 		"window@gpu1.example.net=maintenance": {Rule: "window", Node: "gpu1.example.net", Reason: "maintenance"},
 	} {
-		got, err := planner.ParseOverride(text)
+		got, err := planner.ParseOverride(text, testTypes())
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", text, err, diff)
 		}
@@ -29,7 +29,7 @@ func TestParseOverride(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"quorum=a":      "backup, order, max_unavailable, leases, window, max_change",
+		"quorum=a":      "backup, leases, max_change, order, max_unavailable, window",
 		"":              "not a rule",
 		"backup":        "has no reason",
 		"backup=":       "has no reason",
@@ -37,7 +37,7 @@ func TestParseOverride(t *testing.T) {
 		"backup@=a":     "names no node",
 		"Backup=reason": `"Backup" is not a rule`,
 	} {
-		if o, err := planner.ParseOverride(text); err == nil || !strings.Contains(err.Error(), want) {
+		if o, err := planner.ParseOverride(text, testTypes()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %+v, %v, want an error that says %q", text, o, err, want)
 		}
 	}
@@ -48,11 +48,11 @@ func FuzzParseOverride(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		o, err := planner.ParseOverride(text)
+		o, err := planner.ParseOverride(text, testTypes())
 		if err != nil {
 			return
 		}
-		if again, err := planner.ParseOverride(o.String()); err != nil || again != o {
+		if again, err := planner.ParseOverride(o.String(), testTypes()); err != nil || again != o {
 			t.Errorf("%q is read as %+v, and then as %+v, %v", text, o, again, err)
 		}
 	})

@@ -2,7 +2,7 @@
 // itself, as data.
 //
 // It is pure: no I/O, no clock of its own, no randomness, no map order in its output; the same request gives the same
-// bytes. It knows no domain: it asks resources for their outcome, orders the steps, places guards and serial groups,
+// bytes. It knows no domain: it asks resources for their outcome, orders the steps, places guards and lanes,
 // folds Effect.Predict over the steps and diffs again, so that every plan says whether it converges.
 package planner
 
@@ -15,7 +15,7 @@ import (
 )
 
 // FormatVersion is the version of the plan file. A reader refuses another major version.
-const FormatVersion = "1.0"
+const FormatVersion = "2.0"
 
 // Plan is what apply will do and why, and everything needed to build it again.
 type Plan struct {
@@ -28,8 +28,12 @@ type Plan struct {
 
 	Findings []providers.Finding `json:"findings"`
 	Steps    []providers.Step    `json:"steps"`
-	Objects  []providers.Object  `json:"objects"`
-	Warnings []string            `json:"warnings,omitempty"`
+	// Brackets are the guards, and which steps each of them surrounds.
+	Brackets []providers.Bracket `json:"brackets,omitempty"`
+	// Lanes are those of the steps but for the lanes of single nodes, each with its nodes.
+	Lanes    []LaneNodes        `json:"lanes,omitempty"`
+	Objects  []providers.Object `json:"objects"`
+	Warnings []string           `json:"warnings,omitempty"`
 	// Remaining are the findings that the predicted world after the last step still has.
 	Remaining []providers.Finding `json:"remaining"`
 	// Refusals are the reasons why this plan must not be applied; each says what to do.

@@ -33,7 +33,7 @@ func drawRequest(t *rapid.T) planner.Request {
 	}
 	for i := range rapid.IntRange(1, 3).Draw(t, "widgets") {
 		declare(&r, widget{
-			Name: fmt.Sprintf("w%d", i), Version: "2", Nodes: config.Selection{Roles: []string{"control-plane"}},
+			Name: fmt.Sprintf("w%d", i), Version: "2", Nodes: config.Selection{Roles: []string{"worker"}},
 			Serial: rapid.SampledFrom([]string{"", "a"}).Draw(t, "serial"),
 			Guards: rapid.SampledFrom([][]string{nil, {"copy"}, {"seal"}, {"seal", "copy"}, {"nobody"}}).Draw(t, "guards"),
 		})
@@ -147,7 +147,8 @@ func TestGuardsAreAroundWhatNeedsThem(t *testing.T) {
 		}
 		begun, ended := map[string]bool{}, map[string]bool{}
 		for _, s := range p.Steps {
-			for _, guard := range s.Guards {
+			for _, need := range s.Guards {
+				guard := need.Name
 				if guard != "nobody" && (!begun["vault.main/"+guard+"-begin"] || ended["vault.main/"+guard+"-end"]) {
 					t.Fatalf("%s runs outside its guard %s: %v", s.ID, guard, ids(p.Steps))
 				}

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -52,7 +53,7 @@ const (
 	AlreadySo  Ending = "already so"  // there was nothing left to do
 	Refused    Ending = "refused"     // its ground had moved, or could not be seen
 	Failed     Ending = "failed"      // it ran, and what was predicted did not happen
-	NotStarted Ending = "not started" // a step that it waits for, or its serial group, had ended badly
+	NotStarted Ending = "not started" // a step that it waits for, or its lane, had ended badly
 )
 
 // Rehearsed is one step of a rehearsal.
@@ -92,7 +93,7 @@ func (r Rehearsal) Ended(ways ...Ending) (n int) {
 
 // Rehearse walks a plan as apply would, over its facts instead of the cluster: each step is asked whether it is ready,
 // the world is changed as the step predicts, and the step must then prove itself. Values that cannot be known before
-// they happen become new ones. Faults end a step and its serial group; unrelated steps go on. Pure.
+// they happen become new ones. Faults end a step and close its lanes; unrelated steps go on. Pure.
 func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error) {
 	resources, err := resourcesOf(p.Request.Desired)
 	if err != nil {
@@ -126,13 +127,18 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	stage := &stage{before: in, after: in}
 	stage.before.World, stage.after.World = in.World.Clone(), in.World.Clone()
 	out := Rehearsal{Digest: p.Digest, Faults: faults, Steps: []Rehearsed{}, Refusals: p.Refusals}
-	w := walk{steps: p.Steps, ended: map[string]Ending{}, groups: map[string]string{}}
+	w := newWalk(p, known)
 	for i, step := range p.Steps {
 		effect, err := known.effect(step)
 		if err != nil {
 			return Rehearsal{}, err
 		}
 		ending, why := NotStarted, w.held(step)
+		if why == "" {
+			if why = w.refused(stage.before, step); why != "" {
+				ending = Refused
+			}
+		}
 		if why == "" {
 			if ending, why, err = stage.perform(effect, step, i, injected[step.ID]); err != nil {
 				return Rehearsal{}, err
@@ -155,30 +161,63 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 
 // walk remembers how the steps so far ended.
 type walk struct {
-	steps  []providers.Step
-	ended  map[string]Ending
-	groups map[string]string // serial groups that have ended, and by which step
+	brackets []providers.Bracket
+	index    providers.BracketIndex
+	guards   []providers.Guard // those of the brackets
+	ended    map[string]Ending
+	closed   map[string]string // lanes that are closed, and by which step
+}
+
+func newWalk(p Plan, known domains) walk {
+	w := walk{brackets: p.Brackets, index: providers.IndexBrackets(p.Brackets), ended: map[string]Ending{}, closed: map[string]string{}}
+	for _, b := range p.Brackets {
+		w.guards = append(w.guards, known.guard(b))
+	}
+	return w
 }
 
 // held says why a step cannot start; empty: it can.
 func (w walk) held(step providers.Step) string {
-	if step.Ends != "" {
-		for _, id := range Beginnings(w.steps, step) {
-			switch w.ended[id] {
-			case Proved, AlreadySo, Failed: // what ran and was not proved may have taken effect
-				return ""
+	if ends := w.index.Ends[step.ID]; len(ends) > 0 {
+		for _, i := range ends {
+			for _, id := range w.brackets[i].Begins() {
+				switch w.ended[id] {
+				case Proved, AlreadySo, Failed: // what ran and was not proved may have taken effect
+					return ""
+				}
 			}
 		}
 		return "the guard that it ends never began"
 	}
-	if by, ended := w.groups[step.SerialGroup]; ended && step.SerialGroup != "" {
-		return "its serial group ended with " + by
+	for _, lane := range step.Lanes {
+		if by, closed := w.closed[lane.Name]; closed {
+			return "its lane " + lane.Name + " was closed by " + by
+		}
 	}
-	for _, id := range step.After {
-		switch w.ended[id] {
-		case Proved, AlreadySo:
-		default:
-			return "it waits for " + id
+	waits := func(ids []string) string {
+		for _, id := range ids {
+			switch w.ended[id] {
+			case Proved, AlreadySo:
+			default:
+				return "it waits for " + id
+			}
+		}
+		return ""
+	}
+	why := waits(step.After)
+	for _, i := range w.index.Guarded[step.ID] {
+		why = cmp.Or(why, waits(w.brackets[i].Begin))
+	}
+	return why
+}
+
+// refused says which condition that guards a step does not hold; empty: none.
+func (w walk) refused(in providers.Input, step providers.Step) string {
+	for _, i := range w.index.Guarded[step.ID] {
+		if holds := w.guards[i].Holds; holds != nil {
+			if ready := holds(in, step); ready.State != providers.Holds && ready.State != providers.Done {
+				return fmt.Sprintf("the guard %q of %s does not hold: %s", w.brackets[i].Guard, w.brackets[i].Of, ready.Why)
+			}
 		}
 	}
 	return ""
@@ -186,8 +225,13 @@ func (w walk) held(step providers.Step) string {
 
 func (w walk) note(step providers.Step, ending Ending) {
 	w.ended[step.ID] = ending
-	if (ending == Failed || ending == Refused) && step.SerialGroup != "" {
-		w.groups[step.SerialGroup] = step.ID
+	if ending != Failed && ending != Refused {
+		return
+	}
+	for _, lane := range step.Lanes {
+		if lane.Strict {
+			w.closed[lane.Name] = step.ID
+		}
 	}
 }
 

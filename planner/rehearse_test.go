@@ -38,11 +38,11 @@ func TestRehearse(t *testing.T) {
 		"all goes well": {
 			want: []string{"widget.w@cp1/set proved", "widget.w@cp1/restart proved", "widget.w@cp2/set proved", "widget.w@cp2/restart proved"},
 		},
-		"a step fails: its serial group ends": {
+		"a step fails: its lane closes": {
 			faults: []planner.Fault{{Step: "widget.w@cp1/set", Kind: planner.Fails}},
 			want: []string{
-				"widget.w@cp1/set failed: injected: the operation fails", "widget.w@cp1/restart not started: its serial group ended with widget.w@cp1/set",
-				"widget.w@cp2/set not started: its serial group ended with widget.w@cp1/set", "widget.w@cp2/restart not started: its serial group ended with widget.w@cp1/set",
+				"widget.w@cp1/set failed: injected: the operation fails", "widget.w@cp1/restart not started: its lane control-plane was closed by widget.w@cp1/set",
+				"widget.w@cp2/set not started: its lane control-plane was closed by widget.w@cp1/set", "widget.w@cp2/restart not started: its lane control-plane was closed by widget.w@cp1/set",
 			},
 			remaining: 2, due: 4,
 		},
@@ -85,7 +85,7 @@ func TestRehearse(t *testing.T) {
 			faults: []planner.Fault{{Step: "widget.w@cp1/restart", Kind: planner.Fails}},
 			want: []string{
 				"vault.main/copy-begin proved", "widget.w@cp1/set proved", "widget.w@cp1/restart failed: injected: the operation fails",
-				"widget.w@cp2/set not started: its serial group ended with widget.w@cp1/restart", "widget.w@cp2/restart not started: its serial group ended with widget.w@cp1/restart",
+				"widget.w@cp2/set not started: its lane control-plane was closed by widget.w@cp1/restart", "widget.w@cp2/restart not started: its lane control-plane was closed by widget.w@cp1/restart",
 				"vault.main/copy-end proved",
 			},
 			remaining: 1, due: 2,

@@ -25,6 +25,9 @@ type Type struct {
 	Effects map[string]Effect
 	// Findings documents every finding id this domain can report.
 	Findings []FindingDoc
+	// Rules are what a person can lift for one run with -override: the guards that this domain provides, and the consents
+	// that its steps can ask for.
+	Rules []Consent
 }
 
 // Resource is one declared block, decoded: desired state. Implementations are plain data: they marshal to JSON and back
@@ -212,11 +215,28 @@ type Command struct {
 	Undo string `json:"undo,omitempty"` // how to undo: a script for the same place
 }
 
-// Guard places steps around the disruptive steps that name it.
-type Guard interface {
-	// Before returns the steps that must be proved before the first guarded step; After those that end the guard.
-	Before(Input, []Step) []Step
-	After(Input, []Step) []Step
+// Guard is what goes around the disruptive steps that name it: steps, a condition, or both. All functions are pure; one that
+// a guard does not have is nil.
+type Guard struct {
+	// Before returns the steps that must be proved before the first guarded step; After those that end the guard. Guarded
+	// steps are in the plan's order, and those that are left where a guard is asked again while a plan is applied.
+	Before func(in Input, guarded []Step) []Step
+	After  func(in Input, guarded []Step) []Step
+	// Holds says whether a guarded step may run in the observed world. It is asked before each of them; Unknown refuses.
+	Holds func(in Input, guarded Step) Readiness
+}
+
+// Begin returns the steps of Before; none where there is no such function.
+func (g Guard) Begin(in Input, guarded []Step) []Step { return placedBy(g.Before, in, guarded) }
+
+// End returns the steps of After; none where there is no such function.
+func (g Guard) End(in Input, guarded []Step) []Step { return placedBy(g.After, in, guarded) }
+
+func placedBy(place func(Input, []Step) []Step, in Input, guarded []Step) []Step {
+	if place == nil {
+		return nil
+	}
+	return place(in, guarded)
 }
 
 // Operation is the only code that changes anything. Run returns when the change is made; the executor then looks for

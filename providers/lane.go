@@ -14,8 +14,9 @@ type Lane struct {
 	// Strict: the lane closes as soon as a step of it is neither done nor skipped, whether its node was changed or not.
 	Strict bool `json:"strict,omitempty"`
 	// Selection are the nodes that the lane is about, by name. One that is not ready, cordoned or left over from an earlier
-	// run takes a place although this plan does not touch it.
-	Selection []string `json:"selection,omitempty"`
+	// run takes a place although this plan does not touch it. It follows from the configuration and the facts, so a plan
+	// file says it once (Plan.Lanes) instead of in every step, and it is no part of the digest.
+	Selection []string `json:"-"`
 }
 
 // NeverCloses is a Lane's Failures where it stays open however many nodes fail.

@@ -9,8 +9,14 @@ type Need struct {
 	Waived string `json:"waived,omitempty"`
 }
 
+// Placed reports whether the guard goes around the step where a block provides it.
+func (n Need) Placed() bool { return n.Waived == "" }
+
 // Consent is a rule of a domain that only a person's word lifts, given for one run by the rule's name.
 type Consent struct {
 	Rule    string `json:"rule"`    // "max_change"
 	Demands string `json:"demands"` // "no price changes by more than 20 %"
 }
+
+// Required returns a need of the named guard, which the operator may have waived with a reason.
+func Required(guard, waived string) Need { return Need{Name: guard, Waived: waived} }

@@ -24,32 +24,22 @@ type Step struct {
 	Changes []Change `json:"changes,omitempty"`
 	// Disruption says what is interrupted and where ("control plane of cp1"); empty: nothing is.
 	Disruption string `json:"disruption,omitempty"`
-	// Guards are the names of the guards the step needs; GuardNone the operator's reason for going without those of them that
-	// Waived names, or without all where it names none.
-	Guards    []string `json:"guards,omitempty"`
-	GuardNone string   `json:"guard_none,omitempty"`
-	Waived    []string `json:"waived,omitempty"`
-	// Prefers are the names of guards within which the step goes where a block of the configuration provides them, and
-	// without which it goes where none does. The planner leaves those that are provided; GuardNone is not about them.
-	Prefers []string `json:"prefers,omitempty"`
-	Window  string   `json:"window,omitempty"` // "always"
-	// SerialGroup: of the steps that share it, only those of one node are under way at a time, and the next node starts
-	// only when the last is proved.
-	SerialGroup string `json:"serial_group,omitempty"`
-	// Turn orders the nodes of a serial group: those of a lower turn go first; of one turn, the primary and then as declared.
+	// Guards are the guards that the step needs. The planner drops optional ones that no block provides.
+	Guards []Need `json:"guards,omitempty"`
+	// Consents are the rules that the step breaks and that only a person's word lifts.
+	Consents []Consent `json:"consents,omitempty"`
+	Window   string    `json:"window,omitempty"` // "always"
+	// Turn orders the nodes of a lane: those of a lower turn go first; of one turn, the primary and then as declared.
 	Turn int `json:"turn,omitempty"`
-	// Lanes bound how many nodes are under way beside this step's node.
+	// Lanes bound how many nodes are under way beside this step's node. A domain sets its own; the planner adds those that
+	// every plan has (see Lane).
 	Lanes []Lane `json:"lanes,omitempty"`
 	// Rest: the node may be left as it is after this step. The last step of a series always rests.
 	Rest bool `json:"rest,omitempty"`
 	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a window.
 	Repairs bool `json:"repairs,omitempty"`
-	// After are the ids of steps that must be proved first.
-	After []string `json:"after,omitempty"`
-	// Ends is the name of the guard that this step ends (a provider scaled up again). Such a step is not dropped when a
-	// step in After failed or was refused: it runs once all of them have ended, however they ended, provided that the
-	// steps that began the guard ran. The planner sets it.
-	Ends    string        `json:"ends,omitempty"`
+	// After are the ids of steps that must be proved first. What follows from a guard stands in the plan's brackets.
+	After   []string      `json:"after,omitempty"`
 	Expects []Expectation `json:"expects,omitempty"`
 	// Proof says what will be looked at afterwards, in words.
 	Proof string `json:"proof,omitempty"`
@@ -72,9 +62,14 @@ type Change struct {
 	Always bool `json:"always,omitempty"`
 }
 
-// Waives reports whether the step goes without a guard that it names, by the operator's reason.
-func (s Step) Waives(guard string) bool {
-	return s.GuardNone != "" && (len(s.Waived) == 0 || slices.Contains(s.Waived, guard))
+// Disrupts reports whether the step counts as disruptive: it interrupts something, or it must not run without a guard.
+func (s Step) Disrupts() bool {
+	return s.Disruption != "" || slices.ContainsFunc(s.Guards, func(n Need) bool { return !n.Optional })
+}
+
+// Needs reports whether the step names a guard and the guard is not waived.
+func (s Step) Needs(guard string) bool {
+	return slices.ContainsFunc(s.Guards, func(n Need) bool { return n.Name == guard && n.Placed() })
 }
 
 // Series is the address on a node that the step belongs to: the steps of one series keep their node's place in its lanes from

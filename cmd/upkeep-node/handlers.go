@@ -8,10 +8,5 @@ import (
 // handlers are what this helper offers: everything that a node can be asked. What changes something is done by units that
 // outlive the session.
 func handlers(h *host.Host) agent.Handlers {
-	s := h.Session(host.Caller())
-	return agent.Handlers{
-		Version: buildVersion(), Uptime: h.Uptime,
-		Observe: h.Observe, Lock: h.Lock, Tunnel: h.Tunnel,
-		Renew: s.Renew, Mend: s.Mend, Restart: s.Restart, Undo: s.Undo,
-	}
+	return agent.Handlers{Version: buildVersion(), Uptime: h.Uptime, Methods: h.Session(host.Caller()).Methods(), Tunnel: h.Tunnel}
 }

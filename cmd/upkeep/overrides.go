@@ -13,7 +13,7 @@ import (
 func overrideFlag() cli.Flag {
 	return &cli.StringSliceFlag{
 		Name:  "override",
-		Usage: "go without a safety rule for this run: `RULE[@NODE]=REASON`, where RULE is " + strings.Join(planner.OverridableRules(), ", ") + "; recorded; may be repeated",
+		Usage: "go without a safety rule for this run: `RULE[@NODE]=REASON`, where RULE is " + strings.Join(planner.OverridableRules(domains()), ", ") + "; recorded; may be repeated",
 	}
 }
 
@@ -24,7 +24,7 @@ func overrides(cmd *cli.Command) ([]planner.Override, error) {
 	}
 	var out []planner.Override
 	for _, text := range cmd.StringSlice("override") {
-		o, err := planner.ParseOverride(text)
+		o, err := planner.ParseOverride(text, domains())
 		if err != nil {
 			return nil, fmt.Errorf("-override: %w", err)
 		}

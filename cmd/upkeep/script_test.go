@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"upkeep/fixtures/fakecluster"
+	"upkeep/fixtures/fakenode"
 	"upkeep/fixtures/worlds"
 	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
@@ -163,7 +164,7 @@ func age(ts *testscript.TestScript, _ bool, args []string) {
 func renewed(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
 		for _, name := range args[1:] {
-			fakecluster.Reissue(world.Nodes[args[0]], name, clockOf(ts))
+			fakenode.Reissue(world.Nodes[args[0]], name, clockOf(ts))
 		}
 		return nil
 	}))

@@ -41,60 +41,86 @@ func (e *Executor) accept(plan planner.Plan) error {
 				first.Plan, first.Digest, plan.ID, plan.Digest))
 		}
 	}
-	if reasons := e.flaws(plan.Steps); len(reasons) > 0 {
+	if reasons := e.flaws(plan); len(reasons) > 0 {
 		return refuse(reasons...)
 	}
 	return nil
 }
 
-// flaws are the reasons why a list of steps cannot be run as it stands. Plan files come from disk.
-func (e *Executor) flaws(steps []providers.Step) (reasons []string) {
+// flaws are the reasons why the steps of a plan cannot be run as they stand. Plan files come from disk.
+func (e *Executor) flaws(plan planner.Plan) (reasons []string) {
 	flaw := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	seen := map[string]bool{}
-	for _, step := range steps {
+	at := map[string]int{}
+	for i, step := range plan.Steps {
+		_, twice := at[step.ID]
 		switch {
 		case step.ID == "":
 			flaw("a step of %s has no id", step.Address)
-		case seen[step.ID]:
+		case twice:
 			flaw("step %s is there twice", step.ID)
 		}
-		seen[step.ID] = true
+		at[step.ID] = i
 		if e.Effects[step.Operation] == nil || e.Operations[step.Operation] == nil {
 			flaw("step %s asks for operation %q, which this upkeep does not have", step.ID, step.Operation)
 		}
 		for _, id := range step.After {
-			if !seen[id] || id == step.ID {
+			if _, before := at[id]; !before || id == step.ID {
 				flaw("step %s must come after %s, which is not before it in the plan", step.ID, id)
 			}
 		}
 	}
-	return append(reasons, interleaved(steps)...)
+	for _, b := range plan.Brackets {
+		reasons = append(reasons, unordered(b, at)...)
+	}
+	return append(reasons, interleaved(plan.Steps)...)
 }
 
-// interleaved finds resources that come back to a node of a serial group after they went on to the next: in between, two
-// nodes would be under way.
+// unordered finds what is wrong with the order of a bracket's steps in the plan: begin, guarded, end.
+func unordered(b providers.Bracket, at map[string]int) (reasons []string) {
+	last, latest := -1, ""
+	for _, ids := range [][]string{b.Begin, b.Guarded, b.End} {
+		next, nextLatest := last, latest
+		for _, id := range ids {
+			switch i, known := at[id]; {
+			case !known:
+				reasons = append(reasons, fmt.Sprintf("the guard %q of %s names step %s, which is not in the plan", b.Guard, b.Of, id))
+			case i <= last:
+				reasons = append(reasons, fmt.Sprintf("step %s must come after %s, by the guard %q of %s", id, latest, b.Guard, b.Of))
+			case i > next:
+				next, nextLatest = i, id
+			}
+		}
+		last, latest = next, nextLatest
+	}
+	return reasons
+}
+
+// interleaved finds resources that come back to a node of a lane that is 1 wide after they went on to the next: in between,
+// two nodes would be under way.
 func interleaved(steps []providers.Step) (reasons []string) {
 	type series struct {
-		group    string
+		lane     string
 		resource providers.Address
 	}
 	current := map[series]string{}
 	left := map[series]map[string]bool{}
 	for _, step := range steps {
-		if step.SerialGroup == "" || step.Node == "" {
-			continue
+		for _, lane := range step.Lanes {
+			if lane.Width > 1 || step.Node == "" || strings.HasPrefix(lane.Name, providers.NodeLanePrefix) {
+				continue
+			}
+			s := series{lane.Name, step.Address.Resource()}
+			if left[s] == nil {
+				left[s] = map[string]bool{}
+			}
+			if last := current[s]; last != "" && last != step.Node {
+				left[s][last] = true
+			}
+			if left[s][step.Node] {
+				reasons = append(reasons, fmt.Sprintf("step %s returns to node %s after %s went on to the next node of lane %q", step.ID, step.Node, s.resource, s.lane))
+			}
+			current[s] = step.Node
 		}
-		s := series{step.SerialGroup, step.Address.Resource()}
-		if left[s] == nil {
-			left[s] = map[string]bool{}
-		}
-		if last := current[s]; last != "" && last != step.Node {
-			left[s][last] = true
-		}
-		if left[s][step.Node] {
-			reasons = append(reasons, fmt.Sprintf("step %s returns to node %s after %s went on to the next node of serial group %q", step.ID, step.Node, s.resource, s.group))
-		}
-		current[s] = step.Node
 	}
 	return reasons
 }

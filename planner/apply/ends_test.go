@@ -14,18 +14,32 @@ import (
 	"upkeep/state/journal"
 )
 
+// guardAddress is the block that provides the guards of these plans.
+var guardAddress = providers.Address{Type: "sim", Name: "guard"}
+
+// unguard takes a step out of the bracket of a plan, and puts it before its beginning.
+func unguard(plan *planner.Plan) (first providers.Step) {
+	plan.Steps[1].Guards = nil
+	plan.Steps[0], plan.Steps[1] = plan.Steps[1], plan.Steps[0]
+	first = plan.Steps[0]
+	b := &plan.Brackets[0]
+	b.Guarded = slices.DeleteFunc(b.Guarded, func(id string) bool { return id == first.ID })
+	return first
+}
+
 // bracketedPlan lowers a guard on g1 (its label), renews and restarts the control planes, and raises the guard again.
 func bracketedPlan(c *cluster) planner.Plan {
 	plan := planFor(c, []string{"cp1", "cp2"}, nil)
 	begin := step("sim.label", "g1", "", "g1")
 	begin.ID = "sim.guard@g1/lower"
 	end := step("sim.label", "g1", "", begin.ID)
-	end.ID, end.Ends, end.After = "sim.guard@g1/raise", "leases", []string{begin.ID}
+	end.ID, end.After = "sim.guard@g1/raise", nil
+	bracket := providers.Bracket{Guard: "leases", Of: guardAddress, Begin: []string{begin.ID}, End: []string{end.ID}}
 	for i := range plan.Steps {
-		plan.Steps[i].Guards = []string{"leases"}
-		plan.Steps[i].After = append(plan.Steps[i].After, begin.ID)
-		end.After = append(end.After, plan.Steps[i].ID)
+		plan.Steps[i].Guards = []providers.Need{providers.Required("leases", "")}
+		bracket.Guarded = append(bracket.Guarded, plan.Steps[i].ID)
 	}
+	plan.Brackets = []providers.Bracket{bracket}
 	plan.Steps = append(append([]providers.Step{begin}, plan.Steps...), end)
 	return plan
 }
@@ -43,12 +57,7 @@ func TestAGuardWithNothingLeftIsNotBegun(t *testing.T) {
 			c := newCluster("cp1", "cp2", "g1")
 			plan := bracketedPlan(c)
 			// The first step of the group goes before the guard, which is for the others.
-			first, begin := &plan.Steps[1], plan.Steps[0]
-			first.Guards, first.After = nil, nil
-			plan.Steps[0], plan.Steps[1] = *first, begin
-			end := &plan.Steps[len(plan.Steps)-1]
-			end.After = slices.DeleteFunc(end.After, func(id string) bool { return id == plan.Steps[0].ID })
-			c.faults = map[string]fault{plan.Steps[0].ID: test.fault}
+			c.faults = map[string]fault{unguard(&plan).ID: test.fault}
 			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 			result, err := e.Run(t.Context(), plan)
 			if err != nil {

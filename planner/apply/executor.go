@@ -7,8 +7,8 @@
 //
 // What it promises: no operation runs before its start is on stable storage; none runs unless its ground holds at that
 // moment, the guards that it goes within hold, and the run still holds its locks; none whose end the journal knows runs
-// again, but for one that begins a guard which must hold once more; a step that is not proved ends its serial group; of one
-// serial group never two nodes are under way; and a guard that was begun is ended, whatever became of what it guards.
+// again, but for one that begins a guard which must hold once more; a step that is not proved closes its lanes; of a
+// lane that is 1 wide never two nodes are under way; and a guard that was begun is ended, whatever became of what it guards.
 package apply
 
 import (
@@ -109,6 +109,10 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 		result.Outcome = Complete
 		return result, nil
 	}
+	progress, err := newProgress(plan, e.History)
+	if err != nil {
+		return result, err
+	}
 	cluster, err := e.rightCluster(ctx, plan)
 	if err != nil {
 		return result, err
@@ -125,7 +129,6 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
 
-	progress := newProgress(plan.Steps, e.History)
 	var failure error
 	for i, step := range plan.Steps {
 		// What ends a guard that was begun is not left out by a graceful stop: a provider scaled down must not stay so.
@@ -133,7 +136,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 			progress.record(step, resultOf(step, Pending, "not started"))
 			continue
 		}
-		done, err := e.step(ctx, plan, i, progress)
+		done, err := e.step(ctx, progress, i)
 		failure = err
 		progress.record(step, done)
 		if done.Outcome == Pending {

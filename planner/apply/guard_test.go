@@ -180,6 +180,7 @@ func TestAGuardWithoutAnEndIsNotLookedAtAgain(t *testing.T) {
 	c := newCluster("cp1", "cp2", "g1")
 	plan := liftedPlan(c)
 	plan.Steps = plan.Steps[:len(plan.Steps)-1]
+	plan.Brackets[0].End = nil
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	e.Events = func(event apply.Event) {
 		if s, ok := event.(apply.StepEnded); ok && s.Step.ID == "sim.it@cp1/restart" {
@@ -284,11 +285,7 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 			c := newCluster("cp1", "cp2", "g1")
 			plan := liftedPlan(c)
 			// The first step of the group goes before the guard, which is for the others.
-			begin, first := plan.Steps[0], plan.Steps[1]
-			first.Guards, first.After = nil, nil
-			plan.Steps[0], plan.Steps[1] = first, begin
-			end := &plan.Steps[len(plan.Steps)-1]
-			end.After = slices.DeleteFunc(end.After, func(id string) bool { return id == first.ID })
+			unguard(&plan)
 			j := &memoryJournal{dies: 5} // run_started, then start and end of both
 			if _, err := withUnlabel(c.executor(j, journal.History{}), c).Run(t.Context(), plan); !errors.Is(err, errDied) {
 				t.Fatal(err)
@@ -308,14 +305,14 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 // moody is a block whose guard is needed while g1 is called "restless".
 type moody struct{}
 
-func (moody) Address() providers.Address                 { return providers.Address{Type: "sim", Name: "guard"} }
+func (moody) Address() providers.Address                 { return guardAddress }
 func (moody) Needs() (none providers.Needs)              { return none }
 func (moody) Diff(providers.Input) (o providers.Outcome) { return o }
 func (moody) Guards() map[string]providers.Guard {
-	return map[string]providers.Guard{"leases": moody{}}
+	return map[string]providers.Guard{"leases": {Before: restless}}
 }
 
-func (moody) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+func restless(in providers.Input, guarded []providers.Step) []providers.Step {
 	n := in.World.Node("g1")
 	if n.Unknown == "" && n.System.Hostname != "restless" || len(guarded) == 0 {
 		return nil
@@ -324,8 +321,6 @@ func (moody) Before(in providers.Input, guarded []providers.Step) []providers.St
 	begin.ID, begin.Why = lower, []string{"it is restless"}
 	return []providers.Step{begin}
 }
-
-func (moody) After(providers.Input, []providers.Step) []providers.Step { return nil }
 
 // A guard that was not needed when the plan was made is asked again before each step that would go within it.
 func TestAGuardThatIsNeededByNow(t *testing.T) {
@@ -353,9 +348,12 @@ func TestAGuardThatIsNeededByNow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster("cp1", "cp2", "g1")
 			plan := planFor(c, []string{"cp1", "cp2"}, nil)
+			dormant := providers.Bracket{Guard: "leases", Of: guardAddress}
 			for i := range plan.Steps {
-				plan.Steps[i].Prefers = []string{"leases"}
+				plan.Steps[i].Guards = []providers.Need{{Name: "leases", Optional: true}}
+				dormant.Guarded = append(dormant.Guarded, plan.Steps[i].ID)
 			}
+			plan.Brackets = []providers.Bracket{dormant}
 			plan.Request.Desired.Resources = []config.Declared{{Type: "sim", Name: "guard", Value: moody{}}}
 			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 			e.Events = func(event apply.Event) {
@@ -378,6 +376,82 @@ func TestAGuardThatIsNeededByNow(t *testing.T) {
 			}
 			if test.why != "" && result.Steps[2].Why != test.why {
 				t.Errorf("it says %q", result.Steps[2].Why)
+			}
+		})
+	}
+}
+
+// tidy is a block whose guard is a condition: the label of g1 is its name.
+type tidy struct{ moody }
+
+func (tidy) Guards() map[string]providers.Guard {
+	return map[string]providers.Guard{"tidy": {Holds: func(in providers.Input, step providers.Step) providers.Readiness {
+		switch label := in.World.Node("g1").System.Hostname; label {
+		case "g1":
+			return providers.Readiness{State: providers.Holds}
+		case "settled":
+			return providers.Readiness{State: providers.Done}
+		case "gone":
+			return providers.Readiness{State: providers.Moved, Why: "g1 is gone"}
+		default:
+			return providers.Readiness{State: providers.Unknown, Why: "g1 is " + label + " before " + step.ID}
+		}
+	}}}
+}
+
+// A guard that is a condition is asked before each step that it guards. What cannot be told is refused.
+func TestAGuardThatIsACondition(t *testing.T) {
+	all := []string{"cp1/renew done", "cp1/restart done", "cp2/renew done", "cp2/restart done"}
+	stuck := []string{"cp1/renew done", "cp1/restart done", "cp2/renew refused", "cp2/restart blocked"}
+	for name, test := range map[string]struct {
+		label   string
+		unknown bool // the block is none that provides the guard
+		sleeps  func(c *cluster)
+		want    []string
+		why     string
+	}{
+		"it holds":                 {label: "g1", want: all},
+		"it is so for good":        {label: "settled", want: all},
+		"it holds again":           {label: "untidy", want: all, sleeps: func(c *cluster) { c.relabel("g1") }},
+		"it does not hold":         {label: "untidy", want: stuck, why: `the guard "tidy" of sim.guard does not hold: g1 is untidy before sim.it@cp2/renew`},
+		"it will never hold again": {label: "gone", want: stuck, why: `the guard "tidy" of sim.guard does not hold: g1 is gone`},
+		"nobody can be asked": {label: "g1", unknown: true, want: []string{"cp1/renew refused", "cp1/restart blocked", "cp2/renew blocked", "cp2/restart blocked"},
+			why: `the guard "tidy" of sim.guard does not hold: no block of the plan can be asked for it; make a new plan`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster("cp1", "cp2", "g1")
+			plan := planFor(c, []string{"cp1", "cp2"}, nil)
+			bracket := providers.Bracket{Guard: "tidy", Of: guardAddress, Condition: true}
+			for _, s := range plan.Steps {
+				bracket.Guarded = append(bracket.Guarded, s.ID)
+			}
+			plan.Brackets = []providers.Bracket{bracket}
+			plan.Request.Desired.Resources = []config.Declared{{Type: "sim", Name: "guard", Value: tidy{}}}
+			if test.unknown {
+				plan.Request.Desired.Resources[0].Value = moody{}
+			}
+			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
+			e.Events = func(event apply.Event) {
+				if s, ok := event.(apply.StepEnded); ok && s.Step.ID == "sim.it@cp1/restart" {
+					c.relabel(test.label)
+				}
+			}
+			if test.sleeps != nil {
+				e.Sleep = func(ctx context.Context, d time.Duration) error {
+					test.sleeps(c)
+					return c.sleep(ctx, d)
+				}
+			}
+			result, err := e.Run(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, outcomes(result)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			refused := slices.IndexFunc(result.Steps, func(s apply.StepResult) bool { return s.Outcome == apply.Refused })
+			if (refused < 0) != (test.why == "") || refused >= 0 && result.Steps[refused].Why != test.why {
+				t.Errorf("%+v; want why %q", result.Steps, test.why)
 			}
 		})
 	}

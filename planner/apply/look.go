@@ -19,13 +19,13 @@ type ground struct {
 
 // ground looks at the world and says whether the step can run, and its guards hold. What cannot be told is looked at again
 // for a while, since one dropped connection must not end a maintenance window; it is never run.
-func (e *Executor) ground(ctx context.Context, plan planner.Plan, step providers.Step) ground {
+func (e *Executor) ground(ctx context.Context, p *progress, step providers.Step) ground {
 	end := e.now().Add(e.Limits.withDefaults().Ground)
 	for pause := time.Second; ; pause = min(2*pause, 10*time.Second) {
-		found := e.groundNow(ctx, plan, step)
+		found := e.groundNow(ctx, p, step)
 		if found.State == providers.Holds {
 			// Its guards are looked at last: what holds is to be as fresh as can be.
-			e.guardsNow(ctx, plan, step, &found)
+			e.guardsNow(ctx, p, step, &found)
 		}
 		switch found.State {
 		case providers.Holds, providers.Done, providers.Moved:
@@ -39,7 +39,7 @@ func (e *Executor) ground(ctx context.Context, plan planner.Plan, step providers
 }
 
 // groundNow looks once, at the step's own ground alone.
-func (e *Executor) groundNow(ctx context.Context, plan planner.Plan, step providers.Step) ground {
+func (e *Executor) groundNow(ctx context.Context, p *progress, step providers.Step) ground {
 	input, err := e.look(ctx, step)
 	stands := func(state providers.ReadyState, why string) ground {
 		return ground{providers.Readiness{State: state, Why: why}, input, nil}
@@ -47,24 +47,18 @@ func (e *Executor) groundNow(ctx context.Context, plan planner.Plan, step provid
 	if err != nil {
 		return stands(providers.Unknown, err.Error())
 	}
-	if err := sameCluster(plan.Request.Identity(), identityOf(input)); err != nil {
+	if err := sameCluster(p.plan.Request.Identity(), identityOf(input)); err != nil {
 		return stands(providers.Moved, err.Error())
 	}
 	if why := planner.Stranger(input.World, step.Node); why != "" {
 		return stands(providers.Moved, why)
 	}
 	ready := e.Effects[step.Operation].Ready(input, step)
-	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !mayRepeat(plan, step) {
+	if before, ok := e.History.Done(step.ID); ok && ready.State == providers.Holds && !p.mayRepeat(step) {
 		return stands(providers.Moved, fmt.Sprintf(
 			"this plan did it and proved it at %s, and now it is as before: something undid it; find out what, then make a new plan", before.At.UTC().Format(time.RFC3339)))
 	}
 	return ground{ready, input, nil}
-}
-
-// mayRepeat reports whether a step that was done may be done once more: one that begins a guard, since this plan itself ends
-// it and what is left must be guarded, whoever undid it; and one that ends a guard.
-func mayRepeat(plan planner.Plan, step providers.Step) bool {
-	return step.Ends != "" || planner.Begins(plan.Steps, step)
 }
 
 // look observes what the step needs, in bounded time.
@@ -80,12 +74,12 @@ func (e *Executor) look(ctx context.Context, step providers.Step) (providers.Inp
 }
 
 // prove looks until what was predicted is so, or the time to settle is over.
-func (e *Executor) prove(ctx context.Context, plan planner.Plan, before providers.Input, step providers.Step, report providers.Progress) error {
-	settle := e.Limits.withDefaults().Settle
+func (e *Executor) prove(ctx context.Context, p *progress, before providers.Input, step providers.Step, report providers.Progress) error {
+	settle := max(e.Limits.withDefaults().Settle, step.SettleDuration())
 	end := e.now().Add(settle)
 	told := ""
 	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		err := e.proveNow(ctx, plan, before, step)
+		err := e.proveNow(ctx, p, before, step)
 		if err == nil {
 			return nil
 		}
@@ -102,12 +96,12 @@ func (e *Executor) prove(ctx context.Context, plan planner.Plan, before provider
 	}
 }
 
-func (e *Executor) proveNow(ctx context.Context, plan planner.Plan, before providers.Input, step providers.Step) error {
+func (e *Executor) proveNow(ctx context.Context, p *progress, before providers.Input, step providers.Step) error {
 	after, err := e.look(ctx, step)
 	if err != nil {
 		return err
 	}
-	if err := sameCluster(plan.Request.Identity(), identityOf(after)); err != nil {
+	if err := sameCluster(p.plan.Request.Identity(), identityOf(after)); err != nil {
 		return err
 	}
 	return e.Effects[step.Operation].Proved(before, after, step)

@@ -100,16 +100,16 @@ func TestAnythingGoesWrongThenAllIsWell(t *testing.T) {
 	})
 }
 
-// checkGroupsEnd: after a step of a group without success no other step of it ran.
+// checkGroupsEnd: after a step of a narrow lane without success no other step of it ran.
 func checkGroupsEnd(t *rapid.T, plan planner.Plan, result apply.Result) {
 	ended := map[string]string{}
 	for i, r := range result.Steps {
-		group := plan.Steps[i].SerialGroup
+		group := narrow(plan.Steps[i])
 		if group == "" {
 			continue
 		}
 		if by := ended[group]; by != "" && r.Outcome != apply.Blocked && r.Outcome != apply.Pending {
-			t.Fatalf("%s is %s after %s ended the group", r.Step, r.Outcome, by)
+			t.Fatalf("%s is %s after %s closed the lane", r.Step, r.Outcome, by)
 		}
 		if !r.Outcome.Succeeded() && ended[group] == "" {
 			ended[group] = r.Step

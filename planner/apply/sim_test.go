@@ -310,8 +310,12 @@ func step(operation, node, group, before string, after ...string) providers.Step
 		panic(err)
 	}
 	address := providers.Address{Type: "sim", Name: "it", Node: node}
+	lanes := []providers.Lane{providers.NodeLane(node)}
+	if group != "" {
+		lanes = append(lanes, providers.Lane{Name: group, Width: 1, Strict: true})
+	}
 	return providers.Step{ID: address.String() + "/" + strings.TrimPrefix(operation, "sim."), Address: address, Node: node,
-		Operation: operation, Args: data, SerialGroup: group, After: after, Proof: "looked at " + node, Estimate: 3}
+		Operation: operation, Args: data, Lanes: lanes, After: after, Proof: "looked at " + node, Estimate: 3}
 }
 
 // planFor renews and restarts the control planes one at a time and labels the workers.

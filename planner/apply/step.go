@@ -6,32 +6,31 @@ import (
 	"sync"
 	"time"
 
-	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/state/journal"
 )
 
 // step takes one step to its end. The error is the journal's alone.
-func (e *Executor) step(ctx context.Context, plan planner.Plan, index int, progress *progress) (StepResult, error) {
-	step := plan.Steps[index]
-	if why := progress.blocks(step); why != "" {
+func (e *Executor) step(ctx context.Context, p *progress, index int) (StepResult, error) {
+	step := p.plan.Steps[index]
+	if why := p.blocks(step); why != "" {
 		return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
 	}
-	e.tell(StepChecking{At: e.now(), Number: index + 1, Of: len(plan.Steps), Step: step})
+	e.tell(StepChecking{At: e.now(), Number: index + 1, Of: len(p.plan.Steps), Step: step})
 
-	found := e.ground(ctx, plan, step)
-	for again := map[int]bool{}; found.lapsed != nil && ctx.Err() == nil; found = e.ground(ctx, plan, step) {
+	found := e.ground(ctx, p, step)
+	for again := map[int]bool{}; found.lapsed != nil && ctx.Err() == nil; found = e.ground(ctx, p, step) {
 		if again[found.lapsed.begin] {
 			return e.end(refusedBy(step, found.lapsed.undone()), journal.StepRefused)
 		}
 		again[found.lapsed.begin] = true
-		if err := e.beginAgain(ctx, plan, *found.lapsed, progress); err != nil {
+		if err := e.beginAgain(ctx, p, *found.lapsed); err != nil {
 			return resultOf(step, Pending, "not started: "+err.Error()), err
 		}
 		if e.stopping(ctx) {
 			return resultOf(step, Pending, "not started"), nil
 		}
-		if why := progress.blocks(step); why != "" {
+		if why := p.blocks(step); why != "" {
 			return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
 		}
 	}
@@ -43,7 +42,7 @@ func (e *Executor) step(ctx context.Context, plan planner.Plan, index int, progr
 	case found.State != providers.Holds:
 		return e.end(refusedBy(step, found.Readiness), journal.StepRefused)
 	}
-	return e.act(ctx, plan, index, found)
+	return e.act(ctx, p, index, found)
 }
 
 func refusedBy(step providers.Step, ready providers.Readiness) StepResult {
@@ -53,8 +52,8 @@ func refusedBy(step providers.Step, ready providers.Readiness) StepResult {
 }
 
 // act runs a step whose ground holds, and proves it. Where a guard has lapsed, it is the step that begins the guard again.
-func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, found ground) (StepResult, error) {
-	step := plan.Steps[index]
+func (e *Executor) act(ctx context.Context, p *progress, index int, found ground) (StepResult, error) {
+	step := p.plan.Steps[index]
 	if err := e.fence(ctx); err != nil {
 		return resultOf(step, Pending, "not started: "+err.Error()), err
 	}
@@ -65,7 +64,7 @@ func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, found 
 	}); err != nil {
 		return resultOf(step, Pending, "not started: the journal could not be written"), fmt.Errorf("record the start of step %s: %w", step.ID, err)
 	}
-	e.tell(StepStarted{At: began, Number: index + 1, Of: len(plan.Steps), Step: step})
+	e.tell(StepStarted{At: began, Number: index + 1, Of: len(p.plan.Steps), Step: step})
 
 	report, closeReport := e.reporter(step, began)
 	if found.lapsed != nil {
@@ -76,7 +75,7 @@ func (e *Executor) act(ctx context.Context, plan planner.Plan, index int, found 
 	e.Trace.At("step:acted")
 	proof := step.Proof
 	if err == nil {
-		err = e.prove(ctx, plan, found.input, step, report)
+		err = e.prove(ctx, p, found.input, step, report)
 	}
 	closeReport()
 	e.Trace.At("step:proved")

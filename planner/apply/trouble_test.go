@@ -181,10 +181,10 @@ func TestPartialTrouble(t *testing.T) {
 			},
 			touched: []string{"cp1", "cp2"}, outcome: apply.Complete, unknown: []string{"cp3"},
 		},
-		"one vanishes between plan and apply: the group ends there": {
+		"one vanishes between plan and apply: the lane closes there": {
 			between: func(p *planes) { p.down("cp2") },
 			touched: []string{"cp1"}, outcome: apply.Partial, whole: true,
-			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: serial group", "cp3/renew blocked: ended at step certificates.control_plane@cp2/renew, which was refused", "cp3/restart blocked: serial group"},
+			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: lane \"control-plane\"", "cp3/renew blocked: was closed by step certificates.control_plane@cp2/renew, which was refused", "cp3/restart blocked: lane \"control-plane\""},
 		},
 		"the first vanishes between plan and apply": {
 			between: func(p *planes) { p.down("cp1") },

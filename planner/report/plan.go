@@ -50,6 +50,9 @@ type Upkeep struct {
 	Summary   Summary             `json:"summary"`
 	Findings  []providers.Finding `json:"findings"`
 	Steps     []providers.Step    `json:"steps"`
+	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
+	Brackets []providers.Bracket `json:"brackets"`
+	Lanes    []planner.LaneNodes `json:"lanes"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
 	Unknown   []planner.Unknown   `json:"unknown"`
@@ -98,6 +101,8 @@ func Plan(p planner.Plan) PlanJSON {
 			Nodes:      []Node{},
 			Findings:   present(p.Findings),
 			Steps:      present(p.Steps),
+			Brackets:   present(p.Brackets),
+			Lanes:      present(p.Lanes),
 			Remaining:  present(p.Remaining),
 			Unknown:    present(p.Unknown()),
 			Warnings:   present(p.Warnings),

@@ -121,8 +121,10 @@ func (s *Schedule) reason(i int32) string {
 		}
 	case heldGate:
 		br := &s.brackets[st.on]
-		if br.parked != none {
-			return fmt.Sprintf("step %s begins the guard %q and waits for %s", s.id(br.parked), s.guard(st.on), s.steps[br.parked].wait.For)
+		if j := br.parked; j != none && s.steps[j].phase == Parked {
+			return fmt.Sprintf("step %s begins the guard %q and waits for %s", s.id(j), s.guard(st.on), s.steps[j].wait.For)
+		} else if j != none {
+			return fmt.Sprintf("step %s begins the guard %q and cannot start: %s", s.id(j), s.guard(st.on), s.reason(j))
 		}
 		for _, j := range br.begin {
 			if why := before(s.steps[j].after); why != "" {
@@ -140,7 +142,7 @@ func (s *Schedule) reason(i int32) string {
 			return fmt.Sprintf("nothing that the guard %q is for can start yet", s.guard(b))
 		}
 	}
-	return ""
+	return "other steps go first"
 }
 
 func (s *Schedule) bracketOf(i int32) int32 {

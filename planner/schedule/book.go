@@ -66,6 +66,7 @@ type step struct {
 	windows     []string      // of the stretch that would begin with it
 	need        time.Duration // what that stretch takes
 
+	past    bool // an earlier run did it, and it was not looked at in this one
 	settled bool // what comes after it knows how it ended
 	retired bool // it never runs again
 	outcome Outcome
@@ -112,6 +113,9 @@ type aSeries struct {
 	repairs  bool
 	leftOver bool      // an earlier run left it under way
 	changed  bool      // it is under way: a step of it was started since its last rest
+	going    int       // steps of it that are under way
+	holding  int       // steps of it that are under way or may start
+	top      int32     // the latest of its steps, in plan order, that was started or skipped; none
 	damage   int32     // the step that failed after its first change; none
 	edge     time.Time // when the opening ends in which its stretch began
 }
@@ -163,20 +167,34 @@ func (s *Schedule) set(i int32, to Phase) {
 		for _, b := range st.guards {
 			s.count(b, &s.brackets[b].active, is)
 		}
+		for _, b := range st.begins {
+			s.count(b, &s.brackets[b].beginning, is)
+		}
+	}
+	if from == Underway {
+		s.series[st.series].going--
+	}
+	if to == Underway {
+		s.series[st.series].going++
 	}
 	if was, is := from.moving(), to.moving(); was != is {
 		for _, b := range st.near {
 			s.count(b, &s.brackets[b].near, is)
 		}
-		for _, b := range st.begins {
-			s.count(b, &s.brackets[b].beginning, is)
+		if is {
+			s.series[st.series].holding++
+		} else {
+			s.series[st.series].holding--
 		}
 		if st.ends == none {
 			for _, l := range s.series[st.series].lanes {
+				ln := &s.lanes[l]
 				if is {
-					s.lanes[l].moving++
-				} else {
-					s.lanes[l].moving--
+					ln.moving++
+				} else if ln.moving--; ln.moving == 0 {
+					for _, b := range ln.brackets {
+						s.check(b)
+					}
 				}
 			}
 		}

@@ -22,6 +22,7 @@ type bracket struct {
 	beginLeft int
 	endLeft   int
 	endHanded bool // a step of its end was handed out in this round
+	endRan    bool // and one was started
 	broke     int32
 	parked    int32 // the step of its beginning that waits; none
 	gate      int32 // steps that its beginning comes after, and that have not ended
@@ -33,7 +34,7 @@ type bracket struct {
 	near      int // steps under way after which, or in whose series, a guarded step comes
 	queued    int // guarded steps in line for a lane
 	atNode    int // guarded steps in line for their node
-	beginning int // steps of its beginning that run or may start
+	beginning int // steps of its beginning that run, may start or wait for brackets of their own
 	checking  bool
 }
 
@@ -151,7 +152,7 @@ func (s *Schedule) missing(i int32) (out []int32) {
 	se := &s.series[st.series]
 	add := func(list []int32) {
 		for _, b := range list {
-			if br := &s.brackets[b]; br.phase != open && !slices.Contains(out, b) && !slices.Contains(st.begins, b) {
+			if br := &s.brackets[b]; br.phase != open && br.live > 0 && !slices.Contains(out, b) && !slices.Contains(st.begins, b) {
 				out = append(out, b)
 			}
 		}
@@ -234,7 +235,13 @@ func (s *Schedule) review(b int32) {
 	br.checking = false
 	switch may := s.mayEnd(b); {
 	case br.phase == ending && !may && !br.endHanded && s.level < Now:
-		br.phase = beginning
+		br.phase, br.beginLeft = beginning, 0
+		for _, did := range br.did {
+			if !did {
+				br.beginLeft++
+			}
+		}
+		s.offerInner(b)
 		if br.broke == none && !slices.Contains(br.did, false) {
 			s.opened(b)
 		}
@@ -248,7 +255,7 @@ func (s *Schedule) review(b int32) {
 			s.offer(b)
 		}
 	case br.phase != ending && may:
-		br.phase, br.endLeft, br.endHanded = ending, len(br.end), false
+		br.phase, br.endLeft, br.endHanded, br.endRan = ending, len(br.end), false, false
 		for _, i := range br.end {
 			if s.steps[i].phase == Ended {
 				s.set(i, Held)
@@ -266,12 +273,19 @@ func (s *Schedule) review(b int32) {
 func (s *Schedule) considerEnd(i int32) {
 	st := &s.steps[i]
 	br := &s.brackets[st.ends]
-	if br.phase != ending || s.level >= Now || st.phase == Ended {
+	if br.phase != ending || s.level >= Now {
+		s.hold(i, heldIdle, st.ends)
 		return
 	}
 	for _, a := range st.after {
 		if s.steps[a].endedIn != br.round {
 			s.hold(i, heldBefore, none)
+			return
+		}
+	}
+	for _, b := range st.guards { // an end runs beside no other end that is around it
+		if o := &s.brackets[b]; o.phase == ending && o.endHanded {
+			s.hold(i, heldGate, b)
 			return
 		}
 	}
@@ -287,7 +301,7 @@ func (s *Schedule) endedWith(i int32) {
 	st := &s.steps[i]
 	b := st.ends
 	br := &s.brackets[b]
-	st.endedIn = br.round
+	st.endedIn, br.endRan = br.round, true
 	for _, d := range br.end {
 		if s.steps[d].phase == Held {
 			s.candidates.push(s, d)
@@ -297,6 +311,7 @@ func (s *Schedule) endedWith(i int32) {
 		return
 	}
 	br.begun, br.phase, br.endHanded = false, closed, false
+	s.offerInner(b)
 	if len(br.begin) == 0 {
 		br.phase = open
 	}
@@ -311,9 +326,25 @@ func (s *Schedule) endedWith(i int32) {
 	}
 }
 
+// offerInner has the ends considered that a bracket held back which is around them.
+func (s *Schedule) offerInner(b int32) {
+	for _, o := range s.brackets[b].inner {
+		if s.brackets[o].phase == ending {
+			for _, i := range s.brackets[o].end {
+				s.candidates.push(s, i)
+			}
+		}
+	}
+}
+
 // nothingLeft retires the steps of a bracket that nothing can need any more.
 func (s *Schedule) nothingLeft(b int32) {
 	br := &s.brackets[b]
+	for _, i := range br.waiter { // they are of a series of which another step was guarded
+		s.candidates.push(s, i)
+	}
+	br.waiter = nil
+	s.reopen(b)
 	outcome, why := Skipped, fmt.Sprintf("nothing that the guard %q is for had to run", s.guard(b))
 	if br.failed > 0 {
 		outcome, why = Blocked, fmt.Sprintf("nothing is left to run for the guard %q", s.guard(b))
@@ -327,7 +358,9 @@ func (s *Schedule) nothingLeft(b int32) {
 			s.retire(i)
 		case st.ends == none && (st.due || slices.ContainsFunc(st.begins, func(o int32) bool { return s.brackets[o].live > 0 })):
 		default:
-			s.drop(i, outcome, why)
+			s.putBack(i)
+			s.finish(i, outcome, why)
+			s.retire(i)
 		}
 	}
 }

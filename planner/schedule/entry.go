@@ -1,6 +1,9 @@
 package schedule
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // makeEntries counts, of each series with lanes, what it must wait for before it enters: the steps outside of it that its
 // steps come after, unless those wait for the series themselves, and the brackets without an end that its steps need.
@@ -19,9 +22,12 @@ func (s *Schedule) makeEntries() {
 				}
 			}
 			for _, b := range s.steps[i].guards {
-				if len(s.brackets[b].end) == 0 && len(s.brackets[b].begin) > 0 && !slices.Contains(se.first, b) {
-					se.first = append(se.first, b)
+				br := &s.brackets[b]
+				if len(br.end) > 0 || len(br.begin) == 0 || slices.Contains(se.first, b) ||
+					slices.ContainsFunc(br.begin, func(i int32) bool { return component[s.vertex(i)] == component[n] }) {
+					continue // it begins in the middle of the series
 				}
+				se.first = append(se.first, b)
 			}
 		}
 	}
@@ -38,7 +44,8 @@ func (s *Schedule) vertex(i int32) int32 {
 // components returns, by vertex, the strongly connected component of the graph of series that it belongs to (Tarjan, with a
 // stack of its own since plans are deep).
 func (s *Schedule) components() []int32 {
-	size := len(s.series) + len(s.steps)
+	// A bracket is a vertex, too, between what begins it and what it guards.
+	size := len(s.series) + len(s.steps) + len(s.brackets)
 	next := make([][]int32, size)
 	for i := range s.steps {
 		from := s.vertex(int32(i))
@@ -46,6 +53,15 @@ func (s *Schedule) components() []int32 {
 			if to := s.vertex(d); to != from {
 				next[from] = append(next[from], to)
 			}
+		}
+	}
+	for b := range s.brackets {
+		v := int32(size - len(s.brackets) + b)
+		for _, i := range s.brackets[b].begin {
+			next[s.vertex(i)] = append(next[s.vertex(i)], v)
+		}
+		for _, i := range s.brackets[b].guarded {
+			next[v] = append(next[v], s.vertex(i))
 		}
 	}
 	component, low, number := make([]int32, size), make([]int32, size), make([]int32, size)
@@ -104,7 +120,7 @@ func (s *Schedule) components() []int32 {
 
 // remember takes over what earlier runs left: brackets that are still begun, and nodes that are still under way.
 func (s *Schedule) remember(history History) {
-	type seen struct{ started, good, bad bool }
+	type seen struct{ started, good bool }
 	past := make([]seen, len(s.steps))
 	ended := make([]map[int32]bool, len(s.brackets)) // of the present round
 	for _, p := range history {
@@ -116,7 +132,7 @@ func (s *Schedule) remember(history History) {
 		switch p.What {
 		case WasStarted:
 			past[i].started = true
-			past[i].good, past[i].bad = false, false
+			past[i].good = false
 			for _, b := range st.begins {
 				s.wasBegun(b, &ended[b])
 			}
@@ -126,7 +142,12 @@ func (s *Schedule) remember(history History) {
 				}
 			}
 		case WasDone, WasSkipped:
-			past[i].good, past[i].bad = true, false
+			past[i].good = true
+			if p.What == WasSkipped { // as in a run: what was so already is ended, too
+				for _, b := range st.begins {
+					s.wasBegun(b, &ended[b])
+				}
+			}
 			if b := st.ends; b != none && s.brackets[b].begun {
 				if ended[b] == nil {
 					ended[b] = map[int32]bool{}
@@ -136,9 +157,10 @@ func (s *Schedule) remember(history History) {
 					s.brackets[b].begun, ended[b] = false, nil
 				}
 			}
-		case WasFailed:
-			past[i].bad = true
 		}
+	}
+	for i := range s.steps {
+		s.steps[i].past = past[i].good && !s.again(int32(i))
 	}
 	for n := range s.series {
 		se := &s.series[n]
@@ -172,4 +194,50 @@ func (s *Schedule) wasBegun(b int32, ended *map[int32]bool) {
 		br.round++
 	}
 	br.begun, *ended = true, nil
+}
+
+// circle refuses steps that wait for one another. A bracket stands between its beginning, what it guards and its end.
+func (s *Schedule) circle() error {
+	n := len(s.steps)
+	size := n + 2*len(s.brackets)
+	next := make([][]int32, size)
+	waits := make([]int32, size)
+	edge := func(from, to int32) { next[from] = append(next[from], to); waits[to]++ }
+	for i := range s.steps {
+		for _, d := range s.steps[i].next {
+			edge(int32(i), d)
+		}
+	}
+	for b := range s.brackets {
+		begun, ended := int32(n+2*b), int32(n+2*b+1)
+		for _, i := range s.brackets[b].begin {
+			edge(i, begun)
+		}
+		for _, i := range s.brackets[b].guarded {
+			edge(begun, i)
+			edge(i, ended)
+		}
+		for _, i := range s.brackets[b].end {
+			edge(ended, i)
+		}
+	}
+	var open []int32
+	for v := range waits {
+		if waits[v] == 0 {
+			open = append(open, int32(v))
+		}
+	}
+	for len(open) > 0 {
+		v := open[len(open)-1]
+		open = open[:len(open)-1]
+		for _, d := range next[v] {
+			if waits[d]--; waits[d] == 0 {
+				open = append(open, d)
+			}
+		}
+	}
+	if i := slices.IndexFunc(waits[:n], func(w int32) bool { return w > 0 }); i >= 0 {
+		return fmt.Errorf("step %s and others wait for one another in a circle", s.id(int32(i)))
+	}
+	return nil
 }

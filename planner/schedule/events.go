@@ -13,6 +13,7 @@ func (s *Schedule) Next(now time.Time, most int) []Decision {
 	s.settle()
 	s.wake()
 	s.settle()
+	s.unstick()
 	var out []Decision
 	for most != 1 || len(s.looks) == 0 {
 		i, ok := s.pick()
@@ -33,6 +34,24 @@ func (s *Schedule) Next(now time.Time, most int) []Decision {
 	}
 	s.looks = nil
 	return out
+}
+
+// unstick has all wait that want a bracket which cannot begin, because there is no room for what begins it and nothing goes
+// on that could make some: else a bracket that began in part would not end.
+func (s *Schedule) unstick() {
+	for b := 0; b < len(s.brackets) && s.inHand == 0 && s.startable == 0; b++ {
+		br := &s.brackets[b]
+		if br.phase != beginning || br.wants == 0 {
+			continue
+		}
+		for k, i := range br.begin {
+			if !br.did[k] && s.steps[i].line != 0 {
+				s.parkBrackets(i)
+				s.settle()
+				break
+			}
+		}
+	}
 }
 
 // pick takes the next startable step: the ends of brackets first.
@@ -63,7 +82,7 @@ func (s *Schedule) pick() (int32, bool) {
 func (s *Schedule) stillStartable(i int32) bool {
 	st := &s.steps[i]
 	if st.ends != none {
-		return s.level < Now
+		return s.level < Now && (s.brackets[st.ends].endRan || s.mayEnd(st.ends))
 	}
 	return s.allowed(i) && len(s.missing(i)) == 0 && (len(st.begins) == 0 || s.wanted(i) || s.beginsAlone(i))
 }
@@ -76,11 +95,18 @@ func (s *Schedule) takeBack(i int32) {
 	for _, b := range s.steps[i].begins {
 		s.check(b)
 	}
+	if b := s.steps[i].ends; b != none {
+		br := &s.brackets[b]
+		br.endHanded = br.endRan || slices.ContainsFunc(br.end, func(j int32) bool { return s.steps[j].phase == Handed })
+		s.check(b)
+	}
 }
 
 func (s *Schedule) decision(i int32, kind Kind) Decision {
 	st := &s.steps[i]
-	d := Decision{Step: s.id(i), Index: int(i), Kind: kind, Begins: len(st.begins) > 0, Ends: st.ends != none, Round: s.round(i), Again: st.redo}
+	d := Decision{
+		Step: s.id(i), Index: int(i), Kind: kind, Begins: len(st.begins) > 0, Ends: st.ends != none, Round: s.round(i), Again: st.redo,
+	}
 	if se := &s.series[st.series]; se.changed && !se.edge.IsZero() && s.now.After(se.edge) {
 		d.Overrun = s.now.Sub(se.edge)
 	}
@@ -125,9 +151,9 @@ func (s *Schedule) Ready(id string, now time.Time) error {
 	}
 	s.tick(now)
 	st := &s.steps[i]
-	st.looked = s.now
+	st.looked, st.past = s.now, false
 	if st.doom != "" {
-		s.drop(i, Blocked, st.doom)
+		s.drop(i, st.doom)
 		return nil
 	}
 	s.unpark(i)
@@ -144,7 +170,7 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	st := &s.steps[i]
 	switch {
 	case st.doom != "":
-		s.drop(i, Blocked, st.doom)
+		s.drop(i, st.doom)
 	case st.ends != none:
 		return fmt.Errorf("waits: step %s ends a guard, and an end does not wait; report Ended", id)
 	default:
@@ -165,7 +191,7 @@ func (s *Schedule) Started(id string) (bool, error) {
 	se := &s.series[st.series]
 	switch {
 	case st.doom != "":
-		s.drop(i, Blocked, st.doom)
+		s.drop(i, st.doom)
 		return false, nil
 	case !s.stillStartable(i):
 		s.takeBack(i)
@@ -174,7 +200,10 @@ func (s *Schedule) Started(id string) (bool, error) {
 	if !se.changed {
 		se.edge = s.edgeOf(i)
 	}
-	se.changed = true
+	if st.ends != none {
+		s.brackets[st.ends].endRan = true
+	}
+	se.changed, se.top = true, max(se.top, i)
 	s.set(i, Underway)
 	for _, b := range st.guards {
 		if br := &s.brackets[b]; len(br.begin) == 0 && !br.begun {
@@ -213,16 +242,8 @@ func (s *Schedule) Ended(id string, outcome Outcome, why string) error {
 		}
 	}
 	s.finish(i, outcome, why)
+	s.through(i)
 	return nil
-}
-
-func (s *Schedule) unparkBrackets(i int32) {
-	for _, b := range s.steps[i].begins {
-		if br := &s.brackets[b]; br.parked == i {
-			br.parked = none
-			s.reopen(b)
-		}
-	}
 }
 
 // Lapsed answers the Start of a guarded step: what a step did that began its bracket was undone. The bracket begins again,
@@ -244,7 +265,7 @@ func (s *Schedule) Lapsed(id, begin string) (bool, error) {
 	}
 	b := st.guards[at]
 	if st.doom != "" {
-		s.drop(i, Blocked, st.doom)
+		s.drop(i, st.doom)
 		return true, nil
 	}
 	if slices.Contains(st.lapsed, j) {
@@ -274,7 +295,7 @@ func (s *Schedule) Release(id string) error {
 		return err
 	}
 	if st := &s.steps[i]; st.doom != "" {
-		s.drop(i, Blocked, st.doom)
+		s.drop(i, st.doom)
 		return nil
 	}
 	s.unparkBrackets(i)
@@ -345,7 +366,7 @@ func (s *Schedule) Stop(level Level) {
 		}
 	}
 	for n := range s.series {
-		if !s.series[n].changed && !slices.ContainsFunc(s.series[n].steps, func(i int32) bool { return s.steps[i].phase.inHand() || s.steps[i].phase == Startable }) {
+		if !s.series[n].changed && s.series[n].holding == 0 {
 			s.leave(int32(n))
 		}
 	}

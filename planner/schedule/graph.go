@@ -183,7 +183,7 @@ func (s *Schedule) makeSeries() error {
 			if name == "" {
 				name = k.address.String() + " "
 			}
-			s.series = append(s.series, aSeries{holder: s.holderOf(name), damage: none})
+			s.series = append(s.series, aSeries{holder: s.holderOf(name), damage: none, top: none})
 		}
 		se, st := &s.series[n], &s.steps[i]
 		st.series = n
@@ -237,6 +237,9 @@ func (s *Schedule) makeSeries() error {
 				if !seen[l] {
 					seen[l] = true
 					br.lanes = append(br.lanes, l)
+					if len(br.end) > 0 {
+						s.lanes[l].brackets = append(s.lanes[l].brackets, int32(b))
+					}
 				}
 			}
 		}
@@ -257,7 +260,8 @@ func (s *Schedule) holderOf(name string) int32 {
 func (s *Schedule) laneOf(def providers.Lane) (int32, error) {
 	if l, ok := s.lanesByName[def.Name]; ok {
 		have := &s.lanes[l].def
-		if have.Width != def.Width || have.Failures != def.Failures || have.Strict != def.Strict || !same(have.Selection, def.Selection) {
+		if have.Width != def.Width || have.Failures != def.Failures || have.Strict != def.Strict ||
+			!same(have.Selection, def.Selection) {
 			return none, fmt.Errorf("the lane %q has two definitions", def.Name)
 		}
 		return l, nil
@@ -360,50 +364,4 @@ func (s *Schedule) makeNear() {
 			}
 		}
 	}
-}
-
-// circle refuses steps that wait for one another. A bracket stands between its beginning, what it guards and its end.
-func (s *Schedule) circle() error {
-	n := len(s.steps)
-	size := n + 2*len(s.brackets)
-	next := make([][]int32, size)
-	waits := make([]int32, size)
-	edge := func(from, to int32) { next[from] = append(next[from], to); waits[to]++ }
-	for i := range s.steps {
-		for _, d := range s.steps[i].next {
-			edge(int32(i), d)
-		}
-	}
-	for b := range s.brackets {
-		begun, ended := int32(n+2*b), int32(n+2*b+1)
-		for _, i := range s.brackets[b].begin {
-			edge(i, begun)
-		}
-		for _, i := range s.brackets[b].guarded {
-			edge(begun, i)
-			edge(i, ended)
-		}
-		for _, i := range s.brackets[b].end {
-			edge(ended, i)
-		}
-	}
-	var open []int32
-	for v := range waits {
-		if waits[v] == 0 {
-			open = append(open, int32(v))
-		}
-	}
-	for len(open) > 0 {
-		v := open[len(open)-1]
-		open = open[:len(open)-1]
-		for _, d := range next[v] {
-			if waits[d]--; waits[d] == 0 {
-				open = append(open, d)
-			}
-		}
-	}
-	if i := slices.IndexFunc(waits[:n], func(w int32) bool { return w > 0 }); i >= 0 {
-		return fmt.Errorf("step %s and others wait for one another in a circle", s.id(int32(i)))
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ type lane struct {
 	series    []int32 // whose steps name it, in their order
 	order     []int32 // the same, where it is kept; see Strict
 	head      int     // of order, the first with steps that may still run
+	brackets  []int32 // with an end, of steps of these series
 	free      bool    // neither its order nor its closing is kept
 	unlimited bool    // its width is not kept
 
@@ -63,7 +64,8 @@ func (s *Schedule) room(l, n int32, begins bool) bool {
 // inTurn reports whether the order of a lane lets a series enter: it is among the first that have not ended, as many as the
 // lane is wide.
 func (s *Schedule) inTurn(ln *lane, n int32) bool {
-	if len(ln.order) == 0 || s.lifted(RuleOrder, s.nameOf(s.series[n].holder)) || len(s.steps[s.series[n].steps[0]].begins) > 0 {
+	se := &s.series[n]
+	if len(ln.order) == 0 || s.lifted(RuleOrder, s.nameOf(se.holder)) || len(s.steps[se.steps[0]].begins) > 0 {
 		return true
 	}
 	for ln.head < len(ln.order) && s.series[ln.order[ln.head]].left == 0 {
@@ -115,6 +117,16 @@ func (s *Schedule) enter(n int32) {
 		}
 		if se.repairs {
 			ln.repairing++
+		}
+	}
+	if len(se.lanes) == 0 {
+		return
+	}
+	for _, m := range s.nodes[se.holder].series { // the others of its node may now come in beside it
+		for _, i := range s.series[m].steps {
+			if s.steps[i].line == heldLane {
+				s.candidates.push(s, i)
+			}
 		}
 	}
 }
@@ -250,7 +262,7 @@ func (s *Schedule) closed(n int32) string {
 func (s *Schedule) judge(i int32, outcome Outcome) {
 	n := s.steps[i].series
 	se := &s.series[n]
-	if s.steps[i].ends != none {
+	if s.steps[i].ends != none || outcome.Succeeded() {
 		return
 	}
 	for _, l := range se.lanes {

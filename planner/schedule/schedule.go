@@ -116,7 +116,7 @@ type Kind string
 
 const (
 	// Look: ask whether the step is ready, and report Ready, Waits or Ended (skipped or refused). Nothing is started: a
-	// bracket would begin for this step, or the step waited when it was last looked at. Looks that come together for one
+	// bracket would begin for this step, or the step waited when it was last looked at, or an earlier run did it. Looks that come together for one
 	// resource can share one observation.
 	Look Kind = "look"
 	// Start: ask whether the step is ready and its guards hold, then report Started and run it; or Waits, Lapsed or Ended.

@@ -58,9 +58,15 @@ func (s *Schedule) consider(i int32) {
 		return
 	case begins && !s.wanted(i) && !s.beginsAlone(i):
 		s.hold(i, heldIdle, none)
+		s.unparkBrackets(i)
 		return
 	case !s.allowed(i):
 		s.hold(i, heldStop, none)
+		return
+	case st.past:
+		// What an earlier run did is looked at wherever it stands: it needs neither room nor a bracket to be found done.
+		s.set(i, Looking)
+		s.looks = append(s.looks, i)
 		return
 	case !se.entered && se.outside > 0:
 		s.hold(i, heldOutside, none)
@@ -79,7 +85,9 @@ func (s *Schedule) consider(i int32) {
 		}
 		if br.gate > 0 || br.parked != none {
 			br.gated = append(br.gated, i)
+			s.putBack(i)
 			s.hold(i, heldGate, b)
+			s.parkBrackets(i)
 			return
 		}
 	}
@@ -151,7 +159,12 @@ func (s *Schedule) putBack(i int32) {
 	s.release(i)
 	s.unwant(i)
 	s.setAside(i, false)
-	if se := &s.series[st.series]; !se.changed && st.ends == none && (st.phase == Startable || st.phase == Handed) {
+	se := &s.series[st.series]
+	others := se.holding
+	if st.phase.moving() {
+		others--
+	}
+	if others == 0 && !se.changed {
 		s.leave(st.series)
 	}
 }
@@ -169,14 +182,29 @@ func (s *Schedule) block(i int32, why string) {
 			st.doom = why
 		}
 	default:
-		s.drop(i, Blocked, why)
+		s.drop(i, why)
 	}
 }
 
-// drop ends a step that did not run.
-func (s *Schedule) drop(i int32, outcome Outcome, why string) {
+// drop blocks a step that the driver does not have.
+func (s *Schedule) drop(i int32, why string) {
 	s.putBack(i)
-	s.finish(i, outcome, why)
+	s.finish(i, Blocked, why)
+	s.through(i)
+}
+
+// through passes on how a step ended: to its brackets, and to those that count what is left.
+func (s *Schedule) through(i int32) {
+	st := &s.steps[i]
+	if len(st.begins) > 0 {
+		s.begunWith(i, st.outcome)
+	}
+	if st.ends != none {
+		s.endedWith(i)
+	}
+	if !s.again(i) {
+		s.retire(i)
+	}
 }
 
 // finish ends a step and tells all that hang on it.
@@ -189,12 +217,14 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 	again := s.again(i)
 	switch {
 	case outcome.Succeeded():
-		if (s.plan.Steps[i].Rest || i == se.steps[len(se.steps)-1]) && se.damage == none {
+		se.top = max(se.top, i)
+		if s.rests(se) {
 			se.changed, se.leftOver = false, false
 		}
 	case outcome == Failed || outcome == Refused && se.changed:
 		se.damage = i
 	}
+	s.tell(i, outcome) // before a lane closes: the nearer reason counts
 	s.judge(i, outcome)
 	if again {
 		if outcome != Failed {
@@ -202,20 +232,19 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 		}
 	} else if !se.changed {
 		s.shut(st.series)
-		if s.level > Running {
+		if se.holding == 0 && (s.level > Running || outcome == Skipped) { // nothing of it is under way
 			s.leave(st.series)
 		}
 	}
-	s.tell(i, outcome)
-	if len(st.begins) > 0 {
-		s.begunWith(i, outcome)
+}
+
+// rests reports whether a series may be left as it is: nothing of it is under way, nothing failed, and the latest of its
+// steps that were started succeeded and is a rest or the last.
+func (s *Schedule) rests(se *aSeries) bool {
+	if se.going > 0 || se.damage != none || se.top == none {
+		return false
 	}
-	if st.ends != none {
-		s.endedWith(i)
-	}
-	if !again {
-		s.retire(i)
-	}
+	return s.steps[se.top].outcome.Succeeded() && (s.plan.Steps[se.top].Rest || se.top == se.steps[len(se.steps)-1])
 }
 
 // tell lets go on what comes after a step, or blocks it. That happens once: a bracket that begins again changes nothing for
@@ -263,10 +292,12 @@ func (s *Schedule) tell(i int32, outcome Outcome) {
 // reopen considers those again that could not want a bracket.
 func (s *Schedule) reopen(b int32) {
 	br := &s.brackets[b]
-	for _, i := range br.gated {
-		s.candidates.push(s, i)
-	}
+	gated := br.gated
 	br.gated = nil
+	for _, i := range gated {
+		s.candidates.push(s, i)
+		s.unparkBrackets(i)
+	}
 }
 
 // retire notes that a step never runs again.

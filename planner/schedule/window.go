@@ -88,9 +88,6 @@ func (s *Schedule) park(i int32, wait Wait) {
 		}
 	}
 	s.putBack(i)
-	if !s.series[st.series].changed {
-		s.leave(st.series)
-	}
 	st.wait, st.looked = wait, time.Time{}
 	s.set(i, Parked)
 	if wait.Window != "" {
@@ -104,18 +101,39 @@ func (s *Schedule) park(i int32, wait Wait) {
 		}
 		s.group(i)
 	}
-	for _, b := range st.begins {
+	s.parkBrackets(i)
+}
+
+// parkBrackets has all wait that want a bracket which a step begins, since the step cannot run now. They are not under way
+// meanwhile: neither in a lane nor a reason to keep another bracket open.
+func (s *Schedule) parkBrackets(i int32) {
+	for _, b := range s.steps[i].begins {
 		br := &s.brackets[b]
+		if br.phase == open || br.parked != none {
+			continue
+		}
 		br.parked = i
-		for _, w := range br.waiter {
+		waiter := br.waiter
+		br.waiter = nil
+		for _, w := range waiter {
 			if wt := &s.steps[w]; wt.phase == Wanting && slices.Contains(wt.wanted, b) {
+				br.gated = append(br.gated, w)
 				s.putBack(w)
 				s.hold(w, heldGate, b)
-				br.gated = append(br.gated, w)
+				s.parkBrackets(w)
 			}
 		}
-		br.waiter = nil
 		s.check(b)
+	}
+}
+
+// unparkBrackets considers them again.
+func (s *Schedule) unparkBrackets(i int32) {
+	for _, b := range s.steps[i].begins {
+		if br := &s.brackets[b]; br.parked == i {
+			br.parked = none
+			s.reopen(b)
+		}
 	}
 }
 
@@ -192,10 +210,5 @@ func (s *Schedule) unpark(i int32) {
 	s.set(i, Held)
 	s.steps[i].because = heldIdle
 	s.candidates.push(s, i)
-	for _, b := range s.steps[i].begins {
-		if br := &s.brackets[b]; br.parked == i {
-			br.parked = none
-			s.reopen(b)
-		}
-	}
+	s.unparkBrackets(i)
 }

@@ -102,7 +102,7 @@ func FuzzForeign(f *testing.F) {
 		if text, ok := tree["price_target_cpu"].(string); ok && !stale && text != cpu && strings.Trim(text+cpu, "0123456789.") != "" {
 			t.Errorf("the release says %q, the pod has %q, and nothing is found", text, cpu)
 		}
-		guarded := providers.Step{ID: "x", Guards: []string{"leases"}, Estimate: 3}
+		guarded := providers.Step{ID: "x", Guards: []providers.Need{providers.Required("leases", "")}, Estimate: 3}
 		if steps := spec.Guards()["leases"].Before(providers.Input{World: world, Now: request.Now}, []providers.Step{guarded}); len(steps) > 1 {
 			t.Errorf("the guard begins with %+v", steps)
 		}

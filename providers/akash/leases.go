@@ -13,15 +13,15 @@ const outageMargin = 2
 // Guards returns the guard that this domain provides: while steps run that could close a tenant's lease, the provider is
 // stopped, so that nobody closes one (akash.md 4.3).
 func (s Spec) Guards() map[string]providers.Guard {
-	return map[string]providers.Guard{guardLeases: leases{s}}
+	g := leases{s}
+	return map[string]providers.Guard{guardLeases: {Before: g.before, After: g.after}}
 }
 
 // leases stops the provider before the guarded steps where it would lose patience with a lease before they end, and starts
 // it again afterwards.
 type leases struct{ spec Spec }
 
-// Before implements providers.Guard.
-func (g leases) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+func (g leases) before(in providers.Input, guarded []providers.Step) []providers.Step {
 	why, ok := g.needed(in, guarded)
 	if !ok {
 		return nil
@@ -39,14 +39,13 @@ func (g leases) Before(in providers.Input, guarded []providers.Step) []providers
 	return []providers.Step{s}
 }
 
-// After implements providers.Guard.
-func (g leases) After(in providers.Input, guarded []providers.Step) []providers.Step {
+func (g leases) after(in providers.Input, guarded []providers.Step) []providers.Step {
 	if _, ok := g.needed(in, guarded); !ok {
 		return nil
 	}
 	// Its id is not that of the step which starts what an interrupted run left stopped: that one waits for nothing.
 	s := stepOf(g.spec.Address(), "leases-start", OperationStart, g.args(in), in.Memory.Durations[OperationStart], startEstimate)
-	s.Position = g.spec.Position.String()
+	s.Window, s.Position = g.spec.Window, g.spec.Position.String()
 	fillStart(&s, providerOf(in.World.Release(g.spec.Namespace, g.spec.Release)).workload.Name)
 	s.Why = []string{"the work that the provider was stopped for has ended, however it ended"}
 	return []providers.Step{s}

@@ -297,8 +297,7 @@ func percent(c price.Change) string {
 	return " (" + sign + c.Percent + "%)"
 }
 
-// holdPrices puts a guard that nobody provides on an upgrade which changes a price by more than max_change: a person says
-// that it is meant.
+// holdPrices lets an upgrade which changes a price by more than max_change wait for a person's word that it is meant.
 func (r *review) holdPrices(s *providers.Step) {
 	if r.spec.MaxChange == "" {
 		return
@@ -320,7 +319,7 @@ func (r *review) holdPrices(s *providers.Step) {
 	if len(beyond) == 0 {
 		return
 	}
-	s.Guards = append(s.Guards, guardMaxChange)
+	s.Consents = append(s.Consents, providers.Consent{Rule: ruleMaxChange, Demands: "no price changed by more than " + r.spec.MaxChange + "%"})
 	summary := beyond[0]
 	if more := len(beyond) - 1; more > 0 {
 		summary += fmt.Sprintf(", and %d more", more)

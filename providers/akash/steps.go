@@ -148,7 +148,7 @@ func (r *review) plan() {
 
 func (r *review) planMend(verb string, of releaseArgs, m pending.Mending) {
 	s := r.step(verb, OperationMend, mendArgs{of, m.Action, config.Duration(r.spec.patience())}, mendEstimate)
-	s.Window = "always"
+	s.Repairs = true
 	s.Summary = "mend the interrupted operation on the release " + of.Release
 	s.Why = []string{m.Why, "Helm refuses every operation on a release that is pending"}
 	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", m.Revision), Before: m.Status, After: facts.ReleaseFailed}}
@@ -311,10 +311,7 @@ func masked(has bool) string {
 
 // guard makes a step wait for a proved backup, unless the operator says that it need not.
 func (r *review) guard(s *providers.Step) {
-	s.Guards = append(s.Guards, guardBackup)
-	if r.spec.GuardNone != "" {
-		s.GuardNone, s.Waived = r.spec.GuardNone, []string{guardBackup}
-	}
+	s.Guards = append(s.Guards, providers.Required(guardBackup, r.spec.GuardNone))
 }
 
 func (r *review) planRestart() {
@@ -340,7 +337,7 @@ func (r *review) fillStart(s *providers.Step) {
 }
 
 func fillStart(s *providers.Step, workload string) {
-	s.Window = "always"
+	s.Repairs = true
 	s.Summary = "start the provider again"
 	s.Proof = "StatefulSet " + workload + " has the replicas of before and a ready pod, and carries no mark"
 	s.Undo = "nothing to undo"

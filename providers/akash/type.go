@@ -36,9 +36,9 @@ const (
 // cluster. guardLeases does not: it stops the provider, and these steps work on it.
 const guardBackup = "backup"
 
-// guardMaxChange stands on an upgrade that changes a price by more than max_change. Nothing provides it: a person says
-// with -override=max_change=REASON, or with guard_none, that it is meant.
-const guardMaxChange = "max_change"
+// ruleMaxChange is the consent that an upgrade needs which changes a price by more than max_change: a person says with
+// -override=max_change=REASON that it is meant.
+const ruleMaxChange = "max_change"
 
 // guardLeases is the guard that this domain provides: see leases.
 const guardLeases = "leases"
@@ -69,6 +69,10 @@ func Type() providers.Type {
 
 			OperationDefinitions: defining{},
 			OperationOperator:    operating{},
+		},
+		Rules: []providers.Consent{
+			{Rule: guardLeases, Demands: "no work that could close a tenant's lease"},
+			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
 		Findings: findingDocs(),
 	}

@@ -258,7 +258,7 @@ func (outage) Needs() providers.Needs { return providers.Needs{} }
 func (o outage) Diff(in providers.Input) providers.Outcome {
 	return providers.Outcome{Steps: []providers.Step{{
 		ID: "outage", Operation: "akash.mend", Args: json.RawMessage(`{"namespace":"akash-services","release":"akash-provider","action":"unlock"}`),
-		Guards: []string{"leases"}, Estimate: o.seconds, Disruption: "tenants", Action: "update",
+		Guards: []providers.Need{providers.Required("leases", "")}, Estimate: o.seconds, Disruption: "tenants", Action: "update",
 	}}}
 }
 
@@ -293,7 +293,7 @@ func TestLeases(t *testing.T) {
 func TestStoppedProviderComesBack(t *testing.T) {
 	w, s := healthy(t)
 	p := plan(t, w, s, outage{300})
-	p.Steps = p.Steps[:1] // kill -9 after the first step
+	p.Steps, p.Brackets = p.Steps[:1], nil // kill -9 after the first step
 	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}

@@ -11,12 +11,12 @@ type guard struct{ spec Spec }
 
 // Guards provides the guard "backup".
 func (s Spec) Guards() map[string]providers.Guard {
-	return map[string]providers.Guard{Guard: guard{s}}
+	return map[string]providers.Guard{Guard: {Before: guard{s}.before}} // it has no end: a bundle stays
 }
 
-// Before returns the step that takes a bundle, even where one is young enough now: a plan may be applied later, and the
+// before returns the step that takes a bundle, even where one is young enough now: a plan may be applied later, and the
 // step is skipped when there is one then.
-func (g guard) Before(in providers.Input, guarded []providers.Step) []providers.Step {
+func (g guard) before(in providers.Input, guarded []providers.Step) []providers.Step {
 	r := g.spec.review(in)
 	step := r.takeStep()
 	what := "steps"
@@ -26,6 +26,3 @@ func (g guard) Before(in providers.Input, guarded []providers.Step) []providers.
 	step.Why = append(step.Why, fmt.Sprintf("%d %s of this plan must not begin without one", len(guarded), what))
 	return []providers.Step{step}
 }
-
-// After ends nothing: a bundle stays.
-func (guard) After(providers.Input, []providers.Step) []providers.Step { return nil }

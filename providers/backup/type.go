@@ -48,6 +48,7 @@ func Type() providers.Type {
 			OperationCold:  chilling{},
 		},
 		Findings: findingDocs(),
+		Rules:    []providers.Consent{{Rule: Guard, Demands: "no disruptive step without a proved backup"}},
 	}
 }
 

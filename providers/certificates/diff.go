@@ -75,6 +75,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			if todo[i].turn == turn {
 				r.planRenew(&todo[i])
 				r.planRestart(&todo[i])
+				r.rest(&todo[i])
 			}
 		}
 	}

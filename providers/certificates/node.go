@@ -31,8 +31,9 @@ type work struct {
 	stale      []*facts.CertificateFile // copies of admin.conf that must follow
 	restart    []string
 	restartWhy string
-	turn       int    // in the serial group
+	turn       int    // among the nodes of the lane
 	last       string // the id of the node's last step so far
+	lastAt     int    // its index among the steps
 }
 
 func (w *work) any() bool {

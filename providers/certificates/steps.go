@@ -47,10 +47,8 @@ const (
 	restartEstimate = 5
 )
 
-const serialGroup = "control-plane"
-
 // The turns of control planes: first those whose certificates are the reason why they are not whole, then those that are
-// whole, then those that are not whole for another reason, which no renewal mends: what goes wrong with them ends the group.
+// whole, then those that are not whole for another reason, which no renewal mends: what goes wrong with them closes the lane.
 const (
 	turnToBeMended = -1
 	turnWhole      = 0
@@ -74,17 +72,17 @@ func (r *review) step(w *work, verb, operation string, args any) *providers.Step
 	address := r.address.On(w.node.Name)
 	s := providers.Step{
 		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
-		Window: r.spec.Window, SerialGroup: serialGroup, Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
+		Window: r.spec.Window, Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
 	}
 	if w.last != "" {
 		s.After = []string{w.last}
 	}
-	w.last = s.ID
+	w.last, w.lastAt = s.ID, len(r.out.Steps)
 	r.out.Steps = append(r.out.Steps, s)
 	return &r.out.Steps[len(r.out.Steps)-1]
 }
 
-// planMend mends what an interrupted renewal left. It stands in no serial group: mending an outage that exists disrupts
+// planMend mends what an interrupted renewal left. It waits for no other node: mending an outage that exists disrupts
 // nothing, and no control plane is touched while another one is half done.
 func (r *review) planMend(w *work) {
 	if len(w.unfinished) == 0 {
@@ -92,7 +90,7 @@ func (r *review) planMend(w *work) {
 	}
 	s := r.step(w, "mend", OperationMend, mendArgs{})
 	s.Summary = "mend the renewal that was interrupted"
-	s.Window, s.SerialGroup, s.Turn = "always", "", 0
+	s.Repairs, s.Turn = true, 0
 	if s.Estimate == 0 {
 		s.Estimate = mendEstimate
 	}
@@ -168,7 +166,7 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	if r.in.World.Kubernetes.Unknown == "" {
 		// A provider counts what it cannot ask of the API against its tenants' leases (akash.md 4.3). Where the API is down,
 		// nothing can be scaled through it, and to mend that is what helps the leases.
-		s.Prefers = []string{guardLeases}
+		s.Guards = append(s.Guards, providers.Need{Name: guardLeases, Optional: true})
 	}
 	if s.Estimate == 0 {
 		s.Estimate = float64(restartEstimate * len(components))
@@ -191,8 +189,15 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 }
 
 func (r *review) guard(s *providers.Step) {
-	s.Guards = []string{guardBackup}
-	s.GuardNone = r.spec.GuardNone
+	s.Guards = append(s.Guards, providers.Required(guardBackup, r.spec.GuardNone))
+}
+
+// rest lets a node be left as it is after its last step, and after no earlier one: between a renewal and the restart that it
+// is for, what runs would still end with the old certificate. So a renewal rests where nothing need restart for it.
+func (r *review) rest(w *work) {
+	if w.last != "" {
+		r.out.Steps[w.lastAt].Rest = true
+	}
 }
 
 // ends lists how the ends of validity change: in one line where all change alike.

@@ -48,7 +48,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 				{What: "not_after", Before: "2026-12-04", After: "2027-11-22"},
 				{What: "client certificate in /root/.kube/config", Before: "an older one", After: "that of admin.conf"},
 			},
-			Guards: []string{"backup"}, GuardNone: "a lab", Window: "always", SerialGroup: "control-plane",
+			Guards: []providers.Need{{Name: "backup", Waived: "a lab"}}, Window: "always",
 			Expects: []providers.Expectation{
 				{What: "serial of apiserver", Value: serial("apiserver")}, {What: "not_after of apiserver", Value: "2026-12-04T12:00:00Z"},
 				{What: "serial of admin.conf", Value: serial("admin.conf")}, {What: "not_after of admin.conf", Value: "2026-12-04T12:00:00Z"},
@@ -68,7 +68,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 			},
 			Changes:    []providers.Change{{What: "container of kube-controller-manager", Before: "running", After: "new"}},
 			Disruption: "control plane of cp2",
-			Guards:     []string{"backup"}, GuardNone: "a lab", Prefers: []string{"leases"}, Window: "always", SerialGroup: "control-plane", After: []string{id + "/renew"},
+			Guards:     []providers.Need{{Name: "backup", Waived: "a lab"}, {Name: "leases", Optional: true}}, Window: "always", Rest: true, After: []string{id + "/renew"},
 			Expects:  []providers.Expectation{{What: "container of kube-controller-manager", Value: container}},
 			Proof:    "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",
 			Undo:     "none is needed: the container is the same, started anew",

@@ -15,6 +15,8 @@ const (
 	OutcomeDone   = "done"
 	OutcomeFailed = "failed"
 	OutcomeDied   = "died" // its process ended without a result: killed, or the machine went down
+	// OutcomeRebooted: the machine went down under a request that may boot it, and is up again.
+	OutcomeRebooted = "rebooted, expected"
 )
 
 // HistoryEntry is one changing request that a node carried out.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"upkeep/providers/node/protocol"
 )
 
 // AccessLines returns what sets up access to the targets, as a text that a person reads and then runs part by part: for
@@ -84,12 +86,17 @@ chmod 0600 "$home/.ssh/authorized_keys"
 }
 
 // sudoers are the lines of the sudoers file. sudo compares the digest each time it runs the command (sudoers(5),
-// Digest_Spec); the helper's arguments are left free because it takes none that could do harm.
+// Digest_Spec); the helper's arguments are left free because it takes none that could do harm. What the line lets in stands
+// before it, by class, from the table of methods.
 func (c *Client) sudoers(user, access string) (string, error) {
 	if access == AccessFull {
 		return fmt.Sprintf("%s ALL=(root) NOPASSWD: ALL\n", user), nil
 	}
 	var b strings.Builder
+	for _, class := range protocol.Classes() {
+		fmt.Fprintf(&b, "# Class %s of upkeep-node: %s\n", class, strings.Join(class.Offers(), ", "))
+	}
+	lines := b.Len()
 	for _, architecture := range []string{"amd64", "arm64"} {
 		digest, err := c.helpers.digest(architecture)
 		if err != nil {
@@ -100,7 +107,7 @@ func (c *Client) sudoers(user, access string) (string, error) {
 		}
 		fmt.Fprintf(&b, "# %s\n%s ALL=(root) NOPASSWD: sha256:%s %s\n", architecture, user, digest, c.options.Installed)
 	}
-	if b.Len() == 0 {
+	if b.Len() == lines {
 		return "", fmt.Errorf("no helper lies in %s, so its digest is unknown; install the whole package", c.helpers.directory)
 	}
 	return b.String(), nil

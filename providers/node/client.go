@@ -44,9 +44,11 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// UploadTimeout bounds the transfer of the helper to a node that does not have it; default 2m.
 	UploadTimeout time.Duration
-	// AnswerTimeout bounds an observation, and the answer about a lock; default 30s.
+	// AnswerTimeout bounds requests that are answered in the session (observations, locks); default: as the table of methods
+	// says, 30s.
 	AnswerTimeout time.Duration
-	// MutationTimeout bounds every other call, and the wait for a free session; default 10m.
+	// MutationTimeout bounds requests that change something; default: what the table of methods and what is left to the step
+	// allow. It bounds the wait for a free session, too; default 10m.
 	MutationTimeout time.Duration
 	// RetryDelay is the pause before a dropped handshake is tried again, doubled each time; default 250ms.
 	RetryDelay time.Duration
@@ -70,8 +72,6 @@ func New(o Options) *Client {
 	o.Installed = orElse(o.Installed, "/usr/lib/upkeep/upkeep-node")
 	o.ConnectTimeout = orElse(o.ConnectTimeout, 10*time.Second)
 	o.UploadTimeout = orElse(o.UploadTimeout, 2*time.Minute)
-	o.AnswerTimeout = orElse(o.AnswerTimeout, 30*time.Second)
-	o.MutationTimeout = orElse(o.MutationTimeout, 10*time.Minute)
 	o.RetryDelay = orElse(o.RetryDelay, 250*time.Millisecond)
 	return &Client{options: o, helpers: helpers{directory: o.Helpers}}
 }
@@ -100,7 +100,11 @@ func (c *Client) Observe(ctx context.Context, t Target, q facts.Question) (facts
 //
 // A request that changes something goes on on the node when Call gives up waiting: the caller must then look at what
 // became of it. When the connection of one that names its run is lost, Call connects again, and is attached to what goes
-// on there: such a request is never carried out twice (protocol.Performed).
+// on there: such a request is never carried out twice (protocol.Performed). One that may boot its node is waited for until its
+// time is over; no session is held meanwhile.
+//
+// The time of a request is the context's, which is what is left to its step, and at most what the table of methods allows. A
+// request that names its run says it to the helper, which keeps to it as well.
 func (c *Client) Call(ctx context.Context, t Target, method string, request, result any, progress func(string)) error {
 	return c.CallFenced(ctx, t, method, request, result, progress, nil)
 }
@@ -109,22 +113,30 @@ func (c *Client) Call(ctx context.Context, t Target, method string, request, res
 // the fence, and sends nothing where that returns an error. The fence must say yes only where the locks last for
 // protocol.ChangeWithin from then: the helper refuses what comes later.
 func (c *Client) CallFenced(ctx context.Context, t Target, method string, request, result any, progress func(string), fence func(context.Context) error) error {
-	deadline := time.Now().Add(c.options.MutationTimeout)
-	lost := false
+	row, _ := protocol.Find(method) // none: the helper says that it knows no such request
+	return c.call(ctx, t, row, method, request, result, progress, fence)
+}
+
+func (c *Client) call(ctx context.Context, t Target, row protocol.Row, method string, request, result any, progress func(string), fence func(context.Context) error) error {
+	restarts := row.Unit != nil && row.Unit.Restarts
+	deadline := time.Now().Add(c.patience(row, runOf(timed(ctx, row, request))))
+	lost, said := false, ""
 	for delay := c.options.RetryDelay; ; delay *= 2 {
-		err := c.callOnce(ctx, t, method, request, result, progress, fence)
+		err := c.callOnce(ctx, t, row, method, timed(ctx, row, request), result, progress, fence)
 		var e *Error
 		if err == nil || ctx.Err() != nil || !attachable(request) || !errors.As(err, &e) {
 			return err
 		}
 		// Once it was lost, a node that cannot be reached may come back.
 		lost = lost || e.lost
-		if !lost || e.answered || delay > reattach*c.options.RetryDelay || time.Now().After(deadline) {
+		if !lost || e.answered || !restarts && delay > reattach*c.options.RetryDelay || time.Now().After(deadline) {
 			return err
 		}
-		if progress != nil {
+		delay = min(delay, reattach*c.options.RetryDelay)
+		if progress != nil && (!restarts || e.Why != said) {
 			progress("the connection was lost (" + e.Why + "); connecting again")
 		}
+		said = e.Why
 		timer := time.NewTimer(delay)
 		select {
 		case <-timer.C:
@@ -140,12 +152,9 @@ func (c *Client) CallFenced(ctx context.Context, t Target, method string, reques
 const reattach = 64
 
 // attachable reports whether a request names the step that it belongs to, so that the node knows it again.
-func attachable(request any) bool {
-	r, ok := request.(interface{ BelongsTo() protocol.Run })
-	return ok && r.BelongsTo().Named()
-}
+func attachable(request any) bool { return runOf(request).Named() }
 
-func (c *Client) callOnce(ctx context.Context, t Target, method string, request, result any, progress func(string), fence func(context.Context) error) error {
+func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, method string, request, result any, progress func(string), fence func(context.Context) error) error {
 	leave, err := c.enter(ctx, t, true)
 	if err != nil {
 		return asError(t, err)
@@ -162,11 +171,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, method string, request,
 		rpc.Close() // which this waits for
 	}()
 
-	timeout := c.options.MutationTimeout
-	if method == protocol.MethodObserve || method == protocol.MethodHello || method == protocol.MethodLock {
-		timeout = c.options.AnswerTimeout
-	}
-	err = p.within(ctx, timeout, func() error {
+	err = p.within(ctx, c.patience(row, runOf(request)), func() error {
 		if t.Access == AccessRestricted {
 			if err := c.checkHello(ctx, t, rpc); err != nil {
 				return err
@@ -269,8 +274,8 @@ func (c *Client) enter(ctx context.Context, t Target, counted bool) (leave func(
 		return nil, err
 	}
 	limit := t.maxSessions()
-	ctx, cancel := context.WithTimeoutCause(ctx, c.options.MutationTimeout,
-		&Error{Node: t.Name, Why: fmt.Sprintf("no session became free in %s (max_sessions = %d)", c.options.MutationTimeout, limit),
+	ctx, cancel := context.WithTimeoutCause(ctx, c.enterTimeout(),
+		&Error{Node: t.Name, Why: fmt.Sprintf("no session became free in %s (max_sessions = %d)", c.enterTimeout(), limit),
 			Next: "raise max_sessions of the connection"})
 	defer cancel()
 	leaveJump, leaveAll := func() {}, func() {}

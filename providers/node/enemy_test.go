@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -109,6 +111,36 @@ func TestEndlessProgressIsCutOff(t *testing.T) {
 	}
 	if len(lines) != 2000 || lines[1998] != "more" || lines[1999] != "(it said more than 1999 lines; the rest is left out)" {
 		t.Errorf("%d lines, the last %q", len(lines), lines[max(0, len(lines)-1):])
+	}
+}
+
+// A request that may boot its node is waited for beyond the patience with a lost connection, and says once what is the matter.
+func TestANodeThatBootsIsWaitedFor(t *testing.T) {
+	run := protocol.Run{Lineage: "s", Generation: 1, Plan: "p", Step: "1"}
+	answer := frame(`{"jsonrpc":"2.0","id":1,"result":{"performed":{"by":"u","rebooted":true}}}`)
+	for _, restarts := range []bool{true, false} {
+		s := newSite(t)
+		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + asked + answer + "; sleep 1\n")
+		var result protocol.MendResult
+		var lines []string
+		row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
+		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.MendRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
+		if (err == nil) != restarts || result.Performed.Rebooted != restarts {
+			t.Errorf("restarts %t: %+v, error %v", restarts, result, err)
+		}
+		if restarts && len(lines) != 1 {
+			t.Errorf("said %q", lines)
+		}
+	}
+	// One that does not come back is waited for until the step's time is over.
+	s := newSite(t)
+	s.scripted("exit 1\n")
+	over := errors.New("not finished after 1s")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, over)
+	defer cancel()
+	row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
+	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.MendRequest{Run: run}, nil, nil); !errors.Is(err, over) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -36,7 +36,9 @@ func TestMain(m *testing.M) {
 }
 
 func helper(args []string) error {
-	h := agent.Handlers{Version: "test", Observe: observe, Renew: renew, Mend: mend, Tunnel: dial}
+	h := agent.Handlers{Version: "test", Tunnel: dial, Methods: []agent.Handler{
+		agent.Answer(protocol.Observe, observe), agent.Handle(protocol.Renew, renew), agent.Handle(protocol.Mend, mend),
+	}}
 	if len(args) == 4 && args[2] == "-tunnel" {
 		return agent.ServeTunnel(context.Background(), os.Stdin, os.Stdout, args[1], args[3], h)
 	}

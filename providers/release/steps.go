@@ -104,7 +104,7 @@ func (r *review) plan() {
 
 func (r *review) planMend() {
 	s := r.step("mend", OperationMend, mendArgs{r.args(), r.mending.Action, config.Duration(r.spec.patience())}, mendEstimate)
-	s.Window = "always" // it changes Helm's record alone
+	s.Repairs = true // it changes Helm's record alone
 	s.Summary = "mend the interrupted operation on the release"
 	s.Why = []string{r.mending.Why, "Helm refuses every operation on a release that is pending"}
 	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", r.mending.Revision), Before: r.mending.Status, After: facts.ReleaseFailed}}
@@ -140,7 +140,7 @@ func (r *review) planUpgrade() {
 		s.Proof += "; its workloads are ready"
 	}
 	if s.Disruption = r.disruption(args); s.Disruption != "" {
-		s.Guards, s.GuardNone = []string{guardBackup}, r.spec.GuardNone
+		s.Guards = []providers.Need{providers.Required(guardBackup, r.spec.GuardNone)}
 	}
 }
 

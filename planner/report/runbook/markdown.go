@@ -145,7 +145,7 @@ func (b *book) rules(r report.RunbookJSON) {
 func serialNodes(steps []report.RunbookStep) []string {
 	var out []string
 	for _, s := range steps {
-		if s.SerialGroup != "" && !slices.Contains(out, words(s.Node)) {
+		if report.Narrow(s.Step) != "" && !slices.Contains(out, words(s.Node)) {
 			out = append(out, words(s.Node))
 		}
 	}
@@ -157,11 +157,16 @@ func (b *book) step(r report.RunbookJSON, i int, s report.RunbookStep) {
 	b.line("")
 	b.item("Why", strings.Join(s.Why, "; "))
 	b.item("Disrupts", s.Disruption)
-	without := slices.DeleteFunc(slices.Clone(s.Guards), func(g string) bool { return !s.Waives(g) })
-	if len(without) > 0 {
-		b.item("Without "+strings.Join(without, ", "), s.GuardNone)
+	var only []string
+	for _, need := range s.Guards {
+		switch {
+		case need.Waived != "":
+			b.item("Without "+need.Name, need.Waived)
+		case !need.Optional:
+			only = append(only, need.Name)
+		}
 	}
-	b.item("Only after", strings.Join(slices.DeleteFunc(slices.Clone(s.Guards), s.Waives), ", "))
+	b.item("Only after", strings.Join(only, ", "))
 	if s.Window != "" && s.Window != "always" {
 		b.item("Only in", s.Window)
 	}

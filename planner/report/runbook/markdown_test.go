@@ -259,7 +259,8 @@ func TestNoTextBecomesACommand(t *testing.T) {
 		c := providers.Command{What: text("what"), Node: "here", Run: text("run"), See: text("see"), Stop: text("stop"), Undo: text("undo")}
 		p := onePlan()
 		s := &p.Steps[0]
-		s.Summary, s.Why, s.Proof, s.Disruption, s.GuardNone, s.Window = text("summary"), []string{text("why")}, text("proof"), text("disruption"), text("guard"), text("window")
+		s.Summary, s.Why, s.Proof, s.Disruption, s.Window = text("summary"), []string{text("why")}, text("proof"), text("disruption"), text("window")
+		s.Guards = []providers.Need{providers.Required("backup", text("guard"))}
 		p.Warnings, p.Refusals, p.ID = []string{text("warning")}, []string{text("refusal")}, text("id")
 		p.Remaining = []providers.Finding{{ID: text("finding"), Summary: text("finding summary"), Severity: providers.SeverityError}}
 		r, err := report.Runbook(p, one(c, c), shell)

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"upkeep/planner/report"
@@ -54,7 +55,7 @@ func (b block) likeness() string {
 	parts := []string{b.steps[0].Address.Resource().String()}
 	for _, s := range b.steps {
 		parts = append(parts, s.Operation, s.Action, anywhere(s.Summary, node), anywhere(s.Disruption, node), anywhere(s.Proof, node),
-			anywhere(s.Undo, node), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), s.GuardNone, s.Window, s.SerialGroup, fmt.Sprint(s.Node == node))
+			anywhere(s.Undo, node), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == node))
 		for _, c := range s.Changes {
 			parts = append(parts, anywhere(c.What, node))
 		}
@@ -119,7 +120,7 @@ func symbol(action string) (string, string) {
 // others says on which other nodes the same follows.
 func (b block) others() string {
 	how := ""
-	if b.steps[0].SerialGroup != "" {
+	if slices.ContainsFunc(b.steps, func(s providers.Step) bool { return report.Narrow(s) != "" }) {
 		how = ", one at a time"
 	}
 	if len(b.also) <= 4 {

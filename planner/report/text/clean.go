@@ -57,11 +57,22 @@ func cleanFindings(findings []providers.Finding) []providers.Finding {
 
 func cleanStep(s providers.Step) providers.Step {
 	s.Address = cleanAddress(s.Address)
-	for _, t := range []*string{&s.ID, &s.Node, &s.Summary, &s.Disruption, &s.GuardNone, &s.Window, &s.SerialGroup, &s.Proof, &s.Undo, &s.Position} {
+	for _, t := range []*string{&s.ID, &s.Node, &s.Summary, &s.Disruption, &s.Window, &s.Proof, &s.Undo, &s.Position} {
 		*t = clean(*t)
 	}
 	s.Why = cleanTexts(s.Why)
-	s.Guards, s.Waived, s.Prefers = cleanTexts(s.Guards), cleanTexts(s.Waived), cleanTexts(s.Prefers)
+	s.Guards = slices.Clone(s.Guards)
+	for i, n := range s.Guards {
+		s.Guards[i].Name, s.Guards[i].Waived = clean(n.Name), clean(n.Waived)
+	}
+	s.Consents = slices.Clone(s.Consents)
+	for i, c := range s.Consents {
+		s.Consents[i] = providers.Consent{Rule: clean(c.Rule), Demands: clean(c.Demands)}
+	}
+	s.Lanes = slices.Clone(s.Lanes)
+	for i, lane := range s.Lanes {
+		s.Lanes[i].Name = clean(lane.Name)
+	}
 	s.Changes = slices.Clone(s.Changes)
 	for i, c := range s.Changes {
 		s.Changes[i] = providers.Change{What: clean(c.What), Before: clean(c.Before), After: clean(c.After)}

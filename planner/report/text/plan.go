@@ -108,19 +108,19 @@ func ends(plan report.PlanJSON) string {
 	return fmt.Sprintf("; begun at %s it ends about %s", begin.Format("15:04"), end.Format(layout))
 }
 
-// inTurn reports whether all steps that disrupt something are of one serial group.
+// inTurn reports whether all steps that disrupt something are of one lane that is 1 wide.
 func inTurn(steps []providers.Step) bool {
-	group := ""
+	lane := ""
 	for _, s := range steps {
-		switch {
+		switch mine := report.Narrow(s); {
 		case s.Disruption == "":
-		case s.SerialGroup == "" || group != "" && group != s.SerialGroup:
+		case mine == "" || lane != "" && lane != mine:
 			return false
 		default:
-			group = s.SerialGroup
+			lane = mine
 		}
 	}
-	return group != ""
+	return lane != ""
 }
 
 // disruptions says what is interrupted: what is the same but for the node's name is told once with all nodes.

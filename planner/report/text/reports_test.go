@@ -74,7 +74,7 @@ func TestRehearsal(t *testing.T) {
 		Digest: plans.Digest, Faults: []planner.Fault{{Step: "a", Kind: planner.Lies}}, Refusals: []string{"no backup"},
 		Steps: []planner.Rehearsed{
 			step("a", "cp1", "renew apiserver", planner.Failed, "injected: lies; seen as: the serial is the same"),
-			step("b", "cp1", "restart kube-scheduler", planner.NotStarted, "its serial group ended with a"),
+			step("b", "cp1", "restart kube-scheduler", planner.NotStarted, "its lane control-plane was closed by a"),
 			step("c", "cp2", "renew apiserver", planner.Refused, "it has moved"),
 		},
 		Remaining: plans.ControlPlanes().Findings, Due: []string{"a", "b"},

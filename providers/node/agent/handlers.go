@@ -11,11 +11,34 @@ import (
 	"net"
 	"time"
 
-	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
 )
 
-// Handlers are the things a node can be asked for. A nil handler is a method that this helper does not offer.
+// Handler answers the requests of one method.
+type Handler struct {
+	Method string
+	// Do decodes the content of a request, strictly, and does what it asks. Progress is told what happens, a line at a time,
+	// and never blocks for long. Where the method changes something, the context does not end with the connection.
+	Do func(ctx context.Context, content []byte, progress func(string)) (any, error)
+}
+
+// Handle makes a function of a method's own types the handler of that method.
+func Handle[Request, Result any](m protocol.Method[Request, Result], f func(context.Context, Request, func(string)) (Result, error)) Handler {
+	return Handler{string(m), func(ctx context.Context, content []byte, progress func(string)) (any, error) {
+		q, err := m.Request(content)
+		if err != nil {
+			return nil, err
+		}
+		return f(ctx, q, progress)
+	}}
+}
+
+// Answer is Handle for a function that has nothing to say meanwhile.
+func Answer[Request, Result any](m protocol.Method[Request, Result], f func(context.Context, Request) (Result, error)) Handler {
+	return Handle(m, func(ctx context.Context, q Request, _ func(string)) (Result, error) { return f(ctx, q) })
+}
+
+// Handlers are the things a node can be asked for.
 type Handlers struct {
 	// Version is the helper's version, for hello.
 	Version string
@@ -24,21 +47,8 @@ type Handlers struct {
 	// session began.
 	Uptime func() time.Duration
 
-	// Observe only reads. What it cannot observe it reports inside the facts; an error is for a request it cannot
-	// understand.
-	Observe func(context.Context, protocol.ObserveRequest) (facts.Node, error)
-
-	// Renew, Mend and Restart change something. Their context does not end with the connection; progress is one line at
-	// a time and never blocks for long.
-	Renew   func(ctx context.Context, r protocol.RenewRequest, progress func(string)) (protocol.RenewResult, error)
-	Mend    func(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error)
-	Restart func(ctx context.Context, r protocol.RestartRequest, progress func(string)) (protocol.RestartResult, error)
-
-	// Undo undoes one mark; it changes something as well.
-	Undo func(ctx context.Context, r protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error)
-
-	// Lock takes, renews or releases the node's lock.
-	Lock func(context.Context, protocol.LockRequest) (protocol.LockResult, error)
+	// Methods answer requests. A method that has none is one that this helper does not offer; hello it answers itself.
+	Methods []Handler
 
 	// Tunnel connects to a service of this node by name ("etcd").
 	Tunnel func(ctx context.Context, service string) (net.Conn, error)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -14,10 +15,6 @@ import (
 
 	"upkeep/providers/node/protocol"
 )
-
-// changeLimit bounds a request that changes something, since its context does not end with the connection. The longest
-// one restarts a static pod and waits for it: minutes. Behind it stands a unit that may wait for another one's end.
-const changeLimit = 18 * time.Minute
 
 // answerLimit leaves room in a frame for what JSON-RPC wraps around an answer.
 const answerLimit = protocol.FrameLimit - 4096
@@ -31,10 +28,14 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Han
 		return err
 	}
 	since := stopwatch(h.Uptime) // before anybody can know that the session is open
+	served, err := methods(h, since)
+	if err != nil {
+		return err
+	}
 	if err := protocol.WriteSignal(out, nonce, protocol.Signal{Word: protocol.SignalReady}); err != nil {
 		return fmt.Errorf("open the session: %w", err)
 	}
-	server := jrpc2.NewServer(methods(h, since), &jrpc2.ServerOptions{AllowPush: true, DisableBuiltin: true})
+	server := jrpc2.NewServer(served, &jrpc2.ServerOptions{AllowPush: true, DisableBuiltin: true})
 	server.Start(requests{protocol.NewChannel(in, out, nil)})
 
 	ended := make(chan error, 1)
@@ -51,38 +52,30 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Han
 	}
 }
 
-// methods maps the protocol's methods to the handlers there are.
-func methods(h Handlers, since func() time.Duration) handler.Map {
-	m := handler.Map{protocol.MethodHello: read(func(context.Context, struct{}) (protocol.Hello, error) { return Hello(h.Version) })}
-	if h.Observe != nil {
-		m[protocol.MethodObserve] = read(h.Observe)
+// methods serves the methods that there are handlers for, each as its row in the table says.
+func methods(h Handlers, since func() time.Duration) (handler.Map, error) {
+	m := handler.Map{}
+	hello := Answer(protocol.Greet, func(context.Context, struct{}) (protocol.Hello, error) { return Hello(h.Version) })
+	for _, h := range append([]Handler{hello}, h.Methods...) {
+		row, ok := protocol.Find(h.Method)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("the table of methods has no %q", h.Method)
+		case row.Unit != nil:
+			m[h.Method] = change(row, since, h)
+		default:
+			m[h.Method] = read(row, h)
+		}
 	}
-	if h.Renew != nil {
-		m[protocol.MethodRenew] = change(since, h.Renew)
-	}
-	if h.Mend != nil {
-		m[protocol.MethodMend] = change(since, h.Mend)
-	}
-	if h.Restart != nil {
-		m[protocol.MethodRestart] = change(since, h.Restart)
-	}
-	if h.Undo != nil {
-		m[protocol.MethodUndo] = change(since, h.Undo)
-	}
-	if h.Lock != nil {
-		m[protocol.MethodLock] = read(h.Lock)
-	}
-	return m
+	return m, nil
 }
 
-// read serves a method that only reads: it ends with the connection.
-func read[Request, Result any](f func(context.Context, Request) (Result, error)) jrpc2.Handler {
+// read serves a method that is answered in the session: it ends with the connection, or when its row's time is over.
+func read(row protocol.Row, h Handler) jrpc2.Handler {
 	return func(ctx context.Context, r *jrpc2.Request) (any, error) {
-		var request Request
-		if err := parameters(r, &request); err != nil {
-			return nil, err
-		}
-		return answer(func() (Result, error) { return f(ctx, request) })
+		ctx, cancel := context.WithTimeout(ctx, row.Limit)
+		defer cancel()
+		return answer(func() (any, error) { return h.Do(ctx, parameters(r), func(string) {}) })
 	}
 }
 
@@ -100,50 +93,53 @@ func stopwatch(uptime func() time.Duration) func() time.Duration {
 	}
 }
 
-// change serves a method that changes something: it outlives the connection, and reports progress while there is one. A
-// request that comes late is refused (protocol.ChangeWithin).
-func change[Request, Result any](since func() time.Duration, f func(context.Context, Request, func(string)) (Result, error)) jrpc2.Handler {
+// change serves a method that changes something: it outlives the connection, for as long as its row and its run allow, and
+// reports progress while there is one. A request that comes late is refused (protocol.ChangeWithin).
+func change(row protocol.Row, since func() time.Duration, h Handler) jrpc2.Handler {
 	return func(ctx context.Context, r *jrpc2.Request) (any, error) {
-		var request Request
-		if err := parameters(r, &request); err != nil {
-			return nil, err
-		}
 		if late := since(); late > protocol.ChangeWithin {
 			return nil, jrpc2.Errorf(jrpc2.SystemError, "%s came %s after its session began, and must come within %s: who sent it was paused meanwhile and may have lost its locks; nothing was changed",
 				r.Method(), late.Round(time.Second), protocol.ChangeWithin)
 		}
 		server := jrpc2.ServerFromContext(ctx)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), row.Patience(runOf(parameters(r))))
 		defer cancel()
 		progress := func(line string) {
 			// A lost connection must not stop the work, so nobody to tell is no error.
 			_ = server.Notify(ctx, protocol.NotifyProgress, protocol.Progress{Line: line})
 		}
-		return answer(func() (Result, error) { return f(ctx, request, progress) })
+		return answer(func() (any, error) { return h.Do(ctx, parameters(r), progress) })
 	}
 }
 
-// parameters decodes a request strictly: a field this helper does not know may be one that changes the meaning.
-func parameters(r *jrpc2.Request, into any) error {
+// runOf returns the run that a request names. The handler decodes the request, and refuses what is wrong with it.
+func runOf(content []byte) protocol.Run {
+	var q struct {
+		Run protocol.Run `json:"run"`
+	}
+	_ = json.Unmarshal(content, &q)
+	return q.Run
+}
+
+// parameters are the content of a request.
+func parameters(r *jrpc2.Request) []byte {
 	if !r.HasParams() {
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader([]byte(r.ParamString())))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return jrpc2.Errorf(jrpc2.InvalidParams, "%s: the request is not understood: %v", r.Method(), err)
-	}
-	return nil
+	return []byte(r.ParamString())
 }
 
 // answer runs a handler and encodes its result, so that a panic and an answer that fits no frame both become errors.
-func answer[Result any](f func() (Result, error)) (encoded any, err error) {
+func answer(f func() (any, error)) (encoded any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			encoded, err = nil, fmt.Errorf("the helper failed: %v (at %s)", p, origin(debug.Stack()))
 		}
 	}()
 	result, err := f()
+	if misunderstood := (*protocol.MisunderstoodError)(nil); errors.As(err, &misunderstood) {
+		return nil, jrpc2.Errorf(jrpc2.InvalidParams, "%v", err)
+	}
 	if err != nil {
 		return nil, jrpc2.Errorf(jrpc2.SystemError, "%v", err) // one code for all: upkeep reads the text
 	}

@@ -24,8 +24,10 @@ const ready = "\nupkeep-session " + nonce + " ready\n"
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func observing() agent.Handlers {
-	return agent.Handlers{Version: "v1", Observe: func(context.Context, protocol.ObserveRequest) (facts.Node, error) {
-		return facts.Node{System: facts.System{Hostname: "cp1"}}, nil
+	return agent.Handlers{Version: "v1", Methods: []agent.Handler{
+		agent.Answer(protocol.Observe, func(context.Context, protocol.ObserveRequest) (facts.Node, error) {
+			return facts.Node{System: facts.System{Hostname: "cp1"}}, nil
+		}),
 	}}
 }
 
@@ -88,13 +90,13 @@ func TestServeEndsWithItsInput(t *testing.T) {
 func TestServeWaitsForAChangeUnderWay(t *testing.T) {
 	in, peer := io.Pipe()
 	finished := false
-	h := agent.Handlers{Mend: func(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+	h := agent.Handlers{Methods: []agent.Handler{agent.Handle(protocol.Mend, func(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
 		peer.Close() // the connection is lost
 		time.Sleep(50 * time.Millisecond)
 		progress("nobody hears this")
 		finished = ctx.Err() == nil
 		return protocol.MendResult{}, nil
-	}}
+	})}}
 	go io.WriteString(peer, frames(t, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":{"step":"s","intent":"i"}}`))
 	if err := agent.Serve(context.Background(), in, io.Discard, nonce, h); err != nil {
 		t.Fatal(err)
@@ -113,10 +115,10 @@ func TestLateChangesAreRefused(t *testing.T) {
 		up, mended := time.Hour, false
 		h := observing()
 		h.Uptime = func() time.Duration { now := up; up += test.late; return now }
-		h.Mend = func(context.Context, protocol.MendRequest, func(string)) (protocol.MendResult, error) {
+		h.Methods = append(h.Methods, agent.Handle(protocol.Mend, func(context.Context, protocol.MendRequest, func(string)) (protocol.MendResult, error) {
 			mended = true
 			return protocol.MendResult{}, nil
-		}
+		}))
 		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":{"step":"s","intent":"i"}}`)
 		if !strings.Contains(answer, test.want) || mended != (test.want == "") {
 			t.Errorf("after %s: mended %t, %s", test.late, mended, answer)
@@ -124,6 +126,56 @@ func TestLateChangesAreRefused(t *testing.T) {
 		if answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"observe"}`); strings.Contains(answer, "error") {
 			t.Errorf("after %s: observed %s", test.late, answer)
 		}
+	}
+}
+
+// The context of a changing request lasts for as long as its run asks for and its row allows, and a unit's start and end.
+func TestAChangeHasTheTimeOfItsStep(t *testing.T) {
+	for _, test := range []struct {
+		params string
+		want   time.Duration
+	}{
+		{`{"step":"s"}`, 15 * time.Minute},
+		{`{"run":{"limit":90},"step":"s"}`, 90 * time.Second},
+		{`{"run":{"limit":7200},"step":"s"}`, time.Hour},
+	} {
+		var left time.Duration
+		h := agent.Handlers{Methods: []agent.Handler{agent.Handle(protocol.Mend, func(ctx context.Context, _ protocol.MendRequest, _ func(string)) (protocol.MendResult, error) {
+			end, ok := ctx.Deadline()
+			if !ok {
+				return protocol.MendResult{}, errors.New("it has no end")
+			}
+			left = time.Until(end)
+			return protocol.MendResult{}, nil
+		})}}
+		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":`+test.params+`}`)
+		if want := test.want + 3*time.Minute; strings.Contains(answer, "error") || left > want || left < want-time.Minute {
+			t.Errorf("%s: %s left, want %s: %s", test.params, left, want, answer)
+		}
+	}
+}
+
+// So does that of a request that is answered in the session.
+func TestAnObservationHasTheTimeOfItsRow(t *testing.T) {
+	var left time.Duration
+	h := agent.Handlers{Methods: []agent.Handler{agent.Answer(protocol.Observe, func(ctx context.Context, _ protocol.ObserveRequest) (facts.Node, error) {
+		if end, ok := ctx.Deadline(); ok {
+			left = time.Until(end)
+		}
+		return facts.Node{}, nil
+	})}}
+	if answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"observe"}`); strings.Contains(answer, "error") || left <= 0 || left > 30*time.Second {
+		t.Errorf("%s left: %s", left, answer)
+	}
+}
+
+// A handler for what the table of methods does not have is a mistake, and a session with it does not begin.
+func TestAMethodThatTheTableHasNot(t *testing.T) {
+	var out bytes.Buffer
+	h := agent.Handlers{Methods: []agent.Handler{{Method: "format.disk"}}}
+	err := agent.Serve(context.Background(), strings.NewReader(""), &out, nonce, h)
+	if err == nil || err.Error() != `the table of methods has no "format.disk"` || out.Len() > 0 {
+		t.Errorf("error %v, output %q", err, out.String())
 	}
 }
 

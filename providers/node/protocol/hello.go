@@ -1,8 +1,5 @@
 package protocol
 
-// MethodHello asks the helper who it is; it has no parameters and its answer is Hello.
-const MethodHello = "hello"
-
 // Hello is who answers on the node.
 type Hello struct {
 	// Version is the helper's version as its build recorded it.

@@ -5,21 +5,16 @@ import (
 	"time"
 )
 
-// MethodUndo asks a helper to undo one thing that upkeep marked on its node: UndoRequest → UndoResult.
-const MethodUndo = "marks.undo"
-
-// UndoRequest names a mark that an observation returned (facts.Mark).
+// UndoRequest asks a helper to undo one thing that upkeep marked on its node. It names a mark that an observation returned
+// (facts.Mark).
 type UndoRequest struct {
 	Run  Run    `json:"run"`
 	Mark string `json:"mark"`
 }
 
-// InRun implements Changing.
-func (r UndoRequest) InRun(run Run) any {
-	run.Step = "undo " + r.Mark
-	r.Run = run
-	return r
-}
+// InRun and BelongsTo implement Changing.
+func (r UndoRequest) InRun(run Run) any { r.Run = run.at("undo " + r.Mark); return r }
+func (r UndoRequest) BelongsTo() Run    { return r.Run }
 
 // UndoResult says what was done.
 type UndoResult struct {
@@ -39,6 +34,9 @@ type Performed struct {
 	Ended time.Time `json:"ended"`
 	// Attached is true where an earlier request had begun it.
 	Attached bool `json:"attached,omitempty"`
+	// Rebooted is true where the node has booted since, as the method may make it do (Unit.Restarts). The rest of the result
+	// is then empty: the process that would have said it ended with the boot.
+	Rebooted bool `json:"rebooted,omitempty"`
 }
 
 // Named reports whether the run names one step of one plan of one state, so that a request of it can be told from every
@@ -52,15 +50,3 @@ func (r Run) String() string {
 	}
 	return fmt.Sprintf("step %s of plan %s (generation %d)", r.Step, r.Plan, r.Generation)
 }
-
-// BelongsTo returns the run of the request; so do the others.
-func (r RenewRequest) BelongsTo() Run { return r.Run }
-
-// BelongsTo returns the run of the request.
-func (r MendRequest) BelongsTo() Run { return r.Run }
-
-// BelongsTo returns the run of the request.
-func (r RestartRequest) BelongsTo() Run { return r.Run }
-
-// BelongsTo returns the run of the request.
-func (r UndoRequest) BelongsTo() Run { return r.Run }

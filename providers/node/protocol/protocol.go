@@ -1,18 +1,11 @@
 // Package protocol is what upkeep and upkeep-node say to each other: methods, requests and answers, and how they are
 // framed on a pipe. Both sides import it; it imports neither, and nothing heavy.
+//
+// What is to be said of a method is said once, in the table (Methods): its types, its class, how long it may take, and how it is
+// carried out. Both sides, and what stands for the node in tests, are made from it.
 package protocol
 
 import "upkeep/providers/facts"
-
-// Methods of the helper. Observe only reads; the others change something and are sent by operations alone.
-const (
-	MethodObserve = "observe"            // Question → facts.Node
-	MethodRenew   = "certificates.renew" // RenewRequest → RenewResult
-	MethodMend    = "certificates.mend"  // MendRequest → MendResult
-	MethodRestart = "static_pod.restart" // RestartRequest → RestartResult
-	// NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
-	NotifyProgress = "progress"
-)
 
 // ObserveRequest asks for everything upkeep wants to know of a node.
 type ObserveRequest struct {
@@ -34,6 +27,10 @@ type RenewRequest struct {
 	Kubeconfigs []string `json:"kubeconfigs,omitempty"`
 }
 
+// InRun and BelongsTo implement Changing.
+func (r RenewRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
+func (r RenewRequest) BelongsTo() Run    { return r.Run }
+
 // RenewResult says what is on disk now.
 type RenewResult struct {
 	Archive string            `json:"archive"` // path of the PKI archive on the node
@@ -48,6 +45,10 @@ type MendRequest struct {
 	Step   string `json:"step"`
 	Intent string `json:"intent"` // facts.Unfinished.ID
 }
+
+// InRun and BelongsTo implement Changing.
+func (r MendRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
+func (r MendRequest) BelongsTo() Run    { return r.Run }
 
 // MendResult says what was done.
 type MendResult struct {
@@ -67,6 +68,10 @@ type RestartRequest struct {
 	// TimeoutSeconds bounds the wait for the new container.
 	TimeoutSeconds int `json:"timeout_seconds"`
 }
+
+// InRun and BelongsTo implement Changing.
+func (r RestartRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
+func (r RestartRequest) BelongsTo() Run    { return r.Run }
 
 // RestartResult names the new container.
 type RestartResult struct {

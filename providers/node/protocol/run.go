@@ -14,10 +14,6 @@ import "time"
 // once, and then only the nodes where a newer run has been refuse the older one.
 const ChangeWithin = 30 * time.Second
 
-// MethodLock takes, renews or releases a node's lock for a run: LockRequest → LockResult. It writes one small file of
-// the helper's and changes nothing else.
-const MethodLock = "lock"
-
 // Run names the run that a changing request belongs to. A helper compares it with the newest run that it has seen on
 // its node, and refuses a request of the same lineage with an older generation: a process that was paused and wakes late
 // must not act once another run has begun.
@@ -30,32 +26,21 @@ type Run struct {
 	Plan string `json:"plan,omitempty"`
 	// Step is the id of the plan's step.
 	Step string `json:"step,omitempty"`
+	// Limit is how many seconds the request may take, as what is left to its step; 0: what its row says. The row bounds it.
+	Limit int `json:"limit,omitempty"`
 }
 
 // Changing is a request that changes something. Each one names its run.
 type Changing interface {
 	// InRun returns the request as a part of a run; its own step is the run's.
 	InRun(Run) any
+	// BelongsTo returns the run that it is a part of.
+	BelongsTo() Run
 }
 
-// InRun implements Changing.
-func (r RenewRequest) InRun(run Run) any {
-	run.Step = r.Step
-	r.Run = run
-	return r
-}
-
-// InRun implements Changing.
-func (r MendRequest) InRun(run Run) any {
-	run.Step = r.Step
-	r.Run = run
-	return r
-}
-
-// InRun implements Changing.
-func (r RestartRequest) InRun(run Run) any {
-	run.Step = r.Step
-	r.Run = run
+// at returns the run at one of its steps.
+func (r Run) at(step string) Run {
+	r.Step = step
 	return r
 }
 

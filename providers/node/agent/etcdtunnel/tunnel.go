@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/protocol"
 )
 
 // Service is the name by which the tunnel is asked for.
-const Service = "etcd"
+const Service = protocol.ServiceEtcd
 
 // timeout bounds connecting and the handshake: the member is on this very node.
 const timeout = 5 * time.Second

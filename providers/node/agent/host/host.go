@@ -1,8 +1,8 @@
 // Package host is one node as the node side's program sees it: every collector and every typed operation, behind
 // methods that take the protocol's requests.
 //
-// Renew, Mend, Restart and Undo do the work in the process that calls them. Session has them done in units of their own,
-// and Perform is what such a unit does.
+// Its methods do the work in the process that calls them. Session has what changes the node done in units of their own, and
+// Perform is what such a unit does. A new method of the table is one line in methods, and what that line calls.
 //
 // It speaks to nobody; the session that carries requests and answers is its caller's. It keeps no state between calls.
 package host
@@ -203,6 +203,18 @@ func running(ctx context.Context, d *disk.Disk) ([]cri.Container, error) {
 	return client.Running(ctx, controlplane.Components())
 }
 
+// methods are what a node answers, one line each. Hello is the session's own.
+func (h *Host) methods() []method {
+	return []method{
+		answers(protocol.Observe, h.Observe),
+		answers(protocol.Lock, h.Lock),
+		changes(protocol.Renew, h.Renew),
+		changes(protocol.Mend, h.Mend),
+		changes(protocol.Restart, h.Restart),
+		changes(protocol.Undo, h.Undo),
+	}
+}
+
 // Renew renews certificates; see package renew.
 func (h *Host) Renew(ctx context.Context, q protocol.RenewRequest, progress func(string)) (protocol.RenewResult, error) {
 	d, err := h.open()
@@ -272,16 +284,17 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
-// services are the tunnels of a node, by name.
-var services = []string{etcdtunnel.Service, etcdtunnel.EndpointService, bundles.Service, collect.Service, cold.Service, sqlite.Service}
-
 // Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
 // the request names; "bundles" (package bundles); "files", the keys and the configuration of its control plane (package
 // collect); "cold", the data directory of its member while that is stopped (package cold); or "sqlite", the database of its
 // k3s server (package sqlite). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
-	if !slices.Contains(services, service) {
-		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, services)
+	var names []string
+	for _, s := range protocol.Services() {
+		names = append(names, s.Name)
+	}
+	if !slices.Contains(names, service) {
+		return nil, fmt.Errorf("no tunnel to %q; there are %q", service, names)
 	}
 	d, err := h.open()
 	if err != nil {

@@ -2,11 +2,11 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"time"
 
+	"upkeep/providers/node/agent"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/fence"
 	"upkeep/providers/node/agent/unit"
@@ -45,22 +45,32 @@ func (h *Host) Perform(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return u.Perform(ctx, id, map[string]unit.Work{
-		protocol.MethodRenew:   work(h.Renew),
-		protocol.MethodMend:    work(h.Mend),
-		protocol.MethodRestart: work(h.Restart),
-		protocol.MethodUndo:    work(h.Undo),
-	})
+	works := map[string]unit.Work{}
+	for _, m := range h.methods() {
+		if m.carried != nil {
+			row, _ := protocol.Find(m.Method) // the one that has a unit
+			works[m.Method] = unit.Work{Row: row, Do: m.Do}
+		}
+	}
+	return u.Perform(ctx, id, works)
 }
 
-func work[Q, R any](do func(context.Context, Q, func(string)) (R, error)) unit.Work {
-	return func(ctx context.Context, content json.RawMessage, progress func(string)) (any, error) {
-		var q Q
-		if err := json.Unmarshal(content, &q); err != nil {
-			return nil, fmt.Errorf("the request cannot be read: %w", err)
-		}
-		return do(ctx, q, progress)
-	}
+// method is what a node answers to one method.
+type method struct {
+	agent.Handler
+	// carried is the handler for a session, which has a changing request carried out in a unit of its own; nil for a method
+	// that is answered in the session.
+	carried func(*Session) agent.Handler
+}
+
+func answers[Q, R any](m protocol.Method[Q, R], do func(context.Context, Q) (R, error)) method {
+	return method{Handler: agent.Answer(m, do)}
+}
+
+func changes[Q protocol.Changing, R any](m protocol.Method[Q, R], do func(context.Context, Q, func(string)) (R, error)) method {
+	return method{agent.Handle(m, do), func(s *Session) agent.Handler {
+		return agent.Handle(m, func(ctx context.Context, q Q, progress func(string)) (R, error) { return Carry(ctx, s, m, q, progress) })
+	}}
 }
 
 // Session is a node whose changing requests are carried out in units of their own, which go on when the session ends.
@@ -72,30 +82,29 @@ type Session struct {
 // Session returns the node for a session with whoever Caller names.
 func (h *Host) Session(who string) *Session { return &Session{host: h, who: who} }
 
-// Renew is Host.Renew in a unit of its own; so are the others.
-func (s *Session) Renew(ctx context.Context, q protocol.RenewRequest, progress func(string)) (protocol.RenewResult, error) {
-	return carry[protocol.RenewResult](ctx, s, protocol.MethodRenew, q.Run, q, progress)
+// Methods returns everything that the node can be asked in a session.
+func (s *Session) Methods() []agent.Handler {
+	var out []agent.Handler
+	for _, m := range s.host.methods() {
+		if m.carried != nil {
+			out = append(out, m.carried(s))
+		} else {
+			out = append(out, m.Handler)
+		}
+	}
+	return out
 }
 
-// Mend is Host.Mend in a unit of its own.
-func (s *Session) Mend(ctx context.Context, q protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
-	return carry[protocol.MendResult](ctx, s, protocol.MethodMend, q.Run, q, progress)
-}
-
-// Restart is Host.Restart in a unit of its own.
-func (s *Session) Restart(ctx context.Context, q protocol.RestartRequest, progress func(string)) (protocol.RestartResult, error) {
-	return carry[protocol.RestartResult](ctx, s, protocol.MethodRestart, q.Run, q, progress)
-}
-
-// Undo is Host.Undo in a unit of its own.
-func (s *Session) Undo(ctx context.Context, q protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error) {
-	return carry[protocol.UndoResult](ctx, s, protocol.MethodUndo, q.Run, q, progress)
-}
-
-func carry[R any](ctx context.Context, s *Session, method string, run protocol.Run, q any, progress func(string)) (result R, err error) {
-	// A mark can be undone without the state, and so without a run; nothing else can be told from a run that woke late.
-	if method != protocol.MethodUndo && (run.Lineage == "" || run.Generation == 0) {
-		return result, fmt.Errorf("%s: the request names no run, and nothing is changed for it: plan and apply with this version of upkeep", method)
+// Carry has a changing request carried out in a unit of its own.
+func Carry[Q protocol.Changing, R any](ctx context.Context, s *Session, m protocol.Method[Q, R], q Q, progress func(string)) (result R, err error) {
+	row, ok := protocol.Find(string(m))
+	if !ok || row.Unit == nil {
+		return result, fmt.Errorf("the table of methods has no %s that changes a node", m)
+	}
+	run := q.BelongsTo()
+	// What is told from no run could come from one that woke late.
+	if !row.Unit.WithoutRun && (run.Lineage == "" || run.Generation == 0) {
+		return result, fmt.Errorf("%s: the request names no run, and nothing is changed for it: plan and apply with this version of upkeep", m)
 	}
 	d, err := s.host.open()
 	if err != nil {
@@ -106,7 +115,7 @@ func carry[R any](ctx context.Context, s *Session, method string, run protocol.R
 	if err != nil {
 		return result, err
 	}
-	err = u.Carry(ctx, method, run, q, &result, quiet(progress))
+	err = u.Carry(ctx, row, run, q, &result, quiet(progress))
 	return result, err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	fixture "upkeep/fixtures/pki"
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/host"
 	"upkeep/providers/node/protocol"
 )
 
@@ -101,7 +102,7 @@ func TestHostileStateDirectories(t *testing.T) {
 			elsewhere, file, untouched := victim(t)
 			test.attack(t, func(name string) string { return filepath.Join(dir, name) }, elsewhere, file)
 			begin := time.Now()
-			_, err := hostOf(dir, "never").Session("ops").Renew(t.Context(), q, nil)
+			_, err := host.Carry(t.Context(), hostOf(dir, "never").Session("ops"), protocol.Renew, q, nil)
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "CANARY") {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
@@ -161,7 +162,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 					}
 				}
 			}
-			_, err := hostOf(dir, "never").Session("ops").Renew(t.Context(), q, nil)
+			_, err := host.Carry(t.Context(), hostOf(dir, "never").Session("ops"), protocol.Renew, q, nil)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
@@ -210,11 +211,11 @@ func TestRacingForAKubeconfig(t *testing.T) {
 		q = request(t, dir, "admin.conf")
 		q.Kubeconfigs, q.Run = []string{"/root/.kube/config"}, runOf(uint64(generation+1))
 		s := hostOf(dir, "never").Session("ops")
-		if _, err := s.Renew(t.Context(), q, nil); err == nil {
+		if _, err := host.Carry(t.Context(), s, protocol.Renew, q, nil); err == nil {
 			renewed++
 		}
 		for _, u := range observe(t, dir).Unfinished {
-			_, _ = s.Mend(t.Context(), protocol.MendRequest{Run: q.Run, Intent: u.ID}, nil)
+			_, _ = host.Carry(t.Context(), s, protocol.Mend, protocol.MendRequest{Run: q.Run, Intent: u.ID}, nil)
 		}
 		untouched()
 	}

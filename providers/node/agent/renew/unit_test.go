@@ -60,13 +60,13 @@ func TestUnitsThatRenewKilled(t *testing.T) {
 			t.Parallel()
 			dir, q, before := dying(t)
 			q.Run = runOf(4)
-			_, err := hostOf(dir, test.where).Session("ops").Renew(t.Context(), q, nil)
+			_, err := host.Carry(t.Context(), hostOf(dir, test.where).Session("ops"), protocol.Renew, q, nil)
 			if test.says != (err == nil) || err != nil && !strings.Contains(err.Error(), "ended without a result") {
 				t.Fatalf("error %v", err)
 			}
 			crashed := observe(t, dir, q.Kubeconfigs...)
 			archives, _ := filepath.Glob(filepath.Join(dir, "var/lib/upkeep/archive/*.gz"))
-			_, again := hostOf(dir, "never").Session("ops").Renew(t.Context(), q, nil)
+			_, again := host.Carry(t.Context(), hostOf(dir, "never").Session("ops"), protocol.Renew, q, nil)
 			if fmt.Sprint(again) != fmt.Sprint(err) {
 				t.Errorf("the same run is told %v, and was told %v", again, err)
 			}
@@ -98,25 +98,25 @@ func TestUnitsThatMendKilled(t *testing.T) {
 			t.Parallel()
 			dir, q, _ := dying(t)
 			q.Run = runOf(4)
-			if _, err := hostOf(dir, "install:apiserver:rename:1").Session("ops").Renew(t.Context(), q, nil); err == nil {
+			if _, err := host.Carry(t.Context(), hostOf(dir, "install:apiserver:rename:1").Session("ops"), protocol.Renew, q, nil); err == nil {
 				t.Fatal("it was not killed")
 			}
 			intent := observe(t, dir).Unfinished[0].ID
 			mend := protocol.MendRequest{Run: runOf(5), Intent: intent}
-			if _, err := hostOf(dir, "install:etcd-server:rename:1").Session("ops").Mend(t.Context(), mend, nil); err == nil {
+			if _, err := host.Carry(t.Context(), hostOf(dir, "install:etcd-server:rename:1").Session("ops"), protocol.Mend, mend, nil); err == nil {
 				t.Fatal("mending was not killed")
 			}
 			s := hostOf(dir, "never").Session("ops")
 			if undo {
 				for _, m := range traces(t, dir).Marks.Found {
-					got, err := s.Undo(t.Context(), protocol.UndoRequest{Run: runOf(6), Mark: m.ID}, nil)
+					got, err := host.Carry(t.Context(), s, protocol.Undo, protocol.UndoRequest{Run: runOf(6), Mark: m.ID}, nil)
 					if err != nil || got.Undone == "" || got.Performed.By == "" {
 						t.Errorf("undo %s: %+v, %v", m.ID, got, err)
 					}
 				}
 			} else {
 				mend.Run = runOf(6)
-				if got, err := s.Mend(t.Context(), mend, nil); err != nil || len(got.Installed) != 4 {
+				if got, err := host.Carry(t.Context(), s, protocol.Mend, mend, nil); err != nil || len(got.Installed) != 4 {
 					t.Errorf("%+v, %v", got, err)
 				}
 			}
@@ -154,12 +154,12 @@ func TestUndoRefusesWhatIsNotMarked(t *testing.T) {
 	dir := node(t, fixture.Options{})
 	s := hostOf(dir, "never").Session("ops")
 	for _, mark := range []string{"", "stage:..", "stage:../../../etc", "intent:", "a/b:c", "stage"} {
-		if _, err := s.Undo(t.Context(), protocol.UndoRequest{Run: runOf(1), Mark: mark}, nil); err == nil || !strings.Contains(err.Error(), "names no mark") {
+		if _, err := host.Carry(t.Context(), s, protocol.Undo, protocol.UndoRequest{Run: runOf(1), Mark: mark}, nil); err == nil || !strings.Contains(err.Error(), "names no mark") {
 			t.Errorf("%q: %v", mark, err)
 		}
 	}
 	must(t, os.MkdirAll(filepath.Join(dir, "var/lib/upkeep/stage/mine"), 0o700))
-	got, err := s.Undo(t.Context(), protocol.UndoRequest{Run: runOf(1), Mark: "stage:mine"}, nil)
+	got, err := host.Carry(t.Context(), s, protocol.Undo, protocol.UndoRequest{Run: runOf(1), Mark: "stage:mine"}, nil)
 	if err != nil || got.Undone != "" {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -172,13 +172,13 @@ func TestUndoRefusesWhatIsNotMarked(t *testing.T) {
 func TestWithoutARunNothingIsChanged(t *testing.T) {
 	dir, q, before := dying(t)
 	s := hostOf(dir, "never").Session("ops")
-	if _, err := s.Renew(t.Context(), q, nil); err == nil || !strings.Contains(err.Error(), "names no run") {
+	if _, err := host.Carry(t.Context(), s, protocol.Renew, q, nil); err == nil || !strings.Contains(err.Error(), "names no run") {
 		t.Errorf("error %v", err)
 	}
 	if diff := cmp.Diff(before, serials(observe(t, dir, q.Kubeconfigs...))); diff != "" {
 		t.Errorf("it was renewed (-before +after)\n%s", diff)
 	}
-	if _, err := s.Undo(t.Context(), protocol.UndoRequest{Mark: "stage:gone"}, nil); err != nil {
+	if _, err := host.Carry(t.Context(), s, protocol.Undo, protocol.UndoRequest{Mark: "stage:gone"}, nil); err != nil {
 		t.Errorf("undo: %v", err)
 	}
 }

@@ -58,9 +58,12 @@ type outcome struct {
 
 const method = "test.work"
 
+// row is what a table would say of the method.
+var row = protocol.Row{Name: method, Class: protocol.ClassChange, Limit: 20 * time.Second, Unit: &protocol.Unit{Most: time.Hour}}
+
 // carryOut leaves a line in ran each time it is done.
 func carryOut(root string) unit.Work {
-	return func(ctx context.Context, content json.RawMessage, progress func(string)) (any, error) {
+	return unit.Work{Row: rowOf(root), Do: func(ctx context.Context, content []byte, progress func(string)) (any, error) {
 		var o order
 		if err := json.Unmarshal(content, &o); err != nil {
 			return nil, err
@@ -89,7 +92,27 @@ func carryOut(root string) unit.Work {
 			return nil, errors.New(o.Fail)
 		}
 		return outcome{Said: len(o.Say)}, ctx.Err()
+	}}
+}
+
+// remember leaves a row for the processes of units.
+func (s *site) remember(r protocol.Row) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
 	}
+	return os.WriteFile(filepath.Join(s.root, "row"), text, 0o600)
+}
+
+// rowOf is the row that was left, else row.
+func rowOf(root string) protocol.Row {
+	r := row
+	if text, err := os.ReadFile(filepath.Join(root, "row")); err == nil {
+		if err := json.Unmarshal(text, &r); err != nil {
+			panic(err)
+		}
+	}
+	return r
 }
 
 // dieAt kills this process at an instant.
@@ -129,7 +152,7 @@ func session(root, die string) error {
 		return err
 	}
 	var result outcome
-	return u.Carry(context.Background(), method, o.Run, o, &result, func(line string) {
+	return u.Carry(context.Background(), row, o.Run, o, &result, func(line string) {
 		if line == die {
 			dieAt(die)(die)
 		}
@@ -194,7 +217,7 @@ func (s *site) carry(ctx context.Context, o order) (outcome, []string, error) {
 	defer closeDisk()
 	var result outcome
 	var said []string
-	err = u.Carry(ctx, method, o.Run, o, &result, func(line string) { said = append(said, line) })
+	err = u.Carry(ctx, row, o.Run, o, &result, func(line string) { said = append(said, line) })
 	return result, said, err
 }
 

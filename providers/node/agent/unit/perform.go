@@ -13,10 +13,16 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/store"
+	"upkeep/providers/node/protocol"
 )
 
-// Work does what requests of one method ask: it gets a request's content and returns its result.
-type Work func(ctx context.Context, content json.RawMessage, progress func(string)) (any, error)
+// Work is what requests of one method ask for.
+type Work struct {
+	// Row is the method's in the table.
+	Row protocol.Row
+	// Do gets a request's content and returns its result.
+	Do func(ctx context.Context, content []byte, progress func(string)) (any, error)
+}
 
 // Perform carries out the request with the given id, as the process that was started for it. An error means that nothing
 // was done here: what became of the work itself is in its result.
@@ -51,7 +57,11 @@ func (u *Units) Perform(ctx context.Context, id string, works map[string]Work) e
 		return err
 	}
 	u.at("begun")
-	r := u.outcome(ctx, base, dir, q, works)
+	r, worked := u.outcome(ctx, base, dir, q, works)
+	if q.Restarts && worked && r.Outcome != facts.OutcomeDone && ctx.Err() != nil {
+		// It was told to stop, as the machine goes down: what became of it is judged after the boot.
+		return errors.Join(fmt.Errorf("request %s was told to stop: %s", id, r.Error), dir.WriteFile(stoppingFile, 0o600, []byte("\n")))
+	}
 	u.at("result")
 	if err := write(dir, resultFile, r); err != nil {
 		return err
@@ -60,8 +70,8 @@ func (u *Units) Perform(ctx context.Context, id string, works map[string]Work) e
 	return u.remember(base, dir, q, b, r)
 }
 
-// outcome does the work and turns whatever happens into a result.
-func (u *Units) outcome(ctx context.Context, base, dir *disk.Dir, q request, works map[string]Work) (r result) {
+// outcome does the work and turns whatever happens into a result; worked says that it came to the work.
+func (u *Units) outcome(ctx context.Context, base, dir *disk.Dir, q request, works map[string]Work) (r result, worked bool) {
 	progress := u.progress(dir)
 	text, err := func() (text []byte, err error) {
 		defer func() {
@@ -84,8 +94,15 @@ func (u *Units) outcome(ctx context.Context, base, dir *disk.Dir, q request, wor
 			return nil, err
 		}
 		u.at("work")
-		made, err := work(ctx, q.Content, progress)
+		worked = true
+		limit := work.Row.Allowed(q.Run)
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %s", limit))
+		defer cancel()
+		made, err := work.Do(ctx, q.Content, progress)
 		u.at("worked")
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +112,7 @@ func (u *Units) outcome(ctx context.Context, base, dir *disk.Dir, q request, wor
 	if err != nil {
 		r = result{Ended: u.now(), Outcome: facts.OutcomeFailed, Error: err.Error()}
 	}
-	return r
+	return r, worked
 }
 
 // exclude takes the node's lock, under which one request at a time changes something.

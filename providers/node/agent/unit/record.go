@@ -24,12 +24,14 @@ const version = 1
 
 // request is what a unit is asked to do.
 type request struct {
-	Version int             `json:"version"`
-	Method  string          `json:"method"`
-	Run     protocol.Run    `json:"run"`
-	Who     string          `json:"who,omitempty"`
-	Made    time.Time       `json:"made"`
-	Content json.RawMessage `json:"content"`
+	Version int          `json:"version"`
+	Method  string       `json:"method"`
+	Run     protocol.Run `json:"run"`
+	Who     string       `json:"who,omitempty"`
+	Made    time.Time    `json:"made"`
+	// Restarts: the method may boot the node.
+	Restarts bool            `json:"restarts,omitempty"`
+	Content  json.RawMessage `json:"content"`
 }
 
 // begun says that a unit began, and as what.

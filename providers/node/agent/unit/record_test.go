@@ -3,6 +3,7 @@ package unit
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"upkeep/providers/node/protocol"
 )
@@ -54,16 +55,25 @@ func TestCheckID(t *testing.T) {
 func TestSystemdIsHandedNoText(t *testing.T) {
 	id := strings.Repeat("a", 32) + "-7"
 	s := Systemd{Helper: "/var/lib/upkeep/bin/upkeep-node-0123", Run: "/nonexistent/systemd-run"}
-	words := s.arguments(id)
+	words := s.arguments(id, Terms{Limit: time.Minute})
 	if got := strings.Join(words[len(words)-4:], " "); got != "-- /var/lib/upkeep/bin/upkeep-node-0123 -perform "+id {
 		t.Errorf("command %q", got)
 	}
-	if err := s.Start(t.Context(), "x; reboot"); err == nil || !strings.Contains(err.Error(), "is not the id") {
+	joined := strings.Join(words, " ")
+	if !strings.Contains(joined, " --property=RuntimeMaxSec=180 ") || !strings.Contains(joined, " --property=UMask=0077 ") ||
+		!strings.Contains(joined, " --property=ProtectSystem=strict ") {
+		t.Errorf("arguments %q", words)
+	}
+	open := s.arguments(id, Terms{Limit: 1500 * time.Millisecond, Hardening: protocol.Hardening{Unconfined: "it installs packages"}})
+	if joined := strings.Join(open, " "); strings.Contains(joined, "Protect") || !strings.Contains(joined, "RuntimeMaxSec=122 ") {
+		t.Errorf("arguments %q", open)
+	}
+	if err := s.Start(t.Context(), "x; reboot", Terms{}); err == nil || !strings.Contains(err.Error(), "is not the id") {
 		t.Errorf("error %v", err)
 	}
 	for _, helper := range []string{"relative", "/tmp/a b", "/tmp/$HOME", "/tmp/%n", "/tmp/a;b", "/tmp/a\\b", "/tmp/'a'"} {
 		s.Helper = helper
-		if err := s.Start(t.Context(), id); err == nil || !strings.Contains(err.Error(), "characters that systemd would interpret") {
+		if err := s.Start(t.Context(), id, Terms{}); err == nil || !strings.Contains(err.Error(), "characters that systemd would interpret") {
 			t.Errorf("%q: %v", helper, err)
 		}
 	}

@@ -21,11 +21,11 @@ import (
 // that an earlier, equal request started. When ctx ends it stops waiting and the unit goes on.
 //
 // Into result goes what the unit returned, and how it was carried out, as the field "performed".
-func (u *Units) Carry(ctx context.Context, method string, run protocol.Run, content, result any, progress func(string)) error {
+func (u *Units) Carry(ctx context.Context, row protocol.Row, run protocol.Run, content, result any, progress func(string)) error {
 	if err := u.Fence.Admit(run); err != nil {
 		return err
 	}
-	dir, attached, err := u.launch(ctx, method, run, content)
+	dir, attached, err := u.launch(ctx, row, run, content)
 	if err != nil {
 		return err
 	}
@@ -39,14 +39,21 @@ func (u *Units) Carry(ctx context.Context, method string, run protocol.Run, cont
 	if err != nil {
 		return err
 	}
-	if r.Outcome != facts.OutcomeDone {
+	how := protocol.Performed{By: b.By, Began: b.At, Ended: r.Ended, Attached: attached}
+	made := r.Result
+	switch r.Outcome {
+	case facts.OutcomeDone:
+	case facts.OutcomeRebooted:
+		progress(b.By + ": " + facts.OutcomeRebooted)
+		how.Rebooted, made = true, []byte("{}")
+	default:
 		return errors.New(r.Error)
 	}
-	how, err := json.Marshal(map[string]any{"performed": protocol.Performed{By: b.By, Began: b.At, Ended: r.Ended, Attached: attached}})
+	performed, err := json.Marshal(map[string]any{"performed": how})
 	if err != nil {
 		return err
 	}
-	for _, text := range [][]byte{r.Result, how} {
+	for _, text := range [][]byte{made, performed} {
 		if err := json.Unmarshal(text, result); err != nil {
 			return fmt.Errorf("the result of %s cannot be read: %w", b.By, err)
 		}
@@ -55,8 +62,8 @@ func (u *Units) Carry(ctx context.Context, method string, run protocol.Run, cont
 }
 
 // launch returns the directory of a request whose unit has begun, or has ended; attached says that it was there before.
-func (u *Units) launch(ctx context.Context, method string, run protocol.Run, content any) (_ *disk.Dir, attached bool, err error) {
-	key, id, err := identify(method, run, content)
+func (u *Units) launch(ctx context.Context, row protocol.Row, run protocol.Run, content any) (_ *disk.Dir, attached bool, err error) {
+	key, id, err := identify(row.Name, run, content)
 	if err != nil {
 		return nil, false, err
 	}
@@ -93,12 +100,12 @@ func (u *Units) launch(ctx context.Context, method string, run protocol.Run, con
 			return nil, false, err
 		}
 		u.at("request")
-		if err := write(dir, requestFile, request{Method: method, Run: run, Who: u.Who, Made: u.now(), Content: text}); err != nil {
+		if err := write(dir, requestFile, request{Method: row.Name, Run: run, Who: u.Who, Made: u.now(), Restarts: row.Unit.Restarts, Content: text}); err != nil {
 			return nil, false, err
 		}
 	}
 	u.at("start")
-	if err := u.Start.Start(ctx, id); err != nil {
+	if err := u.Start.Start(ctx, id, Terms{row.Allowed(run), row.Unit.Hardening}); err != nil {
 		return nil, false, fmt.Errorf("start %s: %w", u.Start.Name(id), err)
 	}
 	u.at("started")
@@ -167,11 +174,18 @@ func (u *Units) follow(ctx context.Context, dir *disk.Dir, progress func(string)
 			return result{}, b, err
 		}
 		// Whether it runs is asked before its result is looked for: one that ends in between has left one.
+		down := false
 		busy, err := running(dir, func() error {
 			if _, there, err := lookup[result](dir, resultFile); err != nil || there {
 				return err
 			}
-			_, err := u.bury(dir, b)
+			q, err := read[request](dir, requestFile)
+			if err != nil {
+				return err
+			}
+			if down = u.goingDown(dir, q, b); !down {
+				_, err = u.bury(dir, q, b)
+			}
 			return err
 		})
 		if err != nil {
@@ -180,7 +194,7 @@ func (u *Units) follow(ctx context.Context, dir *disk.Dir, progress func(string)
 		if offset, err = say(dir, offset, progress); err != nil {
 			return result{}, b, err
 		}
-		if !busy {
+		if !busy && !down {
 			r, err := read[result](dir, resultFile)
 			if err != nil {
 				return r, b, err
@@ -283,8 +297,11 @@ func (u *Units) settle(base, dir *disk.Dir, e disk.Entry) (at time.Time, done bo
 		return e.Info.Modified, u.now().Sub(e.Info.Modified) > abandoned, nil
 	}
 	r, there, err := lookup[result](dir, resultFile)
+	if err == nil && !there && u.goingDown(dir, q, b) {
+		return b.At, false, nil
+	}
 	if err == nil && !there {
-		r, err = u.bury(dir, b)
+		r, err = u.bury(dir, q, b)
 	}
 	if err != nil {
 		return at, false, err

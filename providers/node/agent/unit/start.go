@@ -6,16 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
 	"time"
+
+	"upkeep/providers/node/protocol"
 )
 
-// workLimit bounds a unit. The longest request restarts a static pod and waits for it: minutes.
-const workLimit = 15 * time.Minute
+// endPatience is what a unit has to end in order when its time is over, before systemd kills it.
+const endPatience = time.Minute
+
+// Terms are the terms on which a unit runs.
+type Terms struct {
+	// Limit is how long its work may take. The unit keeps to it by itself; systemd ends one that does not.
+	Limit     time.Duration
+	Hardening protocol.Hardening
+}
 
 // Choose returns what starts units on this machine: systemd where it runs (sd_booted(3) looks at the same directory), else
 // a detached process. The choice is made here and nowhere else: a systemd that does not answer is an error, not a reason
@@ -55,7 +65,7 @@ func (s Systemd) Name(id string) string { return "systemd unit " + unitName(id) 
 var plainPath = regexp.MustCompile(`^/[A-Za-z0-9@_+=:,./-]+$`)
 
 // Start starts the unit. systemd refuses a second unit of the same name, which is what makes a repeated start harmless.
-func (s Systemd) Start(ctx context.Context, id string) error {
+func (s Systemd) Start(ctx context.Context, id string, terms Terms) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
@@ -64,7 +74,7 @@ func (s Systemd) Start(ctx context.Context, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Run, s.arguments(id)...)
+	cmd := exec.CommandContext(ctx, s.Run, s.arguments(id, terms)...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
@@ -77,17 +87,20 @@ func (s Systemd) Start(ctx context.Context, id string) error {
 	return fmt.Errorf("%s: %w: %.500s", s.Run, err, strings.TrimSpace(string(out)))
 }
 
-func (s Systemd) arguments(id string) []string {
-	return []string{
+func (s Systemd) arguments(id string, terms Terms) []string {
+	arguments := []string{
 		"--quiet", "--collect", "--no-ask-password", "--unit=" + unitName(id), "--description=upkeep: a change on this node",
 		// exec: systemd-run waits until the program runs, and says so where it cannot.
 		"--property=Type=exec",
 		// At shutdown the unit is told first and its kubeadm only with it.
 		"--property=KillMode=mixed", "--property=TimeoutStopSec=90",
-		fmt.Sprintf("--property=RuntimeMaxSec=%d", int(workLimit.Seconds())+60),
+		fmt.Sprintf("--property=RuntimeMaxSec=%d", int(math.Ceil((changePatience + terms.Limit + endPatience).Seconds()))),
 		"--property=UMask=0077", "--property=WorkingDirectory=/",
-		"--", s.Helper, "-perform", id,
 	}
+	for _, p := range terms.Hardening.Properties() {
+		arguments = append(arguments, "--property="+p)
+	}
+	return append(arguments, "--", s.Helper, "-perform", id)
 }
 
 // Detached starts a process in a session of its own (setsid(2)), where systemd does not run: containers, tests.
@@ -99,8 +112,8 @@ type Detached struct {
 // Name says what it is.
 func (Detached) Name(string) string { return "detached process" }
 
-// Start starts the process.
-func (s Detached) Start(_ context.Context, id string) error {
+// Start starts the process. Nothing but the process itself keeps it to its terms.
+func (s Detached) Start(_ context.Context, id string, _ Terms) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}

@@ -6,7 +6,8 @@
 //
 // It promises that one request of one run, step and content is carried out at most once, whatever dies and whenever: the
 // unit says durably that it begins before it begins, and nobody begins what was begun. One that died without a result is
-// reported as such; the next run (a newer generation) looks at the node and plans again.
+// reported as such; the next run (a newer generation) looks at the node and plans again. One whose method may boot the node,
+// and which a boot ended, has done what was expected and is reported as that.
 //
 // Below /var/lib/upkeep, which root alone may enter:
 //
@@ -17,6 +18,7 @@
 //	  begun.json              written before anything is done
 //	  progress                what it says meanwhile, a line at a time
 //	  result.json             what became of it
+//	  stopping                it may boot its node, and was told to stop as the node goes down
 //	  journalled              that it is in the node's journal
 //	journal.lock              held while the node's journal is written
 //	changing                  the lock of the one unit that changes something now
@@ -47,6 +49,7 @@ const (
 	begunFile     = "begun.json"
 	progressFile  = "progress"
 	resultFile    = "result.json"
+	stoppingFile  = "stopping"
 	journalled    = "journalled"
 	journalLock   = "journal.lock"
 )
@@ -60,6 +63,8 @@ const (
 	lockPatience = 2 * startLimit
 	// changePatience bounds the wait for another unit's change to end. The longest waits for a static pod: minutes.
 	changePatience = time.Minute
+	// downPatience is how long a machine may take to go down after it told its units to stop.
+	downPatience = 10 * time.Minute
 	// poll is how often a unit is looked at while it is followed.
 	poll = 25 * time.Millisecond
 	// maxFile bounds each file of a request; requests and answers fit into a frame.
@@ -74,7 +79,7 @@ const (
 type Starter interface {
 	// Start starts it; the process calls Perform with the same id. It returns before that ends. Starting one that runs
 	// already is no error.
-	Start(ctx context.Context, id string) error
+	Start(ctx context.Context, id string, terms Terms) error
 	// Name says how, for people: "systemd unit upkeep-ID.service".
 	Name(id string) string
 }
@@ -120,9 +125,12 @@ func (u *Units) open() (base, operations *disk.Dir, err error) {
 }
 
 // died is the result of a unit whose process ended without one.
-func (u *Units) died(dir *disk.Dir, b begun) result {
+func (u *Units) died(dir *disk.Dir, q request, b begun) result {
 	why := "it was killed"
-	if b.Boot != "" && b.Boot != u.Fence.Clock.Boot() {
+	if boot := u.Fence.Clock.Boot(); b.Boot != "" && boot != "" && b.Boot != boot {
+		if q.Restarts {
+			return result{Ended: u.now(), Outcome: facts.OutcomeRebooted}
+		}
 		why = "the machine has booted since"
 	}
 	said := ""
@@ -134,9 +142,19 @@ func (u *Units) died(dir *disk.Dir, b begun) result {
 		b.By, b.At.Format(time.RFC3339), why, said)}
 }
 
+// goingDown reports whether a unit that ended without a result was to boot its node, and the node is on its way down: what
+// became of it is known after the boot.
+func (u *Units) goingDown(dir *disk.Dir, q request, b begun) bool {
+	if !q.Restarts || b.Boot != u.Fence.Clock.Boot() {
+		return false
+	}
+	told, err := dir.Stat(stoppingFile)
+	return err == nil && u.now().Sub(told.Modified) < downPatience
+}
+
 // bury writes the result of a unit that died. The caller holds its performer's lock.
-func (u *Units) bury(dir *disk.Dir, b begun) (result, error) {
-	r := u.died(dir, b)
+func (u *Units) bury(dir *disk.Dir, q request, b begun) (result, error) {
+	r := u.died(dir, q, b)
 	return r, write(dir, resultFile, r)
 }
 

@@ -1,0 +1,91 @@
+package protocol
+
+import (
+	"time"
+
+	"upkeep/providers/facts"
+)
+
+// The methods, each with the types of its request and of its result. A new one is a line here, a row of Methods, a handler in
+// package host and one in package fakenode; what else treats methods takes them from here.
+const (
+	Greet   Method[struct{}, Hello]               = "hello"
+	Observe Method[ObserveRequest, facts.Node]    = "observe"
+	Lock    Method[LockRequest, LockResult]       = "lock"
+	Renew   Method[RenewRequest, RenewResult]     = "certificates.renew"
+	Mend    Method[MendRequest, MendResult]       = "certificates.mend"
+	Restart Method[RestartRequest, RestartResult] = "static_pod.restart"
+	Undo    Method[UndoRequest, UndoResult]       = "marks.undo"
+)
+
+// The same names for those who send requests by name.
+const (
+	MethodHello   = string(Greet)
+	MethodObserve = string(Observe)
+	MethodLock    = string(Lock)
+	MethodRenew   = string(Renew)
+	MethodMend    = string(Mend)
+	MethodRestart = string(Restart)
+	MethodUndo    = string(Undo)
+)
+
+// NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
+const NotifyProgress = "progress"
+
+// Methods returns the table of methods, one row each.
+func Methods() []Row {
+	const (
+		answer  = 30 * time.Second
+		usual   = 15 * time.Minute
+		longest = time.Hour
+		proof   = "no node has shown yet that it works confined"
+	)
+	return []Row{
+		read(Greet, ClassObserve, answer),
+		read(Observe, ClassObserve, answer),
+		// It writes one small file of the helper's, and only runs that change nodes ask for it.
+		read(Lock, ClassChange, answer),
+		change(Renew, usual, Unit{Most: longest, Hardening: Hardening{
+			Unconfined: "kubeconfigs lie where the operator's configuration says, and " + proof, Writes: []string{"/etc/kubernetes"}, Home: true}}),
+		change(Mend, usual, Unit{Most: longest, Hardening: Hardening{
+			Unconfined: "kubeconfigs lie where the operator's configuration says, and " + proof, Writes: []string{"/etc/kubernetes"}, Home: true}}),
+		change(Restart, usual, Unit{Most: longest, Hardening: Hardening{Unconfined: proof}}),
+		// A mark can be undone when the state is gone, and so without a run.
+		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{
+			Unconfined: "it undoes what the others did, where they did it, and " + proof, Writes: []string{"/etc/kubernetes"}, Home: true}}),
+	}
+}
+
+// Service is a raw session (a tunnel) that a node offers beside its methods.
+type Service struct {
+	Name  string
+	Class Class
+}
+
+// ServiceEtcd is the tunnel to the node's own member of etcd.
+const ServiceEtcd = "etcd"
+
+// Services returns the services of a node.
+func Services() []Service {
+	return []Service{
+		// Both carry etcd's own protocol with a client's certificate, which may write as well as read.
+		{ServiceEtcd, ClassChange}, {ServiceEndpoint, ClassChange},
+		{ServiceBundles, ClassBackup}, {ServiceFiles, ClassBackup}, {ServiceCold, ClassBackup}, {ServiceSQLite, ClassBackup},
+	}
+}
+
+// Offers returns the names of the methods and services of a class, as the table has them.
+func (c Class) Offers() []string {
+	var names []string
+	for _, r := range Methods() {
+		if r.Class == c {
+			names = append(names, r.Name)
+		}
+	}
+	for _, s := range Services() {
+		if s.Class == c {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
