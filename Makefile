@@ -14,11 +14,14 @@ ARCH := $(shell go env GOARCH)
 NVML_LDFLAGS := -extldflags=-Wl,-z,lazy
 
 FUZZTIME ?= 10s
+# What `make steady` runs, and how often.
+PKGS ?= ./...
+TIMES ?= 20
 # How many random worlds `make simulate` walks, and the seed of the first.
 N ?= 100000
 FROM ?= 1
 
-.PHONY: build helpers test race simulate acceptance demo bench fuzz lint install release clean
+.PHONY: build helpers test steady race simulate acceptance acceptance-all demo bench fuzz fuzz-short lint install release clean
 
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -30,12 +33,14 @@ helpers: ## the helpers for nodes of every architecture
 	GOOS=linux GOARCH=amd64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-amd64 ./cmd/upkeep-node
 	GOOS=linux GOARCH=arm64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-arm64 ./cmd/upkeep-node
 
-test: ## unit, golden, testscript, property and short fuzz tests; no root, no network, no cluster
-	go test -timeout 20m ./...
-	./scripts/fuzz.sh 2000x light
+test: ## unit, golden, testscript and property tests; no root, no network, no cluster
+	./scripts/test.sh -timeout 20m ./...
+
+steady: ## every package of PKGS TIMES times, each time in another order; prints what did not pass every time
+	TIMES=$(TIMES) ./scripts/steady.sh $(PKGS)
 
 race: ## the race detector on what runs side by side; not on cmd/upkeep, which would build Helm and client-go a second time
-	CGO_ENABLED=1 go test -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
+	CGO_ENABLED=1 ./scripts/test.sh -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'Test(Release)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
@@ -44,15 +49,22 @@ demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
 	./fixtures/demo/demo.sh $(BIN)/upkeep
 
-acceptance: build ## the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
+acceptance: build ## the core on the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
 	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep go test -count=1 -timeout 50m -v .
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=core go test -count=1 -timeout 50m -v .
+
+acceptance-all: build ## everything on the lab; which part belongs to the core stands in acceptance/parts_test.go
+	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=all go test -count=1 -timeout 75m -v .
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## every fuzz target, for FUZZTIME each
 	./scripts/fuzz.sh $(FUZZTIME)
+
+fuzz-short: ## 2000 inputs for each fuzz target of the packages that do not link client-go
+	./scripts/fuzz.sh 2000x light
 
 lint: ## formatting and vet
 	test -z "$$(gofmt -l .)"

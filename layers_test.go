@@ -126,6 +126,7 @@ var pure = []struct {
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
+	{"state/seen", nil},
 	{"providers/release", []string{"operations.go"}},
 	{"providers/helm/catalogue", nil},
 	{"providers/helm/definitions", nil},

@@ -1,9 +1,10 @@
 // Package acceptance holds the tests that need a real cluster. They run as root on Debian or Ubuntu and bring the lab up
 // themselves; where it cannot run they fail and say why, and never skip.
 //
-//	UPKEEP=/path/to/upkeep go test -count=1 -timeout 30m -v .
+//	UPKEEP=/path/to/upkeep go test -count=1 -timeout 50m -v .
 //
-// They are one test with parts, in an order that needs one cluster only; each part begins on a healthy cluster and leaves one
+// That walks the core, which every change must pass; with ACCEPTANCE=all in the environment it walks everything. Which part belongs
+// to the core stands in one table, parts. They are one test with parts, in an order that needs one cluster only; each part begins on a healthy cluster and leaves one
 // behind, so any of them runs alone too: -run TestAcceptance/parity. The lab stays up afterwards and is used again by the next run,
 // whatever that left of its certificates' lives; where the environment has CI, it is made anew and removed at the end.
 //
@@ -24,43 +25,20 @@ import (
 )
 
 func TestAcceptance(t *testing.T) {
+	all := everyPart(t)
+	times := &stopwatch{}
+	defer times.note(t)
+	began := time.Now()
 	s := setUp(t)
-	for _, part := range []struct {
-		name  string
-		limit time.Duration
-		do    func(*testing.T, *suite)
-	}{
-		{"kubeadm names the same certificates on every node", time.Minute, testExpirationOnEveryNode},
-		{"the user ops reaches every node through the bastion", time.Minute, testOpsThroughTheBastion},
-		{"parity with kubeadm", 2 * time.Minute, testParity},
-		{"wrong host key while all is due", 4 * time.Minute, testWrongHostKeyWhileDue},
-		{"rotation", 10 * time.Minute, testRotation},
-		{"parity with kubeadm after the rotation", 2 * time.Minute, testParity},
-		{"wrong host key", 3 * time.Minute, testWrongHostKey},
-		{"configuration out of etcd", 2 * time.Minute, testConfigurationFromEtcd},
-		{"one bad file is one finding", 3 * time.Minute, testBadFile},
-		{"renewed by hand and not restarted", 4 * time.Minute, testRenewedByHand},
-		{"one node replaced as ops through the bastion", 4 * time.Minute, testReplaceAsOps},
-		{"a kubeconfig of another cluster", 3 * time.Minute, testAnotherCluster},
-		{"a runbook executed by a plain shell", 8 * time.Minute, testRunbook},
-		{"an apply killed and a second operator", 6 * time.Minute, testKilledAndSecondOperator},
-		{"kill points", 15 * time.Minute, testKillPoints},
-		{"access to the installed helper alone", 4 * time.Minute, testRestrictedAccess},
-		{"two operators while the API is down", 6 * time.Minute, testLocksWithoutAPI},
-		{"a backup under load guards a rotation", 5 * time.Minute, testBackupGuards},
-		{"backups that go wrong", 12 * time.Minute, testBackupFaults},
-		{"damaged bundles", 4 * time.Minute, testDamagedBundles},
-		{"an Akash provider", 8 * time.Minute, testAkashProvider},
-		{"an Akash provider over many versions", 8 * time.Minute, testStagedUpgrade},
-		{"a Helm release", 6 * time.Minute, testHelmRelease},
-		{"leases beside a restart", 8 * time.Minute, testLeases},
-		{"figures", 8 * time.Minute, testFigures},
-		{"the hammer notices a killed server", 4 * time.Minute, testHammerNotices},
-		{"a hung node", 5 * time.Minute, testHungNode},
-		{"all of etcd is lost", 8 * time.Minute, testDisaster},
-	} {
+	times.add(labUp, time.Since(began))
+	for _, part := range parts {
+		if !all && part.group == rest {
+			continue
+		}
 		broken := t.Failed()
 		t.Run(part.name, func(t *testing.T) {
+			began := time.Now()
+			defer func() { times.add(part.group, time.Since(began)) }()
 			ctx, cancel := context.WithTimeout(s.ctx, part.limit)
 			defer cancel()
 			of := *s

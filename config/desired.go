@@ -34,14 +34,6 @@ type Declared struct {
 	Value any `json:"value"`
 }
 
-// State says where the state is kept.
-type State struct {
-	Backend string `json:"backend"` // "local"
-	// Path is relative to the configuration directory unless absolute.
-	Path     string   `json:"path"`
-	Position Position `json:"position,omitzero"`
-}
-
 // Cluster says how to reach the Kubernetes API.
 type Cluster struct {
 	// Kubeconfig is a path with ~ expanded, relative to the configuration directory unless absolute.

@@ -71,34 +71,6 @@ func includeBlock() BlockType {
 	}
 }
 
-func stateBlock() BlockType {
-	return BlockType{
-		Name:  "state",
-		Label: backendLabel,
-		Doc:   "Says where upkeep keeps its memory between runs. Without this block it is the file `upkeep.state.json` in the configuration directory.",
-		Example: `state "local" {
-  path = "upkeep.state.json"
-}
-`,
-		Schema: Schema{Attributes: []Attribute{{
-			Name: "path", Type: cty.String, Default: cty.StringVal("upkeep.state.json"),
-			Doc: "The state file, relative to the configuration directory.",
-		}}},
-		Decode: decodeState,
-	}
-}
-
-func decodeState(b Block) (any, hcl.Diagnostics) {
-	if b.Name != "local" {
-		d := b.Diagnose("", "Unknown state backend", "There is no state backend \""+b.Name+"\". Write state \"local\" { ... }")
-		return nil, hcl.Diagnostics{d}
-	}
-	if b.String("path") == "" {
-		return nil, hcl.Diagnostics{b.Diagnose("path", "Invalid path", "\"path\" is empty. Name the state file, such as \"upkeep.state.json\".")}
-	}
-	return State{Backend: b.Name, Path: b.String("path"), Position: PositionOf(b.DefRange, b.Directory)}, nil
-}
-
 func variableBlock() BlockType {
 	return BlockType{
 		Name:  "variable",

@@ -124,7 +124,7 @@ func newLoader(directory string, o Options) *loader {
 		byAddress: map[string]*declaration{},
 		variables: map[string]*variable{},
 		locals:    map[string]*local{},
-		desired:   Desired{State: State{Backend: "local", Path: "upkeep.state.json"}},
+		desired:   Desired{State: defaultState()},
 	}
 	for _, t := range o.Types {
 		l.entries[t.Name] = entry{BlockType: t, registered: true}

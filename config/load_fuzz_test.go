@@ -77,7 +77,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		f.Add(src)
 	}
-	f.Add([]byte(`{"state":{"backend":"local","path":"x"},"resources":[{"type":"certs","name":"a","value":null}]}`))
+	f.Add([]byte(`{"state":{"backend":"local","local":{"path":"x"}},"resources":[{"type":"certs","name":"a","value":null}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		desired, err := Restore(data, testTypes())
 		if err != nil {

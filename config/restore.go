@@ -68,8 +68,8 @@ func (r restoredResource) restore(types []BlockType) (Declared, error) {
 
 // check reports what makes a desired state contradict itself, or what must not reach ssh.
 func (d Desired) check() error {
-	if d.State.Backend != "local" || d.State.Path == "" {
-		return fmt.Errorf("%q is not a state backend, or it has no path", d.State.Backend)
+	if err := d.State.check(); err != nil {
+		return err
 	}
 	connections := map[string]bool{"": true}
 	for _, c := range d.Connections {

@@ -39,7 +39,7 @@ func TestRestoreReadsBackWhatLoadMade(t *testing.T) {
 }
 
 func TestRestoreRefuses(t *testing.T) {
-	const state = `"state":{"backend":"local","path":"x"}`
+	const state = `"state":{"backend":"local","local":{"path":"x"}}`
 	for name, test := range map[string]struct{ data, want string }{
 		"nothing":             {``, "EOF"},
 		"not an object":       {`[]`, "cannot unmarshal"},
@@ -50,7 +50,9 @@ func TestRestoreRefuses(t *testing.T) {
 		"bad value":           {`{` + state + `,"resources":[{"type":"certs","name":"a","value":{"renew_before":"soon"}}]}`, "certs.a"},
 		"bad resource name":   {`{` + state + `,"resources":[{"type":"certs","name":"a b","value":{}}]}`, "not a name"},
 		"resource twice":      {`{` + state + `,"resources":[{"type":"certs","name":"a","value":{"renew_before":"1d"}},{"type":"certs","name":"a","value":{"renew_before":"1d"}}]}`, "certs.a occurs twice"},
-		"state backend":       {`{"state":{"backend":"floppy","path":"x"}}`, "not a state backend"},
+		"state backend":       {`{"state":{"backend":"floppy"}}`, "not a state backend"},
+		"options of another":  {`{"state":{"backend":"floppy","local":{"path":"x"}}}`, "options of \"local\""},
+		"state without path":  {`{"state":{"backend":"local"}}`, "has no path"},
 		"node twice":          {`{` + state + `,"nodes":[{"name":"a","block":"a","host":"h","connection":""},{"name":"a","block":"b","host":"h","connection":""}]}`, "occurs twice"},
 		"option as host":      {`{` + state + `,"nodes":[{"name":"a","block":"a","host":"-oProxyCommand=x","connection":""}]}`, "not a host"},
 		"missing connection":  {`{` + state + `,"nodes":[{"name":"a","block":"a","host":"h","connection":"c"}]}`, "no connection"},

@@ -26,7 +26,7 @@ func TestBuildOneNodeWhole(t *testing.T) {
 	r := testRequest(1, func(w *widget) { w.Serial = "" })
 	got := build(t, r)
 	address := providers.Address{Type: "widget", Name: "w", Node: "cp1"}
-	expects := []providers.Expectation{{What: "boot id of cp1", Value: "boot-cp1"}}
+	ground, lines := []byte(`{"node":"cp1","boot_id":"boot-cp1"}`), []string{"boot id of cp1 = boot-cp1"}
 	lanes := []providers.Lane{providers.NodeLane("cp1")}
 	want := planner.Plan{
 		FormatVersion: planner.FormatVersion, CreatedAt: testNow, Request: r,
@@ -35,12 +35,12 @@ func TestBuildOneNodeWhole(t *testing.T) {
 			{
 				ID: "widget.w@cp1/set", Address: address, Node: "cp1", Operation: "widget.set", Args: []byte(`{"version":"2","at":"2026-11-22T03:00:00Z"}`),
 				Action: "update", Summary: "set the version", Why: []string{"it is 1 at 2026-11-22 03:00:00 +0000 UTC"},
-				Changes: []providers.Change{{What: "version", Before: "1", After: "2"}}, Window: "always", Expects: expects, Estimate: 2, Lanes: lanes, Position: "a.upkeep.hcl:7",
+				Changes: []providers.Change{{What: "version", Before: "1", After: "2"}}, Window: "always", Ground: ground, GroundText: lines, Estimate: 2, Lanes: lanes, Position: "a.upkeep.hcl:7",
 			},
 			{
 				ID: "widget.w@cp1/restart", Address: address, Node: "cp1", Operation: "widget.restart", Action: "update", Summary: "restart",
 				Changes: []providers.Change{{What: "boot_id", Before: "boot-cp1", After: facts.New}}, Disruption: "cp1", Window: "always", Lanes: lanes, Rest: true,
-				After: []string{"widget.w@cp1/set"}, Expects: expects, Estimate: 3, Position: "a.upkeep.hcl:7",
+				After: []string{"widget.w@cp1/set"}, Ground: ground, GroundText: lines, Estimate: 3, Position: "a.upkeep.hcl:7",
 			},
 		},
 		Objects:   []providers.Object{{Address: address, Name: "version", Status: "due"}},
@@ -126,7 +126,7 @@ func TestBuildFleetUnknown(t *testing.T) {
 
 func TestBuildScope(t *testing.T) {
 	address := func(s string) []providers.Address {
-		a, err := providers.ParseAddress(s)
+		a, err := facts.ParseAddress(s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func NotRemembered(remembered, found Identity) (reasons []string) {
 // trusts: during a rotation both may be bundles.
 func Stranger(world facts.World, name string) string {
 	trusted := authorities(world.Kubernetes)
-	found := nodeAuthorities(world.Node(name))
+	found := world.Node(name).ClusterAuthorities()
 	if len(trusted) == 0 || len(found) == 0 || slices.ContainsFunc(found, func(ca string) bool { return slices.Contains(trusted, ca) }) {
 		return ""
 	}
@@ -48,18 +48,6 @@ func authorities(k facts.Kubernetes) []string {
 	return nil
 }
 
-// nodeAuthorities are the fingerprints of the CAs in a node's `ca` file; nil where it is not known.
-func nodeAuthorities(node facts.Node) (out []string) {
-	file, _ := node.Certificates.File("ca")
-	if node.Unknown != "" || file.Missing || file.Unknown != "" {
-		return nil
-	}
-	for _, block := range file.Blocks {
-		out = append(out, block.SHA256)
-	}
-	return out
-}
-
 // strangers says which nodes of a world are of another cluster than the kubeconfig's, in the inventory's order; where
 // no kubeconfig tells, which differ from the first node that answers.
 func strangers(in providers.Input) (nodes, why []string) {
@@ -67,8 +55,8 @@ func strangers(in providers.Input) (nodes, why []string) {
 	first := ""
 	for _, node := range in.Inventory.Nodes {
 		reason := Stranger(in.World, node.Name)
-		if found := nodeAuthorities(in.World.Node(node.Name)); len(trusted) == 0 && len(found) > 0 {
-			switch reference := nodeAuthorities(in.World.Node(first)); {
+		if found := in.World.Node(node.Name).ClusterAuthorities(); len(trusted) == 0 && len(found) > 0 {
+			switch reference := in.World.Node(first).ClusterAuthorities(); {
 			case first == "":
 				first = node.Name
 			case !slices.ContainsFunc(found, func(ca string) bool { return slices.Contains(reference, ca) }):

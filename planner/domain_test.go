@@ -120,9 +120,25 @@ func (setEffect) Predict(in providers.Input, s providers.Step) facts.Update {
 	return facts.Update{Nodes: []facts.Node{node}}
 }
 
-func (setEffect) Expects(in providers.Input, s providers.Step) []providers.Expectation {
-	return expectBoot(in, s)
+func (setEffect) Needs(in providers.Input, s providers.Step) providers.Needs {
+	return providers.NeedsOfNode(in, s)
 }
+
+func (setEffect) Ground(in providers.Input, s providers.Step) providers.Ground {
+	boot := in.World.Node(s.Node).System.BootID
+	if boot == facts.New {
+		return nil
+	}
+	return bootGround{s.Node, boot}
+}
+
+// bootGround is the boot that a step is made for.
+type bootGround struct {
+	Node   string `json:"node"`
+	BootID string `json:"boot_id"`
+}
+
+func (g bootGround) Lines() []string { return []string{"boot id of " + g.Node + " = " + g.BootID} }
 
 func (setEffect) Ready(in providers.Input, s providers.Step) providers.Readiness {
 	var args setArgs
@@ -178,8 +194,11 @@ func (v vaultEffect) Predict(in providers.Input, _ providers.Step) facts.Update 
 	k.Version += v.word
 	return facts.Update{Kubernetes: &k}
 }
-func (vaultEffect) Expects(in providers.Input, _ providers.Step) []providers.Expectation {
-	return []providers.Expectation{{What: "vault", Value: in.World.Kubernetes.Version}}
+func (vaultEffect) Needs(in providers.Input, s providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, s)
+}
+func (vaultEffect) Ground(in providers.Input, _ providers.Step) providers.Ground {
+	return vaultGround{in.World.Kubernetes.Version}
 }
 func (vaultEffect) Ready(providers.Input, providers.Step) providers.Readiness {
 	return providers.Readiness{State: providers.Holds}
@@ -188,6 +207,13 @@ func (vaultEffect) Proved(before, after providers.Input, _ providers.Step) error
 	return errorIf(before.World.Kubernetes.Version == after.World.Kubernetes.Version, "the vault did nothing")
 }
 func (vaultEffect) ByHand(providers.Input, providers.Step) []providers.Command { return nil }
+
+// vaultGround is what the vault did before.
+type vaultGround struct {
+	Vault string `json:"vault"`
+}
+
+func (g vaultGround) Lines() []string { return []string{"vault = " + g.Vault} }
 
 // vault is a guard that begins with one step and, where it has an end, ends with another.
 type vault struct {
@@ -273,7 +299,7 @@ var testNow = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 // testRequest has nodes cp1 to cpN with version 1 and one widget "w" on them that wants version 2, one node at a time.
 func testRequest(n int, change func(*widget)) planner.Request {
 	r := planner.Request{Now: testNow, World: facts.World{ObservedAt: testNow, Nodes: make(map[string]*facts.Node, n)}}
-	r.Desired.State = config.State{Backend: "local", Path: "upkeep.state.json"}
+	r.Desired.State = config.State{Backend: "local", Local: &config.LocalState{Path: "upkeep.state.json"}}
 	r.Desired.Nodes = make([]config.Node, 0, n)
 	for i := range n {
 		name := fmt.Sprintf("cp%d", i+1)
@@ -299,14 +325,6 @@ func declare(r *planner.Request, w widget) {
 	r.Desired.Resources = append(r.Desired.Resources, config.Declared{
 		Type: "widget", Name: w.Name, Key: w.Key, Position: config.Position{File: "a.upkeep.hcl", Line: 7}, Value: w,
 	})
-}
-
-func expectBoot(in providers.Input, s providers.Step) []providers.Expectation {
-	boot := in.World.Node(s.Node).System.BootID
-	if boot == facts.New {
-		return nil
-	}
-	return []providers.Expectation{{What: "boot id of " + s.Node, Value: boot}}
 }
 
 func unknownErr(n facts.Node) error { return errorIf(n.Unknown != "", n.Unknown) }

@@ -62,7 +62,9 @@ func (d domains) fold(in providers.Input, steps []providers.Step) (providers.Inp
 		if err != nil {
 			return in, err
 		}
-		steps[i].Expects = effect.Expects(in, steps[i])
+		if steps[i], err = steps[i].WithGround(effect.Ground(in, steps[i])); err != nil {
+			return in, err
+		}
 		in.Apply(effect.Predict(in, steps[i]))
 	}
 	return in, nil

@@ -84,12 +84,12 @@ func TestPlanFileRefused(t *testing.T) {
 	}
 }
 
-// What a file says of a step beside its work (what it expects, what it waits for) is not believed.
+// What a file says of a step beside its work (what it relies on, what it waits for) is not believed.
 func TestPlanFileStepsAreBuiltAgain(t *testing.T) {
 	p := build(t, testRequest(1, nil))
 	changed := p
 	changed.Steps = append([]providers.Step{}, p.Steps...)
-	changed.Steps[1].After, changed.Steps[1].Expects, changed.Steps[1].Summary = nil, nil, "harmless"
+	changed.Steps[1].After, changed.Steps[1].Ground, changed.Steps[1].GroundText, changed.Steps[1].Summary = nil, []byte(`{"boot_id":"another"}`), nil, "harmless"
 	got, err := planner.Decode(encode(t, changed), testTypes())
 	if err != nil {
 		t.Fatal(err)
@@ -149,9 +149,9 @@ func TestDigestArguments(t *testing.T) {
 		t.Error("times, spaces or the order of keys change the digest")
 	}
 	text := providers.Step{ID: "x", Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always", Summary: "s", Why: []string{"w"},
-		Position: "f:1", Estimate: 3, Expects: []providers.Expectation{{What: "a", Value: "b"}}}
+		Position: "f:1", Estimate: 3, Ground: []byte(`{"a":"b"}`), GroundText: []string{"a = b"}}
 	if digest(text) != base {
-		t.Error("text, positions, estimates or expectations change the digest")
+		t.Error("text, positions, estimates or the ground change the digest")
 	}
 	for name, step := range map[string]providers.Step{
 		"a number":  {Operation: "a.b", Args: []byte(`{"a":2,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"},

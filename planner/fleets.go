@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"upkeep/providers"
+	"upkeep/providers/facts"
 )
 
 // fleetSize is the finding of a fleet that is not as large as its block expects. It belongs to no domain: whatever acts on
@@ -18,7 +19,7 @@ func fleetSizes(r Request) ([]providers.Finding, error) {
 		if fleet.Expect == 0 || !discovered || found.Unknown != "" || len(found.Members) == fleet.Expect {
 			continue
 		}
-		address, err := providers.ParseAddress("nodes." + fleet.Name)
+		address, err := facts.ParseAddress("nodes." + fleet.Name)
 		if err != nil {
 			return nil, fmt.Errorf("the name of a nodes block: %w", err)
 		}

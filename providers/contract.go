@@ -11,7 +11,6 @@ package providers
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"upkeep/config"
@@ -39,14 +38,13 @@ type Resource interface {
 	Diff(Input) Outcome
 }
 
-// Inquirer is a Resource that has more to ask once its first questions are answered: what it must know depends on what was
-// seen.
-type Inquirer interface {
+// Staged is a Resource whose needs have a second stage: what it must know depends on what was seen.
+type Staged interface {
 	Resource
-	// Further says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs where
-	// nothing is. There are two stages of questions and no third: it is asked once. A node that both stages are about is
-	// asked again, for all of it. Pure.
-	Further(facts.World, Inventory) Needs
+	// SecondNeeds says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs
+	// where nothing is. There are two stages and no third: it is asked once. A node that both stages are about is asked
+	// again, for all of it. Pure.
+	SecondNeeds(facts.World, Inventory) Needs
 }
 
 // Guardian is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
@@ -83,6 +81,9 @@ type Input struct {
 	Now    time.Time
 	// Inventory is the declared and discovered nodes.
 	Inventory Inventory
+	// Resources are the declared blocks by address; Effect.Needs finds its step's there (see NeedsOfResource). Nothing else
+	// may depend on them.
+	Resources map[Address]Resource
 	// Replace are the addresses the user asked to renew although nothing is due (-replace).
 	Replace []Address
 	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
@@ -93,7 +94,7 @@ type Input struct {
 // facts.World.Clone).
 func (in *Input) Apply(u facts.Update) {
 	in.World.Apply(u)
-	in.Memory = in.Memory.WithProofs(u.Proofs...)
+	in.Memory = in.Memory.WithSections(u.Sections)
 }
 
 // Needs says which facts a resource must have before it can be diffed.
@@ -159,11 +160,16 @@ type Object struct {
 
 // Effect is the pure meaning of one operation.
 type Effect interface {
+	// Needs says what must be looked at for this one step, before it, after it and while a guard that it begins must hold:
+	// NeedsOfResource where the step's neighbours matter, NeedsOfNode where they do not. It is asked twice, with the world
+	// that the plan was made from and with the answers to that; the second time it may ask for more. What tells the cluster
+	// and the machine is always looked at.
+	Needs(Input, Step) Needs
 	// Predict returns what the world looks like after this step, as the parts that it replaces.
 	Predict(Input, Step) facts.Update
-	// Expects returns the values in the given world that the step relies on. The planner calls it with the world it
-	// predicts just before the step and records the result in the step. Values that are facts.New are left out.
-	Expects(Input, Step) []Expectation
+	// Ground returns what the step relies on in the given world; nil where that is nothing. The planner calls it with the
+	// world it predicts just before the step and records the result in the step. Values that are facts.New are left out.
+	Ground(Input, Step) Ground
 	// Ready says whether the step can run in the observed world.
 	Ready(Input, Step) Readiness
 	// Proved says whether what was predicted happened; the error says what did not.
@@ -195,12 +201,6 @@ const (
 	Waits   ReadyState = "waits"   // as planned but for something that passes by itself: do not start its node, look again later
 	Unknown ReadyState = "unknown" // cannot be told: refuse
 )
-
-// Expectation is one value that a step relies on.
-type Expectation struct {
-	What  string `json:"what"`  // "serial of apiserver"
-	Value string `json:"value"` // "4FE68FC3EABB1A74"
-}
 
 // Command is one command of the runbook: a script of a POSIX shell that a person copies and runs at night, when upkeep
 // itself cannot run.
@@ -247,6 +247,3 @@ type Operation interface {
 
 // Progress receives one line of progress; it must not block.
 type Progress func(line string)
-
-// Decode unmarshals a step's arguments. A plan file's arguments come from disk: callers must check them.
-func (s Step) Decode(args any) error { return json.Unmarshal(s.Args, args) }

@@ -39,8 +39,11 @@ type Step struct {
 	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a window.
 	Repairs bool `json:"repairs,omitempty"`
 	// After are the ids of steps that must be proved first. What follows from a guard stands in the plan's brackets.
-	After   []string      `json:"after,omitempty"`
-	Expects []Expectation `json:"expects,omitempty"`
+	After []string `json:"after,omitempty"`
+	// Ground is what the step relies on, as the planner predicted it just before the step: like Args a struct of the domain.
+	// GroundText is the same for people, one value a line ("serial of apiserver = 4FE68FC3EABB1A74").
+	Ground     json.RawMessage `json:"ground,omitempty"`
+	GroundText []string        `json:"ground_text,omitempty"`
 	// Proof says what will be looked at afterwards, in words.
 	Proof string `json:"proof,omitempty"`
 	Undo  string `json:"undo,omitempty"`

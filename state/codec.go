@@ -46,18 +46,19 @@ func Decode(data []byte) (State, error) {
 		return State{}, &CorruptError{Cause: errors.New("it has no version")}
 	case *head.Version > Version:
 		return State{}, &NewerError{Found: *head.Version}
-	case *head.Version != Version:
+	case *head.Version < 1:
 		return State{}, &CorruptError{Cause: fmt.Errorf("there never was a version %d", *head.Version)}
 	}
 
 	var s stored
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
-		return State{}, &CorruptError{Cause: withoutContent(err)}
+	var err error
+	if *head.Version == 1 {
+		s, err = decodeFirst(data)
+	} else {
+		err = strictly(data, &s)
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return State{}, &CorruptError{Cause: errors.New("something follows the state's closing brace")}
+	if err != nil {
+		return State{}, &CorruptError{Cause: err}
 	}
 	if !lineagePattern.MatchString(s.Lineage) {
 		return State{}, &CorruptError{Cause: errors.New("its lineage is not a UUID")}
@@ -70,6 +71,19 @@ func Decode(data []byte) (State, error) {
 		return State{}, &CorruptError{Cause: errors.New("its key is not 64 hexadecimal digits")}
 	}
 	return s.State, nil
+}
+
+// strictly decodes one JSON value, all of which it understands.
+func strictly(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return withoutContent(err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows the state's closing brace")
+	}
+	return nil
 }
 
 // withoutContent keeps decoding errors from quoting the file, which holds the key.
@@ -112,7 +126,7 @@ type NewerError struct {
 
 // Error implements error.
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("state %s has format version %d, and this upkeep reads up to %d; it was left untouched; use the upkeep that wrote it, or a newer one (see `upkeep version`)", e.Where, e.Found, Version)
+	return fmt.Sprintf("state %s has format version %d, and this upkeep reads up to %d; it was left untouched; upgrade upkeep to the version that wrote it, or a newer one (see `upkeep version`)", e.Where, e.Found, Version)
 }
 
 // At returns err with its place filled in, where it is one of Decode's errors.

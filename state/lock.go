@@ -4,30 +4,13 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"upkeep/state/journal"
 )
 
 // DefaultTTL is how long a lock lasts that nobody renews. Locks are renewed at a third of it, so two renewals may fail;
 // and a machine that comes back from standby after more than this has lost its lock.
 const DefaultTTL = 2 * time.Minute
-
-// Backend keeps one state and its lock. Implementations are safe for use by several goroutines and by several
-// processes at a time; state/statetest says what else they must do.
-type Backend interface {
-	// Read returns the state, without a lock. A state that was never written is the zero State and no error.
-	// It fails with *CorruptError or *NewerError, and then has changed nothing.
-	Read(ctx context.Context) (State, error)
-	// Lock takes the lock, and with it the next generation, which it stores before it returns. If the lock is held it
-	// tries again until request.Timeout has passed, then fails with *LockedError. A lock that is stale (expired, or its
-	// process is known to be dead) is taken over, which Lock.TookOver tells.
-	//
-	// ctx is the parent of Lock.Context, and ends the wait.
-	Lock(ctx context.Context, request LockRequest) (Lock, error)
-	// Holder returns who holds the lock, and whether anybody does. A stale lock counts as held.
-	Holder(ctx context.Context) (LockInfo, bool, error)
-	// ForceUnlock removes the lock with exactly this id and returns what it was. Whoever held it notices at its next
-	// renewal or write and stops. Any other id, or no lock at all, is an error and changes nothing.
-	ForceUnlock(ctx context.Context, id string) (LockInfo, error)
-}
 
 // Lock is a held lock.
 type Lock interface {
@@ -46,6 +29,15 @@ type Lock interface {
 	// there was a change, and nothing is written if there was none. A process that has lost its lock fails with a
 	// *LostError; a state that somebody else has changed is a *ConflictError; neither changes anything.
 	Write(ctx context.Context, proposed State) (State, error)
+	// Journal opens the journal of a plan for appending, makes it where there is none, and returns what it says so far. A
+	// record whose writing was cut off is removed. It fails with *journal.CorruptError, and with *journal.BusyError while
+	// another process still writes it; it has then changed nothing.
+	Journal(ctx context.Context, plan string) (Journal, journal.History, error)
+	// Save keeps a document of a plan, in the place of an earlier one: a reader finds the one or the other, whole.
+	Save(ctx context.Context, plan string, what Document, data []byte) error
+	// Prune removes the journals and documents of plans that State().Runs does not name, and returns the plans' ids, sorted.
+	// A journal that cannot be read, that is another state's, or that another process has open stays, with its documents.
+	Prune(ctx context.Context) (removed []string, err error)
 	// Unlock releases the lock. A second call does nothing. It fails with *LostError when the lock was already lost.
 	Unlock() error
 }

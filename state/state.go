@@ -8,7 +8,6 @@ package state
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 )
 
 // Version is the format that this package writes. A newer one is refused, never guessed at.
-const Version = 1
+const Version = 2
 
 // KeptRuns is how many runs a state remembers.
 const KeptRuns = 20
@@ -110,8 +109,7 @@ func Next(current, proposed State) (next State, changed bool, err error) {
 
 // Clone returns a state whose maps and slices can be changed without changing s.
 func (s State) Clone() State {
-	s.Memory.Durations = maps.Clone(s.Memory.Durations)
-	s.Memory.Overrides = slices.Clone(s.Memory.Overrides)
+	s.Memory = s.Memory.Clone()
 	s.Runs = slices.Clone(s.Runs)
 	return s
 }

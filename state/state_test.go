@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -17,7 +19,9 @@ import (
 func sample() state.State {
 	s := state.New()
 	s.Serial, s.Generation = 7, 9
-	s.Memory = facts.Memory{Durations: map[string]float64{"certificates.renew": 2.5, "certificates.restart": 12}}
+	s.Memory = facts.Memory{Durations: map[string]float64{"certificates.renew": 2.5, "certificates.restart": 12}, Sections: facts.Sections{
+		{Type: "etcd_backup", Name: "sites", Key: "berlin"}: json.RawMessage(`{"version":1,"what":["ever"]}`),
+	}}
 	return s.WithRun(state.RunRecord{PlanID: "p1", Digest: "sha256:ab", Who: "ops@admin", Generation: 8, Outcome: "complete", Done: 3,
 		StartedAt: time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC), EndedAt: time.Date(2026, 11, 22, 2, 1, 0, 0, time.UTC)})
 }
@@ -38,6 +42,54 @@ func TestEncodeDecode(t *testing.T) {
 	again, err := state.Encode(got)
 	if err != nil || string(again) != string(data) {
 		t.Errorf("the same state has two encodings:\n%s\n%s (%v)", data, again, err)
+	}
+}
+
+// The file was written by the last upkeep that wrote version 1.
+func TestDecodeVersion1(t *testing.T) {
+	data, err := os.ReadFile("testdata/version1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := state.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sections map[string]struct {
+		Version int
+		Proofs  []struct{ Bundle, SHA256 string }
+	}
+	text, err := json.Marshal(got.Memory.Sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &sections); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for address, section := range sections {
+		found[address] = fmt.Sprint(section)
+	}
+	want := map[string]string{"etcd_backup.daily": "{1 [{daily-1 aa} {daily-2 cc}]}", `etcd_backup.sites["berlin"]`: "{1 [{weekly-1 bb}]}"}
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("sections (-want +got):\n%s", diff)
+	}
+	if got.Version != state.Version || got.Serial != 12 || got.Memory.Durations["backup.take"] != 41.5 || len(got.Memory.Overrides) != 1 || len(got.Runs) != 1 ||
+		got.Memory.Cluster.EtcdClusterID != "cdf818194e3a8c32" {
+		t.Errorf("read %+v", got)
+	}
+	// What was converted is written as this version, and stays what it is.
+	written, err := state.Encode(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := state.Decode(written); err != nil || !cmp.Equal(got, again) {
+		t.Errorf("written and read again: %v\n%s", err, cmp.Diff(got, again))
+	}
+	broken := strings.Replace(string(data), `"address": "etcd_backup.daily"`, `"address": "nowhere"`, 1)
+	var corrupt *state.CorruptError
+	if _, err := state.Decode([]byte(broken)); !errors.As(err, &corrupt) || !strings.Contains(err.Error(), "daily-1") {
+		t.Errorf("a proof of nothing: %v", err)
 	}
 }
 
@@ -83,8 +135,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"truncated":          {string(good[:len(good)/2]), "unexpected end"},
 		"zeros":              {strings.Repeat("\x00", 512), "invalid character"},
 		"no version":         {"{}", "it has no version"},
-		"version 0":          {with(`"version": 1`, `"version": 0`), "never was a version 0"},
-		"newer":              {with(`"version": 1`, `"version": 2`), "format version 2"},
+		"version 0":          {with(`"version": 2`, `"version": 0`), "never was a version 0"},
+		"newer":              {with(`"version": 2`, `"version": 3`), "format version 3"},
 		"unknown field":      {with(`"serial": 7`, `"serial": 7, "more": 1`), "more"},
 		"lineage":            {with(`"lineage": "`, `"lineage": "x`), "lineage"},
 		"short key":          {with(`"key": "`, `"key": "`)[:strings.Index(string(good), `"key": "`)] + `"key": "abcd"}`, "64 hexadecimal digits"},
@@ -184,4 +236,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("a state changes by being stored twice: %v\n%s\n%s", err, again, third)
 		}
 	})
+}
+
+func TestOpen(t *testing.T) {
+	opened := ""
+	kind := func(name string) state.Type {
+		return state.Type{Name: name, Open: func(_ config.State, directory string) (state.Backend, error) {
+			opened = name + " in " + directory
+			return nil, nil
+		}}
+	}
+	if _, err := state.Open(config.State{Backend: "two"}, "/here", kind("one"), kind("two")); err != nil || opened != "two in /here" {
+		t.Errorf("opened %s, %v", opened, err)
+	}
+	_, err := state.Open(config.State{Backend: "three", Position: config.Position{File: "a.upkeep.hcl", Line: 3}}, "/here", kind("one"), kind("two"))
+	if want := `a.upkeep.hcl:3: there is no state backend "three"; this upkeep has "one" and "two"`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }

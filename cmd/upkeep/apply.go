@@ -18,7 +18,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/state"
 	"upkeep/state/journal"
-	"upkeep/state/local"
+	"upkeep/state/spill"
 )
 
 func applyCommand(env environment) *cli.Command {
@@ -44,6 +44,9 @@ func applyCommand(env environment) *cli.Command {
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
 				return err
+			}
+			if !saved { // what a saved plan found was recorded when it was made
+				recordSeen(ctx, env, w, plan)
 			}
 			return applyPlan(ctx, env, cmd, w, plan, saved, began)
 		},
@@ -154,16 +157,18 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
-	record, history, err := journal.Open(backend.JournalDirectory(), plan.ID, env.trace)
+	if err := mergeSpilled(w, lock); err != nil {
+		return err
+	}
+	opened, history, err := lock.Journal(ctx, plan.ID)
 	if err != nil {
 		return err
 	}
+	record := spill.Guard(opened, history, spill.Place{
+		Directories: spillDirectories(w), Lineage: lock.State().Lineage, Plan: plan.ID, Key: lock.State().Key, Trace: env.trace,
+	})
 	defer func() { err = errors.Join(err, record.Close()) }()
-	if err := savePlan(plan, planCopy(backend.JournalDirectory(), plan.ID), env.trace.Under("plan:")); err != nil {
-		return err
-	}
-
-	if _, err := saveRunbook(plan, w.types, backend.JournalDirectory(), env.trace.Under("runbook:")); err != nil {
+	if err := saveDocuments(ctx, lock, plan, w.types); err != nil {
 		return err
 	}
 	nodes, err := newNodes(plan.Request.Desired, cmd.Int("parallelism"))
@@ -197,7 +202,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	result, runErr := executor.Run(runContext, plan)
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
-	written, err := lock.Write(context.WithoutCancel(ctx), remembered)
+	_, err = lock.Write(context.WithoutCancel(ctx), remembered)
 	if err := errors.Join(runErr, err); err != nil {
 		var refused *apply.RefusedError
 		switch {
@@ -209,7 +214,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	if result.Outcome == apply.Complete {
-		if err := pruneJournals(backend.JournalDirectory(), written); err != nil {
+		if _, err := lock.Prune(ctx); err != nil {
 			fmt.Fprintf(env.stderr, "Note: %v\n", err)
 		}
 	}
@@ -223,12 +228,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.Caller, lock state.Lock, record apply.Journal, history journal.History) *apply.Executor {
 	nodes := caller.Nodes
 	looker := wiring.Looker{
-		Nodes: nodes, Observer: w.observer(nodes, nil), Desired: w.desired,
-		Memory: func() facts.Memory { return lock.State().Memory }, Replace: plan.Request.Replace,
+		Nodes: nodes, Observer: w.observer(nodes, nil), Desired: w.desired, Effects: effects(w.types), Request: plan.Request,
+		Memory: func() facts.Memory { return lock.State().Memory },
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects:    effects(w.types),
+		Effects:    looker.Effects,
 		Operations: operations(tools{workspace: w, plan: plan, caller: caller, look: looker.Step, remember: remembers.Remember}),
 		Observe:    looker.Step,
 		Identify:   looker.Identity,
@@ -240,7 +245,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.
 }
 
 // takeLock takes the state's lock, waiting as long as -lock-timeout says.
-func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend *local.Backend, operation string, key state.Key) (state.Lock, error) {
+func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend state.Backend, operation string, key state.Key) (state.Lock, error) {
 	timeout, err := durationFlag(cmd, "lock-timeout")
 	if err != nil {
 		return nil, err

@@ -44,7 +44,15 @@ func openShelves(ctx context.Context, env environment, cmd *cli.Command, name st
 	if err != nil {
 		return shelves{}, err
 	}
-	return shelves{desired: w.desired, stores: storesOf(w.desired, nodes, protocol.Run{}), addresses: chosen, proofs: remembered.Memory.Proofs}, nil
+	s := shelves{desired: w.desired, stores: storesOf(w.desired, nodes, protocol.Run{}), addresses: chosen}
+	for _, address := range chosen {
+		proofs, err := backup.Remembered(remembered.Memory, address)
+		if err != nil {
+			return shelves{}, err
+		}
+		s.proofs = append(s.proofs, proofs...)
+	}
+	return s, nil
 }
 
 func backupListCommand(env environment) *cli.Command {

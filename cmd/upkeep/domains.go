@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 
 	"upkeep/cmd/upkeep/wiring"
@@ -40,8 +41,8 @@ type tools struct {
 	caller wiring.Caller
 	// look observes what a step needs, now.
 	look func(context.Context, providers.Step) (providers.Input, error)
-	// remember writes proofs into the state; it returns when they are stored.
-	remember func(context.Context, ...facts.Proof) error
+	// remember changes the section of a resource in the memory; it returns when the change is stored.
+	remember func(context.Context, facts.Address, func(json.RawMessage) (json.RawMessage, error)) error
 }
 
 // domains lists what every domain declares.

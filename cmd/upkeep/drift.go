@@ -29,11 +29,11 @@ func driftCommand(env environment) *cli.Command {
 				return err
 			}
 			began := env.now()
-			plan, _, err := makePlan(ctx, env, cmd)
+			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {
 				return err
 			}
-			drift := report.Drift(plan)
+			drift := report.Drift(plan).WithFirstSeen(recordSeen(ctx, env, w, plan))
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, drift)
 			} else {

@@ -29,7 +29,7 @@ func forceUnlockCommand(env environment) *cli.Command {
 				return err
 			}
 			if !cmd.Bool("force") {
-				fmt.Fprintf(env.stdout, "If the run that holds this lock is alive, two runs would work on one cluster.\nRemove lock %s of %s?\n  Only 'yes' will be accepted.\n\n  Enter a value: ", cmd.Args().First(), backend.Path())
+				fmt.Fprintf(env.stdout, "If the run that holds this lock is alive, two runs would work on one cluster.\nRemove lock %s of %s?\n  Only 'yes' will be accepted.\n\n  Enter a value: ", cmd.Args().First(), backend.Describe())
 				if err := readYes(env); err != nil {
 					return err
 				}

@@ -35,12 +35,12 @@ func forgetClusterCommand(env environment) *cli.Command {
 			defer func() { err = errors.Join(err, lock.Unlock()) }()
 			s := lock.State()
 			if s.Memory.Cluster.IsZero() {
-				_, err := fmt.Fprintf(env.stdout, "The state %s belongs to no cluster yet.\n", backend.Path())
+				_, err := fmt.Fprintf(env.stdout, "The state %s belongs to no cluster yet.\n", backend.Describe())
 				return err
 			}
 			if !cmd.Bool("force") {
 				fmt.Fprintf(env.stdout, "The state %s belongs to the cluster with\n%s\nWork planned for one cluster must not be done to another. Forget which one it is?\n  Only 'yes' will be accepted.\n\n  Enter a value: ",
-					backend.Path(), identityLines(s.Memory.Cluster))
+					backend.Describe(), identityLines(s.Memory.Cluster))
 				if err := readYes(env); err != nil {
 					return err
 				}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,11 +24,6 @@ func runFlag() cli.Flag {
 	return &cli.StringFlag{Name: "run", Usage: "say what a run did, step by step: `last`, or a plan's id (`upkeep state show` lists them)"}
 }
 
-// planCopy is where apply keeps a copy of the plan that it carries out, beside its journal.
-func planCopy(directory, plan string) string {
-	return filepath.Join(directory, plan+journal.PlanEnding)
-}
-
 // showRun says what the runs of a plan have done. It reads the journal and the plan's copy alone, and asks no node: it
 // works when nothing else does.
 func showRun(ctx context.Context, env environment, cmd *cli.Command, which string) error {
@@ -42,7 +35,6 @@ func showRun(ctx context.Context, env environment, cmd *cli.Command, which strin
 	if err != nil {
 		return err
 	}
-	directory := backend.JournalDirectory()
 	remembered, err := backend.Read(ctx)
 	if err != nil && which == "last" {
 		return err
@@ -50,19 +42,19 @@ func showRun(ctx context.Context, env environment, cmd *cli.Command, which strin
 	plan := which
 	if which == "last" {
 		if len(remembered.Runs) == 0 {
-			return fmt.Errorf("the state %s knows of no run yet", backend.Path())
+			return fmt.Errorf("the state %s knows of no run yet", backend.Describe())
 		}
 		plan = remembered.Runs[len(remembered.Runs)-1].PlanID
 	}
-	history, err := journal.Read(directory, plan)
+	history, err := backend.History(ctx, plan)
 	if err != nil {
 		return err
 	}
 	record, known := remembered.Run(plan)
 	if !history.Started() && !known {
-		return fmt.Errorf("there is no journal of a plan %s in %s; `upkeep state show` lists the last runs", plan, directory)
+		return fmt.Errorf("there is no journal of a plan %s beside the state %s; `upkeep state show` lists the last runs", plan, backend.Describe())
 	}
-	steps, err := stepsOf(planCopy(directory, plan))
+	steps, err := stepsOf(ctx, backend, plan)
 	if err != nil {
 		return err
 	}
@@ -87,19 +79,19 @@ func holderOf(ctx context.Context, backend state.Backend) *state.LockInfo {
 }
 
 // stepsOf reads the steps of a plan's copy, for their names alone: nothing is done with them. No copy, no steps.
-func stepsOf(path string) ([]providers.Step, error) {
-	data, err := os.ReadFile(path)
+func stepsOf(ctx context.Context, backend state.Backend, id string) ([]providers.Step, error) {
+	data, err := backend.Document(ctx, id, state.SavedPlan)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the copy of the plan: %w", err)
+		return nil, err
 	}
 	var plan struct {
 		Steps []providers.Step `json:"steps"`
 	}
 	if err := json.Unmarshal(data, &plan); err != nil {
-		return nil, fmt.Errorf("the copy of the plan %s is damaged: %w", path, err)
+		return nil, fmt.Errorf("the saved copy of plan %s is damaged: %w", id, err)
 	}
 	return plan.Steps, nil
 }
@@ -157,14 +149,4 @@ func runLines(r apply.Recollection, holder *state.LockInfo, now time.Time) strin
 		line("The copy of the plan is not there: steps that were never begun are not listed.")
 	}
 	return b.String()
-}
-
-// pruneJournals removes the journals of runs that the state has forgotten.
-func pruneJournals(directory string, s state.State) error {
-	var keep []string
-	for _, run := range s.Runs {
-		keep = append(keep, run.PlanID)
-	}
-	_, err := journal.Prune(directory, s.Lineage, keep)
-	return err
 }

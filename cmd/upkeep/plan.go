@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -20,7 +19,6 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/state"
 	"upkeep/state/durable"
-	"upkeep/state/local"
 )
 
 // maxFactsAge is how old recorded facts may be before plan refuses them.
@@ -66,11 +64,12 @@ func planCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			recordSeen(ctx, env, w, plan)
 			if out := cmd.String("out"); out != "" {
 				if err := keepKey(ctx, w, plan); err != nil {
 					return err
 				}
-				if err := savePlan(plan, out, nil); err != nil {
+				if err := savePlan(plan, out); err != nil {
 					return err
 				}
 			}
@@ -175,7 +174,7 @@ func addresses(cmd *cli.Command, flag string) ([]providers.Address, error) {
 	}
 	var out []providers.Address
 	for _, text := range cmd.StringSlice(flag) {
-		address, err := providers.ParseAddress(text)
+		address, err := facts.ParseAddress(text)
 		if err != nil {
 			return nil, fmt.Errorf("-%s: %w", flag, err)
 		}
@@ -193,15 +192,6 @@ func hasFlag(cmd *cli.Command, name string) bool {
 		}
 	}
 	return false
-}
-
-// stateBackend returns the backend that the configuration names.
-func stateBackend(w workspace) (*local.Backend, error) {
-	path := w.desired.State.Path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(w.directory, path)
-	}
-	return local.New(path, local.Options{Trace: w.env.trace})
 }
 
 // keepKey makes the state where a plan that is saved has secrets and there is no state yet: what stands for the secrets in
@@ -233,12 +223,12 @@ func readState(ctx context.Context, w workspace) (state.State, error) {
 }
 
 // savePlan writes a plan file that only its owner can read.
-func savePlan(plan planner.Plan, path string, trace durable.Tracer) error {
+func savePlan(plan planner.Plan, path string) error {
 	data, err := planner.Encode(plan)
 	if err != nil {
 		return err
 	}
-	if err := durable.Replace(path, data, 0o600, trace); err != nil {
+	if err := durable.Replace(path, data, 0o600, nil); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	return nil

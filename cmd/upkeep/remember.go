@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -16,14 +17,18 @@ type memory struct {
 	mu   sync.Mutex
 }
 
-// Remember adds proofs to the memory. It returns when they are stored.
-func (m *memory) Remember(ctx context.Context, proofs ...facts.Proof) error {
+// Remember changes the section of a resource in the memory. It returns when the change is stored.
+func (m *memory) Remember(ctx context.Context, owner facts.Address, change func(json.RawMessage) (json.RawMessage, error)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	remembered := m.lock.State()
-	remembered.Memory = remembered.Memory.WithProofs(proofs...)
+	section, err := change(remembered.Memory.Sections[owner])
+	if err != nil {
+		return err
+	}
+	remembered.Memory = remembered.Memory.WithSections(facts.Sections{owner: section})
 	if _, err := m.lock.Write(ctx, remembered); err != nil {
-		return fmt.Errorf("remembering a proof in the state: %w", err)
+		return fmt.Errorf("write what was learned of %s to the state: %w", owner, err)
 	}
 	return nil
 }

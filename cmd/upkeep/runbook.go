@@ -2,8 +2,7 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"path/filepath"
+	"context"
 
 	"github.com/urfave/cli/v3"
 
@@ -13,7 +12,7 @@ import (
 	"upkeep/planner/report/runbook"
 	"upkeep/providers"
 	"upkeep/providers/node"
-	"upkeep/state/durable"
+	"upkeep/state"
 )
 
 // runbookFlag turns a plan into its runbook.
@@ -39,20 +38,23 @@ func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []p
 	return runbook.Markdown(env.stdout, byHand)
 }
 
-// saveRunbook writes the runbook of a plan into a directory, so that whoever finds a run that died can finish it by hand. It
-// returns the file, which only its owner can read.
-func saveRunbook(plan planner.Plan, types []providers.Type, directory string, trace durable.Tracer) (string, error) {
+// saveDocuments keeps a copy of a plan and its runbook beside the journal, so that whoever finds a run that died can finish
+// it by hand.
+func saveDocuments(ctx context.Context, lock state.Lock, plan planner.Plan, types []providers.Type) error {
+	data, err := planner.Encode(plan)
+	if err != nil {
+		return err
+	}
+	if err := lock.Save(ctx, plan.ID, state.SavedPlan, data); err != nil {
+		return err
+	}
 	byHand, err := runbookOf(plan, types)
 	if err != nil {
-		return "", err
+		return err
 	}
 	var text bytes.Buffer
 	if err := runbook.Markdown(&text, byHand); err != nil {
-		return "", err
+		return err
 	}
-	path := filepath.Join(directory, plan.ID+".runbook.md")
-	if err := durable.Replace(path, text.Bytes(), 0o600, trace); err != nil {
-		return "", fmt.Errorf("saving the runbook: %w", err)
-	}
-	return path, nil
+	return lock.Save(ctx, plan.ID, state.Runbook, text.Bytes())
 }

@@ -10,6 +10,8 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/report/runbook"
+	"upkeep/state"
+	"upkeep/state/local"
 )
 
 // TestARunbookIsSavedForItsOwnerAlone: whoever finds a run that died finds how to go on by hand.
@@ -25,22 +27,26 @@ func TestARunbookIsSavedForItsOwnerAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan.ID = "0123456789abcdef"
-	directory := t.TempDir()
-	path, err := saveRunbook(plan, domains(), directory, nil)
+	backend, err := local.New(filepath.Join(t.TempDir(), "upkeep.state.json"), local.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(directory, plan.ID+".runbook.md"); path != want {
-		t.Errorf("saved as %s, want %s", path, want)
+	lock, err := backend.Lock(t.Context(), state.LockRequest{Operation: "apply"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
+	defer lock.Unlock()
+	if err := saveDocuments(t.Context(), lock, plan, domains()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(filepath.Dir(backend.Describe()), "journal", plan.ID+".runbook.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %o", info.Mode().Perm())
 	}
-	text, err := os.ReadFile(path)
+	text, err := backend.Document(t.Context(), plan.ID, state.Runbook)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +60,7 @@ func TestARunbookIsSavedForItsOwnerAlone(t *testing.T) {
 		}
 	}
 	plan.Request.Desired.Nodes = []config.Node{{Name: "cp1", Host: "-oProxyCommand=reboot", Roles: []string{"control-plane"}}}
-	if _, err := saveRunbook(plan, domains(), directory, nil); err == nil {
+	if err := saveDocuments(t.Context(), lock, plan, domains()); err == nil {
 		t.Error("a host that ssh would take for an option was written into a runbook")
 	}
 }

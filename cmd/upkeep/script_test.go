@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +27,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files, the scripts' expected output and docs/ anew")
 
-// TestMain makes the test binary upkeep itself, and the ssh that it starts, where it runs under their names.
+// TestMain makes the test binary upkeep itself, and the child that lies beside it, where it runs under their names.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"upkeep": func() {
@@ -36,7 +35,7 @@ func TestMain(m *testing.M) {
 			signal.Notify(signals, os.Interrupt)
 			os.Exit(run(context.Background(), environment{
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-				environ: os.Environ(), now: scriptClock, signals: signals,
+				environ: os.Environ(), now: fakecluster.Clock(), signals: signals,
 			}))
 		},
 		// It lies beside upkeep, as in a release.
@@ -46,24 +45,19 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 		},
-		"ssh": func() {
-			signal.Ignore(os.Interrupt, syscall.SIGPIPE)
-			os.Exit(fakecluster.Open(os.Getenv("CLUSTER"), scriptClock).SSH(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-		},
 	})
 }
 
-// scriptClock is the time in NOW; it stands still unless SPEED makes it run.
-func scriptClock() time.Time {
-	at, err := time.Parse(time.RFC3339, os.Getenv("NOW"))
+// fakeSSH builds the program that stands for ssh and returns its directory.
+func fakeSSH(t *testing.T) string {
+	t.Helper()
+	directory := t.TempDir()
+	text, err := exec.Command("go", "build", "-o", filepath.Join(directory, "ssh"), "upkeep/fixtures/fakecluster/ssh").CombinedOutput()
 	if err != nil {
-		panic(err)
+		t.Fatalf("go build of the fake ssh: %v\n%s", err, text)
 	}
-	speed, _ := strconv.Atoi(os.Getenv("SPEED"))
-	return at.Add(time.Since(started) * time.Duration(speed))
+	return directory
 }
-
-var started = time.Now()
 
 // TestScripts runs every script of testdata/script. Beside testscript's own commands, scripts have:
 //
@@ -88,12 +82,15 @@ var started = time.Now()
 //	s3-objects BUCKET            prints the names of its objects; s3-damage BUCKET flips a byte in each bundle
 //	real-etcd                    the members send a real etcd's snapshot from now on, of the revision and the keys that they claim
 //	stopped-etcd NODE...         no member answers from now on, and on these nodes lies the data of a stopped one
+//	spilled PLANFILE             leaves what a run of the plan leaves whose journal took no more records
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
+	ssh := fakeSSH(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			repository, err := filepath.Abs("../..")
+			env.Setenv("PATH", ssh+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("NOW", "2026-11-22T12:00:00Z")
 			env.Setenv("REPOSITORY", repository)
 			env.Setenv("CLUSTER", filepath.Join(env.WorkDir, "cluster"))
@@ -101,7 +98,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
+			"code": code, "spilled": spilled, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
@@ -190,6 +187,9 @@ func order(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(clusterOf(ts).Order(args[0], args[1:]...))
 }
 
+// heldLimit is how long an upkeep may take to come to a request, beside all other scripts on a busy machine.
+const heldLimit = 2 * time.Minute
+
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	command := exec.Command(args[1], args[2:]...)
 	command.Dir = ts.MkAbs(".")
@@ -202,7 +202,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	command.Stdout, command.Stderr = ts.Stdout(), ts.Stderr()
 	ts.Check(command.Start())
 	fake := clusterOf(ts)
-	held := fake.Held(args[0], 30*time.Second)
+	held := fake.Held(args[0], heldLimit)
 	_ = command.Process.Signal(os.Interrupt)
 	ts.Check(fake.Order(args[0]))
 	err = command.Wait()
@@ -211,7 +211,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func held(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(clusterOf(ts).Held(args[0], 30*time.Second))
+	ts.Check(clusterOf(ts).Held(args[0], heldLimit))
 }
 
 func digest(ts *testscript.TestScript, _ bool, args []string) {

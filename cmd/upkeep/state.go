@@ -62,7 +62,7 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	view := stateView{Path: backend.Path(), Exists: s.Exists(), Lineage: s.Lineage, Serial: s.Serial, Generation: s.Generation, Cluster: s.Memory.Cluster, Durations: s.Memory.Durations, Runs: s.Runs}
+	view := stateView{Path: backend.Describe(), Exists: s.Exists(), Lineage: s.Lineage, Serial: s.Serial, Generation: s.Generation, Cluster: s.Memory.Cluster, Durations: s.Memory.Durations, Runs: s.Runs}
 	if view.Runs == nil {
 		view.Runs = []state.RunRecord{}
 	}
@@ -130,7 +130,7 @@ func showLock(ctx context.Context, env environment, cmd *cli.Command) error {
 		return printJSON(env.stdout, view)
 	}
 	if !held {
-		_, err := fmt.Fprintf(env.stdout, "The state %s is not locked.\n", backend.Path())
+		_, err := fmt.Fprintf(env.stdout, "The state %s is not locked.\n", backend.Describe())
 		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "lock     %s\nwho      %s, process %d\nfor      %s\nsince    %s\nexpires  %s\n",

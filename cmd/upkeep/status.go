@@ -26,11 +26,11 @@ func statusCommand(env environment) *cli.Command {
 				return showRun(ctx, env, cmd, which)
 			}
 			began := env.now()
-			plan, _, err := makePlan(ctx, env, cmd)
+			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {
 				return err
 			}
-			status := report.Status(plan)
+			status := report.Status(plan).WithFirstSeen(plan.Findings, recordSeen(ctx, env, w, plan))
 			if cmd.Bool("json") {
 				return report.JSON(env.stdout, status)
 			}

@@ -36,7 +36,7 @@ func (e *Executor) accept(plan planner.Plan) error {
 		return refuse("it says that it is not applyable; make a new one: upkeep plan -out=FILE")
 	}
 	if e.History.Started() {
-		if first := e.History.Records[0]; first.Plan != plan.ID || first.Digest != plan.Digest {
+		if first := e.History.First(); first.Plan != plan.ID || first.Digest != plan.Digest {
 			return refuse(fmt.Sprintf("its journal belongs to plan %s with digest %s, and this is plan %s with digest %s: the plan file was changed after it was started; make a new one",
 				first.Plan, first.Digest, plan.ID, plan.Digest))
 		}

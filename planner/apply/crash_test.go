@@ -35,7 +35,7 @@ func applyOnce(dir string, trace func(string)) (result apply.Result, err error) 
 		return result, err
 	}
 	defer l.Unlock()
-	j, history, err := journal.Open(b.JournalDirectory(), plan.ID, trace)
+	j, history, err := l.Journal(context.Background(), plan.ID)
 	if err != nil {
 		return result, err
 	}
@@ -146,7 +146,7 @@ func afterwards(t *testing.T, dir string) after {
 		t.Fatal(err)
 	}
 	run, _ := s.Run(crashPlan().ID)
-	h, err := journal.Read(b.JournalDirectory(), crashPlan().ID)
+	h, err := b.History(t.Context(), crashPlan().ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func TestAGuardBeginsAgainWhenItsPlanGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.faults, c.Acts = map[string]fault{}, nil
-	e = withUnlabel(c.executor(&memoryJournal{dies: -1}, journal.History{Records: first.records}), c)
+	e = withUnlabel(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(first.records...)), c)
 	result, err := e.Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)

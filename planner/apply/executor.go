@@ -13,6 +13,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,9 +24,9 @@ import (
 	"upkeep/state/journal"
 )
 
-// Journal is where the executor records what it does. Append returns when the record is on stable storage.
+// Journal is where the executor records what it does. Append returns when the records are on stable storage.
 type Journal interface {
-	Append(journal.Record) error
+	Append(...journal.Record) error
 }
 
 // Executor runs plans. All fields are needed unless they say otherwise.
@@ -33,7 +34,7 @@ type Executor struct {
 	// Effects and Operations are by operation name.
 	Effects    map[string]providers.Effect
 	Operations map[string]providers.Operation
-	// Observe looks at what the step needs, now. What it cannot see is unknown in the facts it returns; an error means
+	// Observe looks at what the step needs (planner.Needs), now. What it cannot see is unknown in the facts it returns; an error means
 	// that it saw nothing.
 	Observe func(ctx context.Context, step providers.Step) (providers.Input, error)
 	// Identify says which cluster this is, now. Parts that cannot be told are empty.
@@ -72,7 +73,8 @@ type Executor struct {
 
 // Limits bound how long the executor waits.
 type Limits struct {
-	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. Default 2m.
+	// Settle is how long after an operation its proof may take: leader leases and ports need seconds. A step that says how
+	// long its own may take gets that where it is longer. Default 2m.
 	Settle time.Duration
 	// Ground is how long a step whose ground cannot be told is looked at again before it is refused. Default 20s.
 	Ground time.Duration
@@ -132,12 +134,14 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	var failure error
 	for i, step := range plan.Steps {
 		// What ends a guard that was begun is not left out by a graceful stop: a provider scaled down must not stay so.
-		if failure != nil || ctx.Err() != nil || e.stopping(ctx) && !progress.mustEnd(step) {
+		if failure != nil && !spilled(failure) || ctx.Err() != nil || (failure != nil || e.stopping(ctx)) && !progress.mustEnd(step) {
 			progress.record(step, resultOf(step, Pending, "not started"))
 			continue
 		}
 		done, err := e.step(ctx, progress, i)
-		failure = err
+		if err != nil {
+			failure = err
+		}
 		progress.record(step, done)
 		if done.Outcome == Pending {
 			continue
@@ -152,7 +156,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	if ctx.Err() != nil && result.Outcome != Complete {
 		result.Outcome = Interrupted
 	}
-	if failure == nil {
+	if failure == nil || spilled(failure) {
 		if err := e.Journal.Append(journal.Record{
 			At: result.EndedAt, Kind: journal.RunEnded, Outcome: string(result.Outcome), Seconds: seconds(result.EndedAt.Sub(result.StartedAt)),
 		}); err != nil {
@@ -164,6 +168,13 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunEnded{At: result.EndedAt, Result: result})
 	return result, failure
+}
+
+// spilled reports whether the journal takes no more records, and what the run still does is recorded elsewhere: nothing is
+// started any more, but what ends a guard that was begun.
+func spilled(failure error) bool {
+	var s *journal.SpilledError
+	return errors.As(failure, &s) && s.Lost == nil
 }
 
 // fence asks whether the run still holds its locks.

@@ -138,7 +138,7 @@ func checkRuleTwo(t interface{ Errorf(string, ...any) }, plan planner.Plan, log 
 // checkJournal compares what the journal says with the result, and that Replay would accept its order.
 func checkJournal(t *testing.T, plan planner.Plan, records []journal.Record, result apply.Result) {
 	t.Helper()
-	h := journal.History{Records: records}
+	h := journal.HistoryOf(records...)
 	for _, s := range result.Steps {
 		last, ok := h.Last(s.Step)
 		if !ok || string(last.Kind) != "step_"+string(s.Outcome) || last.Text != s.Why {
@@ -216,7 +216,7 @@ func TestPlansThatAreNotBegun(t *testing.T) {
 			plan := planFor(c, []string{"cp1", "cp2"}, []string{"w1"})
 			test.edit(&plan)
 			j := &memoryJournal{dies: -1}
-			_, err := c.executor(j, journal.History{Records: test.history}).Run(t.Context(), plan)
+			_, err := c.executor(j, journal.HistoryOf(test.history...)).Run(t.Context(), plan)
 			var refused *apply.RefusedError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.want) || refused.Stale != test.stale {
 				t.Errorf("got %v, want a refusal with %q", err, test.want)
@@ -314,7 +314,7 @@ func TestDoneStepsNeverRunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.World.Nodes["w1"].System.Hostname = "w1"
-	result, err := c.executor(&memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
+	result, err := c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Stale || !strings.Contains(result.Steps[0].Why, "something undid it") {
 		t.Errorf("%+v, %v", result, err)
 	}

@@ -258,7 +258,7 @@ func TestEveryJournalPrefixResumesWithItsGuard(t *testing.T) {
 				if between {
 					c.relabel("g1")
 				}
-				result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
+				result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
 				if err != nil || result.Outcome != apply.Complete {
 					t.Errorf("%s, %v, %+v", result.Outcome, err, result.Steps)
 				}
@@ -294,7 +294,7 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 				t.Fatalf("the killed run left the label %q", label)
 			}
 			c.faults = faults
-			result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
+			result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
 			if err != nil || c.World.Node("g1").System.Hostname != "g1" {
 				t.Errorf("the guard was not ended: %v, %+v", err, result.Steps)
 			}

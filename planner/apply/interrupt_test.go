@@ -37,7 +37,7 @@ func TestFirstInterruptFinishesTheStep(t *testing.T) {
 		t.Errorf("the journal ends with %+v", last)
 	}
 	// The next apply of the plan does the rest, and nothing twice.
-	result, err = c.executor(&memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
+	result, err = c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete || !result.Resumed || result.Count(apply.Skipped) != 2 || result.Count(apply.Done) != 2 {
 		t.Errorf("resumed: %+v, %v", result, err)
 	}
@@ -66,7 +66,7 @@ func TestSecondInterruptCancels(t *testing.T) {
 				t.Errorf("%s\n%+v", diff, result.Steps)
 			}
 			c.faults = nil
-			result, err = c.executor(&memoryJournal{dies: -1}, journal.History{Records: j.records}).Run(t.Context(), plan)
+			result, err = c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
 			if err != nil || result.Outcome != apply.Complete {
 				t.Errorf("resumed: %+v, %v", result, err)
 			}

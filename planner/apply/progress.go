@@ -57,7 +57,7 @@ func newProgress(plan planner.Plan, history journal.History) (*progress, error) 
 			p.guarded[b] = append(p.guarded[b], step)
 		}
 	}
-	for _, r := range history.Records {
+	for _, r := range history.Records() {
 		switch r.Kind {
 		case journal.StepStarted:
 			for _, b := range p.begins(r.Step) {

@@ -63,7 +63,7 @@ func Recall(plan string, steps []providers.Step, history journal.History) Recoll
 			Step: step.ID, Node: step.Node, Operation: step.Operation, Summary: step.Summary, Standing: StandsUntouched, Undo: step.Undo,
 		})
 	}
-	for _, record := range history.Records {
+	for _, record := range history.Records() {
 		switch record.Kind {
 		case journal.RunStarted:
 			if r.Starts == 0 {

@@ -38,7 +38,7 @@ func TestRecall(t *testing.T) {
 		"without the plan":                     {nil, []journal.Record{start, began("b"), ended("b", journal.StepDone), began("a")}, map[string]apply.Standing{"b": "done", "a": "half-done"}, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := apply.Recall("p1", test.steps, journal.History{Records: test.records})
+			r := apply.Recall("p1", test.steps, journal.HistoryOf(test.records...))
 			got := map[string]apply.Standing{}
 			counts := map[apply.Standing]int{}
 			for _, s := range r.Steps {
@@ -78,7 +78,7 @@ func TestRecallAgreesWithTheCluster(t *testing.T) {
 			for _, id := range c.Acts {
 				changed[id] = true
 			}
-			r := apply.Recall(plan.ID, plan.Steps, journal.History{Records: j.records})
+			r := apply.Recall(plan.ID, plan.Steps, journal.HistoryOf(j.records...))
 			if len(r.Steps) != len(plan.Steps) || r.HalfDone > 1 {
 				t.Errorf("dying at record %d: %d steps, %d half-done", dies, len(r.Steps), r.HalfDone)
 			}

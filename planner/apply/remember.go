@@ -38,7 +38,7 @@ func Learn(memory facts.Memory, result Result) facts.Memory {
 func (e *Executor) Begun(plan planner.Plan) state.RunRecord {
 	started := e.now()
 	if e.History.Started() {
-		started = e.History.Records[0].At
+		started = e.History.First().At
 	}
 	return state.RunRecord{
 		PlanID: plan.ID, Digest: plan.Digest, Who: e.Who, Generation: e.Generation, StartedAt: started, Outcome: "started",

@@ -50,7 +50,7 @@ func TestEveryJournalPrefixResumes(t *testing.T) {
 				t.Fatalf("dying at record %d: %v", dies, err)
 			}
 			second := &memoryJournal{dies: -1}
-			result, err := c.executor(second, journal.History{Records: j.records}).Run(t.Context(), plan)
+			result, err := c.executor(second, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
 			if err != nil || result.Outcome != apply.Complete {
 				t.Errorf("after dying at record %d: %s, %v, %v", dies, result.Outcome, outcomes(result), err)
 			}
@@ -80,7 +80,7 @@ func TestAnythingGoesWrongThenAllIsWell(t *testing.T) {
 			}
 			j := &memoryJournal{dies: rapid.IntRange(-1, 2*len(plan.Steps)).Draw(t, "dies"), early: rapid.Bool().Draw(t, "early")}
 			c.log = nil
-			result, err := c.executor(j, journal.History{Records: history}).Run(t.Context(), plan)
+			result, err := c.executor(j, journal.HistoryOf(history...)).Run(t.Context(), plan)
 			if err != nil && !errors.Is(err, errDied) {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestAnythingGoesWrongThenAllIsWell(t *testing.T) {
 			history = append(history, j.records...)
 		}
 		c.faults, c.looks, c.visible, c.shown = nil, map[string]int{}, map[string]time.Time{}, map[string]facts.Node{}
-		result, err := c.executor(&memoryJournal{dies: -1}, journal.History{Records: history}).Run(t.Context(), plan)
+		result, err := c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(history...)).Run(t.Context(), plan)
 		if err != nil || result.Outcome != apply.Complete {
 			t.Fatalf("without faults: %s, %v, %+v", result.Outcome, err, result.Steps)
 		}

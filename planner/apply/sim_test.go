@@ -54,7 +54,11 @@ func (e effect) Predict(in providers.Input, step providers.Step) facts.Update {
 	return facts.Update{Nodes: []facts.Node{n}}
 }
 
-func (e effect) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+func (e effect) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfNode(in, step)
+}
+
+func (e effect) Ground(providers.Input, providers.Step) providers.Ground { return nil }
 
 func (e effect) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	n := in.World.Node(step.Node)
@@ -343,7 +347,16 @@ type memoryJournal struct {
 
 var errDied = errors.New("power failure")
 
-func (j *memoryJournal) Append(r journal.Record) error {
+func (j *memoryJournal) Append(records ...journal.Record) error {
+	for _, r := range records {
+		if err := j.append(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *memoryJournal) append(r journal.Record) error {
 	if j.dies >= 0 && len(j.records) >= j.dies {
 		return errDied
 	}

@@ -59,9 +59,13 @@ func (e *Executor) act(ctx context.Context, p *progress, index int, found ground
 	}
 	began := e.now()
 	// From here on a dead process leaves a step that is under way: this record is what the next one finds.
-	if err := e.Journal.Append(journal.Record{
-		At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why,
-	}); err != nil {
+	start := journal.Record{At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why}
+	unrecorded := e.Journal.Append(start)
+	err := unrecorded
+	if len(p.index.Ends[step.ID]) > 0 && spilled(err) {
+		err = e.Journal.Append(start) // a guard that was begun is ended all the same, and its end recorded elsewhere
+	}
+	if err != nil {
 		return resultOf(step, Pending, "not started: the journal could not be written"), fmt.Errorf("record the start of step %s: %w", step.ID, err)
 	}
 	e.tell(StepStarted{At: began, Number: index + 1, Of: len(p.plan.Steps), Step: step})
@@ -71,7 +75,7 @@ func (e *Executor) act(ctx context.Context, p *progress, index int, found ground
 		report(found.lapsed.String())
 	}
 	e.Trace.At("step:acting")
-	err := e.operate(ctx, step, report)
+	err = e.operate(ctx, step, report)
 	e.Trace.At("step:acted")
 	proof := step.Proof
 	if err == nil {
@@ -88,10 +92,15 @@ func (e *Executor) act(ctx context.Context, p *progress, index int, found ground
 		}
 	}
 	done.StartedAt, done.Seconds = began, seconds(e.now().Sub(began))
+	kind := journal.StepDone
 	if err != nil {
-		return e.end(done, journal.StepFailed)
+		kind = journal.StepFailed
 	}
-	return e.end(done, journal.StepDone)
+	done, err = e.end(done, kind)
+	if err == nil {
+		err = unrecorded
+	}
+	return done, err
 }
 
 // operate runs the operation in bounded time.

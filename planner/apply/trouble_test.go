@@ -302,7 +302,7 @@ func TestAPlanGoesOnWhenItsNodeIsBack(t *testing.T) {
 	p.world = worlds.Clone(p.world)
 	p.world.Nodes["cp2"] = whole.Nodes["cp2"]
 	p.world.Etcd.Members = whole.Etcd.Members
-	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.History{Records: first.records} })
+	result, err := p.run(t, plan, func(e *apply.Executor) { e.History = journal.HistoryOf(first.records...) })
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}

@@ -12,16 +12,16 @@ type DriftJSON struct {
 	FormatVersion string `json:"format_version"` // "1.0"
 	Version       string `json:"upkeep_version,omitempty"`
 	// Status is "none", "drift" or "unknown": drift that is known outweighs what is unknown.
-	Status     string              `json:"status"`
-	Timestamp  time.Time           `json:"timestamp"`
-	ObservedAt time.Time           `json:"observed_at"`
-	Recorded   bool                `json:"recorded,omitempty"`
-	Identity   planner.Identity    `json:"identity"`
-	Nodes      []Node              `json:"nodes"`
-	Summary    DriftSummary        `json:"summary"`
-	Findings   []providers.Finding `json:"findings"`
-	Unknown    []planner.Unknown   `json:"unknown"`
-	Warnings   []string            `json:"warnings"`
+	Status     string            `json:"status"`
+	Timestamp  time.Time         `json:"timestamp"`
+	ObservedAt time.Time         `json:"observed_at"`
+	Recorded   bool              `json:"recorded,omitempty"`
+	Identity   planner.Identity  `json:"identity"`
+	Nodes      []Node            `json:"nodes"`
+	Summary    DriftSummary      `json:"summary"`
+	Findings   []DriftFinding    `json:"findings"`
+	Unknown    []planner.Unknown `json:"unknown"`
+	Warnings   []string          `json:"warnings"`
 }
 
 // DriftSummary counts findings. Those about something unknown count as Unknown alone.
@@ -40,9 +40,10 @@ func Drift(p planner.Plan) DriftJSON {
 	all := Plan(p)
 	d := DriftJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Findings: all.Upkeep.Findings, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
 	}
-	for _, f := range d.Findings {
+	for _, f := range all.Upkeep.Findings {
+		d.Findings = append(d.Findings, DriftFinding{Finding: f})
 		switch {
 		case f.Unknown:
 		case f.Severity == providers.SeverityError:
@@ -53,7 +54,7 @@ func Drift(p planner.Plan) DriftJSON {
 			d.Summary.Notes++
 		}
 	}
-	d.Summary.Unknown = len(Places(d.Findings, d.Unknown))
+	d.Summary.Unknown = len(Places(all.Upkeep.Findings, d.Unknown))
 	d.Summary.Mended = max(0, d.Summary.Errors+d.Summary.Warnings-Known(p.Remaining))
 	switch {
 	case d.Summary.Errors+d.Summary.Warnings > 0:

@@ -35,6 +35,8 @@ type Object struct {
 	LeftSeconds *int64    `json:"left_seconds,omitempty"`
 	Authority   string    `json:"authority,omitempty"`
 	Detail      string    `json:"detail,omitempty"`
+	// FirstSeen is when something about it was first found; absent where that is not known, or nothing was.
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 }
 
 // Status returns the objects of a plan, in the plan's order.

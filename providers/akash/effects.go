@@ -11,11 +11,48 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-const (
-	expectRevision = "revision"
-	expectStatus   = "status"
-	expectPod      = "pod"
-)
+// releaseGround is what the steps on a release rely on.
+type releaseGround struct {
+	// Revision is the newest one; 0 where it was not known.
+	Revision int `json:"revision,omitempty"`
+	// Status is Helm's word for the newest revision; only what mends it relies on that.
+	Status string `json:"status,omitempty"`
+	// Pod is the uid of the provider's pod; only what restarts it relies on that.
+	Pod string `json:"pod,omitempty"`
+}
+
+// Lines implements providers.Ground.
+func (g releaseGround) Lines() (out []string) {
+	if g.Revision != 0 {
+		out = append(out, "revision = "+strconv.Itoa(g.Revision))
+	}
+	if g.Status != "" {
+		out = append(out, "status = "+g.Status)
+	}
+	if g.Pod != "" {
+		out = append(out, "pod = "+g.Pod)
+	}
+	return out
+}
+
+// needsOf is what a step needs that works on one release of the block: that release alone. Preview asks for what an upgrade
+// of it would change, which renders its chart.
+func needsOf(in providers.Input, step providers.Step, preview bool) providers.Needs {
+	out := providers.Needs{Kubernetes: true}
+	args, err := arguments[releaseArgs](step)
+	if err != nil {
+		return out
+	}
+	for _, question := range providers.NeedsOfResource(in, step).Releases {
+		if question.Namespace == args.Namespace && question.Name == args.Release {
+			if !preview {
+				question.Offer = nil
+			}
+			out.Releases = append(out.Releases, question)
+		}
+	}
+	return out
+}
 
 // read decodes the arguments of a step and looks its release up. The readiness is set where the release cannot be used.
 func read[A any](in providers.Input, step providers.Step, names func(A) releaseArgs) (args A, release facts.Release, readiness *providers.Readiness) {
@@ -63,25 +100,13 @@ func moved(format string, args ...any) providers.Readiness {
 	return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(format, args...)}
 }
 
-func expected(step providers.Step, what string) (string, bool) {
-	i := slices.IndexFunc(step.Expects, func(e providers.Expectation) bool { return e.What == what })
-	if i < 0 {
-		return "", false
-	}
-	return step.Expects[i].Value, true
-}
-
-// at returns the expectation of a revision, and holds a release to it.
-func atRevision(release facts.Release) []providers.Expectation {
-	if release.Unknown != "" || release.Revision == 0 {
-		return nil
-	}
-	return []providers.Expectation{{What: expectRevision, Value: strconv.Itoa(release.Revision)}}
-}
-
 func revisionMoved(release facts.Release, step providers.Step) string {
-	if want, ok := expected(step, expectRevision); ok && want != strconv.Itoa(release.Revision) {
-		return fmt.Sprintf("release %s is at revision %d, and the plan was made for %s: somebody else upgraded it; make a new plan", release.Name, release.Revision, want)
+	ground, err := providers.GroundOf[releaseGround](step)
+	switch {
+	case err != nil:
+		return err.Error()
+	case ground.Revision != 0 && ground.Revision != release.Revision:
+		return fmt.Sprintf("release %s is at revision %d, and the plan was made for %d: somebody else upgraded it; make a new plan", release.Name, release.Revision, ground.Revision)
 	}
 	return ""
 }
@@ -201,12 +226,17 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(release)
 }
 
-func (upgrading) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: the operators come before the provider, and the gateway's ports must be free.
+func (upgrading) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+func (upgrading) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readUpgrade(in, step)
 	if unusable != nil {
 		return nil
 	}
-	return atRevision(release)
+	return releaseGround{Revision: release.Revision}
 }
 
 func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readiness {

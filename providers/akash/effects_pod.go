@@ -41,13 +41,17 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	return changed(withWorkload(release, w))
 }
 
-func (restarting) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return needsOf(in, step, false)
+}
+
+func (restarting) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readRelease(in, step)
 	if unusable != nil {
 		return nil
 	}
 	if p := providerOf(release); p.pod != nil && p.pod.UID != facts.New {
-		return []providers.Expectation{{What: expectPod, Value: p.pod.UID}}
+		return releaseGround{Pod: p.pod.UID}
 	}
 	return nil
 }
@@ -60,7 +64,11 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	case p.workload.Missing || p.workload.Replicas == 0:
 		return moved("the provider was stopped since the plan was made")
 	}
-	if uid, ok := expected(step, expectPod); ok && p.pod != nil && p.pod.UID != uid {
+	ground, err := providers.GroundOf[releaseGround](step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+	}
+	if ground.Pod != "" && p.pod != nil && p.pod.UID != ground.Pod {
 		if runs(release) == nil {
 			return done("pod %s started since the plan was made, and has the values of the release", p.pod.Name)
 		}
@@ -101,7 +109,11 @@ func (stopping) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(withWorkload(release, w))
 }
 
-func (stopping) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+func (stopping) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return needsOf(in, step, false)
+}
+
+func (stopping) Ground(providers.Input, providers.Step) providers.Ground { return nil }
 
 func (stopping) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	_, p, unusable := readProvider(in, step)
@@ -161,7 +173,11 @@ func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(withWorkload(release, w))
 }
 
-func (starting) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+func (starting) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return needsOf(in, step, false)
+}
+
+func (starting) Ground(providers.Input, providers.Step) providers.Ground { return nil }
 
 func (starting) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	_, p, unusable := readProvider(in, step)
@@ -197,12 +213,16 @@ func (replacing) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(withWorkload(release, w))
 }
 
-func (replacing) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+func (replacing) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return needsOf(in, step, false)
+}
+
+func (replacing) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readRelease(in, step)
 	if unusable != nil {
 		return nil
 	}
-	return atRevision(release)
+	return releaseGround{Revision: release.Revision}
 }
 
 func (replacing) Ready(in providers.Input, step providers.Step) providers.Readiness {

@@ -33,12 +33,16 @@ func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(release)
 }
 
-func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+func (mending) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return needsOf(in, step, false)
+}
+
+func (mending) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readMend(in, step)
 	if unusable != nil {
 		return nil
 	}
-	return append(atRevision(release), providers.Expectation{What: expectStatus, Value: release.Status})
+	return releaseGround{Revision: release.Revision, Status: release.Status}
 }
 
 func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
@@ -96,12 +100,25 @@ func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
 	return facts.Update{Archives: map[string]facts.Archive{key: archive}}
 }
 
-func (archiving) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: the release, and what its archive holds.
+func (archiving) Needs(in providers.Input, step providers.Step) providers.Needs {
+	needs := needsOf(in, step, false)
+	for _, question := range providers.NeedsOfResource(in, step).Archives {
+		for _, release := range needs.Releases {
+			if question.Namespace == release.Namespace && question.Release == release.Name {
+				needs.Archives = append(needs.Archives, question)
+			}
+		}
+	}
+	return needs
+}
+
+func (archiving) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readArchive(in, step)
 	if unusable != nil {
 		return nil
 	}
-	return atRevision(release)
+	return releaseGround{Revision: release.Revision}
 }
 
 func (archiving) Ready(in providers.Input, step providers.Step) providers.Readiness {

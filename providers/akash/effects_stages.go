@@ -13,7 +13,18 @@ import (
 // defining is the meaning of akash.crds: the cluster has the definitions of a text.
 type defining struct{}
 
-const expectDefinition = "digest of "
+// definitionsGround is what changing definitions relies on: the digests of those that are there, by name.
+type definitionsGround struct {
+	Digests map[string]string `json:"digests,omitempty"`
+}
+
+// Lines implements providers.Ground.
+func (g definitionsGround) Lines() (out []string) {
+	for _, name := range sortedKeys(g.Digests) {
+		out = append(out, "digest of "+name+" = "+g.Digests[name])
+	}
+	return out
+}
 
 // unfit says why a definition cannot be told from what is wanted; "" where it can be.
 func (a definitionsArgs) unfit(in providers.Input) string {
@@ -57,15 +68,28 @@ func (defining) Predict(in providers.Input, step providers.Step) facts.Update {
 	return out
 }
 
-func (defining) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: of the definitions that it changes.
+func (defining) Needs(_ providers.Input, step providers.Step) providers.Needs {
+	needs := providers.Needs{Kubernetes: true}
+	args, err := arguments[definitionsArgs](step)
+	if err != nil {
+		return needs
+	}
+	for _, wanted := range args.Definitions {
+		needs.Definitions = append(needs.Definitions, wanted.Name)
+	}
+	return needs
+}
+
+func (defining) Ground(in providers.Input, step providers.Step) providers.Ground {
 	args, err := arguments[definitionsArgs](step)
 	if err != nil {
 		return nil
 	}
-	var out []providers.Expectation
+	out := definitionsGround{Digests: map[string]string{}}
 	for _, wanted := range args.Definitions {
 		if live := in.World.Definition(wanted.Name); live.Unknown == "" && !live.Missing {
-			out = append(out, providers.Expectation{What: expectDefinition + wanted.Name, Value: live.Digest})
+			out.Digests[wanted.Name] = live.Digest
 		}
 	}
 	return out
@@ -82,9 +106,13 @@ func (defining) Ready(in providers.Input, step providers.Step) providers.Readine
 	if args.missing(in) == nil {
 		return done("the cluster has the definitions of %s", args.Tag)
 	}
+	ground, err := providers.GroundOf[definitionsGround](step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+	}
 	for _, wanted := range args.Definitions {
 		live := in.World.Definition(wanted.Name)
-		if was, ok := expected(step, expectDefinition+wanted.Name); ok && live.Digest != was && live.Digest != wanted.Digest {
+		if was, ok := ground.Digests[wanted.Name]; ok && live.Digest != was && live.Digest != wanted.Digest {
 			return moved("somebody has changed %s since the plan was made; make a new plan", wanted.Name)
 		}
 		for _, version := range live.Stored {
@@ -133,12 +161,16 @@ func (operating) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(release)
 }
 
-func (operating) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+func (operating) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return needsOf(in, step, true)
+}
+
+func (operating) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readOperator(in, step)
 	if unusable != nil {
 		return nil
 	}
-	return atRevision(release)
+	return releaseGround{Revision: release.Revision}
 }
 
 func (operating) Ready(in providers.Input, step providers.Step) providers.Readiness {

@@ -8,9 +8,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Further asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
+// SecondNeeds asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
 // ports, where the step over 16.0.0 is ahead and the cluster does not tell.
-func (s Spec) Further(world facts.World, inventory providers.Inventory) providers.Needs {
+func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory) providers.Needs {
 	return providers.Needs{Definitions: s.furtherDefinitions(world), Nodes: s.furtherNodes(world, inventory)}
 }
 

@@ -130,14 +130,13 @@ func (t Tools) see(ctx context.Context, question facts.ReleaseQuestion) (facts.R
 	return r, nil
 }
 
-// expectedRevision is the revision that a step was planned for.
-func expectedRevision(step providers.Step) (int, error) {
-	text, _ := expected(step, expectRevision)
-	revision, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
+// planned returns what a step was planned for, with the revision of its release.
+func planned(step providers.Step) (releaseGround, error) {
+	ground, err := providers.GroundOf[releaseGround](step)
+	if err == nil && ground.Revision == 0 {
+		err = fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
 	}
-	return revision, nil
+	return ground, err
 }
 
 // proveOrGoBack waits until what an upgrade of a release left is proved. Where that takes too long, it goes back to the
@@ -204,7 +203,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	revision, err := expectedRevision(step)
+	ground, err := planned(step)
 	if err != nil {
 		return err
 	}
@@ -218,7 +217,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256,
-		Values: wanted, Mask: s.secretPaths(), Revision: revision, Timeout: time.Duration(args.Timeout),
+		Values: wanted, Mask: s.secretPaths(), Revision: ground.Revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}
@@ -273,11 +272,15 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
+	ground, err := providers.GroundOf[releaseGround](step)
+	if err != nil {
+		return err
+	}
 	p := providerOf(release)
 	if p.pod == nil {
 		return nil // it is being made; the proof waits for it
 	}
-	if uid, ok := expected(step, expectPod); ok && uid != p.pod.UID && runs(release) == nil {
+	if ground.Pod != "" && ground.Pod != p.pod.UID && runs(release) == nil {
 		return nil
 	}
 	say(progress, "deleting pod "+p.pod.Name+", which its StatefulSet makes anew")

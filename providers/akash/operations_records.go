@@ -17,15 +17,14 @@ func (o mend) Run(ctx context.Context, step providers.Step, progress providers.P
 	if err != nil {
 		return err
 	}
-	revision, err := expectedRevision(step)
+	ground, err := planned(step)
 	if err != nil {
 		return err
 	}
-	status, ok := expected(step, expectStatus)
-	if !ok {
+	if ground.Status == "" {
 		return fmt.Errorf("%s: the plan does not say in which state it saw the release; plan again", step.ID)
 	}
-	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: revision, Status: status})
+	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: ground.Revision, Status: ground.Status})
 }
 
 type archive struct{ tools Tools }

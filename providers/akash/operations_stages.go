@@ -49,7 +49,7 @@ func (o operate) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	revision, err := expectedRevision(step)
+	ground, err := planned(step)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (o operate) Run(ctx context.Context, step providers.Step, progress provider
 		return err
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
-		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: revision, Timeout: time.Duration(args.Timeout),
+		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: ground.Revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}

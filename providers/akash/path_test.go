@@ -28,9 +28,11 @@ var clock = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // journalInMemory keeps the records of one run.
 type journalInMemory struct{ records []journal.Record }
 
-func (j *journalInMemory) Append(r journal.Record) error {
-	r.Seq = uint64(len(j.records) + 1)
-	j.records = append(j.records, r)
+func (j *journalInMemory) Append(records ...journal.Record) error {
+	for _, r := range records {
+		r.Seq = uint64(len(j.records) + 1)
+		j.records = append(j.records, r)
+	}
 	return nil
 }
 

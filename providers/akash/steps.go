@@ -14,8 +14,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// The arguments of steps. They hold no times and no revisions: those are the ground that a step stands on and are in its
-// expectations, so that the same due work has the same arguments on any day.
+// The arguments of steps. They hold no times and no revisions: those are in the step's
+// ground, so that the same due work has the same arguments on any day.
 type (
 	// releaseArgs name the release and the StatefulSet that runs the provider.
 	releaseArgs struct {

@@ -161,7 +161,7 @@ func fetchByHand(nodes []config.Node, to []string) providers.Command {
 
 // ByHand checks the SHA-256 of the stored bundle, and where it can be opened every part of it.
 func (proving) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, s, err := proving{}.ground(in, step)
+	args, s, err := proving{}.read(in, step)
 	if err != nil {
 		return nil
 	}
@@ -187,7 +187,7 @@ func (proving) ByHand(in providers.Input, step providers.Step) []providers.Comma
 
 // ByHand says what would be removed. Nothing breaks when nobody does it: disks fill slowly.
 func (pruning) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, s, err := pruning{}.ground(in, step)
+	args, s, err := pruning{}.read(in, step)
 	if err != nil {
 		return nil
 	}

@@ -160,17 +160,17 @@ func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) provider
 // chilling is what backup.cold means.
 type chilling struct{}
 
-func (chilling) ground(in providers.Input, step providers.Step) (coldArgs, shelf, error) {
+func (chilling) read(in providers.Input, step providers.Step) (coldArgs, shelf, error) {
 	var args coldArgs
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: LevelRestore}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: LevelRestore}), nil
 }
 
 // Predict adds a bundle, and no proof.
 func (e chilling) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	if err != nil || s.unknown != "" {
 		return facts.Update{}
 	}
@@ -190,12 +190,17 @@ func (e chilling) Predict(in providers.Input, step providers.Step) facts.Update 
 	return facts.Update{Backups: map[string]facts.Backups{s.address: found}}
 }
 
-// Expects nothing by value: Ready looks at what can be had now.
-func (chilling) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+// Needs: only the members that do not run are copied, and only while none answers.
+func (chilling) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+// Ground is nothing by value: Ready looks at what can be had now.
+func (chilling) Ground(providers.Input, providers.Step) providers.Ground { return nil }
 
 // Ready refuses where a member answers: a snapshot of it can be proved, a copy cannot.
 func (e chilling) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	switch {
 	case err != nil:
 		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
@@ -220,11 +225,11 @@ func (e chilling) Ready(in providers.Input, step providers.Step) providers.Readi
 // Proved wants a whole cold bundle that was not there before, and every other bundle still there. That the bundle is good for
 // anything is not proved by it.
 func (e chilling) Proved(before, after providers.Input, step providers.Step) error {
-	_, was, err := e.ground(before, step)
+	_, was, err := e.read(before, step)
 	if err != nil {
 		return err
 	}
-	_, is, err := e.ground(after, step)
+	_, is, err := e.read(after, step)
 	if err != nil {
 		return err
 	}

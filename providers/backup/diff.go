@@ -23,7 +23,7 @@ type review struct {
 }
 
 func (s Spec) terms() terms {
-	return terms{address: s.Address().String(), maxAge: time.Duration(s.MaxAge), level: s.Verify}
+	return terms{owner: s.Address(), maxAge: time.Duration(s.MaxAge), level: s.Verify}
 }
 
 func (s Spec) review(in providers.Input) *review {

@@ -37,7 +37,7 @@ func input(bundles ...stored) providers.Input {
 	for _, s := range bundles {
 		b := facts.Bundle{ID: s.id, TakenAt: noon.Add(-s.age), Address: "etcd_backup.daily", SHA256: "sum of " + s.id, Size: 1 << 20, ClusterID: in.World.Etcd.ClusterID, Encrypted: true}
 		if s.proved != "" {
-			in.Memory.Proofs = append(in.Memory.Proofs, facts.Proof{Bundle: s.id, Address: b.Address, SHA256: b.SHA256, Level: s.proved, At: b.TakenAt, TakenAt: b.TakenAt})
+			in.Memory = with(in.Memory, facts.Proof{Bundle: s.id, Address: b.Address, SHA256: b.SHA256, Level: s.proved, At: b.TakenAt, TakenAt: b.TakenAt})
 		}
 		if s.change != nil {
 			s.change(&b)
@@ -46,6 +46,27 @@ func input(bundles ...stored) providers.Input {
 	}
 	in.World.Backups = map[string]facts.Backups{"etcd_backup.daily": held}
 	return in
+}
+
+// daily is the resource that these tests are about.
+var daily = facts.Address{Type: "etcd_backup", Name: "daily"}
+
+// with returns a memory that knows a proof of etcd_backup.daily as well.
+func with(m facts.Memory, p facts.Proof) facts.Memory {
+	section, err := backup.WithProofs(daily, m.Sections[daily], p)
+	if err != nil {
+		panic(err)
+	}
+	return m.WithSections(facts.Sections{daily: section})
+}
+
+// proofs returns what a memory knows of etcd_backup.daily.
+func proofs(m facts.Memory) []facts.Proof {
+	all, err := backup.Remembered(m, daily)
+	if err != nil {
+		panic(err)
+	}
+	return all
 }
 
 func summary(o providers.Outcome) (found, steps []string) {
@@ -197,7 +218,7 @@ func TestReady(t *testing.T) {
 	stale := input(stored{id: "a", age: 30 * time.Hour, proved: "restore"})
 	step := spec.Diff(stale).Steps[0]
 	effect := backup.Type().Effects[backup.OperationTake]
-	step.Expects = effect.Expects(stale, step)
+	step = grounded(t, effect, stale, step)
 	replaced := step
 	asked := func(in providers.Input) providers.Input {
 		in.Replace = []providers.Address{spec.Address()}
@@ -300,7 +321,7 @@ func TestConverges(t *testing.T) {
 		effects := backup.Type().Effects
 		for i := range out.Steps {
 			step := &out.Steps[i]
-			step.Expects = effects[step.Operation].Expects(predicted, *step)
+			*step = grounded(t, effects[step.Operation], predicted, *step)
 			if ready := effects[step.Operation].Ready(predicted, *step); ready.State != providers.Holds && ready.State != providers.Done {
 				t.Fatalf("%s: %+v", step.ID, ready)
 			}
@@ -315,12 +336,12 @@ func TestConverges(t *testing.T) {
 		for _, b := range before {
 			ours := b.ClusterID != "cafe"
 			future = future || ours && b.TakenAt.After(noon)
-			proof := !b.Cold && slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool {
+			proof := !b.Cold && slices.ContainsFunc(proofs(in.Memory), func(p facts.Proof) bool {
 				return p.Bundle == b.ID && p.SHA256 == b.SHA256 && (p.Level == "restore" || p.Level == spec.Verify)
 			})
 			there := slices.ContainsFunc(after, func(o facts.Bundle) bool { return o.ID == b.ID })
 			// It is known to be damaged where a proof of other bytes is remembered.
-			damaged := b.SHA256 == "another" && slices.ContainsFunc(in.Memory.Proofs, func(p facts.Proof) bool { return p.Bundle == b.ID })
+			damaged := b.SHA256 == "another" && slices.ContainsFunc(proofs(in.Memory), func(p facts.Proof) bool { return p.Bundle == b.ID })
 			if (!ours || damaged) && !there {
 				t.Fatalf("%s was removed", b.ID)
 			}
@@ -333,7 +354,7 @@ func TestConverges(t *testing.T) {
 		}
 		// Another may have taken its place that the steps took or proved and that is as young.
 		proved := slices.ContainsFunc(after, func(o facts.Bundle) bool {
-			return o.ID == facts.New || !o.TakenAt.Before(at) && slices.ContainsFunc(predicted.Memory.Proofs, func(p facts.Proof) bool { return p.Bundle == o.ID && p.SHA256 == o.SHA256 })
+			return o.ID == facts.New || !o.TakenAt.Before(at) && slices.ContainsFunc(proofs(predicted.Memory), func(p facts.Proof) bool { return p.Bundle == o.ID && p.SHA256 == o.SHA256 })
 		})
 		if newest != "" && !proved {
 			t.Fatalf("the newest proved bundle %s is gone and no newer one is there", newest)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +44,8 @@ type Tools struct {
 	Drill func() (drill.Options, error)
 	// Here reports whether upkeep runs on this very node. Nil: it runs on none.
 	Here func(facts.Node) bool
-	// Remember writes proofs into the state; it returns when they are stored.
-	Remember func(ctx context.Context, proofs ...facts.Proof) error
+	// Remember changes the section of a resource in the state's memory; it returns when the change is stored.
+	Remember func(ctx context.Context, owner facts.Address, change func(section json.RawMessage) (json.RawMessage, error)) error
 	// Version is upkeep's, for the manifest.
 	Version string
 	Now     func() time.Time

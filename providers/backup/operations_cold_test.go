@@ -154,8 +154,8 @@ func TestCold(t *testing.T) {
 	if err := s.run(s.coldStep()); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.memory.Proofs) > 0 {
-		t.Errorf("proofs: %+v", s.memory.Proofs)
+	if len(s.proofs()) > 0 {
+		t.Errorf("proofs: %+v", s.proofs())
 	}
 	if steps := s.due(); len(steps) > 0 {
 		t.Errorf("due again: %+v", steps)

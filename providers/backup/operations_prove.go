@@ -45,7 +45,11 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if label.Cold {
 		return fmt.Errorf("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
 	}
-	if label.StoredSHA256 != expectation(step, expectSHA256) {
+	planned, err := providers.GroundOf[proveGround](step)
+	if err != nil {
+		return err
+	}
+	if label.StoredSHA256 != planned.SHA256 {
 		return fmt.Errorf("bundle %s is not the one that this plan was made for; plan again", args.Bundle)
 	}
 	if cluster := clusterOf(in.World); cluster != "" && label.ClusterID != cluster {
@@ -81,10 +85,10 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		}
 		say(progress, "%s and holds %d keys", started(label.Manifest), found.Keys)
 	}
-	return o.tools.Remember(ctx, facts.Proof{
+	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
 		TakenAt: label.TakenAt, ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
-	})
+	}))
 }
 
 // Check reads a bundle once and checks all of it, its snapshot's own checksum included. Where file is not empty the snapshot

@@ -76,10 +76,10 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 		return fmt.Errorf("bundle %s in %s is not what was written: %w", id, shelf, err)
 	}
 	say(progress, "stored %s in %s and read it back", bytes(label.StoredSize), shelf)
-	return o.tools.Remember(ctx, facts.Proof{
+	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: id, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(), TakenAt: taken,
 		ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,
-	})
+	}))
 }
 
 // drillOptions returns how snapshots are restored, and refuses a drill on a control plane that nobody allowed.

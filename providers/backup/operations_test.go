@@ -3,6 +3,7 @@ package backup_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -151,6 +152,9 @@ func (s *site) startMember() {
 	}
 }
 
+// proofs returns what the memory knows of the site's etcd_backup.
+func (s *site) proofs() []facts.Proof { return proofs(s.memory) }
+
 // look observes the member and the store.
 func (s *site) look(ctx context.Context, _ providers.Step) (providers.Input, error) {
 	in := providers.Input{Now: s.now, Memory: s.memory, Inventory: providers.Inventory{Nodes: []config.Node{{Name: "cp1"}, {Name: "cp2"}}}}
@@ -204,8 +208,12 @@ func (s *site) tools() backup.Tools {
 			return map[string][]byte{"manifests.akash.network": []byte(`{"items":["canary"]}`)}, nil
 		},
 		Here: func(n facts.Node) bool { return n.Name == s.here },
-		Remember: func(_ context.Context, proofs ...facts.Proof) error {
-			s.memory = s.memory.WithProofs(proofs...)
+		Remember: func(_ context.Context, owner facts.Address, change func(json.RawMessage) (json.RawMessage, error)) error {
+			section, err := change(s.memory.Sections[owner])
+			if err != nil {
+				return err
+			}
+			s.memory = s.memory.WithSections(facts.Sections{owner: section})
 			return nil
 		},
 		Version: "test", Now: func() time.Time { return s.now },
@@ -220,7 +228,7 @@ func (s *site) run(step providers.Step) error {
 	if err != nil {
 		return err
 	}
-	step.Expects = effect.Expects(before, step)
+	step = grounded(s.t, effect, before, step)
 	if ready := effect.Ready(before, step); ready.State != providers.Holds {
 		return fmt.Errorf("%s: %s", ready.State, ready.Why)
 	}
@@ -269,9 +277,9 @@ func TestTake(t *testing.T) {
 			if left := s.due(); len(left) > 0 {
 				t.Errorf("still due: %+v", left)
 			}
-			proof := s.memory.Proofs[0]
-			if len(s.memory.Proofs) != 1 || proof.Level != level || proof.Keys != 101 || proof.Revision != 102 {
-				t.Errorf("proofs %+v", s.memory.Proofs)
+			proof := s.proofs()[0]
+			if len(s.proofs()) != 1 || proof.Level != level || proof.Keys != 101 || proof.Revision != 102 {
+				t.Errorf("proofs %+v", s.proofs())
 			}
 			if left, err := os.ReadDir(s.temp); err != nil || len(left) > 0 {
 				t.Errorf("left of the drill: %v, %v", left, err)
@@ -345,7 +353,7 @@ func TestTakeWithoutANode(t *testing.T) {
 	if err := s.run(s.due()[0]); err != nil {
 		t.Fatal(err)
 	}
-	label, err := bundle.ReadLabel(t.Context(), s.store, s.memory.Proofs[0].Bundle)
+	label, err := bundle.ReadLabel(t.Context(), s.store, s.proofs()[0].Bundle)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +366,7 @@ func TestTakeRefusesADrillOnAControlPlane(t *testing.T) {
 	s := newSite(t, "restore")
 	s.here = "cp2"
 	err := s.run(s.due()[0])
-	if err == nil || !strings.Contains(err.Error(), "upkeep runs on cp2") || len(s.names()) > 0 || len(s.memory.Proofs) > 0 {
+	if err == nil || !strings.Contains(err.Error(), "upkeep runs on cp2") || len(s.names()) > 0 || len(s.proofs()) > 0 {
 		t.Fatalf("%v; %v", err, s.names())
 	}
 	s.spec.DrillOnControlPlane = true
@@ -410,8 +418,8 @@ func TestTakeInTrouble(t *testing.T) {
 			s := newSite(t, "hash")
 			test.change(s)
 			err := s.run(s.due()[0])
-			if !errors.Is(err, test.want) || len(s.memory.Proofs) > 0 || len(s.names()) > 0 != test.stored {
-				t.Errorf("%v; proofs %v; stored %v", err, s.memory.Proofs, s.names())
+			if !errors.Is(err, test.want) || len(s.proofs()) > 0 || len(s.names()) > 0 != test.stored {
+				t.Errorf("%v; proofs %v; stored %v", err, s.proofs(), s.names())
 			}
 		})
 	}
@@ -425,7 +433,7 @@ func TestProveAgain(t *testing.T) {
 			if err := s.run(s.due()[0]); err != nil {
 				t.Fatal(err)
 			}
-			remembered := s.memory.Proofs[0]
+			remembered := s.proofs()[0]
 			s.memory = facts.Memory{}
 			var step providers.Step
 			for _, due := range s.due() {
@@ -439,7 +447,7 @@ func TestProveAgain(t *testing.T) {
 			if err := s.run(step); err != nil {
 				t.Fatal(err)
 			}
-			if got := s.memory.Proofs[0]; got != remembered {
+			if got := s.proofs()[0]; got != remembered {
 				t.Errorf("proof %+v, was %+v", got, remembered)
 			}
 			if left := s.due(); len(left) > 0 {
@@ -451,8 +459,8 @@ func TestProveAgain(t *testing.T) {
 
 			s.memory = facts.Memory{}
 			s.store = failing{Store: s.store, changes: true}
-			if err := s.run(step); !errors.Is(err, bundle.ErrDamaged) || len(s.memory.Proofs) > 0 {
-				t.Errorf("a damaged bundle: %v, proofs %v", err, s.memory.Proofs)
+			if err := s.run(step); !errors.Is(err, bundle.ErrDamaged) || len(s.proofs()) > 0 {
+				t.Errorf("a damaged bundle: %v, proofs %v", err, s.proofs())
 			}
 		})
 	}
@@ -473,4 +481,20 @@ func TestPrune(t *testing.T) {
 	if names := s.names(); len(names) != 4 || strings.Contains(strings.Join(names, " "), "20261122") {
 		t.Errorf("in the store: %v", names)
 	}
+}
+
+// grounded returns a step with what it relies on in a world, as the planner records it.
+func grounded(t fataler, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
+	t.Helper()
+	step, err := step.WithGround(effect.Ground(in, step))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return step
+}
+
+// fataler is a test, or a property of one.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
 }

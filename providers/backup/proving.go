@@ -12,17 +12,17 @@ import (
 // proving is what backup.prove means.
 type proving struct{}
 
-func (proving) ground(in providers.Input, step providers.Step) (proveArgs, shelf, error) {
+func (proving) read(in providers.Input, step providers.Step) (proveArgs, shelf, error) {
 	var args proveArgs
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
 
 // Predict adds the proof of the bytes that the store has now.
 func (e proving) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	if err != nil {
 		return facts.Update{}
 	}
@@ -30,35 +30,49 @@ func (e proving) Predict(in providers.Input, step providers.Step) facts.Update {
 	if !there || h.damage != "" {
 		return facts.Update{}
 	}
-	return facts.Update{Proofs: []facts.Proof{{
+	return facts.Update{Sections: learned(in.Memory, s.owner, facts.Proof{
 		Bundle: h.ID, Address: s.address, SHA256: h.SHA256, Level: args.Verify, At: in.Now, TakenAt: h.TakenAt, ClusterID: h.ClusterID,
 		Revision: h.Revision, Keys: h.Keys,
-	}}}
+	})}
 }
 
-// expectSHA256 is the digest of the bundle that is to be proved.
-const expectSHA256 = "SHA-256 of the bundle"
+// proveGround is what proving a bundle relies on: its bytes.
+type proveGround struct {
+	SHA256 string `json:"sha256,omitempty"`
+}
 
-// Expects holds the step to the bytes that it was planned for.
-func (e proving) Expects(in providers.Input, step providers.Step) []providers.Expectation {
-	args, s, err := e.ground(in, step)
+// Lines implements providers.Ground.
+func (g proveGround) Lines() []string { return []string{"SHA-256 of the bundle = " + g.SHA256} }
+
+// Needs: a bundle is proved on this machine, against what the state remembers of its cluster.
+func (proving) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+// Ground holds the step to the bytes that it was planned for.
+func (e proving) Ground(in providers.Input, step providers.Step) providers.Ground {
+	args, s, err := e.read(in, step)
 	if err != nil {
 		return nil
 	}
-	if h, there := s.find(args.Bundle); there {
-		return []providers.Expectation{{What: expectSHA256, Value: h.SHA256}}
+	if h, there := s.find(args.Bundle); there && h.SHA256 != facts.New {
+		return proveGround{h.SHA256}
 	}
 	return nil
 }
 
 // Ready wants the bundle as it was planned for.
 func (e proving) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	if err != nil {
 		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
 	}
 	if s.unknown != "" {
 		return providers.Readiness{State: providers.Unknown, Why: "what the store holds is unknown: " + s.unknown}
+	}
+	planned, err := providers.GroundOf[proveGround](step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
 	}
 	h, there := s.find(args.Bundle)
 	switch {
@@ -70,7 +84,7 @@ func (e proving) Ready(in providers.Input, step providers.Step) providers.Readin
 		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " holds cold copies of stopped members, which nothing can prove"}
 	case s.proved(h):
 		return providers.Readiness{State: providers.Done, Why: "bundle " + args.Bundle + " is proved by " + h.proof.Level}
-	case h.SHA256 != expectation(step, expectSHA256):
+	case h.SHA256 != planned.SHA256:
 		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " is not the one that this plan was made for"}
 	}
 	return providers.Readiness{State: providers.Holds, Why: "bundle " + args.Bundle + " is in the store"}
@@ -78,7 +92,7 @@ func (e proving) Ready(in providers.Input, step providers.Step) providers.Readin
 
 // Proved wants the proof in the memory, of the bytes that the store has.
 func (e proving) Proved(before, after providers.Input, step providers.Step) error {
-	args, is, err := e.ground(after, step)
+	args, is, err := e.read(after, step)
 	if err != nil {
 		return err
 	}
@@ -99,17 +113,17 @@ func (e proving) Proved(before, after providers.Input, step providers.Step) erro
 // pruning is what backup.prune means.
 type pruning struct{}
 
-func (pruning) ground(in providers.Input, step providers.Step) (pruneArgs, shelf, error) {
+func (pruning) read(in providers.Input, step providers.Step) (pruneArgs, shelf, error) {
 	var args pruneArgs
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
 
 // Predict takes the bundles and the scraps out of the store.
 func (e pruning) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	if err != nil || s.unknown != "" {
 		return facts.Update{}
 	}
@@ -121,13 +135,18 @@ func (e pruning) Predict(in providers.Input, step providers.Step) facts.Update {
 	return facts.Update{Backups: map[string]facts.Backups{s.address: found}}
 }
 
-// Expects nothing by value: Ready asks the policy again.
-func (pruning) Expects(providers.Input, providers.Step) []providers.Expectation { return nil }
+// Needs: the policy is asked about bundles of this cluster, which etcd and the nodes that run it name.
+func (pruning) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+// Ground is nothing by value: Ready asks the policy again.
+func (pruning) Ground(providers.Input, providers.Step) providers.Ground { return nil }
 
 // Ready asks the policy again, with the bundles and the clock of this moment: what it keeps now is not removed, whatever the
 // plan says.
 func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	if err != nil {
 		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
 	}
@@ -166,11 +185,11 @@ func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readin
 
 // Proved wants them gone, and everything else there.
 func (e pruning) Proved(before, after providers.Input, step providers.Step) error {
-	args, was, err := e.ground(before, step)
+	args, was, err := e.read(before, step)
 	if err != nil {
 		return err
 	}
-	_, is, err := e.ground(after, step)
+	_, is, err := e.read(after, step)
 	if err != nil {
 		return err
 	}

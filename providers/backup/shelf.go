@@ -16,7 +16,8 @@ const clockSlack = 5 * time.Minute
 
 // terms are what a bundle must satisfy to count.
 type terms struct {
-	address string
+	owner   facts.Address
+	address string // the owner's, as stores name it
 	maxAge  time.Duration
 	level   string
 }
@@ -44,6 +45,7 @@ type shelf struct {
 // look joins the store's content and the memory. What a store says of a bundle is believed only as far as the state
 // remembers it.
 func look(in providers.Input, t terms) shelf {
+	t.address = t.owner.String()
 	out := shelf{terms: t, now: in.Now}
 	found, asked := in.World.Backups[t.address]
 	if !asked {
@@ -51,6 +53,10 @@ func look(in providers.Input, t terms) shelf {
 		return out
 	}
 	out.unknown, out.store, out.strays = found.Unknown, found.Store, found.Strays
+	proofs, err := Remembered(in.Memory, t.owner)
+	if err != nil && out.unknown == "" {
+		out.unknown = err.Error()
+	}
 	cluster := clusterOf(in.World)
 	if cluster == "" {
 		cluster = in.Memory.Cluster.EtcdClusterID
@@ -61,7 +67,7 @@ func look(in providers.Input, t terms) shelf {
 			out.foreign = append(out.foreign, b)
 		case b.Address != t.address: // of another block that shares the store
 		default:
-			out.bundles = append(out.bundles, judge(b, t.address, in.Memory.Proofs))
+			out.bundles = append(out.bundles, judge(b, t.address, proofs))
 		}
 	}
 	slices.SortStableFunc(out.bundles, func(a, b held) int {

@@ -151,7 +151,7 @@ func (s k3sSite) run(step providers.Step) error {
 	if err != nil {
 		return err
 	}
-	step.Expects = effect.Expects(before, step)
+	step = grounded(s.t, effect, before, step)
 	if ready := effect.Ready(before, step); ready.State != providers.Holds {
 		return fmt.Errorf("%s: %s", ready.State, ready.Why)
 	}
@@ -170,7 +170,7 @@ func (s k3sSite) take() bundle.Label {
 	if err := s.run(s.outcome().Steps[0]); err != nil {
 		s.t.Fatal(err)
 	}
-	label, err := bundle.ReadLabel(s.t.Context(), s.store, s.memory.Proofs[len(s.memory.Proofs)-1].Bundle)
+	label, err := bundle.ReadLabel(s.t.Context(), s.store, s.proofs()[len(s.proofs())-1].Bundle)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestK3sTakeAndProveAgain(t *testing.T) {
 			if label.Datastore != "sqlite" || label.Member != "cp1" || len(label.ClusterID) != 16 || label.Revision != revision || label.Keys != keys || len(label.Gaps) > 0 {
 				t.Errorf("label %+v", label.Manifest)
 			}
-			remembered := s.memory.Proofs[0]
+			remembered := s.proofs()[0]
 			if remembered.Level != level || remembered.Revision != revision || remembered.Keys != keys || remembered.ClusterID != label.ClusterID {
 				t.Errorf("proof %+v", remembered)
 			}
@@ -224,14 +224,14 @@ func TestK3sTakeAndProveAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if level == "restore" {
-				if got := s.memory.Proofs[0]; got != remembered {
+				if got := s.proofs()[0]; got != remembered {
 					t.Errorf("proof %+v, was %+v", got, remembered)
 				}
 			}
 			s.memory = facts.Memory{}
 			s.store = failing{Store: s.store, changes: true}
-			if err := s.run(again[0]); !errors.Is(err, bundle.ErrDamaged) || len(s.memory.Proofs) > 0 {
-				t.Errorf("a damaged bundle: %v, proofs %v", err, s.memory.Proofs)
+			if err := s.run(again[0]); !errors.Is(err, bundle.ErrDamaged) || len(s.proofs()) > 0 {
+				t.Errorf("a damaged bundle: %v, proofs %v", err, s.proofs())
 			}
 		})
 	}
@@ -256,8 +256,8 @@ func TestK3sBrokenDatabase(t *testing.T) {
 			s := newK3sSite(t, "restore")
 			test.change(s)
 			err := s.run(s.outcome().Steps[0])
-			if err == nil || !strings.Contains(err.Error(), test.want) || len(s.memory.Proofs)+len(s.names()) > 0 {
-				t.Errorf("%v; proofs %v; stored %v", err, s.memory.Proofs, s.names())
+			if err == nil || !strings.Contains(err.Error(), test.want) || len(s.proofs())+len(s.names()) > 0 {
+				t.Errorf("%v; proofs %v; stored %v", err, s.proofs(), s.names())
 			}
 		})
 	}

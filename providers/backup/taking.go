@@ -10,27 +10,33 @@ import (
 	"upkeep/providers/facts"
 )
 
-// expectNewest is the newest proved bundle that a step was planned with.
-const expectNewest = "newest proved bundle"
+// takeGround is what taking a bundle relies on: the newest proved bundle that there was.
+type takeGround struct {
+	// Newest is its id; "none" where there was none.
+	Newest string `json:"newest_proved,omitempty"`
+}
 
-// none stands for no bundle in an expectation.
+// Lines implements providers.Ground.
+func (g takeGround) Lines() []string { return []string{"newest proved bundle = " + g.Newest} }
+
+// none stands for no bundle.
 const none = "none"
 
 // taking is what backup.take means.
 type taking struct{}
 
-// ground reads a step's arguments and looks at its store.
-func (taking) ground(in providers.Input, step providers.Step) (takeArgs, shelf, error) {
+// read decodes a step's arguments and looks at its store.
+func (taking) read(in providers.Input, step providers.Step) (takeArgs, shelf, error) {
 	var args takeArgs
 	if err := step.Decode(&args); err != nil {
 		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
-	return args, look(in, terms{address: step.Address.Resource().String(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
 
 // Predict adds a bundle and its proof, unless there is one that is young enough and none is asked for.
 func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, s, err := e.ground(in, step)
+	args, s, err := e.read(in, step)
 	if err != nil || s.unknown != "" {
 		return facts.Update{}
 	}
@@ -51,9 +57,9 @@ func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
 	found.Bundles = append(slices.Clone(found.Bundles), b)
 	return facts.Update{
 		Backups: map[string]facts.Backups{s.address: found},
-		Proofs: []facts.Proof{{
+		Sections: learned(in.Memory, s.owner, facts.Proof{
 			Bundle: facts.New, Address: s.address, SHA256: facts.New, Level: args.Verify, At: in.Now, TakenAt: in.Now, ClusterID: b.ClusterID,
-		}},
+		}),
 	}
 }
 
@@ -65,13 +71,22 @@ func asked(in providers.Input, step providers.Step) bool {
 	return slices.ContainsFunc(in.Replace, func(a providers.Address) bool { return a.Covers(step.Address) })
 }
 
-// Expects remembers the newest proved bundle: one that is newer has been taken since.
-func (e taking) Expects(in providers.Input, step providers.Step) []providers.Expectation {
-	_, s, err := e.ground(in, step)
+// Needs: a bundle holds something of every node, and any member of etcd may be its source.
+func (taking) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+// Ground remembers the newest proved bundle: one that is newer has been taken since.
+func (e taking) Ground(in providers.Input, step providers.Step) providers.Ground {
+	_, s, err := e.read(in, step)
 	if err != nil || s.unknown != "" {
 		return nil
 	}
-	return []providers.Expectation{{What: expectNewest, Value: newestOf(s)}}
+	newest := newestOf(s)
+	if newest == facts.New {
+		return nil
+	}
+	return takeGround{newest}
 }
 
 func newestOf(s shelf) string {
@@ -87,14 +102,18 @@ func (e taking) Ready(in providers.Input, step providers.Step) providers.Readine
 	unknown := func(why string) providers.Readiness {
 		return providers.Readiness{State: providers.Unknown, Why: why}
 	}
-	_, s, err := e.ground(in, step)
+	_, s, err := e.read(in, step)
 	if err != nil {
 		return unknown(err.Error())
 	}
 	if s.unknown != "" {
 		return unknown("what the store holds is unknown: " + s.unknown)
 	}
-	if h, fresh := s.fresh(); fresh && (!asked(in, step) || h.ID != expectation(step, expectNewest)) {
+	planned, err := providers.GroundOf[takeGround](step)
+	if err != nil {
+		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+	}
+	if h, fresh := s.fresh(); fresh && (!asked(in, step) || h.ID != planned.Newest) {
 		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s is %s and proved by %s", h.ID, s.old(h), h.proof.Level)}
 	}
 	from, why, err := source(in.World)
@@ -104,23 +123,14 @@ func (e taking) Ready(in providers.Input, step providers.Step) providers.Readine
 	return providers.Readiness{State: providers.Holds, Why: "from " + from.node + ": " + why}
 }
 
-func expectation(step providers.Step, what string) string {
-	for _, e := range step.Expects {
-		if e.What == what {
-			return e.Value
-		}
-	}
-	return ""
-}
-
 // Proved wants a bundle that was not there before, in the store as it was written, and proved by what the state remembers.
 // Every bundle that was there is there still.
 func (e taking) Proved(before, after providers.Input, step providers.Step) error {
-	_, was, err := e.ground(before, step)
+	_, was, err := e.read(before, step)
 	if err != nil {
 		return err
 	}
-	_, is, err := e.ground(after, step)
+	_, is, err := e.read(after, step)
 	if err != nil {
 		return err
 	}

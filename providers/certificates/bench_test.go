@@ -47,7 +47,7 @@ func BenchmarkPlan(b *testing.B) {
 				}
 				folded.World = in.World.Clone()
 				for _, s := range steps {
-					s.Expects = effects[s.Operation].Expects(folded, s)
+					s = grounded(b, effects[s.Operation], folded, s)
 					folded.World.Apply(effects[s.Operation].Predict(folded, s))
 				}
 				if out := spec().Diff(folded); len(out.Findings)+len(out.Steps) != 0 {

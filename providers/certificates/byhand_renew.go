@@ -36,12 +36,13 @@ func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Comma
 // that it does not find, too.
 func (h hand) renew(names []string) providers.Command {
 	lines := []string{stopFunction, pemFunction, "cd " + handDirectory}
+	ground, _ := providers.GroundOf[renewGround](h.step)
 	for _, name := range names {
-		serial, ok := expectation(h.step, expectSerial+name)
+		planned, ok := ground.certificate(name)
 		if !ok || h.path(name) == "" {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" = serial=%s ] || stop %s`, providers.ShellWord(h.path(name)), providers.ShellWord(serial),
+		lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" = serial=%s ] || stop %s`, providers.ShellWord(h.path(name)), providers.ShellWord(planned.Serial),
 			providers.ShellWord(name+" is not the one that this was made for; where it was renewed already, leave this block out")))
 	}
 	lines = append(lines,
@@ -80,13 +81,14 @@ func (h hand) proveFiles(names []string, issued policy) providers.Command {
 		`  echo "$1: $(pem "$2" | openssl x509 -noout -serial -enddate | tr '\n' ' ')"`,
 		"}",
 	}
+	ground, _ := providers.GroundOf[renewGround](h.step)
 	for _, name := range names {
 		f := file(&h.node.Certificates, name)
 		if f == nil {
 			continue
 		}
-		if serial, ok := expectation(h.step, expectSerial+name); ok {
-			lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" != serial=%s ] || stop %s`, providers.ShellWord(f.Path), providers.ShellWord(serial), providers.ShellWord(name+" still has its old serial")))
+		if planned, ok := ground.certificate(name); ok {
+			lines = append(lines, fmt.Sprintf(`[ "$(pem %s | openssl x509 -noout -serial)" != serial=%s ] || stop %s`, providers.ShellWord(f.Path), providers.ShellWord(planned.Serial), providers.ShellWord(name+" still has its old serial")))
 		}
 		lines = append(lines, fmt.Sprintf("prove %s %s %s %s", providers.ShellWord(name), providers.ShellWord(f.Path), providers.ShellWord(f.KeyPath), providers.ShellWord(h.authorityPath(f))))
 	}

@@ -18,9 +18,9 @@ import (
 )
 
 // byHand returns the commands of all steps that a world asks for, in order.
-func byHand(w facts.World) []providers.Command {
+func byHand(t fataler, w facts.World) []providers.Command {
 	in := input(w, len(w.Nodes))
-	steps, befores := fold(in, spec().Diff(in).Steps)
+	steps, befores := fold(t, in, spec().Diff(in).Steps)
 	var out []providers.Command
 	for i, s := range steps {
 		out = append(out, certificates.Type().Effects[s.Operation].ByHand(befores[i], s)...)
@@ -70,7 +70,7 @@ func TestByHand(t *testing.T) {
 			w := worlds.ControlPlanes(3, now)
 			test.change(&w)
 			var text strings.Builder
-			for _, c := range byHand(w) {
+			for _, c := range byHand(t, w) {
 				fmt.Fprintf(&text, "=== %s: %s\n%s\n--- see: %s\n--- stop: %s\n", c.Node, c.What, c.Run, c.See, c.Stop)
 				if c.Undo != "" {
 					fmt.Fprintf(&text, "--- undo:\n%s\n", c.Undo)
@@ -101,7 +101,7 @@ func TestByHandIsCompleteAndNeverTheMirrorPod(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := worlds.ControlPlanes(3, now)
 			test.change(&w)
-			commands := byHand(w)
+			commands := byHand(t, w)
 			if len(commands) == 0 {
 				t.Fatal("no commands")
 			}
@@ -144,7 +144,7 @@ func TestByHandQuotes(t *testing.T) {
 		n.ControlPlane.StaticPods[i].Flags = map[string]string{"secure-port": evil}
 	}
 	w.Kubernetes.UID += evil
-	commands := byHand(w)
+	commands := byHand(t, w)
 	if len(commands) == 0 {
 		t.Fatal("no commands")
 	}

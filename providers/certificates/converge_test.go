@@ -30,14 +30,14 @@ func input(w facts.World, n int) providers.Input {
 	return providers.Input{World: w, Now: now, Inventory: providers.NewInventory(desired, w)}
 }
 
-// fold predicts the steps one after the other, as the planner does, and returns the steps with what they expect and the
+// fold predicts the steps one after the other, as the planner does, and returns the steps with what they rely on and the
 // world before each of them; the last one is the world after all.
-func fold(in providers.Input, steps []providers.Step) ([]providers.Step, []providers.Input) {
+func fold(t fataler, in providers.Input, steps []providers.Step) ([]providers.Step, []providers.Input) {
 	effects := certificates.Type().Effects
 	befores := []providers.Input{in}
 	var out []providers.Step
 	for _, s := range steps {
-		s.Expects = effects[s.Operation].Expects(in, s)
+		s = grounded(t, effects[s.Operation], in, s)
 		out = append(out, s)
 		w := in.World.Clone()
 		w.Apply(effects[s.Operation].Predict(in, s))
@@ -69,9 +69,25 @@ func TestDueCertificatesOfThreeControlPlanes(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	_, befores := fold(in, out.Steps)
+	_, befores := fold(t, in, out.Steps)
 	after := spec().Diff(befores[len(befores)-1])
 	if len(after.Steps) != 0 || len(after.Findings) != 0 {
 		t.Errorf("the predicted world still has findings %v, steps %v", after.Findings, after.Steps)
 	}
+}
+
+// grounded returns a step with what it relies on in a world, as the planner records it.
+func grounded(t fataler, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
+	t.Helper()
+	step, err := step.WithGround(effect.Ground(in, step))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return step
+}
+
+// fataler is a test, or a property of one.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
 }

@@ -47,7 +47,7 @@ func stepOf(t *testing.T, kind string, n int) (providers.Input, providers.Step) 
 		stuck("etcd-server")
 	}
 	in := input(w, n)
-	steps, _ := fold(in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, spec().Diff(in).Steps)
 	i := slices.IndexFunc(steps, func(s providers.Step) bool { return s.Operation == want && s.Node == "cp1" })
 	if i < 0 {
 		t.Fatalf("no step to %s among %v", kind, ids(steps))

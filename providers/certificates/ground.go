@@ -2,6 +2,8 @@ package certificates
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ func known(in providers.Input, step providers.Step) (*facts.Node, providers.Read
 }
 
 func unreadable(step providers.Step, err error) providers.Readiness {
-	return providers.Readiness{State: providers.Unknown, Final: true, Why: fmt.Sprintf("the arguments of step %s cannot be read: %v; plan again", step.ID, err)}
+	return providers.Readiness{State: providers.Unknown, Final: true, Why: fmt.Sprintf("step %s cannot be read: %v; plan again", step.ID, err)}
 }
 
 // bothKnown returns a step's node before and after it, or an error where either is unknown.
@@ -45,25 +47,77 @@ func bothKnown(before, after providers.Input, step providers.Step) (was, is *fac
 	return was, is, nil
 }
 
-// expectation returns what a step expects of one thing.
-func expectation(step providers.Step, what string) (string, bool) {
-	for i := range step.Expects {
-		if step.Expects[i].What == what {
-			return step.Expects[i].Value, true
-		}
-	}
-	return "", false
+// renewGround is what a renewal relies on.
+type renewGround struct {
+	// Certificates are in the order of the step's names.
+	Certificates []heldCertificate `json:"certificates,omitempty"`
+	// Containers are those of the components that read a certificate and ran: only then does the plan restart them.
+	Containers containers `json:"containers,omitempty"`
 }
 
-// expected returns all values that a step expects of things of one kind.
-func expected(step providers.Step, what string) []string {
-	var out []string
-	for _, e := range step.Expects {
-		if e.What == what {
-			out = append(out, e.Value)
-		}
+// heldCertificate is one certificate that a plan was made for.
+type heldCertificate struct {
+	Name     string    `json:"name"`
+	Serial   string    `json:"serial"`
+	NotAfter time.Time `json:"not_after"`
+}
+
+// certificate returns the certificate of a name, and whether the plan was made for one.
+func (g renewGround) certificate(name string) (heldCertificate, bool) {
+	i := slices.IndexFunc(g.Certificates, func(c heldCertificate) bool { return c.Name == name })
+	if i < 0 {
+		return heldCertificate{}, false
+	}
+	return g.Certificates[i], true
+}
+
+// Lines implements providers.Ground.
+func (g renewGround) Lines() []string {
+	out := make([]string, 0, 2*len(g.Certificates)+len(g.Containers))
+	for _, c := range g.Certificates {
+		out = append(out, "serial of "+c.Name+" = "+c.Serial, "not_after of "+c.Name+" = "+c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return append(out, g.Containers.lines()...)
+}
+
+// containers are ids of containers, by component.
+type containers map[string]string
+
+func (c containers) lines() (out []string) {
+	for _, component := range slices.Sorted(maps.Keys(c)) {
+		out = append(out, "container of "+component+" = "+c[component])
 	}
 	return out
+}
+
+// restartGround is what a restart relies on: the containers that it ends.
+type restartGround struct {
+	Containers containers `json:"containers,omitempty"`
+}
+
+// Lines implements providers.Ground.
+func (g restartGround) Lines() []string { return g.Containers.lines() }
+
+// mendGround is what mending relies on: the renewals that were interrupted, by the ids of their intents.
+type mendGround struct {
+	Unfinished []string `json:"unfinished,omitempty"`
+}
+
+// Lines implements providers.Ground.
+func (g mendGround) Lines() (out []string) {
+	for _, id := range g.Unfinished {
+		out = append(out, "unfinished renewal = "+id)
+	}
+	return out
+}
+
+// decoded returns the arguments and the ground of a step.
+func decoded[A, G any](step providers.Step) (args A, ground G, err error) {
+	if err := step.Decode(&args); err != nil {
+		return args, ground, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	ground, err = providers.GroundOf[G](step)
+	return args, ground, err
 }
 
 // whole returns an error unless a file's key belongs to its certificate and the certificate chains to its authority.

@@ -11,8 +11,6 @@ import (
 // mending is the meaning of certificates.mend: what an interrupted renewal left is finished or undone.
 type mending struct{}
 
-const expectUnfinished = "unfinished renewal"
-
 // Predict assumes of the files in question that keys belong to certificates again, and that those which were not in place yet
 // are written once more. Whether the helper finishes or undoes, and so which certificates they hold, is not known before.
 func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
@@ -58,14 +56,19 @@ func rewritten(unfinished []facts.Unfinished, f *facts.CertificateFile) bool {
 	return f.Key == "mismatch" && halfDone(unfinished, f.Name)
 }
 
-func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: what is mended on one node is nothing to another.
+func (mending) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfNode(in, step)
+}
+
+func (mending) Ground(in providers.Input, step providers.Step) providers.Ground {
 	observed := in.World.Nodes[step.Node]
 	if observed == nil {
 		return nil
 	}
-	var out []providers.Expectation
+	var out mendGround
 	for _, u := range observed.Certificates.Unfinished {
-		out = append(out, providers.Expectation{What: expectUnfinished, Value: u.ID})
+		out.Unfinished = append(out.Unfinished, u.ID)
 	}
 	return out
 }
@@ -79,9 +82,12 @@ func (mending) Ready(in providers.Input, step providers.Step) providers.Readines
 	if len(left) == 0 {
 		return providers.Readiness{State: providers.Done, Why: "nothing unfinished is left on " + step.Node}
 	}
-	planned := expected(step, expectUnfinished)
+	planned, err := providers.GroundOf[mendGround](step)
+	if err != nil {
+		return unreadable(step, err)
+	}
 	for _, u := range left {
-		if !slices.Contains(planned, u.ID) {
+		if !slices.Contains(planned.Unfinished, u.ID) {
 			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("renewal %s on %s was interrupted since the plan was made; plan again", u.ID, step.Node)}
 		}
 	}

@@ -31,12 +31,15 @@ const restartTimeout = 180
 type mend struct{ caller Caller }
 
 func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	intents := expected(step, expectUnfinished)
-	if len(intents) == 0 {
+	ground, err := providers.GroundOf[mendGround](step)
+	if err != nil {
+		return err
+	}
+	if len(ground.Unfinished) == 0 {
 		return fmt.Errorf("%s: the plan does not say which renewal to mend; plan again", step.ID)
 	}
 	var failures []error
-	for _, intent := range intents {
+	for _, intent := range ground.Unfinished {
 		var result protocol.MendResult
 		request := protocol.MendRequest{Step: step.ID, Intent: intent}
 		if err := o.caller.Call(ctx, step.Node, protocol.MethodMend, request, &result, progress); err != nil {
@@ -57,9 +60,9 @@ func (o mend) Run(ctx context.Context, step providers.Step, progress providers.P
 type renew struct{ caller Caller }
 
 func (o renew) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	var args renewArgs
-	if err := step.Decode(&args); err != nil {
-		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, ground, err := decoded[renewArgs, renewGround](step)
+	if err != nil {
+		return err
 	}
 	request := protocol.RenewRequest{
 		Step: step.ID, Names: args.Names, Kubeconfigs: args.Kubeconfigs, ClusterConfiguration: args.ClusterConfiguration,
@@ -69,11 +72,11 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 		if rank(name) == notRenewable {
 			return fmt.Errorf("%s: %q is not a certificate that kubeadm renews", step.ID, name)
 		}
-		serial, ok := expectation(step, expectSerial+name)
+		planned, ok := ground.certificate(name)
 		if !ok {
 			return fmt.Errorf("%s: the plan does not say which %s it was made for; plan again", step.ID, name)
 		}
-		request.Serials[name] = serial
+		request.Serials[name] = planned.Serial
 	}
 	var result protocol.RenewResult
 	if err := o.caller.Call(ctx, step.Node, protocol.MethodRenew, request, &result, progress); err != nil {
@@ -89,12 +92,12 @@ type restart struct{ caller Caller }
 
 // Run restarts one component after the other; an error leaves those that follow as they are.
 func (o restart) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	var args restartArgs
-	if err := step.Decode(&args); err != nil {
-		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, ground, err := decoded[restartArgs, restartGround](step)
+	if err != nil {
+		return err
 	}
 	for _, component := range args.Components {
-		container, ok := expectation(step, expectContainer+component)
+		container, ok := ground.Containers[component]
 		if !ok {
 			return fmt.Errorf("%s: the plan does not say which container of %s it was made for; plan again", step.ID, component)
 		}

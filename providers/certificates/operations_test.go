@@ -51,7 +51,7 @@ func TestOperationsAskTheHelperForWhatTheStepExpects(t *testing.T) {
 	worlds.File(n, "scheduler.conf").Modified = now
 	n.Certificates.Unfinished = []facts.Unfinished{{ID: "r1", Remaining: []string{"etcd-peer"}}}
 	in := input(w, 1)
-	steps, _ := fold(in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, spec().Diff(in).Steps)
 	h := &helper{}
 	var lines []string
 	for _, s := range steps {
@@ -90,7 +90,7 @@ func TestARestartThatFailsLeavesTheNextComponentAlone(t *testing.T) {
 	worlds.File(w.Nodes["cp1"], "controller-manager.conf").Modified = now
 	worlds.File(w.Nodes["cp1"], "scheduler.conf").Modified = now
 	in := input(w, 1)
-	steps, _ := fold(in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, spec().Diff(in).Steps)
 	h := &helper{failAt: 1}
 	err := certificates.Operations(h)[steps[0].Operation].Run(t.Context(), steps[0], nil)
 	if err == nil || err.Error() != "restart kube-controller-manager on cp1: lost the connection" || len(h.calls) != 1 {

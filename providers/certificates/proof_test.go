@@ -26,7 +26,7 @@ func TestProved(t *testing.T) {
 		{
 			name: "the serial is the old one", step: renew, err: "apiserver still has serial",
 			change: func(w *facts.World) {
-				in, _ := due()
+				in, _ := due(t)
 				worlds.File(cp2(w), "apiserver").Blocks = worlds.File(in.World.Nodes["cp2"], "apiserver").Blocks
 			},
 		},
@@ -100,7 +100,7 @@ func TestProved(t *testing.T) {
 		{
 			name: "the same container runs", step: restart, err: "kube-controller-manager still runs as container",
 			change: func(w *facts.World) {
-				in, _ := due()
+				in, _ := due(t)
 				worlds.Pod(cp2(w), "kube-controller-manager").ContainerID = worlds.Pod(in.World.Nodes["cp2"], "kube-controller-manager").ContainerID
 			},
 		},
@@ -143,7 +143,7 @@ func TestProved(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			in, steps := due()
+			in, steps := due(t)
 			effects := certificates.Type().Effects
 			var before providers.Input
 			after := in

@@ -121,7 +121,7 @@ func broken(t *rapid.T) (in providers.Input, blind bool) {
 func TestPropertyPlansConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, _ := broken(t)
-		steps, befores := fold(in, spec().Diff(in).Steps)
+		steps, befores := fold(t, in, spec().Diff(in).Steps)
 		last := befores[len(befores)-1]
 		last.Replace = nil
 		if again := spec().Diff(last).Steps; len(again) > 0 {
@@ -202,7 +202,7 @@ func TestPropertyDoneAfterwards(t *testing.T) {
 			effect := effects[s.Operation]
 			before := in
 			before.World = world
-			s.Expects = effect.Expects(before, s)
+			s = grounded(t, effect, before, s)
 			ready := effect.Ready(before, s)
 			after := before
 			after.World = world.Clone()
@@ -240,7 +240,7 @@ func TestPropertyDiffIsAFunction(t *testing.T) {
 		in, _ := broken(t)
 		kept := worlds.Clone(in.World)
 		first, second := spec().Diff(in), spec().Diff(in)
-		fold(in, first.Steps)
+		fold(t, in, first.Steps)
 		if d := cmp.Diff(first, second); d != "" {
 			t.Fatal(d)
 		}

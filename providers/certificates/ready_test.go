@@ -165,7 +165,7 @@ func TestReady(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			in, steps := due()
+			in, steps := due(t)
 			in.World = worlds.Clone(in.World)
 			test.change(&in.World)
 			got := ready(in, steps[0])
@@ -211,7 +211,7 @@ func TestRestartReady(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			in, steps := due()
+			in, steps := due(t)
 			w := in.World.Clone()
 			w.Apply(certificates.Type().Effects[steps[0].Operation].Predict(in, steps[0]))
 			in.World = worlds.Concrete(w)

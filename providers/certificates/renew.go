@@ -13,11 +13,6 @@ import (
 // follow.
 type renewal struct{}
 
-const (
-	expectSerial   = "serial of "
-	expectNotAfter = "not_after of "
-)
-
 // backdate is how far kubeadm dates a certificate back (kubeadm v1.36 constants.CertificateBackdate).
 const backdate = 5 * time.Minute
 
@@ -79,24 +74,26 @@ func serve(s *facts.Served, c *facts.Certificates) {
 	}
 }
 
-func (renewal) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: the other control planes and etcd say whether this one may be disturbed.
+func (renewal) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+func (renewal) Ground(in providers.Input, step providers.Step) providers.Ground {
 	observed := in.World.Nodes[step.Node]
 	var args renewScope
 	if observed == nil || step.Decode(&args) != nil {
 		return nil
 	}
-	out := make([]providers.Expectation, 0, 2*len(args.Names))
+	out := renewGround{Certificates: make([]heldCertificate, 0, len(args.Names)), Containers: containers{}}
 	for _, name := range args.Names {
 		f := file(&observed.Certificates, name)
 		if f == nil || len(f.Blocks) == 0 || f.Blocks[0].Serial == facts.New {
 			continue
 		}
-		out = append(out,
-			providers.Expectation{What: expectSerial + name, Value: f.Blocks[0].Serial},
-			providers.Expectation{What: expectNotAfter + name, Value: f.Blocks[0].NotAfter.UTC().Format(time.RFC3339)})
-		// Whether what reads it ran when the plan was made: only then does the plan restart it.
+		out.Certificates = append(out.Certificates, heldCertificate{name, f.Blocks[0].Serial, f.Blocks[0].NotAfter.UTC().Truncate(time.Second)})
 		if p := staticPod(&observed.ControlPlane, reader(name)); p != nil && p.ContainerID != "" && p.ContainerID != facts.New {
-			out = append(out, providers.Expectation{What: expectContainer + p.Component, Value: p.ContainerID})
+			out.Containers[p.Component] = p.ContainerID
 		}
 	}
 	return out
@@ -107,18 +104,18 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	if observed == nil {
 		return readiness
 	}
-	var args renewArgs
-	if err := step.Decode(&args); err != nil {
+	args, ground, err := decoded[renewArgs, renewGround](step)
+	if err != nil {
 		return unreadable(step, err)
 	}
-	switch why := renewed(observed, step, args); {
+	switch why := renewed(observed, args, ground); {
 	case why == "":
 		return providers.Readiness{State: providers.Done, Why: step.Summary + " is done on " + step.Node}
 	case len(observed.Certificates.Unfinished) > 0:
 		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
 	}
 	for _, name := range args.Names {
-		serial, ok := expectation(step, expectSerial+name)
+		planned, ok := ground.certificate(name)
 		f := file(&observed.Certificates, name)
 		switch {
 		case f == nil || f.Missing:
@@ -127,12 +124,12 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 			return providers.Readiness{State: providers.Unknown, Why: name + " on " + step.Node + " cannot be read: " + f.Unknown}
 		case !ok:
 			return providers.Readiness{State: providers.Unknown, Final: true, Why: "the plan does not say which " + name + " it was made for; plan again"}
-		case f.Blocks[0].Serial != serial:
-			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, serial)}
+		case f.Blocks[0].Serial != planned.Serial:
+			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, planned.Serial)}
 		}
 		if c := reader(name); c != "" {
 			p := staticPod(&observed.ControlPlane, c)
-			if _, ran := expectation(step, expectContainer+c); !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
+			if _, ran := ground.Containers[c]; !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
 				return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)}
 			}
 		}
@@ -157,7 +154,7 @@ func (r *review) authorityHolds(n *facts.Node) bool {
 
 // renewed says why the work of a step is not done yet; empty when it is: every name has another serial than the plan saw and
 // ends later, pairs are whole, and the copies follow.
-func renewed(n *facts.Node, step providers.Step, args renewArgs) string {
+func renewed(n *facts.Node, args renewArgs, ground renewGround) string {
 	if len(n.Certificates.Unfinished) > 0 {
 		return "a renewal is unfinished"
 	}
@@ -166,10 +163,8 @@ func renewed(n *facts.Node, step providers.Step, args renewArgs) string {
 		if f == nil || f.Missing || f.Unknown != "" || len(f.Blocks) == 0 {
 			return name + " cannot be read"
 		}
-		serial, ok := expectation(step, expectSerial+name)
-		before, _ := expectation(step, expectNotAfter+name)
-		end, err := time.Parse(time.RFC3339, before)
-		if !ok || err != nil || f.Blocks[0].Serial == serial || !f.Blocks[0].NotAfter.After(end) {
+		planned, ok := ground.certificate(name)
+		if !ok || f.Blocks[0].Serial == planned.Serial || !f.Blocks[0].NotAfter.After(planned.NotAfter) {
 			return name + " is the one that the plan was made for"
 		}
 		if err := whole(f); err != nil {

@@ -11,8 +11,6 @@ import (
 // restarting is the meaning of certificates.restart: components that do not reload get new containers, one after the other.
 type restarting struct{}
 
-const expectContainer = "container of "
-
 func (restarting) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
 	var args restartArgs
@@ -46,16 +44,21 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	return u
 }
 
-func (restarting) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: the other control planes and etcd say whether this one may be disturbed.
+func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+func (restarting) Ground(in providers.Input, step providers.Step) providers.Ground {
 	observed := in.World.Nodes[step.Node]
 	var args restartArgs
 	if observed == nil || step.Decode(&args) != nil {
 		return nil
 	}
-	out := make([]providers.Expectation, 0, len(args.Components))
+	out := restartGround{Containers: make(containers, len(args.Components))}
 	for _, c := range args.Components {
 		if p := staticPod(&observed.ControlPlane, c); p != nil && p.ContainerID != "" && p.ContainerID != facts.New {
-			out = append(out, providers.Expectation{What: expectContainer + c, Value: p.ContainerID})
+			out.Containers[c] = p.ContainerID
 		}
 	}
 	return out
@@ -66,8 +69,8 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	if observed == nil {
 		return readiness
 	}
-	var args restartArgs
-	if err := step.Decode(&args); err != nil {
+	args, ground, err := decoded[restartArgs, restartGround](step)
+	if err != nil {
 		return unreadable(step, err)
 	}
 	if why := observed.ControlPlane.ContainersUnknown; why != "" {
@@ -80,7 +83,7 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 		case p == nil || p.ContainerID == "":
 			return providers.Readiness{State: providers.Moved, Why: c + " does not run on " + step.Node + "; it reads the new certificate when it starts. Plan again"}
 		}
-		id, ok := expectation(step, expectContainer+c)
+		id, ok := ground.Containers[c]
 		switch {
 		case !stale(observed, p):
 			if p.ContainerID == id {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/fixtures/worlds"
 	"upkeep/providers"
 	"upkeep/providers/certificates"
 	"upkeep/providers/facts"
@@ -115,5 +116,22 @@ func TestSpecMistakes(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// What may disturb a control plane looks at the others and at etcd; what is mended on one is looked at there alone.
+func TestNeedsOfSteps(t *testing.T) {
+	in := input(worlds.ControlPlanes(3, now), 3)
+	resource := spec()
+	in.Resources = map[providers.Address]providers.Resource{resource.Address(): resource}
+	alone := resource.Needs()
+	alone.Etcd, alone.Nodes = false, []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"cp2"}}, Question: alone.Nodes[0].Question}}
+	for operation, want := range map[string]providers.Needs{
+		certificates.OperationMend: alone, certificates.OperationRenew: resource.Needs(), certificates.OperationRestart: resource.Needs(),
+	} {
+		step := providers.Step{Address: resource.Address().On("cp2"), Node: "cp2", Operation: operation}
+		if d := cmp.Diff(want, certificates.Type().Effects[operation].Needs(in, step)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", operation, d)
+		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// The arguments of steps. They hold no times, serials or container ids: those are the ground a step stands on and are in
-// its expectations, so that the same due work has the same arguments on any day.
+// The arguments of steps. They hold no times, serials or container ids: those are in
+// the step's ground, so that the same due work has the same arguments on any day.
 type (
 	mendArgs struct{}
 

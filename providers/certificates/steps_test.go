@@ -11,12 +11,12 @@ import (
 	"upkeep/providers/certificates"
 )
 
-// due returns three control planes of which cp2 has certificates due, and the steps for them with what they expect.
-func due() (providers.Input, []providers.Step) {
+// due returns three control planes of which cp2 has certificates due, and the steps for them with what they rely on.
+func due(t fataler) (providers.Input, []providers.Step) {
 	w := worlds.ControlPlanes(3, now)
 	worlds.Age(now, 12*day, w.Nodes["cp2"], "apiserver", "admin.conf", "controller-manager.conf")
 	in := input(w, 3)
-	steps, _ := fold(in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, spec().Diff(in).Steps)
 	return in, steps
 }
 
@@ -26,7 +26,7 @@ func ready(in providers.Input, s providers.Step) providers.Readiness {
 
 // TestStepsAreWholeAndReadable compares the steps of one node, as a person and the executor read them.
 func TestStepsAreWholeAndReadable(t *testing.T) {
-	in, steps := due()
+	in, steps := due(t)
 	serial := func(name string) string { return worlds.File(in.World.Nodes["cp2"], name).Blocks[0].Serial }
 	container := worlds.Pod(in.World.Nodes["cp2"], "kube-controller-manager").ContainerID
 	for i := range steps {
@@ -49,11 +49,15 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 				{What: "client certificate in /root/.kube/config", Before: "an older one", After: "that of admin.conf"},
 			},
 			Guards: []providers.Need{{Name: "backup", Waived: "a lab"}}, Window: "always",
-			Expects: []providers.Expectation{
-				{What: "serial of apiserver", Value: serial("apiserver")}, {What: "not_after of apiserver", Value: "2026-12-04T12:00:00Z"},
-				{What: "serial of admin.conf", Value: serial("admin.conf")}, {What: "not_after of admin.conf", Value: "2026-12-04T12:00:00Z"},
-				{What: "serial of controller-manager.conf", Value: serial("controller-manager.conf")}, {What: "not_after of controller-manager.conf", Value: "2026-12-04T12:00:00Z"},
-				{What: "container of kube-controller-manager", Value: container},
+			Ground: []byte(`{"certificates":[{"name":"apiserver","serial":"` + serial("apiserver") + `","not_after":"2026-12-04T12:00:00Z"},` +
+				`{"name":"admin.conf","serial":"` + serial("admin.conf") + `","not_after":"2026-12-04T12:00:00Z"},` +
+				`{"name":"controller-manager.conf","serial":"` + serial("controller-manager.conf") + `","not_after":"2026-12-04T12:00:00Z"}],` +
+				`"containers":{"kube-controller-manager":"` + container + `"}}`),
+			GroundText: []string{
+				"serial of apiserver = " + serial("apiserver"), "not_after of apiserver = 2026-12-04T12:00:00Z",
+				"serial of admin.conf = " + serial("admin.conf"), "not_after of admin.conf = 2026-12-04T12:00:00Z",
+				"serial of controller-manager.conf = " + serial("controller-manager.conf"), "not_after of controller-manager.conf = 2026-12-04T12:00:00Z",
+				"container of kube-controller-manager = " + container,
 			},
 			Proof:    "new serials that end 2027-11-22; keys and chains match; kubeconfigs keep server and authorities; the ports serve the new serials; no container restarted",
 			Undo:     "put back the archive of /etc/kubernetes that the helper takes on cp2 before it changes anything",
@@ -69,10 +73,11 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 			Changes:    []providers.Change{{What: "container of kube-controller-manager", Before: "running", After: "new"}},
 			Disruption: "control plane of cp2",
 			Guards:     []providers.Need{{Name: "backup", Waived: "a lab"}, {Name: "leases", Optional: true}}, Window: "always", Rest: true, After: []string{id + "/renew"},
-			Expects:  []providers.Expectation{{What: "container of kube-controller-manager", Value: container}},
-			Proof:    "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",
-			Undo:     "none is needed: the container is the same, started anew",
-			Estimate: 5, Position: "provider.upkeep.hcl:20",
+			Ground:     []byte(`{"containers":{"kube-controller-manager":"` + container + `"}}`),
+			GroundText: []string{"container of kube-controller-manager = " + container},
+			Proof:      "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",
+			Undo:       "none is needed: the container is the same, started anew",
+			Estimate:   5, Position: "provider.upkeep.hcl:20",
 		},
 	}
 	if d := cmp.Diff(want, steps); d != "" {

@@ -86,7 +86,7 @@ func TestMostControlPlanesAreRight(t *testing.T) {
 // TestUnseenIsNotBroken: a control plane whose containers cannot be seen is not therefore free to be worked on while another
 // one is down.
 func TestUnseenIsNotBroken(t *testing.T) {
-	in, steps := due()
+	in, steps := due(t)
 	in.World = worlds.Clone(in.World)
 	in.World.Nodes["cp2"].ControlPlane.ContainersUnknown = "no CRI socket answers"
 	worlds.Pod(in.World.Nodes["cp1"], "kube-apiserver").ContainerID = ""
@@ -104,7 +104,7 @@ func TestAReaderThatCameBackIsNotForgotten(t *testing.T) {
 	id := worlds.Pod(w.Nodes["cp1"], "kube-scheduler").ContainerID
 	worlds.Pod(w.Nodes["cp1"], "kube-scheduler").ContainerID = ""
 	in := input(w, 1)
-	steps, _ := fold(in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, spec().Diff(in).Steps)
 	if d := cmp.Diff([]string{"certificates.control_plane@cp1/renew: renew scheduler.conf"}, ids(steps)); d != "" {
 		t.Fatal(d)
 	}
@@ -123,7 +123,7 @@ func TestNothingIsRestartedForAnothersSake(t *testing.T) {
 	worlds.File(n, "controller-manager.conf").Modified = now
 	worlds.File(n, "scheduler.conf").Modified = now
 	in := input(w, 1)
-	steps, _ := fold(in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, spec().Diff(in).Steps)
 	in.World = worlds.Clone(w)
 	worlds.File(in.World.Nodes["cp1"], "scheduler.conf").Modified = now.Add(-worlds.Old)
 	if r := ready(in, steps[0]); r.State != providers.Moved || !strings.Contains(r.Why, "kube-scheduler on cp1 uses what is on disk by now") {
@@ -152,7 +152,7 @@ func TestAStuckPortDoesNotSpoilTheRenewal(t *testing.T) {
 			served.SHA256, served.Serial = "older", "01DE"
 		}
 		in := input(w, 1)
-		steps, befores := fold(in, spec().Diff(in).Steps)
+		steps, befores := fold(t, in, spec().Diff(in).Steps)
 		after := in
 		after.World = worlds.Concrete(befores[1].World)
 		port := worlds.Served(after.World.Nodes["cp1"], "apiserver")
@@ -186,7 +186,7 @@ func TestADamagedRecordDoesNotKeepOthersInHalves(t *testing.T) {
 	if f := out.Findings[0]; f.ID != "CERT_UNFINISHED" || f.Object != "r1" || !f.Unknown {
 		t.Errorf("%+v", f)
 	}
-	steps, _ := fold(in, out.Steps)
+	steps, _ := fold(t, in, out.Steps)
 	h := &oneDamaged{}
 	err := certificates.Operations(h)[steps[0].Operation].Run(t.Context(), steps[0], nil)
 	if err == nil || !strings.Contains(err.Error(), "mend renewal r1 on cp1: intent.json cannot be parsed") {

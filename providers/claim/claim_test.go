@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,7 +58,10 @@ func (h *holding) String() string { return "the claim" }
 
 const ttl = 300 * time.Millisecond
 
-func TestAClaimIsRenewedAndGivenBack(t *testing.T) {
+// The clock of these is synctest's: a machine that is busy makes no renewal late.
+func TestAClaimIsRenewedAndGivenBack(t *testing.T) { synctest.Test(t, renewedAndGivenBack) }
+
+func renewedAndGivenBack(t *testing.T) {
 	h := &holding{}
 	c := claim.Keep(t.Context(), h, ttl, nil)
 	time.Sleep(2 * ttl)
@@ -84,29 +88,31 @@ func TestAClaimThatIsLostEndsTheWork(t *testing.T) {
 		"renewed after that": {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := &holding{err: test.err}
-			c := claim.Keep(t.Context(), h, ttl, nil)
-			defer c.Release()
-			if test.err == nil {
-				h.fail(errors.New("for a moment"))
-				time.Sleep(ttl / 2)
-				h.fail(nil)
-				time.Sleep(ttl)
-				if err := c.Check(t.Context()); err != nil {
-					t.Error(err)
+			synctest.Test(t, func(t *testing.T) {
+				h := &holding{err: test.err}
+				c := claim.Keep(t.Context(), h, ttl, nil)
+				defer c.Release()
+				if test.err == nil {
+					h.fail(errors.New("for a moment"))
+					time.Sleep(ttl / 2)
+					h.fail(nil)
+					time.Sleep(ttl)
+					if err := c.Check(t.Context()); err != nil {
+						t.Error(err)
+					}
+					return
 				}
-				return
-			}
-			select {
-			case <-c.Context().Done():
-			case <-time.After(10 * ttl):
-				t.Fatal("the work was not told to stop")
-			}
-			for _, err := range []error{context.Cause(c.Context()), c.Check(t.Context())} {
-				if err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("%v, want %q", err, test.want)
+				select {
+				case <-c.Context().Done():
+				case <-time.After(10 * ttl):
+					t.Fatal("the work was not told to stop")
 				}
-			}
+				for _, err := range []error{context.Cause(c.Context()), c.Check(t.Context())} {
+					if err == nil || !strings.Contains(err.Error(), test.want) {
+						t.Errorf("%v, want %q", err, test.want)
+					}
+				}
+			})
 		})
 	}
 }

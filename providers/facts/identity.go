@@ -42,3 +42,26 @@ func (i Identity) Completed(other Identity) Identity {
 	}
 	return i
 }
+
+// ClusterAuthorities are the fingerprints of the CAs of the cluster that a node is of; nil where they are not known. Facts
+// that were recorded before nodes had Authorities have them among their certificates.
+func (n Node) ClusterAuthorities() []string {
+	if n.Unknown != "" {
+		return nil
+	}
+	if len(n.Authorities) > 0 {
+		return n.Authorities
+	}
+	return n.Certificates.clusterAuthorities()
+}
+
+func (c Certificates) clusterAuthorities() (out []string) {
+	file, _ := c.File("ca")
+	if file.Missing || file.Unknown != "" {
+		return nil
+	}
+	for _, block := range file.Blocks {
+		out = append(out, block.SHA256)
+	}
+	return out
+}

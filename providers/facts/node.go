@@ -8,6 +8,8 @@ type Question struct {
 	Certificates *CertificatesQuestion `json:"certificates,omitempty"`
 	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its health, and k3s.
 	ControlPlane bool `json:"control_plane,omitempty"`
+	// Authorities asks which cluster the node is of. Whoever asks for certificates asks for that, too.
+	Authorities bool `json:"authorities,omitempty"`
 	// NVIDIA asks for the NVIDIA driver's version and GPUs.
 	NVIDIA bool `json:"nvidia,omitempty"`
 	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
@@ -30,6 +32,7 @@ type CertificatesQuestion struct {
 // Merge returns a question that asks for what q and other ask for.
 func (q Question) Merge(other Question) Question {
 	q.ControlPlane = q.ControlPlane || other.ControlPlane
+	q.Authorities = q.Authorities || other.Authorities
 	q.NVIDIA = q.NVIDIA || other.NVIDIA
 	q.History = q.History || other.History
 	q.Marks = q.Marks || other.Marks
@@ -63,7 +66,10 @@ type Node struct {
 	// Unknown says why nothing is known of this node: it did not answer, or answered nonsense.
 	Unknown string `json:"unknown,omitempty"`
 
-	System       System       `json:"system"`
+	System System `json:"system"`
+	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in lower-case
+	// hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
+	Authorities  []string     `json:"authorities,omitempty"`
 	Certificates Certificates `json:"certificates"`
 	ControlPlane ControlPlane `json:"control_plane"`
 	K3s          K3s          `json:"k3s,omitzero"`

@@ -86,8 +86,8 @@ type Update struct {
 	Etcd       *Etcd
 	// Backups replaces the stores it names.
 	Backups map[string]Backups
-	// Proofs are added to the memory.
-	Proofs    []Proof
+	// Sections replaces the sections of the memory that it names.
+	Sections  Sections
 	Releases  []Release
 	Tenancies *Tenancies
 	// Archives replaces what it names, by ReleaseKey.
@@ -130,40 +130,4 @@ func (w *World) Apply(u Update) {
 	if u.Tenancies != nil {
 		w.Tenancies = u.Tenancies
 	}
-}
-
-// Memory is what upkeep remembers between runs; it comes from the state.
-type Memory struct {
-	// Durations is how long each operation took when it last succeeded, by operation name, in seconds.
-	Durations map[string]float64 `json:"durations,omitempty"`
-	// Cluster is the cluster that the first apply with this state has changed; empty parts are not known.
-	Cluster Identity `json:"cluster,omitzero"`
-	// Overrides are the safety rules that the last apply was told to go without.
-	Overrides []UsedOverride `json:"overrides,omitempty"`
-	// Proofs are the bundles that were proved, oldest proof first.
-	Proofs []Proof `json:"proofs,omitempty"`
-}
-
-// WithProofs returns a memory that knows these proofs as well: each takes the place of an earlier one of the same bundle
-// at the same level.
-func (m Memory) WithProofs(proofs ...Proof) Memory {
-	if len(proofs) == 0 {
-		return m
-	}
-	m.Proofs = slices.Clone(m.Proofs)
-	for _, p := range proofs {
-		m.Proofs = slices.DeleteFunc(m.Proofs, func(old Proof) bool {
-			return old.Bundle == p.Bundle && old.Address == p.Address && old.Level == p.Level
-		})
-		m.Proofs = append(m.Proofs, p)
-	}
-	return m
-}
-
-// UsedOverride is a safety rule that one apply was told to go without.
-type UsedOverride struct {
-	Text string    `json:"text"` // RULE[@NODE]=REASON
-	Plan string    `json:"plan"` // the plan's id
-	Who  string    `json:"who,omitempty"`
-	At   time.Time `json:"at"`
 }

@@ -57,9 +57,15 @@ func TestStopMarksAndStartUnmarks(t *testing.T) {
 }
 
 func TestStopWaitsForPods(t *testing.T) {
-	sets, _ := statefulSets(1, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p-0", UID: "pod-1"}})
-	ctx, cancel := context.WithTimeoutCause(context.Background(), 20*time.Millisecond, errors.New("not finished"))
-	defer cancel()
+	sets, api := statefulSets(1, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p-0", UID: "pod-1"}})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	looks := 0
+	api.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		if looks++; looks == 3 {
+			cancel(errors.New("not finished"))
+		}
+		return false, nil, nil
+	})
 	err := sets.Stop(ctx, "a", "p", nil)
 	if err == nil || !strings.Contains(err.Error(), "p-0") || !strings.Contains(err.Error(), "not finished") {
 		t.Errorf("Stop = %v, want an error that names the pod", err)

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 func helper(args []string) error {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) // as upkeep-node does: nobody who listens is no reason to stop
 	h := agent.Handlers{Version: "test", Tunnel: dial, Methods: []agent.Handler{
 		agent.Answer(protocol.Observe, observe), agent.Handle(protocol.Renew, renew), agent.Handle(protocol.Mend, mend),
 	}}
@@ -83,7 +86,10 @@ func mend(ctx context.Context, r protocol.MendRequest, progress func(string)) (p
 	if ctx.Err() != nil {
 		return protocol.MendResult{}, ctx.Err()
 	}
-	return protocol.MendResult{Installed: []string{"done"}}, os.WriteFile(r.Intent, []byte("done"), 0o600)
+	if err := os.WriteFile(r.Intent+".new", []byte("done"), 0o600); err != nil {
+		return protocol.MendResult{}, err
+	}
+	return protocol.MendResult{Installed: []string{"done"}}, os.Rename(r.Intent+".new", r.Intent)
 }
 
 // dial connects to a service that answers each byte in upper case, or to the real one for bundles.

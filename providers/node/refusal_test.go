@@ -134,7 +134,7 @@ func TestADroppedHandshakeIsTriedAgain(t *testing.T) {
 func TestALostSessionIsNotTriedAgain(t *testing.T) {
 	s := newSite(t)
 	s.write("stderr", saysReset)
-	s.scripted(fmt.Sprintf("cat %s >&2; exit 255\n", s.path("stderr")))
+	s.scripted(fmt.Sprintf("cat %s >&2; exit 255", s.path("stderr")))
 	if err := s.observe(remote("cp1")); err == nil {
 		t.Fatal("no error")
 	}

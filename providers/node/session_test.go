@@ -21,9 +21,6 @@ import (
 // frame is a shell command that prints one frame.
 func frame(text string) string { return fmt.Sprintf(`printf '\000\000\000\%03o%s'`, len(text), text) }
 
-// asked is a shell command that waits for a request: an answer that comes before its request answers nothing.
-const asked = "head -c 1 >/dev/null; "
-
 func layout(name string) facts.Question {
 	return facts.Question{Certificates: &facts.CertificatesQuestion{Layout: name}}
 }
@@ -79,14 +76,14 @@ func TestHelpersThatMisbehave(t *testing.T) {
 		{"never answers", "exec sleep 60", "cp1: no answer in 500ms"},
 		{"stops inside its answer", `printf '\000\000\001\000{"jsonrpc"'; exec sleep 60`, "cp1: no answer in 500ms"},
 		{"sends what is not JSON", frame("hey") + "; exec sleep 60", "cp1: the helper's answer cannot be read: invalid request value"},
-		{"answers another request", asked + frame(`{"jsonrpc":"2.0","id":77,"result":{}}`) + "; exec sleep 60", "cp1: no answer in 500ms"},
-		{"answers with another type", asked + frame(`{"jsonrpc":"2.0","id":1,"result":[]}`) + "; exec sleep 60", "cp1: the helper's answer cannot be read: json: cannot unmarshal array into Go value of type facts.Node"},
+		{"answers another request", frame(`{"jsonrpc":"2.0","id":77,"result":{}}`) + "; exec sleep 60", "cp1: no answer in 500ms"},
+		{"answers with another type", frame(`{"jsonrpc":"2.0","id":1,"result":[]}`) + "; exec sleep 60", "cp1: the helper's answer cannot be read: json: cannot unmarshal array into Go value of type facts.Node"},
 		{"never stops talking", "while :; do " + frame(`{"jsonrpc":"2.0","method":"progress","params":{"line":"more"}}`) + "; done", "cp1: no answer in 500ms"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.scripted(test.code + "\n")
+			s.scripted(test.code)
 			if strings.Contains(test.want, "no answer") {
 				s.options.AnswerTimeout = 500 * time.Millisecond
 			}
@@ -95,7 +92,7 @@ func TestHelpersThatMisbehave(t *testing.T) {
 			if diff := cmp.Diff(test.want, fmt.Sprint(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if took := time.Since(begin); took > 20*time.Second {
+			if took := time.Since(begin); took > time.Minute {
 				t.Errorf("it took %s", took)
 			}
 		})
@@ -128,41 +125,42 @@ func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 
 func TestAHangingNodeCostsTheOthersNothing(t *testing.T) {
 	s := newSite(t)
-	s.options.ConnectTimeout = 4 * time.Second
-	s.host("hung", "echo $$ >"+s.path("hung.pid")+"; sleep 60\n")
+	s.options.ConnectTimeout = time.Minute
+	s.host("hung", "echo $$ >"+s.path("pid")+"; mv "+s.path("pid")+" "+s.path("hung.pid")+"; sleep 60\n")
 	c := s.client()
-	if _, err := c.Observe(t.Context(), remote("first"), facts.Question{}); err != nil { // installs the helper
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	errs := map[string]error{}
-	took := map[string]time.Duration{}
-	var mu sync.Mutex
-	for _, name := range []string{"hung", "cp1", "cp2", "cp3"} {
-		all.Go(func() {
-			begin := time.Now()
-			_, err := c.Observe(t.Context(), remote(name), facts.Question{})
-			mu.Lock()
-			defer mu.Unlock()
-			errs[name], took[name] = err, time.Since(begin)
-		})
-	}
-	all.Wait()
-	if diff := cmp.Diff("hung: no answer in 4s", fmt.Sprint(errs["hung"])); diff != "" {
-		t.Errorf("error (-want +got):\n%s", diff)
-	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	hung := make(chan error, 1)
+	go func() {
+		_, err := c.Observe(ctx, remote("hung"), facts.Question{})
+		hung <- err
+	}()
+	pid := s.appears("hung.pid")
 	for _, name := range []string{"cp1", "cp2", "cp3"} {
-		if errs[name] != nil || took[name] >= took["hung"] {
-			t.Errorf("%s: %v after %s", name, errs[name], took[name])
+		if _, err := c.Observe(t.Context(), remote(name), facts.Question{}); err != nil {
+			t.Errorf("beside a node that hangs: %v", err)
 		}
 	}
-	pid, err := os.ReadFile(s.path("hung.pid"))
-	if err != nil {
-		t.Fatal(err)
+	select {
+	case err := <-hung:
+		t.Fatalf("the node that hangs was given up while the others were asked: %v", err)
+	default:
 	}
-	group := filepath.Join("/proc", strings.TrimSpace(string(pid)))
-	if _, err := os.Stat(group); !errors.Is(err, os.ErrNotExist) {
+	giveUp()
+	if err := <-hung; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that it was cancelled", err)
+	}
+	if _, err := os.Stat(filepath.Join("/proc", strings.TrimSpace(pid))); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("ssh still runs: %v", err)
+	}
+}
+
+func TestAHangingNodeIsGivenUp(t *testing.T) {
+	s := newSite(t)
+	s.options.ConnectTimeout = 500 * time.Millisecond
+	s.host("hung", "sleep 60\n")
+	if diff := cmp.Diff("hung: no answer in 500ms", fmt.Sprint(s.observe(remote("hung")))); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
 
@@ -186,29 +184,24 @@ func TestAChangeOutlivesTheConnection(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want that it was cancelled", err)
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		if text, _ := os.ReadFile(mark); string(text) == "done" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the change was not finished")
-		}
-		time.Sleep(10 * time.Millisecond)
+	if got := s.appears("mended"); got != "done" {
+		t.Errorf("the change left %q", got)
 	}
 }
 
 func TestParallelismIsLimited(t *testing.T) {
 	s := newSite(t)
 	s.options.Parallelism = 3
+	s.meeting(3)
 	observeMany(t, s, 12, remote)
-	if got := s.mostConcurrent(); got < 2 || got > 3 {
-		t.Errorf("%d sessions at a time, want at most 3 and more than one", got)
+	if got := s.mostConcurrent(); got != 3 {
+		t.Errorf("%d sessions at a time, want 3", got)
 	}
 }
 
 func TestSessionsThroughAJumpHostAreLimited(t *testing.T) {
 	s := newSite(t)
+	s.meeting(2)
 	observeMany(t, s, 12, func(name string) node.Target {
 		target := remote(name)
 		target.ProxyJump, target.MaxSessions = "ops@bastion", 2

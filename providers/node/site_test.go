@@ -92,6 +92,32 @@ func (s *site) write(name, text string) {
 // host makes the fake ssh run shell code before it connects to a host.
 func (s *site) host(name, code string) { s.write("hosts/"+name, code) }
 
+// meeting makes the first sessions of the hosts cp0 to cp11 wait for each other, until so many are under way at once: that
+// they are is then no matter of luck. One that waits for the others in vain goes on after some 20 seconds.
+func (s *site) meeting(size int) {
+	for i := range 12 {
+		s.host(fmt.Sprintf("cp%d", i), fmt.Sprintf(`n=0; while test ! -e $site/met -a $n -lt 400; do
+	test $(ls $site/active | wc -l) -lt %d || : >$site/met
+	n=$((n+1)); sleep 0.05
+done
+`, size))
+	}
+}
+
+// appears waits until there is a file and returns what is in it. Who makes it gives it its name when it is whole.
+func (s *site) appears(name string) string {
+	s.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(s.path(name))
+		if err == nil {
+			return string(text)
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s is not there after a minute: %v", name, err)
+		}
+	}
+}
+
 // attempts are how often ssh was started for a host.
 func (s *site) attempts(host string) int {
 	log, _ := os.ReadFile(s.path("log"))
@@ -119,7 +145,12 @@ func local(name string) node.Target { return node.Target{Name: name, Transport: 
 
 func remote(name string) node.Target { return node.Target{Name: name, Host: name} }
 
-// scripted makes the helper a shell script that is handed the nonce as $2, and opens the session first.
+// scripted makes the helper a shell script that is handed the nonce as $2, opens the session, waits for the first byte of a
+// request and then does as the code says: an answer that comes before its request answers nothing, and who wins such a race is
+// not what these tests are about. Code that has answered ends with untilHungUp.
 func (s *site) scripted(code string) {
-	s.write(s.helper(), "#!/bin/sh\necho; echo \"upkeep-session $2 ready\"\n"+code)
+	s.write(s.helper(), "#!/bin/sh\necho; echo \"upkeep-session $2 ready\"\nhead -c 1 >/dev/null\n"+code+"\n")
 }
+
+// untilHungUp is shell code that reads what else is sent until the other side closes the session.
+const untilHungUp = "; cat >/dev/null"

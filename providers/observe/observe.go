@@ -2,7 +2,7 @@
 // world.
 //
 // Kubernetes comes first where fleets must be discovered, then the nodes, then etcd through the nodes that run a member. What
-// resources ask once all that is answered (providers.Inquirer) comes last; most ask nothing, and it then costs nothing.
+// resources need once all that is answered (providers.Staged) comes last; most need nothing then, and it costs nothing.
 // It knows no domain, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
 // the world with its reason.
 package observe
@@ -111,7 +111,7 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 	return world, context.Cause(ctx)
 }
 
-// Resources observes what resources need, and then what those of them that are providers.Inquirer ask further.
+// Resources observes what resources need, and then what those of them that are providers.Staged need in their second stage.
 func (o *Observer) Resources(ctx context.Context, desired config.Desired, resources []providers.Resource) (facts.World, error) {
 	var needs []providers.Needs
 	for _, resource := range resources {
@@ -120,25 +120,34 @@ func (o *Observer) Resources(ctx context.Context, desired config.Desired, resour
 	world := unasked()
 	o.stage(ctx, desired, nil, needs, &world)
 	if ctx.Err() == nil {
-		if further := Further(desired, world, resources); len(further) > 0 {
-			o.stage(ctx, desired, needs, further, &world)
+		if second := SecondNeeds(desired, world, resources); len(second) > 0 {
+			o.stage(ctx, desired, needs, second, &world)
 		}
 	}
 	world.ObservedAt = o.Now().UTC()
 	return world, context.Cause(ctx)
 }
 
-// Further returns what resources ask once their needs are answered, each that asks for anything. Pure.
-func Further(desired config.Desired, world facts.World, resources []providers.Resource) []providers.Needs {
+// For observes what needs asks for, which is asked twice: with what is known already, and with the answers to that.
+func (o *Observer) For(ctx context.Context, desired config.Desired, known providers.Input, needs func(providers.Input) providers.Needs) (facts.World, error) {
+	first := []providers.Needs{needs(known)}
+	world := unasked()
+	o.stage(ctx, desired, nil, first, &world)
+	if ctx.Err() == nil {
+		known.World, known.Inventory = world, providers.NewInventory(desired, world)
+		o.stage(ctx, desired, first, []providers.Needs{needs(known)}, &world)
+	}
+	world.ObservedAt = o.Now().UTC()
+	return world, context.Cause(ctx)
+}
+
+// SecondNeeds returns what resources need once their first needs are answered, in declared order. Pure.
+func SecondNeeds(desired config.Desired, world facts.World, resources []providers.Resource) []providers.Needs {
 	var out []providers.Needs
 	inventory := sync.OnceValue(func() providers.Inventory { return providers.NewInventory(desired, world) })
 	for _, resource := range resources {
-		inquirer, ok := resource.(providers.Inquirer)
-		if !ok {
-			continue
-		}
-		if more := inquirer.Further(world, inventory()); !reflect.ValueOf(more).IsZero() {
-			out = append(out, more)
+		if staged, ok := resource.(providers.Staged); ok {
+			out = append(out, staged.SecondNeeds(world, inventory()))
 		}
 	}
 	return out

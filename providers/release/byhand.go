@@ -16,11 +16,11 @@ import (
 
 func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, release, _ := readMend(in, step)
-	revision, ok := expected(step, expectRevision)
-	if !ok {
-		revision = fmt.Sprint(release.Revision)
+	revision := release.Revision
+	if ground, err := providers.GroundOf[releaseGround](step); err == nil && ground.Revision != nil {
+		revision = *ground.Revision
 	}
-	what, lines, see := pending.ByHand(release, revision)
+	what, lines, see := pending.ByHand(release, fmt.Sprint(revision))
 	return []providers.Command{{
 		What: what, Run: providers.ShellScript(lines...), See: see,
 		Stop: "somebody else's helm is still at work: the last revision is younger than " + args.Patience.String(),

@@ -14,12 +14,32 @@ import (
 	"upkeep/providers/helm/versions"
 )
 
-// What steps expect. noRevision is the revision of a release that is not there.
-const (
-	expectRevision = "revision"
-	expectStatus   = "status"
-	noRevision     = "none"
-)
+// releaseGround is what the steps on a release rely on.
+type releaseGround struct {
+	// Revision is the newest one; 0 where there is no release, and nil where it was not known.
+	Revision *int `json:"revision,omitempty"`
+	// Status is Helm's word for the newest revision; only what mends it relies on that.
+	Status string `json:"status,omitempty"`
+}
+
+// Lines implements providers.Ground.
+func (g releaseGround) Lines() (out []string) {
+	if g.Revision != nil {
+		out = append(out, "revision = "+spelled(*g.Revision))
+	}
+	if g.Status != "" {
+		out = append(out, "status = "+g.Status)
+	}
+	return out
+}
+
+// spelled writes a revision; there is none where there is no release.
+func spelled(revision int) string {
+	if revision == 0 {
+		return "none"
+	}
+	return strconv.Itoa(revision)
+}
 
 func arguments[A any](step providers.Step) (args A, err error) {
 	if err := step.Decode(&args); err != nil {
@@ -58,34 +78,28 @@ func moved(format string, args ...any) providers.Readiness {
 	return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(format, args...)}
 }
 
-func expected(step providers.Step, what string) (string, bool) {
-	i := slices.IndexFunc(step.Expects, func(e providers.Expectation) bool { return e.What == what })
-	if i < 0 {
-		return "", false
-	}
-	return step.Expects[i].Value, true
-}
-
-// revisionOf is the revision of a release, as an expectation has it.
-func revisionOf(release facts.Release) string {
+// revisionOf is the newest revision of a release; 0 where there is none.
+func revisionOf(release facts.Release) int {
 	if release.Missing {
-		return noRevision
+		return 0
 	}
-	return strconv.Itoa(release.Revision)
+	return release.Revision
 }
 
 // revisionMoved says how a release is not the one that the plan was made for; "" when it is.
 func revisionMoved(release facts.Release, step providers.Step) string {
-	want, ok := expected(step, expectRevision)
+	ground, err := providers.GroundOf[releaseGround](step)
 	switch has := revisionOf(release); {
-	case !ok || want == has:
+	case err != nil:
+		return err.Error()
+	case ground.Revision == nil || *ground.Revision == has:
 		return ""
 	case release.Missing:
 		return fmt.Sprintf("release %s/%s is gone; make a new plan, which installs it", release.Namespace, release.Name)
-	case want == noRevision:
-		return fmt.Sprintf("somebody has installed release %s/%s meanwhile, at revision %s; make a new plan", release.Namespace, release.Name, has)
+	case *ground.Revision == 0:
+		return fmt.Sprintf("somebody has installed release %s/%s meanwhile, at revision %d; make a new plan", release.Namespace, release.Name, has)
 	default:
-		return fmt.Sprintf("release %s/%s is at revision %s, and the plan was made for %s: somebody else upgraded it; make a new plan", release.Namespace, release.Name, has, want)
+		return fmt.Sprintf("release %s/%s is at revision %d, and the plan was made for %d: somebody else upgraded it; make a new plan", release.Namespace, release.Name, has, *ground.Revision)
 	}
 }
 
@@ -109,12 +123,26 @@ func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
 	return changed(release)
 }
 
-func (mending) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: of the release alone, as it is.
+func (mending) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return asItIs(providers.NeedsOfResource(in, step))
+}
+
+// asItIs leaves out what an upgrade would change: the chart is not rendered for it.
+func asItIs(needs providers.Needs) providers.Needs {
+	needs.Releases = slices.Clone(needs.Releases)
+	for i := range needs.Releases {
+		needs.Releases[i].Offer = nil
+	}
+	return needs
+}
+
+func (mending) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readMend(in, step)
 	if unusable != nil || release.Missing {
 		return nil
 	}
-	return []providers.Expectation{{What: expectRevision, Value: revisionOf(release)}, {What: expectStatus, Value: release.Status}}
+	return releaseGround{Revision: &release.Revision, Status: release.Status}
 }
 
 func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
@@ -206,12 +234,18 @@ func settled(w facts.Workload, rolls []string, now time.Time) facts.Workload {
 	return w
 }
 
-func (upgrading) Expects(in providers.Input, step providers.Step) []providers.Expectation {
+// Needs: the release with what the upgrade would change.
+func (upgrading) Needs(in providers.Input, step providers.Step) providers.Needs {
+	return providers.NeedsOfResource(in, step)
+}
+
+func (upgrading) Ground(in providers.Input, step providers.Step) providers.Ground {
 	_, release, unusable := readUpgrade(in, step)
 	if unusable != nil {
 		return nil
 	}
-	return []providers.Expectation{{What: expectRevision, Value: revisionOf(release)}}
+	revision := revisionOf(release)
+	return releaseGround{Revision: &revision}
 }
 
 func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readiness {
@@ -236,10 +270,10 @@ func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readin
 
 // asked reports whether the upgrade was asked for although nothing is due, and has not been made since.
 func asked(in providers.Input, step providers.Step) bool {
-	want, ok := expected(step, expectRevision)
+	ground, unread := providers.GroundOf[releaseGround](step)
 	release, err := arguments[upgradeArgs](step)
-	return slices.Contains(in.Replace, step.Address.Resource()) && ok && err == nil &&
-		want == revisionOf(in.World.Release(release.Namespace, release.Release))
+	return slices.Contains(in.Replace, step.Address.Resource()) && unread == nil && ground.Revision != nil && err == nil &&
+		*ground.Revision == revisionOf(in.World.Release(release.Namespace, release.Release))
 }
 
 // upgraded returns nil where a release is what an upgrade makes of it, as Helm has recorded it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"upkeep/providers"
@@ -60,17 +59,13 @@ func Operations(t Tools) map[string]providers.Operation {
 	}
 }
 
-// revision returns the revision that a step was planned for.
-func revision(step providers.Step) (int, error) {
-	text, _ := expected(step, expectRevision)
-	if text == noRevision {
-		return 0, nil
+// planned returns what a step was planned for.
+func planned(step providers.Step) (releaseGround, error) {
+	ground, err := providers.GroundOf[releaseGround](step)
+	if err == nil && ground.Revision == nil {
+		err = fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
-	}
-	return n, nil
+	return ground, err
 }
 
 type mend struct{ tools Tools }
@@ -80,19 +75,18 @@ func (o mend) Run(ctx context.Context, step providers.Step, _ providers.Progress
 	if err != nil {
 		return err
 	}
-	at, err := revision(step)
+	ground, err := planned(step)
 	if err != nil {
 		return err
 	}
-	status, ok := expected(step, expectStatus)
-	if !ok {
+	if ground.Status == "" {
 		return fmt.Errorf("%s: the plan does not say in which state the release was; plan again", step.ID)
 	}
 	releases, err := o.tools.releases()
 	if err != nil {
 		return err
 	}
-	return releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: at, Status: status})
+	return releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: *ground.Revision, Status: ground.Status})
 }
 
 type upgrade struct{ tools Tools }
@@ -103,7 +97,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	at, err := revision(step)
+	ground, err := planned(step)
 	if err != nil {
 		return err
 	}
@@ -125,7 +119,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	return releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Install: args.Install, CreateNamespace: args.CreateNamespace,
 		Source: args.Source, Version: args.Version, SHA256: args.SHA256,
-		Values: wanted, Mask: s.Paths(), Revision: at,
+		Values: wanted, Mask: s.Paths(), Revision: *ground.Revision,
 		Wait: args.Wait, Atomic: args.Atomic, Timeout: time.Duration(args.Timeout),
 	}, progress)
 }

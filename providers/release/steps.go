@@ -16,8 +16,8 @@ import (
 	"upkeep/providers/helm/versions"
 )
 
-// The arguments of steps. They hold no times and no revisions: those are the ground that a step stands on and are in its
-// expectations, so that the same due work has the same arguments on any day.
+// The arguments of steps. They hold no times and no revisions: those are in the step's
+// ground, so that the same due work has the same arguments on any day.
 type (
 	releaseArgs struct {
 		Namespace string `json:"namespace"`

@@ -226,9 +226,11 @@ func build(t testing.TB, world facts.World, replace []providers.Address, specs .
 // journalInMemory keeps the records of one run.
 type journalInMemory struct{ records []journal.Record }
 
-func (j *journalInMemory) Append(r journal.Record) error {
-	r.Seq = uint64(len(j.records) + 1)
-	j.records = append(j.records, r)
+func (j *journalInMemory) Append(records ...journal.Record) error {
+	for _, r := range records {
+		r.Seq = uint64(len(j.records) + 1)
+		j.records = append(j.records, r)
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
 	"upkeep/config"
+	"upkeep/fixtures/closedport"
 	"upkeep/providers/store"
 	"upkeep/providers/store/storetest"
 )
@@ -244,13 +245,13 @@ func TestS3Unreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Cleanup(func() { listener.Close() }) // when the parallel tests have ended, which is later than a defer
+	closed, release, err := closedport.Hold()
 	if err != nil {
 		t.Fatal(err)
 	}
-	closed.Close()
-	for name, address := range map[string]string{"silent": listener.Addr().String(), "not there": closed.Addr().String()} {
+	t.Cleanup(release)
+	for name, address := range map[string]string{"silent": listener.Addr().String(), "not there": fmt.Sprintf("127.0.0.1:%d", closed)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newBucket(t).options()

@@ -66,6 +66,17 @@ func Remove(path string) error {
 	return SyncDirectory(filepath.Dir(path))
 }
 
+// MakeDirectory creates a directory (0700) with those above it, where it is not there, and makes its name durable.
+func MakeDirectory(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create directory %s: %w", dir, err)
+	}
+	return SyncDirectory(filepath.Dir(dir))
+}
+
 // SyncDirectory makes the names in a directory durable: created, renamed and removed files.
 func SyncDirectory(dir string) error {
 	d, err := os.Open(dir)

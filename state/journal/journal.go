@@ -20,12 +20,10 @@ type Journal struct {
 	guard *flock.Flock
 	trace durable.Tracer
 
-	mu     sync.Mutex
-	seq    uint64
-	crc    uint32
-	last   Kind
-	first  Record
-	broken error
+	mu      sync.Mutex
+	history History
+	crc     uint32
+	broken  error
 }
 
 // BusyError says that another process has the journal of this plan open: an earlier apply of it that lost its lock and
@@ -46,8 +44,8 @@ func Open(directory, plan string, trace durable.Tracer) (*Journal, History, erro
 	if err := CheckPlanID(plan); err != nil {
 		return nil, History{}, err
 	}
-	if err := makeDirectory(directory); err != nil {
-		return nil, History{}, err
+	if err := durable.MakeDirectory(directory); err != nil {
+		return nil, History{}, fmt.Errorf("the journals' directory: %w", err)
 	}
 	j := &Journal{path: pathOf(directory, plan), trace: trace}
 	h, err := j.open()
@@ -96,31 +94,25 @@ func (j *Journal) open() (History, error) {
 			return History{}, fmt.Errorf("sync journal %s: %w", j.path, err)
 		}
 	}
-	j.seq, j.crc = uint64(len(h.Records)), crc
-	if h.Started() {
-		j.first, j.last = h.Records[0], h.Records[len(h.Records)-1].Kind
-	}
-	return h, nil
+	j.history, j.crc = h, crc
+	return h.Clone(), nil
 }
 
-// Append writes one record and returns when it is on stable storage; it sets Seq. After an error the journal takes no
-// further record: what lies in the file is then unknown (a failed fsync may drop pages), and only Open can tell.
-func (j *Journal) Append(r Record) error {
+// Append writes records, all in one write, and returns when they are on stable storage; it sets Seq. A process that dies
+// within a group leaves the first ones of it, or none. A record that Replay would refuse is an error, and nothing of its
+// group is written. After any other error the journal takes no further record: what lies in the file is then unknown (a
+// failed fsync may drop pages), and only Open can tell.
+func (j *Journal) Append(records ...Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.broken != nil {
 		return j.broken
 	}
-	r.Seq, r.At = j.seq+1, r.At.UTC()
-	// What Replay would refuse must never be written.
-	if err := j.allows(r); err != nil {
-		return fmt.Errorf("journal %s: record refused: %w", j.path, err)
-	}
-	line, crc, err := encode(r, j.crc)
-	if err != nil {
+	lines, group, crc, err := j.encode(records)
+	if err != nil || len(group) == 0 {
 		return err
 	}
-	if _, err := j.file.Write(line); err != nil {
+	if _, err := j.file.Write(lines); err != nil {
 		j.broken = fmt.Errorf("write journal %s: %w", j.path, err)
 		return j.broken
 	}
@@ -129,19 +121,53 @@ func (j *Journal) Append(r Record) error {
 		j.broken = fmt.Errorf("sync journal %s: %w", j.path, err)
 		return j.broken
 	}
-	if j.seq == 0 {
-		j.first = r
-	}
-	j.seq, j.crc, j.last = r.Seq, crc, r.Kind
+	j.history.Add(group...)
+	j.crc = crc
 	j.trace.At("journal:synced")
 	return nil
 }
 
-func (j *Journal) allows(r Record) error {
-	if j.seq == 0 {
-		return follows(nil, r)
+// encode returns the lines of records that can come next, and the records as they are written.
+func (j *Journal) encode(records []Record) (lines []byte, group []Record, crc uint32, err error) {
+	first, last, crc := j.history.First(), j.history.last(), j.crc
+	for i, r := range records {
+		count := len(j.history.records) + i
+		r.Seq, r.At = uint64(count)+1, r.At.UTC()
+		// What Replay would refuse must never be written.
+		if err := follows(first, last, count, r); err != nil {
+			return nil, nil, 0, &RefusedError{Path: j.path, Cause: err}
+		}
+		var line []byte
+		if line, crc, err = encode(r, crc); err != nil {
+			return nil, nil, 0, &RefusedError{Path: j.path, Cause: err}
+		}
+		if count == 0 {
+			first = r
+		}
+		last, lines, group = r, append(lines, line...), append(group, r)
 	}
-	return follows([]Record{j.first, {Kind: j.last}}, Record{Seq: 3, Kind: r.Kind, Plan: r.Plan, Digest: r.Digest, Step: r.Step})
+	return lines, group, crc, nil
+}
+
+// RefusedError says that a record makes no sense at its place. Nothing was written, and the journal takes others.
+type RefusedError struct {
+	Path  string
+	Cause error
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("journal %s: record refused: %v", e.Path, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *RefusedError) Unwrap() error { return e.Cause }
+
+// History returns what the journal says now.
+func (j *Journal) History() History {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.history.Clone()
 }
 
 // Path returns the journal's file.
@@ -165,15 +191,4 @@ func (j *Journal) Close() error {
 	return errors.Join(errs...)
 }
 
-func pathOf(directory, plan string) string { return filepath.Join(directory, plan+journalEnding) }
-
-// makeDirectory creates the directory of the journals and makes its name durable.
-func makeDirectory(directory string) error {
-	if info, err := os.Stat(directory); err == nil && info.IsDir() {
-		return nil
-	}
-	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return fmt.Errorf("create the journals' directory: %w", err)
-	}
-	return durable.SyncDirectory(filepath.Dir(directory))
-}
+func pathOf(directory, plan string) string { return filepath.Join(directory, plan+Ending) }

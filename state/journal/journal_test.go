@@ -53,7 +53,7 @@ func TestWhatIsAppendedIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if diff := cmp.Diff(first, history.Records, cmpopts.IgnoreFields(journal.Record{}, "Seq")); diff != "" {
+	if diff := cmp.Diff(first, history.Records(), cmpopts.IgnoreFields(journal.Record{}, "Seq")); diff != "" {
 		t.Errorf("(-appended +read):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"c"}, history.UnderWay()); diff != "" {
@@ -70,7 +70,7 @@ func TestWhatIsAppendedIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := journal.Read(dir, "p1")
-	if err != nil || len(again.Records) != len(first)+1 || again.Records[len(first)].Seq != uint64(len(first)+1) {
+	if err != nil || len(again.Records()) != len(first)+1 || again.Records()[len(first)].Seq != uint64(len(first)+1) {
 		t.Errorf("after a second start: %+v, %v", again, err)
 	}
 	for path, want := range map[string]os.FileMode{dir: 0o700, j.Path(): 0o600} {
@@ -123,7 +123,7 @@ func TestAppendRefusesWhatReplayRefuses(t *testing.T) {
 			if err := j.Append(list[len(list)-1]); err == nil {
 				t.Error("it was taken")
 			}
-			if h, err := journal.Read(dir, "p1"); err != nil || len(h.Records) != len(list)-1 {
+			if h, err := journal.Read(dir, "p1"); err != nil || len(h.Records()) != len(list)-1 {
 				t.Errorf("the journal then reads as %+v, %v", h, err)
 			}
 		})
@@ -146,7 +146,7 @@ func TestEveryPrefixReplays(t *testing.T) {
 		want := journal.History{}
 		complete := bytes.Count(whole[:cut], []byte("\n"))
 		if complete > 0 {
-			want.Records = all.Records[:complete]
+			want = journal.HistoryOf(all.Records()[:complete]...)
 		}
 		want.Torn = cut - (bytes.LastIndexByte(whole[:cut], '\n') + 1)
 		got, err := journal.Replay(whole[:cut])
@@ -175,8 +175,8 @@ func TestTornLineIsCutOffAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if history.Torn == 0 || len(history.Records) != len(records())-1 {
-		t.Errorf("%d bytes torn, %d records", history.Torn, len(history.Records))
+	if history.Torn == 0 || len(history.Records()) != len(records())-1 {
+		t.Errorf("%d bytes torn, %d records", history.Torn, len(history.Records()))
 	}
 	if err := again.Append(records()[4]); err != nil {
 		t.Fatal(err)
@@ -273,7 +273,7 @@ func FuzzReplay(f *testing.F) {
 		if h.Torn > len(data) || h.Torn < 0 {
 			t.Fatalf("%d of %d bytes torn", h.Torn, len(data))
 		}
-		for i, r := range h.Records {
+		for i, r := range h.Records() {
 			if r.Seq != uint64(i)+1 {
 				t.Fatalf("record %d has number %d", i, r.Seq)
 			}

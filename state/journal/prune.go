@@ -14,11 +14,11 @@ import (
 	"upkeep/state/durable"
 )
 
-// The endings of the files that belong to one plan, beside its journal: the plan and the runbook.
+// The endings of the files that belong to one plan: its journal, and beside it the plan and the runbook.
 const (
-	journalEnding = ".jsonl"
+	Ending        = ".jsonl"
 	PlanEnding    = ".plan"
-	RunbookEnding = ".md"
+	RunbookEnding = ".runbook.md"
 )
 
 // Prune removes the journals of a state that are not among those to keep, with the files beside them, and returns the
@@ -38,12 +38,12 @@ func Prune(directory, lineage string, keep []string) (removed []string, err erro
 		return nil, nil // not known what is last
 	}
 	for _, entry := range entries {
-		plan, ok := strings.CutSuffix(entry.Name(), journalEnding)
+		plan, ok := strings.CutSuffix(entry.Name(), Ending)
 		if !ok || !entry.Type().IsRegular() || CheckPlanID(plan) != nil || slices.Contains(keep, plan) {
 			continue
 		}
 		h, err := Read(directory, plan)
-		if err != nil || !h.Started() || h.Records[0].Lineage != lineage {
+		if err != nil || !h.Started() || h.First().Lineage != lineage {
 			continue
 		}
 		gone, err := remove(directory, plan)
@@ -68,7 +68,7 @@ func remove(directory, plan string) (bool, error) {
 		return false, err
 	}
 	defer guard.Close()
-	for _, name := range []string{plan + PlanEnding, plan + RunbookEnding, plan + journalEnding} {
+	for _, name := range []string{plan + PlanEnding, plan + RunbookEnding, plan + Ending} {
 		if err := os.Remove(filepath.Join(directory, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, err
 		}

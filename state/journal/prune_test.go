@@ -36,7 +36,7 @@ func TestPrune(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "broken.jsonl"), []byte("nonsense\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"old1.plan", "old1.md", "last.plan", "old.more.plan", "theirs.plan", "notes.txt"} {
+	for _, name := range []string{"old1.plan", "old1.runbook.md", "last.plan", "old.more.plan", "theirs.plan", "notes.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}

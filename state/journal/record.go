@@ -16,7 +16,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"reflect"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -59,6 +61,21 @@ type Record struct {
 	Seconds float64 `json:"seconds,omitempty"`
 	// Outcome belongs to run_ended.
 	Outcome string `json:"outcome,omitempty"`
+}
+
+// equal reports whether two records say the same, at the same place.
+func (r Record) equal(other Record) bool {
+	if !r.At.Equal(other.At) || !slices.Equal(r.Overrides, other.Overrides) {
+		return false
+	}
+	r.At, other.At, r.Overrides, other.Overrides = time.Time{}, time.Time{}, nil, nil
+	return reflect.DeepEqual(r, other)
+}
+
+// Same reports whether two records say the same, wherever they stand.
+func (r Record) Same(other Record) bool {
+	r.Seq, other.Seq = 0, 0
+	return r.equal(other)
 }
 
 // ends reports whether k ends a step.

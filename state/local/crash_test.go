@@ -2,17 +2,22 @@ package local_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"upkeep/state"
+	"upkeep/state/journal"
 	"upkeep/state/local"
+	"upkeep/state/seen"
 )
 
 // crashChild locks the state, writes it and unlocks it, and kills itself at the n-th boundary ("held": after Lock).
@@ -41,9 +46,33 @@ func crashChild(path, at string) {
 	if _, err := l.Write(context.Background(), l.State().WithRun(state.RunRecord{PlanID: "child"})); err != nil {
 		panic(err)
 	}
+	if err := belongings(b, l, "child"); err != nil {
+		panic(err)
+	}
 	if err := l.Unlock(); err != nil {
 		panic(err)
 	}
+}
+
+// belongings writes all that a backend keeps beside a state.
+func belongings(b state.Backend, l state.Lock, who string) error {
+	ctx := context.Background()
+	if err := l.Save(ctx, "p1", state.SavedPlan, []byte(who)); err != nil {
+		return err
+	}
+	if err := l.Save(ctx, "p1", state.Runbook, []byte(who)); err != nil {
+		return err
+	}
+	j, _, err := l.Journal(ctx, "p1")
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	if err := j.Append(journal.Record{Kind: journal.RunStarted, Plan: "p1", Digest: "d"}, journal.Record{Kind: journal.StepStarted, Step: who}); err != nil {
+		return err
+	}
+	_, err = b.UpdateSeen(ctx, func(s seen.Seen) seen.Seen { return s.WithFault(time.Now(), who, "n1", "xid 79") })
+	return err
 }
 
 // Whatever boundary a process dies at, the state is the one before or after, the next process gets the lock without
@@ -92,24 +121,40 @@ func TestKillAtEveryBoundary(t *testing.T) {
 			if err != nil {
 				t.Fatalf("boundary %d: %v", at, err)
 			}
-			if waited := time.Since(began); waited > 5*time.Second {
+			if waited := time.Since(began); waited > 30*time.Second {
 				t.Errorf("boundary %d: the next lock took %s", at, waited)
 			}
 			if l.Info().Generation <= after.Generation {
 				t.Errorf("boundary %d: generation %d after %d", at, l.Info().Generation, after.Generation)
 			}
-			l.Unlock()
-			entries, err := os.ReadDir(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, entry := range entries {
-				if name := entry.Name(); name != "s.json" && name != "s.json.lock" {
-					t.Errorf("boundary %d: %s is left lying about", at, name)
+			b := h.Open(t)
+			for _, what := range []state.Document{state.SavedPlan, state.Runbook} {
+				if data, err := b.Document(t.Context(), "p1", what); err == nil && string(data) != "child" || err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("boundary %d: the %s is %q, %v", at, what, data, err)
 				}
 			}
+			if _, err := b.Seen(t.Context()); err != nil {
+				t.Errorf("boundary %d: %v", at, err)
+			}
+			if err := belongings(b, l, "parent"); err != nil {
+				t.Errorf("boundary %d: the next run: %v", at, err)
+			}
+			l.Unlock()
+			lying := func(path string, known ...string) {
+				entries, err := os.ReadDir(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, entry := range entries {
+					if !slices.Contains(known, entry.Name()) {
+						t.Errorf("boundary %d: %s is left lying about", at, entry.Name())
+					}
+				}
+			}
+			lying(dir, "s.json", "s.json.lock", "s.json.seen", "s.json.seen.lock", "journal")
+			lying(filepath.Join(dir, "journal"), "p1.plan", "p1.runbook.md", "p1.jsonl")
 			if finished {
-				if at < 12 {
+				if at < 26 {
 					t.Errorf("only %d boundaries were tried", at-1)
 				}
 				break

@@ -5,6 +5,8 @@
 //	PATH            the state, 0600, replaced whole (state/durable)
 //	PATH.lock.info  who holds the lock, as JSON; no file, no holder
 //	PATH.lock       empty; flock(2) on it makes a look at the other two, and a change of them, one action
+//	PATH.seen       what was seen, 0600, replaced whole, under a flock(2) on PATH.seen.lock
+//	journal/        beside it (0700), for all states of the directory: PLAN.jsonl, PLAN.plan and PLAN.runbook.md of each run
 //
 // The flock is held for milliseconds and never across work: a lock's life is what PATH.lock.info says, so that it can
 // expire, be taken over, and be seen by people. PATH.lock is never deleted, since two processes could then hold flocks
@@ -24,6 +26,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"upkeep/config"
 	"upkeep/state"
 	"upkeep/state/durable"
 )
@@ -59,11 +62,22 @@ func New(path string, options Options) (*Backend, error) {
 	return &Backend{path: absolute, options: options}, nil
 }
 
-// Path returns the absolute path of the state.
-func (b *Backend) Path() string { return b.path }
+// Type is the kind of backend that this package is. The options are for tests.
+func Type(options Options) state.Type {
+	return state.Type{Name: "local", Open: func(where config.State, directory string) (state.Backend, error) {
+		if where.Local == nil {
+			return nil, errors.New("the state backend \"local\" has no path")
+		}
+		path := where.Local.Path
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(directory, path)
+		}
+		return New(path, options)
+	}}
+}
 
-// JournalDirectory returns where the journals of this state's runs lie.
-func (b *Backend) JournalDirectory() string { return filepath.Join(filepath.Dir(b.path), "journal") }
+// Describe implements state.Backend: the absolute path of the state.
+func (b *Backend) Describe() string { return b.path }
 
 // Read implements state.Backend.
 func (b *Backend) Read(ctx context.Context) (state.State, error) {

@@ -16,6 +16,7 @@ import (
 
 	"upkeep/state"
 	"upkeep/state/local"
+	"upkeep/state/seen"
 	"upkeep/state/statetest"
 )
 
@@ -53,6 +54,30 @@ func (h harness) Stored(t *testing.T) []byte {
 	return data
 }
 
+func (h harness) journal(plan string) string {
+	return filepath.Join(filepath.Dir(h.path), "journal", plan+".jsonl")
+}
+
+func (h harness) Tear(t *testing.T, plan string) bool {
+	data, err := os.ReadFile(h.journal(plan))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, h.journal(plan), data[:len(data)-7])
+	return true
+}
+
+func (h harness) SpoilJournal(t *testing.T, plan string) {
+	data, err := os.ReadFile(h.journal(plan))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[20] ^= 1
+	put(t, h.journal(plan), data)
+}
+
+func (h harness) SpoilSeen(t *testing.T, data []byte) { put(t, h.path+".seen", data) }
+
 func open(t *testing.T, path string, options local.Options) *local.Backend {
 	t.Helper()
 	b, err := local.New(path, options)
@@ -83,7 +108,22 @@ func TestFilesArePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Unlock()
-	for name, want := range map[string]os.FileMode{"": 0o700, "upkeep.state.json": 0o600, "upkeep.state.json.lock": 0o600, "upkeep.state.json.lock.info": 0o600} {
+	if err := l.Save(t.Context(), "p1", state.SavedPlan, []byte("plan")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Save(t.Context(), "p1", state.Runbook, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	j, _, err := l.Journal(t.Context(), "p1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if _, err := open(t, path, local.Options{}).UpdateSeen(t.Context(), func(s seen.Seen) seen.Seen { return s.WithFault(time.Now(), "s", "n", "xid") }); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{"upkeep.state.json.seen": 0o600, "upkeep.state.json.seen.lock": 0o600, "journal": 0o700,
+		"journal/p1.plan": 0o600, "journal/p1.runbook.md": 0o600, "journal/p1.jsonl": 0o600, "": 0o700, "upkeep.state.json": 0o600, "upkeep.state.json.lock": 0o600, "upkeep.state.json.lock.info": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, "new", name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%q: %v, %v, want %v", name, info.Mode(), err, want)

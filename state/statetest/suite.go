@@ -25,6 +25,13 @@ type Harness interface {
 	Spoil(t *testing.T, data []byte)
 	// Stored returns the bytes of the stored state.
 	Stored(t *testing.T) []byte
+	// Tear cuts off the end of the last record of a journal, as a process does that is killed while it writes. It returns
+	// false where that cannot happen in this storage.
+	Tear(t *testing.T, plan string) bool
+	// SpoilJournal changes a record of a journal that is not the last one.
+	SpoilJournal(t *testing.T, plan string)
+	// SpoilSeen replaces what was seen by bytes that are nothing of the kind.
+	SpoilSeen(t *testing.T, data []byte)
 }
 
 // TTL is short, so that expiry can be waited for, and long enough for a loaded machine to renew in.
@@ -54,11 +61,32 @@ func Test(t *testing.T, harness func(t *testing.T) Harness) {
 		{"a corrupt state is refused and kept", corrupt},
 		{"a newer state is refused and kept", newer},
 		{"no update of racing writers is lost", race},
+		{"a place can be described", described},
+		{"what is appended to a journal is read by others", journalled},
+		{"a group of records is stored or refused as one", grouped},
+		{"a record that was cut off is left out and written again", torn},
+		{"a damaged journal is refused and kept", damaged},
+		{"a journal has one writer at a time", journalOfOne},
+		{"nothing of a run is written without its lock", withoutLock},
+		{"documents are saved, listed and replaced", documents},
+		{"runs that are forgotten are pruned", pruned},
+		{"what was seen is written while a run holds the lock", seenUnlocked},
+		{"no sighting of racing writers is lost", seenRace},
+		{"what was seen and cannot be read is kept", seenSpoiled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, harness(t))
 		})
+	}
+}
+
+func described(t *testing.T, h Harness) {
+	if h.Open(t).Describe() == "" || h.Open(t).Describe() != h.Open(t).Describe() {
+		t.Errorf("the place is called %q", h.Open(t).Describe())
+	}
+	if s, err := h.Open(t).Read(t.Context()); err != nil || s.Exists() {
+		t.Errorf("to describe the place made a state: %+v, %v", s, err)
 	}
 }
 

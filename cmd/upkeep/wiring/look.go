@@ -10,9 +10,10 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Observer observes what resources need: *observe.Observer.
+// Observer observes what resources need, or what one question does: *observe.Observer.
 type Observer interface {
 	Resources(ctx context.Context, desired config.Desired, resources []providers.Resource) (facts.World, error)
+	For(ctx context.Context, desired config.Desired, known providers.Input, needs func(providers.Input) providers.Needs) (facts.World, error)
 }
 
 // Looker looks at the world for the steps of one run. What a look discovers is what operations resolve names in from then
@@ -21,49 +22,41 @@ type Looker struct {
 	Nodes    *Nodes
 	Observer Observer
 	Desired  config.Desired
+	// Effects say what a step needs, by operation; Request is what its plan was made from.
+	Effects map[string]providers.Effect
+	Request planner.Request
 	// Memory returns what the run remembers now.
 	Memory func() facts.Memory
-	// Replace are the addresses that the plan was asked to renew.
-	Replace []providers.Address
 }
 
-// Step observes what a step needs.
+// Step observes what a step needs (planner.Needs).
 func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) {
-	resource, ok := l.resource(step.Address.Resource())
-	if !ok {
+	known := l.Request.Input(providers.Declared[providers.Resource](l.Desired))
+	if known.Resources[step.Address.Resource()] == nil {
 		return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
 	}
-	world, inventory, err := l.look(ctx, []providers.Resource{resource})
+	world, err := l.Observer.For(ctx, l.Desired, known, func(in providers.Input) providers.Needs {
+		return planner.Needs(l.Effects[step.Operation], in, step)
+	})
 	if err != nil {
 		return providers.Input{}, err
 	}
-	return providers.Input{World: world, Memory: l.Memory(), Now: world.ObservedAt, Replace: l.Replace, Inventory: inventory}, nil
+	return providers.Input{World: world, Memory: l.Memory(), Now: world.ObservedAt, Replace: l.Request.Replace, Inventory: l.learn(world)}, nil
 }
 
 // Identity observes which cluster this is, through all that is declared.
 func (l Looker) Identity(ctx context.Context) (planner.Identity, error) {
-	world, _, err := l.look(ctx, providers.Declared[providers.Resource](l.Desired))
+	world, err := l.Observer.Resources(ctx, l.Desired, providers.Declared[providers.Resource](l.Desired))
 	if err != nil {
 		return planner.Identity{}, err
 	}
+	l.learn(world)
 	return planner.Request{World: world}.Identity(), nil
 }
 
-func (l Looker) look(ctx context.Context, resources []providers.Resource) (facts.World, providers.Inventory, error) {
-	world, err := l.Observer.Resources(ctx, l.Desired, resources)
-	if err != nil {
-		return facts.World{}, providers.Inventory{}, err
-	}
+// learn makes the nodes of a world known to operations.
+func (l Looker) learn(world facts.World) providers.Inventory {
 	inventory := providers.NewInventory(l.Desired, world)
 	l.Nodes.Know(inventory)
-	return world, inventory, nil
-}
-
-func (l Looker) resource(address providers.Address) (providers.Resource, bool) {
-	for _, resource := range providers.Declared[providers.Resource](l.Desired) {
-		if resource.Address() == address {
-			return resource, true
-		}
-	}
-	return nil, false
+	return inventory
 }

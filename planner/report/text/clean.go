@@ -77,9 +77,6 @@ func cleanStep(s providers.Step) providers.Step {
 	for i, c := range s.Changes {
 		s.Changes[i] = providers.Change{What: clean(c.What), Before: clean(c.Before), After: clean(c.After)}
 	}
-	s.Expects = slices.Clone(s.Expects)
-	for i, e := range s.Expects {
-		s.Expects[i] = providers.Expectation{What: clean(e.What), Value: clean(e.Value)}
-	}
+	s.GroundText = cleanTexts(s.GroundText)
 	return s
 }

@@ -17,8 +17,10 @@ func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
-	p.findings("Not as declared", cleanFindings(d.Findings))
-	unknown := report.Places(cleanFindings(d.Findings), d.Unknown)
+	findings := cleanFindings(d.Bare())
+	p.now, p.first = d.ObservedAt, firstSeen(d)
+	p.findings("Not as declared", findings)
+	unknown := report.Places(findings, d.Unknown)
 	s := d.Summary
 	switch d.Status {
 	case "none":

@@ -3,7 +3,9 @@ package text
 import (
 	"slices"
 	"strings"
+	"time"
 
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
@@ -13,11 +15,12 @@ type row struct {
 	nodes    []string
 	objects  []string
 	findings int
+	since    time.Time // the earliest time at which one of them was seen; zero: not known
 }
 
 // rows folds findings: first those of one node that differ in their object alone, then the nodes on which the objects are
 // the same. The gravest come first; else the order stands.
-func rows(findings []providers.Finding) []row {
+func rows(findings []providers.Finding, first report.FirstSeen) []row {
 	type alike struct {
 		id, summary, hint string
 		severity          providers.Severity
@@ -41,6 +44,9 @@ func rows(findings []providers.Finding) []row {
 			}
 		}
 		perNode[i].findings++
+		if first != nil {
+			perNode[i].since = report.Earlier(perNode[i].since, first(f))
+		}
 		if f.Object != "" {
 			perNode[i].objects = append(perNode[i].objects, f.Object)
 		}
@@ -62,6 +68,7 @@ func rows(findings []providers.Finding) []row {
 		}
 		out[i].nodes = append(out[i].nodes, r.nodes...)
 		out[i].findings += r.findings
+		out[i].since = report.Earlier(out[i].since, r.since)
 	}
 	slices.SortStableFunc(out, func(a, b row) int { return grave(a.first.Severity) - grave(b.first.Severity) })
 	return out
@@ -97,7 +104,7 @@ const shownRows = 20
 
 // findings writes a table of findings.
 func (p *page) findings(title string, findings []providers.Finding) {
-	all := rows(findings)
+	all := rows(findings, p.first)
 	shown, notes, more := all, 0, 0
 	if !p.Verbose {
 		shown = slices.DeleteFunc(slices.Clone(all), func(r row) bool { return r.first.Severity == providers.SeverityNote })
@@ -192,6 +199,9 @@ func (p *page) finding(r row, cells []string, widths []int) {
 func (p *page) beneath(r row, beneath string) {
 	if r.first.Hint != "" {
 		p.wrapped("", beneath+"-> ", r.first.Hint)
+	}
+	if text := since(r.since, p.now); text != "" {
+		p.line(beneath, p.paint(dim, text))
 	}
 	if p.Verbose && r.first.Position != "" {
 		p.line(beneath, p.paint(dim, r.first.Position))

@@ -352,8 +352,8 @@ func (p *page) step(b block, i int, columns layout) {
 	if s.Undo != "" {
 		p.wrapped(dim, deep+"undo: ", s.Undo)
 	}
-	for _, e := range s.Expects {
-		p.wrapped(dim, deep+"expects: ", e.What+" = "+e.Value)
+	for _, line := range s.GroundText {
+		p.wrapped(dim, deep+"expects: ", line)
 	}
 	p.wrapped(dim, deep+"id: ", s.ID+" "+s.Position)
 }

@@ -62,6 +62,9 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 		if detail := clean(o.Detail); detail != "" && wanted {
 			p.wrapped(dim, strings.Repeat(" ", widths[0]+4), detail)
 		}
+		if text := since(o.FirstSeen, s.ObservedAt); text != "" {
+			p.line(strings.Repeat(" ", widths[0]+4), p.paint(dim, text))
+		}
 	}
 	p.line()
 	var counts []string

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"upkeep/planner/report"
 )
 
 // Style says how text is to look. The caller decides it from the terminal, the environment and its flags.
@@ -43,6 +45,9 @@ const (
 type page struct {
 	Style
 	text strings.Builder
+	// first and now are for findings whose age is shown; nil: it is not.
+	first report.FirstSeen
+	now   time.Time
 }
 
 func (p *page) paint(code, text string) string {

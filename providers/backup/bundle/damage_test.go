@@ -289,7 +289,7 @@ func TestKeys(t *testing.T) {
 func TestKeysThatAreNone(t *testing.T) {
 	secret := newKey(t).secret
 	for name, text := range map[string]string{
-		"a mistyped one": "# mine\n" + secret[:len(secret)-1] + "Q\n", "a short one": secret[:30], "a recipient": newKey(t).public, "an empty file": "", "only comments": "# " + secret, "one long line": strings.Repeat(secret, 2000),
+		"a mistyped one": "# mine\n" + secret[:len(secret)-1] + other(secret[len(secret)-1]) + "\n", "a short one": secret[:30], "a recipient": newKey(t).public, "an empty file": "", "only comments": "# " + secret, "one long line": strings.Repeat(secret, 2000),
 	} {
 		_, err := bundle.ParseIdentities([]byte(text))
 		if err == nil || strings.Contains(strings.ToUpper(err.Error()), secret[15:25]) {
@@ -313,6 +313,14 @@ func TestKeysThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantParts(t, small(), got)
+}
+
+// other returns a letter of the alphabet of keys that is not the given one.
+func other(letter byte) string {
+	if letter == 'Q' {
+		return "P"
+	}
+	return "Q"
 }
 
 // A label beside the wrong bundle is found, whatever it says of the bytes.

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"upkeep/providers/node/protocol"
 )
 
@@ -70,7 +73,8 @@ func (c *Client) Restart(ctx context.Context, r protocol.RestartRequest, compone
 	for {
 		now, err := c.running(ctx, r.Component)
 		switch {
-		case err != nil && ctx.Err() == nil:
+		// gRPC may find that the time is up a moment before the context says so.
+		case err != nil && ctx.Err() == nil && status.Code(err) != codes.DeadlineExceeded:
 			return protocol.RestartResult{}, fmt.Errorf("restart %s: %w", r.Component, err)
 		case err == nil && now.ID != "" && now.ID != r.ContainerID && (before.ID == "" || now.StartedAt.After(before.StartedAt)):
 			progress(fmt.Sprintf("%s runs in new container %.12s since %s", r.Component, now.ID, now.StartedAt.Format(time.RFC3339)))

@@ -133,6 +133,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	// Each part writes its own field, so that one that hangs delays the answer by its own limit and no more.
 	var wg sync.WaitGroup
 	wg.Go(func() { node.System = system.Collect(d, h.options.Now()) })
+	if q.Authorities || q.Certificates != nil {
+		wg.Go(func() { node.Authorities = pki.Authorities(d) })
+	}
 	pods := []facts.StaticPod(nil)
 	if q.Certificates != nil || q.ControlPlane {
 		pods = controlplane.StaticPods(d)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/fixtures/closedport"
 	fixture "upkeep/fixtures/pki"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/host"
@@ -67,8 +68,22 @@ func TestObserve(t *testing.T) {
 func TestNotAskedIsUnknown(t *testing.T) {
 	l := newLab(t)
 	node := l.observe(t, facts.Question{})
-	if node.Certificates.Unknown == "" || node.ControlPlane.Unknown == "" || node.NVIDIA.Unknown == "" {
+	if node.Certificates.Unknown == "" || node.ControlPlane.Unknown == "" || node.NVIDIA.Unknown == "" || len(node.Authorities) > 0 {
 		t.Errorf("%+v", node)
+	}
+}
+
+// Which cluster a node is of is told without its certificates, and is what they say.
+func TestAuthorities(t *testing.T) {
+	l := newLab(t)
+	alone, beside := l.observe(t, facts.Question{Authorities: true}), l.observe(t, everything)
+	ca, _ := beside.Certificates.File("ca")
+	leaf, there := ca.Leaf()
+	if diff := cmp.Diff([]string{leaf.SHA256}, alone.Authorities); diff != "" || !there || alone.Certificates.Unknown == "" {
+		t.Errorf("authorities (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(alone.Authorities, beside.Authorities); diff != "" {
+		t.Errorf("beside certificates (-alone +beside):\n%s", diff)
 	}
 }
 
@@ -103,9 +118,13 @@ func TestServedIsSeenWithoutAClientCertificate(t *testing.T) {
 
 func TestPortsThatDoNotAnswer(t *testing.T) {
 	dir := t.TempDir()
-	mute, closed := listen(t), listen(t)
-	closed.Close()
-	if _, err := fixture.NewKubeadmTree(dir, fixture.Options{Address: "127.0.0.1", Port: portOf(mute), EtcdPort: portOf(closed), PeerPort: portOf(closed)}); err != nil {
+	mute := listen(t)
+	closed, release, err := closedport.Hold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	if _, err := fixture.NewKubeadmTree(dir, fixture.Options{Address: "127.0.0.1", Port: portOf(mute), EtcdPort: closed, PeerPort: closed}); err != nil {
 		t.Fatal(err)
 	}
 	write(t, dir, "var/lib/kubelet/config.yaml", "port: 0\n")
@@ -115,7 +134,7 @@ func TestPortsThatDoNotAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(start); took > 15*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("took %s", took)
 	}
 	if len(node.Certificates.Served) != 3 {

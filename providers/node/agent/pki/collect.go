@@ -39,6 +39,18 @@ func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
 	return found
 }
 
+// Authorities returns the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from; none where they
+// cannot be read. Control planes and workers alike have them.
+func Authorities(d *disk.Disk) (out []string) {
+	ca, _ := Kubeadm.Lookup("ca")
+	ca.KeyPath = "" // nobody's business here
+	c := collector{disk: d, pools: map[string]pool{}}
+	for _, block := range c.file(ca).Blocks {
+		out = append(out, block.SHA256)
+	}
+	return out
+}
+
 // ControlPlane reports whether the node is, or should be, a kubeadm control plane.
 func ControlPlane(d *disk.Disk) bool {
 	ca, _ := Kubeadm.Lookup("ca")

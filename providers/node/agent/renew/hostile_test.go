@@ -106,7 +106,7 @@ func TestHostileStateDirectories(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "CANARY") {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
-			if took := time.Since(begin); took > 45*time.Second {
+			if took := time.Since(begin); took > 2*time.Minute {
 				t.Errorf("it took %s", took)
 			}
 			_ = traces(t, dir) // looking neither hangs nor fails
@@ -242,7 +242,7 @@ func TestHostileFilesDoNotHangALook(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if took := time.Since(begin); took > 20*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }

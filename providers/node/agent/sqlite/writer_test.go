@@ -55,7 +55,11 @@ func write(file string) error {
 		close(stop)
 	}()
 	rows, _ := strconv.Atoi(os.Getenv(rowsVariable))
-	if err := fill(db, rows, stop); err != nil {
+	seed, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64)
+	if err != nil {
+		return err
+	}
+	if err := fill(db, rand.New(rand.NewPCG(seed, 0)), rows, stop); err != nil {
 		return err
 	}
 	<-stop
@@ -65,7 +69,10 @@ func write(file string) error {
 // rowsVariable makes it write so many rows, with no checkpoint, and then keep the database open.
 const rowsVariable = "UPKEEP_TEST_SQLITE_ROWS"
 
-func fill(db *sql.DB, rows int, stop <-chan struct{}) error {
+// seedVariable is the seed of what it writes; start makes one up and logs it, unless it is set.
+const seedVariable = "UPKEEP_TEST_SQLITE_SEED"
+
+func fill(db *sql.DB, dice *rand.Rand, rows int, stop <-chan struct{}) error {
 	if rows > 0 {
 		db.SetMaxOpenConns(1)
 		if _, err := db.Exec(`PRAGMA wal_autocheckpoint(0)`); err != nil {
@@ -83,10 +90,10 @@ func fill(db *sql.DB, rows int, stop <-chan struct{}) error {
 		default:
 		}
 		for i := range value {
-			value[i] = byte(rand.Uint32())
+			value[i] = byte(dice.Uint32())
 		}
 		result, err := db.Exec(`INSERT INTO kine (name, created, deleted, create_revision, prev_revision, lease, value) VALUES (?, 1, 0, 0, (SELECT coalesce(max(id), 0) FROM kine), 0, ?)`,
-			fmt.Sprintf("/registry/configmaps/default/c%03d", n%300), value[:rand.IntN(len(value))])
+			fmt.Sprintf("/registry/configmaps/default/c%03d", n%300), value[:dice.IntN(len(value))])
 		if err != nil {
 			return err
 		}
@@ -100,7 +107,7 @@ func fill(db *sql.DB, rows int, stop <-chan struct{}) error {
 			if _, err := db.Exec(`DELETE FROM kine WHERE id < ? AND id % 10 != 0`, id-100); err != nil {
 				return err
 			}
-			if _, err := db.Exec(`PRAGMA wal_checkpoint(` + []string{"FULL", "TRUNCATE", "RESTART"}[rand.IntN(3)] + `)`); err != nil {
+			if _, err := db.Exec(`PRAGMA wal_checkpoint(` + []string{"FULL", "TRUNCATE", "RESTART"}[dice.IntN(3)] + `)`); err != nil {
 				return err
 			}
 		}
@@ -126,7 +133,12 @@ type writer struct {
 func start(t *testing.T, file string, rows int64) *writer {
 	t.Helper()
 	w := &writer{t: t, command: exec.Command(os.Args[0]), ended: make(chan struct{})}
-	w.command.Env = append(os.Environ(), writerVariable+"="+file)
+	seed := os.Getenv(seedVariable)
+	if seed == "" {
+		seed = strconv.FormatUint(rand.Uint64(), 10)
+	}
+	t.Logf("again: %s=%s", seedVariable, seed)
+	w.command.Env = append(os.Environ(), writerVariable+"="+file, seedVariable+"="+seed)
 	w.command.Stderr = os.Stderr
 	out, err := w.command.StdoutPipe()
 	if err != nil {

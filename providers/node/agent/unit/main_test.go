@@ -168,8 +168,17 @@ func unitsOf(root, die string) (*unit.Units, func(), error) {
 	return &unit.Units{
 		Disk: d, Fence: &fence.Fence{Disk: d, Clock: fence.SystemClock(time.Now)}, Who: "ops from 192.0.2.7",
 		Start:      unit.Detached{Command: []string{os.Args[0], "unit", root, die}},
-		StartLimit: 2 * time.Second,
+		StartLimit: startLimit(die),
 	}, func() { d.Close() }, nil
+}
+
+// startLimit is how long a unit may take to its first word: long enough for a machine that is busy, and short where it is to
+// die before it says one.
+func startLimit(die string) time.Duration {
+	if die == "begin" {
+		return 2 * time.Second
+	}
+	return 30 * time.Second
 }
 
 // site is one node.
@@ -210,6 +219,20 @@ func run(generation uint64) protocol.Run {
 
 // carry has an order carried out and returns its outcome and what was said.
 func (s *site) carry(ctx context.Context, o order) (outcome, []string, error) {
+	return s.heard(ctx, o, func(string) {})
+}
+
+// follow is carry for what was begun already: what waits goes on when this session follows it.
+func (s *site) follow(ctx context.Context, o order) (outcome, []string, error) {
+	return s.heard(ctx, o, func(line string) {
+		if strings.HasPrefix(line, "this was begun by an earlier request") {
+			s.let(s.wait())
+		}
+	})
+}
+
+// heard is carry that hands on each line when it is said.
+func (s *site) heard(ctx context.Context, o order, hear func(line string)) (outcome, []string, error) {
 	u, closeDisk, err := unitsOf(s.root, s.die)
 	if err != nil {
 		s.t.Fatal(err)
@@ -217,7 +240,10 @@ func (s *site) carry(ctx context.Context, o order) (outcome, []string, error) {
 	defer closeDisk()
 	var result outcome
 	var said []string
-	err = u.Carry(ctx, row, o.Run, o, &result, func(line string) { said = append(said, line) })
+	err = u.Carry(ctx, row, o.Run, o, &result, func(line string) {
+		said = append(said, line)
+		hear(line)
+	})
 	return result, said, err
 }
 
@@ -262,9 +288,9 @@ func (s *site) history() []facts.HistoryEntry {
 // until waits for a condition.
 func (s *site) until(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not in 20s: %s", what)
+			s.t.Fatalf("not in a minute: %s", what)
 		}
 	}
 }

@@ -205,7 +205,6 @@ func TestTheUnitGoesOnWithoutItsSession(t *testing.T) {
 	if _, _, err := s.carry(ctx, o); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "which goes on") {
 		t.Errorf("error %v", err)
 	}
-	time.AfterFunc(100*time.Millisecond, func() { s.let(s.wait()) })
 	var behind sync.WaitGroup
 	defer behind.Wait()
 	// The same run asks again; and so does a newer one, for which it is the same piece of work.
@@ -216,12 +215,11 @@ func TestTheUnitGoesOnWithoutItsSession(t *testing.T) {
 			}
 			behind.Go(func() { _, _, _ = s.carry(t.Context(), order{Run: run(4), Step: "b", Wait: s.wait()}) })
 			s.until("another is under way", func() bool { return s.ran() == 2 })
-			time.AfterFunc(100*time.Millisecond, func() { s.let(s.wait()) })
 			o.Step = "b"
 			o.Say = nil
 		}
 		o.Run = run(generation)
-		got, _, err := s.carry(t.Context(), o)
+		got, _, err := s.follow(t.Context(), o)
 		if err != nil || !got.Performed.Attached {
 			t.Errorf("generation %d: %+v, %v", generation, got, err)
 		}

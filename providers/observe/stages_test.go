@@ -15,14 +15,16 @@ import (
 
 // asker needs something, and more once that is known.
 type asker struct {
-	needs   providers.Needs
-	further func(facts.World, providers.Inventory) providers.Needs
+	needs  providers.Needs
+	second func(facts.World, providers.Inventory) providers.Needs
 }
 
-func (asker) Address() providers.Address                                     { return providers.Address{Type: "asker", Name: "a"} }
-func (asker) Diff(providers.Input) providers.Outcome                         { return providers.Outcome{} }
-func (a asker) Needs() providers.Needs                                       { return a.needs }
-func (a asker) Further(w facts.World, i providers.Inventory) providers.Needs { return a.further(w, i) }
+func (asker) Address() providers.Address             { return providers.Address{Type: "asker", Name: "a"} }
+func (asker) Diff(providers.Input) providers.Outcome { return providers.Outcome{} }
+func (a asker) Needs() providers.Needs               { return a.needs }
+func (a asker) SecondNeeds(w facts.World, i providers.Inventory) providers.Needs {
+	return a.second(w, i)
+}
 
 // counting is every adapter of a cluster, and counts what it is asked.
 type counting struct {
@@ -60,9 +62,9 @@ func (c countingReleases) Observe(_ context.Context, q facts.ReleaseQuestion) fa
 	return facts.Release{Revision: len(q.Environment)}
 }
 
-// TestFurther: what was answered is not asked again, a node or a release that both stages are about is asked for all of it,
+// TestTwoStages: what was answered is not asked again, a node or a release that both stages are about is asked for all of it,
 // and there is no third stage.
-func TestFurther(t *testing.T) {
+func TestTwoStages(t *testing.T) {
 	desired := config.Desired{Nodes: []config.Node{{Name: "cp1", Host: "10.0.0.1"}, {Name: "w1", Host: "10.0.0.2"}, {Name: "w2", Host: "10.0.0.3"}, {Name: "gone", Host: "10.0.0.4"}}}
 	names := func(names ...string) config.Selection { return config.Selection{Names: names} }
 	inquiries := 0
@@ -73,7 +75,7 @@ func TestFurther(t *testing.T) {
 				Nodes:    []providers.NodeNeed{{Nodes: names("cp1", "w1", "gone"), Question: facts.Question{ControlPlane: true}}},
 				Releases: []facts.ReleaseQuestion{{Namespace: "x", Name: "same"}, {Namespace: "x", Name: "more"}},
 			},
-			further: func(w facts.World, i providers.Inventory) providers.Needs {
+			second: func(w facts.World, i providers.Inventory) providers.Needs {
 				inquiries++
 				if _, asked := w.Definitions["b"]; asked || len(i.Nodes) != 4 || w.HostPorts == nil {
 					t.Errorf("it is asked with %+v", w)
@@ -88,7 +90,7 @@ func TestFurther(t *testing.T) {
 				}
 			},
 		},
-		asker{further: func(facts.World, providers.Inventory) providers.Needs { return providers.Needs{} }},
+		asker{second: func(facts.World, providers.Inventory) providers.Needs { return providers.Needs{} }},
 	}
 	nodes := &fakeNodes{answers: map[string]facts.Node{"cp1": {}, "w1": {}, "w2": {}}}
 	count := &counting{}
@@ -139,15 +141,15 @@ func (c countingKubernetes) Observe(ctx context.Context) facts.Kubernetes {
 	return c.fakeKubernetes.Observe(ctx)
 }
 
-// TestFurtherWithFleets: members of a fleet can be asked in the second stage, and discovery is not done twice.
-func TestFurtherWithFleets(t *testing.T) {
+// TestTwoStagesWithFleets: members of a fleet can be asked in the second stage, and discovery is not done twice.
+func TestTwoStagesWithFleets(t *testing.T) {
 	desired := config.Desired{Fleets: []config.Fleet{{Name: "gpu", Selector: "gpu", Address: "InternalIP"}}}
 	kubernetes := 0
 	cluster := fakeKubernetes{facts.Kubernetes{Nodes: []facts.KubernetesNode{{Name: "g1", Labels: map[string]string{"gpu": "yes"}, Addresses: map[string]string{"InternalIP": "10.0.1.1"}}}}}
 	nodes := &fakeNodes{answers: map[string]facts.Node{"g1": {}}}
 	o := &Observer{Nodes: nodes, Kubernetes: countingKubernetes{cluster, &kubernetes}, Now: func() time.Time { return now }}
 	world, err := o.Resources(context.Background(), desired, []providers.Resource{asker{
-		further: func(facts.World, providers.Inventory) providers.Needs {
+		second: func(facts.World, providers.Inventory) providers.Needs {
 			return providers.Needs{Kubernetes: true, Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"g1"}}, Question: facts.Question{Ports: []int{80}}}}}
 		},
 	}})

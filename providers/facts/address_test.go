@@ -1,4 +1,4 @@
-package providers
+package facts
 
 import (
 	"testing"

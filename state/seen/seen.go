@@ -1,0 +1,194 @@
+// Package seen is what upkeep has seen over time, as plain data: since when a finding is known and a step waits, the faults
+// of a device by its serial number, and how far the kernel log of a node was read.
+//
+// It is no truth about the cluster, which is observed every time; it only says since when. It is kept apart from the state
+// (state.Backend.UpdateSeen), so that a command that only looks can write it while a run holds the state's lock. Every
+// change is a pure function of what was seen before, since a backend may have to make it again.
+//
+// It is bounded: what was not seen for Kept is dropped, and of each kind no more than Most entries are kept.
+package seen
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/providers/facts"
+)
+
+// Version is the format that this package writes. A newer one is refused.
+const Version = 1
+
+const (
+	// Kept is how long an entry is kept that is not seen again. What comes back within it keeps its first sighting.
+	Kept = 90 * 24 * time.Hour
+	// Most is how many entries of one kind are kept: those that were seen last.
+	Most = 10_000
+)
+
+// Seen is what was seen. Its zero value is: nothing yet.
+type Seen struct {
+	Version int `json:"version"`
+	// Findings are by Fingerprint.
+	Findings map[string]Finding `json:"findings,omitempty"`
+	// Waits are by the id of the step that waits.
+	Waits map[string]Wait `json:"waits,omitempty"`
+	// Faults are by the serial number of the device.
+	Faults map[string]Fault `json:"faults,omitempty"`
+	// KernelLogs are by the node's name.
+	KernelLogs map[string]KernelLog `json:"kernel_logs,omitempty"`
+}
+
+// Finding is when a finding was seen.
+type Finding struct {
+	ID      string        `json:"id"`
+	Address facts.Address `json:"address"` // with its node, where it is about one
+	Object  string        `json:"object,omitempty"`
+	Sighting
+}
+
+// Wait is since when a step waits, and for what.
+type Wait struct {
+	For string `json:"for"` // "tenants", "window"
+	Sighting
+}
+
+// Fault is what was last wrong with a device, and how often something was.
+type Fault struct {
+	Node  string `json:"node"`
+	Kind  string `json:"kind"` // "xid 79"
+	Count int    `json:"count"`
+	Sighting
+}
+
+// KernelLog is how far the kernel log of a node was read. A position means nothing in another boot.
+type KernelLog struct {
+	Boot     string    `json:"boot"` // the kernel's boot id
+	Position uint64    `json:"position"`
+	Last     time.Time `json:"last"`
+}
+
+// Sighting is when something was seen first and last.
+type Sighting struct {
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+}
+
+// again returns the sighting after one more; a clock that went back changes neither end.
+func (s Sighting) again(now time.Time) Sighting {
+	now = now.UTC()
+	if s.First.IsZero() {
+		return Sighting{First: now, Last: now}
+	}
+	if now.After(s.Last) {
+		s.Last = now
+	}
+	return s
+}
+
+// Fingerprint names a finding: the same id about the same object has the same one, whatever else it says.
+func Fingerprint(id string, address facts.Address, object string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{id, address.String(), object}, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// FindingOf returns a finding that was not seen yet.
+func FindingOf(id string, address facts.Address, object string) Finding {
+	return Finding{ID: id, Address: address, Object: object}
+}
+
+// First returns when a finding was first seen, and whether it was.
+func (s Seen) First(id string, address facts.Address, object string) (time.Time, bool) {
+	f, known := s.Findings[Fingerprint(id, address, object)]
+	return f.First, known
+}
+
+// WithFindings returns what is known once these findings were seen. Those that were seen before keep their first sighting.
+func (s Seen) WithFindings(now time.Time, findings ...Finding) Seen {
+	s = s.clone()
+	for _, f := range findings {
+		key := Fingerprint(f.ID, f.Address, f.Object)
+		f.Sighting = s.Findings[key].again(now)
+		s.Findings[key] = f
+	}
+	return s.pruned(now)
+}
+
+// WithWaits returns what is known once exactly these steps of a plan wait, each for what it is told: a step that waits no
+// longer is forgotten, and one that waits for something else waits anew.
+func (s Seen) WithWaits(now time.Time, waits map[string]string) Seen {
+	s = s.clone()
+	before := s.Waits
+	s.Waits = map[string]Wait{}
+	for step, what := range waits {
+		w := Wait{For: what}
+		if old := before[step]; old.For == what {
+			w.Sighting = old.Sighting
+		}
+		w.Sighting = w.again(now)
+		s.Waits[step] = w
+	}
+	return s.pruned(now)
+}
+
+// WithFault returns what is known once a device had one more fault.
+func (s Seen) WithFault(now time.Time, serial, node, kind string) Seen {
+	s = s.clone()
+	old := s.Faults[serial]
+	s.Faults[serial] = Fault{Node: node, Kind: kind, Count: old.Count + 1, Sighting: old.again(now)}
+	return s.pruned(now)
+}
+
+// WithKernelLog returns what is known once the kernel log of a node was read up to a position. Within one boot it never
+// goes back: two commands may have read the log at the same time.
+func (s Seen) WithKernelLog(now time.Time, node, boot string, position uint64) Seen {
+	s = s.clone()
+	if old := s.KernelLogs[node]; old.Boot == boot {
+		position = max(position, old.Position)
+	}
+	s.KernelLogs[node] = KernelLog{Boot: boot, Position: position, Last: now.UTC()}
+	return s.pruned(now)
+}
+
+// clone returns a copy whose maps are its own, and there.
+func (s Seen) clone() Seen {
+	s.Version = Version
+	s.Findings, s.Waits, s.Faults, s.KernelLogs = own(s.Findings), own(s.Waits), own(s.Faults), own(s.KernelLogs)
+	return s
+}
+
+func own[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return maps.Clone(m)
+}
+
+// pruned drops what is too old or too much from maps that are the caller's own.
+func (s Seen) pruned(now time.Time) Seen {
+	s.Findings = prune(s.Findings, now, func(f Finding) time.Time { return f.Last })
+	s.Waits = prune(s.Waits, now, func(w Wait) time.Time { return w.Last })
+	s.Faults = prune(s.Faults, now, func(f Fault) time.Time { return f.Last })
+	s.KernelLogs = prune(s.KernelLogs, now, func(k KernelLog) time.Time { return k.Last })
+	return s
+}
+
+func prune[V any](m map[string]V, now time.Time, last func(V) time.Time) map[string]V {
+	maps.DeleteFunc(m, func(_ string, v V) bool { return now.Sub(last(v)) > Kept })
+	if len(m) > Most {
+		keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int {
+			return cmp.Or(last(m[b]).Compare(last(m[a])), cmp.Compare(a, b))
+		})
+		for _, key := range keys[Most:] {
+			delete(m, key)
+		}
+	}
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}

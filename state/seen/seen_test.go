@@ -1,0 +1,175 @@
+package seen_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"upkeep/providers/facts"
+	"upkeep/state/seen"
+)
+
+var (
+	noon  = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	certs = facts.Address{Type: "certificates", Name: "control_plane"}
+)
+
+func finding(object string) seen.Finding {
+	return seen.FindingOf("CERT_EXPIRES_SOON", certs.On("cp1"), object)
+}
+
+func TestFindings(t *testing.T) {
+	var zero seen.Seen
+	first := zero.WithFindings(noon, finding("apiserver"))
+	second := first.WithFindings(noon.Add(time.Hour), finding("apiserver"), finding("etcd-server"))
+	third := second.WithFindings(noon.Add(2*time.Hour), finding("etcd-server"))
+	back := third.WithFindings(noon.Add(80*24*time.Hour), finding("apiserver"))
+	for name, test := range map[string]struct {
+		in     seen.Seen
+		object string
+		want   time.Time
+	}{
+		"seen once":            {first, "apiserver", noon},
+		"seen again":           {second, "apiserver", noon},
+		"new beside it":        {second, "etcd-server", noon.Add(time.Hour)},
+		"not seen this time":   {third, "apiserver", noon},
+		"came back":            {back, "apiserver", noon},
+		"never seen":           {third, "sa.key", time.Time{}},
+		"nothing is seen yet":  {zero, "apiserver", time.Time{}},
+		"not yet in the first": {first, "etcd-server", time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, known := test.in.First("CERT_EXPIRES_SOON", certs.On("cp1"), test.object)
+			if !got.Equal(test.want) || known == test.want.IsZero() {
+				t.Errorf("%s, %v, want %s", got, known, test.want)
+			}
+		})
+	}
+	if _, known := second.First("CERT_EXPIRES_SOON", certs.On("cp2"), "apiserver"); known {
+		t.Error("another node's finding is the same one")
+	}
+}
+
+func TestClockThatGoesBack(t *testing.T) {
+	s := seen.Seen{}.WithFindings(noon, finding("a")).WithFindings(noon.Add(-time.Hour), finding("a"))
+	got := s.Findings[seen.Fingerprint("CERT_EXPIRES_SOON", certs.On("cp1"), "a")]
+	if !got.First.Equal(noon) || !got.Last.Equal(noon) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	s := seen.Seen{}.WithFindings(noon, finding("old"))
+	if s = s.WithFindings(noon.Add(seen.Kept)); len(s.Findings) != 1 {
+		t.Errorf("on the last day: %+v", s)
+	}
+	if s = s.WithFindings(noon.Add(seen.Kept + 1)); len(s.Findings) != 0 {
+		t.Errorf("after it: %+v", s)
+	}
+	var many []seen.Finding
+	for i := range seen.Most + 10 {
+		many = append(many, finding(fmt.Sprint(i)))
+	}
+	s = s.WithFindings(noon, finding("first")).WithFindings(noon.Add(1), many...)
+	if _, known := s.First("CERT_EXPIRES_SOON", certs.On("cp1"), "first"); known || len(s.Findings) != seen.Most {
+		t.Errorf("%d are kept; the oldest is among them: %v", len(s.Findings), known)
+	}
+	s = s.WithFault(noon, "s1", "n1", "xid 79").WithKernelLog(noon, "n1", "boot", 1)
+	if s = s.WithFindings(noon.Add(seen.Kept + 2)); len(s.Faults)+len(s.KernelLogs)+len(s.Findings) != 0 {
+		t.Errorf("after 90 days: %d faults, %d logs, %d findings", len(s.Faults), len(s.KernelLogs), len(s.Findings))
+	}
+}
+
+func TestWaits(t *testing.T) {
+	s := seen.Seen{}.WithWaits(noon, map[string]string{"a": "tenants", "b": "window"})
+	s = s.WithWaits(noon.Add(time.Hour), map[string]string{"a": "tenants", "b": "tenants", "c": "window"})
+	s = s.WithWaits(noon.Add(2*time.Hour), map[string]string{"a": "tenants", "b": "tenants"})
+	got := map[string]string{}
+	for step, w := range s.Waits {
+		got[step] = w.For + " " + w.First.Format("15:04") + " " + w.Last.Format("15:04")
+	}
+	if diff := cmp.Diff(map[string]string{"a": "tenants 12:00 14:00", "b": "tenants 13:00 14:00"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFaultsAndKernelLogs(t *testing.T) {
+	s := seen.Seen{}.WithFault(noon, "s1", "gpu1", "xid 79").WithFault(noon.Add(time.Hour), "s1", "gpu2", "xid 48")
+	if f := s.Faults["s1"]; f.Count != 2 || f.Node != "gpu2" || f.Kind != "xid 48" || !f.First.Equal(noon) || !f.Last.Equal(noon.Add(time.Hour)) {
+		t.Errorf("fault %+v", f)
+	}
+	s = s.WithKernelLog(noon, "gpu1", "b1", 50).WithKernelLog(noon, "gpu1", "b1", 40)
+	if k := s.KernelLogs["gpu1"]; k.Position != 50 {
+		t.Errorf("the position went back: %+v", k)
+	}
+	if k := s.WithKernelLog(noon, "gpu1", "b2", 3).KernelLogs["gpu1"]; k.Position != 3 || k.Boot != "b2" {
+		t.Errorf("after a boot: %+v", k)
+	}
+}
+
+// A change leaves what it was made from as it was, and survives being stored.
+func TestChangesArePure(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := seen.Seen{}
+		now := noon
+		for range rapid.IntRange(1, 12).Draw(t, "changes") {
+			before, err := seen.Encode(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name")
+			var next seen.Seen
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0:
+				next = s.WithFindings(now, finding(name))
+			case 1:
+				next = s.WithWaits(now, map[string]string{name: "tenants"})
+			case 2:
+				next = s.WithFault(now, name, "n1", "xid 79")
+			default:
+				next = s.WithKernelLog(now, name, "boot", uint64(now.Unix()))
+			}
+			if after, err := seen.Encode(s); err != nil || string(after) != string(before) {
+				t.Fatalf("a change wrote into what it was made from (%v)", err)
+			}
+			stored, err := seen.Encode(next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, err := seen.Decode(stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(next, read); diff != "" {
+				t.Fatalf("stored and read (-want +got):\n%s", diff)
+			}
+			s, now = next, now.Add(time.Duration(rapid.IntRange(0, 40*24).Draw(t, "hours"))*time.Hour)
+		}
+	})
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		data, want string
+		newer      bool
+	}{
+		"nothing":       {"", "cannot be read", false},
+		"no version":    {"{}", "no version", false},
+		"newer":         {`{"version":2,"more":1}`, "upgrade upkeep", true},
+		"unknown field": {`{"version":1,"more":1}`, "more", false},
+		"two":           {`{"version":1}{"version":1}`, "cannot be read", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := seen.Decode([]byte(test.data))
+			var refused *seen.Error
+			if !errors.As(err, &refused) || refused.Newer != test.newer || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
