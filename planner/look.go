@@ -16,7 +16,7 @@ func Needs(effect providers.Effect, in providers.Input, step providers.Step) pro
 	} else {
 		needs = providers.NeedsOfResource(in, step)
 	}
-	identity := providers.Needs{Kubernetes: true}
+	identity := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
 	if step.Node != "" {
 		// Every answer of a node has its machine id.
 		identity.Nodes = []providers.NodeNeed{{Nodes: config.Selection{Names: []string{step.Node}}, Question: facts.Question{Authorities: true}}}

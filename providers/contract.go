@@ -97,26 +97,43 @@ func (in *Input) Apply(u facts.Update) {
 	in.Memory = in.Memory.WithSections(u.Sections)
 }
 
-// Needs says which facts a resource must have before it can be diffed.
+// Needs says which facts a resource must have before it can be diffed, by whom they are asked of.
 type Needs struct {
-	Kubernetes bool
-	Etcd       bool
 	Nodes      []NodeNeed
-	// Backups asks what backup stores hold.
-	Backups []facts.BackupsQuestion
-	// Releases are questions about Helm releases; Tenancies asks for the leases of an Akash provider's tenants.
-	Releases  []facts.ReleaseQuestion
+	Kubernetes KubernetesNeeds
+	// Etcd asks for its members and their health; it is reached through nodes.
+	Etcd bool
+	// Stores asks what backup stores hold.
+	Stores []facts.BackupsQuestion
+	Helm   HelmNeeds
+	Files  FileNeeds
+}
+
+// KubernetesNeeds is what the API server is asked.
+type KubernetesNeeds struct {
+	// Cluster asks what the cluster is and how it does: its identity, nodes and leases.
+	Cluster bool
+	// Tenancies asks for the leases of an Akash provider's tenants.
 	Tenancies bool
+	// Definitions are the names of CustomResourceDefinitions; Secrets asks whether Secrets exist.
+	Definitions []string
+	Secrets     []facts.SecretQuestion
+	// HostPorts asks which pods hold some TCP ports of nodes. It lists all pods of the cluster.
+	HostPorts []int
+}
+
+// HelmNeeds is what Helm is asked.
+type HelmNeeds struct {
+	Releases []facts.ReleaseQuestion
+	// Charts are names of charts whose releases are asked for, wherever they are.
+	Charts []string
+}
+
+// FileNeeds is what lies outside the cluster.
+type FileNeeds struct {
 	// Archives asks what archives hold of releases; Downloads for texts behind URLs.
 	Archives  []facts.ArchiveQuestion
 	Downloads []facts.DownloadQuestion
-	// Definitions are the names of CustomResourceDefinitions; Secrets asks whether Secrets exist; Charts are names of charts
-	// whose releases are asked for, wherever they are.
-	Definitions []string
-	Secrets     []facts.SecretQuestion
-	Charts      []string
-	// HostPorts asks which pods hold some TCP ports of nodes. It lists all pods of the cluster.
-	HostPorts []int
 }
 
 // NodeNeed is a question for each node of a selection.

@@ -38,12 +38,15 @@ func NeedsOfNode(in Input, step Step) Needs {
 
 // And returns what both need.
 func (n Needs) And(other Needs) Needs {
+	a, b := n.Kubernetes, other.Kubernetes
 	return Needs{
-		Kubernetes: n.Kubernetes || other.Kubernetes, Etcd: n.Etcd || other.Etcd, Nodes: slices.Concat(n.Nodes, other.Nodes),
-		Backups: slices.Concat(n.Backups, other.Backups), Releases: slices.Concat(n.Releases, other.Releases),
-		Tenancies: n.Tenancies || other.Tenancies, Archives: slices.Concat(n.Archives, other.Archives),
-		Downloads: slices.Concat(n.Downloads, other.Downloads), Definitions: slices.Concat(n.Definitions, other.Definitions),
-		Secrets: slices.Concat(n.Secrets, other.Secrets), Charts: slices.Concat(n.Charts, other.Charts),
-		HostPorts: slices.Concat(n.HostPorts, other.HostPorts),
+		Nodes: slices.Concat(n.Nodes, other.Nodes),
+		Kubernetes: KubernetesNeeds{
+			Cluster: a.Cluster || b.Cluster, Tenancies: a.Tenancies || b.Tenancies, Definitions: slices.Concat(a.Definitions, b.Definitions),
+			Secrets: slices.Concat(a.Secrets, b.Secrets), HostPorts: slices.Concat(a.HostPorts, b.HostPorts),
+		},
+		Etcd: n.Etcd || other.Etcd, Stores: slices.Concat(n.Stores, other.Stores),
+		Helm:  HelmNeeds{slices.Concat(n.Helm.Releases, other.Helm.Releases), slices.Concat(n.Helm.Charts, other.Helm.Charts)},
+		Files: FileNeeds{slices.Concat(n.Files.Archives, other.Files.Archives), slices.Concat(n.Files.Downloads, other.Files.Downloads)},
 	}
 }

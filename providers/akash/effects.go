@@ -38,17 +38,17 @@ func (g releaseGround) Lines() (out []string) {
 // needsOf is what a step needs that works on one release of the block: that release alone. Preview asks for what an upgrade
 // of it would change, which renders its chart.
 func needsOf(in providers.Input, step providers.Step, preview bool) providers.Needs {
-	out := providers.Needs{Kubernetes: true}
+	out := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
 	args, err := arguments[releaseArgs](step)
 	if err != nil {
 		return out
 	}
-	for _, question := range providers.NeedsOfResource(in, step).Releases {
+	for _, question := range providers.NeedsOfResource(in, step).Helm.Releases {
 		if question.Namespace == args.Namespace && question.Name == args.Release {
 			if !preview {
 				question.Offer = nil
 			}
-			out.Releases = append(out.Releases, question)
+			out.Helm.Releases = append(out.Helm.Releases, question)
 		}
 	}
 	return out

@@ -103,10 +103,10 @@ func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
 // Needs: the release, and what its archive holds.
 func (archiving) Needs(in providers.Input, step providers.Step) providers.Needs {
 	needs := needsOf(in, step, false)
-	for _, question := range providers.NeedsOfResource(in, step).Archives {
-		for _, release := range needs.Releases {
+	for _, question := range providers.NeedsOfResource(in, step).Files.Archives {
+		for _, release := range needs.Helm.Releases {
 			if question.Namespace == release.Namespace && question.Release == release.Name {
-				needs.Archives = append(needs.Archives, question)
+				needs.Files.Archives = append(needs.Files.Archives, question)
 			}
 		}
 	}

@@ -70,13 +70,13 @@ func (defining) Predict(in providers.Input, step providers.Step) facts.Update {
 
 // Needs: of the definitions that it changes.
 func (defining) Needs(_ providers.Input, step providers.Step) providers.Needs {
-	needs := providers.Needs{Kubernetes: true}
+	needs := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
 	args, err := arguments[definitionsArgs](step)
 	if err != nil {
 		return needs
 	}
 	for _, wanted := range args.Definitions {
-		needs.Definitions = append(needs.Definitions, wanted.Name)
+		needs.Kubernetes.Definitions = append(needs.Kubernetes.Definitions, wanted.Name)
 	}
 	return needs
 }

@@ -11,7 +11,7 @@ import (
 // SecondNeeds asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
 // ports, where the step over 16.0.0 is ahead and the cluster does not tell.
 func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory) providers.Needs {
-	return providers.Needs{Definitions: s.furtherDefinitions(world), Nodes: s.furtherNodes(world, inventory)}
+	return providers.Needs{Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)}, Nodes: s.furtherNodes(world, inventory)}
 }
 
 func (s Spec) furtherDefinitions(world facts.World) []string {

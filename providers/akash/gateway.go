@@ -33,14 +33,14 @@ var gatewaySecrets = []string{"wildcard-ingress-tls", "akash-default-tls"}
 // gatewayNeeds asks for what version 16.0.0 needs.
 func gatewayNeeds(needs *providers.Needs) {
 	for _, kind := range gatewayKinds {
-		needs.Definitions = append(needs.Definitions, kind.name)
+		needs.Kubernetes.Definitions = append(needs.Kubernetes.Definitions, kind.name)
 	}
 	for _, name := range gatewaySecrets {
-		needs.Secrets = append(needs.Secrets, facts.SecretQuestion{Namespace: gatewayNamespace, Name: name})
+		needs.Kubernetes.Secrets = append(needs.Kubernetes.Secrets, facts.SecretQuestion{Namespace: gatewayNamespace, Name: name})
 	}
-	needs.Charts = append(needs.Charts, gatewayFabric)
-	needs.HostPorts = append(needs.HostPorts, gatewayPorts...)
-	needs.Releases = append(needs.Releases, facts.ReleaseQuestion{Namespace: gatewayNamespace, Name: gatewayRelease})
+	needs.Helm.Charts = append(needs.Helm.Charts, gatewayFabric)
+	needs.Kubernetes.HostPorts = append(needs.Kubernetes.HostPorts, gatewayPorts...)
+	needs.Helm.Releases = append(needs.Helm.Releases, facts.ReleaseQuestion{Namespace: gatewayNamespace, Name: gatewayRelease})
 }
 
 // reviewGateway holds the step to 16.0.0 to its prerequisites. What cannot be seen is not there.

@@ -228,7 +228,7 @@ func TestNobodyIsAskedElsewhere(t *testing.T) {
 		}
 	}
 	s.Chart = nil
-	if needs := s.Needs(); len(needs.HostPorts) > 0 || len(s.SecondNeeds(w.World(context.Background(), s), inventory).Nodes) > 0 {
+	if needs := s.Needs(); len(needs.Kubernetes.HostPorts) > 0 || len(s.SecondNeeds(w.World(context.Background(), s), inventory).Nodes) > 0 {
 		t.Error("a block without a chart asks for ports")
 	}
 }

@@ -108,18 +108,18 @@ func (s Spec) Needs() providers.Needs {
 		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, Preview: true, Values: wanted}
 	}
 	needs := providers.Needs{
-		Kubernetes: true, Tenancies: true,
-		Releases: []facts.ReleaseQuestion{question},
-		Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}},
+		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true},
+		Helm:       providers.HelmNeeds{Releases: []facts.ReleaseQuestion{question}},
+		Files:      providers.FileNeeds{Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}}},
 	}
 	if s.Chart != nil {
 		for _, operator := range operators {
-			needs.Archives = append(needs.Archives, facts.ArchiveQuestion{Directory: s.Archive, Namespace: s.Namespace, Release: operator.release})
+			needs.Files.Archives = append(needs.Files.Archives, facts.ArchiveQuestion{Directory: s.Archive, Namespace: s.Namespace, Release: operator.release})
 		}
 	}
 	s.stageNeeds(&needs)
 	if s.Script != nil && s.Script.URL != "" {
-		needs.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}
+		needs.Files.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}
 	}
 	return needs
 }

@@ -47,17 +47,17 @@ type stages struct {
 
 // stageNeeds asks for what the stages look at.
 func (s Spec) stageNeeds(needs *providers.Needs) {
-	needs.Definitions = slices.Clone(akashDefinitions)
+	needs.Kubernetes.Definitions = slices.Clone(akashDefinitions)
 	if s.Definitions != nil {
 		if list, err := readDefinitions(s.Definitions.Text); err == nil {
 			for _, d := range list {
-				if !slices.Contains(needs.Definitions, d.Name) {
-					needs.Definitions = append(needs.Definitions, d.Name)
+				if !slices.Contains(needs.Kubernetes.Definitions, d.Name) {
+					needs.Kubernetes.Definitions = append(needs.Kubernetes.Definitions, d.Name)
 				}
 			}
 		}
 		if s.Definitions.URL != "" {
-			needs.Downloads = append(needs.Downloads, facts.DownloadQuestion{URL: s.Definitions.URL})
+			needs.Files.Downloads = append(needs.Files.Downloads, facts.DownloadQuestion{URL: s.Definitions.URL})
 		}
 	}
 	for _, operator := range operators {
@@ -69,7 +69,7 @@ func (s Spec) stageNeeds(needs *providers.Needs) {
 				Preview: true,
 			}
 		}
-		needs.Releases = append(needs.Releases, question)
+		needs.Helm.Releases = append(needs.Helm.Releases, question)
 	}
 	if s.Chart != nil && !before(s.Chart.Version, firstWithGateway) {
 		gatewayNeeds(needs)

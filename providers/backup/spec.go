@@ -57,10 +57,10 @@ func (s Spec) Address() providers.Address {
 // Needs asks for the cluster (whose name goes into a bundle), etcd, the nodes that run it, and the store.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: true,
+		Kubernetes: providers.KubernetesNeeds{Cluster: true},
 		Etcd:       true,
 		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: facts.Question{ControlPlane: true, EtcdData: true}}},
-		Backups:    []facts.BackupsQuestion{{Address: s.Address().String()}},
+		Stores:     []facts.BackupsQuestion{{Address: s.Address().String()}},
 	}
 }
 

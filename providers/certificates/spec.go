@@ -39,7 +39,7 @@ func (s Spec) Address() providers.Address {
 // Needs asks for the cluster, etcd, and for each selected node its certificates and its part of the control plane.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: true,
+		Kubernetes: providers.KubernetesNeeds{Cluster: true},
 		Etcd:       true,
 		Nodes: []providers.NodeNeed{{
 			Nodes: s.Nodes,

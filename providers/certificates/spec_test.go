@@ -70,7 +70,7 @@ func TestSpecFromHCL(t *testing.T) {
 		t.Errorf("JSON loses something: %s", d)
 	}
 	var resource providers.Resource = got
-	wantNeeds := providers.Needs{Kubernetes: true, Etcd: true, Nodes: []providers.NodeNeed{{
+	wantNeeds := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Etcd: true, Nodes: []providers.NodeNeed{{
 		Nodes: config.Selection{Roles: []string{"control-plane"}},
 		Question: facts.Question{ControlPlane: true, Certificates: &facts.CertificatesQuestion{
 			Layout: "kubeadm", Kubeconfigs: []string{"/root/.kube/config", "/home/ops/.kube/config"},

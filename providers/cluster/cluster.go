@@ -32,7 +32,9 @@ type Spec struct {
 func (s Spec) Address() providers.Address { return providers.Address{Type: "cluster", Name: s.Name} }
 
 // Needs asks for the API.
-func (s Spec) Needs() providers.Needs { return providers.Needs{Kubernetes: true} }
+func (s Spec) Needs() providers.Needs {
+	return providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
+}
 
 // Diff reports what the API says is not well. It plans nothing.
 func (s Spec) Diff(in providers.Input) providers.Outcome {

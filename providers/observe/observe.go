@@ -172,7 +172,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	}
 	discovers := len(desired.Fleets) > 0
 	var kubernetes sync.WaitGroup
-	if discovers && first || newly(func(n providers.Needs) bool { return n.Kubernetes }) && !(discovers && !first) {
+	if discovers && first || newly(func(n providers.Needs) bool { return n.Kubernetes.Cluster }) && !(discovers && !first) {
 		kubernetes.Go(func() { world.Kubernetes = o.kubernetes(ctx) })
 	}
 	if discovers && first {
@@ -309,7 +309,7 @@ func (o *Observer) backups(ctx context.Context, needs []providers.Needs, world *
 		asked[address] = true
 	}
 	for _, n := range needs {
-		for _, question := range n.Backups {
+		for _, question := range n.Stores {
 			if asked[question.Address] {
 				continue
 			}

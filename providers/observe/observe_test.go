@@ -102,7 +102,7 @@ func TestObserve(t *testing.T) {
 		{Name: "w1", Host: "10.0.0.3", Roles: []string{"worker"}},
 	}}
 	controlPlanes := providers.NodeNeed{Nodes: config.Selection{Roles: []string{"control-plane"}}, Question: facts.Question{ControlPlane: true}}
-	everything := []providers.Needs{{Kubernetes: true, Etcd: true, Nodes: []providers.NodeNeed{controlPlanes}}}
+	everything := []providers.Needs{{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Etcd: true, Nodes: []providers.NodeNeed{controlPlanes}}}
 
 	tests := []struct {
 		name       string

@@ -22,7 +22,7 @@ func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 	var out []facts.ReleaseQuestion
 	at := map[string]int{}
 	for _, n := range needs {
-		for _, question := range n.Releases {
+		for _, question := range n.Helm.Releases {
 			key := facts.ReleaseKey(question.Namespace, question.Name)
 			i, asked := at[key]
 			if !asked {
@@ -90,7 +90,7 @@ func (o *Observer) releases(ctx context.Context, earlier, needs []providers.Need
 }
 
 func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs, world *facts.World) {
-	if world.Tenancies != nil || !slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Tenancies }) {
+	if world.Tenancies != nil || !slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Kubernetes.Tenancies }) {
 		return
 	}
 	found := facts.Tenancies{Unknown: noCluster}
@@ -103,11 +103,11 @@ func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs, world
 // files asks for archives and downloads, each once.
 func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *facts.World) {
 	for _, n := range needs {
-		for _, question := range n.Archives {
+		for _, question := range n.Files.Archives {
 			key := facts.ReleaseKey(question.Namespace, question.Release)
 			once(&world.Archives, key, func() facts.Archive { return o.Files.Archive(ctx, question) })
 		}
-		for _, question := range n.Downloads {
+		for _, question := range n.Files.Downloads {
 			once(&world.Downloads, question.URL, func() facts.Download { return o.Files.Download(ctx, question) })
 		}
 	}
@@ -128,7 +128,7 @@ func once[A any](into *map[string]A, key string, ask func() A) {
 func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world *facts.World) {
 	var ports []int
 	for _, n := range needs {
-		for _, name := range n.Definitions {
+		for _, name := range n.Kubernetes.Definitions {
 			once(&world.Definitions, name, func() facts.Definition {
 				found := facts.Definition{Unknown: noCluster}
 				if o.Platform != nil {
@@ -138,7 +138,7 @@ func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world 
 				return found
 			})
 		}
-		for _, question := range n.Secrets {
+		for _, question := range n.Kubernetes.Secrets {
 			once(&world.Secrets, facts.SecretKey(question.Namespace, question.Name), func() facts.Existence {
 				if o.Platform == nil {
 					return facts.Existence{Unknown: noCluster}
@@ -146,7 +146,7 @@ func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world 
 				return o.Platform.Secret(ctx, question)
 			})
 		}
-		for _, name := range n.Charts {
+		for _, name := range n.Helm.Charts {
 			once(&world.Charts, name, func() facts.Installed {
 				if o.Platform == nil {
 					return facts.Installed{Unknown: noCluster}
@@ -154,7 +154,7 @@ func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world 
 				return o.Platform.Chart(ctx, name)
 			})
 		}
-		ports = append(ports, n.HostPorts...)
+		ports = append(ports, n.Kubernetes.HostPorts...)
 	}
 	o.hostPorts(ctx, ports, world)
 }

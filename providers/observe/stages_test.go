@@ -71,9 +71,9 @@ func TestTwoStages(t *testing.T) {
 	resources := []providers.Resource{
 		asker{
 			needs: providers.Needs{
-				Kubernetes: true, Definitions: []string{"a"}, HostPorts: []int{80},
-				Nodes:    []providers.NodeNeed{{Nodes: names("cp1", "w1", "gone"), Question: facts.Question{ControlPlane: true}}},
-				Releases: []facts.ReleaseQuestion{{Namespace: "x", Name: "same"}, {Namespace: "x", Name: "more"}},
+				Kubernetes: providers.KubernetesNeeds{Cluster: true, Definitions: []string{"a"}, HostPorts: []int{80}},
+				Nodes:      []providers.NodeNeed{{Nodes: names("cp1", "w1", "gone"), Question: facts.Question{ControlPlane: true}}},
+				Helm:       providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{Namespace: "x", Name: "same"}, {Namespace: "x", Name: "more"}}},
 			},
 			second: func(w facts.World, i providers.Inventory) providers.Needs {
 				inquiries++
@@ -81,12 +81,12 @@ func TestTwoStages(t *testing.T) {
 					t.Errorf("it is asked with %+v", w)
 				}
 				return providers.Needs{
-					Kubernetes: true, Definitions: []string{"a", "b"}, HostPorts: []int{80},
+					Kubernetes: providers.KubernetesNeeds{Cluster: true, Definitions: []string{"a", "b"}, HostPorts: []int{80}},
 					Nodes: []providers.NodeNeed{
 						{Nodes: names(w.HostPorts.Pods[0].Node, "w2", "gone"), Question: facts.Question{Ports: []int{443, 80}}},
 						{Nodes: names("cp1"), Question: facts.Question{ControlPlane: true}},
 					},
-					Releases: []facts.ReleaseQuestion{{Namespace: "x", Name: "same"}, {Namespace: "x", Name: "more", Environment: []string{"A"}}},
+					Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{Namespace: "x", Name: "same"}, {Namespace: "x", Name: "more", Environment: []string{"A"}}}},
 				}
 			},
 		},
@@ -150,7 +150,7 @@ func TestTwoStagesWithFleets(t *testing.T) {
 	o := &Observer{Nodes: nodes, Kubernetes: countingKubernetes{cluster, &kubernetes}, Now: func() time.Time { return now }}
 	world, err := o.Resources(context.Background(), desired, []providers.Resource{asker{
 		second: func(facts.World, providers.Inventory) providers.Needs {
-			return providers.Needs{Kubernetes: true, Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"g1"}}, Question: facts.Question{Ports: []int{80}}}}}
+			return providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"g1"}}, Question: facts.Question{Ports: []int{80}}}}}
 		},
 	}})
 	if err != nil || world.Node("g1").Host != "10.0.1.1" || kubernetes != 1 {

@@ -130,9 +130,9 @@ func (mending) Needs(in providers.Input, step providers.Step) providers.Needs {
 
 // asItIs leaves out what an upgrade would change: the chart is not rendered for it.
 func asItIs(needs providers.Needs) providers.Needs {
-	needs.Releases = slices.Clone(needs.Releases)
-	for i := range needs.Releases {
-		needs.Releases[i].Offer = nil
+	needs.Helm.Releases = slices.Clone(needs.Helm.Releases)
+	for i := range needs.Helm.Releases {
+		needs.Helm.Releases[i].Offer = nil
 	}
 	return needs
 }

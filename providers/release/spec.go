@@ -60,15 +60,15 @@ func owns(value any) []string {
 // counted against a release.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: true,
-		Releases: []facts.ReleaseQuestion{{
+		Kubernetes: providers.KubernetesNeeds{Cluster: true},
+		Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{
 			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(),
 			Offer: &facts.OfferQuestion{
 				Source: s.Chart.Source, Constraint: s.Chart.Version, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.
 				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.Whole(),
 			},
-		}},
+		}}},
 	}
 }
 

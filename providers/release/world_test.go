@@ -131,7 +131,7 @@ func (w *world) observe(t testing.TB, specs ...providers.Resource) facts.World {
 		Kubernetes: facts.Kubernetes{UID: "7c9c8d1e-0000-4000-8000-000000000001", Nodes: w.nodes}, ObservedAt: w.clock,
 	}
 	for _, spec := range specs {
-		for _, question := range spec.Needs().Releases {
+		for _, question := range spec.Needs().Helm.Releases {
 			found := w.Fake.Observe(context.Background(), question, mac)
 			out.Releases[facts.ReleaseKey(question.Namespace, question.Name)] = &found
 		}

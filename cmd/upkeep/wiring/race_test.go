@@ -102,7 +102,7 @@ type block struct{ nodes config.Selection }
 
 func (b block) Address() providers.Address { return providers.Address{Type: "block", Name: "a"} }
 func (b block) Needs() providers.Needs {
-	return providers.Needs{Kubernetes: true, Nodes: []providers.NodeNeed{{Nodes: b.nodes, Question: facts.Question{Marks: true}}}}
+	return providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Nodes: []providers.NodeNeed{{Nodes: b.nodes, Question: facts.Question{Marks: true}}}}
 }
 func (block) Diff(providers.Input) providers.Outcome { return providers.Outcome{} }
 
