@@ -249,7 +249,7 @@ variable "token" {
 }
 
 akash_provider "main" {
-  guard_none = "prices and charts are what is tested here"
+  without    = { backup = "prices and charts are what is tested here" }
   chart {
     repository = %q
     version    = %q

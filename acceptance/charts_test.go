@@ -39,7 +39,7 @@ helm_release "device_plugin" {
   release          = %q
   namespace        = %q
   create_namespace = true
-  guard_none       = "nothing in the lab needs its pods"
+  without          = { backup = "nothing in the lab needs its pods" }
   chart {
     repository = %q
     name       = "nvidia-device-plugin"

@@ -78,7 +78,7 @@ node "fleet" {
 
 certificates "fleet" {
   nodes      = role("fleet")
-  guard_none = "nothing is changed here"
+  without    = { backup = "nothing is changed here" }
 }
 `, s.kubeconfig, s.lab.KnownHosts(), s.lab.Identity(), count, s.lab.Bastion.IP)
 	path := t.TempDir()

@@ -256,7 +256,7 @@ variable "token" {
 }
 
 akash_provider "main" {
-  guard_none = "stages are what is tested here"
+  without    = { backup = "stages are what is tested here" }
   chart {
     repository = %q
     version    = %q

@@ -48,7 +48,7 @@ func (s *suite) declare(t *testing.T, d declaration) directory {
 	if d.ops {
 		how = fmt.Sprintf("  user        = \"ops\"\n  become      = true\n  proxy_jump  = \"ops@%s\"", s.lab.Bastion.IP)
 	}
-	guard := `  guard_none   = "the lab's etcd holds nothing that anybody would miss"` + "\n"
+	guard := `  without      = { backup = "the lab's etcd holds nothing that anybody would miss" }` + "\n"
 	if d.backup != "" {
 		guard = ""
 	}

@@ -22,6 +22,8 @@ type Block struct {
 	Ranges map[string]hcl.Range
 	// Directory is the configuration directory, against which relative paths are meant.
 	Directory string
+	// meta are the values of the meta-arguments, which are not the type's to read.
+	meta cty.Value
 }
 
 // String returns a string argument; the empty string where it is null.

@@ -18,6 +18,8 @@ type BlockType struct {
 	// Example is a complete block in HCL for the reference page.
 	Example string
 	Schema  Schema
+	// Guards are the names of the guards that steps of this type may need: what `without` may name.
+	Guards []string
 	// Decode turns a checked block into the domain's plain data. Its diagnostics point into the block (Block.Diagnose).
 	Decode func(Block) (any, hcl.Diagnostics)
 	// Owns names what a decoded block has to itself ("release akash-services/akash-provider"): two blocks that own the same
@@ -51,6 +53,8 @@ type Attribute struct {
 	Sensitive bool
 	Doc       string
 
+	// window: the one value is a maintenance window, of which this version has none.
+	window bool
 	// word replaces the name of the type in schemas and on reference pages, where the argument is not a value.
 	word string
 }

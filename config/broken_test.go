@@ -18,7 +18,7 @@ func TestBroken(t *testing.T) {
 	}
 	for _, directory := range directories {
 		t.Run(filepath.Base(directory), func(t *testing.T) {
-			desired, sources, diags := Load(directory, Options{Types: testTypes(), Environ: testEnviron, Version: "1.0.0"})
+			desired, sources, diags := Load(directory, Options{Types: testTypes(), Environ: testEnviron, Version: "1.0.0", Findings: []string{"CERT_EXPIRED", "CERT_EXPIRES_SOON"}})
 			if !diags.HasErrors() {
 				t.Fatal("no error")
 			}

@@ -19,6 +19,10 @@ func (l *loader) decodeAll() {
 			l.decode(d)
 		}
 	}
+	l.settleDefaults()
+	for _, ask := range l.later {
+		ask()
+	}
 	l.roles = l.declaredRoles()
 	for _, d := range l.declarations {
 		if d.registered {
@@ -37,7 +41,7 @@ func (l *loader) decode(d *declaration) {
 		return
 	}
 	same, sameSchema, varying, varyingSchema := splitByEach(d.body, d.Schema)
-	c := conformer{registered: d.registered}
+	c := conformer{}
 	fixed := c.decode(same, sameSchema, specOf(sameSchema), ctx)
 	l.report(c.diags...)
 	broken = broken || c.diags.HasErrors() || !knownIn(fixed)
@@ -48,17 +52,21 @@ func (l *loader) decode(d *declaration) {
 			ictx = ctx.NewChild()
 			ictx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(i.key), "value": i.value})}
 		}
-		c := conformer{registered: d.registered}
+		c := conformer{}
 		attributes := c.decode(varying, varyingSchema, spec, ictx)
 		l.report(at(d, i, c.diags)...)
 		if broken || c.diags.HasErrors() || !knownIn(attributes) {
 			continue // it is wrong, or it depends on something that was reported where it failed
 		}
 		maps.Copy(attributes, fixed)
-		l.accept(d, Block{
-			Type: d.Name, Name: d.name, Key: i.key, Value: cty.ObjectVal(attributes),
-			DefRange: d.block.DefRange(), Ranges: d.ranges, Directory: l.directory,
-		})
+		b := Block{
+			Type: d.Name, Name: d.name, Key: i.key, DefRange: d.block.DefRange(), Ranges: d.ranges, Directory: l.directory,
+		}
+		if d.registered {
+			b.meta = takeMeta(d.BlockType, attributes)
+		}
+		b.Value = cty.ObjectVal(attributes)
+		l.accept(d, b)
 	}
 }
 
@@ -113,6 +121,11 @@ func knownIn(attributes map[string]cty.Value) bool {
 	return true
 }
 
+// part is what a block of the language itself decodes to. It enters itself into the desired state.
+type part interface {
+	enter(l *loader, b Block)
+}
+
 // accept hands a checked block to its type and enters the outcome into the desired state.
 func (l *loader) accept(d *declaration, b Block) {
 	if d.Decode == nil {
@@ -123,28 +136,17 @@ func (l *loader) accept(d *declaration, b Block) {
 	if diags.HasErrors() {
 		return
 	}
-	position := PositionOf(b.DefRange, l.directory)
-	switch value := value.(type) {
-	case requiredVersion:
-		l.desired.RequiredVersion = string(value)
-		l.checkVersion(b, string(value))
-	case State:
-		l.desired.State = value
-	case Cluster:
-		value.Kubeconfig = expandHome(value.Kubeconfig, l.options.Environ)
-		l.desired.Cluster = &value
-	case Connection:
-		value.KnownHosts, value.Identity, value.SSHConfig = l.path(value.KnownHosts), l.path(value.Identity), l.path(value.SSHConfig)
-		l.desired.Connections = append(l.desired.Connections, value)
-	case Node:
-		l.acceptNode(b, value)
-	case Fleet:
-		l.desired.Fleets = append(l.desired.Fleets, value)
-	default:
-		l.checkSelections(d.Schema, b)
-		l.own(d, b, value)
-		l.desired.Resources = append(l.desired.Resources, Declared{Type: b.Type, Name: b.Name, Key: b.Key, Position: position, Value: value})
+	if own, ok := value.(part); ok {
+		own.enter(l, b)
+		return
 	}
+	l.checkSelections(d.Schema, b)
+	l.own(d, b, value)
+	meta, diags := l.metaOf(d, b)
+	l.report(at(d, instance{key: b.Key}, diags)...)
+	l.desired.Resources = append(l.desired.Resources, Declared{
+		Type: b.Type, Name: b.Name, Key: b.Key, Position: PositionOf(b.DefRange, l.directory), Meta: meta, Value: value,
+	})
 }
 
 // referencesIn returns every reference in a body.
@@ -181,9 +183,8 @@ func specOf(s Schema) hcldec.Spec {
 
 // conformer brings decoded values into the shape of a schema.
 type conformer struct {
-	ctx        *hcl.EvalContext
-	registered bool
-	diags      hcl.Diagnostics
+	ctx   *hcl.EvalContext
+	diags hcl.Diagnostics
 }
 
 // decode evaluates a body and returns its parts in the shape of the schema.
@@ -335,7 +336,7 @@ func (c *conformer) oneOf(v cty.Value, a Attribute, attr *hclsyntax.Attribute) b
 	if len(marks) == 0 {
 		shown = fmt.Sprintf("%q", inner.AsString())
 	}
-	if c.registered && a.Name == windowAttribute {
+	if a.window {
 		c.fail(attr, windowSummary, "%s is not a window of this version of upkeep; write window = \"always\".", shown)
 		return false
 	}

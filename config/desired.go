@@ -1,7 +1,7 @@
 // Package config reads the language of upkeep: HCL files in, typed desired state and diagnostics out.
 //
 // It knows a block type only through the BlockType that a domain registers; the blocks of the language itself (upkeep,
-// include, state, variable, locals, cluster, connection, node, nodes) are described the same way by this package. It
+// include, state, variable, locals, cluster, defaults, connection, node, nodes, out, ignore) are described the same way by this package. It
 // reads files and an environment it is given, and nothing else: no node, no cluster. It never prints: every problem is
 // an hcl.Diagnostic, with a source range where it has a place in a file, and all of them come back at once.
 package config
@@ -20,6 +20,9 @@ type Desired struct {
 	Connections     []Connection `json:"connections,omitempty"`
 	Nodes           []Node       `json:"nodes,omitempty"`
 	Fleets          []Fleet      `json:"fleets,omitempty"`
+	// Outs are the nodes that a person has taken out, Ignores the findings that are not counted.
+	Outs    []Out    `json:"outs,omitempty"`
+	Ignores []Ignore `json:"ignores,omitempty"`
 	// Resources are the decoded blocks of registered types, in file and declaration order, for_each keys sorted.
 	Resources []Declared `json:"resources,omitempty"`
 }
@@ -30,6 +33,8 @@ type Declared struct {
 	Name     string   `json:"name"`
 	Key      string   `json:"key,omitempty"`
 	Position Position `json:"position"`
+	// Meta is what the block says of every step it plans, as any block of a registered type may.
+	Meta Meta `json:"meta,omitzero"`
 	// Value is what BlockType.Decode returned. In JSON it is the domain's plain data; Restore brings it back.
 	Value any `json:"value"`
 }
@@ -76,6 +81,10 @@ type Node struct {
 	Connection string   `json:"connection"` // name of a connection; "" is plain ssh as the operator's ~/.ssh/config has it
 	Position   Position `json:"position"`
 }
+
+// KubernetesRoles are the roles that Kubernetes itself labels a node with (node-role.kubernetes.io/ROLE) and that upkeep
+// takes from there. What else a node is, only a block says.
+func KubernetesRoles() []string { return []string{"control-plane", "etcd"} }
 
 // Fleet is a nodes block: members that Kubernetes names.
 type Fleet struct {

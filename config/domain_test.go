@@ -13,7 +13,6 @@ type certs struct {
 	Nodes       Selection          `json:"nodes"`
 	RenewBefore Duration           `json:"renew_before"`
 	Kubeconfigs []string           `json:"kubeconfigs,omitempty"`
-	Window      string             `json:"window"`
 	HasToken    bool               `json:"has_token,omitempty"`
 	Prices      map[string]float64 `json:"prices,omitempty"`
 	Stores      []string           `json:"stores,omitempty"`
@@ -36,13 +35,13 @@ func testTypes() []BlockType {
 				{Name: "prices", Type: cty.Map(cty.Number), Doc: "Prices."},
 				{Name: "token", Type: cty.String, Sensitive: true, Doc: "A secret."},
 				{Name: "after", Type: ReferenceType, Doc: "Another block to wait for."},
-				{Name: "window", Type: cty.String, Default: cty.StringVal("always"), OneOf: []string{"always"}, Doc: "When to work."},
 			},
 			Blocks: []NestedBlock{
 				{Name: "store", Label: "kind", Repeatable: true, Doc: "Where to.", Schema: Schema{Attributes: []Attribute{{Name: "path", Type: cty.String, Required: true}}}},
 				{Name: "keep", Doc: "What to keep.", Schema: Schema{Attributes: []Attribute{{Name: "daily", Type: cty.Number, Required: true}}}},
 			},
 		},
+		Guards: []string{"backup", "leases"},
 		Decode: decodeCerts,
 		Restore: func(data json.RawMessage) (any, error) {
 			var c certs
@@ -56,7 +55,7 @@ func decodeCerts(b Block) (any, hcl.Diagnostics) {
 	before, diags := b.Duration("renew_before")
 	c := certs{
 		Layout: b.String("layout"), Nodes: b.Selection("nodes"), RenewBefore: before, Kubeconfigs: b.Strings("kubeconfigs"),
-		Window: b.String("window"), HasToken: !b.Secret("token").Empty(),
+		HasToken: !b.Secret("token").Empty(),
 	}
 	if r := b.Reference("after"); r != (Reference{}) {
 		c.After = r.String()

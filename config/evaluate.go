@@ -15,6 +15,7 @@ import (
 const (
 	windowType      = "maintenance_window"
 	windowAttribute = "window"
+	windowAlways    = "always"
 	windowSummary   = "Maintenance windows are not available yet"
 )
 
@@ -171,7 +172,7 @@ func (l *loader) isRoot(word string) bool {
 		return true
 	}
 	e, ok := l.entries[word]
-	return ok && !e.single && e.Label != "" && word != "variable"
+	return ok && !e.single && !e.unnamed && e.Label != ""
 }
 
 // isDeclared reports whether there is something under a root.

@@ -99,16 +99,10 @@ func (d *declaration) referenceTo(instances []instance) cty.Value {
 
 func (d *declaration) referenceToInstance(i instance) cty.Value {
 	r := Reference{Type: d.Name, Name: d.name, Key: i.key}
-	switch d.Name {
-	case "node":
-		return cty.CapsuleVal(SelectionType, &Selection{Names: []string{nodeName(r)}})
-	case "nodes":
-		return cty.CapsuleVal(SelectionType, &Selection{Fleets: []string{r.instance()}})
-	case "connection":
-		return cty.CapsuleVal(ConnectionType, &r)
-	default:
-		return cty.CapsuleVal(ReferenceType, &r)
+	if d.refer != nil {
+		return d.refer(r)
 	}
+	return cty.CapsuleVal(ReferenceType, &r)
 }
 
 // nodeName returns the name of a declared node: its for_each key, else the label of its block.

@@ -94,7 +94,7 @@ func (l *loader) checkSelections(s Schema, b Block) {
 		}
 		selection := b.Selection(a.Name)
 		for _, role := range selection.Roles {
-			if !l.roles[role] {
+			if !l.roles[role] && !l.mayBeLabelled(role) {
 				l.report(b.Diagnose(a.Name, "Role that no node has", fmt.Sprintf("No node has the role %q.%s", role, hint(role, sortedKeys(l.roles), "Roles are"))))
 			}
 		}
@@ -117,6 +117,13 @@ func (l *loader) checkSelections(s Schema, b Block) {
 			l.checkSelections(nested.Schema, inner)
 		}
 	}
+}
+
+// mayBeLabelled reports whether Kubernetes may say of a node that it has a role: of a discovered one, and of one that does
+// not say what it is.
+func (l *loader) mayBeLabelled(role string) bool {
+	return slices.Contains(KubernetesRoles(), role) && (len(l.desired.Fleets) > 0 ||
+		l.desired.Cluster != nil && slices.ContainsFunc(l.desired.Nodes, func(n Node) bool { return len(n.Roles) == 0 }))
 }
 
 // failedNodes reports whether any node or nodes block was not accepted.

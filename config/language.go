@@ -8,18 +8,22 @@ import (
 // backendLabel documents the label of a state block.
 const backendLabel = "where the state is kept: \"local\""
 
-// language returns the block types of the language itself.
+// language returns the block types of the language itself. A new one is a file of its own, a line here, and a field of
+// Desired where it leaves something there.
 func language() []entry {
 	return []entry{
-		{BlockType: upkeepBlock(), single: true, plain: true},
-		{BlockType: includeBlock(), plain: true},
-		{BlockType: stateBlock(), single: true, plain: true},
-		{BlockType: variableBlock(), plain: true},
-		{BlockType: localsBlock(), plain: true},
-		{BlockType: clusterBlock(), single: true, plain: true},
-		{BlockType: connectionBlock()},
-		{BlockType: nodeBlock()},
-		{BlockType: nodesBlock()},
+		upkeepBlock(),
+		includeBlock(),
+		stateBlock(),
+		variableBlock(),
+		localsBlock(),
+		clusterBlock(),
+		defaultsBlock(),
+		connectionBlock(),
+		nodeBlock(),
+		nodesBlock(),
+		outBlock(),
+		ignoreBlock(),
 	}
 }
 
@@ -35,8 +39,8 @@ func Language() []BlockType {
 // requiredVersion is what an upkeep block decodes to.
 type requiredVersion string
 
-func upkeepBlock() BlockType {
-	return BlockType{
+func upkeepBlock() entry {
+	return entry{single: true, plain: true, BlockType: BlockType{
 		Name: "upkeep",
 		Doc:  "Says what this configuration expects of upkeep itself. At most one such block.",
 		Example: `upkeep {
@@ -53,11 +57,16 @@ func upkeepBlock() BlockType {
 			}
 			return requiredVersion(b.String("required_version")), nil
 		},
-	}
+	}}
 }
 
-func includeBlock() BlockType {
-	return BlockType{
+func (v requiredVersion) enter(l *loader, b Block) {
+	l.desired.RequiredVersion = string(v)
+	l.checkVersion(b, string(v))
+}
+
+func includeBlock() entry {
+	return entry{plain: true, declare: func(*loader, *declaration) {}, BlockType: BlockType{
 		Name: "include",
 		Doc:  "Reads further configuration files, from other directories as a rule: all files of the configuration directory are read anyway. A file is read once, however often it is named.",
 		Example: `include {
@@ -68,11 +77,11 @@ func includeBlock() BlockType {
 			Name: "files", Type: cty.List(cty.String), Required: true,
 			Doc: "Paths, relative to the file that has this block; `*` stands for any part of a name. Each must end in `.upkeep.hcl` and match a file. Constants only.",
 		}}},
-	}
+	}}
 }
 
-func variableBlock() BlockType {
-	return BlockType{
+func variableBlock() entry {
+	return entry{plain: true, unnamed: true, declare: (*loader).declareVariable, BlockType: BlockType{
 		Name:  "variable",
 		Label: "the name of the variable",
 		Doc:   "Declares a value that is given from outside: by `-var NAME=VALUE`, by `-var-file`, by a file that ends in `.auto.upkeepvars`, or by the environment variable `UPKEEP_VAR_NAME`. It is used as `var.NAME`.",
@@ -103,11 +112,11 @@ func variableBlock() BlockType {
 				}},
 			}},
 		},
-	}
+	}}
 }
 
-func localsBlock() BlockType {
-	return BlockType{
+func localsBlock() entry {
+	return entry{plain: true, declare: (*loader).declareLocals, BlockType: BlockType{
 		Name: "locals",
 		Doc:  "Gives names to values, to be used as `local.NAME`. They may refer to variables and to one another, in any order.",
 		Example: `locals {
@@ -115,11 +124,11 @@ func localsBlock() BlockType {
 }
 `,
 		Schema: Schema{AnyName: true},
-	}
+	}}
 }
 
-func clusterBlock() BlockType {
-	return BlockType{
+func clusterBlock() entry {
+	return entry{single: true, plain: true, BlockType: BlockType{
 		Name: "cluster",
 		Doc:  "Says how to reach the Kubernetes API. At most one such block.",
 		Example: `cluster {
@@ -136,5 +145,10 @@ func clusterBlock() BlockType {
 			}
 			return Cluster{Kubeconfig: b.String("kubeconfig"), Context: b.String("context"), Position: PositionOf(b.DefRange, b.Directory)}, nil
 		},
-	}
+	}}
+}
+
+func (c Cluster) enter(l *loader, _ Block) {
+	c.Kubeconfig = expandHome(c.Kubeconfig, l.options.Environ)
+	l.desired.Cluster = &c
 }

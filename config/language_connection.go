@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -19,8 +21,8 @@ var (
 	jumpPattern = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.$\\-]*@)?[A-Za-z0-9_:\[][A-Za-z0-9_.:%\]-]*$`)
 )
 
-func connectionBlock() BlockType {
-	return BlockType{
+func connectionBlock() entry {
+	return entry{refer: referToConnection, check: checkConnections, BlockType: BlockType{
 		Name:  "connection",
 		Label: "a name for this way of reaching nodes",
 		Doc:   "Says how to reach nodes. The system's own `ssh` is used, so what is not said here comes from `~/.ssh/config`. A node without a connection is reached by plain `ssh HOST`.",
@@ -44,7 +46,7 @@ func connectionBlock() BlockType {
 			{Name: "max_sessions", Type: cty.Number, Default: cty.NumberIntVal(8), Doc: "How many sessions may go through one jump host at a time."},
 		}},
 		Decode: decodeConnection,
-	}
+	}}
 }
 
 // validJump reports whether every hop of a list for `ssh -J` is one.
@@ -98,4 +100,39 @@ func decodeConnection(b Block) (any, hcl.Diagnostics) {
 		MaxSessions: sessions,
 		Position:    PositionOf(b.DefRange, b.Directory),
 	}, nil
+}
+
+func (c Connection) enter(l *loader, _ Block) {
+	c.KnownHosts, c.Identity, c.SSHConfig = l.path(c.KnownHosts), l.path(c.Identity), l.path(c.SSHConfig)
+	l.desired.Connections = append(l.desired.Connections, c)
+}
+
+func referToConnection(r Reference) cty.Value { return cty.CapsuleVal(ConnectionType, &r) }
+
+// checkConnections reports what must not reach ssh.
+func checkConnections(d Desired) error {
+	names := map[string]bool{"": true}
+	for _, c := range d.Connections {
+		switch {
+		case names[c.Name]:
+			return fmt.Errorf("connection %q: the name is empty or occurs twice", c.Name)
+		case c.Transport != "ssh" && c.Transport != "local":
+			return fmt.Errorf("connection %q: %q is not a transport", c.Name, c.Transport)
+		case c.Access != "full" && c.Access != "restricted":
+			return fmt.Errorf("connection %q: %q is not a kind of access", c.Name, c.Access)
+		case c.User != "" && !userPattern.MatchString(c.User):
+			return fmt.Errorf("connection %q: %q is not a user name", c.Name, c.User)
+		case c.ProxyJump != "" && !validJump(c.ProxyJump):
+			return fmt.Errorf("connection %q: %q is not a list of jump hosts", c.Name, c.ProxyJump)
+		case c.Port < 0 || c.Port > 65535 || c.MaxSessions < 0 || c.MaxSessions > largestSessions:
+			return fmt.Errorf("connection %q: the port or max_sessions is out of range", c.Name)
+		}
+		names[c.Name] = true
+	}
+	return nil
+}
+
+// connects reports whether a connection of a name is declared; the empty name is plain ssh.
+func (d Desired) connects(name string) bool {
+	return name == "" || slices.ContainsFunc(d.Connections, func(c Connection) bool { return c.Name == name })
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 
@@ -17,8 +19,8 @@ var nodeNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // rolePattern is what a role may be called.
 var rolePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
-func nodeBlock() BlockType {
-	return BlockType{
+func nodeBlock() entry {
+	return entry{refer: referToNode, check: checkNodes, BlockType: BlockType{
 		Name:  "node",
 		Label: "the name of the node; with `for_each`, of the group, and the keys are the nodes' names",
 		Doc:   "Declares a node by its address. `role(\"ROLE\")`, `node.NAME` and `node.NAME[\"KEY\"]` are sets of nodes for other blocks.",
@@ -32,12 +34,12 @@ func nodeBlock() BlockType {
 `,
 		Schema: Schema{Attributes: []Attribute{
 			{Name: "host", Type: cty.String, Required: true, Doc: "The address, DNS name or ssh alias to reach the node at."},
-			{Name: "roles", Type: cty.List(cty.String), Doc: "What the node is: `control-plane`, `etcd`, or any word that blocks select by."},
+			{Name: "roles", Type: cty.List(cty.String), Doc: "What the node is: `control-plane`, `etcd`, or any word that blocks select by. `control-plane` and `etcd` are added where Kubernetes labels the node so (`node-role.kubernetes.io/ROLE`)."},
 			{Name: "primary", Type: cty.Bool, Default: cty.False, Doc: "The first of the control planes: work begins there. At most one node."},
-			{Name: "connection", Type: ConnectionType, Doc: "How to reach it: `connection.NAME`. Plain `ssh HOST` where it is not set."},
+			{Name: "connection", Type: ConnectionType, Doc: "How to reach it: `connection.NAME`. Without it the one of the `defaults` block, else plain `ssh HOST`."},
 		}},
 		Decode: decodeNode,
-	}
+	}}
 }
 
 func decodeNode(b Block) (any, hcl.Diagnostics) {
@@ -65,20 +67,17 @@ func decodeNode(b Block) (any, hcl.Diagnostics) {
 	}, nil
 }
 
-func nodesBlock() BlockType {
-	return BlockType{
+func nodesBlock() entry {
+	return entry{refer: referToNodes, check: checkFleets, BlockType: BlockType{
 		Name:  "nodes",
 		Label: "a name for this set of nodes",
 		Doc:   "Declares nodes that Kubernetes knows, by a label selector. `nodes.NAME` is the set of them, known after discovery; it cannot be counted or iterated over in the configuration.",
 		Example: `nodes "gpu" {
+  selector   = "example.net/gpu=hopper"
   expect     = 40
   address    = "InternalIP"
   roles      = ["gpu"]
   connection = connection.bastion
-
-  from_kubernetes {
-    selector = "example.net/gpu=hopper"
-  }
 }
 `,
 		Schema: Schema{
@@ -86,34 +85,51 @@ func nodesBlock() BlockType {
 				{Name: "expect", Type: cty.Number, Doc: "How many nodes there should be; another number is a finding."},
 				{Name: "address", Type: cty.String, Default: cty.StringVal("InternalIP"), OneOf: []string{"InternalIP", "ExternalIP", "Hostname"}, Doc: "Which address of the Kubernetes node to reach it at."},
 				{Name: "roles", Type: cty.List(cty.String), Doc: "What these nodes are, as for `node`."},
-				{Name: "connection", Type: ConnectionType, Doc: "How to reach them: `connection.NAME`."},
+				{Name: "connection", Type: ConnectionType, Doc: "How to reach them: `connection.NAME`. Without it the one of the `defaults` block, else plain `ssh HOST`."},
+				{Name: "selector", Type: cty.String, Doc: "Which nodes: a label selector, as `kubectl get nodes -l` takes it. Required, here or in a `from_kubernetes` block."},
 			},
 			Blocks: []NestedBlock{{
-				Name: "from_kubernetes", Required: true, Doc: "Takes the nodes from the Kubernetes API.",
+				Name: "from_kubernetes", Doc: "The longer spelling of `selector`.",
 				Schema: Schema{Attributes: []Attribute{
 					{Name: "selector", Type: cty.String, Required: true, Doc: "A label selector, as `kubectl get nodes -l` takes it."},
 				}},
 			}},
 		},
 		Decode: decodeNodes,
-	}
+	}}
 }
 
 func decodeNodes(b Block) (any, hcl.Diagnostics) {
 	expect, diags := b.Whole("expect", 1, largestFleet)
 	roles, more := rolesOf(b)
 	diags = append(diags, more...)
-	source, _ := b.Nested("from_kubernetes")
-	if source.String("selector") == "" {
-		diags = append(diags, source.Diagnose("selector", "Invalid selector", "An empty selector would take every node. Name a label, such as \"example.net/gpu=hopper\"."))
-	}
+	selector, more := selectorOf(b)
+	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	return Fleet{
 		Name: Reference{Name: b.Name, Key: b.Key}.instance(), Expect: expect, Address: b.String("address"), Roles: roles,
-		Connection: b.Connection("connection"), Selector: source.String("selector"), Position: PositionOf(b.DefRange, b.Directory),
+		Connection: b.Connection("connection"), Selector: selector, Position: PositionOf(b.DefRange, b.Directory),
 	}, nil
+}
+
+// selectorOf returns the selector of a nodes block, which stands in the block itself or in its from_kubernetes block.
+func selectorOf(b Block) (string, hcl.Diagnostics) {
+	source, nested := b.Nested("from_kubernetes")
+	_, direct := b.Ranges["selector"]
+	switch {
+	case direct && nested:
+		return "", hcl.Diagnostics{b.Diagnose("from_kubernetes", "Two selectors", "\"selector\" is set, so the from_kubernetes block is not needed. Remove one of them.")}
+	case !direct && !nested:
+		return "", hcl.Diagnostics{b.Diagnose("", "Missing argument", "A nodes block needs \"selector\", which is not set. Write for example selector = \"example.net/gpu=hopper\".")}
+	case direct:
+		source = b
+	}
+	if source.String("selector") == "" {
+		return "", hcl.Diagnostics{source.Diagnose("selector", "Invalid selector", "An empty selector would take every node. Name a label, such as \"example.net/gpu=hopper\".")}
+	}
+	return source.String("selector"), nil
 }
 
 // rolesOf returns the roles of a node or nodes block, each once, in their order.
@@ -129,4 +145,55 @@ func rolesOf(b Block) ([]string, hcl.Diagnostics) {
 		}
 	}
 	return roles, nil
+}
+
+func (n Node) enter(l *loader, b Block) { l.acceptNode(b, n) }
+
+func (f Fleet) enter(l *loader, _ Block) { l.desired.Fleets = append(l.desired.Fleets, f) }
+
+func referToNode(r Reference) cty.Value {
+	return cty.CapsuleVal(SelectionType, &Selection{Names: []string{nodeName(r)}})
+}
+
+func referToNodes(r Reference) cty.Value {
+	return cty.CapsuleVal(SelectionType, &Selection{Fleets: []string{r.instance()}})
+}
+
+// checkNodes reports what must not reach ssh, names that occur twice and a second primary.
+func checkNodes(d Desired) error {
+	names, primaries := map[string]bool{}, 0
+	for _, n := range d.Nodes {
+		switch {
+		case !nodeNamePattern.MatchString(n.Name) || names[n.Name]:
+			return fmt.Errorf("node %q: this is not a name, or it occurs twice", n.Name)
+		case !hostPattern.MatchString(n.Host):
+			return fmt.Errorf("node %q: %q is not a host", n.Name, n.Host)
+		case !d.connects(n.Connection):
+			return fmt.Errorf("node %q: there is no connection %q", n.Name, n.Connection)
+		}
+		names[n.Name] = true
+		if n.Primary {
+			primaries++
+		}
+	}
+	if primaries > 1 {
+		return errors.New("more than one node is primary")
+	}
+	return nil
+}
+
+func checkFleets(d Desired) error {
+	names := map[string]bool{"": true}
+	for _, f := range d.Fleets {
+		switch {
+		case names[f.Name]:
+			return fmt.Errorf("nodes %q: the name is empty or occurs twice", f.Name)
+		case !d.connects(f.Connection):
+			return fmt.Errorf("nodes %q: there is no connection %q", f.Name, f.Connection)
+		case f.Selector == "":
+			return fmt.Errorf("nodes %q: the selector is empty", f.Name)
+		}
+		names[f.Name] = true
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ type Options struct {
 	Variables []VariableAssignment
 	// Environ is the environment as os.Environ returns it, for UPKEEP_VAR_NAME, env() and HOME.
 	Environ []string
+	// Findings are the ids that an ignore block may name; nil: any.
+	Findings []string
 	// Version is upkeep's own version, for required_version; empty satisfies every constraint.
 	Version string
 }
@@ -64,6 +67,10 @@ type loader struct {
 	stack []string
 
 	desired Desired
+	// later are the questions that can be answered once every block of the language is decoded.
+	later []func()
+	// defaults is what the defaults block says; the zero value where there is none.
+	defaults defaults
 	// roles are those that any declared node or fleet has; nil until all of them are decoded.
 	roles map[string]bool
 	// nodes are the accepted nodes by name; primary is the one of them that is.
@@ -82,6 +89,16 @@ type entry struct {
 	single bool
 	// plain: no for_each.
 	plain bool
+	// unnamed: nothing can refer to it, although it has a label.
+	unnamed bool
+	// names is what its label may be; nil: what an address can name.
+	names *regexp.Regexp
+	// declare takes a block that is not decoded as others are; nil: it is.
+	declare func(*loader, *declaration)
+	// refer returns what a reference to one instance stands for; nil: the reference itself.
+	refer func(Reference) cty.Value
+	// check reports what Load would not have let into a desired state; nil: nothing.
+	check func(Desired) error
 	// registered: the type came by Options.Types.
 	registered bool
 }
@@ -127,7 +144,7 @@ func newLoader(directory string, o Options) *loader {
 		desired:   Desired{State: defaultState()},
 	}
 	for _, t := range o.Types {
-		l.entries[t.Name] = entry{BlockType: t, registered: true}
+		l.entries[t.Name] = registeredEntry(t)
 	}
 	for _, e := range language() {
 		l.entries[e.Name] = e

@@ -45,6 +45,7 @@ type restoredResource struct {
 	Name     string          `json:"name"`
 	Key      string          `json:"key"`
 	Position Position        `json:"position"`
+	Meta     Meta            `json:"meta,omitzero"`
 	Value    json.RawMessage `json:"value"`
 }
 
@@ -63,61 +64,21 @@ func (r restoredResource) restore(types []BlockType) (Declared, error) {
 	if err != nil {
 		return Declared{}, fmt.Errorf("%s: %w", address, err)
 	}
-	return Declared{Type: r.Type, Name: r.Name, Key: r.Key, Position: r.Position, Value: value}, nil
+	if err := r.Meta.check(types[i]); err != nil {
+		return Declared{}, fmt.Errorf("%s: %w", address, err)
+	}
+	return Declared{Type: r.Type, Name: r.Name, Key: r.Key, Position: r.Position, Meta: r.Meta, Value: value}, nil
 }
 
 // check reports what makes a desired state contradict itself, or what must not reach ssh.
 func (d Desired) check() error {
-	if err := d.State.check(); err != nil {
-		return err
-	}
-	connections := map[string]bool{"": true}
-	for _, c := range d.Connections {
-		switch {
-		case c.Name == "" || connections[c.Name]:
-			return fmt.Errorf("connection %q: the name is empty or occurs twice", c.Name)
-		case c.Transport != "ssh" && c.Transport != "local":
-			return fmt.Errorf("connection %q: %q is not a transport", c.Name, c.Transport)
-		case c.Access != "full" && c.Access != "restricted":
-			return fmt.Errorf("connection %q: %q is not a kind of access", c.Name, c.Access)
-		case c.User != "" && !userPattern.MatchString(c.User):
-			return fmt.Errorf("connection %q: %q is not a user name", c.Name, c.User)
-		case c.ProxyJump != "" && !validJump(c.ProxyJump):
-			return fmt.Errorf("connection %q: %q is not a list of jump hosts", c.Name, c.ProxyJump)
-		case c.Port < 0 || c.Port > 65535 || c.MaxSessions < 0 || c.MaxSessions > largestSessions:
-			return fmt.Errorf("connection %q: the port or max_sessions is out of range", c.Name)
+	for _, e := range language() {
+		if e.check == nil {
+			continue
 		}
-		connections[c.Name] = true
-	}
-	names, primaries := map[string]bool{}, 0
-	for _, n := range d.Nodes {
-		switch {
-		case !nodeNamePattern.MatchString(n.Name) || names[n.Name]:
-			return fmt.Errorf("node %q: this is not a name, or it occurs twice", n.Name)
-		case !hostPattern.MatchString(n.Host):
-			return fmt.Errorf("node %q: %q is not a host", n.Name, n.Host)
-		case !connections[n.Connection]:
-			return fmt.Errorf("node %q: there is no connection %q", n.Name, n.Connection)
+		if err := e.check(d); err != nil {
+			return err
 		}
-		names[n.Name] = true
-		if n.Primary {
-			primaries++
-		}
-	}
-	if primaries > 1 {
-		return errors.New("more than one node is primary")
-	}
-	fleets := map[string]bool{}
-	for _, f := range d.Fleets {
-		switch {
-		case f.Name == "" || fleets[f.Name]:
-			return fmt.Errorf("nodes %q: the name is empty or occurs twice", f.Name)
-		case !connections[f.Connection]:
-			return fmt.Errorf("nodes %q: there is no connection %q", f.Name, f.Connection)
-		case f.Selector == "":
-			return fmt.Errorf("nodes %q: the selector is empty", f.Name)
-		}
-		fleets[f.Name] = true
 	}
 	resources := map[Reference]bool{}
 	for _, r := range d.Resources {

@@ -60,6 +60,14 @@ func TestRestoreRefuses(t *testing.T) {
 		"option as user":      {`{` + state + `,"connections":[{"name":"c","transport":"ssh","access":"full","user":"-l"}]}`, "not a user name"},
 		"option as jump host": {`{` + state + `,"connections":[{"name":"c","transport":"ssh","access":"full","proxy_jump":"a,-b"}]}`, "not a list of jump hosts"},
 		"transport":           {`{` + state + `,"connections":[{"name":"c","transport":"telnet","access":"full"}]}`, "not a transport"},
+		"unknown window":      {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"window":"weekly"},"value":{"renew_before":"1d"}}]}`, `"weekly" is not a window`},
+		"unknown guard":       {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"without":[{"guard":"x","reason":"y"}]},"value":{"renew_before":"1d"}}]}`, `the guard "x" is unknown`},
+		"guard, no reason":    {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"without":[{"guard":"backup","reason":" "}]},"value":{"renew_before":"1d"}}]}`, `"backup" is waived without a reason`},
+		"out without owner":   {`{` + state + `,"outs":[{"node":"a","reason":"r","owner":"","until":"2027-01-31"}]}`, "node a: the reason or the owner is missing"},
+		"out until never":     {`{` + state + `,"outs":[{"node":"a","reason":"r","owner":"o","until":"never"}]}`, `node a: "never" is not a date`},
+		"option as out":       {`{` + state + `,"outs":[{"node":"-x","reason":"r","owner":"o","until":"2027-01-31"}]}`, `"-x" is not the name of a node`},
+		"out twice":           {`{` + state + `,"outs":[{"node":"a","reason":"r","owner":"o","until":"2027-01-31"},{"node":"a","reason":"r","owner":"o","until":"2027-01-31"}]}`, `out "a": it occurs twice`},
+		"ignore of nothing":   {`{` + state + `,"ignores":[{"name":"i","finding":"","reason":"r","owner":"o","until":"2027-01-31"}]}`, `"" is not the id of a finding`},
 		"fleet without label": {`{` + state + `,"fleets":[{"name":"c","address":"InternalIP","connection":"","selector":""}]}`, "selector is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func SchemaJSON(types []BlockType) ([]byte, error) {
 func entriesOf(types []BlockType) []entry {
 	entries := language()
 	for _, t := range types {
-		entries = append(entries, entry{BlockType: t, registered: true})
+		entries = append(entries, registeredEntry(t))
 	}
 	return entries
 }

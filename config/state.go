@@ -68,7 +68,7 @@ func stateBackends() []stateBackend {
 // defaultState is where the state is kept without a state block.
 func defaultState() State { return State{Backend: "local", Local: &LocalState{Path: localPath}} }
 
-func stateBlock() BlockType {
+func stateBlock() entry {
 	t := BlockType{
 		Name:   "state",
 		Label:  backendLabel,
@@ -79,8 +79,10 @@ func stateBlock() BlockType {
 		t.Example += backend.example
 		t.Schema.Attributes = append(t.Schema.Attributes, backend.attributes...)
 	}
-	return t
+	return entry{single: true, plain: true, check: func(d Desired) error { return d.State.check() }, BlockType: t}
 }
+
+func (s State) enter(l *loader, _ Block) { l.desired.State = s }
 
 func decodeState(b Block) (any, hcl.Diagnostics) {
 	backends := stateBackends()

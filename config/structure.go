@@ -73,7 +73,7 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 		return
 	}
 	d := &declaration{entry: e, block: block, sound: true, ranges: map[string]hcl.Range{}}
-	if !l.checkLabel(e.Name, e.Label, block) {
+	if !l.checkLabel(e.Name, e.Label, e.names, block) {
 		d.sound = false
 	} else if e.Label != "" {
 		d.name = block.Labels[0]
@@ -90,21 +90,24 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 		}
 	}
 	var sound bool
-	d.body, sound = l.prune(body, e.Schema, "A "+e.Name+" block", block.DefRange(), "", d.ranges)
+	d.body, sound = l.prune(body, e.Schema, aBlock(e.Name), block.DefRange(), "", d.ranges)
 	d.sound = d.sound && sound
 	l.admit(d)
 }
 
-// checkLabel checks a block's labels against what its type wants: one, or none.
-func (l *loader) checkLabel(word, label string, block *hclsyntax.Block) bool {
+// checkLabel checks a block's labels against what its type wants: one that names allows, or none.
+func (l *loader) checkLabel(word, label string, names *regexp.Regexp, block *hclsyntax.Block) bool {
+	if names == nil {
+		names = namePattern
+	}
 	switch {
 	case label == "" && len(block.Labels) > 0:
-		l.errorAt(block.LabelRanges[0], "Unexpected label", "A %s block has no label; write %s { ... }", word, word)
+		l.errorAt(block.LabelRanges[0], "Unexpected label", "%s has no label; write %s { ... }", aBlock(word), word)
 	case label != "" && len(block.Labels) == 0:
-		l.errorAt(block.TypeRange, "Missing label", "A %s block needs a label (%s); write %s \"%s\" { ... }", word, brief(label), word, exampleLabel(label))
+		l.errorAt(block.TypeRange, "Missing label", "%s needs a label (%s); write %s \"%s\" { ... }", aBlock(word), brief(label), word, exampleLabel(label))
 	case label != "" && len(block.Labels) > 1:
-		l.errorAt(block.LabelRanges[1], "Unexpected label", "A %s block has one label (%s).", word, brief(label))
-	case label != "" && !namePattern.MatchString(block.Labels[0]):
+		l.errorAt(block.LabelRanges[1], "Unexpected label", "%s has one label (%s).", aBlock(word), brief(label))
+	case label != "" && !names.MatchString(block.Labels[0]):
 		l.errorAt(block.LabelRanges[0], "Invalid name", "%q is not a name. A name begins with a letter or underscore and has only letters, digits, underscores and hyphens.", block.Labels[0])
 	default:
 		return true
@@ -119,22 +122,19 @@ func brief(label string) string {
 }
 
 func exampleLabel(label string) string {
-	if label == backendLabel {
+	switch {
+	case label == backendLabel:
 		return "local"
+	case strings.HasPrefix(label, "the name of a node"):
+		return "gpu7"
 	}
 	return "main"
 }
 
 // admit enters a declaration into the loader's lists, where it is not there yet.
 func (l *loader) admit(d *declaration) {
-	switch d.Name {
-	case "variable":
-		l.declareVariable(d)
-		return
-	case "locals":
-		l.declareLocals(d)
-		return
-	case "include":
+	if d.declare != nil {
+		d.declare(l, d)
 		return
 	}
 	key := d.address()
@@ -144,9 +144,9 @@ func (l *loader) admit(d *declaration) {
 		return
 	}
 	if first, ok := l.byAddress[key]; ok {
-		what := "A " + d.Name + " block named " + fmt.Sprintf("%q", d.name)
-		if d.single {
-			what = "A " + d.Name + " block"
+		what := aBlock(d.Name)
+		if !d.single {
+			what += fmt.Sprintf(" named %q", d.name)
 		}
 		l.errorAt(d.block.DefRange(), "Duplicate "+d.Name+" block", "%s is already declared at %s.", what, l.place(first.block.DefRange()))
 		return
@@ -211,7 +211,7 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 			l.errorAt(block.DefRange(), "Duplicate block", "%s takes one %s block; the first is at %s.", what, block.Type, l.place(first[block.Type].DefRange()))
 			continue
 		}
-		if !l.checkLabel(nested.Name, nested.Label, block) {
+		if !l.checkLabel(nested.Name, nested.Label, nil, block) {
 			sound = false
 			continue
 		}
@@ -225,16 +225,20 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 		}
 		count[block.Type]++
 		copied := *block
-		innerBody, innerSound := l.prune(block.Body, nested.Schema, "A "+block.Type+" block", block.DefRange(), inner+".", ranges)
+		innerBody, innerSound := l.prune(block.Body, nested.Schema, aBlock(block.Type), block.DefRange(), inner+".", ranges)
 		copied.Body = innerBody
 		sound = sound && innerSound
 		out.Blocks = append(out.Blocks, &copied)
 	}
+	var missing []Attribute
 	for _, a := range s.Attributes {
 		if _, set := body.Attributes[a.Name]; a.Required && !set && !meant[a.Name] && !hasBlockNamed(body, a.Name) {
-			sound = false
-			l.errorAt(header, "Missing argument", "%s needs %q, which is not set%s.", what, a.Name, choices(a))
+			missing = append(missing, a)
 		}
+	}
+	if len(missing) > 0 {
+		sound = false
+		l.errorAt(header, "Missing argument", "%s needs %s.", what, notSet(missing))
 	}
 	for _, b := range s.Blocks {
 		if _, set := body.Attributes[b.Name]; b.Required && count[b.Name] == 0 && !set && !meant[b.Name] && !hasBlockNamed(body, b.Name) {
@@ -245,11 +249,26 @@ func (l *loader) prune(body *hclsyntax.Body, s Schema, what string, header hcl.R
 	return out, sound
 }
 
-func choices(a Attribute) string {
-	if len(a.OneOf) == 0 {
-		return ""
+// notSet says which arguments are missing, all of them at once.
+func notSet(missing []Attribute) string {
+	names := make([]string, len(missing))
+	for i, a := range missing {
+		names[i] = a.Name
 	}
-	return "; it is one of " + quoted(a.OneOf)
+	switch last := missing[len(missing)-1]; {
+	case len(missing) > 1:
+		return quoted(names[:len(names)-1]) + " and " + quoted(names[len(names)-1:]) + ", which are not set"
+	case len(last.OneOf) > 0:
+		return quoted(names) + ", which is not set; it is one of " + quoted(last.OneOf)
+	default:
+		return quoted(names) + ", which is not set"
+	}
+}
+
+// aBlock names a block at the beginning of a sentence: "A node block", "An out block".
+func aBlock(word string) string {
+	name := article(word)
+	return strings.ToUpper(name[:1]) + name[1:] + " block"
 }
 
 func hasAttribute(s Schema, name string) bool {

@@ -15,11 +15,14 @@ import (
 // domain that breaks the contract. What a person can put right without changing the request's meaning is not an error
 // but a refusal inside the plan.
 func Build(r Request, types []providers.Type) (Plan, error) {
+	if err := CheckOuts(r.Desired, r.Now); err != nil {
+		return Plan{}, err
+	}
 	resources, err := resourcesOf(r.Desired)
 	if err != nil {
 		return Plan{}, err
 	}
-	known, err := register(types, resources)
+	known, err := register(types, resources, metasOf(r.Desired))
 	if err != nil {
 		return Plan{}, err
 	}
@@ -32,10 +35,16 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	known.marks.mark(all.Steps)
 	sizes, err := fleetSizes(r)
 	if err != nil {
 		return Plan{}, err
 	}
+	ended, err := endedIgnores(r)
+	if err != nil {
+		return Plan{}, err
+	}
+	sizes = joined(sizes, ended)
 	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
@@ -74,26 +83,30 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Brackets:      guarded.brackets,
 		Lanes:         lanes,
 		Objects:       all.Objects,
-		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends a wrong cluster or changes a fleet
+		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends these
 		Refusals:      append(notThis, guarded.refusals...),
 	}
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
+	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
+	p.Warnings = append(p.Warnings, strangeOuts(r, in.Inventory)...)
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)
 	p.Warnings = append(p.Warnings, scope.overruled(guarded.placed)...)
-	p.Warnings = append(p.Warnings, guarded.warnings...)
 	if scope.everything() && len(after.Steps) > 0 && len(p.Refusals) == 0 {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("this plan does not settle: after it %s would be due again, first %s (%s)",
 			count(len(after.Steps), "step"), after.Steps[0].ID, after.Steps[0].Summary))
 	}
 	p.Applyable = len(p.Steps) > 0 && len(p.Refusals) == 0 && !r.Recorded
 	p.Complete = scope.complete(p) // asks each resource's own findings
-	p.Findings, p.Remaining = known.onePerCause(p.Findings), known.onePerCause(p.Remaining)
-	if p.Digest, err = Digest(p.Steps); err != nil {
+	p.Findings, p.Ignored = ignoring(r, known.onePerCause(p.Findings))
+	p.Remaining, _ = ignoring(r, known.onePerCause(p.Remaining))
+	digests, err := known.digest(r, p.Steps, p.Brackets)
+	if err != nil {
 		return Plan{}, err
 	}
+	p.Digest, p.Digests = digests.plan, digests.resources
 	return p, nil
 }
 

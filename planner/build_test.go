@@ -46,6 +46,7 @@ func TestBuildOneNodeWhole(t *testing.T) {
 		Objects:   []providers.Object{{Address: address, Name: "version", Status: "due"}},
 		Remaining: []providers.Finding{},
 		Digest:    got.Digest,
+		Digests:   map[string]string{"widget.w": got.Digests["widget.w"]},
 		Applyable: true,
 		Complete:  true,
 	}
@@ -65,12 +66,12 @@ func TestBuildOrdersNodes(t *testing.T) {
 		change func(*planner.Request)
 		want   string
 	}{
-		"as declared":                         {func(*planner.Request) {}, "cp1 cp2 cp3"},
-		"the marked primary first":            {func(r *planner.Request) { r.Desired.Nodes[2].Primary = true }, "cp3 cp1 cp2"},
-		"first declared is down":              {func(r *planner.Request) { r.World.Nodes["cp1"].Unknown = "down" }, "cp2 cp3"},
-		"the marked primary is down":          {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true; r.World.Nodes["cp2"].Unknown = "down" }, "cp1 cp3"},
-		"a second widget shares the group":    {func(r *planner.Request) { second(r, "control-plane") }, "cp1 cp2 cp3"},
-		"a second widget has no serial group": {func(r *planner.Request) { second(r, "") }, "cp1 cp2 cp3 cp1 cp2 cp3"},
+		"as declared":                     {func(*planner.Request) {}, "cp1 cp2 cp3"},
+		"the marked primary first":        {func(r *planner.Request) { r.Desired.Nodes[2].Primary = true }, "cp3 cp1 cp2"},
+		"first declared is down":          {func(r *planner.Request) { r.World.Nodes["cp1"].Unknown = "down" }, "cp2 cp3"},
+		"the marked primary is down":      {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true; r.World.Nodes["cp2"].Unknown = "down" }, "cp1 cp3"},
+		"a second widget shares the lane": {func(r *planner.Request) { second(r, "control-plane") }, "cp1 cp2 cp3"},
+		"a second widget has no lane":     {func(r *planner.Request) { second(r, "") }, "cp1 cp2 cp3 cp1 cp2 cp3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testRequest(3, nil)
@@ -298,7 +299,7 @@ func TestBuildGuards(t *testing.T) {
 	t.Run("nobody provides it", func(t *testing.T) {
 		p := build(t, testRequest(2, func(w *widget) { w.Guards = []string{"backup"} }))
 		if diff := cmp.Diff([]string{
-			`4 steps of widget.w need the guard "backup", and nothing provides it; declare what does, or write guard_none = "reason" in the block of widget.w (a.upkeep.hcl:7)`,
+			`4 steps of widget.w need the guard "backup", and nothing provides it; declare what does, or write without = { backup = "reason" } in the block of widget.w (a.upkeep.hcl:7)`,
 		}, p.Refusals); diff != "" {
 			t.Error(diff)
 		}
@@ -311,7 +312,7 @@ func TestBuildGuards(t *testing.T) {
 		if len(p.Refusals) != 0 || !p.Applyable || len(p.Steps) != 4 {
 			t.Errorf("refusals %v, applyable %v, steps %v", p.Refusals, p.Applyable, ids(p.Steps))
 		}
-		if diff := cmp.Diff([]string{`widget.w goes without the guard "copy", guard_none = "a lab" (a.upkeep.hcl:7)`}, p.Warnings); diff != "" {
+		if diff := cmp.Diff([]string{`widget.w runs without the guard "copy". Reason given in a.upkeep.hcl:8: "a lab"`}, p.Warnings); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -325,7 +326,7 @@ func TestBuildGuards(t *testing.T) {
 		}}, p.Brackets); diff != "" {
 			t.Error(diff)
 		}
-		want := []providers.Need{providers.Required("seal", "a lab"), {Name: "copy", Optional: true}}
+		want := []providers.Need{{Name: "seal", Waived: "a lab"}, {Name: "copy", Optional: true}}
 		if diff := cmp.Diff(want, p.Steps[1].Guards); diff != "" || len(p.Refusals) > 0 {
 			t.Errorf("refusals %v, guards %s", p.Refusals, diff)
 		}

@@ -25,10 +25,10 @@ func TestOneFindingPerCause(t *testing.T) {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	roles := config.Selection{Roles: []string{"worker"}}
 	renewing := certificates.Spec{
-		Name: "control_plane", Layout: "auto", Nodes: roles, RenewBefore: config.Duration(30 * 24 * time.Hour), Kubeconfigs: []string{worlds.Copy}, Window: "always",
+		Name: "control_plane", Layout: "auto", Nodes: roles, RenewBefore: config.Duration(30 * 24 * time.Hour), Kubeconfigs: []string{worlds.Copy},
 	}
 	saving := backup.Spec{
-		Name: "daily", MaxAge: config.Duration(24 * time.Hour), Nodes: roles, Include: []string{"/etc/kubernetes"}, Unencrypted: "a test", Verify: "hash", Window: "always",
+		Name: "daily", MaxAge: config.Duration(24 * time.Hour), Nodes: roles, Include: []string{"/etc/kubernetes"}, Unencrypted: "a test", Verify: "hash",
 		Store: backup.StoreSpec{Kind: backup.StoreFile, Path: "/var/backups/upkeep"}, Keep: keep.Policy{Last: 1},
 	}
 	again := saving

@@ -2,77 +2,183 @@ package planner
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
+	"slices"
+	"strings"
 
 	"upkeep/providers"
 )
 
-// Digest returns "sha256:" and the digest of what the steps do: of each, in order, the address, node, operation,
-// arguments, guards (and whether the operator goes without them, and without which) and window.
+// digestVersion stands first in what is digested: another meaning of the same words needs another version.
+const digestVersion = "upkeep plan 2"
+
+// digests are those of a plan: of what is done for each resource, by address, and of all that.
 //
-// Outside it stand the clock, reasons and other text, positions, estimates and what a step expects, so that the same due
-// work has the same digest on any machine and any day. Also outside are ids, edges and serial groups: they follow from
-// the desired state, and apply builds the plan again from that instead of believing the file. Times within arguments
-// count as one value, and the order of an argument's keys does not matter.
-func Digest(steps []providers.Step) (string, error) {
-	type work struct {
-		Address   providers.Address `json:"address"`
-		Node      string            `json:"node"`
-		Operation string            `json:"operation"`
-		Args      any               `json:"args"`
-		Guards    []providers.Need  `json:"guards"`
-		Window    string            `json:"window"`
+// Of a resource they cover the targets (the CA of the cluster, the lineage of the state) and of each step: id, node with its
+// machine id, operation, arguments as the domain gives their essence, needs with waivers and with who provides the guard and
+// for what, consents, window, lanes by definition, repair and rest, and which steps of the resource come before it.
+//
+// Outside stand turn and place within a lane, the steps of guards (whether one is needed is judged at apply), the clock,
+// reasons and other text, positions, estimates and what a step relies on. So the same due work has the same digest on any
+// machine and any day, and what differs is named by resource.
+type digests struct {
+	plan      string
+	resources map[string]string
+}
+
+// digestStep is what of a step enters the digest of its resource.
+type digestStep struct {
+	ID        string              `json:"id"`
+	Node      string              `json:"node,omitempty"`
+	Machine   string              `json:"machine,omitempty"`
+	Operation string              `json:"operation"`
+	Args      any                 `json:"args"`
+	Guards    []digestNeed        `json:"guards,omitempty"`
+	Consents  []providers.Consent `json:"consents,omitempty"`
+	Window    string              `json:"window,omitempty"`
+	Lanes     []providers.Lane    `json:"lanes,omitempty"`
+	Repairs   bool                `json:"repairs,omitempty"`
+	Rest      bool                `json:"rest,omitempty"`
+	After     []string            `json:"after,omitempty"`
+}
+
+type digestNeed struct {
+	providers.Need
+	By []digestBracket `json:"by,omitempty"`
+}
+
+// digestBracket is what of a bracket enters a digest: neither its steps nor what it guards.
+type digestBracket struct {
+	Guard     string `json:"guard"`
+	Of        string `json:"of"`
+	Target    string `json:"target,omitempty"`
+	Condition bool   `json:"condition,omitempty"`
+}
+
+// digester holds what the digest of each step of a plan needs.
+type digester struct {
+	domains
+	request  Request
+	brackets []providers.Bracket
+	index    providers.BracketIndex
+	resource map[string]providers.Address // of each step, by id
+}
+
+// digest works out the digests of the steps and brackets of a request.
+func (d domains) digest(r Request, steps []providers.Step, brackets []providers.Bracket) (digests, error) {
+	g := digester{domains: d, request: r, brackets: brackets, index: providers.IndexBrackets(brackets), resource: map[string]providers.Address{}}
+	for _, step := range steps {
+		g.resource[step.ID] = step.Address.Resource()
 	}
+	byResource := map[string][]digestStep{}
+	for _, step := range steps {
+		if g.guard(step.ID) {
+			continue
+		}
+		s, err := g.step(step)
+		if err != nil {
+			return digests{}, err
+		}
+		address := step.Address.Resource().String()
+		byResource[address] = append(byResource[address], s)
+	}
+	out := digests{resources: map[string]string{}}
+	for address, list := range byResource {
+		slices.SortFunc(list, func(a, b digestStep) int { return cmp.Compare(a.ID, b.ID) })
+		digest, err := sum("resource", address, r.Identity().Authority, r.Lineage, list)
+		if err != nil {
+			return digests{}, fmt.Errorf("digest of %s: %w", address, err)
+		}
+		out.resources[address] = digest
+	}
+	all := make([]digestBracket, 0, len(brackets))
+	for _, b := range brackets {
+		all = append(all, digested(b))
+	}
+	slices.SortFunc(all, compareBrackets)
+	var err error
+	out.plan, err = sum("plan", out.resources, all) // Go writes the keys of maps sorted
+	return out, err
+}
+
+// guard reports whether a step is one of a guard.
+func (g digester) guard(id string) bool { return len(g.index.Begins[id])+len(g.index.Ends[id]) > 0 }
+
+func (g digester) step(step providers.Step) (digestStep, error) {
+	args, err := g.essence(step)
+	if err != nil {
+		return digestStep{}, fmt.Errorf("step %s: digest its arguments: %w", step.ID, err)
+	}
+	s := digestStep{
+		ID: step.ID, Node: step.Node, Operation: step.Operation, Args: args,
+		Consents: step.Consents, Window: step.Window, Repairs: step.Repairs, Rest: step.Rest,
+	}
+	if step.Node != "" {
+		s.Machine = g.request.World.Node(step.Node).System.MachineID
+	}
+	for _, need := range step.Guards {
+		n := digestNeed{Need: need}
+		for _, i := range g.index.Guarded[step.ID] {
+			if g.brackets[i].Guard == need.Name {
+				n.By = append(n.By, digested(g.brackets[i]))
+			}
+		}
+		slices.SortFunc(n.By, compareBrackets)
+		s.Guards = append(s.Guards, n)
+	}
+	for _, lane := range step.Lanes {
+		if !strings.HasPrefix(lane.Name, providers.NodeLanePrefix) { // that of the node follows from the node
+			s.Lanes = append(s.Lanes, lane)
+		}
+	}
+	for _, id := range step.After {
+		if g.resource[id] == step.Address.Resource() && !g.guard(id) {
+			s.After = append(s.After, id)
+		}
+	}
+	slices.Sort(s.After)
+	return s, nil
+}
+
+// essence returns what of a step's arguments its digest covers: what the domain says, else all, with numbers as written.
+func (d domains) essence(step providers.Step) (any, error) {
+	args := step.Args
+	if essence, resource := d.essences[step.Operation], d.resources[step.Address.Resource()]; essence != nil && resource != nil {
+		var err error
+		if args, err = essence(resource, step); err != nil {
+			return nil, err
+		}
+	}
+	if len(args) == 0 {
+		return nil, nil
+	}
+	in := json.NewDecoder(bytes.NewReader(args))
+	in.UseNumber()
+	var value any
+	err := in.Decode(&value)
+	return value, err
+}
+
+func digested(b providers.Bracket) digestBracket {
+	return digestBracket{Guard: b.Guard, Of: b.Of.String(), Target: b.Target, Condition: b.Condition}
+}
+
+func compareBrackets(a, b digestBracket) int {
+	return cmp.Or(cmp.Compare(a.Guard, b.Guard), cmp.Compare(a.Of, b.Of), cmp.Compare(a.Target, b.Target))
+}
+
+// sum returns "sha256:" and the digest of some values, each on a line as JSON.
+func sum(values ...any) (string, error) {
 	hash := sha256.New()
 	out := json.NewEncoder(hash)
-	if err := out.Encode("upkeep plan 1"); err != nil {
-		return "", err
-	}
-	for _, step := range steps {
-		args, err := timeless(step.Args)
-		if err != nil {
-			return "", fmt.Errorf("step %s: its arguments are not JSON: %w", step.ID, err)
-		}
-		err = out.Encode(work{step.Address, step.Node, step.Operation, args, append([]providers.Need{}, step.Guards...), step.Window})
-		if err != nil {
-			return "", fmt.Errorf("step %s: %w", step.ID, err)
+	for _, value := range append([]any{digestVersion}, values...) {
+		if err := out.Encode(value); err != nil {
+			return "", err
 		}
 	}
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil)), nil
-}
-
-// timeless reads JSON, with numbers as written and every time replaced by one word. Go writes the keys of objects sorted.
-func timeless(data json.RawMessage) (any, error) {
-	if len(data) == 0 {
-		return nil, nil
-	}
-	in := json.NewDecoder(bytes.NewReader(data))
-	in.UseNumber()
-	var value any
-	if err := in.Decode(&value); err != nil {
-		return nil, err
-	}
-	return withoutTimes(value), nil
-}
-
-func withoutTimes(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for key := range v {
-			v[key] = withoutTimes(v[key])
-		}
-	case []any:
-		for i := range v {
-			v[i] = withoutTimes(v[i])
-		}
-	case string:
-		if _, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return "(time)"
-		}
-	}
-	return value
 }

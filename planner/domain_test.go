@@ -23,7 +23,7 @@ type widget struct {
 	Nodes     config.Selection `json:"nodes"`
 	Version   string           `json:"version"`
 	Guards    []string         `json:"guards,omitempty"`
-	GuardNone string           `json:"guard_none,omitempty"`
+	GuardNone string           `json:"-"` // the reason why the block asks for none of Guards
 	Prefers   []string         `json:"prefers,omitempty"`
 	Serial    string           `json:"serial,omitempty"`
 	Requires  []string         `json:"requires,omitempty"` // further steps that set waits for
@@ -31,11 +31,11 @@ type widget struct {
 	Consents []providers.Consent `json:"consents,omitempty"`
 }
 
-// needs are the guards that the widget must have, or gives a reason for going without, and those that it would like.
+// needs are the guards that the widget must have, and those that it would like.
 func (w widget) needs() []providers.Need {
 	var out []providers.Need
 	for _, name := range w.Guards {
-		out = append(out, providers.Required(name, w.GuardNone))
+		out = append(out, providers.Need{Name: name})
 	}
 	for _, name := range w.Prefers {
 		out = append(out, providers.Need{Name: name, Optional: true})
@@ -231,7 +231,7 @@ func (v vault) step(verb string) providers.Step {
 
 func needsOf(names ...string) (out []providers.Need) {
 	for _, name := range names {
-		out = append(out, providers.Required(name, ""))
+		out = append(out, providers.Need{Name: name})
 	}
 	return out
 }
@@ -281,6 +281,17 @@ func testTypes() []providers.Type {
 				return w, err
 			}},
 			Effects: map[string]providers.Effect{"widget.set": setEffect{}, "widget.restart": restartEffect{}},
+			Essence: func(_ providers.Resource, s providers.Step) (json.RawMessage, error) {
+				var args struct {
+					Version string `json:"version"`
+				}
+				if len(s.Args) == 0 {
+					return nil, nil
+				}
+				err := s.Decode(&args)
+				data, _ := json.Marshal(args)
+				return data, err
+			},
 		},
 		{
 			BlockType: config.BlockType{Name: "vault", Restore: func(json.RawMessage) (any, error) { return store{}, nil }},
@@ -322,8 +333,14 @@ func declareVault(r *planner.Request) {
 }
 
 func declare(r *planner.Request, w widget) {
+	var meta config.Meta
+	for _, guard := range w.Guards {
+		if w.GuardNone != "" {
+			meta.Without = append(meta.Without, config.Waiver{Guard: guard, Reason: w.GuardNone, Position: config.Position{File: "a.upkeep.hcl", Line: 8}})
+		}
+	}
 	r.Desired.Resources = append(r.Desired.Resources, config.Declared{
-		Type: "widget", Name: w.Name, Key: w.Key, Position: config.Position{File: "a.upkeep.hcl", Line: 7}, Value: w,
+		Meta: meta, Type: "widget", Name: w.Name, Key: w.Key, Position: config.Position{File: "a.upkeep.hcl", Line: 7}, Value: w,
 	})
 }
 

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"upkeep/providers"
@@ -12,12 +13,18 @@ type domains struct {
 	guards  map[string][]provided
 	// rules are what a person can lift for one run, by name, with what each demands.
 	rules map[string]string
+	// resources are the declared ones, and essences say what of a step's arguments its digest covers, by operation.
+	resources map[providers.Address]providers.Resource
+	essences  map[string]func(providers.Resource, providers.Step) (json.RawMessage, error)
 	// general are the ids of findings that yield to others of the same cause.
 	general map[string]bool
+	// marks are what blocks say of all their steps.
+	marks metas
 }
 
-func register(types []providers.Type, resources []providers.Resource) (domains, error) {
-	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, general: map[string]bool{}}
+func register(types []providers.Type, resources []providers.Resource, marks metas) (domains, error) {
+	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, marks: marks,
+		resources: map[providers.Address]providers.Resource{}, essences: map[string]func(providers.Resource, providers.Step) (json.RawMessage, error){}, general: map[string]bool{}}
 	for _, rule := range Rules(types) {
 		d.rules[rule.Rule] = rule.Demands
 	}
@@ -32,9 +39,11 @@ func register(types []providers.Type, resources []providers.Resource) (domains, 
 				return d, fmt.Errorf("two block types give the operation %s a meaning, one of them %s", operation, t.Name)
 			}
 			d.effects[operation] = effect
+			d.essences[operation] = t.Essence
 		}
 	}
 	for _, resource := range resources {
+		d.resources[resource.Address()] = resource
 		if guardian, ok := resource.(providers.Guardian); ok {
 			for name, guard := range guardian.Guards() {
 				d.guards[name] = append(d.guards[name], provided{resource.Address(), guard})
@@ -86,7 +95,7 @@ func (p Plan) Guards() ([]providers.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := register(nil, resources)
+	known, err := register(nil, resources, metasOf(p.Request.Desired))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,11 +26,47 @@ func Encode(p Plan) ([]byte, error) {
 // DigestError says that what a plan file would do is not what its own request asks for.
 type DigestError struct {
 	Saved, Built string
+	// Resources are those whose own digests differ, by address, sorted.
+	Resources []string
 }
 
 func (e *DigestError) Error() string {
-	return fmt.Sprintf("the plan's digest is %s, but its own facts and configuration give %s: the file was changed, or another version of upkeep made it; make the plan again with `upkeep plan -out=FILE`",
-		e.Saved, e.Built)
+	where := ""
+	if len(e.Resources) > 0 {
+		where = " (" + strings.Join(e.Resources, ", ") + ")"
+	}
+	return fmt.Sprintf("the plan's digest is %s, but its own facts and configuration give %s%s: the file was changed, or another version of upkeep made it; make the plan again with `upkeep plan -out=FILE`",
+		e.Saved, e.Built, where)
+}
+
+// statedDigests are those of the steps as a file has them.
+func statedDigests(p Plan, types []providers.Type) (digests, error) {
+	resources, err := resourcesOf(p.Request.Desired)
+	if err != nil {
+		return digests{}, err
+	}
+	known, err := register(types, resources, metasOf(p.Request.Desired))
+	if err != nil {
+		return digests{}, err
+	}
+	return known.digest(p.Request, p.Steps, p.Brackets)
+}
+
+// Differing returns the addresses that do not have the same digest in both, sorted.
+func Differing(a, b map[string]string) []string {
+	var out []string
+	for address, digest := range a {
+		if b[address] != digest {
+			out = append(out, address)
+		}
+	}
+	for address := range b {
+		if _, both := a[address]; !both {
+			out = append(out, address)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Decode reads a plan file, builds its plan again from the request that it holds, and refuses it when the digests
@@ -47,6 +84,7 @@ func Decode(data []byte, types []providers.Type) (Plan, error) {
 	}
 	var file struct {
 		Plan
+		Origin  string `json:"origin"` // see CheckOrigin
 		Request struct {
 			Request
 			Desired json.RawMessage `json:"desired"`
@@ -101,14 +139,15 @@ func Rebuild(p Plan, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, fmt.Errorf("build the saved plan again: %w", err)
 	}
-	stated, err := Digest(p.Steps)
+	stated, err := statedDigests(p, types)
 	if err != nil {
 		return Plan{}, fmt.Errorf("the plan's steps are damaged: %w", err)
 	}
-	for _, digest := range []string{p.Digest, stated} {
-		if digest != built.Digest {
-			return Plan{}, &DigestError{Saved: digest, Built: built.Digest}
-		}
+	if differ := Differing(p.Digests, built.Digests); len(differ) > 0 || p.Digest != built.Digest {
+		return Plan{}, &DigestError{Saved: p.Digest, Built: built.Digest, Resources: differ}
+	}
+	if differ := Differing(stated.resources, built.Digests); len(differ) > 0 || stated.plan != built.Digest {
+		return Plan{}, &DigestError{Saved: stated.plan, Built: built.Digest, Resources: differ}
 	}
 	built.FormatVersion, built.ID, built.UpkeepVersion, built.CreatedAt = p.FormatVersion, p.ID, p.UpkeepVersion, p.CreatedAt
 	return built, nil

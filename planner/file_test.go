@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -84,12 +85,12 @@ func TestPlanFileRefused(t *testing.T) {
 	}
 }
 
-// What a file says of a step beside its work (what it relies on, what it waits for) is not believed.
+// What a file says of a step beside its work (what it relies on, its turn) is not believed.
 func TestPlanFileStepsAreBuiltAgain(t *testing.T) {
 	p := build(t, testRequest(1, nil))
 	changed := p
 	changed.Steps = append([]providers.Step{}, p.Steps...)
-	changed.Steps[1].After, changed.Steps[1].Ground, changed.Steps[1].GroundText, changed.Steps[1].Summary = nil, []byte(`{"boot_id":"another"}`), nil, "harmless"
+	changed.Steps[1].Turn, changed.Steps[1].Ground, changed.Steps[1].GroundText, changed.Steps[1].Summary = 9, []byte(`{"boot_id":"another"}`), nil, "harmless"
 	got, err := planner.Decode(encode(t, changed), testTypes())
 	if err != nil {
 		t.Fatal(err)
@@ -111,13 +112,14 @@ func TestDigestStability(t *testing.T) {
 		"another directory": {func(r *planner.Request) { r.Directory = "/elsewhere" }, true},
 		"another boot":      {func(r *planner.Request) { r.World.Nodes["cp1"].System.BootID = "x" }, true},
 		"another version":   {func(r *planner.Request) { r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Version = "3" }) }, false},
-		"another order":     {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true }, false},
+		"another order":     {func(r *planner.Request) { r.Desired.Nodes[1].Primary = true }, true},
 		"one node is done":  {func(r *planner.Request) { r.World.Nodes["cp1"].System.Kernel = "2" }, false},
 		"a guard": {func(r *planner.Request) {
 			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
 		}, false},
 		"a guard gone without": {func(r *planner.Request) {
-			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"}; w.GuardNone = "y" })
+			r.Desired.Resources[0].Value = with(r, func(w *widget) { w.Guards = []string{"x"} })
+			r.Desired.Resources[0].Meta.Without = []config.Waiver{{Guard: "x", Reason: "y"}}
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,38 +136,6 @@ func with(r *planner.Request, change func(*widget)) widget {
 	w := r.Desired.Resources[0].Value.(widget)
 	change(&w)
 	return w
-}
-
-func TestDigestArguments(t *testing.T) {
-	digest := func(step providers.Step) string {
-		d, err := planner.Digest([]providers.Step{step})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	base := digest(providers.Step{Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"})
-	if got := digest(providers.Step{Operation: "a.b", Args: []byte(`{"b":["2031-01-01T00:00:00.5+01:00"], "a":1}`), Window: "always"}); got != base {
-		t.Error("times, spaces or the order of keys change the digest")
-	}
-	text := providers.Step{ID: "x", Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always", Summary: "s", Why: []string{"w"},
-		Position: "f:1", Estimate: 3, Ground: []byte(`{"a":"b"}`), GroundText: []string{"a = b"}}
-	if digest(text) != base {
-		t.Error("text, positions, estimates or the ground change the digest")
-	}
-	for name, step := range map[string]providers.Step{
-		"a number":  {Operation: "a.b", Args: []byte(`{"a":2,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"},
-		"operation": {Operation: "a.c", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always"},
-		"window":    {Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "weekly"},
-		"node":      {Operation: "a.b", Args: []byte(`{"a":1,"b":["2026-11-22T03:00:00Z"]}`), Window: "always", Node: "cp1"},
-	} {
-		if digest(step) == base {
-			t.Errorf("another %s has the same digest", name)
-		}
-	}
-	if _, err := planner.Digest([]providers.Step{{ID: "x", Args: []byte(`{`)}}); err == nil || !strings.Contains(err.Error(), "step x") {
-		t.Errorf("error %v", err)
-	}
 }
 
 func FuzzDecode(f *testing.F) {

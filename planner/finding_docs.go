@@ -15,5 +15,10 @@ func FindingDocs() []providers.FindingDoc {
 			"should not have it, and the plan would act on that too.",
 		Remedy: "Compare `kubectl get nodes -l SELECTOR` with the machines that should be there. Bring the missing node back or correct its label; " +
 			"if the fleet did change, correct `expect`.",
+	}, {
+		ID: ignoreEnded, Title: "An ignore block has ended",
+		Meaning: "An `ignore` block accepts a finding until a day, and that day has passed. The finding counts again.",
+		Remedy: "Ask the owner that the block names. If the cause is gone, remove the block. If the cause stays, set a later `until` and say why in `reason`. " +
+			"upkeep changes neither.",
 	}}
 }

@@ -21,7 +21,6 @@ type placement struct {
 	placed   []providers.Step // those of steps that are there as guards
 	brackets []providers.Bracket
 	refusals []string
-	warnings []string
 	lifted   []Override // those that something was held back without
 }
 
@@ -44,7 +43,7 @@ func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides
 		return placement{}, err
 	}
 	out := arrange(due, brackets)
-	out.refusals, out.warnings, out.lifted = d.unguarded(due, brackets, overrides)
+	out.refusals, out.lifted = d.unguarded(due, brackets, overrides)
 	for _, b := range brackets {
 		out.brackets = append(out.brackets, b.data())
 	}
@@ -54,7 +53,7 @@ func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides
 // data is the bracket as the plan keeps it.
 func (b *bracket) data() providers.Bracket {
 	return providers.Bracket{
-		Guard: b.name, Of: b.of, Condition: b.guard.Holds != nil, Begin: idsOf(b.before), Guarded: b.within(), End: idsOf(b.after),
+		Guard: b.name, Of: b.of, Target: b.guard.Target, Condition: b.guard.Holds != nil, Begin: idsOf(b.before), Guarded: b.within(), End: idsOf(b.after),
 	}
 }
 
@@ -114,6 +113,8 @@ func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket,
 		}
 		for _, b := range next {
 			b.before, b.after = b.guard.Begin(in, b.guarded), b.guard.End(in, b.guarded)
+			d.marks.mark(b.before)
+			d.marks.mark(b.after)
 		}
 		brackets = next
 	}
@@ -164,26 +165,24 @@ func (d domains) needed(due []providers.Step, brackets []*bracket) []*bracket {
 	return out
 }
 
-// lack is what some steps of one block do without, or cannot run for.
+// lack is what some steps of one block cannot run for.
 type lack struct {
-	resource        providers.Address
-	name, position  string // of the guard or the rule
-	waived, demands string // why the guard is waived; what the rule demands
+	resource       providers.Address
+	name, position string // of the guard or the rule
+	demands        string // what the rule demands
 }
 
-// unguarded says which needed guards nobody provides and which consents nobody gave, and what is done without: by the
-// configuration, or by an override of this run. An override does not keep a guard away that is provided.
-func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides []Override) (refusals, warnings []string, lifted []Override) {
+// unguarded says which needed guards nobody provides and which consents nobody gave, and which of them an override of this
+// run lifts. What the configuration waives, metas.warnings says. An override does not keep a guard away that is provided.
+func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides []Override) (refusals []string, lifted []Override) {
 	var lacks []lack
 	steps := map[lack]int{}
 	note := func(step providers.Step, l lack) {
-		if l.waived == "" {
-			if o, ok := lifts(overrides, l.name, step); ok {
-				if !slices.Contains(lifted, o) {
-					lifted = append(lifted, o)
-				}
-				return
+		if o, ok := lifts(overrides, l.name, step); ok {
+			if !slices.Contains(lifted, o) {
+				lifted = append(lifted, o)
 			}
+			return
 		}
 		if steps[l] == 0 {
 			lacks = append(lacks, l)
@@ -198,8 +197,8 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides 
 			}
 			seen[step.ID] = true
 			for _, need := range step.Guards {
-				if need.Waived != "" || len(d.guards[need.Name]) == 0 {
-					note(step, lack{resource: step.Address.Resource(), name: need.Name, position: step.Position, waived: need.Waived})
+				if need.Waived == "" && len(d.guards[need.Name]) == 0 {
+					note(step, lack{resource: step.Address.Resource(), name: need.Name, position: step.Position})
 				}
 			}
 			for _, c := range step.Consents {
@@ -213,13 +212,9 @@ func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides 
 		ask(b.after)
 	}
 	for _, l := range lacks {
-		if l.waived != "" {
-			warnings = append(warnings, l.text(steps[l]))
-		} else {
-			refusals = append(refusals, l.text(steps[l]))
-		}
+		refusals = append(refusals, l.text(steps[l]))
 	}
-	return refusals, warnings, lifted
+	return refusals, lifted
 }
 
 // text says what some steps lack, and what a person can do.
@@ -228,10 +223,7 @@ func (l lack) text(steps int) string {
 	if l.position != "" {
 		place = " (" + l.position + ")"
 	}
-	switch {
-	case l.waived != "":
-		return fmt.Sprintf("%s goes without the guard %q, guard_none = %q%s", l.resource, l.name, l.waived, place)
-	case l.demands != "":
+	if l.demands != "" {
 		return fmt.Sprintf("%s of %s would break the rule %q (%s); apply with -override='%s=REASON', or change what the block of %s allows%s",
 			count(steps, "step"), l.resource, l.name, l.demands, l.name, l.resource, place)
 	}
@@ -239,6 +231,6 @@ func (l lack) text(steps int) string {
 	if steps == 1 {
 		verb = "needs"
 	}
-	return fmt.Sprintf("%s of %s %s the guard %q, and nothing provides it; declare what does, or write guard_none = \"reason\" in the block of %s%s",
-		count(steps, "step"), l.resource, verb, l.name, l.resource, place)
+	return fmt.Sprintf("%s of %s %s the guard %q, and nothing provides it; declare what does, or write without = { %s = \"reason\" } in the block of %s%s",
+		count(steps, "step"), l.resource, verb, l.name, l.name, l.resource, place)
 }

@@ -63,22 +63,21 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestUnguarded: a waived guard is a warning; a consent that nobody gave is a refusal that says what to type.
+// TestUnguarded: a waived guard is no refusal; a consent that nobody gave is a refusal that says what to type.
 func TestUnguarded(t *testing.T) {
 	step := providers.Step{
-		ID: "a/work", Address: providers.Address{Type: "ordered", Name: "a"}, Guards: []providers.Need{providers.Required("backup", "no etcd here")},
+		ID: "a/work", Address: providers.Address{Type: "ordered", Name: "a"}, Guards: []providers.Need{{Name: "backup", Waived: "no etcd here"}},
 		Consents: []providers.Consent{{Rule: "max_change", Demands: "no price changed by more than 20%"}},
 	}
-	refusals, warnings, lifted := domains{}.unguarded([]providers.Step{step}, nil, nil)
-	want := [][]string{
-		{`1 step of ordered.a would break the rule "max_change" (no price changed by more than 20%); apply with -override='max_change=REASON', or change what the block of ordered.a allows`},
-		{`ordered.a goes without the guard "backup", guard_none = "no etcd here"`},
+	refusals, lifted := domains{}.unguarded([]providers.Step{step}, nil, nil)
+	want := []string{
+		`1 step of ordered.a would break the rule "max_change" (no price changed by more than 20%); apply with -override='max_change=REASON', or change what the block of ordered.a allows`,
 	}
-	if diff := cmp.Diff(want, [][]string{refusals, warnings}); diff != "" || len(lifted) > 0 {
+	if diff := cmp.Diff(want, refusals); diff != "" || len(lifted) > 0 {
 		t.Errorf("lifted %v (-want +got):\n%s", lifted, diff)
 	}
 	given := Override{Rule: "max_change", Reason: "a sale"}
-	refusals, _, lifted = domains{}.unguarded([]providers.Step{step}, nil, []Override{given})
+	refusals, lifted = domains{}.unguarded([]providers.Step{step}, nil, []Override{given})
 	if diff := cmp.Diff([]Override{given}, lifted); diff != "" || len(refusals) > 0 {
 		t.Errorf("with the word of a person: refusals %v, lifted (-want +got):\n%s", refusals, diff)
 	}
@@ -97,7 +96,7 @@ func TestOwnFirst(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			due := []providers.Step{
-				{ID: "b/work", Address: theirs, Guards: []providers.Need{providers.Required("leases", "")}},
+				{ID: "b/work", Address: theirs, Guards: []providers.Need{{Name: "leases"}}},
 				{ID: "a/work", Address: mine, After: test.after},
 			}
 			b := &bracket{

@@ -26,7 +26,9 @@ type Plan struct {
 	CreatedAt     time.Time `json:"created_at"`
 	Request       Request   `json:"request"`
 
+	// Findings are those that count; Ignored those that an ignore block accepts.
 	Findings []providers.Finding `json:"findings"`
+	Ignored  []Ignored           `json:"ignored,omitempty"`
 	Steps    []providers.Step    `json:"steps"`
 	// Brackets are the guards, and which steps each of them surrounds.
 	Brackets []providers.Bracket `json:"brackets,omitempty"`
@@ -38,8 +40,10 @@ type Plan struct {
 	Remaining []providers.Finding `json:"remaining"`
 	// Refusals are the reasons why this plan must not be applied; each says what to do.
 	Refusals []string `json:"refusals,omitempty"`
-	// Digest is "sha256:" and the hexadecimal digest of what will be done (see Digest).
-	Digest string `json:"digest"`
+	// Digest is "sha256:" and the hexadecimal digest of what will be done (see digests): over Digests, which are of what is
+	// done for each resource, by address, and over the brackets.
+	Digest  string            `json:"digest"`
+	Digests map[string]string `json:"digests"`
 	// Applyable: there are steps and no refusals, and the facts were observed, not read from a file.
 	Applyable bool `json:"applyable"`
 	// Complete: nothing that was asked for is unknown.

@@ -99,7 +99,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	known, err := register(types, resources)
+	known, err := register(types, resources, metasOf(p.Request.Desired))
 	if err != nil {
 		return Rehearsal{}, err
 	}
@@ -152,7 +152,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 		return Rehearsal{}, err
 	}
 	wrong, _ := rightCluster(p.Request, in, func(string) bool { return false })
-	out.Remaining = known.onePerCause(joined(wrong, after.Findings))
+	out.Remaining, _ = ignoring(p.Request, known.onePerCause(joined(wrong, after.Findings)))
 	for _, step := range after.Steps {
 		out.Due = append(out.Due, step.ID)
 	}

@@ -47,6 +47,12 @@ func newScope(r Request, resources []providers.Resource, found providers.Outcome
 		addresses []providers.Address
 	}{{"-target", r.Targets}, {"-exclude", r.Exclude}, {"-replace", r.Replace}} {
 		for _, address := range flag.addresses {
+			if o, out := inventory.Out(address.Node); out {
+				if flag.name == "-exclude" {
+					continue // it is left out already
+				}
+				return s, fmt.Errorf("%s=%s: node %s is out until %s (%q, owner %s), and nothing is planned for a node that is out", flag.name, address, o.Node, o.Until, o.Reason, o.Owner)
+			}
 			if !slices.ContainsFunc(names, address.Covers) {
 				return s, fmt.Errorf("%s=%s names nothing in this configuration%s", flag.name, address, closest(address.String(), names))
 			}
@@ -85,6 +91,12 @@ func (s scope) everything() bool { return len(s.targets)+len(s.exclude) == 0 }
 func (s scope) has(address providers.Address) bool {
 	covers := func(a providers.Address) bool { return a.Covers(address) }
 	return (len(s.targets) == 0 || slices.ContainsFunc(s.targets, covers)) && !slices.ContainsFunc(s.exclude, covers)
+}
+
+// touches reports whether anything of a resource was asked for.
+func (s scope) touches(resource providers.Address) bool {
+	return (len(s.targets) == 0 || slices.ContainsFunc(s.targets, func(a providers.Address) bool { return a.Resource().Covers(resource) })) &&
+		!slices.ContainsFunc(s.exclude, func(a providers.Address) bool { return a.Covers(resource) })
 }
 
 // limit returns the steps that were asked for and can run without those that were not. A step that waits for one left
@@ -170,7 +182,7 @@ func (s scope) overruled(guards []providers.Step) (warnings []string) {
 // complete reports whether nothing that was asked for is unknown.
 func (s scope) complete(p Plan) bool {
 	for _, finding := range p.Findings {
-		if finding.Unknown && s.has(finding.Address) {
+		if _, out := outOf(p.Request.Desired, finding.Address.Node); finding.Unknown && !out && s.has(finding.Address) {
 			return false
 		}
 	}

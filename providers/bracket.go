@@ -14,6 +14,8 @@ package providers
 type Bracket struct {
 	Guard string  `json:"guard"` // "leases"
 	Of    Address `json:"of"`    // the block that provides the guard
+	// Target is what the guard is for, as written in the configuration (see Guard).
+	Target string `json:"target,omitempty"`
 	// Condition: the guard is also, or only, a condition (Guard.Holds), asked before each guarded step.
 	Condition bool     `json:"condition,omitempty"`
 	Begin     []string `json:"begin,omitempty"`

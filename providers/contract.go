@@ -11,6 +11,7 @@ package providers
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"upkeep/config"
@@ -24,6 +25,10 @@ type Type struct {
 	Effects map[string]Effect
 	// Findings documents every finding id this domain can report.
 	Findings []FindingDoc
+	// Essence returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
+	// not have: the same for the same due work on any machine and day. So it leaves out times, ids that contain a time and
+	// what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments as they are. Pure.
+	Essence func(Resource, Step) (json.RawMessage, error)
 	// Rules are what a person can lift for one run with -override: the guards that this domain provides, and the consents
 	// that its steps can ask for.
 	Rules []Consent
@@ -241,6 +246,9 @@ type Guard struct {
 	After  func(in Input, guarded []Step) []Step
 	// Holds says whether a guarded step may run in the observed world. It is asked before each of them; Unknown refuses.
 	Holds func(in Input, guarded Step) Readiness
+	// Target is where the guard's steps do their work, as written in the configuration, where that matters to whoever
+	// approves a plan: the store of a backup. It enters the digest; the steps of a guard do not.
+	Target string
 }
 
 // Begin returns the steps of Before; none where there is no such function.

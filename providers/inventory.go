@@ -14,6 +14,10 @@ type Inventory struct {
 	Nodes []config.Node
 	// Unresolved are the fleets whose members are unknown, with the reason.
 	Unresolved []UnresolvedFleet
+	// Outs are the nodes that a person has taken out. They are in no selection, so nobody asks them or plans for them.
+	Outs []config.Out
+	// unlabelled says why the roles of nodes that declare none are unknown; empty: they are known.
+	unlabelled string
 }
 
 // UnresolvedFleet is a fleet whose members are unknown.
@@ -24,10 +28,23 @@ type UnresolvedFleet struct {
 
 // NewInventory resolves the declared nodes and fleets against what was observed. Pure.
 func NewInventory(desired config.Desired, world facts.World) Inventory {
-	inv := Inventory{Nodes: slices.Clone(desired.Nodes)}
-	addresses := map[string]map[string]string{}
-	for _, n := range world.Kubernetes.Nodes {
-		addresses[n.Name] = n.Addresses
+	inv := Inventory{Outs: desired.Outs}
+	out := map[string]bool{}
+	for _, o := range desired.Outs {
+		out[o.Node] = true
+	}
+	known := newKubernetesNodes(world.Kubernetes.Nodes)
+	for _, n := range desired.Nodes {
+		if out[n.Name] {
+			continue
+		}
+		if len(n.Roles) == 0 {
+			n.Roles = labelled(nil, known.of(n))
+			if world.Kubernetes.Unknown != "" {
+				inv.unlabelled = "Kubernetes: " + world.Kubernetes.Unknown
+			}
+		}
+		inv.Nodes = append(inv.Nodes, n)
 	}
 	for _, fleet := range desired.Fleets {
 		found, asked := world.Fleets[fleet.Name]
@@ -40,13 +57,81 @@ func NewInventory(desired config.Desired, world facts.World) Inventory {
 			continue
 		}
 		for _, name := range slices.Sorted(slices.Values(found.Members)) {
+			if out[name] {
+				continue
+			}
 			inv.Nodes = append(inv.Nodes, config.Node{
-				Name: name, Block: fleet.Name, Fleet: true, Host: addresses[name][fleet.Address],
-				Roles: fleet.Roles, Connection: fleet.Connection, Position: fleet.Position,
+				Name: name, Block: fleet.Name, Fleet: true, Host: known.byName[name].Addresses[fleet.Address],
+				Roles: labelled(fleet.Roles, known.byName[name]), Connection: fleet.Connection, Position: fleet.Position,
 			})
 		}
 	}
 	return inv
+}
+
+// roleLabel and a role is the label with which Kubernetes says what a node is. masterLabel is what kubeadm wrote for
+// control planes before 1.24.
+const (
+	roleLabel   = "node-role.kubernetes.io/"
+	masterLabel = roleLabel + "master"
+)
+
+// labelled returns the declared roles of a node with those that Kubernetes knows it to have.
+func labelled(declared []string, node facts.KubernetesNode) []string {
+	roles := declared
+	for _, role := range config.KubernetesRoles() {
+		_, is := node.Labels[roleLabel+role]
+		if _, master := node.Labels[masterLabel]; master && role == "control-plane" {
+			is = true
+		}
+		if is && !slices.Contains(roles, role) {
+			roles = append(slices.Clone(roles), role)
+		}
+	}
+	return roles
+}
+
+// kubernetesNodes finds the nodes of Kubernetes by what configurations call them.
+type kubernetesNodes struct {
+	byName, byAddress map[string]facts.KubernetesNode
+}
+
+func newKubernetesNodes(nodes []facts.KubernetesNode) kubernetesNodes {
+	k := kubernetesNodes{map[string]facts.KubernetesNode{}, map[string]facts.KubernetesNode{}}
+	for _, n := range nodes {
+		k.byName[n.Name] = n
+		for _, address := range n.Addresses {
+			k.byAddress[strings.ToLower(address)] = n
+		}
+	}
+	return k
+}
+
+// of returns the node that a declared one is: the one of its name, else the one at its host; the zero value for none.
+func (k kubernetesNodes) of(n config.Node) facts.KubernetesNode {
+	if found, ok := k.byName[n.Name]; ok || n.Host == "" {
+		return found
+	}
+	return k.byAddress[strings.ToLower(n.Host)]
+}
+
+// reachedAt reports whether a host is one of the addresses of a node of Kubernetes.
+func reachedAt(host string, node facts.KubernetesNode) bool {
+	for _, address := range node.Addresses {
+		if host != "" && strings.EqualFold(host, address) {
+			return true
+		}
+	}
+	return false
+}
+
+// Out returns why a node is out, and whether it is.
+func (inv Inventory) Out(name string) (config.Out, bool) {
+	i := slices.IndexFunc(inv.Outs, func(o config.Out) bool { return o.Node == name })
+	if i < 0 {
+		return config.Out{}, false
+	}
+	return inv.Outs[i], true
 }
 
 // Node returns a node by name.
@@ -64,14 +149,7 @@ func (inv Inventory) Of(node facts.KubernetesNode) (config.Node, bool) {
 	if found, ok := inv.Node(node.Name); ok {
 		return found, true
 	}
-	i := slices.IndexFunc(inv.Nodes, func(n config.Node) bool {
-		for _, address := range node.Addresses {
-			if n.Host != "" && strings.EqualFold(n.Host, address) {
-				return true
-			}
-		}
-		return false
-	})
+	i := slices.IndexFunc(inv.Nodes, func(n config.Node) bool { return reachedAt(n.Host, node) })
 	if i < 0 {
 		return config.Node{}, false
 	}
@@ -97,11 +175,29 @@ func (inv Inventory) Select(s config.Selection) (nodes []config.Node, incomplete
 			return 1
 		}
 	})
+	var untold []string
+	if len(nodes) == 0 {
+		untold = labels(s)
+	}
 	for _, u := range inv.Unresolved {
-		mightBelong := config.Node{Block: u.Fleet.Name, Fleet: true, Roles: u.Fleet.Roles}
+		mightBelong := config.Node{Block: u.Fleet.Name, Fleet: true, Roles: slices.Concat(u.Fleet.Roles, untold)}
 		if has(mightBelong) {
 			return nodes, u.Why
 		}
 	}
+	if len(untold) > 0 {
+		return nodes, inv.unlabelled
+	}
 	return nodes, ""
+}
+
+// labels are the roles of a selection that Kubernetes could tell of. They count where the selection has no node yet: where
+// one is declared, nothing waits for Kubernetes, since a cluster whose API is down must be repairable.
+func labels(s config.Selection) (roles []string) {
+	for _, role := range config.KubernetesRoles() {
+		if slices.Contains(s.Roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
 }

@@ -17,6 +17,3 @@ type Consent struct {
 	Rule    string `json:"rule"`    // "max_change"
 	Demands string `json:"demands"` // "no price changes by more than 20 %"
 }
-
-// Required returns a need of the named guard, which the operator may have waived with a reason.
-func Required(guard, waived string) Need { return Need{Name: guard, Waived: waived} }

@@ -24,8 +24,9 @@ import (
 func applyCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask before applying"},
-		&cli.StringFlag{Name: "expect", Usage: "refuse a plan whose digest is not `sha256:...`"},
+		&cli.StringSliceFlag{Name: "expect", Usage: "refuse a plan whose digest is not `[ADDRESS=]sha256:...`; with an address, the digest of that resource; may be repeated"},
 		lockTimeoutFlag(),
+		&cli.StringFlag{Name: "plan-max-age", Value: "24h", Usage: "refuse to begin a plan that is older than `DURATION`"},
 		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		overrideFlag(),
@@ -55,8 +56,12 @@ func applyCommand(env environment) *cli.Command {
 
 // applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
 func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, saved bool, began time.Time) error {
-	if expected := cmd.String("expect"); expected != "" && expected != plan.Digest {
-		return exit{exitStale, fmt.Errorf("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", plan.Digest, expected)}
+	expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
+	if err != nil {
+		return usage(cmd, "%v", err)
+	}
+	if err := expected.Check(plan); err != nil {
+		return exit{exitStale, err}
 	}
 	if !cmd.Bool("json") {
 		run := text.Run{Applying: true}
@@ -160,6 +165,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if err := mergeSpilled(w, lock); err != nil {
 		return err
 	}
+	if outs, err := plan.OutSince(lock.State().Memory); err != nil {
+		return err
+	} else if len(outs) > 0 {
+		return exit{exitStale, fmt.Errorf("node %s was taken out since the plan was made (until %s, %q, owner %s), and the plan has steps for %s; make a new plan",
+			outs[0].Node, outs[0].Until, outs[0].Reason, outs[0].Owner, outs[0].Node)}
+	}
 	opened, history, err := lock.Journal(ctx, plan.ID)
 	if err != nil {
 		return err
@@ -189,6 +200,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace = view.show, env.trace
+	executor.MaxAge = planner.MaxAge
+	if hasFlag(cmd, "plan-max-age") {
+		if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
+			return err
+		}
+	}
 	executor.Fence = wiring.Holds(lock, claim)
 	runContext, stop := withSignals(claim.Context(), env, executor)
 	defer stop()

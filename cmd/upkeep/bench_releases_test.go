@@ -22,7 +22,7 @@ func manyReleases(tb testing.TB, n int) (directory string, world facts.World) {
 	for i := range n {
 		fmt.Fprintf(&text, "    r%04d = \"app-%04d\"\n", i, i)
 	}
-	text.WriteString("  }\n  release    = each.value\n  namespace  = \"apps\"\n  guard_none = \"a benchmark\"\n  chart {\n    repository = \"https://charts.example.net\"\n" +
+	text.WriteString("  }\n  release    = each.value\n  namespace  = \"apps\"\n  without    = { backup = \"a benchmark\" }\n  chart {\n    repository = \"https://charts.example.net\"\n" +
 		"    name       = \"app\"\n    version    = \">= 1.50\"\n  }\n  values = { image = { tag = \"2\" }, replicas = 3 }\n}\n")
 	directory = tb.TempDir()
 	if err := os.WriteFile(filepath.Join(directory, "releases.upkeep.hcl"), []byte(text.String()), 0o644); err != nil {

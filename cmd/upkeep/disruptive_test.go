@@ -80,7 +80,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 		worlds.Age(now, 5*24*time.Hour, node, "apiserver", "controller-manager.conf")
 	}
 	add(old, certificates.Spec{
-		Name: "control_plane", Layout: "kubeadm", RenewBefore: config.Duration(30 * 24 * time.Hour), Nodes: config.Selection{Roles: []string{"control-plane"}}, Window: "always",
+		Name: "control_plane", Layout: "kubeadm", RenewBefore: config.Duration(30 * 24 * time.Hour), Nodes: config.Selection{Roles: []string{"control-plane"}},
 	})
 
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.
@@ -94,7 +94,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 			t.Fatal(err)
 		}
 		s := akash.Spec{
-			Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Window: "always", Archive: "akash-archive",
+			Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Archive: "akash-archive",
 			Chart: &akash.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "provider"}, Version: to}, Targets: map[string]string{"price_target_cpu": "2"},
 		}
 		if to != "11.6.4" {
@@ -102,7 +102,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 			s.Targets = nil
 		}
 		operator := release.Spec{
-			Name: "hostname", Release: "akash-hostname-operator", Namespace: fakeprovider.Namespace, Window: "always", Wait: true, Atomic: true,
+			Name: "hostname", Release: "akash-hostname-operator", Namespace: fakeprovider.Namespace, Wait: true, Atomic: true,
 			Chart: release.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "akash-hostname-operator"}, Version: "12.1.3"},
 		}
 		if err := w.InstallChart(fakeprovider.Namespace, "akash-hostname-operator", "akash-hostname-operator", "11.6.3", nil); err != nil {

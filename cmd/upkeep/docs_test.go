@@ -13,9 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
-	"upkeep/planner"
 	"upkeep/providers"
-	clusterhealth "upkeep/providers/cluster"
 )
 
 const repository = "../.."
@@ -57,11 +55,7 @@ func TestReferenceIsFresh(t *testing.T) {
 }
 
 func TestFindingsAreDocumented(t *testing.T) {
-	docs := planner.FindingDocs()
-	for _, domain := range domains() {
-		docs = append(docs, domain.Findings...)
-	}
-	docs = append(docs, clusterhealth.Findings()...)
+	docs := findingDocs(domains())
 	pages := map[string][]byte{}
 	documented := map[string]providers.FindingDoc{}
 	var index bytes.Buffer

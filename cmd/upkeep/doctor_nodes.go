@@ -123,7 +123,7 @@ func doctorResources(desired config.Desired, before config.Duration) []config.De
 	if len(desired.Nodes) > 0 {
 		out = append(out, config.Declared{Type: "certificates", Name: "control_plane", Value: certificates.Spec{
 			Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}}, RenewBefore: before,
-			Kubeconfigs: []string{rootKubeconfig}, GuardNone: "nothing is changed", Window: "always",
+			Kubeconfigs: []string{rootKubeconfig},
 		}})
 	}
 	return out

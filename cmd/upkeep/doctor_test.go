@@ -18,7 +18,6 @@ import (
 	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
-	"upkeep/providers/certificates"
 	"upkeep/providers/facts"
 )
 
@@ -129,7 +128,7 @@ func TestWhatDoctorDeclaresIsWhatItLookedAt(t *testing.T) {
 			desired.Connections = withoutBare(&desired)
 			ignore := cmp.Options{
 				cmpopts.IgnoreTypes(config.Position{}), cmpopts.IgnoreFields(config.Desired{}, "State"), cmpopts.IgnoreFields(config.Connection{}, "MaxSessions"),
-				cmpopts.IgnoreFields(config.Node{}, "Block"), cmpopts.IgnoreFields(certificates.Spec{}, "GuardNone"), cmpopts.EquateEmpty(),
+				cmpopts.IgnoreFields(config.Node{}, "Block"), cmpopts.IgnoreFields(config.Declared{}, "Meta"), cmpopts.EquateEmpty(),
 				cmpopts.IgnoreSliceElements(func(d config.Declared) bool { return d.Type == "cluster" }),
 				cmpopts.SortSlices(func(a, b config.Node) bool { return a.Name < b.Name }),
 			}

@@ -12,6 +12,7 @@ import (
 	"upkeep/providers/akash"
 	"upkeep/providers/backup"
 	"upkeep/providers/certificates"
+	clusterhealth "upkeep/providers/cluster"
 	"upkeep/providers/facts"
 	"upkeep/providers/release"
 )
@@ -60,6 +61,23 @@ func operations(t tools) map[string]providers.Operation {
 		maps.Copy(all, d.acts(t))
 	}
 	return all
+}
+
+// findingDocs documents every finding that upkeep can report. Where two domains report the same one, it is here twice.
+func findingDocs(types []providers.Type) []providers.FindingDoc {
+	docs := planner.FindingDocs()
+	for _, t := range types {
+		docs = append(docs, t.Findings...)
+	}
+	return append(docs, clusterhealth.Findings()...)
+}
+
+// findingIDs lists what an ignore block may name.
+func findingIDs(types []providers.Type) (ids []string) {
+	for _, doc := range findingDocs(types) {
+		ids = append(ids, doc.ID)
+	}
+	return ids
 }
 
 // effects lists the pure meaning of every operation.

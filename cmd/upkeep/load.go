@@ -21,7 +21,7 @@ type loaded struct {
 func load(env environment, cmd *cli.Command, directory string, types []providers.Type) loaded {
 	l := loaded{directory: directory}
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
-		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version,
+		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
 	})
 	return l
 }

@@ -38,6 +38,9 @@ func marksCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if err := w.takeOut(ctx); err != nil {
+				return err
+			}
 			nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 			if err != nil {
 				return err

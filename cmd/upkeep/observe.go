@@ -29,6 +29,9 @@ func observeCommand(env environment) *cli.Command {
 			if len(w.desired.Resources) == 0 {
 				return errNothingDeclared
 			}
+			if err := w.takeOut(ctx); err != nil {
+				return err
+			}
 			world, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err

@@ -129,6 +129,14 @@ func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose f
 	if err != nil {
 		return fail(err)
 	}
+	if w.desired, err = planner.WithOuts(w.desired, remembered.Memory); err != nil {
+		return fail(err)
+	}
+	if cmd.String("facts") == "" { // recorded facts have a clock of their own
+		if err := planner.CheckOuts(w.desired, env.now()); err != nil {
+			return fail(err)
+		}
+	}
 	w.key = keyOf(remembered)
 	w.mac = macOf(w.key)
 	if w.desired, err = seal(w.desired, w.secrets, w.mac); err != nil {

@@ -28,7 +28,7 @@ func schemaCommand(env environment) *cli.Command {
 				_, err = env.stdout.Write(data)
 				return err
 			}
-			return writeSchema(env.stdout, append(config.Language(), types...))
+			return writeSchema(env.stdout, append(config.Language(), config.WithMetaArguments(types)...))
 		},
 	}
 }

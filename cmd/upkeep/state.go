@@ -10,6 +10,9 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/config"
+	"upkeep/planner"
+	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -45,6 +48,7 @@ type stateView struct {
 	Serial     uint64             `json:"serial"`
 	Generation uint64             `json:"generation"`
 	Cluster    facts.Identity     `json:"cluster,omitzero"`
+	Out        []config.Out       `json:"out,omitempty"`
 	Durations  map[string]float64 `json:"durations,omitempty"`
 	Runs       []state.RunRecord  `json:"runs"`
 }
@@ -63,6 +67,9 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 		return err
 	}
 	view := stateView{Path: backend.Describe(), Exists: s.Exists(), Lineage: s.Lineage, Serial: s.Serial, Generation: s.Generation, Cluster: s.Memory.Cluster, Durations: s.Memory.Durations, Runs: s.Runs}
+	if view.Out, err = planner.RememberedOuts(s.Memory); err != nil {
+		return err
+	}
 	if view.Runs == nil {
 		view.Runs = []state.RunRecord{}
 	}
@@ -76,6 +83,9 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 	fmt.Fprintf(env.stdout, "state    %s\nlineage  %s\nserial   %d\n", view.Path, view.Lineage, view.Serial)
 	if !view.Cluster.IsZero() {
 		fmt.Fprintf(env.stdout, "cluster\n%s", identityLines(view.Cluster))
+	}
+	for _, o := range view.Out {
+		fmt.Fprintf(env.stdout, "out      %s\n", text.Clean(outText(o)))
 	}
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	if len(view.Durations) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"upkeep/planner"
 	"upkeep/providers"
@@ -39,6 +40,15 @@ func (e *Executor) accept(plan planner.Plan) error {
 		if first := e.History.First(); first.Plan != plan.ID || first.Digest != plan.Digest {
 			return refuse(fmt.Sprintf("its journal belongs to plan %s with digest %s, and this is plan %s with digest %s: the plan file was changed after it was started; make a new one",
 				first.Plan, first.Digest, plan.ID, plan.Digest))
+		}
+	}
+	var begun time.Time
+	if e.History.Started() {
+		begun = e.History.First().At
+	}
+	if e.MaxAge > 0 {
+		if err := plan.Expired(begun, e.now(), e.MaxAge); err != nil {
+			return &RefusedError{Plan: plan.ID, Reasons: []string{err.Error()}, Stale: true}
 		}
 	}
 	if reasons := e.flaws(plan); len(reasons) > 0 {

@@ -36,7 +36,7 @@ func bracketedPlan(c *cluster) planner.Plan {
 	end.ID, end.After = "sim.guard@g1/raise", nil
 	bracket := providers.Bracket{Guard: "leases", Of: guardAddress, Begin: []string{begin.ID}, End: []string{end.ID}}
 	for i := range plan.Steps {
-		plan.Steps[i].Guards = []providers.Need{providers.Required("leases", "")}
+		plan.Steps[i].Guards = []providers.Need{{Name: "leases"}}
 		bracket.Guarded = append(bracket.Guarded, plan.Steps[i].ID)
 	}
 	plan.Brackets = []providers.Bracket{bracket}

@@ -60,6 +60,8 @@ type Executor struct {
 	// To stop at once, cancel Run's context.
 	Stop <-chan struct{}
 
+	// MaxAge is how old a plan may be when it is begun; one that was begun may be continued for planner.MaxRun. Zero: no bound.
+	MaxAge time.Duration
 	// Limits bound the waiting; zero fields have defaults.
 	Limits Limits
 	// Now is the clock; nil is time.Now. Sleep waits, and returns early with an error when ctx ends; nil is a timer.

@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,9 +42,9 @@ func newPlanes(n int) *planes {
 		worlds.Age(p.clock, 12*24*time.Hour, node, "apiserver", "controller-manager.conf")
 	}
 	p.desired = config.Desired{Nodes: worlds.Nodes(n), Resources: []config.Declared{{
-		Type: "certificates", Name: "control_plane", Value: certificates.Spec{
+		Type: "certificates", Name: "control_plane", Meta: config.Meta{Without: []config.Waiver{{Guard: "backup", Reason: "a test"}}}, Value: certificates.Spec{
 			Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}},
-			RenewBefore: config.Duration(30 * 24 * time.Hour), Window: "always", GuardNone: "a test",
+			RenewBefore: config.Duration(30 * 24 * time.Hour),
 		},
 	}}}
 	return p
@@ -344,5 +345,37 @@ func TestWhatDoesNotPassIsNotWaitedFor(t *testing.T) {
 		if waited := p.clock.Sub(began); (looks == 1) != final || (waited == 0) != final {
 			t.Errorf("final %t: %d looks in %s", final, looks, waited)
 		}
+	}
+}
+
+// A plan that is too old is not begun; one that was begun in time is continued.
+func TestOldPlansAreNotBegun(t *testing.T) {
+	for name, test := range map[string]struct {
+		age   time.Duration
+		begun time.Duration // how long ago; 0: never
+		stale bool
+	}{
+		"young":                {age: time.Hour},
+		"old":                  {age: 25 * time.Hour, stale: true},
+		"old, begun in time":   {age: 200 * time.Hour, begun: 190 * time.Hour},
+		"old, begun long ago":  {age: 1000 * time.Hour, begun: 990 * time.Hour, stale: true},
+		"from an hour to come": {age: -time.Hour, stale: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster("cp1")
+			plan := planFor(c, []string{"cp1"}, nil)
+			plan.CreatedAt = c.clock.Add(-test.age)
+			var history journal.History
+			if test.begun > 0 {
+				history = journal.HistoryOf(journal.Record{Seq: 1, At: c.clock.Add(-test.begun), Kind: journal.RunStarted, Plan: plan.ID, Digest: plan.Digest})
+			}
+			e := c.executor(&memoryJournal{dies: -1}, history)
+			e.MaxAge = 24 * time.Hour
+			result, err := e.Run(t.Context(), plan)
+			var refused *apply.RefusedError
+			if stale := errors.As(err, &refused) && refused.Stale; stale != test.stale || !stale && (err != nil || result.Outcome != apply.Complete) {
+				t.Errorf("%s, %v", result.Outcome, err)
+			}
+		})
 	}
 }

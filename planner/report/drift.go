@@ -3,6 +3,7 @@ package report
 import (
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -18,8 +19,10 @@ type DriftJSON struct {
 	Recorded   bool              `json:"recorded,omitempty"`
 	Identity   planner.Identity  `json:"identity"`
 	Nodes      []Node            `json:"nodes"`
+	Out        []config.Out      `json:"out"`
 	Summary    DriftSummary      `json:"summary"`
 	Findings   []DriftFinding    `json:"findings"`
+	Ignored    []planner.Ignored `json:"ignored"`
 	Unknown    []planner.Unknown `json:"unknown"`
 	Warnings   []string          `json:"warnings"`
 }
@@ -40,7 +43,7 @@ func Drift(p planner.Plan) DriftJSON {
 	all := Plan(p)
 	d := DriftJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Ignored: all.Upkeep.Ignored, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
 	}
 	for _, f := range all.Upkeep.Findings {
 		d.Findings = append(d.Findings, DriftFinding{Finding: f})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -35,21 +36,27 @@ type PlanJSON struct {
 
 // Upkeep is what Terraform's format has no word for.
 type Upkeep struct {
-	Version    string           `json:"version,omitempty"`
-	PlanID     string           `json:"plan_id,omitempty"`
-	Digest     string           `json:"digest"`
-	Identity   planner.Identity `json:"identity"`
-	ObservedAt time.Time        `json:"observed_at"`
+	Version string `json:"version,omitempty"`
+	PlanID  string `json:"plan_id,omitempty"`
+	Digest  string `json:"digest"`
+	// Digests are of what is done for each resource, by address.
+	Digests    map[string]string `json:"digests"`
+	Identity   planner.Identity  `json:"identity"`
+	ObservedAt time.Time         `json:"observed_at"`
 	// Recorded: the facts came from a file.
 	Recorded bool                `json:"recorded,omitempty"`
 	Targets  []providers.Address `json:"targets,omitempty"`
 	Exclude  []providers.Address `json:"exclude,omitempty"`
 	// Overrides are the safety rules that this run is told to go without.
-	Overrides []planner.Override  `json:"overrides,omitempty"`
-	Nodes     []Node              `json:"nodes"`
-	Summary   Summary             `json:"summary"`
-	Findings  []providers.Finding `json:"findings"`
-	Steps     []providers.Step    `json:"steps"`
+	Overrides []planner.Override `json:"overrides,omitempty"`
+	Nodes     []Node             `json:"nodes"`
+	Summary   Summary            `json:"summary"`
+	// Out are the nodes that a person has taken out. They are not asked, and nothing is planned for them.
+	Out      []config.Out        `json:"out"`
+	Findings []providers.Finding `json:"findings"`
+	// Ignored are the findings that do not count, since a person has accepted them.
+	Ignored []planner.Ignored `json:"ignored"`
+	Steps   []providers.Step  `json:"steps"`
 	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
 	Brackets []providers.Bracket `json:"brackets"`
 	Lanes    []planner.LaneNodes `json:"lanes"`
@@ -92,6 +99,7 @@ func Plan(p planner.Plan) PlanJSON {
 			Version:    p.UpkeepVersion,
 			PlanID:     p.ID,
 			Digest:     p.Digest,
+			Digests:    p.Digests,
 			Identity:   p.Request.Identity(),
 			ObservedAt: p.Request.World.ObservedAt,
 			Recorded:   p.Request.Recorded,
@@ -99,7 +107,9 @@ func Plan(p planner.Plan) PlanJSON {
 			Exclude:    p.Request.Exclude,
 			Overrides:  p.Request.Overrides,
 			Nodes:      []Node{},
+			Out:        present(p.Outs()),
 			Findings:   present(p.Findings),
+			Ignored:    present(p.Ignored),
 			Steps:      present(p.Steps),
 			Brackets:   present(p.Brackets),
 			Lanes:      present(p.Lanes),
@@ -111,6 +121,9 @@ func Plan(p planner.Plan) PlanJSON {
 	}
 	for _, node := range inventory.Nodes {
 		out.Upkeep.Nodes = append(out.Upkeep.Nodes, Node{node.Name, node.Roles})
+	}
+	if out.Upkeep.Digests == nil {
+		out.Upkeep.Digests = map[string]string{}
 	}
 	out.ResourceChanges, out.PlannedValues = changes(p.Steps)
 	out.ResourceDrift = drift(p.Findings)

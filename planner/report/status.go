@@ -3,6 +3,7 @@ package report
 import (
 	"time"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -16,6 +17,7 @@ type StatusJSON struct {
 	Recorded      bool              `json:"recorded,omitempty"`
 	Identity      planner.Identity  `json:"identity"`
 	Nodes         []Node            `json:"nodes"`
+	Out           []config.Out      `json:"out"`
 	Objects       []Object          `json:"objects"`
 	Unknown       []planner.Unknown `json:"unknown"`
 	// Counts counts the objects by status.
@@ -44,7 +46,7 @@ func Status(p planner.Plan) StatusJSON {
 	all := Plan(p)
 	s := StatusJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Objects: []Object{}, Unknown: all.Upkeep.Unknown, Counts: map[string]int{},
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Objects: []Object{}, Unknown: all.Upkeep.Unknown, Counts: map[string]int{},
 	}
 	for _, o := range p.Objects {
 		object := Object{

@@ -49,11 +49,9 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	r := &reading{block: b, spec: Spec{
 		Name: b.Name, Key: b.Key,
 		Release: b.String("release"), Namespace: b.String("namespace"),
-		Archive:   b.String("archive"),
-		GuardNone: strings.TrimSpace(b.String("guard_none")),
-		Window:    b.String("window"),
-		Position:  config.PositionOf(b.DefRange, b.Directory),
-		At:        map[string]config.Position{},
+		Archive:  b.String("archive"),
+		Position: config.PositionOf(b.DefRange, b.Directory),
+		At:       map[string]config.Position{},
 	}}
 	for _, argument := range []string{"release", "namespace"} {
 		if !namePattern.MatchString(b.String(argument)) {
@@ -62,9 +60,6 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	}
 	if strings.TrimSpace(r.spec.Archive) == "" {
 		r.fail(b, "archive", "No directory", "archive is empty. Write a directory, such as \"akash-archive\".")
-	}
-	if b.String("guard_none") != "" && r.spec.GuardNone == "" {
-		r.fail(b, "guard_none", "No reason", "guard_none takes the reason for going without a proved backup. Write the reason, or remove the argument.")
 	}
 	timeout, wrong := b.DurationWithin("timeout", pending.ShortestTimeout, pending.LongestTimeout)
 	r.spec.Timeout, r.diags = timeout, append(r.diags, wrong...)
@@ -97,10 +92,12 @@ func (r *reading) chart() {
 			given++
 		}
 	}
-	if given != 1 {
+	if given > 1 {
 		r.fail(b, "repository", "Where the chart is", "A chart has one source: write repository, oci or path.")
 	}
 	switch {
+	case given == 0:
+		c.Source = facts.ChartSource{Repository: chartRepository, Name: b.String("name")}
 	case b.String("path") != "":
 		c.Source.Path = b.String("path")
 	case b.String("oci") != "":

@@ -66,7 +66,7 @@ func TestDecode(t *testing.T) {
 		t.Fatal(diags)
 	}
 	want := akash.Spec{
-		Name: "main", Release: "akash-provider", Namespace: "akash-services", Window: "always", Archive: "akash-archive", MaxChange: "20", Timeout: config.Duration(20 * time.Minute),
+		Name: "main", Release: "akash-provider", Namespace: "akash-services", Archive: "akash-archive", MaxChange: "20", Timeout: config.Duration(20 * time.Minute),
 		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "6.0.5"},
 		Script:  &akash.Script{File: "script.sh", Text: "#!/bin/bash\n", SHA256: "cd7a2a2ba6f1ad1ac4ea0a1bd4fe8f3e9e1ee5de9aae0d7f93b0f4ddbb29d11a"},
 		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_endpoint": "0", "price_target_memory": "0.00001", "price_target_hd_ephemeral": "1000000"},
@@ -139,7 +139,6 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a release with a slash", "release = \"a/b\"", "Invalid name"},
 		{"no time to wait", "timeout = \"1s\"", "write a duration from 10s to 2h"},
 		{"no duration", "timeout = \"soon\"", "Invalid duration"},
-		{"an empty reason", "guard_none = \" \"", "No reason"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

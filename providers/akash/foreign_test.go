@@ -76,7 +76,7 @@ func FuzzForeign(f *testing.F) {
 			world.Kubernetes.Nodes[i].Labels = map[string]string{nodeLabel: cpu}
 		}
 		spec := akash.Spec{
-			Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Window: "always", Archive: "a",
+			Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Archive: "a",
 			Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "9.2.2"},
 			Targets: map[string]string{"price_target_cpu": "1.6"}, GPU: map[string]string{"a100": "120"}, MaxChange: "20",
 		}
@@ -102,7 +102,7 @@ func FuzzForeign(f *testing.F) {
 		if text, ok := tree["price_target_cpu"].(string); ok && !stale && text != cpu && strings.Trim(text+cpu, "0123456789.") != "" {
 			t.Errorf("the release says %q, the pod has %q, and nothing is found", text, cpu)
 		}
-		guarded := providers.Step{ID: "x", Guards: []providers.Need{providers.Required("leases", "")}, Estimate: 3}
+		guarded := providers.Step{ID: "x", Guards: []providers.Need{{Name: "leases"}}, Estimate: 3}
 		if steps := spec.Guards()["leases"].Before(providers.Input{World: world, Now: request.Now}, []providers.Step{guarded}); len(steps) > 1 {
 			t.Errorf("the guard begins with %+v", steps)
 		}

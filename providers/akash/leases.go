@@ -29,7 +29,7 @@ func (g leases) before(in providers.Input, guarded []providers.Step) []providers
 	release := in.World.Release(g.spec.Namespace, g.spec.Release)
 	p := providerOf(release)
 	s := stepOf(g.spec.Address(), "leases-stop", OperationStop, g.args(in), in.Memory.Durations[OperationStop], stopEstimate)
-	s.Window, s.Position = g.spec.Window, g.spec.Position.String()
+	s.Position = g.spec.Position.String()
 	s.Summary = "stop the provider, so that it closes no lease meanwhile"
 	s.Why = []string{why}
 	s.Changes = []providers.Change{{What: "replicas of " + p.workload.Name, Before: fmt.Sprint(p.workload.Replicas), After: "0, and marked"}}
@@ -45,7 +45,7 @@ func (g leases) after(in providers.Input, guarded []providers.Step) []providers.
 	}
 	// Its id is not that of the step which starts what an interrupted run left stopped: that one waits for nothing.
 	s := stepOf(g.spec.Address(), "leases-start", OperationStart, g.args(in), in.Memory.Durations[OperationStart], startEstimate)
-	s.Window, s.Position = g.spec.Window, g.spec.Position.String()
+	s.Position = g.spec.Position.String()
 	fillStart(&s, providerOf(in.World.Release(g.spec.Namespace, g.spec.Release)).workload.Name)
 	s.Why = []string{"the work that the provider was stopped for has ended, however it ended"}
 	return []providers.Step{s}

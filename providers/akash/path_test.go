@@ -113,8 +113,8 @@ func ids(findings []providers.Finding) []string {
 // spec is a block that wants some prices of a chart.
 func spec(w *fakeprovider.World, version string, gpu map[string]string) akash.Spec {
 	return akash.Spec{
-		Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Window: "always", Archive: "akash-archive",
-		GuardNone: "a world without etcd", Timeout: config.Duration(8 * time.Minute),
+		Name: "main", Release: fakeprovider.Release, Namespace: fakeprovider.Namespace, Archive: "akash-archive",
+		Timeout: config.Duration(8 * time.Minute),
 		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "provider"}, Version: version},
 		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_memory": "0.8"}, GPU: gpu,
 	}

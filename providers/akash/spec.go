@@ -36,11 +36,9 @@ type Spec struct {
 	values.Wanted
 
 	// Timeout is how long Helm waits for what one upgrade changes.
-	Timeout   config.Duration `json:"timeout"`
-	Archive   string          `json:"archive"`
-	GuardNone string          `json:"guard_none,omitempty"`
-	Window    string          `json:"window"`
-	Position  config.Position `json:"position"`
+	Timeout  config.Duration `json:"timeout"`
+	Archive  string          `json:"archive"`
+	Position config.Position `json:"position"`
 	// At is where arguments stand, by their path: "price_targets.gpu".
 	At map[string]config.Position `json:"at,omitempty"`
 }

@@ -221,7 +221,7 @@ func TestOperatorGoesBack(t *testing.T) {
 func TestManagedOperator(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
 	managed := release.Spec{
-		Name: "inventory", Release: "inventory-operator", Namespace: fakeprovider.Namespace, Wanted: values.Wanted{}, Wait: true, Atomic: true, Window: "always", GuardNone: "a test",
+		Name: "inventory", Release: "inventory-operator", Namespace: fakeprovider.Namespace, Wanted: values.Wanted{}, Wait: true, Atomic: true,
 		Chart: release.Chart{Source: facts.ChartSource{Repository: w.Repository, Name: "akash-inventory-operator"}, Version: "12.1.3"},
 	}
 	build := func() planner.Plan {

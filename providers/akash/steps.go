@@ -74,7 +74,7 @@ func (r *review) args() releaseArgs {
 // step appends a step, to run after the one before it.
 func (r *review) step(verb, operation string, args any, estimate float64) *providers.Step {
 	s := stepOf(r.address, verb, operation, args, r.in.Memory.Durations[operation], estimate)
-	s.Window, s.Position = r.spec.Window, r.spec.Position.String()
+	s.Position = r.spec.Position.String()
 	if n := len(r.out.Steps); n > 0 {
 		s.After = []string{r.out.Steps[n-1].ID}
 	}
@@ -309,9 +309,9 @@ func masked(has bool) string {
 	return ""
 }
 
-// guard makes a step wait for a proved backup, unless the operator says that it need not.
+// guard makes a step wait for a proved backup, unless the block goes without one.
 func (r *review) guard(s *providers.Step) {
-	s.Guards = append(s.Guards, providers.Required(guardBackup, r.spec.GuardNone))
+	s.Guards = append(s.Guards, providers.Need{Name: guardBackup})
 }
 
 func (r *review) planRestart() {

@@ -36,6 +36,9 @@ const (
 // cluster. guardLeases does not: it stops the provider, and these steps work on it.
 const guardBackup = "backup"
 
+// chartRepository is where Akash publishes the provider's chart.
+const chartRepository = "https://akash-network.github.io/helm-charts"
+
 // ruleMaxChange is the consent that an upgrade needs which changes a price by more than max_change: a person says with
 // -override=max_change=REASON that it is meant.
 const ruleMaxChange = "max_change"
@@ -55,6 +58,7 @@ func Type() providers.Type {
 			Example: example,
 			Schema:  schema(),
 			Decode:  decode,
+			Guards:  []string{guardBackup},
 			Restore: restore,
 			Owns:    owns,
 		},
@@ -74,6 +78,7 @@ func Type() providers.Type {
 			{Rule: guardLeases, Demands: "no work that could close a tenant's lease"},
 			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
+		Essence:  essence,
 		Findings: findingDocs(),
 	}
 }
@@ -154,18 +159,12 @@ func schema() config.Schema {
 				Doc: "How long Helm waits for what an upgrade changes, the operators' upgrades included. A provider is slow to start: it pulls a " +
 					"large image, and its liveness probe alone begins after four minutes.",
 			},
-			{
-				Name: "guard_none", Type: cty.String,
-				Doc: "The reason to work without the guard `backup`: no proved backup of etcd before the provider is upgraded, replaced or restarted. " +
-					"It lifts no other rule: prices that change by more than `max_change` need `apply -override=max_change=REASON`.",
-			},
-			{Name: "window", Type: cty.String, Default: cty.StringVal("always"), OneOf: []string{"always"}, Doc: "When steps may run."},
 		},
 		Blocks: []config.NestedBlock{
 			{
 				Name: "chart", Doc: "The chart and its exact version. Without it the chart stays as it is, and prices cannot be changed.",
 				Schema: config.Schema{Attributes: []config.Attribute{
-					{Name: "repository", Type: cty.String, Doc: "The URL of a chart repository."},
+					{Name: "repository", Type: cty.String, Doc: "The URL of a chart repository. Without `repository`, `oci` and `path` it is `" + chartRepository + "`."},
 					{Name: "oci", Type: cty.String, Doc: "`oci://HOST/PATH`, without the chart's name."},
 					{Name: "path", Type: cty.String, Doc: "The chart's directory or archive where upkeep runs; a relative path is meant against the configuration directory."},
 					{Name: "name", Type: cty.String, Default: cty.StringVal("provider"), Doc: "The name of the chart."},

@@ -185,7 +185,7 @@ func TestFindings(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	w := open(t, "9.2.2", map[string]any{"price_target_cpu": 1.6, "price_target_memory": 0.8, "key": "canary-key", "bidpricescript": newest})
 	declared, diags := load(t, strings.ReplaceAll(chart, "6.0.5", "9.2.2")+`values = { keysecret = var.secret }
-guard_none = "a world without etcd"`)
+without = { backup = "a world without etcd" }`)
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
@@ -239,7 +239,7 @@ func TestMaxChange(t *testing.T) {
 	if p := planWith(t, w, []planner.Override{{Rule: "max_change", Reason: "the market"}}, s); len(p.Refusals) > 0 || !p.Applyable {
 		t.Errorf("with an override it is refused: %v", p.Refusals)
 	}
-	if s.GuardNone == "" {
+	if _, waived := p.Request.Desired.Resources[0].Meta.Waives("backup"); !waived {
 		t.Fatal("the block must go without a backup: that lifts no other rule")
 	}
 	s.GPU["a100"] = "144" // exactly 20%
@@ -258,7 +258,7 @@ func (outage) Needs() providers.Needs { return providers.Needs{} }
 func (o outage) Diff(in providers.Input) providers.Outcome {
 	return providers.Outcome{Steps: []providers.Step{{
 		ID: "outage", Operation: "akash.mend", Args: json.RawMessage(`{"namespace":"akash-services","release":"akash-provider","action":"unlock"}`),
-		Guards: []providers.Need{providers.Required("leases", "")}, Estimate: o.seconds, Disruption: "tenants", Action: "update",
+		Guards: []providers.Need{{Name: "leases"}}, Estimate: o.seconds, Disruption: "tenants", Action: "update",
 	}}}
 }
 

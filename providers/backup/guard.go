@@ -11,7 +11,7 @@ type guard struct{ spec Spec }
 
 // Guards provides the guard "backup".
 func (s Spec) Guards() map[string]providers.Guard {
-	return map[string]providers.Guard{Guard: {Before: guard{s}.before}} // it has no end: a bundle stays
+	return map[string]providers.Guard{Guard: {Before: guard{s}.before, Target: s.Store.String()}} // it has no end: a bundle stays
 }
 
 // before returns the step that takes a bundle, even where one is young enough now: a plan may be applied later, and the

@@ -46,6 +46,9 @@ func keepSchema() config.Schema {
 	return out
 }
 
+// defaultKeep is what stays where a block does not say: a month of days and two of weeks.
+func defaultKeep() keep.Policy { return keep.Policy{Last: 3, Daily: 30, Weekly: 8} }
+
 func decodeKeep(b config.Block) (keep.Policy, hcl.Diagnostics) {
 	var p keep.Policy
 	var diags hcl.Diagnostics
@@ -72,7 +75,7 @@ func decodeKeep(b config.Block) (keep.Policy, hcl.Diagnostics) {
 		*r.into = span
 	}
 	if err := p.Check(); err != nil && !diags.HasErrors() {
-		diags = append(diags, b.Diagnose("", "An empty policy", capital(err.Error())+". Removing the block keep is no way to keep everything either: last = \"unlimited\" is."))
+		diags = append(diags, b.Diagnose("", "An empty policy", capital(err.Error())+". To keep everything write last = \"unlimited\". Without the block the defaults apply."))
 	}
 	return p, diags
 }

@@ -39,7 +39,6 @@ type Spec struct {
 	DrillOnControlPlane bool            `json:"drill_on_control_plane,omitempty"`
 	Store               StoreSpec       `json:"store"`
 	Keep                keep.Policy     `json:"keep"`
-	Window              string          `json:"window"`
 	Position            config.Position `json:"position"`
 }
 
@@ -91,7 +90,6 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Unencrypted:         strings.TrimSpace(b.String("unencrypted")),
 		Verify:              b.String("verify"),
 		DrillOnControlPlane: b.Bool("drill_on_control_plane"),
-		Window:              b.String("window"),
 		Position:            config.PositionOf(b.DefRange, b.Directory),
 	}
 	var diags hcl.Diagnostics
@@ -122,6 +120,8 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		var wrong hcl.Diagnostics
 		s.Keep, wrong = decodeKeep(inner)
 		diags = append(diags, wrong...)
+	} else {
+		s.Keep = defaultKeep()
 	}
 	return s, diags
 }

@@ -25,7 +25,7 @@ func declared(changes ...func(*backup.Spec)) backup.Spec {
 	s := backup.Spec{
 		Name: "daily", MaxAge: config.Duration(24 * time.Hour), MaxAgeAt: config.Position{File: "a.upkeep.hcl", Line: 2},
 		Nodes: config.Selection{Roles: []string{"control-plane", "etcd"}}, Include: []string{"/etc/kubernetes", "/etc/ssl/etcd", "/etc/etcd.env"},
-		EncryptTo: []string{recipient}, Verify: "restore", Window: "always", Position: config.Position{File: "a.upkeep.hcl", Line: 1},
+		EncryptTo: []string{recipient}, Verify: "restore", Position: config.Position{File: "a.upkeep.hcl", Line: 1},
 		Store: backup.StoreSpec{Kind: backup.StoreFile, Path: "/var/backups/upkeep"}, Keep: keep.Policy{Last: 3, Daily: 30},
 	}
 	for _, change := range changes {

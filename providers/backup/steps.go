@@ -58,7 +58,7 @@ func (r *review) step(verb, operation string, args any) providers.Step {
 	}
 	return providers.Step{
 		ID: r.address.String() + "/" + verb, Address: r.address, Operation: operation, Args: data,
-		Window: r.spec.Window, Position: r.at, Estimate: r.in.Memory.Durations[operation],
+		Position: r.at, Estimate: r.in.Memory.Durations[operation],
 	}
 }
 

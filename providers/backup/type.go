@@ -48,6 +48,7 @@ func Type() providers.Type {
 			OperationCold:  chilling{},
 		},
 		Findings: findingDocs(),
+		Essence:  essence,
 		Rules:    []providers.Consent{{Rule: Guard, Demands: "no disruptive step without a proved backup"}},
 	}
 }
@@ -77,7 +78,7 @@ func schema() config.Schema {
 	return config.Schema{
 		Attributes: []config.Attribute{
 			{
-				Name: "max_age", Type: cty.String, Required: true,
+				Name: "max_age", Type: cty.String, Default: cty.StringVal("24h"),
 				Doc: "How old the newest proved bundle may be, such as `\"24h\"`. When it is older, a bundle is taken and proved.",
 			},
 			{
@@ -118,10 +119,6 @@ func schema() config.Schema {
 				Name: "drill_on_control_plane", Type: cty.Bool, Default: cty.False,
 				Doc: "Allow the restore drill although upkeep runs on one of the `nodes`. The drill needs memory, processor and disk as large as etcd's own database.",
 			},
-			{
-				Name: "window", Type: cty.String, Default: cty.StringVal("always"), OneOf: []string{"always"},
-				Doc: "When steps may run. Backups disrupt nothing.",
-			},
 		},
 		Blocks: []config.NestedBlock{
 			{
@@ -129,8 +126,8 @@ func schema() config.Schema {
 				Required: true, Doc: "Where bundles are kept.", Schema: storeSchema(),
 			},
 			{
-				Name: "keep", Required: true, Schema: keepSchema(),
-				Doc: "Which bundles stay, in restic's grammar: a bundle stays if any rule wants it. The newest proved bundle always stays. At least one rule is needed.",
+				Name: "keep", Schema: keepSchema(),
+				Doc: "Which bundles stay, in restic's grammar: a bundle stays if any rule wants it. The newest proved bundle always stays. Without this block `last = 3`, `daily = 30` and `weekly = 8`. A block that is written needs at least one rule.",
 			},
 		},
 	}

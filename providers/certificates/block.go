@@ -25,7 +25,7 @@ func Blocks(desired config.Desired, kubeconfigs []string) string {
 			fmt.Fprintf(&b, "  kubeconfigs = [%s]\n", strings.Join(paths, ", "))
 		}
 		b.WriteString("  # A plan is refused without a proved backup, unless you say why there need not be one:\n")
-		b.WriteString("  # guard_none = \"etcd is backed up by a job of its own\"\n}\n")
+		b.WriteString("  # without = { backup = \"etcd is backed up by a job of its own\" }\n}\n")
 	}
 	return b.String()
 }

@@ -19,8 +19,8 @@ var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func spec() certificates.Spec {
 	return certificates.Spec{
 		Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}},
-		RenewBefore: config.Duration(30 * 24 * time.Hour), Kubeconfigs: []string{worlds.Copy}, Window: "always",
-		GuardNone: "a lab", Position: config.Position{File: "provider.upkeep.hcl", Line: 20},
+		RenewBefore: config.Duration(30 * 24 * time.Hour), Kubeconfigs: []string{worlds.Copy},
+		Position:      config.Position{File: "provider.upkeep.hcl", Line: 20},
 		RenewBeforeAt: config.Position{File: "provider.upkeep.hcl", Line: 23},
 	}
 }

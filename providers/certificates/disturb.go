@@ -155,7 +155,7 @@ func takesOver(n *facts.Node, component string) bool {
 }
 
 // spare takes out of a node's work what must wait until the members of etcd that take no part are back: planned, it would be
-// refused, and end the serial group with all the work that need not wait.
+// refused, and close the lane with all the work that need not wait.
 func (r *review) spare(w *work) {
 	standing := health.Judge(r.in.World.Etcd)
 	if standing.Sick != "" {

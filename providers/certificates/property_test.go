@@ -183,7 +183,7 @@ func TestPropertyOneControlPlaneAtATime(t *testing.T) {
 			}
 			turn = s.Turn
 			// What disrupts is put into the lane of the control planes by the planner.
-			if s.Repairs || !s.Disrupts() || !slices.Contains(s.Guards, providers.Required("backup", "a lab")) {
+			if s.Repairs || !s.Disrupts() || !slices.Contains(s.Guards, providers.Need{Name: "backup"}) {
 				t.Fatalf("%s repairs: %v, disrupts: %v, with guards %v", s.ID, s.Repairs, s.Disrupts(), s.Guards)
 			}
 		}

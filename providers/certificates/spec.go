@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -22,11 +21,8 @@ type Spec struct {
 	Nodes       config.Selection `json:"nodes"`
 	RenewBefore config.Duration  `json:"renew_before"`
 	// Kubeconfigs are absolute paths of copies of admin.conf.
-	Kubeconfigs []string `json:"kubeconfigs,omitempty"`
-	// GuardNone is the operator's reason for going without the guard "backup".
-	GuardNone string          `json:"guard_none,omitempty"`
-	Window    string          `json:"window"`
-	Position  config.Position `json:"position"`
+	Kubeconfigs []string        `json:"kubeconfigs,omitempty"`
+	Position    config.Position `json:"position"`
 	// RenewBeforeAt is where renew_before stands; zero where the default holds.
 	RenewBeforeAt config.Position `json:"renew_before_at,omitzero"`
 }
@@ -57,8 +53,6 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Layout:      b.String("layout"),
 		Nodes:       b.Selection("nodes"),
 		Kubeconfigs: b.Strings("kubeconfigs"),
-		GuardNone:   strings.TrimSpace(b.String("guard_none")),
-		Window:      b.String("window"),
 		Position:    config.PositionOf(b.DefRange, b.Directory),
 	}
 	var diags hcl.Diagnostics
@@ -88,9 +82,6 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 			diags = append(diags, b.Diagnose("kubeconfigs", "Named twice", fmt.Sprintf("%q stands twice in kubeconfigs. Remove one.", p)))
 		}
 		seen[p] = true
-	}
-	if b.String("guard_none") != "" && s.GuardNone == "" {
-		diags = append(diags, b.Diagnose("guard_none", "No reason", "guard_none takes the reason for changing certificates without a proved backup. Write the reason, or remove the argument."))
 	}
 	return s, diags
 }

@@ -46,13 +46,11 @@ func TestSpecFromHCL(t *testing.T) {
   nodes        = role("control-plane")
   renew_before = "10d"
   kubeconfigs  = ["/root/.kube/config", "/home/ops/.kube/config"]
-  guard_none   = "the lab has no backup"
 }
 `)
 	want := certificates.Spec{
 		Name: "control_plane", Layout: "kubeadm", Nodes: config.Selection{Roles: []string{"control-plane"}},
 		RenewBefore: config.Duration(10 * day), Kubeconfigs: []string{"/root/.kube/config", "/home/ops/.kube/config"},
-		GuardNone: "the lab has no backup", Window: "always",
 		Position: config.Position{File: "a.upkeep.hcl", Line: 5}, RenewBeforeAt: config.Position{File: "a.upkeep.hcl", Line: 8},
 	}
 	if d := cmp.Diff(want, got); d != "" || len(diags) > 0 {
@@ -85,7 +83,7 @@ func TestSpecDefaults(t *testing.T) {
 	got, diags := load(t, "certificates \"x\" {\n  nodes = role(\"control-plane\")\n}\n")
 	want := certificates.Spec{
 		Name: "x", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}}, RenewBefore: config.Duration(30 * 24 * time.Hour),
-		Window: "always", Position: config.Position{File: "a.upkeep.hcl", Line: 5},
+		Position: config.Position{File: "a.upkeep.hcl", Line: 5},
 	}
 	if d := cmp.Diff(want, got); d != "" || len(diags) > 0 {
 		t.Error(d, diags)
@@ -107,7 +105,6 @@ func TestSpecMistakes(t *testing.T) {
 		{"climbing", `kubeconfigs = ["/root/../etc/shadow"]`, `Not an absolute path: "/root/../etc/shadow" is a path on the nodes and must be absolute and plain, such as "/root/.kube/config".`},
 		{"admin.conf itself", `kubeconfigs = ["/etc/kubernetes/admin.conf"]`, `Not a copy: "/etc/kubernetes/admin.conf" is a file of the layout, which is watched anyway. kubeconfigs names copies of admin.conf, such as "/root/.kube/config".`},
 		{"twice", `kubeconfigs = ["/a/b", "/a/b"]`, `Named twice: "/a/b" stands twice in kubeconfigs. Remove one.`},
-		{"no reason", `guard_none = " "`, `No reason: guard_none takes the reason for changing certificates without a proved backup. Write the reason, or remove the argument.`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

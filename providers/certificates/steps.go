@@ -72,7 +72,7 @@ func (r *review) step(w *work, verb, operation string, args any) *providers.Step
 	address := r.address.On(w.node.Name)
 	s := providers.Step{
 		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
-		Window: r.spec.Window, Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
+		Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
 	}
 	if w.last != "" {
 		s.After = []string{w.last}
@@ -189,7 +189,7 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 }
 
 func (r *review) guard(s *providers.Step) {
-	s.Guards = append(s.Guards, providers.Required(guardBackup, r.spec.GuardNone))
+	s.Guards = append(s.Guards, providers.Need{Name: guardBackup})
 }
 
 // rest lets a node be left as it is after its last step, and after no earlier one: between a renewal and the restart that it

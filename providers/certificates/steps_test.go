@@ -48,7 +48,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 				{What: "not_after", Before: "2026-12-04", After: "2027-11-22"},
 				{What: "client certificate in /root/.kube/config", Before: "an older one", After: "that of admin.conf"},
 			},
-			Guards: []providers.Need{{Name: "backup", Waived: "a lab"}}, Window: "always",
+			Guards: []providers.Need{{Name: "backup"}},
 			Ground: []byte(`{"certificates":[{"name":"apiserver","serial":"` + serial("apiserver") + `","not_after":"2026-12-04T12:00:00Z"},` +
 				`{"name":"admin.conf","serial":"` + serial("admin.conf") + `","not_after":"2026-12-04T12:00:00Z"},` +
 				`{"name":"controller-manager.conf","serial":"` + serial("controller-manager.conf") + `","not_after":"2026-12-04T12:00:00Z"}],` +
@@ -72,7 +72,7 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 			},
 			Changes:    []providers.Change{{What: "container of kube-controller-manager", Before: "running", After: "new"}},
 			Disruption: "control plane of cp2",
-			Guards:     []providers.Need{{Name: "backup", Waived: "a lab"}, {Name: "leases", Optional: true}}, Window: "always", Rest: true, After: []string{id + "/renew"},
+			Guards:     []providers.Need{{Name: "backup"}, {Name: "leases", Optional: true}}, Rest: true, After: []string{id + "/renew"},
 			Ground:     []byte(`{"containers":{"kube-controller-manager":"` + container + `"}}`),
 			GroundText: []string{"container of kube-controller-manager = " + container},
 			Proof:      "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",

@@ -37,6 +37,7 @@ func Type() providers.Type {
 			Example: example,
 			Schema:  schema(),
 			Decode:  decode,
+			Guards:  []string{guardBackup, guardLeases},
 			Restore: restore,
 		},
 		Effects: map[string]providers.Effect{
@@ -76,15 +77,6 @@ func schema() config.Schema {
 			Doc: "Absolute paths of copies of admin.conf on the nodes, such as /root/.kube/config. They take over the " +
 				"client certificate of the node's admin.conf and keep their server and authorities. A node that lacks a " +
 				"copy is left without it.",
-		},
-		{
-			Name: "guard_none", Type: cty.String,
-			Doc: "The reason to change certificates without a proved backup. Where no block provides the guard `backup`, " +
-				"a plan is refused unless this is set.",
-		},
-		{
-			Name: "window", Type: cty.String, Default: cty.StringVal("always"), OneOf: []string{"always"},
-			Doc: "When steps may run.",
 		},
 	}}
 }

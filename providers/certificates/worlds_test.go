@@ -18,7 +18,7 @@ import (
 
 // What random worlds (fixtures/simulation) found, each as the smallest case of it.
 
-// TestWhatApplyWouldRefuseIsNotPlanned: one step that can never be done ends its serial group, and with it the work on all
+// TestWhatApplyWouldRefuseIsNotPlanned: one step that can never be done closes its lane, and with it the work on all
 // nodes after it.
 func TestWhatApplyWouldRefuseIsNotPlanned(t *testing.T) {
 	tests := []struct {

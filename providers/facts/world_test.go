@@ -23,7 +23,7 @@ func TestCloneCoversUpdate(t *testing.T) {
 		Nodes:      []facts.Node{{Name: "old", Unknown: "after"}, {Name: "new"}},
 		Kubernetes: &facts.Kubernetes{Unknown: "after"}, Etcd: &facts.Etcd{Unknown: "after"},
 		Backups:  map[string]facts.Backups{"old": {Store: "after"}, "new": {}},
-		Proofs:   []facts.Proof{{Bundle: "b"}}, // the memory's
+		Sections: facts.Sections{{Type: "etcd_backup", Name: "a"}: []byte(`{"version":1}`)}, // the memory's
 		Releases: []facts.Release{{Namespace: "n", Name: "old", Unknown: "after"}, {Namespace: "n", Name: "new"}}, Tenancies: &facts.Tenancies{Unknown: "after"},
 		Archives:    map[string]facts.Archive{"n/old": {Unknown: "after"}, "n/new": {}},
 		Definitions: []facts.Definition{{Name: "old", Unknown: "after"}, {Name: "new"}},

@@ -1,7 +1,8 @@
 // Package observe fans the needs of resources out through the adapters, in stages, and merges what comes back into one
 // world.
 //
-// Kubernetes comes first where fleets must be discovered, then the nodes, then etcd through the nodes that run a member. What
+// Kubernetes comes first where nodes or their roles must be discovered, then the nodes, then etcd through
+// the nodes that run a member. What
 // resources need once all that is answered (providers.Staged) comes last; most need nothing then, and it costs nothing.
 // It knows no domain, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
 // the world with its reason.
@@ -170,7 +171,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	newly := func(wanted func(providers.Needs) bool) bool {
 		return slices.ContainsFunc(needs, wanted) && !slices.ContainsFunc(earlier, wanted)
 	}
-	discovers := len(desired.Fleets) > 0
+	discovers := discovers(desired)
 	var kubernetes sync.WaitGroup
 	if discovers && first || newly(func(n providers.Needs) bool { return n.Kubernetes.Cluster }) && !(discovers && !first) {
 		kubernetes.Go(func() { world.Kubernetes = o.kubernetes(ctx) })
@@ -194,10 +195,16 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	}
 }
 
-// fleetAddresses keeps the goroutine that reads Kubernetes and the reader of fleets apart: without fleets nothing of
-// Kubernetes is needed to resolve nodes.
+// discovers reports whether nodes depend on Kubernetes: those of fleets, and declared ones whose roles only it can tell.
+func discovers(desired config.Desired) bool {
+	return len(desired.Fleets) > 0 ||
+		desired.Cluster != nil && slices.ContainsFunc(desired.Nodes, func(n config.Node) bool { return len(n.Roles) == 0 })
+}
+
+// fleetAddresses keeps the goroutine that reads Kubernetes and the reader of fleets apart: nothing of
+// Kubernetes is needed to resolve nodes that are declared with their roles.
 func fleetAddresses(desired config.Desired, world *facts.World) facts.Kubernetes {
-	if len(desired.Fleets) == 0 {
+	if !discovers(desired) {
 		return facts.Kubernetes{}
 	}
 	return world.Kubernetes

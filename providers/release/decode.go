@@ -37,20 +37,15 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	r := &reading{block: b, spec: Spec{
 		Name: b.Name, Key: b.Key,
 		Release: b.String("release"), Namespace: b.String("namespace"), CreateNamespace: b.Bool("create_namespace"),
-		Wait:      b.Bool("wait"),
-		GuardNone: strings.TrimSpace(b.String("guard_none")),
-		Window:    b.String("window"),
-		Position:  config.PositionOf(b.DefRange, b.Directory),
-		At:        map[string]config.Position{},
+		Wait:     b.Bool("wait"),
+		Position: config.PositionOf(b.DefRange, b.Directory),
+		At:       map[string]config.Position{},
 	}}
 	if !releasePattern.MatchString(r.spec.Release) {
 		r.fail(b, "release", "Invalid name", "%q is no name of a release: write at most 53 lower-case letters, digits and dashes.", r.spec.Release)
 	}
 	if !namespacePattern.MatchString(r.spec.Namespace) {
 		r.fail(b, "namespace", "Invalid name", "%q is no name of a namespace: write at most 63 lower-case letters, digits and dashes.", r.spec.Namespace)
-	}
-	if b.String("guard_none") != "" && r.spec.GuardNone == "" {
-		r.fail(b, "guard_none", "No reason", "guard_none takes the reason for upgrading without a backup. Write the reason, or remove the argument.")
 	}
 	r.waiting()
 	r.chart()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/planner/apply"
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -355,8 +356,7 @@ func TestDisruptiveUpgradeNeedsABackup(t *testing.T) {
 	w := open(t)
 	w.install(t, "0.16.0", nil)
 	s := w.spec("0.16.2", nil)
-	s.GuardNone = ""
-	if p := w.plan(t, s); len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0], `need the guard "backup"`) && !strings.Contains(p.Refusals[0], `needs the guard "backup"`) {
+	if p := buildWith(t, config.Meta{}, w.observe(t, s), nil, s); len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0], `need the guard "backup"`) && !strings.Contains(p.Refusals[0], `needs the guard "backup"`) {
 		t.Errorf("refusals %q", p.Refusals)
 	}
 }

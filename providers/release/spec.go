@@ -24,12 +24,10 @@ type Spec struct {
 	// The values that are laid over those of the release.
 	values.Wanted
 
-	Wait      bool            `json:"wait"`
-	Atomic    bool            `json:"atomic"`
-	Timeout   config.Duration `json:"timeout"`
-	GuardNone string          `json:"guard_none,omitempty"`
-	Window    string          `json:"window"`
-	Position  config.Position `json:"position"`
+	Wait     bool            `json:"wait"`
+	Atomic   bool            `json:"atomic"`
+	Timeout  config.Duration `json:"timeout"`
+	Position config.Position `json:"position"`
 	// At is where arguments stand, by their path: "chart.version".
 	At map[string]config.Position `json:"at,omitempty"`
 }

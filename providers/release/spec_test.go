@@ -61,7 +61,7 @@ func TestBlock(t *testing.T) {
 }
 `)
 	want := release.Spec{
-		Name: "a", Release: "nvdp", Namespace: "gpu", Timeout: config.Duration(600e9), Window: "always",
+		Name: "a", Release: "nvdp", Namespace: "gpu", Timeout: config.Duration(600e9),
 		Chart: release.Chart{Source: facts.ChartSource{Repository: "oci://registry.example.net/charts", Name: "plugin"}, Version: "~0.16"},
 		Wanted: values.Wanted{
 			Values: map[string]any{
@@ -93,7 +93,6 @@ func TestBlockIsRefused(t *testing.T) {
 		{"values that are no object", block(good, "values = \"a\"\n"), "values takes an object"},
 		{"an atomic upgrade that waits for nothing", block(good, "wait = false\natomic = true\n"), "Set wait = true, or atomic = false"},
 		{"a timeout that is none", block(good, "timeout = \"1s\"\n"), "write a duration from 10s to 2h"},
-		{"an empty reason", block(good, "guard_none = \" \"\n"), "Write the reason"},
 		{"a name that is none", strings.Replace(block(good, ""), `"nvdp"`, `"NV DP"`, 1), "is no name of a release"},
 		{"a namespace that is none", strings.Replace(block(good, ""), `"gpu"`, `"g.pu"`, 1), "is no name of a namespace"},
 		{"a number with an exponent", block(good, "values = { bytes = 1000000000000000000000000 }\n"), "Many charts write bytes as 1e+24"},
@@ -117,7 +116,7 @@ func TestSecretsAreSeenToChangeAndNeverSeen(t *testing.T) {
   release          = "nvdp"
   namespace        = "nvidia-device-plugin"
   create_namespace = true
-  guard_none       = "a test"
+  without          = { backup = "a test" }
   chart {
     repository = "` + w.repository + `"
     name       = "nvidia-device-plugin"

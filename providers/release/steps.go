@@ -72,7 +72,7 @@ func (r *review) step(verb, operation string, args any, estimate float64) *provi
 	}
 	s := providers.Step{
 		ID: r.address.String() + "/" + verb, Address: r.address, Operation: operation, Args: data, Action: "update", Estimate: estimate,
-		Window: r.spec.Window, Position: r.spec.Position.String(),
+		Position: r.spec.Position.String(),
 	}
 	if n := len(r.out.Steps); n > 0 {
 		s.After = []string{r.out.Steps[n-1].ID}
@@ -140,7 +140,7 @@ func (r *review) planUpgrade() {
 		s.Proof += "; its workloads are ready"
 	}
 	if s.Disruption = r.disruption(args); s.Disruption != "" {
-		s.Guards = []providers.Need{providers.Required(guardBackup, r.spec.GuardNone)}
+		s.Guards = []providers.Need{{Name: guardBackup}}
 	}
 }
 

@@ -41,6 +41,7 @@ func Type() providers.Type {
 			Example: example,
 			Schema:  schema(),
 			Decode:  decode,
+			Guards:  []string{guardBackup},
 			Restore: restore,
 			Owns:    owns,
 		},
@@ -48,6 +49,7 @@ func Type() providers.Type {
 			OperationMend:    mending{},
 			OperationUpgrade: upgrading{},
 		},
+		Essence:  essence,
 		Findings: findingDocs(),
 	}
 }
@@ -92,11 +94,6 @@ func schema() config.Schema {
 				Doc: "Go back to the revision of before when an upgrade fails; a failed install is uninstalled. It needs `wait`, and is the default with it.",
 			},
 			{Name: "timeout", Type: cty.String, Default: cty.StringVal("5m"), Doc: "How long to wait."},
-			{
-				Name: "guard_none", Type: cty.String,
-				Doc: "The reason to upgrade without the guard `backup`, which an upgrade that restarts pods or deletes objects needs otherwise.",
-			},
-			{Name: "window", Type: cty.String, Default: cty.StringVal("always"), OneOf: []string{"always"}, Doc: "When steps may run."},
 		},
 		Blocks: []config.NestedBlock{
 			{

@@ -89,7 +89,7 @@ func (w *world) spec(version string, tree values.Tree) release.Spec {
 	return release.Spec{
 		Name: "device_plugin", Release: name, Namespace: namespace, CreateNamespace: true, Wanted: values.Wanted{Values: tree},
 		Chart: release.Chart{Source: w.source(), Version: version}, Wait: true, Atomic: true,
-		Timeout: config.Duration(5 * time.Minute), Window: "always", GuardNone: "a test",
+		Timeout: config.Duration(5 * time.Minute),
 	}
 }
 
@@ -210,10 +210,15 @@ func (w *world) plan(t testing.TB, specs ...providers.Resource) planner.Plan {
 
 func build(t testing.TB, world facts.World, replace []providers.Address, specs ...providers.Resource) planner.Plan {
 	t.Helper()
+	return buildWith(t, config.Meta{Without: []config.Waiver{{Guard: "backup", Reason: "a test"}}}, world, replace, specs...)
+}
+
+func buildWith(t testing.TB, meta config.Meta, world facts.World, replace []providers.Address, specs ...providers.Resource) planner.Plan {
+	t.Helper()
 	var desired config.Desired
 	for _, spec := range specs {
 		a := spec.Address()
-		desired.Resources = append(desired.Resources, config.Declared{Type: a.Type, Name: a.Name, Key: a.Key, Value: spec})
+		desired.Resources = append(desired.Resources, config.Declared{Type: a.Type, Name: a.Name, Key: a.Key, Meta: meta, Value: spec})
 	}
 	p, err := planner.Build(planner.Request{Desired: desired, World: world, Now: world.ObservedAt, Replace: replace}, []providers.Type{release.Type()})
 	if err != nil {

@@ -39,9 +39,9 @@ func made(t *testing.T, change func(*planner.Request)) report.RunbookJSON {
 		Nodes:       worlds.Nodes(3),
 		Cluster:     &config.Cluster{Kubeconfig: "/home/ops/.kube/config"},
 		Connections: []config.Connection{{Name: "bastion", User: "ops", Port: 2222, Become: true, ProxyJump: "ops@bastion", KnownHosts: "/etc/upkeep/known_hosts"}},
-		Resources: []config.Declared{{Type: "certificates", Name: "control_plane", Value: domain.Spec{
+		Resources: []config.Declared{{Type: "certificates", Name: "control_plane", Meta: config.Meta{Without: []config.Waiver{{Guard: "backup", Reason: "a lab"}}}, Value: domain.Spec{
 			Name: "control_plane", Layout: "auto", Nodes: config.Selection{Roles: []string{"control-plane"}}, RenewBefore: config.Duration(30 * day),
-			Kubeconfigs: []string{worlds.Copy}, Window: "always", GuardNone: "a lab", Position: config.Position{File: "provider.upkeep.hcl", Line: 20},
+			Kubeconfigs: []string{worlds.Copy}, Position: config.Position{File: "provider.upkeep.hcl", Line: 20},
 		}}},
 	}}
 	request.Desired.Nodes[1].Connection = "bastion"
@@ -77,9 +77,7 @@ var runbooks = map[string]func(*planner.Request){
 		r.World = worlds.ControlPlanes(3, plans.Now)
 	},
 	"runbook-troubled": func(r *planner.Request) {
-		spec := r.Desired.Resources[0].Value.(domain.Spec)
-		spec.GuardNone = ""
-		r.Desired.Resources[0].Value = spec
+		r.Desired.Resources[0].Meta = config.Meta{}
 		r.World.Nodes["cp3"] = &facts.Node{Name: "cp3", Unknown: "ssh: <no answer>\x1b[2J in 10s"}
 		r.Desired.Connections[0].Access = "restricted"
 		r.Recorded = true
@@ -260,7 +258,7 @@ func TestNoTextBecomesACommand(t *testing.T) {
 		p := onePlan()
 		s := &p.Steps[0]
 		s.Summary, s.Why, s.Proof, s.Disruption, s.Window = text("summary"), []string{text("why")}, text("proof"), text("disruption"), text("window")
-		s.Guards = []providers.Need{providers.Required("backup", text("guard"))}
+		s.Guards = []providers.Need{{Name: "backup", Waived: text("guard")}}
 		p.Warnings, p.Refusals, p.ID = []string{text("warning")}, []string{text("refusal")}, text("id")
 		p.Remaining = []providers.Finding{{ID: text("finding"), Summary: text("finding summary"), Severity: providers.SeverityError}}
 		r, err := report.Runbook(p, one(c, c), shell)

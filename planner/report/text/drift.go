@@ -17,14 +17,17 @@ func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
+	p.outs(d.Out)
 	findings := cleanFindings(d.Bare())
 	p.now, p.first = d.ObservedAt, firstSeen(d)
 	p.findings("Not as declared", findings)
+	p.ignored(d.Ignored)
 	unknown := report.Places(findings, d.Unknown)
 	s := d.Summary
 	switch d.Status {
 	case "none":
 		p.line(p.paint(green, "No drift. Your cluster matches the configuration."))
+		p.exempt(d.Out, d.Ignored)
 	case "unknown":
 		text := "Unknown: what could be seen is as declared, but not everything could be seen."
 		if len(unknown) > 0 {
@@ -35,6 +38,9 @@ func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 		text := fmt.Sprintf("Drift: %s, %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"))
 		if len(unknown) > 0 {
 			text += fmt.Sprintf(", %s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
+		}
+		if len(d.Ignored) > 0 {
+			text += fmt.Sprintf(", %s ignored", thousands(len(d.Ignored)))
 		}
 		text += fmt.Sprintf(". `upkeep plan` would mend %s of %s.", thousands(s.Mended), thousands(s.Errors+s.Warnings))
 		color := yellow

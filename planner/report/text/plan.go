@@ -31,7 +31,9 @@ func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p.line(p.paint(bold, header(plan.Upkeep.Nodes, plan.Upkeep.ObservedAt, plan.Upkeep.Recorded, run)))
 	p.line()
 	p.approval(plan)
+	p.outs(plan.Upkeep.Out)
 	p.findings("Findings", plan.Upkeep.Findings)
+	p.ignored(plan.Upkeep.Ignored)
 	p.steps(plan.Upkeep.Steps)
 	p.closing(plan, run)
 	return p.flush(w)
@@ -188,6 +190,7 @@ func (p *page) closing(plan report.PlanJSON, run Run) {
 	switch {
 	case s.Steps == 0 && due == 0 && len(unknown) == 0 && plan.Complete && everything:
 		p.line(p.paint(green, "No changes. Your cluster matches the configuration."))
+		p.exempt(u.Out, u.Ignored)
 		return
 	case s.Steps == 0:
 		p.line(p.paint(bold, "Plan: 0 to add, 0 to change, 0 to destroy."), " There is nothing that upkeep can do now.")

@@ -62,7 +62,7 @@ func TestFirstScreen(t *testing.T) {
 	}{
 		"control planes": {plans.ControlPlanes(), []string{plans.Digest, "7 steps, about 55s", "it ends about 03:01 UTC", "control plane of cp1, cp2, cp3", "one node at a time", "gpu7: ssh: no answer", "steps 3, 5, 7"}},
 		"fleet":          {plans.Fleet(), []string{plans.Digest, "1,010 steps, about 1d2h", "8 GPUs of gpu1 and 999 more", "one node at a time"}},
-		"refused":        {plans.Refused(), []string{plans.Digest, "guard_none", "gpu7: ssh: no answer"}},
+		"refused":        {plans.Refused(), []string{plans.Digest, "without = {", "gpu7: ssh: no answer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines := strings.Split(shown(t, test.plan, text.Run{}, text.Style{}), "\n")

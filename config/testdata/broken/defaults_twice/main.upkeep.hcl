@@ -1,0 +1,11 @@
+node "n" {
+  host = "h"
+}
+connection "c" {
+}
+defaults {
+  connection = connection.c
+}
+defaults {
+  connection = connection.c
+}

@@ -1,0 +1,6 @@
+node "n" {
+  host = "h"
+}
+out "n" {
+  reason = "RMA 1234"
+}

@@ -1,0 +1,9 @@
+nodes "gpu" {
+  selector = "gpu=yes"
+  from_kubernetes {
+    selector = "gpu=yes"
+  }
+}
+nodes "all" {
+  selector = ""
+}

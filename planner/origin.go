@@ -1,0 +1,103 @@
+package planner
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// MAC is an HMAC under the state's key, hexadecimal.
+type MAC func(purpose string, value []byte) string
+
+// originPurpose keeps the origins of plans apart from whatever else the state's key stands for.
+const originPurpose = "plan origin"
+
+// signed is the end of a plan file that says where it comes from. It stands last, so that the file without it is found
+// before anything of the file is read.
+var signed = regexp.MustCompile(`,"origin":"([0-9a-f]{64})"\}\n$`)
+
+// EncodeSigned writes a plan file that says it was made with access to the state: the last thing in it is an HMAC under the
+// state's key over id, digest, time and lineage of the plan and the SHA-256 of the file without it. A plan from recorded
+// facts has no origin, whoever asks.
+func EncodeSigned(p Plan, mac MAC) ([]byte, error) {
+	data, err := Encode(p)
+	if err != nil || p.Request.Recorded {
+		return data, err
+	}
+	origin, err := originOf(data, mac)
+	if err != nil {
+		return nil, fmt.Errorf("sign the plan: %w", err)
+	}
+	return append(bytes.TrimSuffix(data, []byte("}\n")), fmt.Appendf(nil, `,"origin":"%s"}`+"\n", origin)...), nil
+}
+
+// ErrNoOrigin says that a plan file does not say where it comes from.
+var ErrNoOrigin = errors.New("the plan file has no origin: a plan from recorded facts has none, and only a plan made with access to the state can be applied; make one with `upkeep plan -out=FILE`")
+
+// ErrOrigin says that the origin of a plan file is not the state's.
+var ErrOrigin = errors.New("the plan file does not come from this state, or was changed after it was made; make a new plan with `upkeep plan -out=FILE`")
+
+// CheckOrigin compares the origin that a plan file states with the one that the state's key gives it. Whoever applies a file
+// calls it before Decode: ErrNoOrigin, ErrOrigin.
+func CheckOrigin(data []byte, mac MAC) error {
+	at := signed.FindSubmatchIndex(data)
+	if at == nil {
+		return ErrNoOrigin
+	}
+	stated := data[at[2]:at[3]]
+	want, err := originOf(append(bytes.Clone(data[:at[0]]), "}\n"...), mac)
+	if err != nil || !hmac.Equal(stated, []byte(want)) {
+		return ErrOrigin
+	}
+	return nil
+}
+
+func originOf(file []byte, mac MAC) (string, error) {
+	var header struct {
+		ID        string    `json:"id"`
+		Digest    string    `json:"digest"`
+		CreatedAt time.Time `json:"created_at"`
+		Request   struct {
+			Lineage string `json:"lineage"`
+		} `json:"request"`
+	}
+	if err := json.Unmarshal(file, &header); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(file)
+	value, err := json.Marshal([]string{
+		header.ID, header.Digest, header.CreatedAt.UTC().Format(time.RFC3339Nano), header.Request.Lineage, hex.EncodeToString(sum[:]),
+	})
+	if err != nil {
+		return "", err
+	}
+	return mac(originPurpose, value), nil
+}
+
+// MaxAge is how old a plan may be when it is begun, and MaxRun how long after that it may be continued.
+const (
+	MaxAge = 24 * time.Hour
+	MaxRun = 31 * 24 * time.Hour
+)
+
+// Expired says why a plan is too old to be begun, or, where it was begun at a time, to be continued; nil: it is not. A plan
+// from the future is as wrong as an old one: one of two clocks is.
+func (p Plan) Expired(begun, now time.Time, maxAge time.Duration) error {
+	switch age := now.Sub(p.CreatedAt); {
+	case !begun.IsZero():
+		if now.Sub(begun) > MaxRun {
+			return fmt.Errorf("plan %s was begun at %s, more than %d days ago; make a new plan with `upkeep plan -out=FILE`", p.ID, begun.UTC().Format(time.RFC3339), int(MaxRun.Hours()/24))
+		}
+	case age > maxAge:
+		return fmt.Errorf("plan %s is %s old, and -plan-max-age is %s; make a new plan with `upkeep plan -out=FILE`", p.ID, age.Round(time.Second), maxAge)
+	case age < -5*time.Minute:
+		return fmt.Errorf("plan %s was made at %s, which is in the future; compare the clocks, then make a new plan with `upkeep plan -out=FILE`", p.ID, p.CreatedAt.UTC().Format(time.RFC3339))
+	}
+	return nil
+}

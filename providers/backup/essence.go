@@ -1,0 +1,32 @@
+package backup
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"upkeep/providers"
+)
+
+// essence is what of a step's arguments a digest covers, and the store that the step works on. The ids of bundles contain
+// the time at which they were taken; which of them are removed follows from the policy, which is covered.
+func essence(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
+	spec, ok := resource.(Spec)
+	if !ok {
+		return nil, fmt.Errorf("%s is no etcd_backup", resource.Address())
+	}
+	args := map[string]json.RawMessage{}
+	if err := step.Decode(&args); err != nil {
+		return nil, err
+	}
+	switch step.Operation {
+	case OperationProve:
+		delete(args, "bundle")
+	case OperationPrune:
+		delete(args, "remove")
+		delete(args, "scraps")
+	}
+	return json.Marshal(struct {
+		Args  map[string]json.RawMessage `json:"args"`
+		Store string                     `json:"store"`
+	}{args, spec.Store.String()})
+}
