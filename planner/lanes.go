@@ -3,22 +3,16 @@ package planner
 import (
 	"slices"
 
+	"upkeep/planner/schedule"
 	"upkeep/providers"
-	"upkeep/providers/facts"
 )
 
 // LaneNodes is a lane with the nodes that it is about.
 type LaneNodes struct {
 	providers.Lane
 	Nodes []string `json:"nodes,omitempty"`
-	// Taken are the nodes which the plan found to take a place of the lane, whatever this plan does.
-	Taken []TakenPlace `json:"taken,omitempty"`
-}
-
-// TakenPlace is a node that takes a place of a lane.
-type TakenPlace struct {
-	Node string `json:"node"`
-	Why  string `json:"why"`
+	// Taken are the nodes that take a place of the lane in the world of the plan, whatever the plan does.
+	Taken []schedule.Taken `json:"taken,omitempty"`
 }
 
 // controlPlaneRoles are the roles of nodes that the lane "control-plane" is about.
@@ -28,14 +22,14 @@ var controlPlaneRoles = []string{"control-plane", "etcd"}
 // "control-plane". It returns the lanes of the steps but for those of single nodes, as they appear.
 //
 // What must not run without a guard counts as disruptive, like what interrupts something: a renewal replaces private keys,
-// and what goes wrong with the first control plane must not happen to the next. Steps that repair an outage which exists stay
-// outside the lane: they disrupt nothing, and an outage elsewhere must not hold them back.
+// and what goes wrong with the first control plane must not happen to the next. The lane counts the nodes that are under way,
+// and no others: what may be done to one control plane while another is down depends on etcd's quorum and on who can take over,
+// which each step judges for itself. Repairs are in the lane so that they go one at a time; they close nothing.
 func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 	plane := providers.Lane{Name: providers.ControlPlaneLane, Width: 1, Strict: true}
 	member := map[string]bool{}
 	for _, node := range in.Inventory.Nodes {
 		if slices.ContainsFunc(node.Roles, func(role string) bool { return slices.Contains(controlPlaneRoles, role) }) {
-			plane.Selection = append(plane.Selection, node.Name)
 			member[node.Name] = true
 		}
 	}
@@ -44,35 +38,49 @@ func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 			continue
 		}
 		lanes := append(slices.Clone(step.Lanes), providers.NodeLane(step.Node))
-		if member[step.Node] && step.Disrupts() && !step.Repairs {
+		if member[step.Node] && (step.Disrupts() || step.Repairs) {
 			lanes = append(lanes, plane)
 		}
 		steps[i].Lanes = lanes
 	}
 	var out []LaneNodes
 	for _, l := range lanesOf(steps) {
-		out = append(out, LaneNodes{Lane: l.lane, Nodes: l.lane.Selection, Taken: taken(l, in.World.Kubernetes)})
+		out = append(out, LaneNodes{Lane: l.lane, Nodes: l.lane.Selection})
+	}
+	for i, lane := range out {
+		out[i].Taken, _ = Taken(out[i:i+1], in)
+		own := map[string]bool{} // nodes that this plan is about take no room from their own steps
+		for _, step := range steps {
+			if slices.ContainsFunc(step.Lanes, func(l providers.Lane) bool { return l.Name == lane.Name }) {
+				own[step.Node] = true
+			}
+		}
+		out[i].Taken = slices.DeleteFunc(out[i].Taken, func(t schedule.Taken) bool { return own[t.Node] })
 	}
 	return out
 }
 
-// taken are the nodes of a lane that take a place of it before anything is begun: those that Kubernetes says are not ready or
-// cordoned. A node takes no place from its own steps.
-func taken(l *laneSteps, k facts.Kubernetes) []TakenPlace {
-	var out []TakenPlace
-	nodes := make(map[string]facts.KubernetesNode, len(k.Nodes))
-	for _, node := range k.Nodes {
-		nodes[node.Name] = node
-	}
-	for _, name := range l.lane.Selection {
-		node, known := nodes[name]
-		switch {
-		case !known || len(l.steps[name]) > 0:
-		case !node.Ready:
-			out = append(out, TakenPlace{Node: name, Why: "not ready"})
-		case node.Unschedulable:
-			out = append(out, TakenPlace{Node: name, Why: "cordoned"})
+// Taken are the nodes that take a place of some lanes although nothing of them need be under way: those that Kubernetes says
+// are not ready or cordoned, in the order in which the cluster names them. seen is false where the cluster was not asked, or no
+// lane is about nodes that could be.
+func Taken(lanes []LaneNodes, in providers.Input) (taken []schedule.Taken, seen bool) {
+	about := map[string]bool{}
+	for _, lane := range lanes {
+		for _, node := range lane.Nodes {
+			about[node] = true
 		}
 	}
-	return out
+	if len(about) == 0 || in.World.Kubernetes.Unknown != "" {
+		return nil, false
+	}
+	for _, node := range in.World.Kubernetes.Nodes {
+		switch {
+		case !about[node.Name]:
+		case !node.Ready:
+			taken = append(taken, schedule.Taken{Node: node.Name, Why: "not ready"})
+		case node.Unschedulable:
+			taken = append(taken, schedule.Taken{Node: node.Name, Why: "cordoned"})
+		}
+	}
+	return taken, len(in.World.Kubernetes.Nodes) > 0
 }

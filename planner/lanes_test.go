@@ -8,6 +8,8 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
+	"upkeep/planner/schedule"
+	"upkeep/providers"
 	"upkeep/providers/facts"
 )
 
@@ -48,24 +50,40 @@ func TestBuildSetsLanes(t *testing.T) {
 	}
 }
 
-// A plan says which nodes of a lane take its places whatever the plan does.
-func TestPlansSayWhoTakesThePlaces(t *testing.T) {
-	r := testRequest(4, func(w *widget) { w.Serial = ""; w.Nodes = config.Selection{Names: []string{"cp1", "cp2"}} })
+// Nodes of a lane that are not ready, or cordoned by anybody, take its places.
+func TestNodesThatTakePlaces(t *testing.T) {
+	fleet := []planner.LaneNodes{{Lane: providers.Lane{Name: "fleet", Width: 2}, Nodes: []string{"gpu1", "gpu2", "gpu3"}}}
+	nodes := []facts.KubernetesNode{{Name: "gpu1"}, {Name: "gpu2", Ready: true}, {Name: "gpu3", Ready: true, Unschedulable: true}, {Name: "cp1"}}
+	for name, test := range map[string]struct {
+		lanes []planner.LaneNodes
+		world facts.Kubernetes
+		want  []schedule.Taken
+		seen  bool
+	}{
+		"as observed":                          {fleet, facts.Kubernetes{Nodes: nodes}, []schedule.Taken{{Node: "gpu1", Why: "not ready"}, {Node: "gpu3", Why: "cordoned"}}, true},
+		"the API did not answer":               {fleet, facts.Kubernetes{Unknown: "refused", Nodes: nodes}, nil, false},
+		"it was not asked":                     {fleet, facts.Kubernetes{}, nil, false},
+		"no lane is about nodes that could be": {[]planner.LaneNodes{{Lane: providers.Lane{Name: "control-plane", Width: 1}}}, facts.Kubernetes{Nodes: nodes}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			taken, seen := planner.Taken(test.lanes, providers.Input{World: facts.World{Kubernetes: test.world}})
+			if diff := cmp.Diff(test.want, taken); diff != "" || seen != test.seen {
+				t.Errorf("seen %v; taken (-want +got):\n%s", seen, diff)
+			}
+		})
+	}
+}
+
+// The lane of control planes counts those that are under way alone: what may be done while another one is down, each step
+// judges for itself.
+func TestAControlPlaneThatIsDownTakesNoPlace(t *testing.T) {
+	r := testRequest(3, func(w *widget) { w.Serial = ""; w.Nodes = config.Selection{Names: []string{"cp1", "cp2"}} })
 	for i := range r.Desired.Nodes {
 		r.Desired.Nodes[i].Roles = []string{"control-plane"}
 	}
-	r.World.Kubernetes.Nodes = []facts.KubernetesNode{
-		{Name: "cp1"}, // not ready, and this plan works on it
-		{Name: "cp2", Ready: true}, {Name: "cp3"}, {Name: "cp4", Ready: true, Unschedulable: true},
-	}
-	p := build(t, r)
-	if len(p.Lanes) != 1 || p.Lanes[0].Name != "control-plane" || p.Lanes[0].Width != 1 || !p.Lanes[0].Strict {
-		t.Fatalf("lanes %+v", p.Lanes)
-	}
-	if diff := cmp.Diff([]string{"cp1", "cp2", "cp3", "cp4"}, p.Lanes[0].Nodes); diff != "" {
-		t.Errorf("nodes (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]planner.TakenPlace{{Node: "cp3", Why: "not ready"}, {Node: "cp4", Why: "cordoned"}}, p.Lanes[0].Taken); diff != "" {
-		t.Errorf("taken (-want +got):\n%s", diff)
+	r.World.Kubernetes.Nodes = []facts.KubernetesNode{{Name: "cp1", Ready: true}, {Name: "cp2", Ready: true}, {Name: "cp3"}}
+	want := []planner.LaneNodes{{Lane: providers.Lane{Name: "control-plane", Width: 1, Strict: true}}}
+	if diff := cmp.Diff(want, build(t, r).Lanes); diff != "" {
+		t.Errorf("lanes (-want +got):\n%s", diff)
 	}
 }

@@ -138,10 +138,13 @@ type laneSteps struct {
 	turn  map[string]int // the least of the node's steps
 }
 
-// lanesOf collects the lanes of some steps but for those of single nodes, as they appear.
+// lanesOf collects the lanes of some steps but for those of single nodes, as they appear. Repairs keep to no turn.
 func lanesOf(steps []providers.Step) (out []*laneSteps) {
 	lanes := map[string]*laneSteps{}
 	for i, step := range steps {
+		if step.Repairs {
+			continue
+		}
 		for _, lane := range step.Lanes {
 			if strings.HasPrefix(lane.Name, providers.NodeLanePrefix) {
 				continue

@@ -24,7 +24,8 @@ const NeverCloses = -1
 
 // Names of the lanes that the planner sets by itself.
 const (
-	// ControlPlaneLane holds every disruptive step of a node with the role control-plane or etcd: one node at a time.
+	// ControlPlaneLane holds every step of a node with the role control-plane or etcd that disrupts or repairs something: one node
+	// at a time.
 	ControlPlaneLane = "control-plane"
 	// NodeLanePrefix and a node's name is the lane of that node's changing steps: its helper admits one changing request at
 	// a time.

@@ -252,7 +252,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.
 	return &apply.Executor{
 		Effects:    looker.Effects,
 		Operations: operations(tools{workspace: w, plan: plan, caller: caller, look: looker.Step, remember: remembers.Remember}),
-		Observe:    looker.Step,
+		Observe:    looker.Steps,
 		Identify:   looker.Identity,
 		Journal:    record, History: history,
 		Who: lock.Info().Who, Generation: lock.Info().Generation, Lineage: lock.State().Lineage,
@@ -286,11 +286,11 @@ func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend st
 	return lock, nil
 }
 
-// withSignals makes the first interrupt graceful and the second hard.
+// withSignals makes each interrupt stop the run one level further: no new node, no new step, at once.
 func withSignals(ctx context.Context, env environment, executor *apply.Executor) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	graceful := make(chan struct{})
-	executor.Stop = graceful
+	stop := make(chan struct{}, 2)
+	executor.Stop = stop
 	done := make(chan struct{})
 	go func() {
 		for count := 0; ; count++ {
@@ -301,9 +301,12 @@ func withSignals(ctx context.Context, env environment, executor *apply.Executor)
 			}
 			switch count {
 			case 0:
-				fmt.Fprintln(env.stderr, "\nInterrupt: the step that is under way is finished and proved, and no other is started. Interrupt again to stop at once.")
-				close(graceful)
+				fmt.Fprintln(env.stderr, "\nInterrupt: no new node is started. Nodes under way go on to where they can be left, and guards end. Interrupt again to finish running steps only.")
+				stop <- struct{}{}
 			case 1:
+				fmt.Fprintln(env.stderr, "\nInterrupt: running steps are finished and verified, and guards end. Interrupt again to stop at once.")
+				stop <- struct{}{}
+			case 2:
 				fmt.Fprintln(env.stderr, "\nStopping at once. The next apply looks at what was done and goes on.")
 				cancel(errInterrupted)
 			}
@@ -317,7 +320,7 @@ func outcomeExit(outcome apply.Outcome) error {
 	switch outcome {
 	case apply.Complete:
 		return nil
-	case apply.Partial:
+	case apply.Partial, apply.Waits:
 		return exit{code: exitPartial}
 	case apply.Stale:
 		return exit{code: exitStale}

@@ -82,7 +82,7 @@ func (e *Executor) flaws(plan planner.Plan) (reasons []string) {
 	for _, b := range plan.Brackets {
 		reasons = append(reasons, unordered(b, at)...)
 	}
-	return append(reasons, interleaved(plan.Steps)...)
+	return reasons
 }
 
 // unordered finds what is wrong with the order of a bracket's steps in the plan: begin, guarded, end.
@@ -101,36 +101,6 @@ func unordered(b providers.Bracket, at map[string]int) (reasons []string) {
 			}
 		}
 		last, latest = next, nextLatest
-	}
-	return reasons
-}
-
-// interleaved finds resources that come back to a node of a lane that is 1 wide after they went on to the next: in between,
-// two nodes would be under way.
-func interleaved(steps []providers.Step) (reasons []string) {
-	type series struct {
-		lane     string
-		resource providers.Address
-	}
-	current := map[series]string{}
-	left := map[series]map[string]bool{}
-	for _, step := range steps {
-		for _, lane := range step.Lanes {
-			if lane.Width > 1 || step.Node == "" || strings.HasPrefix(lane.Name, providers.NodeLanePrefix) {
-				continue
-			}
-			s := series{lane.Name, step.Address.Resource()}
-			if left[s] == nil {
-				left[s] = map[string]bool{}
-			}
-			if last := current[s]; last != "" && last != step.Node {
-				left[s][last] = true
-			}
-			if left[s][step.Node] {
-				reasons = append(reasons, fmt.Sprintf("step %s returns to node %s after %s went on to the next node of lane %q", step.ID, step.Node, s.resource, s.lane))
-			}
-			current[s] = step.Node
-		}
 	}
 	return reasons
 }

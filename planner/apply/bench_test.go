@@ -62,7 +62,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 			e := &apply.Executor{
 				Effects:    map[string]providers.Effect{"sim.label": steady{}, "sim.renew": steady{}},
 				Operations: map[string]providers.Operation{"sim.label": nothing{}, "sim.renew": nothing{}},
-				Observe:    func(context.Context, providers.Step) (providers.Input, error) { return input, nil },
+				Observe:    func(context.Context, ...providers.Step) (providers.Input, error) { return input, nil },
 				Identify:   func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
 				Journal:    deafJournal{},
 				Now:        func() time.Time { return time.Time{} },

@@ -59,7 +59,7 @@ func TestAGuardWithNothingLeftIsNotBegun(t *testing.T) {
 			// The first step of the group goes before the guard, which is for the others.
 			c.faults = map[string]fault{unguard(&plan).ID: test.fault}
 			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestAGuardThatWasBegunIsEnded(t *testing.T) {
 		"a guarded node is gone":                  {map[string]fault{"sim.it@cp2/renew": unknown}, "", []string{"done", "done", "done", "refused", "blocked", "done"}},
 		"the beginning took effect, and said no":  {map[string]fault{lower: halfway}, "", []string{"failed", "blocked", "blocked", "blocked", "blocked", "done"}},
 		"the beginning was refused":               {map[string]fault{lower: unknown}, "", []string{"refused", "blocked", "blocked", "blocked", "blocked", "blocked"}},
-		"a graceful stop":                         {nil, "sim.it@cp1/renew", []string{"done", "done", "pending", "pending", "pending", "done"}},
+		"a graceful stop":                         {nil, "sim.it@cp1/renew", []string{"done", "done", "done", "pending", "pending", "done"}},
 		"a graceful stop before the guard begins": {nil, "before", []string{"pending", "pending", "pending", "pending", "pending", "pending"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,17 +96,17 @@ func TestAGuardThatWasBegunIsEnded(t *testing.T) {
 				c.faults = test.faults
 			}
 			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
-			stop := make(chan struct{})
+			stop := make(chan struct{}, 2)
 			e.Stop = stop
 			if test.stop == "before" {
-				close(stop)
+				stop <- struct{}{}
 			}
 			e.Events = func(event apply.Event) {
 				if s, ok := event.(apply.StepStarted); ok && s.Step.ID == test.stop {
-					close(stop)
+					stop <- struct{}{}
 				}
 			}
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestALostLockDoesNotEndGuards(t *testing.T) {
 			cancel(lostError{})
 		}
 	}
-	if _, err := e.Run(ctx, plan); !errors.As(err, &lostError{}) || slices.Contains(c.Acts, "sim.guard@g1/raise") {
+	if _, err := onStrands(e).Run(ctx, plan); !errors.As(err, &lostError{}) || slices.Contains(c.Acts, "sim.guard@g1/raise") {
 		t.Errorf("%v; acts %v", err, c.Acts)
 	}
 }
@@ -150,12 +150,12 @@ func TestAGuardBeginsAgainWhenItsPlanGoesOn(t *testing.T) {
 	first := &memoryJournal{dies: -1}
 	c.faults["sim.it@cp1/restart"] = fails
 	e := withUnlabel(c.executor(first, journal.History{}), c)
-	if _, err := e.Run(t.Context(), plan); err != nil {
+	if _, err := onStrands(e).Run(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	c.faults, c.Acts = map[string]fault{}, nil
 	e = withUnlabel(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(first.records...)), c)
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}

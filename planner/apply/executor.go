@@ -1,4 +1,5 @@
-// Package apply runs the steps of a plan, one operation at a time: look again, act, look again, and record each.
+// Package apply runs the steps of a plan: look again, act, look again, and record each. What may start, and beside what, is
+// the schedule's to say; the executor does it, many at once.
 //
 // It is the only package that holds operations, and it knows no domain and no cluster: what a step means comes from
 // providers.Effect, what it does from providers.Operation, what is so from Observe. It decides nothing that the plan
@@ -34,9 +35,9 @@ type Executor struct {
 	// Effects and Operations are by operation name.
 	Effects    map[string]providers.Effect
 	Operations map[string]providers.Operation
-	// Observe looks at what the step needs (planner.Needs), now. What it cannot see is unknown in the facts it returns; an error means
-	// that it saw nothing.
-	Observe func(ctx context.Context, step providers.Step) (providers.Input, error)
+	// Observe looks at what steps of one resource need (planner.Needs), now; there is at least one. What it cannot see is unknown in the facts it
+	// returns; an error means that it saw nothing. It is called by several goroutines.
+	Observe func(ctx context.Context, steps ...providers.Step) (providers.Input, error)
 	// Identify says which cluster this is, now. Parts that cannot be told are empty.
 	Identify func(ctx context.Context) (planner.Identity, error)
 
@@ -56,17 +57,18 @@ type Executor struct {
 
 	// Events is called for everything that happens, one call at a time. It must not block. Nil: nobody listens.
 	Events func(Event)
-	// Stop, when closed, ends the run gracefully: the step that is under way is finished and proved, and no other starts.
-	// To stop at once, cancel Run's context.
+	// Stop ends the run: each value that is received stops it one level further. The first: no new node starts, nodes under way go
+	// on to their next rest, guards end. The second: steps under way are finished and proved, guards end. To stop at once, cancel
+	// Run's context. Nil: nobody stops it.
 	Stop <-chan struct{}
 
 	// MaxAge is how old a plan may be when it is begun; one that was begun may be continued for planner.MaxRun. Zero: no bound.
 	MaxAge time.Duration
 	// Limits bound the waiting; zero fields have defaults.
 	Limits Limits
-	// Now is the clock; nil is time.Now. Sleep waits, and returns early with an error when ctx ends; nil is a timer.
-	Now   func() time.Time
-	Sleep func(ctx context.Context, d time.Duration) error
+	// Now is the clock; nil is time.Now. Strands is how things are done side by side and waited for; nil is goroutines.
+	Now     func() time.Time
+	Strands Strands
 	// Trace is for tests, which stop the process at a boundary.
 	Trace durable.Tracer
 
@@ -113,7 +115,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 		result.Outcome = Complete
 		return result, nil
 	}
-	progress, err := newProgress(plan, e.History)
+	run, err := e.newRun(plan)
 	if err != nil {
 		return result, err
 	}
@@ -133,27 +135,9 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}
 	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
 
-	var failure error
-	for i, step := range plan.Steps {
-		// What ends a guard that was begun is not left out by a graceful stop: a provider scaled down must not stay so.
-		if failure != nil && !spilled(failure) || ctx.Err() != nil || (failure != nil || e.stopping(ctx)) && !progress.mustEnd(step) {
-			progress.record(step, resultOf(step, Pending, "not started"))
-			continue
-		}
-		done, err := e.step(ctx, progress, i)
-		if err != nil {
-			failure = err
-		}
-		progress.record(step, done)
-		if done.Outcome == Pending {
-			continue
-		}
-		e.tell(StepEnded{At: e.now(), Number: i + 1, Of: len(plan.Steps), Step: step, Result: done})
-	}
-
-	for _, step := range plan.Steps {
-		result.Steps = append(result.Steps, progress.results[step.ID])
-	}
+	run.drive(ctx)
+	result.Steps = run.close()
+	failure := run.failure
 	result.Outcome, result.EndedAt = outcomeOf(result.Steps), e.now()
 	if ctx.Err() != nil && result.Outcome != Complete {
 		result.Outcome = Interrupted
@@ -190,35 +174,11 @@ func (e *Executor) fence(ctx context.Context) error {
 	return nil
 }
 
-// stopping reports whether no further step may start.
-func (e *Executor) stopping(ctx context.Context) bool {
-	select {
-	case <-e.Stop:
-		return true
-	default:
-		return ctx.Err() != nil
-	}
-}
-
 func (e *Executor) now() time.Time {
 	if e.Now != nil {
 		return e.Now().UTC()
 	}
 	return time.Now().UTC()
-}
-
-func (e *Executor) sleep(ctx context.Context, d time.Duration) error {
-	if e.Sleep != nil {
-		return e.Sleep(ctx, d)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 func (e *Executor) tell(event Event) {

@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"strings"
 
+	"upkeep/planner/schedule"
 	"upkeep/providers"
+	"upkeep/state/journal"
 )
 
 // lapse is a guard that was begun and does not hold any more.
 type lapse struct {
 	guard string
-	begin int    // which of the plan's steps began it
-	step  string // that step's id
+	step  string // which step of the plan began it
 	seen  string // what is not as that step left it
-	// input is the look that saw it, at which the step's ground held: it can run again.
-	input providers.Input
 }
 
 func (l lapse) String() string {
@@ -23,22 +22,36 @@ func (l lapse) String() string {
 }
 
 // undone refuses a step whose guard began again and does not hold all the same: whoever undoes it is still at it.
-func (l lapse) undone() providers.Readiness {
-	return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(
-		"%s; upkeep began it again, and it was undone again: find out who does that and stop it, then apply again", l)}
+func (l lapse) undone() string {
+	return fmt.Sprintf("%s; upkeep began it again, and it was undone again: find out who does that and stop it, then apply again", l)
+}
+
+// lapse lets the guard begin again that a step goes within, or refuses the step where that was done before.
+func (r *run) lapse(step providers.Step, l lapse) {
+	begins := false
+	r.report(func(book *schedule.Schedule) (err error) {
+		r.lapses[l.step] = l.String()
+		begins, err = book.Lapsed(step.ID, l.step)
+		return err
+	})
+	if !begins {
+		result := resultOf(step, Refused, l.undone())
+		result.Moved = true
+		r.end(step, result, journal.StepRefused)
+	}
 }
 
 // guardsNow looks once at the guards that a step goes within, where each of them began: what was done there must still be
 // so. A guard that does not hold is found.lapsed where it can begin again; else the step cannot run.
-func (e *Executor) guardsNow(ctx context.Context, p *progress, step providers.Step, found *ground) {
-	for _, b := range p.within(step) {
-		begin := p.plan.Steps[b.step]
-		now := e.groundNow(ctx, p, begin)
+func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground) {
+	for _, b := range r.guards.within(step.ID) {
+		begin := r.plan.Steps[b.step]
+		now := r.groundNow(ctx, begin)
 		switch now.State {
 		case providers.Done:
 			continue
 		case providers.Holds:
-			found.lapsed = &lapse{guard: b.guard, begin: b.step, step: begin.ID, seen: e.unlike(now, begin), input: now.input}
+			found.lapsed = &lapse{guard: b.guard, step: begin.ID, seen: r.unlike(now, begin)}
 			return
 		case providers.Moved:
 			found.Readiness = now.Readiness
@@ -49,12 +62,12 @@ func (e *Executor) guardsNow(ctx context.Context, p *progress, step providers.St
 		}
 		return
 	}
-	for _, i := range p.index.Guarded[step.ID] {
-		b := p.plan.Brackets[i]
+	for _, i := range r.guards.index.Guarded[step.ID] {
+		b := r.plan.Brackets[i]
 		if !b.Condition && !b.Dormant() {
 			continue
 		}
-		if !e.asksNow(ctx, p, i, step, found) {
+		if !r.asksNow(ctx, i, step, found) {
 			return
 		}
 	}
@@ -62,15 +75,15 @@ func (e *Executor) guardsNow(ctx context.Context, p *progress, step providers.St
 
 // asksNow asks the provider of a guard once about a step: whether its condition holds, and, where the guard was not needed
 // when the plan was made, whether it is by now. It reports whether the step can run; else found says why not.
-func (e *Executor) asksNow(ctx context.Context, p *progress, bracket int, step providers.Step, found *ground) bool {
-	b, guard := p.plan.Brackets[bracket], p.guards[bracket]
-	input, err := e.look(ctx, providers.Step{ID: step.ID, Address: b.Of})
+func (r *run) asksNow(ctx context.Context, bracket int, step providers.Step, found *ground) bool {
+	b, guard := r.plan.Brackets[bracket], r.guards.by[bracket]
+	input, err := r.observe(ctx, providers.Step{ID: step.ID, Address: b.Of})
 	if err != nil {
 		found.Readiness = providers.Readiness{State: providers.Unknown, Why: err.Error()}
 		return false
 	}
 	if b.Condition {
-		switch ready := e.holdsNow(guard, input, step); ready.State {
+		switch ready := r.holdsNow(guard, input, step); ready.State {
 		case providers.Holds, providers.Done:
 		default:
 			found.Readiness = ready
@@ -81,9 +94,9 @@ func (e *Executor) asksNow(ctx context.Context, p *progress, bracket int, step p
 	if !b.Dormant() {
 		return true
 	}
-	for _, begin := range guard.Begin(input, p.left(bracket, step)) {
+	for _, begin := range guard.Begin(input, r.guards.left(bracket, step.ID)) {
 		// Where its first step could not run, or cannot be looked at, the guard stays as it was planned.
-		if effect := e.Effects[begin.Operation]; effect == nil || effect.Ready(input, begin).State != providers.Holds {
+		if effect := r.Effects[begin.Operation]; effect == nil || effect.Ready(input, begin).State != providers.Holds {
 			continue
 		}
 		// It may pass, like a provider that is just being restarted.
@@ -95,7 +108,7 @@ func (e *Executor) asksNow(ctx context.Context, p *progress, bracket int, step p
 }
 
 // holdsNow asks a condition. A guard that this upkeep does not know as one cannot be asked.
-func (e *Executor) holdsNow(guard providers.Guard, input providers.Input, step providers.Step) providers.Readiness {
+func (r *run) holdsNow(guard providers.Guard, input providers.Input, step providers.Step) providers.Readiness {
 	if guard.Holds == nil {
 		return providers.Readiness{State: providers.Unknown, Final: true, Why: "no block of the plan can be asked for it; make a new plan"}
 	}
@@ -103,22 +116,9 @@ func (e *Executor) holdsNow(guard providers.Guard, input providers.Input, step p
 }
 
 // unlike says what is not as a step left it.
-func (e *Executor) unlike(now ground, step providers.Step) string {
-	if err := e.Effects[step.Operation].Proved(now.input, now.input, step); err != nil {
+func (r *run) unlike(now ground, step providers.Step) string {
+	if err := r.Effects[step.Operation].Proved(now.input, now.input, step); err != nil {
 		return err.Error()
 	}
 	return now.Why
-}
-
-// beginAgain runs the step that began a guard once more, proves it, and tells and records it like every other act. Its end
-// is still to come, so what it does is undone like the first time. An error means that it was not started.
-func (e *Executor) beginAgain(ctx context.Context, p *progress, l lapse) error {
-	begin := p.plan.Steps[l.begin]
-	result, err := e.act(ctx, p, l.begin, ground{providers.Readiness{State: providers.Holds, Why: l.String()}, l.input, &l})
-	if result.Outcome == Pending {
-		return err
-	}
-	p.record(begin, result)
-	e.tell(StepEnded{At: e.now(), Number: l.begin + 1, Of: len(p.plan.Steps), Step: begin, Result: result})
-	return err
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -138,12 +137,9 @@ func TestAGuardStillHolds(t *testing.T) {
 				}
 			}
 			if test.sleeps != nil {
-				e.Sleep = func(ctx context.Context, d time.Duration) error {
-					test.sleeps(c)
-					return c.sleep(ctx, d)
-				}
+				c.sleeps = func() { test.sleeps(c) }
 			}
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,7 +183,7 @@ func TestAGuardWithoutAnEndIsNotLookedAtAgain(t *testing.T) {
 			c.relabel("g1")
 		}
 	}
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete || c.looks[lower] != 2 {
 		t.Errorf("%s, %v, %d looks: %+v", result.Outcome, err, c.looks[lower], result.Steps)
 	}
@@ -199,7 +195,7 @@ func TestAStopWhileAGuardBeginsAgain(t *testing.T) {
 	plan := liftedPlan(c)
 	j := &memoryJournal{dies: -1}
 	e := guarded(t, c, j, journal.History{})
-	stop := make(chan struct{})
+	stop := make(chan struct{}, 2)
 	e.Stop = stop
 	lowered := 0
 	e.Events = func(event apply.Event) {
@@ -211,16 +207,16 @@ func TestAStopWhileAGuardBeginsAgain(t *testing.T) {
 		case apply.StepStarted:
 			if event.Step.ID == lower {
 				if lowered++; lowered == 2 {
-					close(stop)
+					stop <- struct{}{}
 				}
 			}
 		}
 	}
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"sim.guard@g1/lower done", "cp1/renew done", "cp1/restart pending", "cp2/renew pending", "cp2/restart pending", "sim.guard@g1/raise done"}
+	want := []string{"sim.guard@g1/lower done", "cp1/renew done", "cp1/restart done", "cp2/renew pending", "cp2/restart pending", "sim.guard@g1/raise done"}
 	if diff := cmp.Diff(want, outcomes(result)); diff != "" || c.World.Node("g1").System.Hostname != "g1" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -240,7 +236,7 @@ func TestEveryJournalPrefixResumesWithItsGuard(t *testing.T) {
 	c := newCluster("cp1", "cp2", "g1")
 	e := guarded(t, c, whole, journal.History{})
 	undo(c, e)
-	if result, err := e.Run(t.Context(), liftedPlan(c)); err != nil || result.Outcome != apply.Complete {
+	if result, err := onStrands(e).Run(t.Context(), liftedPlan(c)); err != nil || result.Outcome != apply.Complete {
 		t.Fatal(result, err)
 	}
 	for dies := range whole.records {
@@ -252,13 +248,13 @@ func TestEveryJournalPrefixResumesWithItsGuard(t *testing.T) {
 				j := &memoryJournal{dies: dies, early: early}
 				e := guarded(t, c, j, journal.History{})
 				undo(c, e)
-				if _, err := e.Run(t.Context(), plan); !errors.Is(err, errDied) {
+				if _, err := onStrands(e).Run(t.Context(), plan); !errors.Is(err, errDied) {
 					t.Fatal(err)
 				}
 				if between {
 					c.relabel("g1")
 				}
-				result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
+				result, err := onStrands(guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 				if err != nil || result.Outcome != apply.Complete {
 					t.Errorf("%s, %v, %+v", result.Outcome, err, result.Steps)
 				}
@@ -287,14 +283,14 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 			// The first step of the group goes before the guard, which is for the others.
 			unguard(&plan)
 			j := &memoryJournal{dies: 5} // run_started, then start and end of both
-			if _, err := withUnlabel(c.executor(j, journal.History{}), c).Run(t.Context(), plan); !errors.Is(err, errDied) {
+			if _, err := onStrands(withUnlabel(c.executor(j, journal.History{}), c)).Run(t.Context(), plan); !errors.Is(err, errDied) {
 				t.Fatal(err)
 			}
 			if label := c.World.Node("g1").System.Hostname; label != lower {
 				t.Fatalf("the killed run left the label %q", label)
 			}
 			c.faults = faults
-			result, err := guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
+			result, err := onStrands(guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 			if err != nil || c.World.Node("g1").System.Hostname != "g1" {
 				t.Errorf("the guard was not ended: %v, %+v", err, result.Steps)
 			}
@@ -362,12 +358,9 @@ func TestAGuardThatIsNeededByNow(t *testing.T) {
 				}
 			}
 			if test.sleeps != nil {
-				e.Sleep = func(ctx context.Context, d time.Duration) error {
-					test.sleeps(c)
-					return c.sleep(ctx, d)
-				}
+				c.sleeps = func() { test.sleeps(c) }
 			}
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -437,12 +430,9 @@ func TestAGuardThatIsACondition(t *testing.T) {
 				}
 			}
 			if test.sleeps != nil {
-				e.Sleep = func(ctx context.Context, d time.Duration) error {
-					test.sleeps(c)
-					return c.sleep(ctx, d)
-				}
+				c.sleeps = func() { test.sleeps(c) }
 			}
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}

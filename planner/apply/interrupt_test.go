@@ -13,20 +13,20 @@ import (
 	"upkeep/state/journal"
 )
 
-func TestFirstInterruptFinishesTheStep(t *testing.T) {
+func TestFirstInterruptFinishesTheNode(t *testing.T) {
 	c := newCluster("cp1", "cp2")
 	plan := planFor(c, []string{"cp1", "cp2"}, nil)
 	c.break_(map[string]fault{"cp1/restart": slow})
-	stop := make(chan struct{})
+	stop := make(chan struct{}, 2)
 	j := &memoryJournal{dies: -1}
 	e := c.executor(j, journal.History{})
 	e.Stop = stop
 	e.Events = func(event apply.Event) {
 		if started, ok := event.(apply.StepStarted); ok && started.Number == 2 {
-			close(stop)
+			stop <- struct{}{}
 		}
 	}
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Interrupted {
 		t.Errorf("%s, %v", result.Outcome, err)
 	}
@@ -37,13 +37,13 @@ func TestFirstInterruptFinishesTheStep(t *testing.T) {
 		t.Errorf("the journal ends with %+v", last)
 	}
 	// The next apply of the plan does the rest, and nothing twice.
-	result, err = c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
+	result, err = onStrands(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete || !result.Resumed || result.Count(apply.Skipped) != 2 || result.Count(apply.Done) != 2 {
 		t.Errorf("resumed: %+v, %v", result, err)
 	}
 }
 
-func TestSecondInterruptCancels(t *testing.T) {
+func TestACancelledRunStopsAtOnce(t *testing.T) {
 	lost := &state.LostError{Why: "test"}
 	for name, cause := range map[string]error{"Ctrl-C": nil, "the lock was lost": lost} {
 		t.Run(name, func(t *testing.T) {
@@ -58,15 +58,15 @@ func TestSecondInterruptCancels(t *testing.T) {
 					cancel(cause)
 				}
 			}
-			result, err := e.Run(ctx, plan)
+			result, err := onStrands(e).Run(ctx, plan)
 			if result.Outcome != apply.Interrupted || cause == nil && err != nil || cause != nil && !errors.Is(err, cause) {
 				t.Errorf("%s, %v", result.Outcome, err)
 			}
-			if diff := cmp.Diff([]string{"cp1/renew done", "cp1/restart failed", "w1/label pending"}, outcomes(result)); diff != "" || !strings.Contains(result.Steps[1].Why, "cancelled") {
+			if diff := cmp.Diff([]string{"cp1/renew done", "cp1/restart failed", "w1/label done"}, outcomes(result)); diff != "" || !strings.Contains(result.Steps[1].Why, "cancelled") {
 				t.Errorf("%s\n%+v", diff, result.Steps)
 			}
 			c.faults = nil
-			result, err = c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...)).Run(t.Context(), plan)
+			result, err = onStrands(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 			if err != nil || result.Outcome != apply.Complete {
 				t.Errorf("resumed: %+v, %v", result, err)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/fixtures/strands"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -140,14 +141,14 @@ func (f *fleet) run(t *testing.T, of providers.Effect, meanwhile func()) apply.S
 	known := plan.Request.Input([]providers.Resource{labels{}})
 	e := &apply.Executor{
 		Effects: map[string]providers.Effect{"sim.label": of}, Operations: map[string]providers.Operation{"sim.label": f},
-		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
-			world, err := observer.For(ctx, desired, known, func(in providers.Input) providers.Needs { return planner.Needs(of, in, step) })
+		Observe: func(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
+			world, err := observer.For(ctx, desired, known, func(in providers.Input) providers.Needs { return planner.Needs(of, in, steps[0]) })
 			return providers.Input{World: world, Inventory: providers.NewInventory(desired, world), Now: world.ObservedAt}, err
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return plan.Request.Identity(), nil },
-		Journal:  &memoryJournal{dies: -1}, History: journal.History{}, Now: now.now, Sleep: now.sleep,
+		Journal:  &memoryJournal{dies: -1}, History: journal.History{}, Now: now.now, Strands: strands.New(now, 1, 2),
 	}
-	result, err := e.Run(t.Context(), plan)
+	result, err := onStrands(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

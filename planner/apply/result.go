@@ -18,6 +18,7 @@ const (
 	Refused StepOutcome = "refused" // its ground had moved or was unknown; it did not run
 	Failed  StepOutcome = "failed"  // it ran, and failed or was not proved
 	Blocked StepOutcome = "blocked" // something that it waits for did not succeed; it did not run
+	Waiting StepOutcome = "waiting" // it waits for something that passes by itself; apply again when it has
 	Pending StepOutcome = "pending" // the run ended before it
 )
 
@@ -27,11 +28,12 @@ func (o StepOutcome) Succeeded() bool { return o == Done || o == Skipped }
 // Outcome is how a run ended.
 type Outcome string
 
-// The outcomes of a run. The command line maps them to exit codes: 0, 3, 1, 4, 130.
+// The outcomes of a run. The command line maps them to exit codes: 0, 3, 1, 3, 4, 130.
 const (
 	Complete    Outcome = "complete"    // every step is done or was already so
 	Partial     Outcome = "partial"     // some steps ran and were proved, others were not
 	Nothing     Outcome = "nothing"     // no step ran and was proved; one that failed may have changed something
+	Waits       Outcome = "waiting"     // what could be done is done, and the rest waits for something that passes by itself
 	Stale       Outcome = "stale"       // nothing was changed: whatever was to be done had its ground moved
 	Interrupted Outcome = "interrupted" // told to stop before the last step
 )
@@ -63,6 +65,8 @@ type StepResult struct {
 	// StartedAt and Seconds are those of the act and its proof together; zero for a step that did not run.
 	StartedAt time.Time `json:"started_at,omitzero"`
 	Seconds   float64   `json:"seconds,omitempty"`
+	// Since is when a step that waits began to wait; zero where it waits for another step.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Count returns how many steps ended so.
@@ -93,6 +97,8 @@ func outcomeOf(steps []StepResult) Outcome {
 		return Interrupted
 	case r.Count(Done)+r.Count(Skipped) == len(steps):
 		return Complete
+	case r.Count(Waiting) > 0 && r.Count(Done)+r.Count(Skipped)+r.Count(Waiting) == len(steps):
+		return Waits
 	case r.Count(Done) > 0:
 		return Partial
 	case moved > 0 && moved == r.Count(Refused) && r.Count(Failed) == 0:

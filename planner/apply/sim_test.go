@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/fixtures/strands"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -141,6 +142,7 @@ type cluster struct {
 	visible map[string]time.Time // by node: when its latest change is seen
 	shown   map[string]facts.Node
 	looks   map[string]int
+	sleeps  func() // nil, or told whenever time goes by
 	log     []string
 }
 
@@ -243,10 +245,12 @@ func (c *cluster) Run(ctx context.Context, step providers.Step, progress provide
 	return nil
 }
 
-func (c *cluster) observe(_ context.Context, step providers.Step) (providers.Input, error) {
+func (c *cluster) observe(_ context.Context, steps ...providers.Step) (providers.Input, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.looks[step.ID]++
+	for _, step := range steps {
+		c.looks[step.ID]++
+	}
 	world := c.World.Clone()
 	for name := range world.Nodes {
 		if c.clock.Before(c.visible[name]) {
@@ -254,9 +258,11 @@ func (c *cluster) observe(_ context.Context, step providers.Step) (providers.Inp
 			world.Nodes[name] = &n
 		}
 	}
-	switch f := c.faults[step.ID]; {
-	case f == unknown, f == flickers && c.looks[step.ID] == 1:
-		world.Nodes[step.Node] = &facts.Node{Name: step.Node, Unknown: "ssh: no answer"}
+	for _, step := range steps {
+		switch f := c.faults[step.ID]; {
+		case f == unknown, f == flickers && c.looks[step.ID] == 1:
+			world.Nodes[step.Node] = &facts.Node{Name: step.Node, Unknown: "ssh: no answer"}
+		}
 	}
 	return providers.Input{World: world, Now: c.clock}, nil
 }
@@ -271,11 +277,26 @@ func (c *cluster) now() time.Time {
 	return c.clock
 }
 
-func (c *cluster) sleep(ctx context.Context, d time.Duration) error {
+// Now and Advance implement strands.Clock.
+func (c *cluster) Now() time.Time { return c.now() }
+
+func (c *cluster) Advance(d time.Duration) {
+	if c.sleeps != nil {
+		c.sleeps()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clock = c.clock.Add(d)
-	return ctx.Err()
+}
+
+// strand runs an executor on its strands, one thing at a time.
+type strand struct{ *apply.Executor }
+
+func onStrands(e *apply.Executor) strand { return strand{e} }
+
+func (s strand) Run(ctx context.Context, plan planner.Plan) (result apply.Result, err error) {
+	s.Strands.(*strands.Set).Run(func() { result, err = s.Executor.Run(ctx, plan) })
+	return result, err
 }
 
 // executor returns an executor on the cluster that writes to j and knows history.
@@ -283,7 +304,7 @@ func (c *cluster) executor(j apply.Journal, history journal.History) *apply.Exec
 	e := &apply.Executor{
 		Effects: map[string]providers.Effect{}, Operations: map[string]providers.Operation{},
 		Observe: c.observe, Identify: c.identify, Journal: j, History: history, Who: "ops@admin", Generation: 3,
-		Now: c.now, Sleep: c.sleep,
+		Now: c.now, Strands: strands.New(c, 1, 2),
 	}
 	for _, operation := range []string{"sim.renew", "sim.restart", "sim.label"} {
 		e.Effects[operation] = watched{effect{operation}, c}
@@ -371,7 +392,7 @@ func (j *memoryJournal) append(r journal.Record) error {
 func run(t testing.TB, c *cluster, plan planner.Plan) (apply.Result, *memoryJournal, error) {
 	t.Helper()
 	j := &memoryJournal{dies: -1}
-	result, err := c.executor(j, journal.History{}).Run(t.Context(), plan)
+	result, err := onStrands(c.executor(j, journal.History{})).Run(t.Context(), plan)
 	return result, j, err
 }
 

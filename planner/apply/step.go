@@ -6,126 +6,135 @@ import (
 	"sync"
 	"time"
 
+	"upkeep/planner/schedule"
 	"upkeep/providers"
 	"upkeep/state/journal"
 )
 
-// step takes one step to its end. The error is the journal's alone.
-func (e *Executor) step(ctx context.Context, p *progress, index int) (StepResult, error) {
-	step := p.plan.Steps[index]
-	if why := p.blocks(step); why != "" {
-		return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
-	}
-	e.tell(StepChecking{At: e.now(), Number: index + 1, Of: len(p.plan.Steps), Step: step})
-
-	found := e.ground(ctx, p, step)
-	for again := map[int]bool{}; found.lapsed != nil && ctx.Err() == nil; found = e.ground(ctx, p, step) {
-		if again[found.lapsed.begin] {
-			return e.end(refusedBy(step, found.lapsed.undone()), journal.StepRefused)
-		}
-		again[found.lapsed.begin] = true
-		if err := e.beginAgain(ctx, p, *found.lapsed); err != nil {
-			return resultOf(step, Pending, "not started: "+err.Error()), err
-		}
-		if e.stopping(ctx) {
-			return resultOf(step, Pending, "not started"), nil
-		}
-		if why := p.blocks(step); why != "" {
-			return e.end(resultOf(step, Blocked, why), journal.StepBlocked)
-		}
-	}
+// start takes a step that may start to its end, or back to where it waits. It is one strand of the run.
+func (r *run) start(ctx context.Context, d schedule.Decision) {
+	defer r.left()
+	step := r.plan.Steps[d.Index]
+	r.tell(StepChecking{At: r.now(), Number: d.Index + 1, Of: len(r.plan.Steps), Step: step})
+	found := r.ground(ctx, step)
 	switch {
-	case ctx.Err() != nil:
-		return resultOf(step, Pending, "not started: "+context.Cause(ctx).Error()), nil
-	case found.State == providers.Done:
-		return e.end(resultOf(step, Skipped, found.Why), journal.StepSkipped)
+	case ctx.Err() != nil || found.State == providers.Unknown && r.halted(ctx, step):
+		r.release(step)
+	case found.lapsed != nil:
+		r.lapse(step, *found.lapsed)
 	case found.State != providers.Holds:
-		return e.end(refusedBy(step, found.Readiness), journal.StepRefused)
+		r.not(step, found)
+	default:
+		if d.Again {
+			found.Why = r.lapsed(step)
+		}
+		r.act(ctx, step, found, d.Again)
 	}
-	return e.act(ctx, p, index, found)
 }
 
-func refusedBy(step providers.Step, ready providers.Readiness) StepResult {
-	r := resultOf(step, Refused, ready.Why)
-	r.Moved = ready.State == providers.Moved
-	return r
+// lapsed says why a step begins its guard once more.
+func (r *run) lapsed(step providers.Step) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lapses[step.ID]
 }
 
-// act runs a step whose ground holds, and proves it. Where a guard has lapsed, it is the step that begins the guard again.
-func (e *Executor) act(ctx context.Context, p *progress, index int, found ground) (StepResult, error) {
-	step := p.plan.Steps[index]
-	if err := e.fence(ctx); err != nil {
-		return resultOf(step, Pending, "not started: "+err.Error()), err
+// act runs a step whose ground holds, and proves it. One that begins its guard again tells why.
+func (r *run) act(ctx context.Context, step providers.Step, found ground, again bool) {
+	if err := r.fence(ctx); err != nil {
+		r.fail(err, schedule.Now)
+		r.release(step)
+		return
 	}
-	began := e.now()
+	if !r.started(step) {
+		return
+	}
+	began := r.now()
 	// From here on a dead process leaves a step that is under way: this record is what the next one finds.
-	start := journal.Record{At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why}
-	unrecorded := e.Journal.Append(start)
-	err := unrecorded
-	if len(p.index.Ends[step.ID]) > 0 && spilled(err) {
-		err = e.Journal.Append(start) // a guard that was begun is ended all the same, and its end recorded elsewhere
-	}
+	err := r.append(step, journal.Record{At: began, Kind: journal.StepStarted, Step: step.ID, Node: step.Node, Operation: step.Operation, Text: found.Why})
 	if err != nil {
-		return resultOf(step, Pending, "not started: the journal could not be written"), fmt.Errorf("record the start of step %s: %w", step.ID, err)
+		r.unrecorded(step)
+		return
 	}
-	e.tell(StepStarted{At: began, Number: index + 1, Of: len(p.plan.Steps), Step: step})
+	r.tell(StepStarted{At: began, Number: r.guards.at[step.ID] + 1, Of: len(r.plan.Steps), Step: step})
 
-	report, closeReport := e.reporter(step, began)
-	if found.lapsed != nil {
-		report(found.lapsed.String())
+	report, closeReport := r.reporter(step, began)
+	if again {
+		report(found.Why)
 	}
-	e.Trace.At("step:acting")
-	err = e.operate(ctx, step, report)
-	e.Trace.At("step:acted")
-	proof := step.Proof
+	r.Trace.At("step:acting")
+	err = r.operate(ctx, step, report)
+	r.Trace.At("step:acted")
 	if err == nil {
-		err = e.prove(ctx, p, found.input, step, report)
+		err = r.prove(ctx, found.input, step, report)
 	}
 	closeReport()
-	e.Trace.At("step:proved")
+	r.Trace.At("step:proved")
 
-	done := resultOf(step, Done, proof)
+	done, kind := resultOf(step, Done, step.Proof), journal.StepDone
 	if err != nil {
-		done.Outcome, done.Why = Failed, err.Error()
+		done, kind = resultOf(step, Failed, err.Error()), journal.StepFailed
 		if cause := context.Cause(ctx); cause != nil {
 			done.Why = fmt.Sprintf("cancelled while it was under way (%v): %v", cause, err)
 		}
 	}
-	done.StartedAt, done.Seconds = began, seconds(e.now().Sub(began))
-	kind := journal.StepDone
-	if err != nil {
-		kind = journal.StepFailed
-	}
-	done, err = e.end(done, kind)
+	done.StartedAt, done.Seconds = began, seconds(r.now().Sub(began))
+	r.end(step, done, kind)
+}
+
+// append records that a step starts. Where the journal takes no more records nothing new starts; a guard that was begun is
+// ended all the same, and that is recorded elsewhere.
+func (r *run) append(step providers.Step, start journal.Record) error {
+	err := r.Journal.Append(start)
 	if err == nil {
-		err = unrecorded
+		return nil
 	}
-	return done, err
+	r.fail(fmt.Errorf("record the start of step %s: %w", step.ID, err), stopFor(err))
+	if !spilled(err) || !r.guards.ends(step.ID) {
+		return err
+	}
+	return r.Journal.Append(start)
+}
+
+// stopFor is how far a run stops whose journal fails: what cannot be recorded anywhere must not be started at all.
+func stopFor(err error) schedule.Level {
+	if spilled(err) {
+		return schedule.NoNewSteps
+	}
+	return schedule.Now
+}
+
+// unrecorded ends a step that did not start, since its start could not be recorded. The book has it started already.
+func (r *run) unrecorded(step providers.Step) {
+	const why = "not started: the journal could not be written"
+	r.mu.Lock()
+	r.results[step.ID] = resultOf(step, Pending, why)
+	r.mu.Unlock()
+	r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Failed, why) })
+}
+
+// started asks the book a last time whether a step may start: another one may have failed, or somebody asked to stop, since
+// it was looked at.
+func (r *run) started(step providers.Step) (may bool) {
+	r.report(func(book *schedule.Schedule) (err error) {
+		may, err = book.Started(step.ID)
+		return err
+	})
+	return may
 }
 
 // operate runs the operation in bounded time.
-func (e *Executor) operate(ctx context.Context, step providers.Step, report providers.Progress) error {
-	limit := max(e.Limits.withDefaults().Act, 4*step.EstimateDuration(), step.LimitDuration())
+func (r *run) operate(ctx context.Context, step providers.Step, report providers.Progress) error {
+	limit := max(r.Limits.withDefaults().Act, 4*step.EstimateDuration(), step.LimitDuration())
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %s", limit))
 	defer cancel()
-	if err := e.Operations[step.Operation].Run(bounded, step, report); err != nil {
+	if err := r.Operations[step.Operation].Run(bounded, step, report); err != nil {
 		if cause := context.Cause(bounded); cause != nil && ctx.Err() == nil {
 			return fmt.Errorf("%w (%w)", err, cause)
 		}
 		return err
 	}
 	return nil
-}
-
-// end records how a step ended.
-func (e *Executor) end(r StepResult, kind journal.Kind) (StepResult, error) {
-	err := e.Journal.Append(journal.Record{
-		At: e.now(), Kind: kind, Step: r.Step, Node: r.Node, Operation: r.Operation, Text: r.Why, Seconds: r.Seconds,
-	})
-	if err != nil {
-		err = fmt.Errorf("record the end of step %s (%s): %w", r.Step, r.Outcome, err)
-	}
-	return r, err
 }
 
 // reporter returns the operation's Progress. After the second result was called it is silent: an operation must not

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/fixtures/strands"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/apply"
@@ -115,7 +116,7 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 	t.Helper()
 	e := &apply.Executor{
 		Effects: certificates.Type().Effects, Operations: map[string]providers.Operation{},
-		Observe: func(context.Context, providers.Step) (providers.Input, error) {
+		Observe: func(context.Context, ...providers.Step) (providers.Input, error) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return p.input(), nil
@@ -124,13 +125,8 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 			return planner.Request{World: p.world}.Identity(), nil
 		},
 		Journal: &memoryJournal{dies: -1}, History: journal.History{},
-		Now: func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.clock = p.clock.Add(d)
-			return ctx.Err()
-		},
+		Now:     func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
+		Strands: strands.New(p, 1, 2),
 	}
 	for name := range e.Effects {
 		e.Operations[name] = p
@@ -138,7 +134,16 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 	if change != nil {
 		change(e)
 	}
-	return e.Run(t.Context(), plan)
+	return onStrands(e).Run(t.Context(), plan)
+}
+
+// Now and Advance implement strands.Clock.
+func (p *planes) Now() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock }
+
+func (p *planes) Advance(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clock = p.clock.Add(d)
 }
 
 // touched are the nodes that operations ran on, in order.
@@ -185,7 +190,7 @@ func TestPartialTrouble(t *testing.T) {
 		"one vanishes between plan and apply: the lane closes there": {
 			between: func(p *planes) { p.down("cp2") },
 			touched: []string{"cp1"}, outcome: apply.Partial, whole: true,
-			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: lane \"control-plane\"", "cp3/renew blocked: was closed by step certificates.control_plane@cp2/renew, which was refused", "cp3/restart blocked: lane \"control-plane\""},
+			left: []string{"cp2/renew refused: ssh: no answer", "cp2/restart blocked: step certificates.control_plane@cp2/renew must come first, and was refused", "cp3/renew blocked: lane \"control-plane\" is closed: step certificates.control_plane@cp2/renew was refused", "cp3/restart blocked: lane \"control-plane\""},
 		},
 		"the first vanishes between plan and apply": {
 			between: func(p *planes) { p.down("cp1") },
@@ -199,7 +204,7 @@ func TestPartialTrouble(t *testing.T) {
 				}
 			},
 			touched: []string{"cp1", "cp2"}, outcome: apply.Partial, whole: true,
-			left: []string{"cp2/renew failed: ssh: no answer", "cp2/restart blocked: ", "cp3/renew blocked: which was failed", "cp3/restart blocked: "},
+			left: []string{"cp2/renew failed: ssh: no answer", "cp2/restart blocked: ", "cp3/renew blocked: is closed: step certificates.control_plane@cp2/renew failed", "cp3/restart blocked: "},
 		},
 		"one is dead, and its member of etcd: the others go on": {
 			before:  func(p *planes) { p.dead("cp1") },
@@ -371,7 +376,7 @@ func TestOldPlansAreNotBegun(t *testing.T) {
 			}
 			e := c.executor(&memoryJournal{dies: -1}, history)
 			e.MaxAge = 24 * time.Hour
-			result, err := e.Run(t.Context(), plan)
+			result, err := onStrands(e).Run(t.Context(), plan)
 			var refused *apply.RefusedError
 			if stale := errors.As(err, &refused) && refused.Stale; stale != test.stale || !stale && (err != nil || result.Outcome != apply.Complete) {
 				t.Errorf("%s, %v", result.Outcome, err)

@@ -166,12 +166,13 @@ func (s *Schedule) makeSeries() error {
 	type key struct {
 		address providers.Address
 		own     int32 // of a step that is a series of its own
+		repairs bool  // repairs are a series beside the rest of their node
 	}
 	series := map[key]int32{}
 	s.lanesByName, s.holders = map[string]int32{}, map[string]int32{}
 	for i := range s.plan.Steps {
 		from := &s.plan.Steps[i]
-		k := key{from.Series(), none}
+		k := key{from.Series(), none, from.Repairs}
 		if s.again(int32(i)) {
 			k.own = int32(i)
 		}

@@ -247,8 +247,11 @@ func (s *Schedule) shut(n int32) {
 	}
 }
 
-// closed says why a series may not enter; empty: no lane of it is closed.
+// closed says why a series may not enter; empty: no lane of it is closed. Repairs enter closed lanes, too.
 func (s *Schedule) closed(n int32) string {
+	if s.series[n].repairs {
+		return ""
+	}
 	for _, l := range s.series[n].lanes {
 		ln := &s.lanes[l]
 		if ln.closedBy != none && !(ln.def.Strict && s.lifted(RuleOrder, s.nameOf(s.series[n].holder))) {
@@ -258,11 +261,12 @@ func (s *Schedule) closed(n int32) string {
 	return ""
 }
 
-// judge closes the lanes that must close after a step of theirs did not succeed.
+// judge closes the lanes that must close after a step of theirs did not succeed. A repair that fails closes none: an outage
+// that could not be put right is no change that went wrong, and the next node may be the one that can be helped.
 func (s *Schedule) judge(i int32, outcome Outcome) {
 	n := s.steps[i].series
 	se := &s.series[n]
-	if s.steps[i].ends != none || outcome.Succeeded() {
+	if s.steps[i].ends != none || se.repairs || outcome.Succeeded() {
 		return
 	}
 	for _, l := range se.lanes {

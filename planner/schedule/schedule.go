@@ -166,8 +166,8 @@ const (
 
 // Taken is a node that takes room in the lanes whose Selection has it, although nothing of it is under way.
 type Taken struct {
-	Node string
-	Why  string // "NotReady", "cordoned by ops", "left by an earlier run"
+	Node string `json:"node"`
+	Why  string `json:"why"` // "not ready", "cordoned by ops", "left by an earlier run"
 }
 
 // State is how a step stands.

@@ -216,6 +216,8 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 	st.outcome, st.why, st.doom, st.redo = outcome, why, "", false
 	again := s.again(i)
 	switch {
+	case se.repairs && !outcome.Succeeded():
+		se.changed, se.leftOver = false, false // its node is as it was found, and takes no room from the others
 	case outcome.Succeeded():
 		se.top = max(se.top, i)
 		if s.rests(se) {

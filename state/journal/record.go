@@ -34,6 +34,7 @@ const (
 	StepFailed  Kind = "step_failed"  // acted, and failed or was not proved
 	StepRefused Kind = "step_refused" // its ground had moved or was unknown: not acted
 	StepBlocked Kind = "step_blocked" // something that it waits for did not succeed: not acted
+	StepWaiting Kind = "step_waiting" // it waits for something that passes by itself: not acted
 	RunEnded    Kind = "run_ended"
 )
 
@@ -80,7 +81,7 @@ func (r Record) Same(other Record) bool {
 
 // ends reports whether k ends a step.
 func (k Kind) ends() bool {
-	return k == StepDone || k == StepSkipped || k == StepFailed || k == StepRefused || k == StepBlocked
+	return k == StepDone || k == StepSkipped || k == StepFailed || k == StepRefused || k == StepBlocked || k == StepWaiting
 }
 
 var planID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)

@@ -30,13 +30,21 @@ type Looker struct {
 }
 
 // Step observes what a step needs (planner.Needs).
-func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) {
+func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) { return l.Steps(ctx, step) }
+
+// Steps observes what steps of one resource need, all of it in one observation.
+func (l Looker) Steps(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
 	known := l.Request.Input(providers.Declared[providers.Resource](l.Desired))
-	if known.Resources[step.Address.Resource()] == nil {
-		return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
+	for _, step := range steps {
+		if known.Resources[step.Address.Resource()] == nil {
+			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
+		}
 	}
-	world, err := l.Observer.For(ctx, l.Desired, known, func(in providers.Input) providers.Needs {
-		return planner.Needs(l.Effects[step.Operation], in, step)
+	world, err := l.Observer.For(ctx, l.Desired, known, func(in providers.Input) (needs providers.Needs) {
+		for _, step := range steps {
+			needs = needs.And(planner.Needs(l.Effects[step.Operation], in, step))
+		}
+		return needs
 	})
 	if err != nil {
 		return providers.Input{}, err
