@@ -30,7 +30,9 @@ type Looker struct {
 }
 
 // Step observes what a step needs (planner.Needs).
-func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) { return l.Steps(ctx, step) }
+func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) {
+	return l.Steps(ctx, step)
+}
 
 // Steps observes what steps of one resource need, all of it in one observation.
 func (l Looker) Steps(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
