@@ -13,7 +13,7 @@ import (
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
 	"upkeep/planner/apply"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
@@ -64,7 +64,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return exit{exitStale, err}
 	}
 	if !cmd.Bool("json") {
-		run := report.Run{Applying: true}
+		run := text.Run{Applying: true}
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
@@ -79,6 +79,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 	}
 	if len(plan.Steps) == 0 {
+		sweepWorkshops(env, w.desired)
 		return nothingPlanned(plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
@@ -86,6 +87,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			return err
 		}
 	}
+	sweepWorkshops(env, w.desired)
 	return carryOut(ctx, env, cmd, w, plan)
 }
 
@@ -194,7 +196,6 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	if w.desired, err = seal(plan.Request.Desired, w.secrets, w.mac); err != nil {
 		return err
 	}
-	sweepWorkshops(env, w.desired)
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
@@ -249,13 +250,11 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.
 	}
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
-		Effects: looker.Effects,
-		Operations: operations(caller, caller.Fence,
-			backupTools(env, w.desired.Cluster, nodes, storesOf(w.desired, nodes, caller.Run), looker.Step, remembers.Remember),
-			akashTools(w, plan), releaseTools(w)),
-		Observe:  looker.Steps,
-		Identify: looker.Identity,
-		Journal:  record, History: history,
+		Effects:    looker.Effects,
+		Operations: operations(tools{workspace: w, plan: plan, caller: caller, look: looker.Step, remember: remembers.Remember}),
+		Observe:    looker.Steps,
+		Identify:   looker.Identity,
+		Journal:    record, History: history,
 		Who: lock.Info().Who, Generation: lock.Info().Generation, Lineage: lock.State().Lineage,
 		Remembered: lock.State().Memory.Cluster,
 		Now:        env.now,

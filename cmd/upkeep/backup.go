@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/backup"
@@ -66,11 +65,7 @@ func backupTakeCommand(env environment) *cli.Command {
 func chooseBackups(w workspace, name string) ([]providers.Address, error) {
 	var declared []string
 	var chosen []providers.Address
-	for _, resource := range wiring.Resources(w.desired) {
-		spec, ok := resource.(backup.Spec)
-		if !ok {
-			continue
-		}
+	for _, spec := range backup.Declared(w.desired) {
 		address := spec.Address()
 		declared = append(declared, address.String())
 		if name == "" || name == address.String() || "etcd_backup."+name == address.String() {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/config"
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
@@ -18,6 +20,7 @@ import (
 
 // shelves is the backup stores of a configuration, and what the state remembers of their bundles.
 type shelves struct {
+	desired   config.Desired
 	stores    stores
 	addresses []providers.Address
 	proofs    []facts.Proof
@@ -29,7 +32,6 @@ func openShelves(ctx context.Context, env environment, cmd *cli.Command, name st
 	if err != nil {
 		return shelves{}, err
 	}
-	sweepWorkshops(env, w.desired)
 	chosen, err := chooseBackups(w, name)
 	if err != nil {
 		return shelves{}, err
@@ -42,7 +44,7 @@ func openShelves(ctx context.Context, env environment, cmd *cli.Command, name st
 	if err != nil {
 		return shelves{}, err
 	}
-	s := shelves{stores: storesOf(w.desired, nodes, protocol.Run{}), addresses: chosen}
+	s := shelves{desired: w.desired, stores: storesOf(w.desired, nodes, protocol.Run{}), addresses: chosen}
 	for _, address := range chosen {
 		proofs, err := backup.Remembered(remembered.Memory, address)
 		if err != nil {
@@ -82,7 +84,7 @@ func backupListCommand(env environment) *cli.Command {
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, all)
 			} else {
-				err = report.BundlesText(env.stdout, all, styleOf(env, cmd))
+				err = text.Bundles(env.stdout, all, styleOf(env, cmd))
 			}
 			if err == nil && unknown > 0 {
 				return exit{code: exitError}
@@ -92,32 +94,13 @@ func backupListCommand(env environment) *cli.Command {
 	}
 }
 
-func backupShowCommand(env environment) *cli.Command {
-	return &cli.Command{
-		Name: "show", Usage: "show what a bundle holds",
-		ArgsUsage:   "BUNDLE",
-		Description: "BUNDLE is an id that `upkeep backup list` prints, or `latest`. Reads the bundle's label alone; `upkeep backup verify` reads the bundle.",
-		Flags:       append(configurationFlags(), jsonFlag()),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			b, err := findBundle(ctx, env, cmd)
-			if err != nil {
-				return err
-			}
-			shown := report.WholeBundleJSON{BundleJSON: report.Bundle(bundleOf(b.label), b.proofs, env.now()), Store: b.store.String(), Label: b.label}
-			if cmd.Bool("json") {
-				return report.JSON(env.stdout, shown)
-			}
-			return report.WholeBundleText(env.stdout, shown)
-		},
-	}
-}
-
 // foundBundle is one bundle of a store of the configuration.
 type foundBundle struct {
-	spec   backup.Spec
-	store  store.Store
-	label  bundle.Label
-	proofs []facts.Proof
+	desired config.Desired
+	spec    backup.Spec
+	store   store.Store
+	label   bundle.Label
+	proofs  []facts.Proof
 }
 
 // findBundle looks for the bundle that the one argument of a command names, in all stores of the configuration.
@@ -145,7 +128,7 @@ func findBundle(ctx context.Context, env environment, cmd *cli.Command) (foundBu
 			continue
 		}
 		for _, f := range found {
-			candidate := foundBundle{spec: spec, store: opened, label: f.Label, proofs: s.proofs}
+			candidate := foundBundle{desired: s.desired, spec: spec, store: opened, label: f.Label, proofs: s.proofs}
 			switch {
 			case f.ID == wanted && f.Label.ID == "":
 				return foundBundle{}, fmt.Errorf("bundle %s: %w", wanted, f.Problem)

@@ -115,6 +115,7 @@ func openBundle(ctx context.Context, env environment, cmd *cli.Command, r *backu
 	if err != nil {
 		return nil, err
 	}
+	sweepWorkshops(env, b.desired)
 	if identityFile == "" {
 		identityFile = b.spec.IdentityFile
 	}

@@ -55,6 +55,7 @@ func backupVerifyCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			sweepWorkshops(env, b.desired)
 			v, err := verify(ctx, b, cmd.String("identity"), level)
 			if err != nil {
 				return fmt.Errorf("bundle %s in %s: %w", b.label.ID, b.store, err)

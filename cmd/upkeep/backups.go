@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
-	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/backup"
@@ -17,15 +14,18 @@ import (
 	"upkeep/providers/kube"
 )
 
-// backupTools hands the backup operations what they act with.
-func backupTools(env environment, cluster *config.Cluster, nodes *wiring.Nodes, stores stores, look func(context.Context, providers.Step) (providers.Input, error), remember func(context.Context, facts.Address, func(json.RawMessage) (json.RawMessage, error)) error) backup.Tools {
-	return backup.Tools{
-		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) { return providerObjects(ctx, cluster) },
-		Look:     look, Spec: stores.spec, Store: stores.open,
-		Etcd:  nodes.Member,
-		Cold:  nodes.Cold,
-		Files: nodes.Files, SQLite: nodes.SQLite, Drill: drillOptions, Here: here, Remember: remember, Version: version, Now: env.now,
-	}
+// backupOperations makes the operations of backups.
+func backupOperations(t tools) map[string]providers.Operation {
+	nodes := t.caller.Nodes
+	stores := storesOf(t.desired, nodes, t.caller.Run)
+	return backup.Operations(backup.Tools{
+		Provider: func(ctx context.Context) (map[string][]byte, map[string]string) {
+			return providerObjects(ctx, t.desired.Cluster)
+		},
+		Look: t.look, Spec: stores.spec, Store: stores.open,
+		Etcd: nodes.Member, Cold: nodes.Cold, Files: nodes.Files, SQLite: nodes.SQLite,
+		Drill: drillOptions, Here: here, Remember: t.remember, Version: version, Now: t.env.now,
+	})
 }
 
 // providerObjects reads the objects of the cluster's Akash provider; none where there is no such provider.
@@ -58,8 +58,7 @@ func drillOptions() (drill.Options, error) {
 // sweepWorkshops removes what a drill left behind, in the clear, whose process was killed. What cannot be removed is said, and
 // keeps nothing from going on.
 func sweepWorkshops(env environment, desired config.Desired) {
-	declared := func(resource providers.Resource) bool { _, ok := resource.(backup.Spec); return ok }
-	if !slices.ContainsFunc(wiring.Resources(desired), declared) {
+	if len(backup.Declared(desired)) == 0 {
 		return
 	}
 	if err := backup.Sweep(""); err != nil {

@@ -31,16 +31,14 @@ func (r chartReleases) Upgrade(ctx context.Context, u release.Upgrade, progress 
 	return err
 }
 
-// releaseTools hands the operations of Helm releases what they act with.
-func releaseTools(w workspace) release.Tools {
-	tools := release.Tools{Specs: map[providers.Address]release.Spec{}}
-	if w.desired.Cluster != nil {
-		tools.Releases = chartReleases{w.releases.of(*w.desired.Cluster, w.mac, w.directory)}
+// releaseOperations makes the operations of Helm releases.
+func releaseOperations(t tools) map[string]providers.Operation {
+	all := release.Tools{Specs: map[providers.Address]release.Spec{}}
+	if t.desired.Cluster != nil {
+		all.Releases = chartReleases{t.releases.of(*t.desired.Cluster, t.mac, t.directory)}
 	}
-	for _, resource := range wiring.Resources(w.desired) {
-		if spec, ok := resource.(release.Spec); ok {
-			tools.Specs[spec.Address()] = spec
-		}
+	for _, spec := range release.Declared(t.desired) {
+		all.Specs[spec.Address()] = spec
 	}
-	return tools
+	return wiring.Fenced(release.Operations(all), t.caller.Fence)
 }

@@ -12,6 +12,7 @@ import (
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 )
 
@@ -38,7 +39,7 @@ func doctorCommand(env environment) *cli.Command {
 				return err
 			}
 			w := workspace{env: env, types: domains(), desired: desired, releases: &releases{}}
-			world, _, err := w.observeAll(ctx, cmd)
+			world, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err
 			}
@@ -52,7 +53,7 @@ func doctorCommand(env environment) *cli.Command {
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, doctor)
 			} else {
-				err = report.DoctorText(env.stdout, doctor, report.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
+				err = text.Doctor(env.stdout, doctor, text.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
 			}
 			if err != nil {
 				return err

@@ -96,7 +96,7 @@ func declare(desired config.Desired, copies bool) string {
 		fmt.Fprintf(&b, "\nnode %q {\n  for_each = {\n", label)
 		for _, n := range desired.Nodes {
 			if n.Connection == c.Name {
-				fmt.Fprintf(&b, "    %s = %s\n", quoteHCL(n.Name), quoteHCL(n.Host))
+				fmt.Fprintf(&b, "    %s = %s\n", config.Quote(n.Name), config.Quote(n.Host))
 			}
 		}
 		b.WriteString("  }\n  host  = each.value\n  roles = [\"control-plane\", \"etcd\"]\n")
@@ -105,19 +105,11 @@ func declare(desired config.Desired, copies bool) string {
 		}
 		b.WriteString("}\n")
 	}
-	for _, r := range desired.Resources {
-		spec, ok := r.Value.(certificates.Spec)
-		if !ok {
-			continue
-		}
-		fmt.Fprintf(&b, "\ncertificates %q {\n  nodes = role(\"control-plane\")\n", spec.Name)
-		argument(&b, "renew_before", spec.RenewBefore.String())
-		if copies {
-			fmt.Fprintf(&b, "  kubeconfigs = [%s]\n", quoteHCL(rootKubeconfig))
-		}
-		b.WriteString("  # A plan is refused without a proved backup, unless you say why there need not be one:\n")
-		b.WriteString("  # without = { backup = \"etcd is backed up by a job of its own\" }\n}\n")
+	var kubeconfigs []string
+	if copies {
+		kubeconfigs = []string{rootKubeconfig}
 	}
+	b.WriteString("\n" + certificates.Blocks(desired, kubeconfigs))
 	return string(config.Format([]byte(b.String())))
 }
 
@@ -129,11 +121,6 @@ func bare(c config.Connection) bool {
 // argument writes one argument of a block; nothing where it is empty.
 func argument(b *strings.Builder, name, value string) {
 	if value != "" {
-		fmt.Fprintf(b, "  %s = %s\n", name, quoteHCL(value))
+		fmt.Fprintf(b, "  %s = %s\n", name, config.Quote(value))
 	}
-}
-
-// quoteHCL writes a text as a quoted template of HCL without any interpolation.
-func quoteHCL(s string) string {
-	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(strconv.Quote(s))
 }

@@ -17,6 +17,7 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
 )
 
@@ -208,7 +209,7 @@ func TestDoctorReport(t *testing.T) {
 				t.Errorf("exit %d, want %d", doctor.Exit(), test.exit)
 			}
 			var out bytes.Buffer
-			if err := report.DoctorText(&out, doctor, report.Run{Took: time.Second}, report.Style{Width: 100}); err != nil {
+			if err := text.Doctor(&out, doctor, text.Run{Took: time.Second}, text.Style{Width: 100}); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join("testdata", "doctor-"+test.name+".txt")

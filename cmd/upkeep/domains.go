@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
@@ -11,32 +13,52 @@ import (
 	"upkeep/providers/backup"
 	"upkeep/providers/certificates"
 	clusterhealth "upkeep/providers/cluster"
+	"upkeep/providers/facts"
 	"upkeep/providers/release"
 )
 
-// domains lists every domain; a new one is one line here.
-func domains() []providers.Type {
-	return []providers.Type{
-		certificates.Type(),
-		backup.Type(),
-		akash.Type(),
-		release.Type(),
+// domain is a domain: what it declares, and how its operations are made of a run's tools.
+type domain struct {
+	declares providers.Type
+	acts     func(tools) map[string]providers.Operation
+}
+
+// every lists every domain; a new one is one line here.
+func every() []domain {
+	return []domain{
+		{certificates.Type(), func(t tools) map[string]providers.Operation { return certificates.Operations(t.caller) }},
+		{backup.Type(), backupOperations},
+		{akash.Type(), akashOperations},
+		{release.Type(), releaseOperations},
 	}
 }
 
+// tools are what the operations of one run act with; each domain takes what it needs of them.
+type tools struct {
+	workspace
+	plan planner.Plan
+	// caller sends requests to nodes. Its fence is asked once more before anything else is touched: requests to nodes ask for
+	// themselves, as their session begins.
+	caller wiring.Caller
+	// look observes what a step needs, now.
+	look func(context.Context, providers.Step) (providers.Input, error)
+	// remember changes the section of a resource in the memory; it returns when the change is stored.
+	remember func(context.Context, facts.Address, func(json.RawMessage) (json.RawMessage, error)) error
+}
+
+// domains lists what every domain declares.
+func domains() (types []providers.Type) {
+	for _, d := range every() {
+		types = append(types, d.declares)
+	}
+	return types
+}
+
 // operations lists the code that changes something. apply alone calls this.
-// fence is asked once more before a release is touched: certificates' requests ask for themselves, as their session begins.
-func operations(caller certificates.Caller, fence func(context.Context) error, backups backup.Tools, providing akash.Tools, charts release.Tools) map[string]providers.Operation {
+func operations(t tools) map[string]providers.Operation {
 	all := map[string]providers.Operation{}
-	for _, domain := range []map[string]providers.Operation{
-		certificates.Operations(caller),
-		backup.Operations(backups),
-		wiring.Fenced(akash.Operations(providing), fence),
-		wiring.Fenced(release.Operations(charts), fence),
-	} {
-		for name, operation := range domain {
-			all[name] = operation
-		}
+	for _, d := range every() {
+		maps.Copy(all, d.acts(t))
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 )
 
 // driftCommand reports. It is read-only by construction: it is handed a plan, which is data, and no operation.
@@ -36,7 +37,7 @@ func driftCommand(env environment) *cli.Command {
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, drift)
 			} else {
-				err = report.DriftText(env.stdout, drift, report.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
+				err = text.Drift(env.stdout, drift, text.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
 			}
 			if err != nil {
 				return err

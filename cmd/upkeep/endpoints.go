@@ -1,7 +1,6 @@
 package main
 
 import (
-	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers/backup"
 	"upkeep/providers/observe"
@@ -9,11 +8,7 @@ import (
 
 // endpointsOf returns the etcds that a configuration names. They are one cluster's, whichever block names them.
 func endpointsOf(desired config.Desired) (out []observe.Endpoint) {
-	for _, resource := range wiring.Resources(desired) {
-		spec, ok := resource.(backup.Spec)
-		if !ok {
-			continue
-		}
+	for _, spec := range backup.Declared(desired) {
 		for _, e := range spec.Endpoints {
 			out = append(out, observe.Endpoint{EtcdEndpoint: e, Through: spec.Nodes})
 		}

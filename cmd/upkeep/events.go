@@ -10,6 +10,7 @@ import (
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
+	"upkeep/planner/report/events"
 	"upkeep/providers"
 )
 
@@ -91,13 +92,13 @@ func (v *runText) summary(r apply.Result) {
 
 // eventStream is a run as Terraform's machine-readable events.
 type eventStream struct {
-	out  *report.Events
+	out  *events.Stream
 	plan planner.Plan
 	err  error
 }
 
 func newEventStream(env environment, plan planner.Plan) *eventStream {
-	v := &eventStream{out: report.NewEvents(env.stdout, env.now), plan: plan}
+	v := &eventStream{out: events.New(env.stdout, env.now), plan: plan}
 	v.keep(v.out.Version(version))
 	v.keep(v.out.Planned(report.Plan(plan)))
 	return v
@@ -114,15 +115,15 @@ func (v *eventStream) failed() error { return v.err }
 func (v *eventStream) show(event apply.Event) {
 	switch e := event.(type) {
 	case apply.StepStarted:
-		v.keep(v.out.ApplyStart(report.HookOf(e.Step)))
+		v.keep(v.out.ApplyStart(events.HookOf(e.Step)))
 	case apply.StepProgress:
-		v.keep(v.out.ApplyProgress(report.HookOf(e.Step), seconds(e.Seconds), e.Line))
+		v.keep(v.out.ApplyProgress(events.HookOf(e.Step), seconds(e.Seconds), e.Line))
 	case apply.StepEnded:
 		if e.Result.Outcome.Succeeded() {
-			v.keep(v.out.ApplyComplete(report.HookOf(e.Step), seconds(e.Result.Seconds)))
+			v.keep(v.out.ApplyComplete(events.HookOf(e.Step), seconds(e.Result.Seconds)))
 			return
 		}
-		v.keep(v.out.ApplyErrored(report.HookOf(e.Step), seconds(e.Result.Seconds)))
+		v.keep(v.out.ApplyErrored(events.HookOf(e.Step), seconds(e.Result.Seconds)))
 		v.keep(v.out.Diagnostic("error", string(e.Result.Outcome)+": "+e.Step.Summary, e.Result.Why, e.Step.Address.String()))
 	case apply.RunEnded:
 		v.keep(v.out.ChangeSummary("apply", countsOf(v.plan, e.Result)))

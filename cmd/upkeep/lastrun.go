@@ -13,7 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner/apply"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/state"
 	"upkeep/state/journal"
@@ -102,23 +102,23 @@ func runLines(r apply.Recollection, holder *state.LockInfo, now time.Time) strin
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("plan     %s", r.Plan)
 	if r.Digest != "" {
-		line("digest   %s", report.Clean(r.Digest))
+		line("digest   %s", text.Clean(r.Digest))
 	}
 	times := ""
 	if r.Starts > 1 {
 		times = fmt.Sprintf(", applied %d times", r.Starts)
 	}
-	line("started  %s by %s%s", r.StartedAt.UTC().Format(time.RFC3339), report.Clean(r.Who), times)
+	line("started  %s by %s%s", r.StartedAt.UTC().Format(time.RFC3339), text.Clean(r.Who), times)
 	switch {
 	case r.Outcome != "":
-		line("ended    %s: %s", r.EndedAt.UTC().Format(time.RFC3339), report.Clean(r.Outcome))
+		line("ended    %s: %s", r.EndedAt.UTC().Format(time.RFC3339), text.Clean(r.Outcome))
 	case holder != nil && now.Before(holder.Expires):
-		line("ended    not yet: %s, process %d, holds the state's lock", report.Clean(holder.Who), holder.PID)
+		line("ended    not yet: %s, process %d, holds the state's lock", text.Clean(holder.Who), holder.PID)
 	default:
 		line("ended    it did not say: it was killed, or lost its machine")
 	}
 	for _, override := range r.Overrides {
-		line("OVERRIDE %s", report.Clean(override))
+		line("OVERRIDE %s", text.Clean(override))
 	}
 	line("")
 	width := 0
@@ -130,15 +130,15 @@ func runLines(r apply.Recollection, holder *state.LockInfo, now time.Time) strin
 		if summary == "" {
 			summary = step.Operation
 		}
-		line("%4d  %-9s  %-*s  %s", i+1, step.Standing, width, report.Clean(step.Step), report.Clean(summary))
+		line("%4d  %-9s  %-*s  %s", i+1, step.Standing, width, text.Clean(step.Step), text.Clean(summary))
 		switch {
 		case step.Standing == apply.StandsHalfDone && step.Last == journal.StepStarted:
 			line("      begun %s and neither proved nor ended: look before you act; `upkeep plan` looks", step.At.UTC().Format(time.RFC3339))
 			if step.Undo != "" {
-				line("      undo: %s", report.Clean(step.Undo))
+				line("      undo: %s", text.Clean(step.Undo))
 			}
 		case step.Last != "" && step.Last != journal.StepDone && step.Why != "":
-			line("      %s: %s", strings.TrimPrefix(string(step.Last), "step_"), report.Clean(step.Why))
+			line("      %s: %s", strings.TrimPrefix(string(step.Last), "step_"), text.Clean(step.Why))
 		}
 	}
 	if len(r.Steps) > 0 {

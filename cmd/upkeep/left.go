@@ -8,7 +8,7 @@ import (
 
 	"upkeep/planner"
 	"upkeep/planner/apply"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 )
 
 // leftOver says what a run that did all its steps leaves all the same, and returns the exit code of a run. What could not
@@ -26,15 +26,15 @@ func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply
 	told := map[string]bool{}
 	for _, unknown := range plan.Unknown() {
 		told[unknown.Name] = true
-		fmt.Fprintf(out, "  unknown  %s: %s\n", report.Clean(unknown.Name), report.Clean(unknown.Why))
+		fmt.Fprintf(out, "  unknown  %s: %s\n", text.Clean(unknown.Name), text.Clean(unknown.Why))
 	}
 	for _, finding := range plan.Remaining {
 		if finding.Unknown && !told[finding.Address.Node] {
-			fmt.Fprintf(out, "  unknown  %s %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Object), report.Clean(finding.Summary))
+			fmt.Fprintf(out, "  unknown  %s %s: %s\n", text.Clean(finding.Address.String()), text.Clean(finding.Object), text.Clean(finding.Summary))
 		}
 	}
 	for _, finding := range waiting {
-		fmt.Fprintf(out, "  waits    %s: %s\n", report.Clean(finding.Address.String()), report.Clean(finding.Summary))
+		fmt.Fprintf(out, "  waits    %s: %s\n", text.Clean(finding.Address.String()), text.Clean(finding.Summary))
 	}
 	fmt.Fprintln(out, "Mend what stands in the way, then plan again.")
 	return exit{code: exitPartial}

@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"upkeep/cmd/upkeep/wiring"
-	"upkeep/providers"
 	"upkeep/providers/akash"
 	"upkeep/providers/facts"
 )
@@ -22,8 +19,7 @@ const statefulSetMark = "statefulset/"
 // clusterMarks lists the objects of the cluster that carry a mark: providers that upkeep has stopped. Nothing is asked of a
 // cluster whose configuration has no provider.
 func (w workspace) clusterMarks(ctx context.Context) []nodeMarks {
-	provides := slices.ContainsFunc(wiring.Resources(w.desired), func(r providers.Resource) bool { _, ok := r.(akash.Spec); return ok })
-	if !provides {
+	if len(akash.Declared(w.desired)) == 0 {
 		return nil
 	}
 	out := nodeMarks{Node: clusterNode, Marks: []facts.Mark{}}

@@ -11,7 +11,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/state"
 )
 
@@ -103,7 +103,7 @@ func takeNodeOut(ctx context.Context, env environment, cmd *cli.Command) error {
 		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "Node %s is out until %s: %q, owner %s. Nothing is planned for %s.\nTo take %s in again:\n  upkeep node back %s\n",
-		name, taken.Until, report.Clean(taken.Reason), report.Clean(taken.Owner), name, name, name)
+		name, taken.Until, text.Clean(taken.Reason), text.Clean(taken.Owner), name, name, name)
 	return err
 }
 

@@ -32,7 +32,7 @@ func observeCommand(env environment) *cli.Command {
 			if err := w.takeOut(ctx); err != nil {
 				return err
 			}
-			world, _, err := w.observeAll(ctx, cmd)
+			world, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err
 			}

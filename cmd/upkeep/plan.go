@@ -14,7 +14,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
@@ -76,7 +76,7 @@ func planCommand(env environment) *cli.Command {
 			if cmd.Bool("as-runbook") {
 				err = showRunbook(env, cmd, plan, w.types)
 			} else {
-				err = showPlan(env, cmd, plan, report.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
+				err = showPlan(env, cmd, plan, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
 			}
 			if err != nil {
 				return err
@@ -149,7 +149,7 @@ func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose f
 			return fail(err)
 		}
 		request.Recorded = true
-	} else if request.World, _, err = w.observeAll(ctx, cmd); err != nil {
+	} else if request.World, err = w.observeAll(ctx, cmd); err != nil {
 		return fail(err)
 	}
 	request.Now = request.World.ObservedAt

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,8 +10,10 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers"
 	"upkeep/providers/akash"
 	"upkeep/providers/akash/price"
+	"upkeep/providers/akash/quote"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
 )
@@ -47,44 +48,25 @@ func priceMigrateCommand(env environment) *cli.Command {
 			if cmd.Bool("json") {
 				return printJSON(env.stdout, m)
 			}
-			return m.write(env.stdout)
+			return m.Write(env.stdout)
 		},
 	}
 }
 
-// migrated is the answer of `upkeep price migrate`; its text is made of the same.
-type migrated struct {
-	FormatVersion string `json:"format_version"`
-	Name          string `json:"name"` // the files, or the provider, that the prices are of
-	Script        string `json:"script"`
-	script.Migration
-	// Block is the block price_targets, in the language.
-	Block string `json:"block"`
-	// Fleet are the GPUs that have their prices.
-	Fleet []price.FleetGPU `json:"fleet"`
-}
-
-func migrate(ctx context.Context, env environment, cmd *cli.Command) (migrated, error) {
+func migrate(ctx context.Context, env environment, cmd *cli.Command) (quote.Migration, error) {
 	charged, name, to, err := charging(ctx, env, cmd)
 	if err != nil {
-		return migrated{}, err
+		return quote.Migration{}, err
 	}
 	if to == "" {
 		to = price.Newest
 	}
 	if named, err := versionFlag(cmd, cmd.String("to"), "-to"); err != nil {
-		return migrated{}, err
+		return quote.Migration{}, err
 	} else if named != "" {
 		to = named
 	}
-	m := migrated{FormatVersion: pricesFormat, Name: name, Script: charged.Script.String(), Fleet: charged.Fleet}
-	if m.Migration, err = charged.Script.Migrate(charged.Targets, to, charged.Fleet); err != nil {
-		return m, fmt.Errorf("%s: %w", name, err)
-	}
-	if m.Block, err = akash.PriceTargets(m.Values); err != nil {
-		return m, fmt.Errorf("%s: %w", name, err)
-	}
-	return m, nil
+	return quote.Migrate(name, charged, to)
 }
 
 // charging is how the provider prices that the flags name: what is charged, whose it is, and the version of the script that it
@@ -94,21 +76,21 @@ func charging(ctx context.Context, env environment, cmd *cli.Command) (akash.Cha
 	if err != nil {
 		return akash.Charged{}, "", "", err
 	}
-	values, body, names, err := readPrices(cmd, cmd.String("targets"), cmd.String("script"))
+	source, err := readPrices(cmd, cmd.String("targets"), cmd.String("script"))
 	switch {
 	case err != nil:
 		return akash.Charged{}, "", "", err
-	case names == nil && len(cmd.StringSlice("gpu")) > 0:
+	case source.Names == nil && len(cmd.StringSlice("gpu")) > 0:
 		return akash.Charged{}, "", "", usage(cmd, "-gpu goes with -script or -targets; without them the models are those of the cluster's nodes")
-	case names == nil:
+	case source.Names == nil:
 		return declaredCharging(ctx, env, cmd, named)
 	}
-	name := strings.Join(names, ", ")
-	if body == nil {
+	name := strings.Join(source.Names, ", ")
+	if source.Body == nil {
 		return akash.Charged{}, "", "", fmt.Errorf("%s has no bid price script in %s; name the file with -script", name, price.ScriptKey)
 	}
-	charged := akash.Charged{Targets: price.TargetsOf(values)}
-	if charged.Script, err = recognise(body, named); err != nil {
+	charged := akash.Charged{Targets: price.TargetsOf(source.Values)}
+	if charged.Script, err = quote.Recognise(source.Body, named); err != nil {
 		return charged, "", "", fmt.Errorf("%s: %w", name, err)
 	}
 	charged.Fleet, err = fleetFlag(cmd)
@@ -130,7 +112,7 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 	if file := cmd.String("facts"); file != "" {
 		world, err = readFacts(env, cmd, file)
 	} else {
-		world, _, err = w.observeAll(ctx, cmd)
+		world, err = w.observeAll(ctx, cmd)
 	}
 	if err != nil {
 		return akash.Charged{}, "", "", err
@@ -142,7 +124,7 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 	if named != "" {
 		charged.Script.Version = named
 	}
-	if err := unknownScript(charged.Script); err != nil {
+	if err := quote.Known(charged.Script); err != nil {
 		return charged, "", "", fmt.Errorf("%s: %w", name, err)
 	}
 	to := price.Version("")
@@ -154,11 +136,11 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 
 // declaredProvider finds the provider that is meant, and leaves it as the one thing that is declared: nothing else is looked at.
 func declaredProvider(w *workspace, cmd *cli.Command) (akash.Spec, error) {
-	var found []config.Declared
+	var found []akash.Spec
 	var addresses []string
-	for _, r := range w.desired.Resources {
-		if spec, ok := r.Value.(akash.Spec); ok && (cmd.String("target") == "" || cmd.String("target") == spec.Address().String()) {
-			found, addresses = append(found, r), append(addresses, spec.Address().String())
+	for _, spec := range akash.Declared(w.desired) {
+		if wanted := cmd.String("target"); wanted == "" || wanted == spec.Address().String() {
+			found, addresses = append(found, spec), append(addresses, spec.Address().String())
 		}
 	}
 	switch {
@@ -169,8 +151,11 @@ func declaredProvider(w *workspace, cmd *cli.Command) (akash.Spec, error) {
 	case len(found) > 1:
 		return akash.Spec{}, usage(cmd, "several providers are declared; say which one: -target=%s", strings.Join(addresses, " or -target="))
 	}
-	w.desired.Resources = found
-	return found[0].Value.(akash.Spec), nil
+	w.desired.Resources = slices.DeleteFunc(slices.Clone(w.desired.Resources), func(d config.Declared) bool {
+		resource, ok := d.Value.(providers.Resource)
+		return !ok || resource.Address() != found[0].Address()
+	})
+	return found[0], nil
 }
 
 // fleetGPU is how a model is named on the command line: as in a mapping, with its vendor where it is not NVIDIA.
@@ -192,62 +177,4 @@ func fleetFlag(cmd *cli.Command) ([]price.FleetGPU, error) {
 		}
 	}
 	return fleet, nil
-}
-
-func (m migrated) write(w io.Writer) error {
-	fmt.Fprintf(w, "%s (%s)\nto %s\n\n", m.Name, m.Script, m.To.Version)
-	changed := 0
-	lines := [][]string{{"USD a month", "per", "before", "now", ""}}
-	for _, c := range m.Prices {
-		mark := ""
-		if c.Changed() {
-			changed++
-			mark = changeMark(c.Percent)
-		}
-		lines = append(lines, []string{c.What, c.Unit, exactly(c.Before), exactly(c.After), mark})
-	}
-	if err := aligned(w, lines); err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
-	lines = [][]string{{"Sample orders, USD a month", "before", "now", ""}}
-	for _, o := range m.Orders {
-		mark := ""
-		if dollars(o.Before) != dollars(o.After) {
-			changed++
-			mark = changeMark(o.Percent)
-		}
-		lines = append(lines, []string{o.Name, dollars(o.Before), dollars(o.After), mark})
-	}
-	if err := aligned(w, lines); err != nil {
-		return err
-	}
-	fmt.Fprint(w, "\nWrite into the block akash_provider:\n\n")
-	for line := range strings.Lines(m.Block) {
-		fmt.Fprint(w, "  "+line)
-	}
-	switch {
-	case changed > 0:
-		fmt.Fprint(w, "\nWhat is marked ~ would cost something else: the two scripts do not reckon alike. Correct the block where that is not meant.\n")
-	default:
-		fmt.Fprint(w, "\nWith it every price stays as it is.\n")
-	}
-	if len(m.Fleet) == 0 {
-		fmt.Fprint(w, "Warning: no GPU is named, so none has a price of its own; name each model of the fleet with -gpu=MODEL, or let upkeep look at the nodes.\n")
-	}
-	return nil
-}
-
-func changeMark(percent string) string {
-	if percent == "" {
-		return "~"
-	}
-	return "~ " + signed(percent) + "%"
-}
-
-func exactly(u *price.USD) string {
-	if u == nil {
-		return "cannot be computed"
-	}
-	return u.String()
 }

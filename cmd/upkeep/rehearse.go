@@ -7,6 +7,7 @@ import (
 
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 )
 
 func rehearseCommand(env environment) *cli.Command {
@@ -59,5 +60,5 @@ func showRehearsal(env environment, cmd *cli.Command, rehearsal planner.Rehearsa
 	if cmd.Bool("json") {
 		return report.JSON(env.stdout, rehearsal)
 	}
-	return report.RehearsalText(env.stdout, rehearsal, styleOf(env, cmd))
+	return text.Rehearsal(env.stdout, rehearsal, styleOf(env, cmd))
 }

@@ -11,7 +11,6 @@ import (
 
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
-	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/akash"
 	"upkeep/providers/archive"
@@ -226,22 +225,20 @@ type outside struct {
 
 func (w workspace) files() outside { return outside{Directory: archive.Directory{Base: w.directory}} }
 
-// akashTools hands the operations of Akash providers what they act with.
-func akashTools(w workspace, plan planner.Plan) akash.Tools {
-	tools := akash.Tools{
-		Workloads: statefulSets{w.desired.Cluster}, Archives: w.files(), Downloads: w.files(), YAML: func(values map[string]any) ([]byte, error) { return yaml.Marshal(values) },
-		Specs: map[providers.Address]akash.Spec{}, Run: "plan " + plan.ID, Now: w.env.now, Sleep: sleep,
+// akashOperations makes the operations of Akash providers.
+func akashOperations(t tools) map[string]providers.Operation {
+	all := akash.Tools{
+		Workloads: statefulSets{t.desired.Cluster}, Archives: t.files(), Downloads: t.files(), YAML: func(values map[string]any) ([]byte, error) { return yaml.Marshal(values) },
+		Specs: map[providers.Address]akash.Spec{}, Run: "plan " + t.plan.ID, Now: t.env.now, Sleep: sleep,
 	}
-	if w.desired.Cluster != nil {
-		releases := w.releases.of(*w.desired.Cluster, w.mac, w.directory)
-		tools.Releases, tools.Definers = releases, releases
+	if t.desired.Cluster != nil {
+		releases := t.releases.of(*t.desired.Cluster, t.mac, t.directory)
+		all.Releases, all.Definers = releases, releases
 	}
-	for _, resource := range wiring.Resources(w.desired) {
-		if spec, ok := resource.(akash.Spec); ok {
-			tools.Specs[spec.Address()] = spec
-		}
+	for _, spec := range akash.Declared(t.desired) {
+		all.Specs[spec.Address()] = spec
 	}
-	return tools
+	return wiring.Fenced(akash.Operations(all), t.caller.Fence)
 }
 
 // sleep waits, and returns early with an error when ctx ends.

@@ -9,6 +9,7 @@ import (
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/runbook"
 	"upkeep/providers"
 	"upkeep/providers/node"
 	"upkeep/state"
@@ -27,14 +28,14 @@ func runbookOf(plan planner.Plan, types []providers.Type) (report.RunbookJSON, e
 
 // showRunbook prints the runbook of a plan: as JSON with -json, else as Markdown.
 func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []providers.Type) error {
-	runbook, err := runbookOf(plan, types)
+	byHand, err := runbookOf(plan, types)
 	if err != nil {
 		return err
 	}
 	if cmd.Bool("json") {
-		return report.JSON(env.stdout, runbook)
+		return report.JSON(env.stdout, byHand)
 	}
-	return report.RunbookMarkdown(env.stdout, runbook)
+	return runbook.Markdown(env.stdout, byHand)
 }
 
 // saveDocuments keeps a copy of a plan and its runbook beside the journal, so that whoever finds a run that died can finish
@@ -47,12 +48,12 @@ func saveDocuments(ctx context.Context, lock state.Lock, plan planner.Plan, type
 	if err := lock.Save(ctx, plan.ID, state.SavedPlan, data); err != nil {
 		return err
 	}
-	runbook, err := runbookOf(plan, types)
+	byHand, err := runbookOf(plan, types)
 	if err != nil {
 		return err
 	}
 	var text bytes.Buffer
-	if err := report.RunbookMarkdown(&text, runbook); err != nil {
+	if err := runbook.Markdown(&text, byHand); err != nil {
 		return err
 	}
 	return lock.Save(ctx, plan.ID, state.Runbook, text.Bytes())

@@ -9,7 +9,7 @@ import (
 	"upkeep/config"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
-	"upkeep/planner/report"
+	"upkeep/planner/report/runbook"
 	"upkeep/state"
 	"upkeep/state/local"
 )
@@ -50,7 +50,7 @@ func TestARunbookIsSavedForItsOwnerAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := report.RunbookBlocks(string(text))
+	blocks := runbook.Blocks(string(text))
 	if len(blocks) < 8 || !strings.Contains(string(text), plan.Digest) {
 		t.Errorf("%d blocks:\n%s", len(blocks), text)
 	}

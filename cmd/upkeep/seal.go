@@ -5,7 +5,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/state"
@@ -27,7 +26,7 @@ func keyOf(remembered state.State) state.Key {
 // seal returns desired with the secrets of another reading of the same configuration in the resources that hold some.
 func seal(desired, from config.Desired, mac func([]byte) string) (config.Desired, error) {
 	read := map[providers.Address]providers.Resource{}
-	for _, resource := range wiring.Resources(from) {
+	for _, resource := range providers.Declared[providers.Resource](from) {
 		read[resource.Address()] = resource
 	}
 	out := desired
@@ -52,7 +51,7 @@ func seal(desired, from config.Desired, mac func([]byte) string) (config.Desired
 
 // holdsSecrets reports whether any resource has secrets.
 func holdsSecrets(desired config.Desired) bool {
-	for _, resource := range wiring.Resources(desired) {
+	for _, resource := range providers.Declared[providers.Resource](desired) {
 		if confidant, ok := resource.(providers.Confidant); ok && confidant.HoldsSecrets() {
 			return true
 		}

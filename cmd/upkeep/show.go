@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 )
 
 func showCommand(env environment) *cli.Command {
@@ -29,7 +29,7 @@ func showCommand(env environment) *cli.Command {
 			if cmd.Bool("as-runbook") {
 				return showRunbook(env, cmd, plan, domains())
 			}
-			return showPlan(env, cmd, plan, report.Run{SavedTo: cmd.Args().First()})
+			return showPlan(env, cmd, plan, text.Run{SavedTo: cmd.Args().First()})
 		},
 	}
 }

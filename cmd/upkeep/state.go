@@ -12,7 +12,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
-	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -85,7 +85,7 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 		fmt.Fprintf(env.stdout, "cluster\n%s", identityLines(view.Cluster))
 	}
 	for _, o := range view.Out {
-		fmt.Fprintf(env.stdout, "out      %s\n", report.Clean(outText(o)))
+		fmt.Fprintf(env.stdout, "out      %s\n", text.Clean(outText(o)))
 	}
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	if len(view.Durations) > 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 )
 
 func statusCommand(env environment) *cli.Command {
@@ -33,7 +34,7 @@ func statusCommand(env environment) *cli.Command {
 			if cmd.Bool("json") {
 				return report.JSON(env.stdout, status)
 			}
-			return report.StatusText(env.stdout, status, report.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
+			return text.Status(env.stdout, status, text.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
 		},
 	}
 }

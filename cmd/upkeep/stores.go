@@ -28,10 +28,8 @@ type stores struct {
 
 func storesOf(desired config.Desired, nodes *wiring.Nodes, run protocol.Run) stores {
 	s := stores{nodes: nodes, run: run, specs: map[string]backup.Spec{}}
-	for _, resource := range wiring.Resources(desired) {
-		if spec, ok := resource.(backup.Spec); ok {
-			s.specs[spec.Address().String()] = spec
-		}
+	for _, spec := range backup.Declared(desired) {
+		s.specs[spec.Address().String()] = spec
 	}
 	return s
 }

@@ -7,20 +7,21 @@ import (
 
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 )
 
 // styleOf decides how text looks on standard output.
-func styleOf(env environment, cmd *cli.Command) report.Style {
+func styleOf(env environment, cmd *cli.Command) text.Style {
 	t := terminalOf(env, env.stdout, cmd.Bool("no-color"))
-	return report.Style{Color: t.Colour, Width: t.Width, Verbose: hasFlag(cmd, "verbose") && cmd.Bool("verbose")}
+	return text.Style{Color: t.Colour, Width: t.Width, Verbose: hasFlag(cmd, "verbose") && cmd.Bool("verbose")}
 }
 
 // showPlan prints a plan: as JSON with -json, else as text. apply -json prints events instead, and leaves this out.
-func showPlan(env environment, cmd *cli.Command, plan planner.Plan, run report.Run) error {
+func showPlan(env environment, cmd *cli.Command, plan planner.Plan, run text.Run) error {
 	if cmd.Bool("json") {
 		return report.JSON(env.stdout, report.Plan(plan))
 	}
-	return report.Text(env.stdout, report.Plan(plan), run, styleOf(env, cmd))
+	return text.Plan(env.stdout, report.Plan(plan), run, styleOf(env, cmd))
 }
 
 // took is how long an observation that began at a time and ended now has taken; nothing for recorded facts.

@@ -78,7 +78,9 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 }
 
 // resources returns the declared resources.
-func (w workspace) resources() []providers.Resource { return wiring.Resources(w.desired) }
+func (w workspace) resources() []providers.Resource {
+	return providers.Declared[providers.Resource](w.desired)
+}
 
 // observer wires the adapters for the desired state.
 func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)) *observe.Observer {
@@ -95,20 +97,19 @@ func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)
 	return o
 }
 
-// observeAll observes everything that the resources of a configuration need.
-func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, *wiring.Nodes, error) {
-	sweepWorkshops(w.env, w.desired)
+// observeAll observes everything that the resources of a configuration need. It changes nothing, on this machine neither.
+func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.World, error) {
 	nodes, err := newNodes(w.desired, cmd.Int("parallelism"))
 	if err != nil {
-		return facts.World{}, nil, err
+		return facts.World{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, wiring.Resources(w.desired))
+	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {
-		return facts.World{}, nil, fmt.Errorf("observing: %w", err)
+		return facts.World{}, fmt.Errorf("observing: %w", err)
 	}
-	return world, nodes, nil
+	return world, nil
 }

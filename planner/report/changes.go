@@ -49,13 +49,14 @@ type Resource struct {
 }
 
 const (
-	managed      = "managed"
-	providerName = "upkeep"
+	managed = "managed"
+	// ProviderName is what stands where Terraform names the provider of a resource.
+	ProviderName = "upkeep"
 )
 
 func changeAt(a providers.Address) ResourceChange {
 	return ResourceChange{
-		Address: a.String(), Mode: managed, Type: a.Type, Name: a.Name, Index: a.Key, ProviderName: providerName,
+		Address: a.String(), Mode: managed, Type: a.Type, Name: a.Name, Index: a.Key, ProviderName: ProviderName,
 		Change: ValueChange{Before: map[string]string{}, After: map[string]string{}, AfterUnknown: map[string]bool{}},
 	}
 }
@@ -91,7 +92,7 @@ func changes(steps []providers.Step) ([]ResourceChange, Values) {
 	var values Values
 	for i := range out {
 		c := &out[i]
-		c.Change.Actions = actions(verbs[i])
+		c.Change.Actions = Actions(verbs[i])
 		switch c.Change.Actions[0] {
 		case "create":
 			if len(c.Change.Actions) == 1 {
@@ -111,8 +112,8 @@ func changes(steps []providers.Step) ([]ResourceChange, Values) {
 	return out, values
 }
 
-// actions says what the steps of one address are together, in Terraform's words.
-func actions(verbs []string) []string {
+// Actions says what the steps of one address are together, in Terraform's words.
+func Actions(verbs []string) []string {
 	create, destroy := slices.Contains(verbs, "create"), slices.Contains(verbs, "delete")
 	switch {
 	case create && destroy:

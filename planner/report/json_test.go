@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	tfjson "github.com/hashicorp/terraform-json"
 
+	"upkeep/fixtures/golden"
+	"upkeep/fixtures/plans"
 	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/providers"
@@ -23,14 +25,14 @@ func indented(t *testing.T, value any) []byte {
 }
 
 func TestPlanJSON(t *testing.T) {
-	golden(t, "control-planes.json", string(indented(t, report.Plan(controlPlanes()))))
-	golden(t, "quiet.json", string(indented(t, report.Plan(quiet(nil)))))
+	golden.Compare(t, "control-planes.json", string(indented(t, report.Plan(plans.ControlPlanes()))))
+	golden.Compare(t, "quiet.json", string(indented(t, report.Plan(plans.Quiet(nil)))))
 }
 
 // Terraform's own reader takes our plans.
 func TestTerraformReadsPlanJSON(t *testing.T) {
 	var got tfjson.Plan
-	in := json.NewDecoder(bytes.NewReader(indented(t, report.Plan(everyAction()))))
+	in := json.NewDecoder(bytes.NewReader(indented(t, report.Plan(plans.EveryAction()))))
 	if err := in.Decode(&got); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestTerraformReadsPlanJSON(t *testing.T) {
 	}
 
 	got = tfjson.Plan{}
-	if err := json.Unmarshal(indented(t, report.Plan(controlPlanes())), &got); err != nil {
+	if err := json.Unmarshal(indented(t, report.Plan(plans.ControlPlanes())), &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(any(map[string]any{"serial": true}), got.ResourceChanges[1].Change.AfterUnknown); diff != "" {
@@ -93,11 +95,11 @@ func TestSummary(t *testing.T) {
 		plan planner.Plan
 		want report.Summary
 	}{
-		"nothing":        {quiet(nil), report.Summary{}},
-		"control planes": {controlPlanes(), report.Summary{Add: 1, Change: 3, Steps: 7, EstimateSeconds: 55, Unknown: 1}},
-		"every action":   {everyAction(), report.Summary{Add: 2, Change: 1, Destroy: 2, Steps: 6, EstimateSeconds: 600}},
-		"unknown cluster": {quiet(func(p *planner.Plan) {
-			p.Remaining = []providers.Finding{{ID: "X", Unknown: true, Address: certificates}, {ID: "Y", Severity: "note"}, {ID: "Z", Severity: "warning"}}
+		"nothing":        {plans.Quiet(nil), report.Summary{}},
+		"control planes": {plans.ControlPlanes(), report.Summary{Add: 1, Change: 3, Steps: 7, EstimateSeconds: 55, Unknown: 1}},
+		"every action":   {plans.EveryAction(), report.Summary{Add: 2, Change: 1, Destroy: 2, Steps: 6, EstimateSeconds: 600}},
+		"unknown cluster": {plans.Quiet(func(p *planner.Plan) {
+			p.Remaining = []providers.Finding{{ID: "X", Unknown: true, Address: plans.Certificates}, {ID: "Y", Severity: "note"}, {ID: "Z", Severity: "warning"}}
 		}), report.Summary{Remaining: 1, Unknown: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,9 +1,8 @@
-// Package report renders plans, drift, status, rehearsals and the events of an apply for people and for machines.
+// Package report is plans, drift, status and runbooks as data that is shown: in JSON as it is, in every other format by a
+// package beneath this one.
 //
-// It decides nothing and reads nothing: plain data in, text or JSON out, the same bytes for the same data. Text is
-// rendered from the JSON types, so the two never disagree. Whatever came from a node or a user is cleaned of control
-// characters before it reaches a terminal. Whether a terminal is there, how wide it is and whether it wants colour is
-// the caller's business (Style).
+// It decides nothing, reads nothing and knows no domain: a plan in, data out, the same data for the same plan. Every
+// format is rendered from the JSON types, so they never disagree.
 package report
 
 import (
@@ -153,13 +152,13 @@ func summarize(p PlanJSON) Summary {
 	for _, step := range p.Upkeep.Steps {
 		s.EstimateSeconds += step.Estimate
 	}
-	s.Remaining = known(p.Upkeep.Remaining)
-	s.Unknown = len(places(p.Upkeep.Remaining, p.Upkeep.Unknown))
+	s.Remaining = Known(p.Upkeep.Remaining)
+	s.Unknown = len(Places(p.Upkeep.Remaining, p.Upkeep.Unknown))
 	return s
 }
 
-// known counts the findings that are neither notes nor about something unknown.
-func known(findings []providers.Finding) (n int) {
+// Known counts the findings that are neither notes nor about something unknown.
+func Known(findings []providers.Finding) (n int) {
 	for _, f := range findings {
 		if !f.Unknown && f.Severity != providers.SeverityNote {
 			n++
@@ -168,9 +167,9 @@ func known(findings []providers.Finding) (n int) {
 	return n
 }
 
-// places names what is unknown: nodes and fleets of which nothing is known, the nodes of findings about something
+// Places names what is unknown: nodes and fleets of which nothing is known, the nodes of findings about something
 // unknown, and the addresses of those that are about no node.
-func places(findings []providers.Finding, unknown []planner.Unknown) []string {
+func Places(findings []providers.Finding, unknown []planner.Unknown) []string {
 	var names []string
 	seen := map[string]bool{}
 	add := func(name string) {

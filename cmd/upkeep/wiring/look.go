@@ -30,11 +30,13 @@ type Looker struct {
 }
 
 // Step observes what a step needs (planner.Needs).
-func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) { return l.Steps(ctx, step) }
+func (l Looker) Step(ctx context.Context, step providers.Step) (providers.Input, error) {
+	return l.Steps(ctx, step)
+}
 
 // Steps observes what steps of one resource need, all of it in one observation.
 func (l Looker) Steps(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
-	known := l.Request.Input(Resources(l.Desired))
+	known := l.Request.Input(providers.Declared[providers.Resource](l.Desired))
 	for _, step := range steps {
 		if known.Resources[step.Address.Resource()] == nil {
 			return providers.Input{}, fmt.Errorf("step %s belongs to %s, which the plan does not declare", step.ID, step.Address.Resource())
@@ -54,7 +56,7 @@ func (l Looker) Steps(ctx context.Context, steps ...providers.Step) (providers.I
 
 // Identity observes which cluster this is, through all that is declared.
 func (l Looker) Identity(ctx context.Context) (planner.Identity, error) {
-	world, err := l.Observer.Resources(ctx, l.Desired, Resources(l.Desired))
+	world, err := l.Observer.Resources(ctx, l.Desired, providers.Declared[providers.Resource](l.Desired))
 	if err != nil {
 		return planner.Identity{}, err
 	}
@@ -67,15 +69,4 @@ func (l Looker) learn(world facts.World) providers.Inventory {
 	inventory := providers.NewInventory(l.Desired, world)
 	l.Nodes.Know(inventory)
 	return inventory
-}
-
-// Resources returns the resources that a configuration declares, in its order.
-func Resources(desired config.Desired) []providers.Resource {
-	var out []providers.Resource
-	for _, declared := range desired.Resources {
-		if resource, ok := declared.Value.(providers.Resource); ok {
-			out = append(out, resource)
-		}
-	}
-	return out
 }

@@ -1,4 +1,4 @@
-package report_test
+package runbook_test
 
 import (
 	"bytes"
@@ -11,9 +11,12 @@ import (
 	"pgregory.net/rapid"
 
 	"upkeep/config"
+	"upkeep/fixtures/golden"
+	"upkeep/fixtures/plans"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/report"
+	"upkeep/planner/report/runbook"
 	"upkeep/providers"
 	domain "upkeep/providers/certificates"
 	"upkeep/providers/facts"
@@ -26,13 +29,13 @@ func shell(n config.Node, c config.Connection) (string, error) {
 	return node.ShellCommand(node.TargetOf(n, c))
 }
 
-// runbook returns the runbook of three control planes, two of which are due; change may spoil the world.
-func runbook(t *testing.T, change func(*planner.Request)) report.RunbookJSON {
+// made returns the runbook of three control planes, two of which are due; change may spoil the world.
+func made(t *testing.T, change func(*planner.Request)) report.RunbookJSON {
 	t.Helper()
-	w := worlds.ControlPlanes(3, now)
-	worlds.Age(now, 12*day, w.Nodes["cp1"], "apiserver")
-	worlds.Age(now, 12*day, w.Nodes["cp2"], "admin.conf", "scheduler.conf")
-	request := planner.Request{Now: now, World: w, Desired: config.Desired{
+	w := worlds.ControlPlanes(3, plans.Now)
+	worlds.Age(plans.Now, 12*day, w.Nodes["cp1"], "apiserver")
+	worlds.Age(plans.Now, 12*day, w.Nodes["cp2"], "admin.conf", "scheduler.conf")
+	request := planner.Request{Now: plans.Now, World: w, Desired: config.Desired{
 		Nodes:       worlds.Nodes(3),
 		Cluster:     &config.Cluster{Kubeconfig: "/home/ops/.kube/config"},
 		Connections: []config.Connection{{Name: "bastion", User: "ops", Port: 2222, Become: true, ProxyJump: "ops@bastion", KnownHosts: "/etc/upkeep/known_hosts"}},
@@ -62,7 +65,7 @@ func runbook(t *testing.T, change func(*planner.Request)) report.RunbookJSON {
 func markdown(t *testing.T, r report.RunbookJSON) string {
 	t.Helper()
 	var out strings.Builder
-	if err := report.RunbookMarkdown(&out, r); err != nil {
+	if err := runbook.Markdown(&out, r); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -71,7 +74,7 @@ func markdown(t *testing.T, r report.RunbookJSON) string {
 var runbooks = map[string]func(*planner.Request){
 	"runbook": nil,
 	"runbook-nothing": func(r *planner.Request) {
-		r.World = worlds.ControlPlanes(3, now)
+		r.World = worlds.ControlPlanes(3, plans.Now)
 	},
 	"runbook-troubled": func(r *planner.Request) {
 		r.Desired.Resources[0].Meta = config.Meta{}
@@ -84,8 +87,8 @@ var runbooks = map[string]func(*planner.Request){
 func TestRunbook(t *testing.T) {
 	for name, change := range runbooks {
 		t.Run(name, func(t *testing.T) {
-			got := markdown(t, runbook(t, change))
-			golden(t, name+".md", got)
+			got := markdown(t, made(t, change))
+			golden.Compare(t, name+".md", got)
 			if strings.Contains(got, "\x1b") {
 				t.Error("it holds control characters")
 			}
@@ -97,7 +100,7 @@ func TestRunbook(t *testing.T) {
 func TestRunbookBlocks(t *testing.T) {
 	for name, change := range runbooks {
 		t.Run(name, func(t *testing.T) {
-			r := runbook(t, change)
+			r := made(t, change)
 			text := markdown(t, r)
 			var want []string
 			for _, s := range r.Steps {
@@ -105,7 +108,7 @@ func TestRunbookBlocks(t *testing.T) {
 					want = append(want, c.Run)
 				}
 			}
-			blocks := report.RunbookBlocks(text)
+			blocks := runbook.Blocks(text)
 			if len(blocks) != len(want) {
 				t.Fatalf("%d blocks, want %d", len(blocks), len(want))
 			}
@@ -117,7 +120,7 @@ func TestRunbookBlocks(t *testing.T) {
 				body := b[strings.Index(b, "\n")+1 : strings.LastIndex(strings.TrimSuffix(b, "\n"), "\n")+1]
 				syntax(t, body)
 			}
-			undo := report.RunbookBlocks(strings.ReplaceAll(strings.ReplaceAll(text, "```sh\n", "```taken\n"), "```sh undo\n", "```sh\n"))
+			undo := runbook.Blocks(strings.ReplaceAll(strings.ReplaceAll(text, "```sh\n", "```taken\n"), "```sh undo\n", "```sh\n"))
 			for _, b := range undo {
 				syntax(t, b)
 			}
@@ -146,7 +149,7 @@ func one(commands ...providers.Command) map[string]providers.Effect {
 	return map[string]providers.Effect{"x.y": typed{commands: commands}}
 }
 func onePlan() planner.Plan {
-	p := emptyPlan()
+	p := plans.Empty()
 	p.Steps = []providers.Step{{ID: "a", Operation: "x.y", Node: "here", Address: providers.Address{Type: "x", Name: "y"}, Summary: "do it"}}
 	p.Request.Desired.Nodes = []config.Node{{Name: "here", Connection: "local"}}
 	p.Request.Desired.Connections = []config.Connection{{Name: "local", Transport: "local"}}
@@ -160,7 +163,7 @@ func run(t *testing.T, c providers.Command) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := report.RunbookBlocks(markdown(t, r))
+	blocks := runbook.Blocks(markdown(t, r))
 	if len(blocks) != 1 {
 		t.Fatalf("%d blocks", len(blocks))
 	}
@@ -205,7 +208,7 @@ func TestACutScriptDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := report.RunbookBlocks(markdown(t, r))[0]
+	block := runbook.Blocks(markdown(t, r))[0]
 	lines := strings.SplitAfter(block, "\n")
 	body := lines[1 : len(lines)-2]
 	for cut := 1; cut < len(body); cut++ {
@@ -232,7 +235,7 @@ func TestRunbookRefuses(t *testing.T) {
 }
 
 func TestRunbookIsTheSameAsJSON(t *testing.T) {
-	r := runbook(t, nil)
+	r := made(t, nil)
 	var out bytes.Buffer
 	if err := report.JSON(&out, r); err != nil {
 		t.Fatal(err)
@@ -263,10 +266,10 @@ func TestNoTextBecomesACommand(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		if err := report.RunbookMarkdown(&out, r); err != nil {
+		if err := runbook.Markdown(&out, r); err != nil {
 			t.Fatal(err)
 		}
-		blocks := report.RunbookBlocks(out.String())
+		blocks := runbook.Blocks(out.String())
 		if len(blocks) != 2 || blocks[0] != blocks[1] {
 			t.Fatalf("blocks %q of\n%s", blocks, out.String())
 		}
@@ -287,7 +290,7 @@ func FuzzRunbookBlocks(f *testing.F) {
 	f.Add("````sh\n```\n````\n```sh undo\n```")
 	f.Add("```sh\nnever closed")
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, b := range report.RunbookBlocks(text) {
+		for _, b := range runbook.Blocks(text) {
 			if !strings.Contains(text, b) {
 				t.Errorf("a block that is not in the text: %q", b)
 			}

@@ -1,4 +1,7 @@
-package report
+// Package runbook writes a runbook as Markdown: the commands by which a person does what a plan would do.
+//
+// It decides nothing and reads nothing. Whatever stands in a plan, the command blocks are its commands and nothing else.
+package runbook
 
 import (
 	"fmt"
@@ -8,13 +11,15 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"upkeep/planner/report"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 )
 
-// RunbookMarkdown writes a runbook as Markdown. Each block whose fence says exactly "sh" is one command, for a POSIX shell
+// Markdown writes a runbook as Markdown. Each block whose fence says exactly "sh" is one command, for a POSIX shell
 // where the operator is, and fails when the work must stop; run in order they are the whole work. Blocks that say "sh undo"
 // are run only to go back.
-func RunbookMarkdown(w io.Writer, r RunbookJSON) error {
+func Markdown(w io.Writer, r report.RunbookJSON) error {
 	b := &book{}
 	b.head(r)
 	b.rules(r)
@@ -26,8 +31,8 @@ func RunbookMarkdown(w io.Writer, r RunbookJSON) error {
 	return err
 }
 
-// RunbookBlocks returns the commands of a runbook that RunbookMarkdown wrote, in order, as they stand there.
-func RunbookBlocks(markdown string) []string {
+// Blocks returns the commands of a runbook that Markdown wrote, in order, as they stand there.
+func Blocks(markdown string) []string {
 	var out []string
 	var block strings.Builder
 	fence, taken := "", false
@@ -63,8 +68,8 @@ func (b *book) item(name, text string) {
 	}
 }
 
-func (b *book) head(r RunbookJSON) {
-	b.line("# Runbook: %s by hand", plural(len(r.Steps), "step"))
+func (b *book) head(r report.RunbookJSON) {
+	b.line("# Runbook: %s by hand", text.Plural(len(r.Steps), "step"))
 	b.line("")
 	b.line("For the night when upkeep itself cannot run. It does what the plan below would have done, with ssh here and, on the")
 	b.line("nodes, kubeadm, kubectl and etcdctl (where etcdctl is missing: the one inside the etcd pod), and what every Linux node")
@@ -113,7 +118,7 @@ func by(version string) string {
 	return " by upkeep " + version
 }
 
-func (b *book) rules(r RunbookJSON) {
+func (b *book) rules(r report.RunbookJSON) {
 	if len(r.Steps) == 0 {
 		b.line("Nothing is due.")
 		return
@@ -137,17 +142,17 @@ func (b *book) rules(r RunbookJSON) {
 }
 
 // serialNodes returns the nodes of the steps of which only one node may be under way at a time, in order.
-func serialNodes(steps []RunbookStep) []string {
+func serialNodes(steps []report.RunbookStep) []string {
 	var out []string
 	for _, s := range steps {
-		if narrow(s.Step) != "" && !slices.Contains(out, words(s.Node)) {
+		if report.Narrow(s.Step) != "" && !slices.Contains(out, words(s.Node)) {
 			out = append(out, words(s.Node))
 		}
 	}
 	return out
 }
 
-func (b *book) step(r RunbookJSON, i int, s RunbookStep) {
+func (b *book) step(r report.RunbookJSON, i int, s report.RunbookStep) {
 	b.line("## Step %d of %d: %s: %s", i+1, len(r.Steps), words(s.Address.String()), words(s.Summary))
 	b.line("")
 	b.item("Why", strings.Join(s.Why, "; "))
@@ -178,30 +183,30 @@ func (b *book) step(r RunbookJSON, i int, s RunbookStep) {
 		}
 		b.line("### %d.%d %s: %s", i+1, j+1, words(where), words(c.What))
 		b.line("")
-		b.fenced("sh", r.script(c.Node, c.Run))
+		b.fenced("sh", script(r, c.Node, c.Run))
 		b.item("See", c.See)
 		b.item("Stop", c.Stop)
 		if c.Undo != "" {
 			b.line("- Undo:")
 			b.line("")
-			b.fenced("sh undo", r.script(c.Node, c.Undo))
+			b.fenced("sh undo", script(r, c.Node, c.Undo))
 			continue
 		}
 		b.line("")
 	}
 }
 
-func (b *book) afterwards(r RunbookJSON) {
+func (b *book) afterwards(r report.RunbookJSON) {
 	if len(r.Steps) == 0 {
 		return
 	}
 	b.line("## Afterwards")
 	b.line("")
 	b.line("Work done by hand is simply observed: the next `upkeep plan` shows what is left. After all steps it is expected to find")
-	if n := known(r.Remaining); n == 0 {
+	if n := report.Known(r.Remaining); n == 0 {
 		b.line("nothing.")
 	} else {
-		b.line("%s, which no step here mends:", plural(n, "thing"))
+		b.line("%s, which no step here mends:", text.Plural(n, "thing"))
 		b.line("")
 		for _, f := range r.Remaining {
 			if !f.Unknown && f.Severity != providers.SeverityNote {
@@ -225,7 +230,7 @@ func (b *book) fenced(info, text string) {
 // script wraps commands for a shell where the operator is. The braces make the shell on the node read all of it before it
 // does any of it, so that a connection lost halfway does nothing, and no command can read the rest of the script as its
 // input.
-func (r RunbookJSON) script(node, run string) string {
+func script(r report.RunbookJSON, node, run string) string {
 	shell := "sh -s"
 	for _, n := range r.Nodes {
 		if n.Name == node {
@@ -258,4 +263,4 @@ func shown(s string) string {
 }
 
 // words makes a line of prose of a text that may have come from anywhere.
-func words(s string) string { return strings.ReplaceAll(clean(s), "<", "&lt;") }
+func words(s string) string { return strings.ReplaceAll(text.Clean(s), "<", "&lt;") }

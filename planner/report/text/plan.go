@@ -1,4 +1,4 @@
-package report
+package text
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"upkeep/planner"
+	"upkeep/planner/report"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
@@ -22,9 +23,9 @@ type Run struct {
 	Applying bool
 }
 
-// Text writes a plan for people. The first lines hold what must be known to approve it; the findings and the steps in the
+// Plan writes a plan for people. The first lines hold what must be known to approve it; the findings and the steps in the
 // order in which they run follow.
-func Text(w io.Writer, plan PlanJSON, run Run, style Style) error {
+func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)
 	p.line(p.paint(bold, header(plan.Upkeep.Nodes, plan.Upkeep.ObservedAt, plan.Upkeep.Recorded, run)))
@@ -39,7 +40,7 @@ func Text(w io.Writer, plan PlanJSON, run Run, style Style) error {
 }
 
 // approval writes what a person must know before saying yes.
-func (p *page) approval(plan PlanJSON) {
+func (p *page) approval(plan report.PlanJSON) {
 	u := plan.Upkeep
 	p.alerts(u.Refusals, u.Warnings, u.Unknown)
 	if len(u.Steps) > 0 {
@@ -96,7 +97,7 @@ func about(s float64) string {
 }
 
 // ends says when the work ends if it is begun as soon as it is planned, rounded up to the minute.
-func ends(plan PlanJSON) string {
+func ends(plan report.PlanJSON) string {
 	if plan.Upkeep.Summary.EstimateSeconds <= 0 {
 		return ""
 	}
@@ -113,7 +114,7 @@ func ends(plan PlanJSON) string {
 func inTurn(steps []providers.Step) bool {
 	lane := ""
 	for _, s := range steps {
-		switch mine := narrow(s); {
+		switch mine := report.Narrow(s); {
 		case s.Disruption == "":
 		case mine == "" || lane != "" && lane != mine:
 			return false
@@ -122,17 +123,6 @@ func inTurn(steps []providers.Step) bool {
 		}
 	}
 	return lane != ""
-}
-
-// narrow returns the lane of a step in which one node at a time is under way; empty where there is none. The lane of a node's
-// own steps is about no other node.
-func narrow(s providers.Step) string {
-	for _, lane := range s.Lanes {
-		if lane.Width <= 1 && !strings.HasPrefix(lane.Name, providers.NodeLanePrefix) {
-			return lane.Name
-		}
-	}
-	return ""
 }
 
 // disruptions says what is interrupted: what is the same but for the node's name is told once with all nodes.
@@ -191,12 +181,12 @@ func shownValue(s string) string {
 }
 
 // closing writes the line that tools look for, what remains, and what to do next.
-func (p *page) closing(plan PlanJSON, run Run) {
+func (p *page) closing(plan report.PlanJSON, run Run) {
 	u := plan.Upkeep
 	s := u.Summary
 	everything := len(u.Targets)+len(u.Exclude) == 0
-	due := known(u.Findings)
-	unknown := places(u.Findings, u.Unknown)
+	due := report.Known(u.Findings)
+	unknown := report.Places(u.Findings, u.Unknown)
 	switch {
 	case s.Steps == 0 && due == 0 && len(unknown) == 0 && plan.Complete && everything:
 		p.line(p.paint(green, "No changes. Your cluster matches the configuration."))
@@ -218,12 +208,12 @@ func (p *page) closing(plan PlanJSON, run Run) {
 			p.line(rest)
 		}
 	}
-	p.after(s, places(u.Remaining, u.Unknown), everything)
+	p.after(s, report.Places(u.Remaining, u.Unknown), everything)
 	p.next(plan, run)
 }
 
 // after says what is left when the plan has been applied, or what is there where it has no step.
-func (p *page) after(s Summary, unknown []string, everything bool) {
+func (p *page) after(s report.Summary, unknown []string, everything bool) {
 	var parts []string
 	switch {
 	case s.Steps == 0 && s.Remaining > 0:
@@ -255,7 +245,7 @@ func (p *page) after(s Summary, unknown []string, everything bool) {
 }
 
 // next says how to go on.
-func (p *page) next(plan PlanJSON, run Run) {
+func (p *page) next(plan report.PlanJSON, run Run) {
 	u := plan.Upkeep
 	if !run.Applying || !plan.Applyable {
 		p.line()

@@ -1,4 +1,9 @@
-package report
+// Package text writes plans, drift, status, rehearsals and bundles for people at a terminal.
+//
+// It decides nothing and reads nothing: the data of package report in, text out, the same bytes for the same data. Whatever
+// came from a node or a user is cleaned of control characters before it reaches a terminal. Whether a terminal is there,
+// how wide it is and whether it wants colour is the caller's business (Style).
+package text
 
 import (
 	"fmt"
@@ -7,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"upkeep/planner/report"
 )
 
 // Style says how text is to look. The caller decides it from the terminal, the environment and its flags.
@@ -39,7 +46,7 @@ type page struct {
 	Style
 	text strings.Builder
 	// first and now are for findings whose age is shown; nil: it is not.
-	first FirstSeen
+	first report.FirstSeen
 	now   time.Time
 }
 
@@ -123,6 +130,9 @@ func clean(s string) string {
 	}
 	return out.String()
 }
+
+// Plural is for texts that others print beside a report: a number of things, such as "1,204 steps".
+func Plural(n int, thing string) string { return plural(n, thing) }
 
 // plural spells a number of things.
 func plural(n int, thing string) string {

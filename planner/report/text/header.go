@@ -1,14 +1,16 @@
-package report
+package text
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"upkeep/planner/report"
 )
 
 // header counts the nodes by what they are, and says when they were observed.
-func header(nodes []Node, observed time.Time, recorded bool, run Run) string {
+func header(nodes []report.Node, observed time.Time, recorded bool, run Run) string {
 	var parts []string
 	for _, c := range takeCensus(nodes) {
 		switch c.role {
@@ -43,7 +45,7 @@ type census struct {
 }
 
 // takeCensus counts each node once: as a control plane, else as a GPU node, else by its first role.
-func takeCensus(nodes []Node) []census {
+func takeCensus(nodes []report.Node) []census {
 	var out []census
 	for _, n := range nodes {
 		role := ""

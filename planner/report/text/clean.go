@@ -1,14 +1,15 @@
-package report
+package text
 
 import (
 	"slices"
 
 	"upkeep/planner"
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
 // cleaned returns a copy of a plan that is fit for a terminal (see clean).
-func cleaned(p PlanJSON) PlanJSON {
+func cleaned(p report.PlanJSON) report.PlanJSON {
 	u := &p.Upkeep
 	u.Findings = cleanFindings(u.Findings)
 	u.Remaining = cleanFindings(u.Remaining)

@@ -1,4 +1,4 @@
-package report
+package text
 
 import (
 	"fmt"
@@ -6,10 +6,11 @@ import (
 	"strings"
 
 	"upkeep/planner"
+	"upkeep/planner/report"
 )
 
-// RehearsalText writes what came of a rehearsal for people. Steps that went as planned are left out where they are many.
-func RehearsalText(w io.Writer, r planner.Rehearsal, style Style) error {
+// Rehearsal writes what came of a rehearsal for people. Steps that went as planned are left out where they are many.
+func Rehearsal(w io.Writer, r planner.Rehearsal, style Style) error {
 	p := &page{Style: style}
 	for _, refusal := range r.Refusals {
 		p.wrapped(red, "Error:   ", clean(refusal))
@@ -59,8 +60,8 @@ func RehearsalText(w io.Writer, r planner.Rehearsal, style Style) error {
 	remaining := cleanFindings(r.Remaining)
 	p.findings("Findings that remain", remaining)
 	color := green
-	count := known(remaining)
-	unknown := places(remaining, nil)
+	count := report.Known(remaining)
+	unknown := report.Places(remaining, nil)
 	if count+len(unknown)+len(r.Due)+r.Ended(planner.Failed, planner.Refused, planner.NotStarted) > 0 {
 		color = yellow
 	}

@@ -1,4 +1,7 @@
-package report
+// Package events writes the events of a command as Terraform's machine-readable stream, one JSON object a line.
+//
+// It decides nothing and reads nothing; the clock that stamps events is given to it.
+package events
 
 import (
 	"encoding/json"
@@ -7,24 +10,25 @@ import (
 	"sync"
 	"time"
 
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
-// uiVersion is the version of Terraform's machine-readable UI that Events follows
+// uiVersion is the version of Terraform's machine-readable UI that Stream follows
 // (https://developer.hashicorp.com/terraform/internals/machine-readable-ui).
 const uiVersion = "1.2"
 
-// Events writes the events of a command as Terraform's -json stream: one JSON object a line, the first of type "version".
+// Stream writes the events of a command as Terraform's -json stream: one JSON object a line, the first of type "version".
 // It may be used by several goroutines. The first error of the writer is kept and returned by every later call.
-type Events struct {
+type Stream struct {
 	mu  sync.Mutex
 	w   io.Writer
 	now func() time.Time
 	err error
 }
 
-// NewEvents returns a stream that stamps its events with a clock.
-func NewEvents(w io.Writer, now func() time.Time) *Events { return &Events{w: w, now: now} }
+// New returns a stream that stamps its events with a clock.
+func New(w io.Writer, now func() time.Time) *Stream { return &Stream{w: w, now: now} }
 
 // Hook is the step that an event is about.
 type Hook struct {
@@ -38,19 +42,6 @@ type Hook struct {
 // HookOf returns the hook of a step.
 func HookOf(s providers.Step) Hook {
 	return Hook{Step: s.ID, Address: s.Address, Operation: s.Operation, Action: s.Action, Summary: s.Summary}
-}
-
-// Counts are the numbers of a change summary.
-type Counts struct{ Add, Change, Remove int }
-
-// PlanSentence is the sentence that tools look for after a plan.
-func PlanSentence(c Counts) string {
-	return fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", c.Add, c.Change, c.Remove)
-}
-
-// ApplySentence is the sentence that tools look for after an apply.
-func ApplySentence(c Counts) string {
-	return fmt.Sprintf("Apply complete! Resources: %d added, %d changed, %d destroyed.", c.Add, c.Change, c.Remove)
 }
 
 type (
@@ -108,7 +99,7 @@ type (
 	}
 )
 
-func (e *Events) write(ev event) error {
+func (e *Stream) write(ev event) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err != nil {
@@ -126,12 +117,12 @@ func (e *Events) write(ev event) error {
 }
 
 // Version is the first event of every stream.
-func (e *Events) Version(version string) error {
+func (e *Stream) Version(version string) error {
 	return e.write(event{Type: "version", Message: "upkeep " + version, Upkeep: version, UI: uiVersion})
 }
 
 // Planned writes a planned_change for each address of a plan, and its change_summary.
-func (e *Events) Planned(p PlanJSON) error {
+func (e *Stream) Planned(p report.PlanJSON) error {
 	steps := map[string]providers.Step{}
 	for _, s := range p.Upkeep.Steps {
 		if _, seen := steps[s.Address.String()]; !seen {
@@ -152,14 +143,14 @@ func (e *Events) Planned(p PlanJSON) error {
 		}
 	}
 	s := p.Upkeep.Summary
-	return e.ChangeSummary("plan", Counts{s.Add, s.Change, s.Destroy})
+	return e.ChangeSummary("plan", report.Counts{Add: s.Add, Change: s.Change, Remove: s.Destroy})
 }
 
 // ChangeSummary says what is planned (operation "plan") or was done (operation "apply").
-func (e *Events) ChangeSummary(operation string, c Counts) error {
-	message := PlanSentence(c)
+func (e *Stream) ChangeSummary(operation string, c report.Counts) error {
+	message := report.PlanSentence(c)
 	if operation == "apply" {
-		message = ApplySentence(c)
+		message = report.ApplySentence(c)
 	}
 	return e.write(event{
 		Type: "change_summary", Message: message, Changes: &eventCounts{Add: c.Add, Change: c.Change, Remove: c.Remove, Operation: operation},
@@ -167,14 +158,14 @@ func (e *Events) ChangeSummary(operation string, c Counts) error {
 }
 
 // ApplyStart says that a step acts from now on.
-func (e *Events) ApplyStart(h Hook) error {
+func (e *Stream) ApplyStart(h Hook) error {
 	ev := event{Type: "apply_start", Message: h.Address.String() + ": " + doing(h.Action) + "... [step=" + h.Step + "]", Hook: h.data()}
 	ev.Hook.Summary = h.Summary
 	return e.write(ev)
 }
 
 // ApplyProgress says that a step is still under way; line may be empty.
-func (e *Events) ApplyProgress(h Hook, elapsed time.Duration, line string) error {
+func (e *Stream) ApplyProgress(h Hook, elapsed time.Duration, line string) error {
 	message := fmt.Sprintf("%s: Still %s... [%s elapsed]", h.Address, lower(doing(h.Action)), elapsedText(elapsed))
 	if line != "" {
 		message += " " + line
@@ -186,21 +177,21 @@ func (e *Events) ApplyProgress(h Hook, elapsed time.Duration, line string) error
 }
 
 // ApplyComplete says that a step is proved.
-func (e *Events) ApplyComplete(h Hook, elapsed time.Duration) error {
+func (e *Stream) ApplyComplete(h Hook, elapsed time.Duration) error {
 	ev := event{Type: "apply_complete", Message: fmt.Sprintf("%s: %s complete after %s [step=%s]", h.Address, noun(h.Action), elapsedText(elapsed), h.Step), Hook: h.data()}
 	ev.Hook.ElapsedSeconds = whole(elapsed)
 	return e.write(ev)
 }
 
 // ApplyErrored says that a step failed or was refused; what went wrong follows as a diagnostic.
-func (e *Events) ApplyErrored(h Hook, elapsed time.Duration) error {
+func (e *Stream) ApplyErrored(h Hook, elapsed time.Duration) error {
 	ev := event{Type: "apply_errored", Level: "error", Message: fmt.Sprintf("%s: %s errored after %s", h.Address, noun(h.Action), elapsedText(elapsed)), Hook: h.data()}
 	ev.Hook.ElapsedSeconds = whole(elapsed)
 	return e.write(ev)
 }
 
 // Diagnostic writes an error or a warning (severity "error", "warning"); the address may be empty.
-func (e *Events) Diagnostic(severity, summary, detail, address string) error {
+func (e *Stream) Diagnostic(severity, summary, detail, address string) error {
 	level := "error"
 	title := "Error: "
 	if severity == "warning" {
@@ -210,14 +201,14 @@ func (e *Events) Diagnostic(severity, summary, detail, address string) error {
 }
 
 // Log writes a line of no type of its own.
-func (e *Events) Log(message string) error { return e.write(event{Type: "log", Message: message}) }
+func (e *Stream) Log(message string) error { return e.write(event{Type: "log", Message: message}) }
 
 func (h Hook) data() *eventHook {
 	return &eventHook{Resource: resource(h.Address), Action: verb(h.Action), IDKey: "step", IDValue: h.Step, Operation: h.Operation}
 }
 
 func resource(a providers.Address) eventResource {
-	r := eventResource{Addr: a.String(), Resource: a.String(), ImpliedProvider: providerName, ResourceType: a.Type, ResourceName: a.Name}
+	r := eventResource{Addr: a.String(), Resource: a.String(), ImpliedProvider: report.ProviderName, ResourceType: a.Type, ResourceName: a.Name}
 	if a.Key != "" {
 		r.ResourceKey = &a.Key
 	}

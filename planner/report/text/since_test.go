@@ -1,4 +1,4 @@
-package report
+package text
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
@@ -39,10 +40,10 @@ func TestDriftSaysSinceWhen(t *testing.T) {
 	at := func(node string) providers.Address {
 		return providers.Address{Type: "certificates", Name: "control_plane", Node: node}
 	}
-	find := func(node, object string) DriftFinding {
-		return DriftFinding{Finding: providers.Finding{ID: "CERT_EXPIRES_SOON", Severity: providers.SeverityWarning, Address: at(node), Object: object, Summary: "12d left"}}
+	find := func(node, object string) report.DriftFinding {
+		return report.DriftFinding{Finding: providers.Finding{ID: "CERT_EXPIRES_SOON", Severity: providers.SeverityWarning, Address: at(node), Object: object, Summary: "12d left"}}
 	}
-	d := DriftJSON{ObservedAt: now, Status: "drift", Findings: []DriftFinding{find("cp1", "apiserver\x1b"), find("cp2", "apiserver\x1b"), find("cp1", "new")}}
+	d := report.DriftJSON{ObservedAt: now, Status: "drift", Findings: []report.DriftFinding{find("cp1", "apiserver\x1b"), find("cp2", "apiserver\x1b"), find("cp1", "new")}}
 	d = d.WithFirstSeen(func(f providers.Finding) time.Time {
 		switch {
 		case f.Object == "new":
@@ -53,7 +54,7 @@ func TestDriftSaysSinceWhen(t *testing.T) {
 		return now.Add(-72 * time.Hour)
 	})
 	var text strings.Builder
-	if err := DriftText(&text, d, Run{}, Style{Verbose: true}); err != nil {
+	if err := Drift(&text, d, Run{}, Style{Verbose: true}); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(text.String(), "first seen"); n != 2 {
@@ -71,7 +72,7 @@ func TestDriftSaysSinceWhen(t *testing.T) {
 func TestStatusSaysSinceWhen(t *testing.T) {
 	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	cp1 := providers.Address{Type: "certificates", Name: "control_plane", Node: "cp1"}
-	s := StatusJSON{ObservedAt: now, Objects: []Object{
+	s := report.StatusJSON{ObservedAt: now, Objects: []report.Object{
 		{Address: cp1, Node: "cp1", Name: "apiserver", Status: "due"}, {Address: cp1, Node: "cp1", Name: "sa", Status: "ok"}, {Address: cp1, Node: "cp1", Name: "other", Status: "problem"},
 	}}
 	findings := []providers.Finding{{ID: "A", Address: cp1, Object: "apiserver"}, {ID: "B", Address: cp1, Object: "apiserver"}, {ID: "N", Address: cp1, Object: "sa"}}
@@ -86,7 +87,7 @@ func TestStatusSaysSinceWhen(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	var text strings.Builder
-	if err := StatusText(&text, s, Run{}, Style{}); err != nil || !strings.Contains(text.String(), "first seen 3 days ago") {
+	if err := Status(&text, s, Run{}, Style{}); err != nil || !strings.Contains(text.String(), "first seen 3 days ago") {
 		t.Errorf("%v\n%s", err, text.String())
 	}
 }

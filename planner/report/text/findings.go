@@ -1,10 +1,11 @@
-package report
+package text
 
 import (
 	"slices"
 	"strings"
 	"time"
 
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
@@ -19,7 +20,7 @@ type row struct {
 
 // rows folds findings: first those of one node that differ in their object alone, then the nodes on which the objects are
 // the same. The gravest come first; else the order stands.
-func rows(findings []providers.Finding, first FirstSeen) []row {
+func rows(findings []providers.Finding, first report.FirstSeen) []row {
 	type alike struct {
 		id, summary, hint string
 		severity          providers.Severity
@@ -44,7 +45,7 @@ func rows(findings []providers.Finding, first FirstSeen) []row {
 		}
 		perNode[i].findings++
 		if first != nil {
-			perNode[i].since = earlier(perNode[i].since, first(f))
+			perNode[i].since = report.Earlier(perNode[i].since, first(f))
 		}
 		if f.Object != "" {
 			perNode[i].objects = append(perNode[i].objects, f.Object)
@@ -67,7 +68,7 @@ func rows(findings []providers.Finding, first FirstSeen) []row {
 		}
 		out[i].nodes = append(out[i].nodes, r.nodes...)
 		out[i].findings += r.findings
-		out[i].since = earlier(out[i].since, r.since)
+		out[i].since = report.Earlier(out[i].since, r.since)
 	}
 	slices.SortStableFunc(out, func(a, b row) int { return grave(a.first.Severity) - grave(b.first.Severity) })
 	return out

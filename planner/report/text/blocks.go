@@ -1,10 +1,11 @@
-package report
+package text
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"upkeep/planner/report"
 	"upkeep/providers"
 )
 
@@ -54,7 +55,7 @@ func (b block) likeness() string {
 	parts := []string{b.steps[0].Address.Resource().String()}
 	for _, s := range b.steps {
 		parts = append(parts, s.Operation, s.Action, anywhere(s.Summary, node), anywhere(s.Disruption, node), anywhere(s.Proof, node),
-			anywhere(s.Undo, node), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, narrow(s), fmt.Sprint(s.Node == node))
+			anywhere(s.Undo, node), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == node))
 		for _, c := range s.Changes {
 			parts = append(parts, anywhere(c.What, node))
 		}
@@ -95,7 +96,7 @@ func (b block) title() string {
 		verbs = append(verbs, s.Action)
 	}
 	what := map[string]string{"create": "will be created", "delete": "will be destroyed", "update": "will be updated in-place", "no-op": "will be looked at"}
-	acts := actions(verbs)
+	acts := report.Actions(verbs)
 	if len(acts) == 2 {
 		return "must be replaced"
 	}
@@ -119,7 +120,7 @@ func symbol(action string) (string, string) {
 // others says on which other nodes the same follows.
 func (b block) others() string {
 	how := ""
-	if slices.ContainsFunc(b.steps, func(s providers.Step) bool { return narrow(s) != "" }) {
+	if slices.ContainsFunc(b.steps, func(s providers.Step) bool { return report.Narrow(s) != "" }) {
 		how = ", one at a time"
 	}
 	if len(b.also) <= 4 {

@@ -1,0 +1,104 @@
+package text_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"upkeep/fixtures/golden"
+	"upkeep/fixtures/plans"
+	"upkeep/planner"
+	"upkeep/planner/report"
+	"upkeep/planner/report/text"
+	"upkeep/providers"
+)
+
+func TestDrift(t *testing.T) {
+	for name, test := range map[string]struct {
+		plan   planner.Plan
+		exit   int
+		status string
+	}{
+		"drift-none":       {plans.Quiet(nil), 0, "none"},
+		"drift-found":      {plans.ControlPlanes(), 2, "drift"},
+		"drift-unknown":    {plans.Quiet(plans.UnknownNode), 1, "unknown"},
+		"drift-incomplete": {plans.Quiet(func(p *planner.Plan) { p.Complete = false }), 1, "unknown"},
+		"drift-by-hand":    {plans.Quiet(plans.ByHand), 2, "drift"},
+		"drift-only-a-note": {plans.Quiet(func(p *planner.Plan) {
+			p.Findings = []providers.Finding{{ID: "A_NOTE", Severity: "note", Address: plans.Certificates}}
+		}), 0, "none"},
+		"drift-unknown-part": {plans.Quiet(func(p *planner.Plan) {
+			p.Complete = false
+			p.Findings = []providers.Finding{{ID: "CERT_UNREADABLE", Severity: "error", Unknown: true, Address: plans.Certificates.On("cp1"), Object: "apiserver", Summary: "permission denied"}}
+		}), 1, "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := report.Drift(test.plan)
+			if d.Exit() != test.exit || d.Status != test.status {
+				t.Errorf("exit %d, status %s; want %d, %s", d.Exit(), d.Status, test.exit, test.status)
+			}
+			var out strings.Builder
+			if err := text.Drift(&out, d, text.Run{Took: time.Second}, text.Style{Width: 100}); err != nil {
+				t.Fatal(err)
+			}
+			golden.Compare(t, name+".txt", out.String())
+			if said := strings.Contains(out.String(), "No drift."); said != (test.exit == 0) {
+				t.Errorf("exit %d, and the text says:\n%s", test.exit, out.String())
+			}
+		})
+	}
+}
+
+func TestStatus(t *testing.T) {
+	s := report.Status(plans.Watched())
+	for name, style := range map[string]text.Style{
+		"status.txt": {Width: 100}, "status-color.txt": {Width: 100, Color: true}, "status-verbose.txt": {Width: 120, Verbose: true},
+	} {
+		var out strings.Builder
+		if err := text.Status(&out, s, text.Run{}, style); err != nil {
+			t.Fatal(err)
+		}
+		golden.Compare(t, name, out.String())
+	}
+}
+
+func TestRehearsal(t *testing.T) {
+	step := func(id, node, summary string, ending planner.Ending, why string) planner.Rehearsed {
+		return planner.Rehearsed{Step: id, Node: node, Address: plans.Certificates.On(node), Summary: summary, Ending: ending, Why: why}
+	}
+	good := planner.Rehearsal{Digest: plans.Digest, Steps: []planner.Rehearsed{
+		step("a", "cp1", "renew apiserver", planner.Proved, ""), step("b", "cp1", "restart kube-scheduler", planner.AlreadySo, "it runs since after its kubeconfig"),
+	}}
+	bad := planner.Rehearsal{
+		Digest: plans.Digest, Faults: []planner.Fault{{Step: "a", Kind: planner.Lies}}, Refusals: []string{"no backup"},
+		Steps: []planner.Rehearsed{
+			step("a", "cp1", "renew apiserver", planner.Failed, "injected: lies; seen as: the serial is the same"),
+			step("b", "cp1", "restart kube-scheduler", planner.NotStarted, "its lane control-plane was closed by a"),
+			step("c", "cp2", "renew apiserver", planner.Refused, "it has moved"),
+		},
+		Remaining: plans.ControlPlanes().Findings, Due: []string{"a", "b"},
+	}
+	long := planner.Rehearsal{Digest: plans.Digest}
+	for range 100 {
+		long.Steps = append(long.Steps, good.Steps[0])
+	}
+	long.Steps[50] = bad.Steps[0]
+	for name, r := range map[string]planner.Rehearsal{"rehearsal-good.txt": good, "rehearsal-bad.txt": bad, "rehearsal-long.txt": long} {
+		var out strings.Builder
+		if err := text.Rehearsal(&out, r, text.Style{Width: 90}); err != nil {
+			t.Fatal(err)
+		}
+		golden.Compare(t, name, out.String())
+	}
+}
+
+// BenchmarkPlan renders a plan over a thousand nodes, JSON data and text.
+func BenchmarkPlan(b *testing.B) {
+	p := plans.Fleet()
+	for b.Loop() {
+		if err := text.Plan(io.Discard, report.Plan(p), text.Run{}, text.Style{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package quote
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"upkeep/providers/akash/price"
+)
+
+// Order is a recorded order and where it stands.
+type Order struct {
+	Name  string
+	Order price.Order
+}
+
+// ParseOrders reads the orders of one file: one in a *.json file, one a line in a *.jsonl file; none in any other.
+func ParseOrders(file string, data []byte) ([]Order, error) {
+	var texts [][]byte
+	lines := path.Ext(file) == ".jsonl"
+	switch {
+	case lines:
+		texts = jsonLinesOf(data)
+	case path.Ext(file) == ".json":
+		texts = [][]byte{data}
+	}
+	var out []Order
+	for i, text := range texts {
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		place := file
+		if lines {
+			place = fmt.Sprintf("%s:%d", file, i+1)
+		}
+		order, err := price.ParseOrder(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", place, err)
+		}
+		out = append(out, Order{place, order})
+	}
+	return out, nil
+}
+
+func jsonLinesOf(data []byte) [][]byte {
+	var out [][]byte
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	for lines.Scan() {
+		out = append(out, bytes.Clone(lines.Bytes()))
+	}
+	return out
+}
+
+// Replay is the answer of `upkeep price replay`; its text is made of the same.
+type Replay struct {
+	FormatVersion string          `json:"format_version"`
+	Prices        Prices          `json:"prices"`
+	Against       *Prices         `json:"against,omitempty"`
+	Orders        []ReplayedOrder `json:"orders"`
+	Summary       Summary         `json:"summary"`
+	// Before is the summary under the prices compared with.
+	Before *Summary `json:"before,omitempty"`
+}
+
+// ReplayedOrder is what becomes of one order.
+type ReplayedOrder struct {
+	Name string `json:"name"`
+	// Maximum is the order's maximum in USD a month, USD its price; nil where they cannot be told.
+	Maximum *price.USD      `json:"maximum_usd_month"`
+	USD     *price.USD      `json:"usd_month"`
+	Verdict price.Verdict   `json:"verdict"`
+	Before  *ReplayedBefore `json:"before,omitempty"`
+}
+
+// ReplayedBefore is the other side of a comparison.
+type ReplayedBefore struct {
+	USD     *price.USD    `json:"usd_month"`
+	Verdict price.Verdict `json:"verdict"`
+}
+
+// Summary counts what would fit.
+type Summary struct {
+	Orders int `json:"orders"`
+	Bids   int `json:"bids"`
+	// USD is what all orders with a bid pay together a month.
+	USD price.USD `json:"usd_month"`
+	// Refused counts the others by reason.
+	Refused map[price.Reason]int `json:"refused"`
+}
+
+func (s *Summary) add(a Answer) {
+	s.Orders++
+	if !a.Verdict.Bids {
+		if s.Refused == nil {
+			s.Refused = map[price.Reason]int{}
+		}
+		s.Refused[a.Verdict.Reason]++
+		return
+	}
+	s.Bids++
+	s.USD = s.USD.Plus(a.Result.Total)
+}
+
+// ReplayOrders answers recorded orders, and each beside it under what was before, if that is not nil.
+func ReplayOrders(recorded []Order, is Prices, was *Prices) (Replay, error) {
+	r := Replay{FormatVersion: Format, Prices: is, Against: was, Summary: Summary{Refused: map[price.Reason]int{}}}
+	if was != nil {
+		r.Before = &Summary{Refused: map[price.Reason]int{}}
+	}
+	for _, o := range recorded {
+		if NeedsAKT(o.Order) && is.Setting.AKT == "" {
+			return r, fmt.Errorf("%s: %w", o.Name, ErrNoAKT)
+		}
+		now, err := To(o.Order, is)
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", o.Name, err)
+		}
+		r.Summary.add(now)
+		line := ReplayedOrder{Name: o.Name, USD: totalOf(now), Verdict: now.Verdict}
+		if maximum, ok := price.MonthlyMaximum(o.Order, is.Setting.AKT); ok {
+			line.Maximum = &maximum
+		}
+		if was != nil {
+			before, err := To(o.Order, *was)
+			if err != nil {
+				return r, fmt.Errorf("%s: %w", o.Name, err)
+			}
+			r.Before.add(before)
+			line.Before = &ReplayedBefore{USD: totalOf(before), Verdict: before.Verdict}
+		}
+		r.Orders = append(r.Orders, line)
+	}
+	return r, nil
+}
+
+func totalOf(a Answer) *price.USD {
+	if !a.Result.Priced {
+		return nil
+	}
+	return &a.Result.Total
+}
+
+// Write renders a replay as text.
+func (r Replay) Write(w io.Writer) error {
+	fmt.Fprintf(w, "%s (%s)\n", r.Prices.Name, r.Prices.Script)
+	if r.Against != nil {
+		fmt.Fprintf(w, "against %s (%s)\n", r.Against.Name, r.Against.Script)
+	}
+	fmt.Fprintln(w)
+	lines := [][]string{{"order", "at most", "price", ""}}
+	if r.Against != nil {
+		lines = [][]string{{"order", "at most", "before", "now", ""}}
+	}
+	for _, o := range r.Orders {
+		fate := verdictWord(o.Verdict)
+		if o.Before == nil {
+			lines = append(lines, []string{o.Name, dollars(o.Maximum), dollars(o.USD), fate})
+			continue
+		}
+		if before := verdictWord(o.Before.Verdict); before != fate {
+			fate = before + " -> " + fate
+		}
+		lines = append(lines, []string{o.Name, dollars(o.Maximum), dollars(o.Before.USD), dollars(o.USD), fate})
+	}
+	if err := aligned(w, lines); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if r.Before != nil {
+		fmt.Fprintf(w, "Before: %s.\n", r.Before.saying())
+		fmt.Fprintf(w, "Now:    %s.\n", r.Summary.saying())
+	} else {
+		fmt.Fprintf(w, "%s.\n", capitalised(r.Summary.saying()))
+	}
+	return writeProblems(w, &r.Prices, r.Against)
+}
+
+func dollars(u *price.USD) string {
+	if u == nil {
+		return "?"
+	}
+	return u.Round()
+}
+
+// verdictWord is a verdict in a word or two.
+func verdictWord(v price.Verdict) string {
+	if v.Bids {
+		return "bid"
+	}
+	return strings.ReplaceAll(string(v.Reason), "_", " ")
+}
+
+func (s Summary) saying() string {
+	text := fmt.Sprintf("a bid on %d of %d orders, %s USD a month in all", s.Bids, s.Orders, s.USD.Round())
+	var reasons []string
+	for reason, n := range s.Refused {
+		reasons = append(reasons, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(reason), "_", " ")))
+	}
+	slices.Sort(reasons)
+	if len(reasons) > 0 {
+		text += "; refused: " + strings.Join(reasons, ", ")
+	}
+	return text
+}
+
+func capitalised(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
