@@ -13,6 +13,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/fixtures/fakeprovider"
+	"upkeep/fixtures/strands"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -71,16 +72,19 @@ func types() []providers.Type { return []providers.Type{akash.Type()} }
 // carryOut applies a plan.
 func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...providers.Resource) apply.Result {
 	t.Helper()
+	side := strands.New(strands.Time{At: w.Now, Sleep: w.Sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: akash.Type().Effects, Operations: akash.Operations(w.Tools(specs...)),
-		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
+		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
 			world := w.World(ctx, specs...)
 			return providers.Input{World: world, Now: world.ObservedAt, Inventory: w.Inventory()}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
-		Journal:  &journalInMemory{}, Now: w.Now, Sleep: w.Sleep,
+		Journal:  &journalInMemory{}, Now: w.Now, Strands: side,
 	}
-	result, err := e.Run(context.Background(), p)
+	var result apply.Result
+	var err error
+	side.Run(func() { result, err = e.Run(context.Background(), p) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/fixtures/fakeprovider"
+	"upkeep/fixtures/strands"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -105,16 +106,19 @@ func (s *simulated) round() {
 		return
 	}
 	record := &journalInMemory{}
+	side := strands.New(strands.Time{At: s.world.Now, Sleep: s.world.Sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: akash.Type().Effects, Operations: akash.Operations(s.world.Tools(s.spec)),
-		Observe: func(ctx context.Context, step providers.Step) (providers.Input, error) {
+		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
 			world := s.world.World(ctx, s.spec)
 			return providers.Input{World: world, Now: world.ObservedAt}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
-		Journal:  record, Now: s.world.Now, Sleep: s.world.Sleep,
+		Journal:  record, Now: s.world.Now, Strands: side,
 	}
-	result, err := e.Run(context.Background(), p)
+	var result apply.Result
+	var err error
+	side.Run(func() { result, err = e.Run(context.Background(), p) })
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/fixtures/chartrepo"
+	"upkeep/fixtures/strands"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -248,16 +249,19 @@ func (w *world) carryOut(t *testing.T, p planner.Plan, specs ...release.Spec) ap
 		tools.Specs[spec.Address()] = spec
 		resources = append(resources, spec)
 	}
+	side := strands.New(strands.Time{At: w.now, Sleep: w.sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: release.Type().Effects, Operations: release.Operations(tools),
-		Observe: func(ctx context.Context, _ providers.Step) (providers.Input, error) {
+		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
 			seen := w.observe(t, resources...)
 			return providers.Input{World: seen, Now: seen.ObservedAt, Replace: p.Request.Replace}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return p.Request.Identity(), nil },
-		Journal:  &journalInMemory{}, Now: w.now, Sleep: w.sleep,
+		Journal:  &journalInMemory{}, Now: w.now, Strands: side,
 	}
-	result, err := e.Run(context.Background(), p)
+	var result apply.Result
+	var err error
+	side.Run(func() { result, err = e.Run(context.Background(), p) })
 	if err != nil {
 		t.Fatal(err)
 	}
