@@ -143,7 +143,7 @@ func TestRehearseAsksConditions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`widget.w@cp1/set refused: the guard "calm" of vault.calm does not hold: cp1 is restless`, "widget.w@cp1/restart not started: it waits for widget.w@cp1/set",
+		`widget.w@cp1/set refused: the guard "calm" of vault.calm does not hold: cp1 is restless`, "widget.w@cp1/restart not started: step widget.w@cp1/set must come first, and was refused",
 		"widget.w@cp2/set proved", "widget.w@cp2/restart proved",
 	}
 	if diff := cmp.Diff(want, endings(got)); diff != "" {

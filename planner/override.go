@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/planner/schedule"
 	"upkeep/providers"
 )
 
@@ -107,4 +108,21 @@ func (d domains) overriding(r Request, in providers.Input, lifted []Override) (w
 			used.Plan, used.Who, used.At.UTC().Format("2006-01-02 15:04:05 MST"), used.Text))
 	}
 	return warnings, refusals
+}
+
+// lifted are the rules of the schedule that the request's overrides lift.
+func (r Request) lifted() []schedule.Lifted {
+	var out []schedule.Lifted
+	for _, o := range r.Overrides {
+		switch o.Rule {
+		case schedule.RuleOrder, schedule.RuleUnavailable, schedule.RuleWindow:
+			out = append(out, schedule.Lifted{Rule: o.Rule, Node: o.Node})
+		}
+	}
+	return out
+}
+
+// Scheduled is the plan as the schedule reads it.
+func (p Plan) Scheduled() schedule.Plan {
+	return schedule.Plan{Steps: p.Steps, Brackets: p.Brackets, Lifted: p.Request.lifted()}
 }

@@ -2,13 +2,13 @@ package planner
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
 
+	"upkeep/planner/schedule"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
@@ -127,26 +127,11 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	stage := &stage{before: in, after: in}
 	stage.before.World, stage.after.World = in.World.Clone(), in.World.Clone()
 	out := Rehearsal{Digest: p.Digest, Faults: faults, Steps: []Rehearsed{}, Refusals: p.Refusals}
-	w := newWalk(p, known)
-	for i, step := range p.Steps {
-		effect, err := known.effect(step)
-		if err != nil {
-			return Rehearsal{}, err
-		}
-		ending, why := NotStarted, w.held(step)
-		if why == "" {
-			if why = w.refused(stage.before, step); why != "" {
-				ending = Refused
-			}
-		}
-		if why == "" {
-			if ending, why, err = stage.perform(effect, step, i, injected[step.ID]); err != nil {
-				return Rehearsal{}, err
-			}
-		}
-		w.note(step, ending)
-		out.Steps = append(out.Steps, Rehearsed{Step: step.ID, Address: step.Address, Node: step.Node, Summary: step.Summary, Ending: ending, Why: why})
+	steps, err := known.walk(p, stage, injected)
+	if err != nil {
+		return Rehearsal{}, err
 	}
+	out.Steps = steps
 	after, err := diff(resources, stage.after)
 	if err != nil {
 		return Rehearsal{}, err
@@ -159,96 +144,105 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	return out, nil
 }
 
-// walk remembers how the steps so far ended.
-type walk struct {
-	brackets []providers.Bracket
-	index    providers.BracketIndex
-	guards   []providers.Guard // those of the brackets
-	ended    map[string]Ending
-	closed   map[string]string // lanes that are closed, and by which step
-}
-
-func newWalk(p Plan, known domains) walk {
-	w := walk{brackets: p.Brackets, index: providers.IndexBrackets(p.Brackets), ended: map[string]Ending{}, closed: map[string]string{}}
-	for _, b := range p.Brackets {
-		w.guards = append(w.guards, known.guard(b))
+// walk takes the steps one at a time, in the order that the schedule gives them, and says how each ended.
+func (d domains) walk(p Plan, on *stage, injected map[string]FaultKind) ([]Rehearsed, error) {
+	book, err := schedule.New(p.Scheduled(), nil)
+	if err != nil {
+		return nil, err
 	}
-	return w
-}
-
-// held says why a step cannot start; empty: it can.
-func (w walk) held(step providers.Step) string {
-	if ends := w.index.Ends[step.ID]; len(ends) > 0 {
-		for _, i := range ends {
-			for _, id := range w.brackets[i].Begins() {
-				switch w.ended[id] {
-				case Proved, AlreadySo, Failed: // what ran and was not proved may have taken effect
-					return ""
-				}
+	index := providers.IndexBrackets(p.Brackets)
+	endings := make([]Rehearsed, len(p.Steps))
+	for i, step := range p.Steps {
+		endings[i] = Rehearsed{Step: step.ID, Address: step.Address, Node: step.Node, Summary: step.Summary, Ending: NotStarted}
+	}
+	for decisions := book.Next(on.before.Now, 1); len(decisions) > 0; decisions = book.Next(on.before.Now, 1) {
+		for _, decision := range decisions {
+			step := p.Steps[decision.Index]
+			effect, err := d.effect(step)
+			if err != nil {
+				return nil, err
 			}
-		}
-		return "the guard that it ends never began"
-	}
-	for _, lane := range step.Lanes {
-		if by, closed := w.closed[lane.Name]; closed {
-			return "its lane " + lane.Name + " was closed by " + by
-		}
-	}
-	waits := func(ids []string) string {
-		for _, id := range ids {
-			switch w.ended[id] {
-			case Proved, AlreadySo:
+			ready := effect.Ready(on.before, step)
+			if ready.State == providers.Holds && decision.Kind == schedule.Start {
+				ready = d.conditions(on.before, p.Brackets, index.Guarded[step.ID], step)
+			}
+			switch {
+			case ready.State == providers.Waits:
+				err = book.Waits(step.ID, schedule.Wait{For: ready.For, Since: ready.Since, Again: ready.Again}, on.before.Now)
+			case ready.State == providers.Holds && decision.Kind == schedule.Look:
+				err = book.Ready(step.ID, on.before.Now)
 			default:
-				return "it waits for " + id
+				ending, why := endingOf(ready), ready.Why
+				if ready.State == providers.Holds {
+					if _, err := book.Started(step.ID); err != nil { // one at a time, nothing comes between
+						return nil, err
+					}
+					if ending, why, err = on.perform(effect, step, decision.Index, injected[step.ID]); err != nil {
+						return nil, err
+					}
+				}
+				endings[decision.Index].Ending, endings[decision.Index].Why = ending, why
+				err = book.Ended(step.ID, outcomeOf(ending), why)
 			}
-		}
-		return ""
-	}
-	why := waits(step.After)
-	for _, i := range w.index.Guarded[step.ID] {
-		why = cmp.Or(why, waits(w.brackets[i].Begin))
-	}
-	return why
-}
-
-// refused says which condition that guards a step does not hold; empty: none.
-func (w walk) refused(in providers.Input, step providers.Step) string {
-	for _, i := range w.index.Guarded[step.ID] {
-		if holds := w.guards[i].Holds; holds != nil {
-			if ready := holds(in, step); ready.State != providers.Holds && ready.State != providers.Done {
-				return fmt.Sprintf("the guard %q of %s does not hold: %s", w.brackets[i].Guard, w.brackets[i].Of, ready.Why)
+			if err != nil {
+				return nil, err
 			}
 		}
 	}
-	return ""
-}
-
-func (w walk) note(step providers.Step, ending Ending) {
-	w.ended[step.ID] = ending
-	if ending != Failed && ending != Refused {
-		return
-	}
-	for _, lane := range step.Lanes {
-		if lane.Strict {
-			w.closed[lane.Name] = step.ID
+	for i, state := range book.States() {
+		if endings[i].Ending == NotStarted {
+			endings[i].Why = state.Why
 		}
 	}
+	return endings, nil
+}
+
+// outcomeOf is an ending as the schedule calls it.
+func outcomeOf(ending Ending) schedule.Outcome {
+	switch ending {
+	case Proved:
+		return schedule.Done
+	case AlreadySo:
+		return schedule.Skipped
+	case Refused:
+		return schedule.Refused
+	default:
+		return schedule.Failed
+	}
+}
+
+// endingOf is how a step ends that is not run.
+func endingOf(ready providers.Readiness) Ending {
+	if ready.State == providers.Done {
+		return AlreadySo
+	}
+	return Refused
+}
+
+// conditions asks the guards of a step that are conditions.
+func (d domains) conditions(in providers.Input, brackets []providers.Bracket, guarded []int, step providers.Step) providers.Readiness {
+	for _, i := range guarded {
+		holds := d.guard(brackets[i]).Holds
+		if holds == nil {
+			continue
+		}
+		if ready := holds(in, step); ready.State != providers.Holds && ready.State != providers.Done {
+			ready.Why = fmt.Sprintf("the guard %q of %s does not hold: %s", brackets[i].Guard, brackets[i].Of, ready.Why)
+			if ready.State != providers.Waits {
+				ready.State = providers.Unknown
+			}
+			return ready
+		}
+	}
+	return providers.Readiness{State: providers.Holds}
 }
 
 // stage is the world just before and just after a step. Both follow every change, so that a step costs the same however
 // large the world is.
 type stage struct{ before, after providers.Input }
 
-// perform does one step of a rehearsal.
+// perform runs one step of a rehearsal, whose ground holds.
 func (s *stage) perform(effect providers.Effect, step providers.Step, number int, fault FaultKind) (Ending, string, error) {
-	ready := effect.Ready(s.before, step)
-	switch ready.State {
-	case providers.Done:
-		return AlreadySo, ready.Why, nil
-	case providers.Holds:
-	default:
-		return Refused, ready.Why, nil
-	}
 	var update facts.Update
 	switch {
 	case fault == Fails, fault == Loses && step.Node == "":

@@ -41,8 +41,8 @@ func TestRehearse(t *testing.T) {
 		"a step fails: its lane closes": {
 			faults: []planner.Fault{{Step: "widget.w@cp1/set", Kind: planner.Fails}},
 			want: []string{
-				"widget.w@cp1/set failed: injected: the operation fails", "widget.w@cp1/restart not started: its lane control-plane was closed by widget.w@cp1/set",
-				"widget.w@cp2/set not started: its lane control-plane was closed by widget.w@cp1/set", "widget.w@cp2/restart not started: its lane control-plane was closed by widget.w@cp1/set",
+				"widget.w@cp1/set failed: injected: the operation fails", "widget.w@cp1/restart not started: step widget.w@cp1/set must come first, and failed",
+				"widget.w@cp2/set not started: lane \"control-plane\" is closed: step widget.w@cp1/set failed", "widget.w@cp2/restart not started: lane \"control-plane\" is closed: step widget.w@cp1/set failed",
 			},
 			remaining: 2, due: 4,
 		},
@@ -50,7 +50,7 @@ func TestRehearse(t *testing.T) {
 			change: func(w *widget) { w.Serial = "" },
 			faults: []planner.Fault{{Step: "widget.w@cp1/set", Kind: planner.Fails}},
 			want: []string{
-				"widget.w@cp1/set failed: injected: the operation fails", "widget.w@cp1/restart not started: it waits for widget.w@cp1/set",
+				"widget.w@cp1/set failed: injected: the operation fails", "widget.w@cp1/restart not started: step widget.w@cp1/set must come first, and failed",
 				"widget.w@cp2/set proved", "widget.w@cp2/restart proved",
 			},
 			remaining: 1, due: 2,
@@ -66,7 +66,7 @@ func TestRehearse(t *testing.T) {
 			change: func(w *widget) { w.Serial = "" },
 			faults: []planner.Fault{{Step: "widget.w@cp1/set", Kind: planner.Loses}},
 			want: []string{
-				"widget.w@cp1/set failed: injected: loses; seen as: injected: the node stopped answering", "widget.w@cp1/restart not started: it waits for widget.w@cp1/set",
+				"widget.w@cp1/set failed: injected: loses; seen as: injected: the node stopped answering", "widget.w@cp1/restart not started: step widget.w@cp1/set must come first, and failed",
 				"widget.w@cp2/set proved", "widget.w@cp2/restart proved",
 			},
 			remaining: 1,
@@ -85,7 +85,7 @@ func TestRehearse(t *testing.T) {
 			faults: []planner.Fault{{Step: "widget.w@cp1/restart", Kind: planner.Fails}},
 			want: []string{
 				"vault.main/copy-begin proved", "widget.w@cp1/set proved", "widget.w@cp1/restart failed: injected: the operation fails",
-				"widget.w@cp2/set not started: its lane control-plane was closed by widget.w@cp1/restart", "widget.w@cp2/restart not started: its lane control-plane was closed by widget.w@cp1/restart",
+				"widget.w@cp2/set not started: lane \"control-plane\" is closed: step widget.w@cp1/restart failed", "widget.w@cp2/restart not started: lane \"control-plane\" is closed: step widget.w@cp1/restart failed",
 				"vault.main/copy-end proved",
 			},
 			remaining: 1, due: 2,
@@ -95,8 +95,8 @@ func TestRehearse(t *testing.T) {
 			faults: []planner.Fault{{Step: "vault.main/copy-begin", Kind: planner.Lies}},
 			want: []string{
 				"vault.main/copy-begin failed: injected: lies; seen as: the vault did nothing",
-				"widget.w@cp1/set not started: it waits for vault.main/copy-begin", "widget.w@cp1/restart not started: it waits for widget.w@cp1/set",
-				"widget.w@cp2/set not started: it waits for vault.main/copy-begin", "widget.w@cp2/restart not started: it waits for widget.w@cp2/set",
+				"widget.w@cp1/set not started: step vault.main/copy-begin begins the guard \"copy\" and failed", "widget.w@cp1/restart not started: step vault.main/copy-begin begins the guard \"copy\" and failed",
+				"widget.w@cp2/set not started: step vault.main/copy-begin begins the guard \"copy\" and failed", "widget.w@cp2/restart not started: step vault.main/copy-begin begins the guard \"copy\" and failed",
 				"vault.main/copy-end proved",
 			},
 			remaining: 2, due: 4,

@@ -34,7 +34,7 @@ func (e *Executor) newRun(plan planner.Plan) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	book, err := schedule.New(schedule.Plan{Steps: plan.Steps, Brackets: plan.Brackets, Lifted: lifted(plan)}, past(e.History))
+	book, err := schedule.New(plan.Scheduled(), past(e.History))
 	if err != nil {
 		return nil, fmt.Errorf("schedule plan %s: %w", plan.ID, err)
 	}
@@ -43,18 +43,6 @@ func (e *Executor) newRun(plan planner.Plan) (*run, error) {
 		r.strands = newGoroutines()
 	}
 	return r, nil
-}
-
-// lifted are the rules of the schedule that the plan's overrides lift.
-func lifted(plan planner.Plan) []schedule.Lifted {
-	var out []schedule.Lifted
-	for _, o := range plan.Request.Overrides {
-		switch o.Rule {
-		case schedule.RuleOrder, schedule.RuleUnavailable, schedule.RuleWindow:
-			out = append(out, schedule.Lifted{Rule: o.Rule, Node: o.Node})
-		}
-	}
-	return out
 }
 
 // past is what the schedule reads of a journal.
