@@ -74,15 +74,16 @@ type step struct {
 	doom    string    // it is in the driver's hands, and must not start
 	wait    Wait      // while it is parked
 	again   time.Time // when it may be looked at again
-	looked  time.Time // when it was last found ready
-	because hold      // with Held
-	on      int32     // the lane, holder or bracket that because is about
-	line    hold      // what it stands in line for
-	soft    bool      // room is set aside while its brackets begin
-	wanted  []int32   // brackets that it waits for
-	lapsed  []int32   // brackets that were found undone before it
-	redo    bool      // it begins a bracket once more
-	endedIn int       // the round in which it last ended its bracket
+	looked  time.Time // when it was last found ready, if it was seen so
+	seen    bool
+	because hold    // with Held
+	on      int32   // the lane, holder or bracket that because is about
+	line    hold    // what it stands in line for
+	soft    bool    // room is set aside while its brackets begin
+	wanted  []int32 // brackets that it waits for
+	lapsed  []int32 // brackets that were found undone before it
+	redo    bool    // it begins a bracket once more
+	endedIn int     // the round in which it last ended its bracket
 }
 
 // entry is a step of a series with lanes that comes after a step outside of it.

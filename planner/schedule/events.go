@@ -151,7 +151,7 @@ func (s *Schedule) Ready(id string, now time.Time) error {
 	}
 	s.tick(now)
 	st := &s.steps[i]
-	st.looked, st.past = s.now, false
+	st.looked, st.seen, st.past = s.now, true, false
 	if st.doom != "" {
 		s.drop(i, st.doom)
 		return nil
@@ -272,7 +272,7 @@ func (s *Schedule) Lapsed(id, begin string) (bool, error) {
 		return false, nil
 	}
 	st.lapsed = append(st.lapsed, j)
-	st.looked = s.now
+	st.looked, st.seen = s.now, true
 	br := &s.brackets[b]
 	if k := slices.Index(br.begin, j); br.did[k] && (br.phase == open || br.phase == beginning) && !s.steps[j].phase.inHand() {
 		if br.phase == open {

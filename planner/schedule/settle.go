@@ -102,7 +102,7 @@ func (s *Schedule) consider(i int32) {
 	}
 	if len(missing) > 0 {
 		s.setAside(i, true)
-		if st.looked.IsZero() || s.now.Sub(st.looked) >= Between {
+		if !st.seen || s.now.Sub(st.looked) >= Between {
 			s.set(i, Looking)
 			s.looks = append(s.looks, i)
 			return

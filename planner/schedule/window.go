@@ -88,7 +88,7 @@ func (s *Schedule) park(i int32, wait Wait) {
 		}
 	}
 	s.putBack(i)
-	st.wait, st.looked = wait, time.Time{}
+	st.wait, st.seen = wait, false
 	s.set(i, Parked)
 	if wait.Window != "" {
 		if !wait.Again.IsZero() {
