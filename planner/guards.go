@@ -44,16 +44,27 @@ func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides
 	}
 	out := arrange(due, brackets)
 	out.refusals, out.lifted = d.unguarded(due, brackets, overrides)
+	own := make(map[string]bool, len(due))
+	for _, step := range due {
+		own[step.ID] = true
+	}
 	for _, b := range brackets {
-		out.brackets = append(out.brackets, b.data())
+		out.brackets = append(out.brackets, b.data(own))
 	}
 	return out, nil
 }
 
-// data is the bracket as the plan keeps it.
-func (b *bracket) data() providers.Bracket {
+// data is the bracket as the plan keeps it; own are the steps that the plan has anyway.
+func (b *bracket) data(own map[string]bool) providers.Bracket {
+	begin := idsOf(b.before)
+	var due []string
+	for _, id := range begin {
+		if own[id] {
+			due = append(due, id)
+		}
+	}
 	return providers.Bracket{
-		Guard: b.name, Of: b.of, Target: b.guard.Target, Condition: b.guard.Holds != nil, Begin: idsOf(b.before), Guarded: b.within(), End: idsOf(b.after),
+		Guard: b.name, Of: b.of, Target: b.guard.Target, Condition: b.guard.Holds != nil, Begin: begin, Due: due, Guarded: b.within(), End: idsOf(b.after),
 	}
 }
 
