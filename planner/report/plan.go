@@ -11,6 +11,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
+	"upkeep/planner/schedule"
 	"upkeep/providers"
 )
 
@@ -80,7 +81,7 @@ type Summary struct {
 	Change  int `json:"change"`
 	Destroy int `json:"destroy"`
 	Steps   int `json:"steps"`
-	// EstimateSeconds is how long the steps take one after another.
+	// EstimateSeconds is how long the steps take, as many at once as lanes and guards let.
 	EstimateSeconds float64 `json:"estimate_seconds"`
 	// Remaining and Unknown count what is left after the plan: findings (notes do not count), and places that are unknown.
 	Remaining int `json:"remaining"`
@@ -129,6 +130,7 @@ func Plan(p planner.Plan) PlanJSON {
 	out.ResourceDrift = drift(p.Findings)
 	out.Checks = checks(p)
 	out.Upkeep.Summary = summarize(out)
+	out.Upkeep.Summary.EstimateSeconds = schedule.Estimate(p.Scheduled()).Seconds()
 	return out
 }
 
@@ -148,9 +150,6 @@ func summarize(p PlanJSON) Summary {
 				}
 			}
 		}
-	}
-	for _, step := range p.Upkeep.Steps {
-		s.EstimateSeconds += step.Estimate
 	}
 	s.Remaining = Known(p.Upkeep.Remaining)
 	s.Unknown = len(Places(p.Upkeep.Remaining, p.Upkeep.Unknown))

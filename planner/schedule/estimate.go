@@ -1,0 +1,68 @@
+package schedule
+
+import (
+	queue "container/heap"
+	"time"
+)
+
+// Estimate returns how long a plan takes where every step takes as long as it says, none waits for anything outside the plan,
+// and as many run at once as lanes and brackets let. Windows are left out of it. Zero for a plan that cannot be scheduled.
+func Estimate(plan Plan) time.Duration {
+	plan.Openings = nil
+	book, err := New(plan, nil)
+	if err != nil {
+		return 0
+	}
+	begin := time.Unix(0, 0).UTC()
+	now := begin
+	running := &arrivals{}
+	for {
+		decisions := book.Next(now, 0)
+		for _, d := range decisions {
+			if d.Kind == Look {
+				err = book.Ready(d.Step, now)
+			} else if _, err = book.Started(d.Step); err == nil {
+				queue.Push(running, arrival{now.Add(plan.Steps[d.Index].EstimateDuration()), d.Index})
+			}
+			if err != nil {
+				return 0
+			}
+		}
+		switch {
+		case len(decisions) > 0: // a look may have made more startable
+		case running.Len() == 0:
+			return now.Sub(begin)
+		default:
+			next := queue.Pop(running).(arrival)
+			now = next.at
+			if book.Ended(plan.Steps[next.index].ID, Done, "") != nil {
+				return 0
+			}
+		}
+	}
+}
+
+// arrival is when a step ends.
+type arrival struct {
+	at    time.Time
+	index int
+}
+
+// arrivals is a heap of them, the first to end first; of one moment, in plan order.
+type arrivals []arrival
+
+func (a arrivals) Len() int { return len(a) }
+func (a arrivals) Less(i, j int) bool {
+	if !a[i].at.Equal(a[j].at) {
+		return a[i].at.Before(a[j].at)
+	}
+	return a[i].index < a[j].index
+}
+func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *arrivals) Push(x any)   { *a = append(*a, x.(arrival)) }
+func (a *arrivals) Pop() any {
+	old := *a
+	last := old[len(old)-1]
+	*a = old[:len(old)-1]
+	return last
+}

@@ -1,0 +1,41 @@
+package schedule_test
+
+import (
+	"testing"
+	"time"
+
+	"upkeep/planner/schedule"
+	"upkeep/providers"
+)
+
+func TestEstimate(t *testing.T) {
+	on := func(node string, seconds float64, lanes ...providers.Lane) providers.Step {
+		return providers.Step{ID: "x@" + node, Address: providers.Address{Type: "x", Name: "y", Node: node}, Node: node, Estimate: seconds, Lanes: lanes}
+	}
+	of := func(id string, seconds float64) providers.Step {
+		return providers.Step{ID: id, Address: providers.Address{Type: id, Name: id}, Estimate: seconds}
+	}
+	two := providers.Lane{Name: "fleet", Width: 2, Failures: providers.NeverCloses}
+	for name, test := range map[string]struct {
+		plan schedule.Plan
+		want time.Duration
+	}{
+		"nothing":                        {schedule.Plan{}, 0},
+		"side by side, the longest":      {schedule.Plan{Steps: []providers.Step{on("a", 10), on("b", 30)}}, 30 * time.Second},
+		"three in a lane that is 2 wide": {schedule.Plan{Steps: []providers.Step{on("a", 10, two), on("b", 30, two), on("c", 15, two)}}, 30 * time.Second},
+		"one node does one thing at a time": {schedule.Plan{Steps: []providers.Step{
+			on("a", 10), {ID: "z@a", Address: providers.Address{Type: "z", Name: "z", Node: "a"}, Node: "a", Estimate: 5},
+		}}, 15 * time.Second},
+		"a guard begins first and ends last": {schedule.Plan{
+			Steps:    []providers.Step{of("stop", 7), on("a", 10), on("b", 10), of("start", 3)},
+			Brackets: []providers.Bracket{{Guard: "leases", Begin: []string{"stop"}, Guarded: []string{"x@a", "x@b"}, End: []string{"start"}}},
+		}, 20 * time.Second},
+		"a plan that cannot be scheduled": {schedule.Plan{Steps: []providers.Step{on("a", 10), on("a", 10)}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := schedule.Estimate(test.plan); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
