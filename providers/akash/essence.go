@@ -1,7 +1,6 @@
 package akash
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -16,24 +15,8 @@ func essence(resource providers.Resource, step providers.Step) (json.RawMessage,
 		return step.Args, nil
 	}
 	spec, ok := resource.(Spec)
-	switch {
-	case !ok:
+	if !ok {
 		return nil, fmt.Errorf("%s is no akash_provider", resource.Address())
-	case len(spec.Sealed) == 0:
-		return step.Args, nil
 	}
-	in := json.NewDecoder(bytes.NewReader(step.Args))
-	in.UseNumber() // a large number must not become another one
-	args := map[string]any{}
-	if err := in.Decode(&args); err != nil {
-		return nil, err
-	}
-	if tree, ok := args["values"].(map[string]any); ok {
-		for at := range spec.Sealed {
-			if _, set := values.Get(tree, at); set {
-				values.Put(tree, values.Segments(at), "(sensitive)")
-			}
-		}
-	}
-	return json.Marshal(args)
+	return values.Essence(step.Args, spec.Sealed)
 }
