@@ -54,12 +54,17 @@ func (v *runText) show(event apply.Event) {
 	case apply.StepStarted:
 		v.line("[%d/%d] %s: %s...", e.Number, e.Of, e.Step.Address, e.Step.Summary)
 	case apply.StepProgress:
-		v.line("        %s", e.Line)
+		v.line("[%d/%d]   %s", v.number(e.Step.ID), len(v.plan.Steps), e.Line)
 	case apply.StepEnded:
 		v.line("[%d/%d] %s: %s", e.Number, e.Of, e.Step.Address, v.ending(e.Result))
 	case apply.RunEnded:
 		v.summary(e.Result)
 	}
+}
+
+// number is where a step stands in the plan, from 1: several are under way at once, and each line says whose it is.
+func (v *runText) number(step string) int {
+	return slices.IndexFunc(v.plan.Steps, func(s providers.Step) bool { return s.ID == step }) + 1
 }
 
 func (v *runText) ending(r apply.StepResult) string {
@@ -80,12 +85,21 @@ func (v *runText) summary(r apply.Result) {
 		v.line("%d steps done and proved, %d had nothing to do. The next `upkeep plan` looks again.", r.Count(apply.Done), r.Count(apply.Skipped))
 		return
 	}
-	v.line("Apply ended: %s. %d done, %d had nothing to do, %d refused, %d failed, %d blocked, %d not started.", r.Outcome,
-		r.Count(apply.Done), r.Count(apply.Skipped), r.Count(apply.Refused), r.Count(apply.Failed), r.Count(apply.Blocked), r.Count(apply.Pending))
+	waiting := ""
+	if n := r.Count(apply.Waiting); n > 0 {
+		waiting = fmt.Sprintf(" %d waiting.", n)
+	}
+	v.line("Apply ended: %s. %d done, %d had nothing to do, %d refused, %d failed, %d blocked, %d not started.%s", r.Outcome,
+		r.Count(apply.Done), r.Count(apply.Skipped), r.Count(apply.Refused), r.Count(apply.Failed), r.Count(apply.Blocked), r.Count(apply.Pending), waiting)
 	for _, s := range r.Steps {
-		if !s.Outcome.Succeeded() {
-			v.line("  %-8s %s: %s", s.Outcome, s.Step, s.Why)
+		if s.Outcome.Succeeded() {
+			continue
 		}
+		age := ""
+		if !s.Since.IsZero() {
+			age = fmt.Sprintf(" (for %s)", r.EndedAt.Sub(s.Since).Round(time.Minute))
+		}
+		v.line("  %-8s %s: %s%s", s.Outcome, s.Step, s.Why, age)
 	}
 	v.line("What was done is done. `upkeep plan` shows what is left; applying the same plan file again goes on with it.")
 }
@@ -121,6 +135,10 @@ func (v *eventStream) show(event apply.Event) {
 	case apply.StepEnded:
 		if e.Result.Outcome.Succeeded() {
 			v.keep(v.out.ApplyComplete(events.HookOf(e.Step), seconds(e.Result.Seconds)))
+			return
+		}
+		if e.Result.Outcome == apply.Waiting {
+			v.keep(v.out.Diagnostic("warning", "waiting: "+e.Step.Summary, e.Result.Why, e.Step.Address.String()))
 			return
 		}
 		v.keep(v.out.ApplyErrored(events.HookOf(e.Step), seconds(e.Result.Seconds)))

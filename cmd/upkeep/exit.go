@@ -25,7 +25,7 @@ const exitCodesHelp = `Exit codes:
     0  done, or nothing to do
     1  error; also where something is due and nothing of it can be planned
     2  changes or drift: plan -detailed-exitcode, and always drift
-    3  applied in part: some steps were refused or failed, and others done
+    3  applied in part: some steps failed, were refused or wait, and others are done
     4  stale plan: the world is not what the plan was made for
     5  outside the maintenance window
     6  locked by another run
