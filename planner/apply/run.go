@@ -195,11 +195,12 @@ func (r *run) close() []StepResult {
 		case schedule.Pending:
 			result = resultOf(step, Pending, state.Why)
 		default:
-			if !ran {
+			if !ran { // the schedule found that nothing needs it
 				result = resultOf(step, StepOutcome(state.Outcome), state.Why)
+				records = append(records, record(r.now(), result, journal.StepSkipped))
 			}
 		}
-		if result.Outcome == Blocked || result.Outcome == Waiting {
+		if result.Outcome == Blocked || result.Outcome == Waiting || !ran && result.Outcome == Skipped {
 			r.tell(StepEnded{At: r.now(), Number: i + 1, Of: len(r.plan.Steps), Step: step, Result: result})
 		}
 		out = append(out, result)
