@@ -14,7 +14,7 @@ import (
 // secret stands in a runbook.
 
 func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	_, release, _ := readMend(in, step)
+	args, release, _ := readMend(in, step)
 	revision := release.Revision
 	if ground, err := providers.GroundOf[releaseGround](step); err == nil && ground.Revision != 0 {
 		revision = ground.Revision
@@ -22,7 +22,7 @@ func (mending) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	what, lines, see := pending.ByHand(release, fmt.Sprint(revision))
 	return []providers.Command{{
 		What: what, Run: providers.ShellScript(lines...), See: see,
-		Stop: "somebody else's helm is still at work: the last revision is younger than " + "ten minutes",
+		Stop: pending.StillAtWork(time.Duration(args.Patience)),
 	}}
 }
 

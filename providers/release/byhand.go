@@ -23,7 +23,7 @@ func (mending) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	what, lines, see := pending.ByHand(release, fmt.Sprint(revision))
 	return []providers.Command{{
 		What: what, Run: providers.ShellScript(lines...), See: see,
-		Stop: "somebody else's helm is still at work: the last revision is younger than " + args.Patience.String(),
+		Stop: pending.StillAtWork(time.Duration(args.Patience)),
 	}}
 }
 

@@ -23,3 +23,8 @@ func Patience(timeout time.Duration) time.Duration { return max(minPatience, tim
 // Limit is how long an operation with a time limit may take in all. Helm counts the limit anew for the hooks before and
 // after and for the objects between them, and fetches the chart before it begins to count.
 func Limit(timeout time.Duration) time.Duration { return 3*timeout + 2*time.Minute }
+
+// StillAtWork is when a person must not repair a release by hand: the operation is as young as upkeep itself would wait for.
+func StillAtWork(patience time.Duration) string {
+	return "somebody else's helm is still at work: the last revision is younger than " + patience.String()
+}
