@@ -27,6 +27,7 @@ var floors = []struct {
 	{prefix: "providers/sqlitefile", floor: 1},
 	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
 	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "config", "fixtures"}},
+	{prefix: "docs/findings", floor: 1},
 
 	{prefix: "providers", floor: 2},
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
@@ -127,6 +128,7 @@ var pure = []struct {
 	{"providers/facts", nil},
 	{"providers/backup/keep", nil},
 	{"state/seen", nil},
+	{"docs/findings", nil},
 	{"providers/release", []string{"operations.go"}},
 	{"providers/helm/catalogue", nil},
 	{"providers/helm/definitions", nil},

@@ -23,7 +23,7 @@ type Type struct {
 	config.BlockType
 	// Effects holds the pure meaning of each operation this domain plans, by operation name ("certificates.renew").
 	Effects map[string]Effect
-	// Findings documents every finding id this domain can report.
+	// Findings declares every finding id this domain can report.
 	Findings []FindingDoc
 	// Essence returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
 	// not have: the same for the same due work on any machine and day. So it leaves out times, ids that contain a time and

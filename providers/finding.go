@@ -11,7 +11,7 @@ const (
 
 // Finding is one thing that does not hold. Findings with the same ID and Address on several nodes fold into one line.
 type Finding struct {
-	// ID is a stable word with a catalogue page: "CERT_EXPIRES_SOON".
+	// ID is a stable word with a page in docs/findings: "CERT_EXPIRES_SOON".
 	ID       string   `json:"id"`
 	Severity Severity `json:"severity"`
 	Address  Address  `json:"address"` // with Node where it is about one node
@@ -31,11 +31,35 @@ type Finding struct {
 	Cause string `json:"-"`
 }
 
-// FindingDoc documents one finding id for the catalogue.
+// Class says what kind of thing a finding reports, so that a reader of many findings knows whom to ask. Each id has one class:
+// where two fit, the one that the remedy follows from.
+type Class string
+
+const (
+	// ClassChanged: somebody or something other than upkeep changed what was in order: an object was edited in the cluster,
+	// a provider stopped, a bundle exchanged. Ask who did it before you undo it.
+	ClassChanged Class = "changed"
+	// ClassNotApplied: the configuration says something that does not hold, or cannot hold as it is written. An apply, or an
+	// edit of the configuration, closes the finding.
+	ClassNotApplied Class = "not applied"
+	// ClassExpiring: time alone is the cause: a date comes near or has passed, or a backup or a version became old.
+	ClassExpiring Class = "expiring"
+	// ClassUnhealthy: something is broken or unsafe, or does not do what its owner expects, whatever the configuration
+	// says.
+	ClassUnhealthy Class = "unhealthy"
+	// ClassUnknown: something could not be observed. Unknown is never healthy.
+	ClassUnknown Class = "unknown"
+)
+
+// Classes lists every class, in the order of their constants.
+func Classes() []Class {
+	return []Class{ClassChanged, ClassNotApplied, ClassExpiring, ClassUnhealthy, ClassUnknown}
+}
+
+// FindingDoc declares one finding id. What it means and what to do about it stands on its page in docs/findings.
 type FindingDoc struct {
-	ID string
-	// Title is one line; Meaning says what was seen and why it matters; Remedy what upkeep does, or what to do by hand.
-	Title, Meaning, Remedy string
+	ID    string
+	Class Class
 	// General: the id is a word for many things, and yields to any other that is reported of the same cause.
 	General bool
 }

@@ -1,18 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/docs/findings"
 	"upkeep/providers"
 )
 
@@ -54,31 +56,63 @@ func TestReferenceIsFresh(t *testing.T) {
 	fresh(t, "docs/reference", config.ReferencePages(blockTypes(domains())))
 }
 
+// TestFindingsAreDocumented: each finding that is declared has a page, each page is about one, and the index lists them all.
+// Package findings holds that the pages have their form.
 func TestFindingsAreDocumented(t *testing.T) {
-	docs := findingDocs(domains())
-	pages := map[string][]byte{}
-	documented := map[string]providers.FindingDoc{}
-	var index bytes.Buffer
-	index.WriteString("<!-- Generated from the findings of the program; change them there, not here. -->\n\n# Findings\n\n" +
-		"What `upkeep plan` and `upkeep drift` can find. The words are stable: alerts and `ignore` blocks may rely on them.\n\n| Finding | |\n|---|---|\n")
-	for _, doc := range docs {
-		if first, twice := documented[doc.ID]; twice {
-			// Two domains may find the same thing: then they say the same about it.
-			if diff := cmp.Diff(first, doc); diff != "" {
-				t.Errorf("%s is documented in two ways (-first +second):\n%s", doc.ID, diff)
-			}
-			continue
+	declared := map[string]providers.FindingDoc{}
+	for _, doc := range findingDocs(domains()) {
+		// Two domains may find the same thing: then they say the same about it.
+		if first, twice := declared[doc.ID]; twice && first != doc {
+			t.Errorf("%s is declared in two ways: %+v and %+v", doc.ID, first, doc)
 		}
-		documented[doc.ID] = doc
-		pages[doc.ID+".md"] = findingPage(doc)
-		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s. |\n", doc.ID, doc.ID, doc.Title)
+		if !slices.Contains(providers.Classes(), doc.Class) {
+			t.Errorf("%s has the class %q, which there is not", doc.ID, doc.Class)
+		}
+		declared[doc.ID] = doc
 	}
-	pages["README.md"] = index.Bytes()
-	fresh(t, "docs/findings", pages)
+	for _, domain := range domains() {
+		ids := map[string]bool{}
+		for _, doc := range domain.Findings {
+			if ids[doc.ID] {
+				t.Errorf("%s declares %s twice", domain.Name, doc.ID)
+			}
+			ids[doc.ID] = true
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(declared)), findings.IDs()); diff != "" {
+		t.Errorf("declared findings and pages in docs/findings (-declared +page):\n%s", diff)
+	}
+	const name = "docs/findings/README.md"
+	got, err := os.ReadFile(filepath.Join(repository, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := findingIndex(t)
+	if *update {
+		if err := os.WriteFile(filepath.Join(repository, name), []byte(index), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(index, string(got)); diff != "" {
+		t.Errorf("%s is stale; write it with: go test ./cmd/upkeep -update (-want +got)\n%s", name, diff)
+	}
 }
 
-func findingPage(doc providers.FindingDoc) []byte {
-	return fmt.Appendf(nil, "# %s\n\n%s.\n\n## What it means\n\n%s\n\n## What to do\n\n%s\n", doc.ID, doc.Title, doc.Meaning, doc.Remedy)
+// findingIndex lists the pages, by their titles.
+func findingIndex(t *testing.T) string {
+	t.Helper()
+	var index strings.Builder
+	index.WriteString("<!-- Generated from the pages beside it; change them, not this. -->\n\n# Findings\n\n" +
+		"What `upkeep plan` and `upkeep drift` can find. The words are stable: alerts and `ignore` blocks may rely on them.\n\n| Finding | |\n|---|---|\n")
+	for _, id := range findings.IDs() {
+		page, err := findings.Page(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s |\n", id, id, page.Title)
+	}
+	return index.String()
 }
 
 // texts returns every page that people read, by its path.

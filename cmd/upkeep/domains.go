@@ -63,7 +63,7 @@ func operations(t tools) map[string]providers.Operation {
 	return all
 }
 
-// findingDocs documents every finding that upkeep can report. Where two domains report the same one, it is here twice.
+// findingDocs declares every finding that upkeep can report. Where two domains report the same one, it is here twice.
 func findingDocs(types []providers.Type) []providers.FindingDoc {
 	docs := planner.FindingDocs()
 	for _, t := range types {

@@ -1,6 +1,7 @@
 package certificates_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 	"upkeep/providers/certificates"
 	"upkeep/providers/facts"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 // byHand returns the commands of all steps that a world asks for, in order.
 func byHand(t fataler, w facts.World) []providers.Command {

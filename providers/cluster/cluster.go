@@ -127,33 +127,13 @@ func (s Spec) reviewKubeconfig(out *providers.Outcome, f facts.CertificateFile, 
 	out.Objects = append(out.Objects, object)
 }
 
-// Findings documents what this domain can find.
+// Findings declares what this domain can find; docs/findings has a page for each.
 func Findings() []providers.FindingDoc {
 	return []providers.FindingDoc{
-		{
-			ID: "CLUSTER_UNREACHABLE", Title: "The Kubernetes API does not answer",
-			Meaning: "What the API would have told is unknown. The reason says what was tried and what came back.",
-			Remedy:  "See whether `kubectl get --raw /readyz` answers with the same kubeconfig. `upkeep doctor USER@HOST` looks at a control plane without the API.",
-		},
-		{
-			ID: "CLUSTER_NODE_NOT_READY", Title: "A node is not Ready",
-			Meaning: "The kubelet of a node does not report, or reports that it cannot run pods. A control plane that is not Ready must be mended before another one is disturbed.",
-			Remedy:  "Look at `kubectl describe node NAME`, and at `journalctl -u kubelet` on the node.",
-		},
-		{
-			ID: "CLUSTER_NODE_CORDONED", Title: "A node is cordoned",
-			Meaning: "Somebody keeps new pods away from a node. That is no fault by itself, and easily forgotten.",
-			Remedy:  "When the work on it is done: `kubectl uncordon NAME`.",
-		},
-		{
-			ID: "CLUSTER_LEADER_LOST", Title: "Nobody leads",
-			Meaning: "The lease of kube-controller-manager or kube-scheduler is not renewed: none of them works. This is how a cluster looks whose controller-manager.conf or scheduler.conf has expired, or was renewed without a restart. A clock that is wrong where upkeep runs looks the same.",
-			Remedy:  "Look at the pods in kube-system, and at `upkeep doctor USER@HOST` for each control plane.",
-		},
-		{
-			ID: "CLUSTER_KUBECONFIG_EXPIRES", Title: "The kubeconfig ends soon",
-			Meaning: "The client certificate in the kubeconfig that was named ends soon, has expired, or is not its key's.",
-			Remedy:  "Copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it.",
-		},
+		{ID: "CLUSTER_UNREACHABLE", Class: providers.ClassUnknown},
+		{ID: "CLUSTER_NODE_NOT_READY", Class: providers.ClassUnhealthy},
+		{ID: "CLUSTER_NODE_CORDONED", Class: providers.ClassChanged},
+		{ID: "CLUSTER_LEADER_LOST", Class: providers.ClassUnhealthy},
+		{ID: "CLUSTER_KUBECONFIG_EXPIRES", Class: providers.ClassExpiring},
 	}
 }
