@@ -15,12 +15,7 @@ const completionMark = "--generate-shell-completion"
 // as were typed, else commands. One candidate a line, with its explanation behind a colon, as the scripts want it.
 func complete(env environment) cli.ShellCompleteFunc {
 	return func(_ context.Context, cmd *cli.Command) {
-		word := ""
-		for i, argument := range env.args {
-			if argument == completionMark && i > 0 {
-				word = env.args[i-1]
-			}
-		}
+		word := wordToComplete(env)
 		if !strings.HasPrefix(word, "-") {
 			for _, sub := range cmd.Commands {
 				if !sub.Hidden {
@@ -40,6 +35,16 @@ func complete(env environment) cli.ShellCompleteFunc {
 			}
 		}
 	}
+}
+
+// wordToComplete returns the last word that was typed.
+func wordToComplete(env environment) (word string) {
+	for i, argument := range env.args {
+		if argument == completionMark && i > 0 {
+			word = env.args[i-1]
+		}
+	}
+	return word
 }
 
 // configureCompletion makes the library's command one of ours.

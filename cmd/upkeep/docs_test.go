@@ -104,7 +104,8 @@ func findingIndex(t *testing.T) string {
 	t.Helper()
 	var index strings.Builder
 	index.WriteString("<!-- Generated from the pages beside it; change them, not this. -->\n\n# Findings\n\n" +
-		"What `upkeep plan` and `upkeep drift` can find. The words are stable: alerts and `ignore` blocks may rely on them.\n\n| Finding | |\n|---|---|\n")
+		"What `upkeep plan` and `upkeep drift` can find. The words are stable: alerts and `ignore` blocks may rely on them.\n" +
+		"`upkeep explain FINDING` prints a page in the terminal.\n\n| Finding | |\n|---|---|\n")
 	for _, id := range findings.IDs() {
 		page, err := findings.Page(id)
 		if err != nil {

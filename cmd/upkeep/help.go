@@ -30,7 +30,9 @@ const helpWidth = 100
 func prepare(env environment, command *cli.Command) {
 	command.DisableSliceFlagSeparator = true
 	command.OnUsageError = usageError
-	command.ShellComplete = complete(env)
+	if command.ShellComplete == nil {
+		command.ShellComplete = complete(env)
+	}
 	wanted := new(helpWanted)
 	command.Flags = append(command.Flags, &cli.GenericFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help", Value: wanted})
 	action := command.Action
