@@ -149,3 +149,23 @@ func TestAGuardBeginsAndEndsTwice(t *testing.T) {
 		t.Errorf("in the end the guard's label is %q", got)
 	}
 }
+
+// A run that stops does not look again at what waits: it sleeps until what is under way has ended.
+func TestAStoppedRunLooksAtNoWaits(t *testing.T) {
+	c := newCluster("g1", "w1", "w2", "w3")
+	e, plan := waitingPlan(c, c.clock.Add(24*time.Hour), time.Second, &memoryJournal{dies: -1}, journal.History{})
+	plan.Steps = append(plan.Steps, step("sim.slow", "w3", "", "w3"))
+	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, always(time.Hour), e.Strands.Sleep}
+	stop := make(chan struct{}, 2)
+	e.Stop = stop
+	e.Events = func(event apply.Event) {
+		if s, ok := event.(apply.StepStarted); ok && s.Step.Node == "w3" {
+			stop <- struct{}{}
+			stop <- struct{}{}
+		}
+	}
+	result, err := onStrands(e).Run(t.Context(), plan)
+	if err != nil || result.Outcome != apply.Interrupted {
+		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
+	}
+}

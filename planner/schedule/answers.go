@@ -32,7 +32,8 @@ func (s *Schedule) Wake() time.Time {
 	}
 	if !s.Over() {
 		for _, p := range s.parks {
-			if len(p.steps) > 0 && (at.IsZero() || p.next.Before(at)) {
+			// What was due by now and is still parked must not be looked at: the run stops.
+			if len(p.steps) > 0 && p.next.After(s.now) && (at.IsZero() || p.next.Before(at)) {
 				at = p.next
 			}
 		}
