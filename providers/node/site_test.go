@@ -15,12 +15,15 @@ import (
 )
 
 // fakeSSH stands for ssh: it runs the command on this machine. What a host does first is in hosts/HOST, as shell code.
+// It counts the sessions of one listing that still live afterwards, so all of them lived at the time of the listing: one
+// that was killed leaves its file behind, and a second listing would count it beside the one that took its place.
 const fakeSSH = `#!/bin/sh
 site=%s
 echo "$*" >>$site/log
 : >$site/active/$$
-for other in $(ls $site/active); do kill -0 $other 2>/dev/null || rm -f $site/active/$other; done
-ls $site/active | wc -l >>$site/concurrent
+n=0
+for other in $(ls $site/active); do if kill -0 $other 2>/dev/null; then n=$((n+1)); else rm -f $site/active/$other; fi; done
+echo $n >>$site/concurrent
 while test "$1" != --; do shift; done
 PATH=$site/bin:$PATH
 if test -f $site/hosts/$2; then . $site/hosts/$2; fi
