@@ -18,6 +18,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/state"
 	"upkeep/state/journal"
+	"upkeep/state/seen"
 	"upkeep/state/spill"
 )
 
@@ -46,16 +47,19 @@ func applyCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if !saved { // what a saved plan found was recorded when it was made
-				recordSeen(ctx, env, w, plan)
+			var known seen.Seen
+			if saved { // what a saved plan found was recorded when it was made
+				known = readSeen(ctx, env, w)
+			} else {
+				known = recordSeen(ctx, env, w, plan)
 			}
-			return applyPlan(ctx, env, cmd, w, plan, saved, began)
+			return applyPlan(ctx, env, cmd, w, plan, known, saved, began)
 		},
 	}
 }
 
 // applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
-func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, saved bool, began time.Time) error {
+func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, saved bool, began time.Time) error {
 	expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
 	if err != nil {
 		return usage(cmd, "%v", err)
@@ -68,7 +72,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
-		if err := showPlan(env, cmd, plan, run); err != nil {
+		if err := showPlan(env, cmd, plan, known, run); err != nil {
 			return err
 		}
 	}
@@ -88,7 +92,10 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		}
 	}
 	sweepWorkshops(env, w.desired)
-	return carryOut(ctx, env, cmd, w, plan)
+	var ended apply.Result
+	err = carryOut(ctx, env, cmd, w, plan, known, &ended)
+	recordWaits(ctx, env, w, ended)
+	return err
 }
 
 // planToApply returns the saved plan that was named, or a fresh one.
@@ -148,8 +155,9 @@ func readYes(env environment) error {
 	return nil
 }
 
-// carryOut runs a plan under the state's lock and remembers what it did.
-func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan) (err error) {
+// carryOut runs a plan under the state's lock and remembers what it did. known is what was seen before; ended gets the result
+// of a run that started.
+func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, ended *apply.Result) (err error) {
 	backend, err := stateBackend(w)
 	if err != nil {
 		return err
@@ -205,7 +213,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
-	executor.Events, executor.Trace = view.show, env.trace
+	executor.Events, executor.Trace, executor.Waited = view.show, env.trace, known.Waits
 	executor.MaxAge = planner.MaxAge
 	if hasFlag(cmd, "plan-max-age") {
 		if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
@@ -225,6 +233,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	result, runErr := executor.Run(runContext, plan)
+	*ended = result
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
 	_, err = lock.Write(context.WithoutCancel(ctx), remembered)

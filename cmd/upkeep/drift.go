@@ -30,7 +30,7 @@ func driftCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			drift := report.Drift(plan).WithFirstSeen(recordSeen(ctx, env, w, plan))
+			drift := report.Drift(plan).WithFirstSeen(firstSeen(recordSeen(ctx, env, w, plan)))
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, drift)
 			} else {

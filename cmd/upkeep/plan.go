@@ -60,7 +60,7 @@ func planCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			recordSeen(ctx, env, w, plan)
+			known := recordSeen(ctx, env, w, plan)
 			if out := (outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}); out.path != "" {
 				if err := keepKey(ctx, w, plan); err != nil {
 					return err
@@ -72,7 +72,7 @@ func planCommand(env environment) *cli.Command {
 			if cmd.Bool("as-runbook") {
 				err = showRunbook(env, cmd, plan, w.types)
 			} else {
-				err = showPlan(env, cmd, plan, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
+				err = showPlan(env, cmd, plan, known, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
 			}
 			if err != nil {
 				return err

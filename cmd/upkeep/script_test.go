@@ -23,6 +23,7 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
+	"upkeep/state"
 )
 
 var update = flag.Bool("update", false, "write the golden files, the scripts' expected output and docs/ anew")
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		"upkeep": func() {
 			os.Exit(run(context.Background(), environment{
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(),
+				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(), trace: seenUnderNoLock,
 			}))
 		},
 		// It lies beside upkeep, as in a release.
@@ -44,6 +45,19 @@ func TestMain(m *testing.M) {
 			}
 		},
 	})
+}
+
+// seenUnderNoLock ends a program that writes what was seen while it holds the lock of a run.
+func seenUnderNoLock(boundary string) {
+	if !strings.HasPrefix(boundary, "seen:") {
+		return
+	}
+	var info state.LockInfo
+	data, err := os.ReadFile("upkeep.state.json.lock.info")
+	if err == nil && json.Unmarshal(data, &info) == nil && info.PID == os.Getpid() {
+		fmt.Fprintf(os.Stderr, "what was seen is written under the lock of a run: %s\n", data)
+		os.Exit(99)
+	}
 }
 
 // fakeSSH builds the program that stands for ssh and returns its directory.

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner/report/text"
+	"upkeep/state/seen"
 )
 
 func showCommand(env environment) *cli.Command {
@@ -29,7 +30,7 @@ func showCommand(env environment) *cli.Command {
 			if cmd.Bool("as-runbook") {
 				return showRunbook(env, cmd, plan, domains())
 			}
-			return showPlan(env, cmd, plan, text.Run{SavedTo: cmd.Args().First()})
+			return showPlan(env, cmd, plan, seen.Seen{}, text.Run{SavedTo: cmd.Args().First()})
 		},
 	}
 }

@@ -27,7 +27,8 @@ func statusCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			status := report.Status(plan).WithFirstSeen(plan.Findings, recordSeen(ctx, env, w, plan))
+			known := recordSeen(ctx, env, w, plan)
+			status := report.Status(plan).WithFirstSeen(plan.Findings, firstSeen(known)).WithWaits(report.Waits(plan, known))
 			if cmd.Bool("json") {
 				return report.JSON(env.stdout, status)
 			}

@@ -58,6 +58,8 @@ type Upkeep struct {
 	// Ignored are the findings that do not count, since a person has accepted them.
 	Ignored []planner.Ignored `json:"ignored"`
 	Steps   []providers.Step  `json:"steps"`
+	// Waits are the steps that an earlier apply left waiting.
+	Waits []Wait `json:"waits,omitempty"`
 	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
 	Brackets []providers.Bracket `json:"brackets"`
 	Lanes    []planner.LaneNodes `json:"lanes"`

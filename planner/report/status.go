@@ -20,6 +20,8 @@ type StatusJSON struct {
 	Out           []config.Out      `json:"out"`
 	Objects       []Object          `json:"objects"`
 	Unknown       []planner.Unknown `json:"unknown"`
+	// Waits are the steps that an earlier apply left waiting.
+	Waits []Wait `json:"waits,omitempty"`
 	// Counts counts the objects by status.
 	Counts map[string]int `json:"counts"`
 }

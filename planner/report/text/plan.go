@@ -31,6 +31,7 @@ func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p.line(p.paint(bold, header(plan.Upkeep.Nodes, plan.Upkeep.ObservedAt, plan.Upkeep.Recorded, run)))
 	p.line()
 	p.approval(plan)
+	p.waits(plan.Upkeep.Waits, plan.Timestamp)
 	p.outs(plan.Upkeep.Out)
 	p.findings("Findings", plan.Upkeep.Findings)
 	p.ignored(plan.Upkeep.Ignored)

@@ -18,6 +18,7 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 	if len(s.Unknown) > 0 {
 		p.line()
 	}
+	p.waits(s.Waits, s.Timestamp)
 	p.outs(s.Out)
 	table := [][]string{{"NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
 	for _, o := range s.Objects {
