@@ -39,10 +39,14 @@ func applyCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "apply", Usage: "carry out a plan, and prove each step",
 		ArgsUsage:   "[PLANFILE]",
-		Description: "With a plan file, carries out exactly that plan. Without one, makes a plan, shows it and asks; only the word `yes` goes on.",
+		Description: "With a plan file, applies exactly that plan. The plan must have been made with the state and the configuration of this directory. Without a plan file, makes a plan, shows it and asks; only the word `yes` goes on.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			began := env.now()
+			expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
+			if err != nil {
+				return usage(cmd, "%v", err)
+			}
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
 				return err
@@ -53,6 +57,9 @@ func applyCommand(env environment) *cli.Command {
 			} else {
 				known = recordSeen(ctx, env, w, plan)
 			}
+			if err := expected.Check(plan); err != nil {
+				return exit{exitStale, err}
+			}
 			return applyPlan(ctx, env, cmd, w, plan, known, saved, began)
 		},
 	}
@@ -60,13 +67,6 @@ func applyCommand(env environment) *cli.Command {
 
 // applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
 func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, saved bool, began time.Time) error {
-	expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
-	if err != nil {
-		return usage(cmd, "%v", err)
-	}
-	if err := expected.Check(plan); err != nil {
-		return exit{exitStale, err}
-	}
 	if !cmd.Bool("json") {
 		run := text.Run{Applying: true}
 		if !saved {
@@ -93,7 +93,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	}
 	sweepWorkshops(env, w.desired)
 	var ended apply.Result
-	err = carryOut(ctx, env, cmd, w, plan, known, &ended)
+	err := carryOut(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)
 	return err
 }
@@ -108,29 +108,12 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	default:
 		return plan, w, false, usage(cmd, "apply takes one plan file, and there are %d arguments", cmd.Args().Len())
 	}
-	for _, flag := range []string{"target", "exclude", "replace", "var", "var-file"} {
+	for _, flag := range []string{"target", "exclude", "replace"} {
 		if cmd.IsSet(flag) {
 			return plan, w, false, usage(cmd, "-%s has no meaning with a saved plan: the plan was made with its own", flag)
 		}
 	}
-	types := domains()
-	plan, err = loadPlan(cmd.Args().First(), types)
-	if err != nil {
-		var digest *planner.DigestError
-		if errors.As(err, &digest) {
-			err = exit{exitStale, err}
-		}
-		return plan, w, true, err
-	}
-	// Overrides are of this run: never of the file, whose digest does not cover them.
-	if plan.Request.Overrides, err = overrides(cmd); err != nil {
-		return plan, w, true, err
-	}
-	if plan, err = planner.Rebuild(plan, types); err != nil {
-		return plan, w, true, err
-	}
-	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired, releases: &releases{}}
-	w.secrets, err = unseal(env, cmd, w)
+	plan, w, err = savedPlan(ctx, env, cmd, cmd.Args().First())
 	return plan, w, true, err
 }
 

@@ -15,7 +15,7 @@ func observeCommand(env environment) *cli.Command {
 	flags = append(flags, observationFlags()...)
 	return &cli.Command{
 		Name: "observe", Usage: "record the facts that a plan would be made from",
-		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. Facts hold no secrets.",
+		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. The file also holds what the\nstate remembers, so that such a plan needs no state. Facts hold no secrets.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			w, err := open(env, cmd)
@@ -29,14 +29,17 @@ func observeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := w.takeOut(ctx); err != nil {
+			remembered, err := w.remembered(ctx)
+			if err != nil {
 				return err
 			}
 			world, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err
 			}
-			data, err := facts.Encode(world)
+			data, err := facts.Recording{
+				World: world, Memory: remembered.Memory, Lineage: remembered.Lineage, Serial: remembered.Serial, Seals: seals(w.desired),
+			}.Encode()
 			if err != nil {
 				return err
 			}
