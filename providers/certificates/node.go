@@ -51,7 +51,7 @@ func (r *review) reviewNode(n config.Node) work {
 	}
 	if why != "" {
 		r.on(n.Name, providers.Finding{
-			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why,
+			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why, Cause: facts.SilentCause(n.Name),
 			// The same words for every node, so that many that are silent fold into one line.
 			Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
 		})
