@@ -65,6 +65,15 @@ func (p Plan) exempt(inventory providers.Inventory) func(node string) string {
 	}
 }
 
+// LeftOutBy names the flag that LeftOut is left out by; empty where nothing can be.
+func (p Plan) LeftOutBy() string {
+	s := scope{targets: p.Request.Targets, exclude: p.Request.Exclude}
+	if s.everything() {
+		return ""
+	}
+	return s.flag()
+}
+
 // uncertain reports whether something that counts could not be checked.
 func (p Plan) uncertain() bool {
 	return slices.ContainsFunc(p.Findings, func(f providers.Finding) bool { return f.Unknown }) ||

@@ -18,10 +18,11 @@ func styleOf(env environment, cmd *cli.Command) text.Style {
 
 // showPlan prints a plan: as JSON with -json, else as text. apply -json prints events instead, and leaves this out.
 func showPlan(env environment, cmd *cli.Command, plan planner.Plan, run text.Run) error {
+	shown := report.Plan(plan).At(env.now())
 	if cmd.Bool("json") {
-		return report.JSON(env.stdout, report.Plan(plan))
+		return report.JSON(env.stdout, shown)
 	}
-	return text.Plan(env.stdout, report.Plan(plan), run, styleOf(env, cmd))
+	return text.Plan(env.stdout, shown, run, styleOf(env, cmd))
 }
 
 // took is how long an observation that began at a time and ended now has taken; nothing for recorded facts.

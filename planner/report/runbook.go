@@ -63,7 +63,7 @@ func Runbook(p planner.Plan, effects map[string]providers.Effect, shell Shell) (
 		FormatVersion: "1.0", Version: p.UpkeepVersion, PlanID: p.ID, Digest: p.Digest, Identity: p.Request.Identity(),
 		Timestamp: p.CreatedAt, ObservedAt: p.Request.World.ObservedAt, Recorded: p.Request.Recorded,
 		Nodes: []RunbookNode{}, Steps: make([]RunbookStep, 0, len(p.Steps)),
-		Remaining: present(p.Remaining), Unknown: present(p.Unknown()), Warnings: present(p.Warnings), Refusals: present(p.Refusals),
+		Remaining: present(p.Remaining), Unknown: present(Unknowns(p)), Warnings: present(p.Warnings), Refusals: present(p.Refusals),
 	}
 	if p.Request.Desired.Cluster != nil {
 		r.Kubeconfig = p.Request.Desired.Cluster.Kubeconfig
