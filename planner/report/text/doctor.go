@@ -14,7 +14,7 @@ import (
 func Doctor(w io.Writer, d report.DoctorJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	d.Unknown = cleanUnknown(d.Unknown)
-	p.head(d.Nodes, seen{d.ObservedAt, d.Recorded, d.AgeSeconds}, run)
+	p.head(d.Nodes, seen{d.ObservedAt, d.Recorded, d.AgeSeconds}, run, nil)
 	p.alerts(cleanTexts(d.Warnings), d.Unknown, nil)
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()

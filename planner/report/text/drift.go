@@ -11,7 +11,7 @@ import (
 func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	d.Unknown = cleanUnknown(d.Unknown)
-	p.head(d.Nodes, seen{d.ObservedAt, d.Recorded, d.AgeSeconds}, run)
+	p.head(d.Nodes, seen{d.ObservedAt, d.Recorded, d.AgeSeconds}, run, nil)
 	p.alerts(cleanTexts(d.Warnings), d.Unknown, nil)
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()

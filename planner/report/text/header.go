@@ -17,9 +17,13 @@ type seen struct {
 }
 
 // head writes the first lines: what the page is made from where that was not observed just now, and which nodes there are.
-func (p *page) head(nodes []report.Node, s seen, run Run) {
+// Between them comes what a plan is not.
+func (p *page) head(nodes []report.Node, s seen, run Run, not func()) {
 	if s.recorded {
 		p.line(p.paint(yellow, "FROM RECORDED FACTS of "+moment(s.at)+": for review, apply plans anew"))
+	}
+	if not != nil {
+		not()
 	}
 	if s.age > 0 {
 		verb := "Observed"

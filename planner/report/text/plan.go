@@ -29,8 +29,7 @@ func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)
 	u := plan.Upkeep
-	p.notApplicable(u)
-	p.head(u.Nodes, seen{u.ObservedAt, u.Recorded, u.AgeSeconds}, run)
+	p.head(u.Nodes, seen{u.ObservedAt, u.Recorded, u.AgeSeconds}, run, func() { p.notApplicable(u) })
 	p.approval(plan)
 	p.outs(u.Out)
 	p.findings("Findings", u.Findings)
@@ -41,7 +40,7 @@ func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	return p.flush(w)
 }
 
-// notApplicable is the first line of a plan that apply refuses.
+// notApplicable says at once that apply refuses a plan.
 func (p *page) notApplicable(u report.Upkeep) {
 	switch {
 	case len(u.Refusals) > 0:

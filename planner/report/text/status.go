@@ -12,7 +12,7 @@ import (
 // Status writes the objects as a table, each on one line.
 func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 	p := &page{Style: style}
-	p.head(s.Nodes, seen{s.ObservedAt, s.Recorded, s.AgeSeconds}, run)
+	p.head(s.Nodes, seen{s.ObservedAt, s.Recorded, s.AgeSeconds}, run, nil)
 	p.unknown(cleanUnknown(s.Unknown), nil)
 	for _, f := range cleanFindings(s.Errors) {
 		p.say(red, "ERROR", strings.Join(strings.Fields(f.ID+" "+f.Address.String()+" "+f.Object), " ")+": "+f.Summary)
