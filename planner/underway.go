@@ -27,7 +27,7 @@ func unsettled(world facts.World) facts.World {
 			cloned = true
 		}
 		changed := *node
-		changed.Unknown = "upkeep is still at work on " + name + ": " + requestsText(node.Work.UnderWay)
+		changed.Unknown = "upkeep is still at work: " + requestsText(node.Work.UnderWay)
 		world.Nodes[name] = &changed
 	}
 	return world

@@ -34,7 +34,7 @@ func TestWorkUnderWayIsUnknown(t *testing.T) {
 					t.Errorf("a step for the node: %s", s.ID)
 				}
 			}
-			if diff := cmp.Diff([]planner.Unknown{{Name: "cp1", Why: "upkeep is still at work on cp1: " + summary}}, p.Unknown()); diff != "" {
+			if diff := cmp.Diff([]planner.Unknown{{Name: "cp1", Why: "upkeep is still at work: " + summary}}, p.Unknown()); diff != "" {
 				t.Error(diff)
 			}
 			want := providers.Finding{
