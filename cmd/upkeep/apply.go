@@ -84,7 +84,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	}
 	if len(plan.Steps) == 0 {
 		sweepWorkshops(env, w.desired)
-		return nothingPlanned(plan)
+		return nothingPlanned(env, cmd, plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
 		if err := approve(env, cmd); err != nil {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/planner"
+	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
 )
 
@@ -43,26 +45,49 @@ func observeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if out.path == "" {
-				_, err := env.stdout.Write(data)
+			unknown, err := unseen(w, world)
+			if err != nil {
 				return err
+			}
+			for _, u := range unknown {
+				fmt.Fprintf(env.stderr, "UNKNOWN  %s: %s\n", text.Place(u), text.Clean(u.Why))
+			}
+			code := exitDone
+			if len(unknown) > 0 {
+				code = exitError
+			}
+			if out.path == "" {
+				if _, err := env.stdout.Write(data); err != nil {
+					return err
+				}
+				return ending(code)
 			}
 			if err := out.write(data); err != nil {
 				return fmt.Errorf("writing facts: %w", err)
 			}
-			unknown := 0
+			silent := 0
 			for _, name := range world.NodeNames() {
-				if why := world.Node(name).Unknown; why != "" {
-					unknown++
-					fmt.Fprintf(env.stderr, "unknown: %s: %s\n", name, why)
+				if world.Node(name).Unknown != "" {
+					silent++
 				}
 			}
 			said := env.stdout
 			if out.toStandard() {
 				said = env.stderr
 			}
-			_, err = fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-unknown, len(world.Nodes), out.path)
-			return err
+			if _, err := fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-silent, len(world.Nodes), out.path); err != nil {
+				return err
+			}
+			return ending(code)
 		},
 	}
+}
+
+// unseen lists what a plan from these facts would call unknown, so that observe and plan never disagree.
+func unseen(w workspace, world facts.World) ([]planner.Unknown, error) {
+	plan, err := planner.Build(planner.Request{Desired: w.desired, World: world, Now: world.ObservedAt}, w.types)
+	if err != nil {
+		return nil, err
+	}
+	return counted(plan), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
+	"upkeep/planner/report"
 	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -36,7 +37,7 @@ func factsFlags() []cli.Flag {
 func planCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for apply"},
-		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, or what is due cannot be planned, 2: there are steps"},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 where there are steps, instead of 0"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		runbookFlag(),
 		jsonFlag(),
@@ -67,16 +68,18 @@ func planCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			switch {
-			case !cmd.Bool("detailed-exitcode"):
-			case len(plan.Steps) > 0:
-				return exit{code: exitChanges}
-			case nothingPlanned(plan) != nil:
-				return exit{code: exitError} // the plan has said why
-			}
-			return nil
+			return planEnding(plan, cmd.Bool("detailed-exitcode"))
 		},
 	}
+}
+
+// planEnding ends a command that has shown a plan. detailed: steps are told by the exit code.
+func planEnding(plan planner.Plan, detailed bool) error {
+	verdict := report.VerdictOf(plan)
+	if detailed && verdict == report.Changes {
+		return ending(exitChanges)
+	}
+	return ending(verdictExit(verdict, exitDone))
 }
 
 // makePlan reads the configuration and the state, observes (or reads recorded facts), and builds the plan.

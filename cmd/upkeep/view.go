@@ -17,9 +17,10 @@ func styleOf(env environment, cmd *cli.Command) text.Style {
 	return text.Style{Color: t.Colour, Width: t.Width, Verbose: hasFlag(cmd, "verbose") && cmd.Bool("verbose")}
 }
 
-// showPlan prints a plan with the steps that are known to wait: as JSON with -json, else as text. apply -json prints events instead, and leaves this out.
+// showPlan prints a plan with the steps that are known to wait: as JSON with -json, else as text. apply -json prints
+// events instead, and leaves this out.
 func showPlan(env environment, cmd *cli.Command, plan planner.Plan, known seen.Seen, run text.Run) error {
-	shown := report.Plan(plan).WithWaits(report.Waits(plan, known))
+	shown := report.Plan(plan).WithWaits(report.Waits(plan, known)).At(env.now())
 	if cmd.Bool("json") {
 		return report.JSON(env.stdout, shown)
 	}
