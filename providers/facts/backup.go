@@ -24,6 +24,12 @@ type Bundle struct {
 	// Size is in bytes and SHA256 in hexadecimal, both of the object as it is stored (encrypted where it is).
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
+	// Format is that of the bundle, Authority the SHA-256 of its cluster's CA, ManifestSHA256 of the manifest inside it.
+	Format         int    `json:"format,omitempty"`
+	Authority      string `json:"authority,omitempty"`
+	ManifestSHA256 string `json:"manifest_sha256,omitempty"`
+	// Signature is what the label says who wrote it. Nobody has checked it yet.
+	Signature Signature `json:"signature,omitzero"`
 	// Encrypted: it can be read with an age identity alone.
 	Encrypted bool `json:"encrypted,omitempty"`
 	// ClusterID and Member are etcd's, hexadecimal; Revision is the snapshot's, Keys how many keys it has.
