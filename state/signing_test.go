@@ -96,3 +96,10 @@ func TestSigningKeyOfVersion2(t *testing.T) {
 		t.Error("the sample was not a version 2")
 	}
 }
+
+// hexKey returns the key in a stored state.
+func hexKey(stored []byte) string {
+	var file struct{ Key string }
+	_ = json.Unmarshal(stored, &file)
+	return file.Key
+}
