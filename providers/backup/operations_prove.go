@@ -2,11 +2,13 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"upkeep/providers"
@@ -45,6 +47,10 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if label.Cold {
 		return fmt.Errorf("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
 	}
+	remembered, err := Remembered(in.Memory, spec.Address())
+	if err != nil {
+		return err
+	}
 	planned, err := providers.GroundOf[proveGround](step)
 	if err != nil {
 		return err
@@ -54,6 +60,11 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	if cluster := clusterOf(in.World); cluster != "" && label.ClusterID != cluster {
 		return fmt.Errorf("bundle %s is of cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
+	}
+	if bundle.SignedBy(label.Facts(), in.Memory.Signers, clockSlack) == "" && !slices.ContainsFunc(remembered, func(p facts.Proof) bool {
+		return p.Bundle == label.ID && p.SHA256 == label.StoredSHA256
+	}) {
+		return fmt.Errorf("bundle %s is not authentic: no key of this state signed it, and the state remembers no proof of it", args.Bundle)
 	}
 	var options drill.Options
 	file := ""
@@ -87,7 +98,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
-		TakenAt: label.TakenAt, ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
+		TakenAt: label.TakenAt, Store: spec.Store.String(), ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
 	}))
 }
 
@@ -172,6 +183,16 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
+	owner := step.Address.Resource()
+	remember := func(change func(facts.Address, json.RawMessage, ...string) (json.RawMessage, error)) error {
+		if len(args.Remove) == 0 {
+			return nil
+		}
+		return o.tools.Remember(ctx, owner, func(old json.RawMessage) (json.RawMessage, error) { return change(owner, old, args.Remove...) })
+	}
+	if err := remember(going); err != nil {
+		return err
+	}
 	for _, id := range args.Remove {
 		if err := bundle.Remove(ctx, shelf, id); err != nil {
 			return fmt.Errorf("remove bundle %s: %w", id, err)
@@ -184,5 +205,5 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 		}
 		progress.Say("cleared away %s", name)
 	}
-	return nil
+	return remember(Without)
 }

@@ -2,8 +2,8 @@ package facts
 
 import "time"
 
-// Backups is what one backup store holds, as its manifests tell it. What a store says of itself is never proof: proofs
-// are in the memory.
+// Backups is what one backup store holds, as its labels tell it. What a store says of itself is never proof: proofs are in
+// the memory, and so are the keys that sign labels.
 type Backups struct {
 	// Unknown: the store could not be listed; why.
 	Unknown string `json:"unknown,omitempty"`
@@ -70,6 +70,10 @@ type Proof struct {
 	Level   string    `json:"level"`
 	At      time.Time `json:"at"`
 	TakenAt time.Time `json:"taken_at"`
+	// Store is where the bundle lay then, as Backups.Store names it; empty in proofs from before they said so.
+	Store string `json:"store,omitempty"`
+	// Going: the bundle is being removed by the policy; it is not missing when it is gone.
+	Going bool `json:"going,omitempty"`
 	// ClusterID is etcd's, hexadecimal; Revision and Keys are what was restored, or counted.
 	ClusterID string `json:"cluster_id,omitempty"`
 	Revision  int64  `json:"revision,omitempty"`

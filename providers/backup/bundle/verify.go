@@ -51,7 +51,7 @@ func Verify(r io.Reader, l Label, ids Identities, use func(*PartReader) error) (
 		}
 		return l.Manifest, false, stored.compare(l.StoredSize, l.StoredSHA256)
 	}
-	m, insideErr, useErr := inside(tee, ids, use)
+	m, sum, insideErr, useErr := inside(tee, ids, use)
 	if useErr != nil {
 		return Manifest{}, false, useErr
 	}
@@ -61,43 +61,48 @@ func Verify(r io.Reader, l Label, ids Identities, use func(*PartReader) error) (
 	}
 	storedErr := stored.compare(l.StoredSize, l.StoredSHA256)
 	switch {
-	case errors.Is(storedErr, ErrCut), insideErr == nil && storedErr != nil:
+	case errors.Is(storedErr, ErrCut), insideErr == nil && storedErr != nil,
+		storedErr != nil && errors.Is(insideErr, ErrLocked): // a header that was changed opens with no key
 		return Manifest{}, false, storedErr
 	case insideErr != nil:
 		return Manifest{}, false, insideErr
 	}
-	return m, true, l.describes(m)
+	return m, true, l.describes(m, sum)
 }
 
-// inside reads a bundle to its manifest. The second error is the user's.
-func inside(r io.Reader, ids Identities, use func(*PartReader) error) (Manifest, error, error) {
+// inside reads a bundle to its manifest, whose SHA-256 it returns, too. The second error is the user's.
+func inside(r io.Reader, ids Identities, use func(*PartReader) error) (m Manifest, sum string, broken, failed error) {
 	b, err := Open(r, ids)
 	if err != nil {
-		return Manifest{}, err, nil
+		return Manifest{}, "", err, nil
 	}
 	for {
 		part, err := b.Next()
 		if err == io.EOF {
-			return b.Manifest(), nil, nil
+			return b.Manifest(), b.sum, nil, nil
 		}
 		if err != nil {
-			return Manifest{}, err, nil
+			return Manifest{}, "", err, nil
 		}
 		if use == nil {
 			continue
 		}
 		if err := use(part); err != nil {
 			if b.err != nil && b.err != io.EOF {
-				return Manifest{}, b.err, nil // the part broke, and use says so in its own words
+				return Manifest{}, "", b.err, nil // the part broke, and use says so in its own words
 			}
-			return Manifest{}, nil, fmt.Errorf("part %s: %w", part.Name(), err)
+			return Manifest{}, "", nil, fmt.Errorf("part %s: %w", part.Name(), err)
 		}
 	}
 }
 
-// describes checks that a label is that of the bundle with this manifest.
-func (l Label) describes(m Manifest) error {
-	want, err := json.Marshal(m.label(l.EncryptedTo, l.StoredSize, l.StoredSHA256))
+// describes checks that a label is that of the bundle with this manifest, whose SHA-256 is sum.
+func (l Label) describes(m Manifest, sum string) error {
+	same := m.label(l.EncryptedTo, l.StoredSize, l.StoredSHA256)
+	if same.Signature = l.Signature; l.ManifestSHA256 != "" {
+		same.ManifestSHA256 = sum
+	}
+	want, err := json.Marshal(same)
 	if err != nil {
 		return err
 	}
