@@ -46,9 +46,9 @@ func Without(address facts.Address, old json.RawMessage, bundles ...string) (jso
 	})
 }
 
-// going returns the section with bundles marked that are about to be removed: one that is killed on the way leaves none that
+// Going returns the section with bundles marked that are about to be removed: one that is killed on the way leaves none that
 // is missed.
-func going(address facts.Address, old json.RawMessage, bundles ...string) (json.RawMessage, error) {
+func Going(address facts.Address, old json.RawMessage, bundles ...string) (json.RawMessage, error) {
 	return changed(address, old, func(known []facts.Proof) []facts.Proof {
 		for i, p := range known {
 			known[i].Going = p.Going || slices.Contains(bundles, p.Bundle)

@@ -139,6 +139,25 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 	return etcd.Contents{Revision: m.Revision, Keys: m.Keys}, nil
 }
 
+// CheckSnapshot reads a snapshot as etcdctl writes it and checks its own checksum. Where file is not empty it is written there,
+// 0600.
+func CheckSnapshot(snapshot io.Reader, file string) (err error) {
+	into, check := io.Discard, etcd.NewChecker()
+	if file != "" {
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		into = f
+	}
+	if _, err := io.Copy(io.MultiWriter(into, check), snapshot); err != nil {
+		return err
+	}
+	_, err = check.Finish()
+	return err
+}
+
 // Rehearse restores a bundle's snapshot, starts etcd from it, and compares it with the bundle's manifest.
 func Rehearse(ctx context.Context, o drill.Options, file string, m bundle.Manifest) (etcd.Contents, error) {
 	if m.Datastore == DatastoreSQLite {
@@ -190,7 +209,7 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 		}
 		return o.tools.Remember(ctx, owner, func(old json.RawMessage) (json.RawMessage, error) { return change(owner, old, args.Remove...) })
 	}
-	if err := remember(going); err != nil {
+	if err := remember(Going); err != nil {
 		return err
 	}
 	for _, id := range args.Remove {
