@@ -30,8 +30,8 @@ func (s Spec) review(in providers.Input) *review {
 	return &review{spec: s, in: in, address: s.Address(), at: s.Position.String(), shelf: look(in, s.terms())}
 }
 
-// Diff compares the declared backups with what the store holds and the state remembers. A bundle is taken before any is
-// removed.
+// Diff compares the declared backups with what the store holds and the state remembers. What no rule
+// keeps goes before a bundle is taken, and what a new one makes needless goes after it.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := s.review(in)
 	r.reviewNodes()
@@ -53,6 +53,9 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
 	saved := any && !r.replaced() && r.shelf.young(unproved)
 	instead := due && r.reviewCold() // of a snapshot
+	if due && !instead || r.cold {
+		r.clear()
+	}
 	if due && !instead {
 		step := r.takeStep()
 		if saved {
@@ -63,7 +66,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until %s: %s", r.address, from.lacks(), why))
 		}
 	}
-	r.prune(due && !instead, saved || any && instead)
+	r.prune(due && !instead && !saved, any)
 	return r.out
 }
 

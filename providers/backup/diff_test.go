@@ -131,7 +131,7 @@ func TestDiff(t *testing.T) {
 				s.Keep, s.Store.LockFor = keep.Policy{Last: 1}, config.Duration(6*time.Hour)
 			}},
 		"a take makes room": {in: input(stored{id: "a", age: 50 * time.Hour, proved: "restore"}, stored{id: "b", age: 25 * time.Hour, proved: "restore"}), spec: func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} },
-			found: []string{`BACKUP_STALE : the last proved bundle is 25h old, max_age = "1d"`}, steps: []string{take, "backup.prune: remove 2 bundles of 3"}},
+			found: []string{`BACKUP_STALE : the last proved bundle is 25h old, max_age = "1d"`}, steps: []string{"backup.prune: remove 1 bundle of 2", take, "backup.prune: remove 1 bundle of 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := declared()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/backup/keep"
 	"upkeep/providers/facts"
 )
 
@@ -168,8 +169,9 @@ func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readin
 		}
 	}
 	for _, id := range args.Remove {
-		if h, there := s.find(id); there && h.damaged() {
-			return providers.Moved.Because("bundle %s is damaged: %s", id, h.why)
+		judged := slices.ContainsFunc(decisions, func(d keep.Decision) bool { return d.ID == id })
+		if h, there := s.find(id); there && !judged {
+			return providers.Moved.Because("bundle %s is %s now, and keep is not asked about it: %s", id, h.standing, h.why)
 		}
 	}
 	for _, x := range s.strays {
