@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,9 +13,11 @@ import (
 
 // State says where the state is kept: a kind of backend, and the options of that kind alone.
 type State struct {
-	Backend  string      `json:"backend"` // "local"
-	Local    *LocalState `json:"local,omitempty"`
-	Position Position    `json:"position,omitzero"`
+	Backend string      `json:"backend"` // "local"
+	Local   *LocalState `json:"local,omitempty"`
+	// PublicKeys are the public halves of the keys that sign bundles, as the operator keeps them.
+	PublicKeys []string `json:"public_keys,omitempty"`
+	Position   Position `json:"position,omitzero"`
 }
 
 // LocalState are the options of the backend "local": a file.
@@ -33,6 +36,9 @@ type stateBackend struct {
 	options func(State) any
 	check   func(State) error
 }
+
+// publicKeyPattern is what facts.PublicKey writes.
+var publicKeyPattern = regexp.MustCompile(`^ed25519:[A-Za-z0-9+/]{43}=$`)
 
 const localPath = "upkeep.state.json"
 
@@ -75,6 +81,10 @@ func stateBlock() entry {
 		Doc:    "Says where upkeep keeps its memory between runs. Without this block it is the file `" + localPath + "` in the configuration directory.",
 		Decode: decodeState,
 	}
+	t.Schema.Attributes = append(t.Schema.Attributes, Attribute{
+		Name: "public_keys", Type: cty.List(cty.String),
+		Doc: "The public halves of the keys that sign bundles, as `upkeep state public-key` prints them, old ones included. `upkeep backup restore` checks bundles against them when the state is lost.",
+	})
 	for _, backend := range stateBackends() {
 		t.Example += backend.example
 		t.Schema.Attributes = append(t.Schema.Attributes, backend.attributes...)
@@ -96,6 +106,12 @@ func decodeState(b Block) (any, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{d}
 	}
 	s, diags := backends[i].decode(b)
+	s.PublicKeys = b.Strings("public_keys")
+	for _, key := range s.PublicKeys {
+		if !publicKeyPattern.MatchString(key) {
+			diags = append(diags, b.Diagnose("public_keys", "Not a public key", fmt.Sprintf("%.80q is not a public key. Write what `upkeep state public-key` prints: ed25519: and 44 letters.", key)))
+		}
+	}
 	if diags.HasErrors() {
 		return nil, diags
 	}

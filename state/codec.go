@@ -9,18 +9,20 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // stored is the state as it lies in storage: the only place where the key is written.
 type stored struct {
 	State
-	Key string `json:"key"`
+	Key        string `json:"key"`
+	SigningKey string `json:"signing_key,omitempty"`
 }
 
-// Encode returns the state as it is stored: indented JSON that ends in a newline. The result holds the key; it goes to
+// Encode returns the state as it is stored: indented JSON that ends in a newline. The result holds the keys; it goes to
 // a backend's storage (mode 0600) and nowhere else.
 func Encode(s State) ([]byte, error) {
-	data, err := json.MarshalIndent(stored{State: s, Key: hex.EncodeToString(s.Key.secret[:])}, "", "  ")
+	data, err := json.MarshalIndent(stored{State: s, Key: hex.EncodeToString(s.Key.secret[:]), SigningKey: hex.EncodeToString(s.Signing.seed[:])}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode state: %w", err)
 	}
@@ -66,11 +68,28 @@ func Decode(data []byte) (State, error) {
 	if len(s.Runs) > KeptRuns {
 		return State{}, &CorruptError{Cause: fmt.Errorf("it holds %d runs; %d are kept", len(s.Runs), KeptRuns)}
 	}
-	n, err := hex.Decode(s.State.Key.secret[:], []byte(s.Key[:min(len(s.Key), 2*len(s.State.Key.secret))]))
-	if err != nil || n != len(s.State.Key.secret) || len(s.Key) != 2*n {
+	if !decodeKey(s.State.Key.secret[:], s.Key) {
 		return State{}, &CorruptError{Cause: errors.New("its key is not 64 hexadecimal digits")}
 	}
+	switch {
+	case *head.Version < 3: // which had none
+		s.Version = Version
+		s.State = s.State.withSigningKey(firstSigningKey(s.State.Key), time.Time{})
+	case !decodeKey(s.State.Signing.seed[:], s.SigningKey):
+		return State{}, &CorruptError{Cause: errors.New("its signing key is not 64 hexadecimal digits")}
+	case !s.State.signs():
+		return State{}, &CorruptError{Cause: errors.New("its signing key is not the last one of its signers")}
+	}
 	return s.State, nil
+}
+
+// decodeKey reads a key of 32 bytes.
+func decodeKey(into []byte, text string) bool {
+	if len(text) != 2*len(into) {
+		return false
+	}
+	n, err := hex.Decode(into, []byte(text))
+	return err == nil && n == len(into)
 }
 
 // strictly decodes one JSON value, all of which it understands.

@@ -15,7 +15,7 @@ import (
 )
 
 // Version is the format that this package writes. A newer one is refused, never guessed at.
-const Version = 2
+const Version = 3
 
 // KeptRuns is how many runs a state remembers.
 const KeptRuns = 20
@@ -35,6 +35,8 @@ type State struct {
 	Runs []RunRecord `json:"runs,omitempty"`
 	// Key is for HMACs that stand for secrets where change must be seen. It has no text and no JSON form of its own.
 	Key Key `json:"-"`
+	// Signing signs bundles; the memory has its public half and those of the keys before it.
+	Signing SigningKey `json:"-"`
 }
 
 // RunRecord is one apply.
@@ -65,7 +67,7 @@ func (s State) Exists() bool { return s.Lineage != "" }
 // New returns an empty state with a lineage and a key of its own. Backends call it under their lock, when there is no
 // state yet.
 func New() State {
-	return State{Version: Version, Lineage: newLineage(), Key: newKey()}
+	return State{Version: Version, Lineage: newLineage(), Key: newKey()}.withSigningKey(newSigningKey(), time.Time{})
 }
 
 // WithRun returns a state that remembers run: in the place of an earlier record of the same plan, else as the newest.
@@ -92,6 +94,9 @@ func Next(current, proposed State) (next State, changed bool, err error) {
 		return State{}, false, &ConflictError{Stored: current, Proposed: proposed}
 	}
 	proposed.Version, proposed.Key = Version, current.Key
+	if proposed.Signing.IsZero() || !proposed.signs() { // only Rotated changes the two together
+		proposed.Signing, proposed.Memory.Signers = current.Signing, current.Memory.Signers
+	}
 	before, err := Encode(current)
 	if err != nil {
 		return State{}, false, err

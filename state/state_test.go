@@ -19,7 +19,7 @@ import (
 func sample() state.State {
 	s := state.New()
 	s.Serial, s.Generation = 7, 9
-	s.Memory = facts.Memory{Durations: map[string]float64{"certificates.renew": 2.5, "certificates.restart": 12}, Sections: facts.Sections{
+	s.Memory = facts.Memory{Signers: s.Memory.Signers, Durations: map[string]float64{"certificates.renew": 2.5, "certificates.restart": 12}, Sections: facts.Sections{
 		{Type: "etcd_backup", Name: "sites", Key: "berlin"}: json.RawMessage(`{"version":1,"what":["ever"]}`),
 	}}
 	return s.WithRun(state.RunRecord{PlanID: "p1", Digest: "sha256:ab", Who: "ops@admin", Generation: 8, Outcome: "complete", Done: 3,
@@ -99,17 +99,20 @@ func TestKeyIsNeverShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct{ Key string }
-	if err := json.Unmarshal(stored, &file); err != nil || len(file.Key) != 64 {
-		t.Fatalf("the stored key is %q (%v)", file.Key, err)
+	var file struct {
+		Key     string
+		Signing string `json:"signing_key"`
 	}
-	shown, err := json.Marshal(map[string]any{"state": s, "key": s.Key, "pointer": &s.Key})
+	if err := json.Unmarshal(stored, &file); err != nil || len(file.Key) != 64 || len(file.Signing) != 64 {
+		t.Fatalf("the stored keys are %q, %q (%v)", file.Key, file.Signing, err)
+	}
+	shown, err := json.Marshal(map[string]any{"state": s, "key": s.Key, "pointer": &s.Key, "signing": s.Signing})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(shown) + fmt.Sprintf("%v %+v %#v %s %x %q %d", s, s, s, s.Key, s.Key, s.Key, &s.Key) + fmt.Sprint(&state.ConflictError{Stored: s, Proposed: s})
+	text := string(shown) + fmt.Sprintf("%v %+v %#v %s %x %q %d", s, s, s, s.Key, s.Key, s.Key, &s.Key) + fmt.Sprintf("%v %x %#v", s.Signing, s.Signing, &s.Signing) + fmt.Sprint(&state.ConflictError{Stored: s, Proposed: s})
 	decimal := fmt.Sprint([]byte(file.Key[:4]))
-	for _, secret := range []string{file.Key, strings.ToUpper(file.Key), decimal} {
+	for _, secret := range []string{file.Key, strings.ToUpper(file.Key), decimal, file.Signing, fmt.Sprint([]byte(file.Signing[:4]))} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the key stands in %s", text)
 		}
@@ -135,12 +138,14 @@ func TestDecodeRefuses(t *testing.T) {
 		"truncated":          {string(good[:len(good)/2]), "unexpected end"},
 		"zeros":              {strings.Repeat("\x00", 512), "invalid character"},
 		"no version":         {"{}", "it has no version"},
-		"version 0":          {with(`"version": 2`, `"version": 0`), "never was a version 0"},
-		"newer":              {with(`"version": 2`, `"version": 3`), "format version 3"},
+		"version 0":          {with(`"version": 3`, `"version": 0`), "never was a version 0"},
+		"newer":              {with(`"version": 3`, `"version": 4`), "format version 4"},
 		"unknown field":      {with(`"serial": 7`, `"serial": 7, "more": 1`), "more"},
 		"lineage":            {with(`"lineage": "`, `"lineage": "x`), "lineage"},
-		"short key":          {with(`"key": "`, `"key": "`)[:strings.Index(string(good), `"key": "`)] + `"key": "abcd"}`, "64 hexadecimal digits"},
-		"long key":           {with(`"key": "`, `"key": "00`), "64 hexadecimal digits"},
+		"short key":          {strings.Replace(string(good), hexKey(good), "abcd", 1), "64 hexadecimal digits"},
+		"short signing key":  {with(`"signing_key": "`, `"signing_key": "0`), "signing key is not 64"},
+		"other signing key":  {with(`"signing_key": "`+secretOf(good), `"signing_key": "`+strings.Repeat("0", 64)), "not the last one of its signers"},
+		"long key":           {with("\n  \"key\": \"", "\n  \"key\": \"00"), "64 hexadecimal digits"},
 		"two states":         {string(good) + string(good), "invalid character '{' after top-level value"},
 		"not a number":       {with(`"serial": 7`, `"serial": "seven"`), `"serial" holds a string`},
 		"an array of states": {"[" + string(good) + "]", "cannot unmarshal array"},

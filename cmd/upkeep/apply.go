@@ -251,7 +251,7 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.
 	remembers := &memory{lock: lock}
 	return &apply.Executor{
 		Effects:    looker.Effects,
-		Operations: operations(tools{workspace: w, plan: plan, caller: caller, look: looker.Step, remember: remembers.Remember}),
+		Operations: operations(tools{workspace: w, plan: plan, caller: caller, look: looker.Step, remember: remembers.Remember, sign: remembers.Sign}),
 		Observe:    looker.Steps,
 		Identify:   looker.Identity,
 		Journal:    record, History: history,

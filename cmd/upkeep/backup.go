@@ -17,6 +17,7 @@ func backupCommand(env environment) *cli.Command {
 		Name: "backup", Usage: "take, look at and restore backups of etcd and of the control planes' keys",
 		Commands: []*cli.Command{
 			backupTakeCommand(env), backupListCommand(env), backupShowCommand(env), backupVerifyCommand(env), backupRestoreCommand(env),
+			backupRemoveCommand(env),
 		},
 	}
 }

@@ -2,65 +2,22 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
-	"upkeep/config"
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
-	"upkeep/providers"
-	"upkeep/providers/backup"
-	"upkeep/providers/backup/bundle"
 	"upkeep/providers/facts"
-	"upkeep/providers/node/protocol"
-	"upkeep/providers/store"
 )
-
-// shelves is the backup stores of a configuration, and what the state remembers of their bundles.
-type shelves struct {
-	desired   config.Desired
-	stores    stores
-	addresses []providers.Address
-	proofs    []facts.Proof
-}
-
-// openShelves reads the configuration and the state. It asks no node, but one that a store is on.
-func openShelves(ctx context.Context, env environment, cmd *cli.Command, name string) (shelves, error) {
-	w, err := open(env, cmd)
-	if err != nil {
-		return shelves{}, err
-	}
-	chosen, err := chooseBackups(w, name)
-	if err != nil {
-		return shelves{}, err
-	}
-	remembered, err := readState(ctx, w)
-	if err != nil {
-		return shelves{}, err
-	}
-	nodes, err := newNodes(w.desired, 1)
-	if err != nil {
-		return shelves{}, err
-	}
-	s := shelves{desired: w.desired, stores: storesOf(w.desired, nodes, protocol.Run{}), addresses: chosen}
-	for _, address := range chosen {
-		proofs, err := backup.Remembered(remembered.Memory, address)
-		if err != nil {
-			return shelves{}, err
-		}
-		s.proofs = append(s.proofs, proofs...)
-	}
-	return s, nil
-}
 
 func backupListCommand(env environment) *cli.Command {
 	return &cli.Command{
-		Name: "list", Usage: "list the bundles of each store, and which of them are proved",
-		ArgsUsage:   "[NAME]",
-		Description: "Proofs are those that the state remembers; what a store says of itself proves nothing.",
-		Flags:       append(configurationFlags(), jsonFlag()),
+		Name: "list", Usage: "list the bundles of each store, what each counts for and why it is kept",
+		ArgsUsage: "[NAME]",
+		Description: "A bundle counts if it is authentic (signed by a key of the state, or proved as the state remembers), proved, of this cluster and block, and not from the future. " +
+			"What a store says of itself proves nothing.",
+		Flags: append(configurationFlags(), jsonFlag()),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() > 1 {
 				return usage(cmd, "backup list takes one name, and there are %d arguments", cmd.Args().Len())
@@ -71,22 +28,13 @@ func backupListCommand(env environment) *cli.Command {
 			}
 			ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 			defer cancel()
-			found, unknown := map[string]facts.Backups{}, 0
-			var addresses []string
-			for _, address := range s.addresses {
-				addresses = append(addresses, address.String())
-				found[address.String()] = s.stores.Observe(ctx, facts.BackupsQuestion{Address: address.String()})
-				if found[address.String()].Unknown != "" {
-					unknown++
-				}
-			}
-			all := report.Bundles(addresses, found, s.proofs, env.now())
+			all, unknown := s.list(ctx)
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, all)
 			} else {
 				err = text.Bundles(env.stdout, all, styleOf(env, cmd))
 			}
-			if err == nil && unknown > 0 {
+			if err == nil && unknown {
 				return exit{code: exitError}
 			}
 			return err
@@ -94,58 +42,21 @@ func backupListCommand(env environment) *cli.Command {
 	}
 }
 
-// foundBundle is one bundle of a store of the configuration.
-type foundBundle struct {
-	desired config.Desired
-	spec    backup.Spec
-	store   store.Store
-	label   bundle.Label
-	proofs  []facts.Proof
-}
-
-// findBundle looks for the bundle that the one argument of a command names, in all stores of the configuration.
-func findBundle(ctx context.Context, env environment, cmd *cli.Command) (foundBundle, error) {
-	if cmd.Args().Len() != 1 {
-		return foundBundle{}, usage(cmd, "backup %s takes one bundle; `upkeep backup list` lists them, and `latest` is the newest", cmd.Name)
-	}
-	wanted := cmd.Args().First()
-	s, err := openShelves(ctx, env, cmd, "")
-	if err != nil {
-		return foundBundle{}, err
-	}
-	var newest foundBundle
-	var silent []error
+// list returns what every store holds, and whether one of them is not known.
+func (s shelves) list(ctx context.Context) (all report.BundlesJSON, unknown bool) {
+	all = report.BundlesJSON{FormatVersion: "1.0", Timestamp: s.env.now().UTC(), Stores: []report.StoreJSON{}}
 	for _, address := range s.addresses {
 		spec, _ := s.stores.spec(address)
-		opened, err := s.stores.open(spec)
-		if err != nil {
-			silent = append(silent, fmt.Errorf("%s: %w", address, err))
-			continue
+		judged := s.judge(spec, s.stores.Observe(ctx, facts.BackupsQuestion{Address: address.String()}))
+		of := report.StoreJSON{
+			Address: address.String(), Store: judged.Store, Unknown: judged.Unknown, Bundles: []report.BundleJSON{},
+			Strays: append([]facts.Stray{}, judged.Strays...), Missing: judged.Missing,
 		}
-		found, _, err := bundle.Find(ctx, opened)
-		if err != nil {
-			silent = append(silent, fmt.Errorf("%s: %w", address, err))
-			continue
+		for _, j := range slices.Backward(judged.Bundles) {
+			of.Bundles = append(of.Bundles, view(s.env, j))
 		}
-		for _, f := range found {
-			candidate := foundBundle{desired: s.desired, spec: spec, store: opened, label: f.Label, proofs: s.proofs}
-			switch {
-			case f.ID == wanted && f.Label.ID == "":
-				return foundBundle{}, fmt.Errorf("bundle %s: %w", wanted, f.Problem)
-			case f.ID == wanted:
-				return candidate, nil
-			case wanted == "latest" && f.Problem == nil && f.Label.TakenAt.After(newest.label.TakenAt):
-				newest = candidate
-			}
-		}
+		unknown = unknown || judged.Unknown != ""
+		all.Stores = append(all.Stores, of)
 	}
-	switch {
-	case len(silent) > 0:
-		return foundBundle{}, errors.Join(silent...)
-	case newest.store == nil && wanted == "latest":
-		return foundBundle{}, errors.New("there is no bundle yet; `upkeep backup take` takes one")
-	case newest.store == nil:
-		return foundBundle{}, fmt.Errorf("no store of this configuration has a bundle %q; `upkeep backup list` lists them", wanted)
-	}
-	return newest, nil
+	return all, unknown
 }

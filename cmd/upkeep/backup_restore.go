@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,12 +13,12 @@ import (
 
 	"upkeep/planner/report"
 	"upkeep/providers/backup"
-	"upkeep/providers/backup/bundle"
 	"upkeep/providers/etcd/drill"
 )
 
 func backupRestoreCommand(env environment) *cli.Command {
-	flags := append(configurationFlags(), identityFlag(),
+	flags := append(configurationFlags(), identityFlag(), publicKeyFlag(),
+		&cli.StringFlag{Name: "accept", Usage: "restore a bundle that does not count, named in full, for this `REASON`"},
 		&cli.StringFlag{Name: "to", Usage: "write into the new directory `DIR`"},
 		&cli.StringSliceFlag{Name: "member", Usage: "a member of the restored cluster, `NAME=PEERURL[,PEERURL]`; may be repeated. Default: those that the nodes in the bundle ran"},
 		&cli.Uint64Flag{Name: "bump-revision", Value: drill.SuggestedBump, Usage: "add `N` to the newest revision, so that no revision that a client has seen is used a second time; 0: do not"},
@@ -29,7 +28,8 @@ func backupRestoreCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "restore", Usage: "write data directories and keys from a bundle, for a cluster that is to come back",
 		ArgsUsage: "BUNDLE",
-		Description: "BUNDLE is an id that `upkeep backup list` prints, `latest`, or the path of a .upkeep-bundle file, which needs neither configuration nor store. " +
+		Description: bundleArgument + " A file needs neither configuration nor store; a snapshot that etcdctl wrote is taken, too. " +
+			"`latest` is the newest bundle that is authentic, proved and of this cluster. Any other one needs its full name and a reason: -accept=REASON. " +
 			"Writes, for each member, a data directory that its etcd starts from (of a k3s server with SQLite: its database), and for each node an archive of its keys and configuration. It starts nothing and touches no " +
 			"running member: docs/disaster-recovery.md says how to go on. What it writes is in the clear, every Secret of the cluster included: remove it afterwards.",
 		Flags: flags,
@@ -54,12 +54,30 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if r.Drill, err = drillOptions(); err != nil {
 				return err
 			}
-			stored, err := openBundle(ctx, env, cmd, &r)
+			b, err := findBundle(ctx, env, cmd, cmd.String("identity"))
+			if err != nil {
+				return err
+			}
+			if err := b.admit(cmd.String("accept")); err != nil {
+				return err
+			}
+			if b.judged.Standing != backup.Proved {
+				fmt.Fprintf(env.stderr, "Note: bundle %s is %s: %s\n", b.judged.ID, b.judged.Standing, b.judged.Why)
+			}
+			sweepWorkshops(env, b.desired)
+			identityFile := cmd.String("identity")
+			if identityFile == "" {
+				identityFile = b.spec.IdentityFile
+			}
+			if r.Identities, err = identities(identityFile); err != nil {
+				return err
+			}
+			stored, err := b.get(ctx)
 			if err != nil {
 				return err
 			}
 			defer stored.Close()
-			r.Stored = stored
+			r.Stored, r.Label, r.Plain = stored, b.label, b.plain
 			if bumped := cmd.IsSet("bump-revision") || cmd.IsSet("mark-compacted"); bumped && (r.Label.Cold || r.Label.Datastore == backup.DatastoreSQLite) {
 				return fmt.Errorf("bundle %s holds no snapshot of etcd, and only one of etcd can be given other revisions: leave -bump-revision and -mark-compacted out; docs/disaster-recovery.md says what to restart instead", r.Label.ID)
 			}
@@ -73,8 +91,11 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if err != nil && ctx.Err() != nil {
 				return errInterrupted
 			}
+			if b.plain {
+				recovered.Manifest.ID = b.place
+			}
 			if err != nil {
-				return fmt.Errorf("bundle %s: %w", r.Label.ID, err)
+				return fmt.Errorf("bundle %s: %w", b.judged.ID, err)
 			}
 			if cmd.Bool("json") {
 				return report.JSON(env.stdout, recovered)
@@ -103,38 +124,6 @@ func writeCold(text *strings.Builder, cold []backup.RecoveredCold, inside func(s
 		"Never mix them with a directory from a snapshot.\n", newest)
 }
 
-// openBundle opens the bundle that the argument names and fills in what is known of it.
-func openBundle(ctx context.Context, env environment, cmd *cli.Command, r *backup.Recovery) (io.ReadCloser, error) {
-	identityFile := cmd.String("identity")
-	if path := cmd.Args().First(); cmd.Args().Len() == 1 && strings.HasSuffix(path, bundle.Extension) {
-		var err error
-		if r.Identities, err = identities(identityFile); err != nil {
-			return nil, err
-		}
-		label, err := os.ReadFile(strings.TrimSuffix(path, bundle.Extension) + bundle.LabelExtension)
-		if err != nil {
-			return nil, fmt.Errorf("the label of the bundle must lie beside it: %w", err)
-		}
-		if r.Label, err = bundle.ParseLabel(label); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return os.Open(path)
-	}
-	b, err := findBundle(ctx, env, cmd)
-	if err != nil {
-		return nil, err
-	}
-	sweepWorkshops(env, b.desired)
-	if identityFile == "" {
-		identityFile = b.spec.IdentityFile
-	}
-	if r.Identities, err = identities(identityFile); err != nil {
-		return nil, err
-	}
-	r.Label = b.label
-	return b.store.Get(ctx, bundle.Name(b.label.ID))
-}
-
 // peers reads -member.
 func peers(flags []string) ([]drill.Peer, error) {
 	var out []drill.Peer
@@ -159,7 +148,14 @@ func newToken() (string, error) {
 
 func writeRecovered(env environment, directory string, r backup.Recovered) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "Restored bundle %s of %s into %s:\n", r.Manifest.ID, r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), directory)
+	if r.Manifest.TakenAt.IsZero() {
+		fmt.Fprintf(&text, "Restored the snapshot %s into %s:\n", r.Manifest.ID, directory)
+	} else {
+		fmt.Fprintf(&text, "Restored bundle %s of %s into %s:\n", r.Manifest.ID, r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), directory)
+	}
+	for _, alarm := range r.Manifest.Alarms {
+		fmt.Fprintf(&text, "  Alarm %s was raised when it was taken, and the restored cluster has it, too: docs/disaster-recovery.md\n", alarm)
+	}
 	whole, err := filepath.Abs(directory)
 	if err != nil {
 		return err

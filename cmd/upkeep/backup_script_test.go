@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	agekeys "filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,6 +18,8 @@ import (
 
 	"upkeep/fixtures/fakecluster"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/facts"
+	"upkeep/providers/store"
 )
 
 // bundlesIn returns the ids of the bundles in a directory, oldest first: their names end in their times.
@@ -38,13 +41,89 @@ func bundles(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("NEWEST", ids[len(ids)-1])
 }
 
-// damageBundle flips a byte in the middle of the newest bundle of a directory: damage-bundle DIRECTORY.
+// publicKey keeps the public key that the last command printed: public-key VARIABLE.
+func publicKey(ts *testscript.TestScript, _ bool, args []string) {
+	fields := strings.Fields(ts.ReadFile("stdout"))
+	for _, field := range fields {
+		if strings.HasPrefix(field, "ed25519:") {
+			ts.Setenv(args[0], field)
+			return
+		}
+	}
+	ts.Fatalf("no public key was printed")
+}
+
+// forgery is a bundle that somebody puts into a store who can write there, and has no key of the state.
+type forgery struct {
+	id      string        // empty: one of its own
+	age     time.Duration // before 14:00
+	address string
+	cluster string
+	plain   bool
+	copied  bool // the signature of the newest bundle stands on it
+}
+
+// forge puts a bundle into a store that nobody of this state wrote: forge DIRECTORY KIND.
+func forge(ts *testscript.TestScript, _ bool, args []string) {
+	directory := ts.MkAbs(args[0])
+	ids := bundlesIn(ts, args[0])
+	newest := ids[len(ids)-1]
+	s, err := store.File(directory)
+	ts.Check(err)
+	label, err := bundle.ReadLabel(context.Background(), s, newest)
+	ts.Check(err)
+	f := map[string]forgery{
+		"substituted": {id: newest}, "forged": {age: -time.Minute}, "copied": {age: -time.Minute, copied: true},
+		"foreign": {age: -time.Minute, cluster: "cafe"}, "block": {age: -time.Minute, address: "etcd_backup.other"},
+		"future": {age: -2 * 365 * 24 * time.Hour}, "plain": {age: -time.Minute, plain: true},
+	}[args[1]]
+	if f.id == "" {
+		f.id = strings.TrimSuffix(newest, newest[len(newest)-8:]) + "f0" + fmt.Sprintf("%06x", len(args[1]))
+	} else {
+		ts.Check(bundle.Remove(context.Background(), s, newest))
+	}
+	options := bundle.Options{}
+	if !f.plain {
+		options.To, err = bundle.ParseRecipients([]string{ts.Getenv("RECIPIENT")})
+		ts.Check(err)
+	}
+	if f.copied {
+		options.Sign = func([]byte) facts.Signature { return label.Signature }
+	}
+	_, err = bundle.Save(context.Background(), s, f.id, options, func(w *bundle.Writer) (bundle.Manifest, error) {
+		m := label.Manifest
+		m.ID, m.TakenAt, m.Parts = f.id, label.TakenAt.Add(-f.age), nil
+		if f.cluster != "" {
+			m.ClusterID = f.cluster
+		}
+		if f.address != "" {
+			m.Address = f.address
+		}
+		part, err := w.Part("etcd/snapshot.db")
+		if err != nil {
+			return m, err
+		}
+		if _, err := io.WriteString(part, "a database with the forger's admin in it"); err != nil {
+			return m, err
+		}
+		return m, part.Close()
+	})
+	ts.Check(err)
+	ts.Setenv("FORGED", f.id)
+}
+
+// damageBundle flips a byte in the middle of the newest bundle of a directory, or in the header of its encryption:
+// damage-bundle DIRECTORY [header].
 func damageBundle(ts *testscript.TestScript, _ bool, args []string) {
 	ids := bundlesIn(ts, args[0])
 	path := filepath.Join(ts.MkAbs(args[0]), bundle.Name(ids[len(ids)-1]))
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	data[len(data)/2] ^= 1
+	at := len(data) / 2
+	if len(args) > 1 {
+		at = 60 // inside the stanza of the first recipient
+	}
+	data[at] ^= 1
 	ts.Check(os.WriteFile(path, data, 0o600))
 }
 

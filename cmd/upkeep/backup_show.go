@@ -12,26 +12,52 @@ import (
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/facts"
 )
 
 func backupShowCommand(env environment) *cli.Command {
 	return &cli.Command{
-		Name: "show", Usage: "show what a bundle holds",
+		Name: "show", Usage: "show what a bundle holds, what it counts for, and the line that restores it",
 		ArgsUsage:   "BUNDLE",
-		Description: "BUNDLE is an id that `upkeep backup list` prints, or `latest`. Reads the bundle's label alone; `upkeep backup verify` reads the bundle.",
-		Flags:       append(configurationFlags(), jsonFlag()),
+		Description: bundleArgument + " Reads the bundle's label alone; `upkeep backup verify` reads the bundle.",
+		Flags:       append(configurationFlags(), identityFlag(), publicKeyFlag(), jsonFlag()),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			b, err := findBundle(ctx, env, cmd)
+			b, err := findBundle(ctx, env, cmd, cmd.String("identity"))
 			if err != nil {
 				return err
 			}
-			shown := bundleView{BundleJSON: report.Bundle(bundleOf(b.label), b.proofs, env.now()), Store: b.store.String(), Label: b.label}
+			if b.plain {
+				return fmt.Errorf("%s is a plain snapshot of etcd and says nothing of itself; `upkeep backup verify -level=restore %s` reads it", b.place, b.place)
+			}
+			shown := bundleView{BundleJSON: view(env, b.judged), Store: b.place, Label: b.label}
 			if cmd.Bool("json") {
 				return report.JSON(env.stdout, shown)
 			}
-			return text.Fields(env.stdout, shown.fields())
+			if err := text.Fields(env.stdout, shown.fields()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(env.stdout, "\nRestore it:\n  %s\n", b.restoreLine(cmd.Args().First()))
+			return err
 		},
 	}
+}
+
+// bundleArgument says what the commands about one bundle take.
+const bundleArgument = "BUNDLE is an id that `upkeep backup list` prints or the beginning of one, `latest`, or the path of a .upkeep-bundle file."
+
+// restoreLine is the command that restores a bundle.
+func (f foundBundle) restoreLine(argument string) string {
+	if argument == latest || !isPath(argument) {
+		argument = f.judged.ID
+	}
+	line := "upkeep backup restore -to=DIR"
+	if len(f.label.EncryptedTo) > 0 && f.spec.IdentityFile == "" {
+		line += " -identity=FILE"
+	}
+	if f.admit("") != nil {
+		line += " -accept=REASON"
+	}
+	return line + " " + argument
 }
 
 // bundleView is one bundle in full, as `backup show` prints it.
@@ -69,16 +95,35 @@ func (b bundleView) fields() (out []text.Field) {
 	for _, gap := range l.Gaps {
 		line("lacks", "%s: %s", gap.What, gap.Why)
 	}
+	for _, alarm := range l.Alarms {
+		line("alarm", "%s was raised when it was taken; docs/disaster-recovery.md says what to do with it", alarm)
+	}
+	for _, m := range l.Members {
+		line("member", "%s %s %s", m.ID, m.Name, strings.Join(m.PeerURLs, " "))
+	}
 	switch {
-	case b.Damaged != "":
-		line("damaged", "%s", b.Damaged)
-	case b.Cold:
-		line("proved", "no: cold copy of stopped members")
-		line("because", "%s", l.Unproved)
-	case b.Proof == nil:
-		line("proved", "no: the state remembers no proof of these bytes")
+	case b.Signer != "":
+		line("signed", "by %s", facts.KeyFingerprint(b.Signer))
+	case b.Signature.IsZero():
+		line("signed", "no")
 	default:
+		line("signed", "by %s, which no key of this state or of its operator is", facts.KeyFingerprint(b.Signature.Key))
+	}
+	if b.Proof != nil {
 		line("proved", "by %s on %s", b.Proof.Level, b.Proof.At.UTC().Format("2006-01-02 15:04:05 UTC"))
+	} else {
+		line("proved", "no: the state remembers no proof of these bytes")
+	}
+	if b.Why != "" {
+		line("counts", "no, it is %s: %s", b.Standing, b.Why)
+	} else {
+		line("counts", "yes")
+	}
+	if l.Unproved != "" {
+		line("because", "%s", l.Unproved)
+	}
+	if len(b.Kept) > 0 {
+		line("kept", "%s", strings.Join(b.Kept, ", "))
 	}
 	return out
 }

@@ -25,7 +25,11 @@ func identityFlag() cli.Flag {
 type verified struct {
 	Bundle string `json:"bundle"`
 	Store  string `json:"store"`
-	// Remembered: the bytes are those that the state remembers a proof of.
+	// Standing is what the bundle counts for; Why says what keeps it from counting.
+	Standing string `json:"standing"`
+	Why      string `json:"why,omitempty"`
+	// Authentic: a key signed it, or the state remembers a proof of exactly these bytes (Remembered).
+	Authentic  bool `json:"authentic"`
 	Remembered bool `json:"remembered"`
 	// Opened: each part and the snapshot's own checksum were compared. Restored: an etcd was started from the snapshot.
 	Opened   bool `json:"opened"`
@@ -36,37 +40,112 @@ type verified struct {
 	Keys     int64 `json:"keys,omitempty"`
 	// Datastore is "etcd", or "sqlite" for k3s without etcd: Restored then says that SQLite opened the database.
 	Datastore string `json:"datastore,omitempty"`
+	// Error is what is wrong with it.
+	Error string `json:"error,omitempty"`
 }
 
 func backupVerifyCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "verify", Usage: "read a bundle to its end and compare everything",
 		ArgsUsage: "BUNDLE",
-		Description: "BUNDLE is an id that `upkeep backup list` prints, or `latest`. Compares the stored bytes with the proof that the state remembers; with an age identity " +
-			"also each part and the snapshot's own checksum; with -level=restore also starts an etcd from it and compares what that holds.",
-		Flags: append(configurationFlags(), identityFlag(),
+		Description: bundleArgument + " A snapshot that etcdctl wrote is taken, too. Compares the stored bytes with what was signed and with the proof that the state remembers; with an age identity " +
+			"also each part and the snapshot's own checksum; with -level=restore also starts an etcd from it and compares what that holds. With -all every bundle of every store. " +
+			"Exits 1 where a bundle is damaged, or where nothing proves who wrote it and of which cluster it is.",
+		Flags: append(configurationFlags(), identityFlag(), publicKeyFlag(),
+			&cli.BoolFlag{Name: "all", Usage: "verify every bundle of every store"},
 			&cli.StringFlag{Name: "level", Value: backup.LevelHash, Usage: "`LEVEL` of the check: hash or restore"}, jsonFlag()),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			level := cmd.String("level")
 			if level != backup.LevelHash && level != backup.LevelRestore {
 				return usage(cmd, "-level=%s: the levels are hash and restore", level)
 			}
-			b, err := findBundle(ctx, env, cmd)
+			if cmd.Bool("all") {
+				return verifyAll(ctx, env, cmd, level)
+			}
+			b, err := findBundle(ctx, env, cmd, cmd.String("identity"))
 			if err != nil {
 				return err
 			}
 			sweepWorkshops(env, b.desired)
 			v, err := verify(ctx, b, cmd.String("identity"), level)
 			if err != nil {
-				return fmt.Errorf("bundle %s in %s: %w", b.label.ID, b.store, err)
+				return fmt.Errorf("bundle %s in %s: %w", b.judged.ID, b.place, err)
 			}
 			if cmd.Bool("json") {
-				return report.JSON(env.stdout, v)
+				err = report.JSON(env.stdout, v)
+			} else {
+				_, err = fmt.Fprintln(env.stdout, v)
 			}
-			_, err = fmt.Fprintln(env.stdout, v)
+			if err == nil && !v.holds() {
+				return exit{exitError, fmt.Errorf("bundle %s is %s: %s", v.Bundle, v.Standing, v.Why)}
+			}
 			return err
 		},
 	}
+}
+
+// verifyAll verifies every bundle of every store, and fails where one does not hold or a store is not known.
+func verifyAll(ctx context.Context, env environment, cmd *cli.Command, level string) error {
+	if cmd.Args().Len() > 1 {
+		return usage(cmd, "backup verify -all takes one name of an etcd_backup, and there are %d arguments", cmd.Args().Len())
+	}
+	s, err := openShelves(ctx, env, cmd, cmd.Args().First())
+	if err != nil {
+		return err
+	}
+	sweepWorkshops(env, s.desired)
+	all, wrong := []verified{}, []error(nil)
+	for _, address := range s.addresses {
+		found, err := s.bundles(ctx, address, "", "")
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", address, err))
+		}
+		for _, b := range found {
+			v, err := verify(ctx, b, cmd.String("identity"), level)
+			if err == nil && !v.holds() {
+				err = fmt.Errorf("it is %s: %s", v.Standing, v.Why)
+			}
+			if err != nil {
+				v.Error = err.Error()
+				wrong = append(wrong, fmt.Errorf("bundle %s in %s: %w", b.judged.ID, b.place, err))
+			}
+			if all = append(all, v); err == nil && !cmd.Bool("json") {
+				fmt.Fprintln(env.stdout, v)
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	}
+	if cmd.Bool("json") {
+		if err := report.JSON(env.stdout, all); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(env.stdout, "%d of %d bundles hold.\n", holding(all), len(all))
+	}
+	if len(wrong) > 0 {
+		return exit{exitError, errors.Join(wrong...)}
+	}
+	return nil
+}
+
+func holding(all []verified) (n int) {
+	for _, v := range all {
+		if v.Error == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// holds reports whether it is what somebody whom the state or its operator knows wrote for this cluster.
+func (v verified) holds() bool {
+	switch backup.Standing(v.Standing) {
+	case backup.Proved, backup.Unproved, backup.Cold, backup.Unencrypted:
+		return true
+	}
+	return false
 }
 
 // identities reads an identity file; none is fine.
@@ -86,8 +165,14 @@ func identities(path string) (bundle.Identities, error) {
 }
 
 func verify(ctx context.Context, b foundBundle, identityFile, level string) (v verified, err error) {
-	v = verified{Bundle: b.label.ID, Store: b.store.String(), Cold: b.label.Cold, Datastore: b.label.Datastore}
-	if v.Cold && level == backup.LevelRestore {
+	v = verified{
+		Bundle: b.judged.ID, Store: b.place, Standing: string(b.judged.Standing), Why: b.judged.Why, Cold: b.label.Cold, Datastore: b.label.Datastore,
+		Authentic: b.judged.Signer != "" || b.judged.Proof != nil, Remembered: b.judged.Proof != nil,
+	}
+	switch {
+	case b.judged.Standing == backup.Damaged && b.judged.Damaged == "": // relabelled: its bytes say nothing of that
+		return v, fmt.Errorf("%w: %s", bundle.ErrLabel, b.judged.Why)
+	case v.Cold && level == backup.LevelRestore:
 		return v, errors.New("it holds cold copies of stopped members: no snapshot is in it that could be restored, and nothing can prove it; -level=hash compares every file with what its node read")
 	}
 	if identityFile == "" {
@@ -97,20 +182,11 @@ func verify(ctx context.Context, b foundBundle, identityFile, level string) (v v
 	if err != nil {
 		return v, err
 	}
-	v.Opened = len(b.label.EncryptedTo) == 0 || !ids.Empty()
-	for _, p := range b.proofs {
-		switch {
-		case p.Bundle != b.label.ID || p.Address != b.spec.Address().String():
-		case p.SHA256 == b.label.StoredSHA256:
-			v.Remembered = true
-		default:
-			return v, fmt.Errorf("%w: the state remembers SHA-256 %.12s… for it, and its label says %.12s…", bundle.ErrLabel, p.SHA256, b.label.StoredSHA256)
-		}
-	}
+	v.Opened = b.plain || len(b.label.EncryptedTo) == 0 || !ids.Empty()
 	if level == backup.LevelRestore && !v.Opened {
 		return v, fmt.Errorf("%w; give the file with its age identity: -identity=FILE", bundle.ErrLocked)
 	}
-	stored, err := b.store.Get(ctx, bundle.Name(b.label.ID))
+	stored, err := b.get(ctx)
 	if err != nil {
 		return v, err
 	}
@@ -125,8 +201,14 @@ func verify(ctx context.Context, b foundBundle, identityFile, level string) (v v
 
 // open checks every part, and restores the snapshot where that is asked for.
 func (v *verified) open(ctx context.Context, stored io.Reader, b foundBundle, ids bundle.Identities, level string) (found etcd.Contents, err error) {
+	check := func(file string) (etcd.Contents, error) {
+		if b.plain {
+			return etcd.Contents{}, backup.CheckSnapshot(stored, file)
+		}
+		return backup.Check(ctx, stored, b.label, ids, file)
+	}
 	if level != backup.LevelRestore {
-		return backup.Check(ctx, stored, b.label, ids, "")
+		return check("")
 	}
 	options, err := drillOptions()
 	if err != nil {
@@ -139,7 +221,7 @@ func (v *verified) open(ctx context.Context, stored io.Reader, b foundBundle, id
 	defer func() { err = errors.Join(err, remove()) }()
 	options.Directory = directory
 	file := filepath.Join(directory, "snapshot.db")
-	if _, err := backup.Check(ctx, stored, b.label, ids, file); err != nil {
+	if _, err := check(file); err != nil {
 		return found, err
 	}
 	if found, err = backup.Rehearse(ctx, options, file, b.label.Manifest); err != nil {
@@ -152,10 +234,13 @@ func (v *verified) open(ctx context.Context, stored io.Reader, b foundBundle, id
 // String says it in sentences.
 func (v verified) String() string {
 	text := fmt.Sprintf("Bundle %s in %s:\n  stored bytes  as its label says", v.Bundle, v.Store)
-	if v.Remembered {
+	switch {
+	case v.Remembered:
 		text += ", and as the state remembers them from their proof"
-	} else {
-		text += "; the state remembers no proof of them"
+	case v.Authentic:
+		text += ", which a known key signed; the state remembers no proof of them"
+	default:
+		text += "; nothing proves who wrote them"
 	}
 	switch {
 	case v.Opened && v.Cold:

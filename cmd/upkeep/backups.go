@@ -24,7 +24,7 @@ func backupOperations(t tools) map[string]providers.Operation {
 		},
 		Look: t.look, Spec: stores.spec, Store: stores.open,
 		Etcd: nodes.Member, Cold: nodes.Cold, Files: nodes.Files, SQLite: nodes.SQLite,
-		Drill: drillOptions, Here: here, Remember: t.remember, Version: version, Now: t.env.now,
+		Drill: drillOptions, Here: here, Remember: t.remember, Sign: t.sign, Version: version, Now: t.env.now,
 	})
 }
 

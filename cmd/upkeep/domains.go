@@ -44,6 +44,8 @@ type tools struct {
 	look func(context.Context, providers.Step) (providers.Input, error)
 	// remember changes the section of a resource in the memory; it returns when the change is stored.
 	remember func(context.Context, facts.Address, func(json.RawMessage) (json.RawMessage, error)) error
+	// sign signs a statement with the key of the state.
+	sign func(statement []byte) facts.Signature
 }
 
 // domains lists what every domain declares.

@@ -32,3 +32,8 @@ func (m *memory) Remember(ctx context.Context, owner facts.Address, change func(
 	}
 	return nil
 }
+
+// Sign signs a statement with the key of the state.
+func (m *memory) Sign(statement []byte) facts.Signature {
+	return m.lock.State().Signing.Sign(statement)
+}

@@ -30,7 +30,7 @@ func stateCommand(env environment) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "state", Usage: "look at what upkeep remembers between runs",
-		Commands: []*cli.Command{show, lock, forgetClusterCommand(env)},
+		Commands: []*cli.Command{show, lock, statePublicKeyCommand(env), stateRotateKeyCommand(env), forgetClusterCommand(env)},
 	}
 }
 

@@ -88,13 +88,13 @@ func (s stores) Observe(ctx context.Context, question facts.BackupsQuestion) fac
 	for _, f := range found {
 		switch {
 		case f.Problem == nil:
-			out.Bundles = append(out.Bundles, bundleOf(f.Label))
+			out.Bundles = append(out.Bundles, f.Label.Facts())
 		case errors.Is(f.Problem, bundle.ErrIncomplete):
 			for _, name := range f.Names {
 				out.Strays = append(out.Strays, facts.Stray{Name: name, Kind: "half-written", What: "it was not written to its end"})
 			}
 		case f.Label.ID != "":
-			damaged := bundleOf(f.Label)
+			damaged := f.Label.Facts()
 			damaged.Damaged = f.Problem.Error()
 			out.Bundles = append(out.Bundles, damaged)
 		default:
@@ -139,17 +139,4 @@ func readThrough(ctx context.Context, opened store.Store, b facts.Bundle) string
 		return err.Error()
 	}
 	return ""
-}
-
-// bundleOf returns what a label says of its bundle.
-func bundleOf(l bundle.Label) facts.Bundle {
-	b := facts.Bundle{
-		ID: l.ID, TakenAt: l.TakenAt, Address: l.Address, Size: l.StoredSize, SHA256: l.StoredSHA256, Encrypted: len(l.EncryptedTo) > 0,
-		ClusterID: l.ClusterID, Member: l.Member, Revision: l.Revision, Keys: l.Keys, Version: l.Versions["etcd"],
-		Cold: l.Cold,
-	}
-	for _, gap := range l.Gaps {
-		b.Gaps = append(b.Gaps, gap.What+": "+gap.Why)
-	}
-	return b
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"slices"
 	"time"
 
 	"upkeep/providers/facts"
@@ -18,40 +17,26 @@ type BundlesJSON struct {
 type StoreJSON struct {
 	Address string `json:"address"`
 	Store   string `json:"store"`
-	// Unknown: the store could not be listed; why.
+	// Unknown: the store could not be listed, or what it holds is not to be believed; why.
 	Unknown string        `json:"unknown,omitempty"`
 	Bundles []BundleJSON  `json:"bundles"` // newest first
 	Strays  []facts.Stray `json:"strays"`
+	// Missing are proofs of bundles that are gone from the store.
+	Missing []facts.Proof `json:"missing,omitempty"`
 }
 
-// BundleJSON is one bundle, with the strongest proof of exactly the bytes that the store has.
+// BundleJSON is one bundle, and what it counts for.
 type BundleJSON struct {
 	facts.Bundle
-	AgeSeconds int64        `json:"age_seconds"`
-	Proof      *facts.Proof `json:"proof,omitempty"`
-}
-
-// Bundles joins stores, by address, and proofs.
-func Bundles(addresses []string, stores map[string]facts.Backups, proofs []facts.Proof, now time.Time) BundlesJSON {
-	out := BundlesJSON{FormatVersion: "1.0", Timestamp: now.UTC(), Stores: []StoreJSON{}}
-	for _, address := range addresses {
-		found := stores[address]
-		s := StoreJSON{Address: address, Store: found.Store, Unknown: found.Unknown, Bundles: []BundleJSON{}, Strays: present(found.Strays)}
-		for _, b := range slices.Backward(found.Bundles) {
-			s.Bundles = append(s.Bundles, Bundle(b, proofs, now))
-		}
-		out.Stores = append(out.Stores, s)
-	}
-	return out
-}
-
-// Bundle joins a bundle and the proofs.
-func Bundle(b facts.Bundle, proofs []facts.Proof, now time.Time) BundleJSON {
-	out := BundleJSON{Bundle: b, AgeSeconds: int64(now.Sub(b.TakenAt) / time.Second)}
-	for _, p := range proofs {
-		if !b.Cold && p.Bundle == b.ID && p.SHA256 == b.SHA256 && (out.Proof == nil || p.Level == "restore") {
-			out.Proof = &p
-		}
-	}
-	return out
+	AgeSeconds int64 `json:"age_seconds"`
+	// Standing is "proved" for a bundle that counts; Why says what keeps another one from it.
+	Standing string       `json:"standing"`
+	Why      string       `json:"why,omitempty"`
+	Proof    *facts.Proof `json:"proof,omitempty"`
+	// Signer is the public key that signed it, where it is one of this state or of its operator.
+	Signer string `json:"signer,omitempty"`
+	Newest bool   `json:"newest,omitempty"`
+	// Kept are the rules of `keep` that keep it; Goes: none does. Neither: `keep` is not asked about it.
+	Kept []string `json:"kept,omitempty"`
+	Goes bool     `json:"goes,omitempty"`
 }

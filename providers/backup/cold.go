@@ -107,7 +107,7 @@ func silentEtcd(in providers.Input) bool {
 // coldFresh returns the newest cold bundle, where it is whole and younger than the limit.
 func (s shelf) coldFresh() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
-		if h.Cold && h.damage == "" && s.young(h) {
+		if h.standing == Cold && s.young(h) {
 			return h, true
 		}
 	}
@@ -165,7 +165,7 @@ func (chilling) read(in providers.Input, step providers.Step) (coldArgs, shelf, 
 	if err != nil {
 		return args, shelf{}, err
 	}
-	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: LevelRestore}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: LevelRestore, encrypted: len(args.EncryptTo) > 0}), nil
 }
 
 // Predict adds a bundle, and no proof.
@@ -238,7 +238,7 @@ func (e chilling) Proved(before, after providers.Input, step providers.Step) err
 	}
 	added := func(h held) bool {
 		_, old := was.find(h.ID)
-		return !old && h.Cold && h.damage == "" && is.young(h)
+		return !old && h.standing == Cold && is.young(h)
 	}
 	if !slices.ContainsFunc(is.bundles, added) {
 		return errors.New("no bundle of cold copies was added")
@@ -326,7 +326,7 @@ func (r *review) reportCold() {
 	if len(r.shelf.bundles) == 0 {
 		return
 	}
-	if h := r.shelf.bundles[len(r.shelf.bundles)-1]; h.Cold && h.damage == "" {
+	if h := r.shelf.bundles[len(r.shelf.bundles)-1]; h.standing == Cold {
 		r.add(providers.Finding{ID: "BACKUP_UNPROVED", Severity: providers.SeverityNote, Object: called(h.ID),
 			Summary: "it holds cold copies of stopped members of etcd, which nothing can prove",
 			Hint:    "it is there for when nothing else brings the cluster back: `upkeep backup restore` writes its data directories"})

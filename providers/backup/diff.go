@@ -23,15 +23,15 @@ type review struct {
 }
 
 func (s Spec) terms() terms {
-	return terms{owner: s.Address(), maxAge: time.Duration(s.MaxAge), level: s.Verify}
+	return terms{owner: s.Address(), maxAge: time.Duration(s.MaxAge), level: s.Verify, encrypted: len(s.EncryptTo) > 0}
 }
 
 func (s Spec) review(in providers.Input) *review {
 	return &review{spec: s, in: in, address: s.Address(), at: s.Position.String(), shelf: look(in, s.terms())}
 }
 
-// Diff compares the declared backups with what the store holds and the state remembers. A bundle is taken before any is
-// removed.
+// Diff compares the declared backups with what the store holds and the state remembers. What no rule
+// keeps goes before a bundle is taken, and what a new one makes needless goes after it.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := s.review(in)
 	r.reviewNodes()
@@ -53,6 +53,9 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
 	saved := any && !r.replaced() && r.shelf.young(unproved)
 	instead := due && r.reviewCold() // of a snapshot
+	if due && !instead || r.cold {
+		r.clear()
+	}
 	if due && !instead {
 		step := r.takeStep()
 		if saved {
@@ -63,7 +66,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until %s: %s", r.address, from.lacks(), why))
 		}
 	}
-	r.prune(due && !instead, saved || any && instead)
+	r.prune(due && !instead && !saved, any)
 	return r.out
 }
 
@@ -111,18 +114,18 @@ func (r *review) reviewStore() {
 	limit := fmt.Sprintf("max_age = %q", r.spec.MaxAge.String())
 	switch {
 	case fresh:
-	case any && r.shelf.age(newest) >= 0:
+	case any:
 		r.add(providers.Finding{ID: "BACKUP_STALE", Severity: providers.SeverityWarning,
 			Summary: fmt.Sprintf("the last proved bundle %s, %s", r.shelf.aged(newest), limit)})
+	case len(r.shelf.bundles) == 0 && !r.shelf.planted():
+		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: "there is no bundle, " + limit})
 	default:
-		summary := "no bundle is proved, " + limit
-		switch {
-		case len(r.shelf.bundles) == 0:
-			summary = "there is no bundle, " + limit
-		case any:
-			summary = fmt.Sprintf("the last proved bundle %s, so that its age is not known, %s", r.shelf.aged(newest), limit)
-		}
-		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: summary})
+		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: "no bundle is proved, " + limit})
+	}
+	for _, p := range r.shelf.missing {
+		r.add(providers.Finding{ID: "BACKUP_MISSING", Severity: providers.SeverityError, Object: p.Bundle,
+			Summary: fmt.Sprintf("the bundle of %s was proved on %s and is gone from the store; upkeep did not remove it", instant(p.TakenAt), instant(p.At)),
+			Hint:    "find out who removed the bundle and put it back. If it is gone for good, say so: upkeep backup remove " + p.Bundle})
 	}
 	if h, back := r.shelf.future(); back {
 		r.add(providers.Finding{ID: "BACKUP_CLOCK_WENT_BACK", Severity: providers.SeverityError, Object: called(h.ID),
@@ -136,29 +139,40 @@ func (r *review) reviewStore() {
 		}
 	}
 	for _, h := range r.shelf.bundles {
-		if h.damage != "" {
-			r.add(providers.Finding{ID: "BUNDLE_DAMAGED", Severity: providers.SeverityError, Object: h.ID, Summary: h.damage,
+		if h.damaged() {
+			r.add(providers.Finding{ID: "BUNDLE_DAMAGED", Severity: providers.SeverityError, Object: h.ID, Summary: h.why,
 				Hint: "it counts for nothing and is not removed: look at the store; `upkeep backup verify " + h.ID + "` says what is left of it"})
 		}
 	}
 	if h, unproved := r.shelf.newestUnproved(); unproved {
-		f := providers.Finding{ID: "BACKUP_UNPROVED", Severity: providers.SeverityNote, Object: called(h.ID), Summary: "nothing that this state remembers proves it"}
-		if h.proof != nil {
-			f.Summary = fmt.Sprintf("it is proved by %q, and the block wants %q", h.proof.Level, r.spec.Verify)
-		}
+		f := providers.Finding{ID: "BACKUP_UNPROVED", Severity: providers.SeverityNote, Object: called(h.ID), Summary: h.why}
 		if !r.provable(h) {
 			f.Hint = "it is encrypted, and without identity_file nothing but its taking can prove it: it does not count"
 		}
 		r.add(f)
 	}
 	r.reportCold()
-	for _, b := range r.shelf.foreign {
-		r.add(providers.Finding{ID: "BUNDLE_FOREIGN", Severity: providers.SeverityNote, Object: b.ID,
-			Summary: fmt.Sprintf("it is of another cluster (%scluster id %s)", r.idKind(), b.ClusterID),
-			Hint:    "give each cluster a store, or a prefix in it, of its own; upkeep neither uses nor removes it"})
-	}
+	r.reviewOthers()
 	for _, stray := range r.shelf.strays {
 		r.addStray(stray)
+	}
+}
+
+// reviewOthers reports bundles that count for nothing and that the policy is not asked about.
+func (r *review) reviewOthers() {
+	remove := func(id string) string {
+		return "it counts for nothing and upkeep never removes it by itself. Look at it: `upkeep backup show " + id + "`. Remove it: `upkeep backup remove " + id + "`"
+	}
+	for _, h := range slices.Concat(r.shelf.bundles, r.shelf.others) {
+		switch h.standing {
+		case NotAuthentic:
+			r.add(providers.Finding{ID: "BUNDLE_NOT_AUTHENTIC", Severity: providers.SeverityWarning, Object: h.ID, Summary: h.why, Hint: remove(h.ID)})
+		case Unencrypted:
+			r.add(providers.Finding{ID: "BUNDLE_UNENCRYPTED", Severity: providers.SeverityWarning, Object: h.ID, Summary: h.why, Hint: remove(h.ID)})
+		case OtherCluster:
+			r.add(providers.Finding{ID: "BUNDLE_FOREIGN", Severity: providers.SeverityNote, Object: h.ID, Summary: h.why,
+				Hint: "give each cluster a store, or a prefix in it, of its own; upkeep neither uses nor removes it"})
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ func findingDocs() []providers.FindingDoc {
 	return []providers.FindingDoc{
 		{ID: "BACKUP_CLOCK_WENT_BACK", Class: providers.ClassUnknown},
 		{ID: "BACKUP_GAP", Class: providers.ClassUnhealthy},
+		{ID: "BACKUP_MISSING", Class: providers.ClassChanged},
 		{ID: "BACKUP_NONE", Class: providers.ClassNotApplied},
 		{ID: "BACKUP_STALE", Class: providers.ClassExpiring},
 		{ID: "BACKUP_STORE_UNREACHABLE", Class: providers.ClassUnknown},
@@ -15,6 +16,8 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "BUNDLE_DAMAGED", Class: providers.ClassChanged},
 		{ID: "BUNDLE_FOREIGN", Class: providers.ClassChanged},
 		{ID: "BUNDLE_HALF_WRITTEN", Class: providers.ClassNotApplied},
+		{ID: "BUNDLE_NOT_AUTHENTIC", Class: providers.ClassChanged},
+		{ID: "BUNDLE_UNENCRYPTED", Class: providers.ClassNotApplied},
 		{ID: "ETCD_ALARM", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_EVEN_MEMBERS", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_HASH_DIFFERS", Class: providers.ClassUnhealthy},

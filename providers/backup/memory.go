@@ -9,7 +9,7 @@ import (
 )
 
 // sectionVersion is the version of the memory's section of an etcd_backup.
-const sectionVersion = 1
+const sectionVersion = 2
 
 // section is what the state remembers of one etcd_backup.
 type section struct {
@@ -30,15 +30,39 @@ func Remembered(memory facts.Memory, address facts.Address) ([]facts.Proof, erro
 // WithProofs returns the section of an etcd_backup that knows these proofs as well: each takes the place of an earlier one
 // of the same bundle at the same level. A section that it cannot read is an error, and is not to be replaced.
 func WithProofs(address facts.Address, old json.RawMessage, proofs ...facts.Proof) (json.RawMessage, error) {
+	return changed(address, old, func(known []facts.Proof) []facts.Proof {
+		for _, p := range proofs {
+			known = slices.DeleteFunc(known, func(old facts.Proof) bool { return old.Bundle == p.Bundle && old.Level == p.Level })
+			known = append(known, p)
+		}
+		return known
+	})
+}
+
+// Without returns the section of an etcd_backup without the proofs of bundles.
+func Without(address facts.Address, old json.RawMessage, bundles ...string) (json.RawMessage, error) {
+	return changed(address, old, func(known []facts.Proof) []facts.Proof {
+		return slices.DeleteFunc(known, func(p facts.Proof) bool { return slices.Contains(bundles, p.Bundle) })
+	})
+}
+
+// Going returns the section with bundles marked that are about to be removed: one that is killed on the way leaves none that
+// is missed.
+func Going(address facts.Address, old json.RawMessage, bundles ...string) (json.RawMessage, error) {
+	return changed(address, old, func(known []facts.Proof) []facts.Proof {
+		for i, p := range known {
+			known[i].Going = p.Going || slices.Contains(bundles, p.Bundle)
+		}
+		return known
+	})
+}
+
+func changed(address facts.Address, old json.RawMessage, change func([]facts.Proof) []facts.Proof) (json.RawMessage, error) {
 	s := section{}
 	if err := facts.DecodeSection(address, old, sectionVersion, &s); err != nil {
 		return nil, err
 	}
-	for _, p := range proofs {
-		s.Proofs = slices.DeleteFunc(s.Proofs, func(old facts.Proof) bool { return old.Bundle == p.Bundle && old.Level == p.Level })
-		s.Proofs = append(s.Proofs, p)
-	}
-	s.Version = sectionVersion
+	s.Version, s.Proofs = sectionVersion, change(s.Proofs)
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode the memory of %s: %w", address, err)

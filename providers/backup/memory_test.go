@@ -45,7 +45,7 @@ func TestProofsOfAnOldStateAreRead(t *testing.T) {
 // What a newer upkeep wrote is neither believed nor overwritten: no backup counts, none is taken, and the words say why.
 func TestMemoryOfANewerUpkeep(t *testing.T) {
 	in := input(stored{id: "b1", age: time.Hour, proved: "restore"})
-	in.Memory.Sections[daily] = json.RawMessage(`{"version":2,"proved":[]}`)
+	in.Memory.Sections[daily] = json.RawMessage(`{"version":3,"proved":[]}`)
 	out := declared().Diff(in)
 	found, steps := summary(out)
 	if len(steps) > 0 || !strings.Contains(strings.Join(found, "\n"), "upgrade upkeep") {

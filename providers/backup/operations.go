@@ -46,6 +46,8 @@ type Tools struct {
 	Here func(facts.Node) bool
 	// Remember changes the section of a resource in the state's memory; it returns when the change is stored.
 	Remember func(ctx context.Context, owner facts.Address, change func(section json.RawMessage) (json.RawMessage, error)) error
+	// Sign signs what a bundle's label says with the key of the state.
+	Sign func(statement []byte) facts.Signature
 	// Version is upkeep's, for the manifest.
 	Version string
 	Now     func() time.Time
@@ -114,12 +116,46 @@ func identities(spec Spec) (bundle.Identities, error) {
 	return ids, nil
 }
 
-// readBack reads a stored bundle to its end and compares it with its label.
-func readBack(ctx context.Context, s store.Store, l bundle.Label) (err error) {
+// save writes a bundle for the recipients of a block, signs it, and reads it back.
+func (t Tools) save(ctx context.Context, s store.Store, spec Spec, id string, fill func(*bundle.Writer) (bundle.Manifest, error)) (bundle.Label, error) {
+	to, err := spec.Recipients()
+	if err != nil {
+		return bundle.Label{}, fmt.Errorf("encrypt_to: %w", err)
+	}
+	ids, err := spec.opens()
+	if err != nil {
+		return bundle.Label{}, err
+	}
+	label, err := bundle.Save(ctx, s, id, bundle.Options{To: to, Sign: t.Sign}, fill)
+	if err != nil {
+		return label, fmt.Errorf("bundle %s into %s: %w", id, s, err)
+	}
+	if err := readBack(ctx, s, label, ids); err != nil {
+		return label, fmt.Errorf("bundle %s in %s is not what was written: %w", id, s, err)
+	}
+	return label, nil
+}
+
+// opens reads the identities that open the bundles of a block, and refuses those that open none: a bundle is worth taking only
+// where somebody can read it.
+func (s Spec) opens() (bundle.Identities, error) {
+	ids, err := identities(s)
+	if err != nil || ids.Empty() {
+		return ids, err
+	}
+	if !ids.Among(s.EncryptTo) {
+		return ids, fmt.Errorf("identity_file %s (%s): none of its identities belongs to a recipient of encrypt_to, so it opens no bundle of this block", s.IdentityFile, s.Position)
+	}
+	return ids, nil
+}
+
+// readBack reads a stored bundle to its end and compares it with its label; with an identity also each part with the manifest.
+func readBack(ctx context.Context, s store.Store, l bundle.Label, ids bundle.Identities) (err error) {
 	r, err := s.Get(ctx, bundle.Name(l.ID))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return bundle.VerifyStored(r, l.StoredSize, l.StoredSHA256)
+	_, _, err = bundle.Verify(r, l, ids, nil)
+	return err
 }

@@ -37,9 +37,8 @@ func (o chill) Run(ctx context.Context, step providers.Step, progress providers.
 	if !silentEtcd(in) {
 		return errors.New("a member of etcd answers now, and a snapshot of it can be proved: plan again")
 	}
-	to, err := spec.Recipients()
-	if err != nil {
-		return fmt.Errorf("encrypt_to: %w", err)
+	if _, err := spec.opens(); err != nil {
+		return err
 	}
 	stopped, silent := stoppedMembers(in, spec.Nodes)
 	if len(stopped) == 0 || o.tools.Cold == nil {
@@ -55,16 +54,13 @@ func (o chill) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	taken := o.tools.Now().UTC()
 	t := taker{Tools: o.tools, spec: spec, in: in, progress: progress}
-	label, err := bundle.Save(ctx, shelf, id, to, func(w *bundle.Writer) (bundle.Manifest, error) {
+	label, err := o.tools.save(ctx, shelf, spec, id, func(w *bundle.Writer) (bundle.Manifest, error) {
 		m, err := t.fillCold(ctx, w, stopped, silent)
 		m.ID, m.TakenAt, m.ClusterID = id, taken, cluster
 		return m, err
 	})
 	if err != nil {
-		return fmt.Errorf("bundle %s into %s: %w", id, shelf, err)
-	}
-	if err := readBack(ctx, shelf, label); err != nil {
-		return fmt.Errorf("bundle %s in %s is not what was written: %w", id, shelf, err)
+		return err
 	}
 	progress.Say("stored %s in %s and read it back; nothing proves it", bytes(label.StoredSize), shelf)
 	return nil
@@ -73,8 +69,8 @@ func (o chill) Run(ctx context.Context, step providers.Step, progress providers.
 func (t taker) fillCold(ctx context.Context, w *bundle.Writer, stopped []stoppedMember, silent []silentNode) (bundle.Manifest, error) {
 	m := bundle.Manifest{
 		Address: t.spec.Address().String(), Upkeep: t.Version, Datastore: "etcd", Cold: true,
-		Unproved:      "cold copies of stopped members: no member of etcd answered (" + t.in.World.Etcd.Unknown + ")",
-		KubeSystemUID: t.in.World.Kubernetes.UID,
+		Unproved:  "cold copies of stopped members: no member of etcd answered (" + t.in.World.Etcd.Unknown + ")",
+		Authority: identityOf(t.in).Authority, KubeSystemUID: t.in.World.Kubernetes.UID,
 	}
 	if v := t.in.World.Kubernetes.Version; v != "" {
 		m.Versions = map[string]string{"kubernetes": v}

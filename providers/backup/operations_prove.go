@@ -2,11 +2,13 @@ package backup
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"upkeep/providers"
@@ -45,6 +47,10 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if label.Cold {
 		return fmt.Errorf("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
 	}
+	remembered, err := Remembered(in.Memory, spec.Address())
+	if err != nil {
+		return err
+	}
 	planned, err := providers.GroundOf[proveGround](step)
 	if err != nil {
 		return err
@@ -54,6 +60,11 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	if cluster := clusterOf(in.World); cluster != "" && label.ClusterID != cluster {
 		return fmt.Errorf("bundle %s is of cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
+	}
+	if bundle.SignedBy(label.Facts(), in.Memory.Signers, clockSlack) == "" && !slices.ContainsFunc(remembered, func(p facts.Proof) bool {
+		return p.Bundle == label.ID && p.SHA256 == label.StoredSHA256
+	}) {
+		return fmt.Errorf("bundle %s is not authentic: no key of this state signed it, and the state remembers no proof of it", args.Bundle)
 	}
 	var options drill.Options
 	file := ""
@@ -87,7 +98,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
-		TakenAt: label.TakenAt, ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
+		TakenAt: label.TakenAt, Store: spec.Store.String(), ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
 	}))
 }
 
@@ -126,6 +137,25 @@ func Check(ctx context.Context, stored io.Reader, label bundle.Label, ids bundle
 		return etcd.Contents{}, fmt.Errorf("%w: it has neither a snapshot of etcd nor a database of k3s", bundle.ErrManifest)
 	}
 	return etcd.Contents{Revision: m.Revision, Keys: m.Keys}, nil
+}
+
+// CheckSnapshot reads a snapshot as etcdctl writes it and checks its own checksum. Where file is not empty it is written there,
+// 0600.
+func CheckSnapshot(snapshot io.Reader, file string) (err error) {
+	into, check := io.Discard, etcd.NewChecker()
+	if file != "" {
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		into = f
+	}
+	if _, err := io.Copy(io.MultiWriter(into, check), snapshot); err != nil {
+		return err
+	}
+	_, err = check.Finish()
+	return err
 }
 
 // Rehearse restores a bundle's snapshot, starts etcd from it, and compares it with the bundle's manifest.
@@ -172,6 +202,16 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
+	owner := step.Address.Resource()
+	remember := func(change func(facts.Address, json.RawMessage, ...string) (json.RawMessage, error)) error {
+		if len(args.Remove) == 0 {
+			return nil
+		}
+		return o.tools.Remember(ctx, owner, func(old json.RawMessage) (json.RawMessage, error) { return change(owner, old, args.Remove...) })
+	}
+	if err := remember(Going); err != nil {
+		return err
+	}
 	for _, id := range args.Remove {
 		if err := bundle.Remove(ctx, shelf, id); err != nil {
 			return fmt.Errorf("remove bundle %s: %w", id, err)
@@ -184,5 +224,5 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 		}
 		progress.Say("cleared away %s", name)
 	}
-	return nil
+	return remember(Without)
 }

@@ -37,9 +37,8 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	if err != nil {
 		return err
 	}
-	to, err := spec.Recipients()
-	if err != nil {
-		return fmt.Errorf("encrypt_to: %w", err)
+	if _, err := spec.opens(); err != nil { // before anything is read
+		return err
 	}
 	from, why, err := source(in.World)
 	if err != nil {
@@ -64,21 +63,18 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	}
 	progress.Say("bundle %s from %s: %s", id, from.node, why)
 	taken := o.tools.Now().UTC()
-	label, err := bundle.Save(ctx, shelf, id, to, func(w *bundle.Writer) (bundle.Manifest, error) {
+	label, err := o.tools.save(ctx, shelf, spec, id, func(w *bundle.Writer) (bundle.Manifest, error) {
 		m, err := t.fill(ctx, w)
 		m.ID, m.TakenAt = id, taken
 		return m, err
 	})
 	if err != nil {
-		return fmt.Errorf("bundle %s into %s: %w", id, shelf, err)
-	}
-	if err := readBack(ctx, shelf, label); err != nil {
-		return fmt.Errorf("bundle %s in %s is not what was written: %w", id, shelf, err)
+		return err
 	}
 	progress.Say("stored %s in %s and read it back", bytes(label.StoredSize), shelf)
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: id, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(), TakenAt: taken,
-		ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,
+		Store: spec.Store.String(), ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,
 	}))
 }
 
@@ -108,7 +104,7 @@ type taker struct {
 func (t taker) fill(ctx context.Context, w *bundle.Writer) (bundle.Manifest, error) {
 	m := bundle.Manifest{
 		Address: t.spec.Address().String(), Upkeep: t.Version, Datastore: "etcd", Member: t.member.Name,
-		KubeSystemUID: t.in.World.Kubernetes.UID, Versions: map[string]string{},
+		Authority: identityOf(t.in).Authority, KubeSystemUID: t.in.World.Kubernetes.UID, Versions: map[string]string{},
 	}
 	if v := t.in.World.Kubernetes.Version; v != "" {
 		m.Versions["kubernetes"] = v

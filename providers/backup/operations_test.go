@@ -34,6 +34,7 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/store"
+	"upkeep/state"
 )
 
 // TestMain is the child that restores snapshots where a test started it as one.
@@ -58,6 +59,7 @@ type site struct {
 	store  store.Store
 	temp   string // where drills work
 	memory facts.Memory
+	signs  state.SigningKey
 	now    time.Time
 	put    func(key, value string)
 	said   []string
@@ -78,7 +80,8 @@ func newSite(t testing.TB, level string) *site {
 
 func newSiteWithoutMember(t testing.TB, level string) *site {
 	t.Helper()
-	s := &site{t: t, roots: map[string]string{}, temp: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	kept := state.New()
+	s := &site{t: t, roots: map[string]string{}, temp: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), memory: kept.Memory, signs: kept.Signing}
 	for _, node := range []string{"cp1", "cp2"} {
 		root := t.TempDir()
 		s.roots[node] = root
@@ -155,6 +158,9 @@ func (s *site) startMember() {
 // proofs returns what the memory knows of the site's etcd_backup.
 func (s *site) proofs() []facts.Proof { return proofs(s.memory) }
 
+// forget makes the memory know nothing but whose signatures count.
+func (s *site) forget() { s.memory = facts.Memory{Signers: s.memory.Signers} }
+
 // look observes the member and the store.
 func (s *site) look(ctx context.Context, _ providers.Step) (providers.Input, error) {
 	in := providers.Input{Now: s.now, Memory: s.memory, Inventory: providers.Inventory{Nodes: []config.Node{{Name: "cp1"}, {Name: "cp2"}}}}
@@ -167,9 +173,7 @@ func (s *site) look(ctx context.Context, _ providers.Step) (providers.Input, err
 	}
 	var seen facts.Backups
 	for _, f := range found {
-		l := f.Label
-		seen.Bundles = append(seen.Bundles, facts.Bundle{ID: l.ID, TakenAt: l.TakenAt, Address: l.Address, SHA256: l.StoredSHA256, Size: l.StoredSize,
-			ClusterID: l.ClusterID, Revision: l.Revision, Keys: l.Keys, Encrypted: len(l.EncryptedTo) > 0, Cold: l.Cold})
+		seen.Bundles = append(seen.Bundles, f.Label.Facts())
 	}
 	if s.changed != nil {
 		s.changed(&in.World)
@@ -216,6 +220,7 @@ func (s *site) tools() backup.Tools {
 			s.memory = s.memory.WithSections(facts.Sections{owner: section})
 			return nil
 		},
+		Sign:    s.signs.Sign,
 		Version: "test", Now: func() time.Time { return s.now },
 	}
 }
@@ -434,7 +439,7 @@ func TestProveAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			remembered := s.proofs()[0]
-			s.memory = facts.Memory{}
+			s.forget()
 			var step providers.Step
 			for _, due := range s.due() {
 				if due.Operation == backup.OperationProve {
@@ -457,7 +462,7 @@ func TestProveAgain(t *testing.T) {
 				t.Errorf("left of the drill: %v, %v", left, err)
 			}
 
-			s.memory = facts.Memory{}
+			s.forget()
 			s.store = failing{Store: s.store, changes: true}
 			if err := s.run(step); !errors.Is(err, bundle.ErrDamaged) || len(s.proofs()) > 0 {
 				t.Errorf("a damaged bundle: %v, proofs %v", err, s.proofs())

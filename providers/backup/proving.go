@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/backup/keep"
 	"upkeep/providers/facts"
 )
 
@@ -17,7 +18,7 @@ func (proving) read(in providers.Input, step providers.Step) (proveArgs, shelf, 
 	if err != nil {
 		return args, shelf{}, err
 	}
-	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify, encrypted: args.Encrypted}), nil
 }
 
 // Predict adds the proof of the bytes that the store has now.
@@ -27,11 +28,11 @@ func (e proving) Predict(in providers.Input, step providers.Step) facts.Update {
 		return facts.Update{}
 	}
 	h, there := s.find(args.Bundle)
-	if !there || h.damage != "" {
+	if !there || h.standing != Unproved {
 		return facts.Update{}
 	}
 	return facts.Update{Sections: learned(in.Memory, s.owner, facts.Proof{
-		Bundle: h.ID, Address: s.address, SHA256: h.SHA256, Level: args.Verify, At: in.Now, TakenAt: h.TakenAt, ClusterID: h.ClusterID,
+		Bundle: h.ID, Address: s.address, SHA256: h.SHA256, Level: args.Verify, At: in.Now, TakenAt: h.TakenAt, Store: s.store, ClusterID: h.ClusterID,
 		Revision: h.Revision, Keys: h.Keys,
 	})}
 }
@@ -78,12 +79,10 @@ func (e proving) Ready(in providers.Input, step providers.Step) providers.Readin
 	switch {
 	case !there:
 		return providers.Moved.Because("bundle %s is not in the store", args.Bundle)
-	case h.damage != "":
-		return providers.Moved.Because("bundle %s: %s", args.Bundle, h.damage)
-	case h.Cold:
-		return providers.Moved.Because("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
 	case s.proved(h):
 		return providers.Done.Because("bundle %s is proved by %s", args.Bundle, h.proof.Level)
+	case h.standing != Unproved:
+		return providers.Moved.Because("bundle %s: %s", args.Bundle, h.why)
 	case h.SHA256 != planned.SHA256:
 		return providers.Moved.Because("bundle %s is not the one that this plan was made for", args.Bundle)
 	}
@@ -102,10 +101,8 @@ func (e proving) Proved(before, after providers.Input, step providers.Step) erro
 		return fmt.Errorf("what the store holds is unknown: %s", is.unknown)
 	case !there:
 		return fmt.Errorf("bundle %s is gone from the store", args.Bundle)
-	case h.damage != "":
-		return fmt.Errorf("bundle %s: %s", args.Bundle, h.damage)
 	case !is.proved(h):
-		return fmt.Errorf("nothing proves bundle %s", args.Bundle)
+		return fmt.Errorf("bundle %s: %s", args.Bundle, h.why)
 	}
 	return nil
 }
@@ -118,7 +115,7 @@ func (pruning) read(in providers.Input, step providers.Step) (pruneArgs, shelf, 
 	if err != nil {
 		return args, shelf{}, err
 	}
-	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify, encrypted: args.Encrypted}), nil
 }
 
 // Predict takes the bundles and the scraps out of the store.
@@ -132,7 +129,11 @@ func (e pruning) Predict(in providers.Input, step providers.Step) facts.Update {
 		return b.Address == s.address && slices.Contains(args.Remove, b.ID)
 	})
 	found.Strays = slices.DeleteFunc(slices.Clone(found.Strays), func(x facts.Stray) bool { return slices.Contains(args.Scraps, x.Name) })
-	return facts.Update{Backups: map[string]facts.Backups{s.address: found}}
+	out := facts.Update{Backups: map[string]facts.Backups{s.address: found}}
+	if section, err := Without(s.owner, in.Memory.Sections[s.owner], args.Remove...); err == nil && len(args.Remove) > 0 {
+		out.Sections = facts.Sections{s.owner: section}
+	}
+	return out
 }
 
 // Needs: the policy is asked about bundles of this cluster, which etcd and the nodes that run it name.
@@ -168,13 +169,19 @@ func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readin
 		}
 	}
 	for _, id := range args.Remove {
-		if h, there := s.find(id); there && h.damage != "" {
-			return providers.Moved.Because("bundle %s is damaged: %s", id, h.damage)
+		judged := slices.ContainsFunc(decisions, func(d keep.Decision) bool { return d.ID == id })
+		if h, there := s.find(id); there && !judged {
+			return providers.Moved.Because("bundle %s is %s now, and keep is not asked about it: %s", id, h.standing, h.why)
 		}
 	}
 	for _, x := range s.strays {
 		if slices.Contains(args.Scraps, x.Name) {
 			left++
+		}
+	}
+	for _, h := range s.others {
+		if slices.Contains(args.Remove, h.ID) {
+			return providers.Moved.Because("bundle %s is another one now: %s", h.ID, h.why)
 		}
 	}
 	if left == 0 {

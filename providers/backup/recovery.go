@@ -22,6 +22,8 @@ type Recovery struct {
 	Stored     io.Reader
 	Label      bundle.Label
 	Identities bundle.Identities
+	// Plain: Stored is no bundle but a snapshot as etcdctl writes it, and there is no label.
+	Plain bool
 	// Directory must not exist or be empty. It appears whole, 0700, or not at all.
 	Directory string
 	// Members are those of the restored cluster; none: those that the nodes in the bundle ran.
@@ -157,6 +159,9 @@ func (r Recovery) unpack(ctx context.Context, directory string, cold *coldRecove
 		if err := os.Mkdir(filepath.Join(directory, name), 0o700); err != nil {
 			return nil, m, err
 		}
+	}
+	if r.Plain {
+		return nil, m, CheckSnapshot(r.Stored, filepath.Join(directory, snapshotFile))
 	}
 	m, opened, err := bundle.Verify(r.Stored, r.Label, r.Identities, func(part *bundle.PartReader) error {
 		name, ofNode := strings.CutPrefix(part.Name(), "nodes/")

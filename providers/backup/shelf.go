@@ -20,16 +20,24 @@ type terms struct {
 	address string // the owner's, as stores name it
 	maxAge  time.Duration
 	level   string
+	// encrypted: the block has recipients, so that what anybody can read is not one of its bundles.
+	encrypted bool
 }
 
 // held is one bundle of a store.
 type held struct {
 	facts.Bundle
+	standing Standing
+	// why says what keeps it from counting; empty where it counts.
+	why string
 	// proof is the strongest one that the memory has of exactly these bytes; nil: there is none.
 	proof *facts.Proof
-	// damage says why these are not the bytes that were written; empty: nothing says so.
-	damage string
+	// signer is the key of the state that signed it; empty: none did.
+	signer string
 }
+
+// damaged reports whether these are not the bytes, or not the label, that were written.
+func (h held) damaged() bool { return h.standing == Damaged }
 
 // shelf is what a store holds, seen with what the memory knows.
 type shelf struct {
@@ -37,13 +45,14 @@ type shelf struct {
 	now     time.Time
 	unknown string // why the store could not be looked at
 	store   string
-	bundles []held // of this resource and this cluster, oldest first
-	foreign []facts.Bundle
+	bundles []held // of this resource and this cluster, and authentic as far as they are whole; oldest first
+	others  []held // every other bundle
+	missing []facts.Proof
 	strays  []facts.Stray
 }
 
 // look joins the store's content and the memory. What a store says of a bundle is believed only as far as the state
-// remembers it.
+// remembers or has signed it.
 func look(in providers.Input, t terms) shelf {
 	t.address = t.owner.String()
 	out := shelf{terms: t, now: in.Now}
@@ -57,56 +66,34 @@ func look(in providers.Input, t terms) shelf {
 	if err != nil && out.unknown == "" {
 		out.unknown = err.Error()
 	}
-	cluster := clusterOf(in.World)
-	if cluster == "" {
-		cluster = in.Memory.Cluster.EtcdClusterID
-	}
+	j := judge{terms: t, now: in.Now, cluster: identityOf(in), proofs: proofs, signers: in.Memory.Signers}
 	for _, b := range found.Bundles {
-		switch {
-		case cluster != "" && b.ClusterID != "" && b.ClusterID != cluster:
-			out.foreign = append(out.foreign, b)
-		case b.Address != t.address: // of another block that shares the store
+		switch h := j.judge(b); h.standing {
+		case NotAuthentic, OtherBlock, OtherCluster:
+			out.others = append(out.others, h)
 		default:
-			out.bundles = append(out.bundles, judge(b, t.address, proofs))
+			out.bundles = append(out.bundles, h)
 		}
 	}
-	slices.SortStableFunc(out.bundles, func(a, b held) int {
-		if c := a.TakenAt.Compare(b.TakenAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	for _, list := range [][]held{out.bundles, out.others} {
+		slices.SortStableFunc(list, func(a, b held) int {
+			if c := a.TakenAt.Compare(b.TakenAt); c != 0 {
+				return c
+			}
+			return strings.Compare(a.ID, b.ID)
+		})
+	}
+	if out.unknown == "" {
+		out.lookForMissing(found, proofs)
+	}
 	return out
-}
-
-// judge finds the proof of a bundle. A proof stands for the bytes whose SHA-256 it names and for no others: where the store
-// says that other bytes lie there, they are not what was proved.
-func judge(b facts.Bundle, address string, proofs []facts.Proof) held {
-	h := held{Bundle: b, damage: b.Damaged}
-	remembered := ""
-	for i := range proofs {
-		p := &proofs[i]
-		switch {
-		case p.Bundle != b.ID || p.Address != address:
-		case p.SHA256 != b.SHA256:
-			remembered = p.SHA256
-		case h.proof == nil || !reaches(h.proof.Level, p.Level):
-			h.proof = p
-		}
-	}
-	if h.damage == "" && h.proof == nil && remembered != "" {
-		h.damage = fmt.Sprintf("its SHA-256 was %.12s… when it was proved, and the store has %.12s…", remembered, b.SHA256)
-	}
-	return h
 }
 
 // reaches reports whether a proof of one level is worth one of another.
 func reaches(level, wanted string) bool { return level == LevelRestore || level == wanted }
 
 // proved reports whether a bundle counts.
-func (s shelf) proved(h held) bool {
-	return h.damage == "" && !h.Cold && h.proof != nil && reaches(h.proof.Level, s.level)
-}
+func (s shelf) proved(h held) bool { return h.standing == Proved }
 
 // newestProved returns the newest bundle that counts.
 func (s shelf) newestProved() (held, bool) {
@@ -118,8 +105,7 @@ func (s shelf) newestProved() (held, bool) {
 	return held{}, false
 }
 
-// fresh returns the newest bundle that counts and is younger than the limit. One from the future does not count: the
-// clock is wrong, and how old it is nobody knows.
+// fresh returns the newest bundle that counts and is younger than the limit.
 func (s shelf) fresh() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if s.proved(h) && s.young(h) {
@@ -135,14 +121,12 @@ func (s shelf) young(h held) bool {
 	return age >= -clockSlack && age < s.maxAge
 }
 
-// newestUnproved returns the newest bundle, where it is whole as far as is known and nothing proves it. Cold copies are left
-// out, since nothing can prove them.
+// newestUnproved returns the newest bundle that counts or would if it were proved, where it is not proved.
 func (s shelf) newestUnproved() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
-		if h.damage != "" || h.Cold {
-			continue
+		if h.standing == Proved || h.standing == Unproved {
+			return h, !s.proved(h)
 		}
-		return h, !s.proved(h)
 	}
 	return held{}, false
 }
@@ -165,13 +149,19 @@ func (s shelf) aged(h held) string {
 	return "is " + s.old(h)
 }
 
-// future returns the bundle that says that the clock went back.
+// future returns the bundle that says that the clock went back. One that somebody else wrote says nothing of it.
 func (s shelf) future() (held, bool) {
-	if len(s.bundles) == 0 {
-		return held{}, false
+	for _, h := range slices.Backward(s.bundles) {
+		if h.standing == Future {
+			return h, true
+		}
 	}
-	newest := s.bundles[len(s.bundles)-1]
-	return newest, s.age(newest) < -clockSlack
+	return held{}, false
+}
+
+// planted reports whether the store has a bundle that claims to be one of this block's, and is not.
+func (s shelf) planted() bool {
+	return slices.ContainsFunc(s.others, func(h held) bool { return h.standing == NotAuthentic })
 }
 
 // find returns a bundle by id.

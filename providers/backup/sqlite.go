@@ -252,11 +252,3 @@ func (r *review) reviewDatabases(f found) {
 		r.reviewEtcd()
 	}
 }
-
-// idKind says whose id a cluster's is.
-func (r *review) idKind() string {
-	if originOf(r.in.World).sqlite() {
-		return ""
-	}
-	return "etcd "
-}

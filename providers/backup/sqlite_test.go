@@ -215,7 +215,7 @@ func TestK3sTakeAndProveAgain(t *testing.T) {
 				t.Errorf("left of the drill: %v, %v", left, err)
 			}
 
-			s.memory = facts.Memory{}
+			s.forget()
 			again := s.outcome().Steps
 			if len(again) == 0 || again[0].Operation != backup.OperationProve {
 				t.Fatalf("nothing proves it: %+v", again)
@@ -228,7 +228,7 @@ func TestK3sTakeAndProveAgain(t *testing.T) {
 					t.Errorf("proof %+v, was %+v", got, remembered)
 				}
 			}
-			s.memory = facts.Memory{}
+			s.forget()
 			s.store = failing{Store: s.store, changes: true}
 			if err := s.run(again[0]); !errors.Is(err, bundle.ErrDamaged) || len(s.proofs()) > 0 {
 				t.Errorf("a damaged bundle: %v, proofs %v", err, s.proofs())

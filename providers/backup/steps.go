@@ -28,6 +28,8 @@ type (
 		Bundle string          `json:"bundle"`
 		MaxAge config.Duration `json:"max_age"`
 		Verify string          `json:"verify"`
+		// Encrypted: the block has recipients, so that what is not encrypted does not count.
+		Encrypted bool `json:"encrypted,omitempty"`
 	}
 
 	pruneArgs struct {
@@ -36,7 +38,9 @@ type (
 		Scraps []string        `json:"scraps,omitempty"`
 		MaxAge config.Duration `json:"max_age"`
 		Verify string          `json:"verify"`
-		Keep   keep.Policy     `json:"keep"`
+		// Encrypted is as in proveArgs.
+		Encrypted bool        `json:"encrypted,omitempty"`
+		Keep      keep.Policy `json:"keep"`
 		// LockFor is how long the store itself refuses to remove a bundle.
 		LockFor config.Duration `json:"lock_for,omitempty"`
 	}
@@ -115,7 +119,7 @@ func size(e facts.Etcd) (largest int64) {
 
 // proveStep proves a bundle that is in the store and that nothing proves.
 func (r *review) proveStep(h held) providers.Step {
-	s := r.step("prove", OperationProve, proveArgs{Bundle: h.ID, MaxAge: r.spec.MaxAge, Verify: r.spec.Verify}, takeEstimate+float64(h.Size)/bytesASecond)
+	s := r.step("prove", OperationProve, proveArgs{Bundle: h.ID, MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Encrypted: r.shelf.encrypted}, takeEstimate+float64(h.Size)/bytesASecond)
 	s.Summary = "prove bundle " + called(h.ID)
 	s.Why = []string{"nothing that this state remembers proves the newest bundle", fmt.Sprintf("%s.verify = %q (%s)", r.address, r.spec.Verify, r.at)}
 	s.Changes = []providers.Change{{What: "proof of " + called(h.ID), Before: "none", After: r.spec.Verify}}
@@ -127,33 +131,69 @@ func (r *review) proveStep(h held) providers.Step {
 	return s
 }
 
-// prune plans the removal of what no rule keeps, as it will be once the steps before it are done: with a bundle more, or
-// with the newest one proved.
-func (r *review) prune(taken, saved bool) {
+// clear plans, before something is written, the removal of what no rule keeps as it is, and of what an interrupted run left: a
+// full store takes nothing else.
+func (r *review) clear() {
+	if s, gone, any := r.removal("clear", r.shelf, r.scraps()); any {
+		r.out.Steps = append(r.out.Steps, s)
+		r.shelf.bundles = slices.DeleteFunc(slices.Clone(r.shelf.bundles), func(h held) bool { return slices.Contains(gone.Remove, h.ID) })
+		r.shelf.strays = slices.DeleteFunc(slices.Clone(r.shelf.strays), func(x facts.Stray) bool { return slices.Contains(gone.Scraps, x.Name) })
+	}
+}
+
+// prune plans the removal of what no rule keeps once the steps before it are done: with the newest bundle proved, with one more
+// taken, or with both.
+func (r *review) prune(taken, proved bool) {
 	shelf := r.shelf
-	if saved {
-		shelf.bundles = slices.Clone(shelf.bundles)
-		newest, _ := shelf.newestUnproved()
+	shelf.bundles = slices.Clone(shelf.bundles)
+	if newest, any := shelf.newestUnproved(); proved && any {
 		for i := range shelf.bundles {
 			if h := &shelf.bundles[i]; h.ID == newest.ID {
 				h.proof = &facts.Proof{Bundle: h.ID, SHA256: h.SHA256, Level: r.spec.Verify}
+				h.standing, h.why = Proved, ""
 			}
 		}
-	} else if taken {
-		shelf.bundles = append(shelf.bundles[:len(shelf.bundles):len(shelf.bundles)], held{
+	}
+	if taken {
+		shelf.bundles = append(shelf.bundles, held{
 			Bundle: facts.Bundle{ID: facts.New, TakenAt: r.in.Now, SHA256: facts.New},
-			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify},
+			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify}, standing: Proved,
 		})
 	}
 	if r.cold {
-		shelf.bundles = append(slices.Clone(shelf.bundles), held{Bundle: facts.Bundle{ID: newCold, TakenAt: r.in.Now, SHA256: facts.New, Cold: true}})
+		shelf.bundles = append(shelf.bundles, held{Bundle: facts.Bundle{ID: newCold, TakenAt: r.in.Now, SHA256: facts.New, Cold: true}, standing: Cold})
 	}
+	s, _, any := r.removal("prune", shelf, r.scraps())
+	if !any {
+		return
+	}
+	if taken {
+		s.After = []string{r.address.String() + "/take"}
+	}
+	if r.cold {
+		s.After = []string{r.address.String() + "/cold"}
+	}
+	r.out.Steps = append(r.out.Steps, s)
+}
+
+// scraps are the names of what interrupted runs of this block left in the store.
+func (r *review) scraps() (names []string) {
+	for _, stray := range r.shelf.strays {
+		if stray.Kind == "half-written" && r.ours(stray) {
+			names = append(names, stray.Name)
+		}
+	}
+	return names
+}
+
+// removal is the step that removes what no rule keeps; false where nothing is to go.
+func (r *review) removal(verb string, shelf shelf, scraps []string) (s providers.Step, args pruneArgs, any bool) {
 	decisions, err := decide(shelf, r.spec.Keep, time.Duration(r.spec.Store.LockFor))
 	if err != nil {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: nothing is removed: %v", r.address, err))
-		return
+		return s, args, false
 	}
-	args := pruneArgs{MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Keep: r.spec.Keep, LockFor: r.spec.Store.LockFor}
+	args = pruneArgs{MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Encrypted: r.shelf.encrypted, Keep: r.spec.Keep, LockFor: r.spec.Store.LockFor, Scraps: scraps}
 	var changes []providers.Change
 	for _, d := range decisions {
 		change := providers.Change{What: "bundle " + called(d.ID), Before: "kept", After: "kept: " + strings.Join(d.Reasons, ", ")}
@@ -163,16 +203,13 @@ func (r *review) prune(taken, saved bool) {
 		}
 		changes = append(changes, change)
 	}
-	for _, stray := range r.shelf.strays {
-		if stray.Kind == "half-written" && r.ours(stray) {
-			args.Scraps = append(args.Scraps, stray.Name)
-			changes = append(changes, providers.Change{What: stray.Name, Before: "half-written", After: "removed: the run that wrote it is over"})
-		}
+	for _, name := range scraps {
+		changes = append(changes, providers.Change{What: name, Before: "half-written", After: "removed: the run that wrote it is over"})
 	}
 	if len(args.Remove)+len(args.Scraps) == 0 {
-		return
+		return s, args, false
 	}
-	s := r.step("prune", OperationPrune, args, pruneEstimate)
+	s = r.step(verb, OperationPrune, args, pruneEstimate)
 	s.Action, s.Changes = "delete", changes
 	var what []string
 	if n := len(args.Remove); n > 0 {
@@ -186,30 +223,25 @@ func (r *review) prune(taken, saved bool) {
 	if len(args.Remove) == 0 {
 		s.Why = []string{"the run that wrote it was interrupted"}
 	}
-	if taken {
-		s.After = []string{r.address.String() + "/take"}
-	}
-	if r.cold {
-		s.After = []string{r.address.String() + "/cold"}
-	}
 	s.Proof = "they are gone from the store, and every other bundle is there"
 	s.Undo = "none: what is removed is gone"
-	r.out.Steps = append(r.out.Steps, s)
+	return s, args, true
 }
 
-// decide says which bundles stay. Damaged ones are left out: they must not push good ones out, and whoever looks into the
-// damage needs them.
+// decide says which bundles stay. The policy is asked about authentic bundles that are proved, at whatever level, and about
+// cold copies by themselves. Every other bundle stays: it must not push a proved one out, and whoever looks into what is wrong
+// with it needs it.
 func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision, error) {
 	var all, cold []keep.Bundle
 	taken := map[string]time.Time{}
 	for _, h := range s.bundles {
 		switch {
-		case h.damage != "":
-			continue
-		case h.Cold:
+		case h.standing == Cold:
 			cold = append(cold, keep.Bundle{ID: h.ID, Time: h.TakenAt})
-		default:
+		case h.standing == Proved, h.standing == Unproved && h.proof != nil:
 			all = append(all, keep.Bundle{ID: h.ID, Time: h.TakenAt, Proved: s.proved(h)})
+		default:
+			continue
 		}
 		taken[h.ID] = h.TakenAt
 	}
@@ -217,8 +249,7 @@ func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision
 	if err == nil {
 		decisions = append(decisions, s.decideCold(policy, cold)...)
 	}
-	// A damaged bundle says as well as any other that the clock is wrong.
-	ahead := slices.IndexFunc(s.bundles, func(h held) bool { return h.TakenAt.After(s.now) })
+	ahead := slices.IndexFunc(s.bundles, func(h held) bool { return h.standing == Future })
 	for i, d := range decisions {
 		if ahead >= 0 && !d.Keep {
 			decisions[i].Keep, decisions[i].Reasons = true, []string{"the clock is behind " + s.bundles[ahead].ID + ", so none is removed"}

@@ -31,7 +31,7 @@ func (taking) read(in providers.Input, step providers.Step) (takeArgs, shelf, er
 	if err != nil {
 		return args, shelf{}, err
 	}
-	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
+	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify, encrypted: len(args.EncryptTo) > 0}), nil
 }
 
 // Predict adds a bundle and its proof, unless there is one that is young enough and none is asked for.
@@ -45,7 +45,7 @@ func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	b := facts.Bundle{
 		ID: facts.New, TakenAt: in.Now, Address: s.address, SHA256: facts.New, Encrypted: len(args.EncryptTo) > 0,
-		ClusterID: clusterOf(in.World),
+		Authority: identityOf(in).Authority, ClusterID: clusterOf(in.World),
 	}
 	nodes, _ := in.Inventory.Select(args.Nodes)
 	for _, n := range nodes {
@@ -58,7 +58,7 @@ func (e taking) Predict(in providers.Input, step providers.Step) facts.Update {
 	return facts.Update{
 		Backups: map[string]facts.Backups{s.address: found},
 		Sections: learned(in.Memory, s.owner, facts.Proof{
-			Bundle: facts.New, Address: s.address, SHA256: facts.New, Level: args.Verify, At: in.Now, TakenAt: in.Now, ClusterID: b.ClusterID,
+			Bundle: facts.New, Address: s.address, SHA256: facts.New, Level: args.Verify, At: in.Now, TakenAt: in.Now, Store: s.store, ClusterID: b.ClusterID,
 		}),
 	}
 }

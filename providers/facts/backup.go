@@ -2,8 +2,8 @@ package facts
 
 import "time"
 
-// Backups is what one backup store holds, as its manifests tell it. What a store says of itself is never proof: proofs
-// are in the memory.
+// Backups is what one backup store holds, as its labels tell it. What a store says of itself is never proof: proofs are in
+// the memory, and so are the keys that sign labels.
 type Backups struct {
 	// Unknown: the store could not be listed; why.
 	Unknown string `json:"unknown,omitempty"`
@@ -24,6 +24,12 @@ type Bundle struct {
 	// Size is in bytes and SHA256 in hexadecimal, both of the object as it is stored (encrypted where it is).
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
+	// Format is that of the bundle, Authority the SHA-256 of its cluster's CA, ManifestSHA256 of the manifest inside it.
+	Format         int    `json:"format,omitempty"`
+	Authority      string `json:"authority,omitempty"`
+	ManifestSHA256 string `json:"manifest_sha256,omitempty"`
+	// Signature is what the label says who wrote it. Nobody has checked it yet.
+	Signature Signature `json:"signature,omitzero"`
 	// Encrypted: it can be read with an age identity alone.
 	Encrypted bool `json:"encrypted,omitempty"`
 	// ClusterID and Member are etcd's, hexadecimal; Revision is the snapshot's, Keys how many keys it has.
@@ -64,6 +70,10 @@ type Proof struct {
 	Level   string    `json:"level"`
 	At      time.Time `json:"at"`
 	TakenAt time.Time `json:"taken_at"`
+	// Store is where the bundle lay then, as Backups.Store names it; empty in proofs from before they said so.
+	Store string `json:"store,omitempty"`
+	// Going: the bundle is being removed by the policy; it is not missing when it is gone.
+	Going bool `json:"going,omitempty"`
 	// ClusterID is etcd's, hexadecimal; Revision and Keys are what was restored, or counted.
 	ClusterID string `json:"cluster_id,omitempty"`
 	Revision  int64  `json:"revision,omitempty"`

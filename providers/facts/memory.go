@@ -16,6 +16,8 @@ type Memory struct {
 	Durations map[string]float64 `json:"durations,omitempty"`
 	// Cluster is the cluster that the first apply with this state has changed; empty parts are not known.
 	Cluster Identity `json:"cluster,omitzero"`
+	// Signers are the keys of the state that sign bundles, oldest first; the last one is in use.
+	Signers []Signer `json:"signers,omitempty"`
 	// Overrides are the safety rules that the last apply was told to go without.
 	Overrides []UsedOverride `json:"overrides,omitempty"`
 	// Sections are what the domains remember, each under the address of the resource that it is about.
@@ -77,6 +79,7 @@ func (m Memory) WithSections(sections Sections) Memory {
 // replace a section, never write into it.
 func (m Memory) Clone() Memory {
 	m.Durations = maps.Clone(m.Durations)
+	m.Signers = append([]Signer(nil), m.Signers...)
 	m.Overrides = append([]UsedOverride(nil), m.Overrides...)
 	m.Sections = maps.Clone(m.Sections)
 	return m

@@ -3,13 +3,14 @@ package text
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
 	"upkeep/planner/report"
 )
 
-// Bundles writes the bundles of each store as a table.
+// Bundles writes the bundles of each store as a table, with what each counts for and why it is kept.
 func Bundles(w io.Writer, all report.BundlesJSON, style Style) error {
 	p := &page{Style: style}
 	for i, s := range all.Stores {
@@ -18,29 +19,79 @@ func Bundles(w io.Writer, all report.BundlesJSON, style Style) error {
 		}
 		p.line(p.paint(bold, clean(s.Address)), "  ", clean(s.Store))
 		if s.Unknown != "" {
-			p.wrapped(red, "  ", "unknown: "+clean(s.Unknown))
-			continue
+			p.wrapped(red, "  ", "UNKNOWN: "+clean(s.Unknown))
 		}
-		if len(s.Bundles) == 0 {
+		if len(s.Bundles) == 0 && s.Unknown == "" {
 			p.line("  no bundle")
 		}
-		width := 0
-		for _, b := range s.Bundles {
-			width = max(width, length(clean(b.ID)))
+		if len(s.Bundles) > 0 {
+			p.bundles(s.Bundles)
 		}
-		for _, b := range s.Bundles {
-			code, proof := proofOf(b)
-			p.line("  ", pad(clean(b.ID), width), "  ", b.TakenAt.UTC().Format("2006-01-02 15:04"), "  ", pad(age(b.AgeSeconds), 8), "  ",
-				pad(Bytes(b.Size), 9), "  ", p.paint(code, proof))
-			for _, gap := range cleanTexts(b.Gaps) {
-				p.wrapped(dim, "      lacks ", gap)
-			}
+		for _, m := range s.Missing {
+			p.wrapped(red, "  ", clean(m.Bundle)+": gone from the store; it was proved on "+minute(m.At)+" UTC")
 		}
 		for _, stray := range s.Strays {
 			p.wrapped(yellow, "  ", clean(stray.Name)+": "+clean(stray.Kind)+", "+clean(stray.What))
 		}
 	}
 	return p.flush(w)
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// bundles writes the table of one store, newest first, and its total.
+func (p *page) bundles(bundles []report.BundleJSON) {
+	width, total, proved := len("BUNDLE"), int64(0), 0
+	for _, b := range bundles {
+		width = max(width, length(clean(b.ID)))
+		total += b.Size
+		if b.Proof != nil && b.Standing == "proved" {
+			proved++
+		}
+	}
+	p.line("  ", pad("BUNDLE", width), "  ", pad("TAKEN (UTC)", 16), "  ", pad("AGE", 8), "  ", pad("SIZE", 9), "  ", pad("KEYS", 8), "  ", pad("REVISION", 10), "  ", "STANDING")
+	for i, b := range bundles {
+		code, standing := standingOf(b)
+		p.line("  ", pad(clean(b.ID), width), "  ", minute(b.TakenAt), "  ", pad(age(b.AgeSeconds), 8), "  ",
+			pad(Bytes(b.Size), 9), "  ", pad(number(b.Keys), 8), "  ", pad(number(b.Revision), 10), "  ", p.paint(code, standing))
+		switch {
+		case len(b.Kept) > 0:
+			p.wrapped(dim, "      kept: ", strings.Join(cleanTexts(b.Kept), ", "))
+		case b.Goes:
+			p.wrapped(dim, "      ", "goes with the next removal: no rule of keep keeps it")
+		case b.Standing == "not authentic", b.Standing == "not encrypted", b.Standing == "damaged":
+			p.wrapped(dim, "      ", "stays until: upkeep backup remove "+clean(b.ID))
+		}
+		if note := halved(bundles, i); note != "" {
+			p.wrapped(yellow, "      NOTE ", note)
+		}
+		for _, gap := range cleanTexts(b.Gaps) {
+			p.wrapped(dim, "      lacks ", gap)
+		}
+	}
+	p.line(fmt.Sprintf("  total: %d, %s, of which %d proved", len(bundles), Bytes(total), proved))
+}
+
+// halved says that a bundle has fewer than half of the keys of the one before it. Bundles are newest first.
+func halved(bundles []report.BundleJSON, i int) string {
+	b := bundles[i]
+	for _, before := range bundles[i+1:] {
+		if before.Standing != b.Standing || before.Keys == 0 || b.Keys == 0 {
+			continue
+		}
+		if b.Keys*2 < before.Keys {
+			return fmt.Sprintf("%d keys; the bundle before it has %d. Was so much deleted on purpose?", b.Keys, before.Keys)
+		}
+		return ""
+	}
+	return ""
+}
+
+func number(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func age(seconds int64) string {
@@ -51,20 +102,27 @@ func age(seconds int64) string {
 	return span(d) + " old"
 }
 
-// unprovedCold is what is said of the proof of a bundle that can have none.
-const unprovedCold = "unproved: cold copy of stopped members"
-
-func proofOf(b report.BundleJSON) (code, text string) {
-	switch {
-	case b.Damaged != "":
-		return red, "damaged: " + clean(b.Damaged)
-	case b.Cold:
-		return yellow, unprovedCold
-	case b.Proof == nil:
-		return yellow, "not proved"
+// standingOf says what a bundle counts for.
+func standingOf(b report.BundleJSON) (code, text string) {
+	text = clean(b.Standing)
+	switch b.Standing {
+	case "proved":
+		if b.Proof != nil {
+			text = "proved by " + clean(b.Proof.Level) + " on " + minute(b.Proof.At)
+		}
+		if b.Newest {
+			text += " (latest)"
+		}
+		return green, text
+	case "damaged", "not authentic":
+		code = red
 	default:
-		return green, "proved by " + clean(b.Proof.Level) + " on " + b.Proof.At.UTC().Format("2006-01-02 15:04")
+		code = yellow
 	}
+	if b.Why != "" {
+		text += ": " + clean(b.Why)
+	}
+	return code, text
 }
 
 // Bytes spells a number of bytes in binary units.

@@ -12,8 +12,8 @@
 //
 // Beside it lies its label, ID.upkeep-bundle.json: the manifest without the digests of encrypted parts (who could guess a
 // part could prove the guess by them), and the size and SHA-256 of the bundle as it is stored. A label is written last, so
-// that a bundle without one is not complete. A label proves nothing, since whoever can write to the store can write
-// labels; what counts is the digest that the state remembers.
+// that a bundle without one is not complete. It is signed (see Statement): whoever can write to the store can write labels,
+// and only a state's key can sign them.
 //
 // The package knows no etcd, no store and no policy. It promises that memory does not grow with a bundle's size, that no
 // plaintext touches a disk here, that every change of a stored bundle is found, and that no error or printed value holds
@@ -28,6 +28,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"upkeep/providers/facts"
 )
 
 // Format is the version of the format that this package writes. It reads no other.
@@ -82,6 +84,8 @@ type Manifest struct {
 	ClusterID string `json:"cluster_id,omitempty"`
 	MemberID  string `json:"member_id,omitempty"`
 	Member    string `json:"member,omitempty"`
+	// Authority is the SHA-256 of the cluster's CA.
+	Authority string `json:"authority,omitempty"`
 	// KubeSystemUID is the UID of the namespace kube-system.
 	KubeSystemUID string `json:"kube_system_uid,omitempty"`
 	// Revision is the snapshot's; Keys how many keys it has.
@@ -97,10 +101,22 @@ type Manifest struct {
 	// Unproved is why nothing can prove it; empty: what it holds says more.
 	Unproved string `json:"unproved,omitempty"`
 
+	// Members are etcd's when it was taken, and Alarms what was raised then: a snapshot carries the alarms of its member.
+	Members []Member `json:"members,omitempty"`
+	Alarms  []string `json:"alarms,omitempty"`
+
 	// Gaps are what should be in it and is not.
 	Gaps []Gap `json:"gaps,omitempty"`
 	// Parts are in the order in which they were written. The Writer fills them in.
 	Parts []Part `json:"parts"`
+}
+
+// Member is a member of etcd.
+type Member struct {
+	ID       string   `json:"id"` // hexadecimal
+	Name     string   `json:"name"`
+	PeerURLs []string `json:"peer_urls,omitempty"`
+	Learner  bool     `json:"learner,omitempty"`
 }
 
 // Gap is something that should be in a bundle and is not.
@@ -135,6 +151,9 @@ type Label struct {
 	// StoredSize and StoredSHA256 are those of the bundle as it is stored.
 	StoredSize   int64  `json:"stored_size"`
 	StoredSHA256 string `json:"stored_sha256"`
+	// ManifestSHA256 is that of manifest.json inside. Bundles from before there were signatures lack both.
+	ManifestSHA256 string          `json:"manifest_sha256,omitempty"`
+	Signature      facts.Signature `json:"signature,omitzero"`
 }
 
 // What is wrong with a bundle. Errors about one wrap exactly one of these.
@@ -175,6 +194,9 @@ func ParseLabel(text []byte) (Label, error) {
 	}
 	if l.StoredSize <= 0 || !isDigest(l.StoredSHA256) {
 		return Label{}, fmt.Errorf("%w: its label has no size and digest", ErrForeign)
+	}
+	if l.ManifestSHA256 != "" && !isDigest(l.ManifestSHA256) {
+		return Label{}, fmt.Errorf("%w: the digest of the manifest in its label is none", ErrForeign)
 	}
 	for _, p := range l.Parts {
 		if p.SHA256 != "" && !isDigest(p.SHA256) {

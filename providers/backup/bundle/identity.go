@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -76,6 +77,19 @@ func ParseIdentities(text []byte) (Identities, error) {
 		return Identities{}, fmt.Errorf("there is no age identity in it (AGE-SECRET-KEY-…, as age-keygen writes it)")
 	}
 	return ids, nil
+}
+
+// Among reports whether one of the identities belongs to one of these recipients.
+func (i Identities) Among(recipients []string) bool {
+	return slices.ContainsFunc(i.keys, func(key age.Identity) bool {
+		switch key := key.(type) {
+		case *age.X25519Identity:
+			return slices.Contains(recipients, key.Recipient().String())
+		case *age.HybridIdentity:
+			return slices.Contains(recipients, key.Recipient().String())
+		}
+		return false
+	})
 }
 
 // Empty reports whether there is none.

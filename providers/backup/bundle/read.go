@@ -36,6 +36,7 @@ type Reader struct {
 	open      *PartReader
 	next      *tar.Header // the first piece of the next part, or manifest.json
 	manifest  Manifest
+	sum       string // the SHA-256 of the manifest
 	err       error
 }
 
@@ -165,7 +166,8 @@ func (b *Reader) finish() error {
 	if err != nil {
 		return explain(err)
 	}
-	if !bytes.Equal(line, digestLine(sha256.Sum256(text))) {
+	sum := sha256.Sum256(text)
+	if !bytes.Equal(line, digestLine(sum)) {
 		return fmt.Errorf("%w: the manifest differs from its digest", ErrDamaged)
 	}
 	var m Manifest
@@ -181,7 +183,7 @@ func (b *Reader) finish() error {
 	if err := b.end(); err != nil {
 		return err
 	}
-	b.manifest = m
+	b.manifest, b.sum = m, hex.EncodeToString(sum[:])
 	return nil
 }
 

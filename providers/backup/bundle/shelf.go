@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -13,57 +12,59 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"upkeep/providers/facts"
 	"upkeep/providers/store"
 )
 
-// handover is how many bytes at once go from who writes a bundle to who stores it: every handover is a change of threads.
-const handover = 256 << 10
-
-// Save writes a bundle into a store in one pass: fill writes the parts and returns the manifest, whose ID must be id. The
-// label follows when the bundle is there. When anything fails, nothing of it remains that looks complete, and the error
-// is fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
-func Save(ctx context.Context, s store.Store, id string, to Recipients, fill func(*Writer) (Manifest, error)) (Label, error) {
+// Save writes a bundle into a store: fill writes the parts and returns the manifest, whose ID must be id. What fill writes is
+// spooled first, in the directory that spool names, so that a slow store keeps nobody waiting who is read from: a snapshot
+// holds a transaction of etcd open, and its database grows meanwhile (etcd#18509). The label follows when the bundle is there;
+// sign signs it, and may be nil. When anything fails, nothing of the bundle remains that looks complete, and the error is
+// fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
+func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
 	if err := CheckID(id); err != nil {
 		return Label{}, err
 	}
-	from, into := io.Pipe()
-	type result struct {
-		label Label
-		err   error
-	}
-	written := make(chan result, 1)
-	go func() {
-		buffered := bufio.NewWriterSize(into, handover)
-		label, err := write(buffered, id, to, fill)
-		if err == nil {
-			err = buffered.Flush()
-		}
-		into.CloseWithError(err) // nil is io.EOF: only then does the store complete the object
-		written <- result{label, err}
-	}()
-	putErr := s.Put(ctx, Name(id), from)
-	if putErr != nil {
-		from.CloseWithError(putErr)
-	} else {
-		from.Close()
-	}
-	w := <-written
-	switch {
-	case putErr != nil && w.err != nil && !errors.Is(w.err, putErr):
-		return Label{}, w.err // the store failed because there was nothing to store
-	case putErr != nil:
-		return Label{}, putErr
-	case w.err != nil:
-		return Label{}, errors.Join(w.err, s.Remove(context.WithoutCancel(ctx), Name(id)))
-	}
-	text, err := w.label.Encode()
+	spooled, err := newSpool(o.Spool, len(o.To.keys) > 0)
 	if err != nil {
+		return Label{}, fmt.Errorf("spool the bundle: %w", err)
+	}
+	defer func() { err = errors.Join(err, spooled.Close()) }()
+	if label, err = write(spooled, id, o.To, fill); err != nil {
 		return Label{}, err
 	}
-	if err := s.Put(ctx, LabelName(id), bytes.NewReader(text)); err != nil {
-		return Label{}, fmt.Errorf("write the label of %s: %w", id, err)
+	if err := ctx.Err(); err != nil {
+		return Label{}, context.Cause(ctx)
 	}
-	return w.label, nil
+	from, err := spooled.read()
+	if err != nil {
+		return Label{}, fmt.Errorf("read the spooled bundle: %w", err)
+	}
+	if err := s.Put(ctx, Name(id), from); err != nil {
+		return Label{}, err
+	}
+	// A bundle without a label counts for nothing and is in the way of the next one where the store is full.
+	give := func(err error) (Label, error) {
+		return Label{}, errors.Join(err, Remove(context.WithoutCancel(ctx), s, id))
+	}
+	label = label.signed(o.Sign)
+	text, err := label.Encode()
+	if err != nil {
+		return give(err)
+	}
+	if err := s.Put(ctx, LabelName(id), bytes.NewReader(text)); err != nil {
+		return give(fmt.Errorf("write the label of %s: %w", id, err))
+	}
+	return label, nil
+}
+
+// Options say for whom a bundle is written and by whom.
+type Options struct {
+	To Recipients
+	// Sign signs a statement; nil: nobody does.
+	Sign func(statement []byte) facts.Signature
+	// Spool is the directory in which a bundle is spooled, encrypted; empty: the system's for temporary files.
+	Spool string
 }
 
 func write(w io.Writer, id string, to Recipients, fill func(*Writer) (Manifest, error)) (label Label, err error) {

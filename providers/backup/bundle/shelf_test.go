@@ -51,7 +51,7 @@ func filling(m bundle.Manifest, parts []part) func(*bundle.Writer) (bundle.Manif
 
 func save(t testing.TB, s store.Store, m bundle.Manifest, to bundle.Recipients) bundle.Label {
 	t.Helper()
-	label, err := bundle.Save(t.Context(), s, m.ID, to, filling(m, small()))
+	label, err := bundle.Save(t.Context(), s, m.ID, bundle.Options{To: to}, filling(m, small()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestTheStoreHoldsNoPlaintext(t *testing.T) {
 	s, path := newStore(t)
 	secret := []byte("-----BEGIN PRIVATE KEY-----")
 	m := manifest("daily-1")
-	if _, err := bundle.Save(t.Context(), s, m.ID, recipients(t, newKey(t)), filling(m, []part{{"nodes/cp1.tar", bytes.Repeat(secret, 1000)}})); err != nil {
+	if _, err := bundle.Save(t.Context(), s, m.ID, bundle.Options{To: recipients(t, newKey(t))}, filling(m, []part{{"nodes/cp1.tar", bytes.Repeat(secret, 1000)}})); err != nil {
 		t.Fatal(err)
 	}
 	files, err := os.ReadDir(path)
@@ -156,7 +156,7 @@ func TestSaveThatFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := newStore(t)
-			_, err := bundle.Save(t.Context(), s, "daily-1", recipients(t, newKey(t)), test.fill)
+			_, err := bundle.Save(t.Context(), s, "daily-1", bundle.Options{To: recipients(t, newKey(t))}, test.fill)
 			if err == nil || !strings.HasSuffix(err.Error(), test.want) || test.want == mine.Error() && !errors.Is(err, mine) {
 				t.Errorf("error %v, want %s", err, test.want)
 			}
@@ -188,7 +188,7 @@ func TestSaveIntoAFullStore(t *testing.T) {
 	for _, suffix := range []string{bundle.Extension, bundle.LabelExtension} {
 		s, _ := newStore(t)
 		f := faulty{s, suffix, 1000, store.ErrFull}
-		_, err := bundle.Save(t.Context(), f, "daily-1", bundle.Recipients{}, filling(manifest("daily-1"), parts()))
+		_, err := bundle.Save(t.Context(), f, "daily-1", bundle.Options{}, filling(manifest("daily-1"), parts()))
 		if !errors.Is(err, store.ErrFull) {
 			t.Errorf("%s: %v", suffix, err)
 		}
@@ -275,7 +275,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	piece := random(7, 1<<20)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	label, err := bundle.Save(t.Context(), s, "large", to, func(w *bundle.Writer) (bundle.Manifest, error) {
+	label, err := bundle.Save(t.Context(), s, "large", bundle.Options{To: to}, func(w *bundle.Writer) (bundle.Manifest, error) {
 		p, err := w.Part("etcd/snapshot.db")
 		if err != nil {
 			return bundle.Manifest{}, err

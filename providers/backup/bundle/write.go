@@ -114,7 +114,9 @@ func (b *Writer) Close(m Manifest) (Label, error) {
 		}
 	}
 	b.err = errors.New("the bundle is complete")
-	return m.label(b.names, b.stored.size, b.stored.sum()), nil
+	label := m.label(b.names, b.stored.size, b.stored.sum())
+	label.ManifestSHA256 = hex.EncodeToString(sum[:])
+	return label, nil
 }
 
 // label returns the label of a bundle with this manifest.
