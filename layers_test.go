@@ -24,6 +24,7 @@ var floors = []struct {
 }{
 	{prefix: "config", floor: 1},
 	{prefix: "providers/facts", floor: 1},
+	{prefix: "providers/layout", floor: 1, with: []string{"providers/facts"}},
 	{prefix: "providers/sqlitefile", floor: 1},
 	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
 	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "config", "fixtures"}},
@@ -126,6 +127,7 @@ var pure = []struct {
 	}},
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
+	{"providers/layout", nil},
 	{"providers/backup/keep", nil},
 	{"state/seen", nil},
 	{"docs/findings", nil},

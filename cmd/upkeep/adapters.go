@@ -13,6 +13,7 @@ import (
 // unknown; it does not stop the nodes from being observed.
 type kubernetes struct {
 	path, context string
+	clusterCharts
 }
 
 func (k kubernetes) Observe(ctx context.Context) facts.Kubernetes {
@@ -29,11 +30,25 @@ func (kubernetes) Match(selector string, nodes []facts.KubernetesNode) ([]string
 	return kube.Match(selector, nodes)
 }
 
-func (kubernetes) DecodeClusterConfiguration(stored []byte) (string, error) {
-	return kube.DecodeClusterConfiguration(stored)
+func (kubernetes) FromEtcd(known facts.Kubernetes) (string, func([]byte, error) facts.Kubernetes) {
+	return kube.FromEtcd(known)
 }
 
-func (kubernetes) ClusterConfigurationKey() string { return kube.ClusterConfigurationKey }
+func (k kubernetes) Tenancies(ctx context.Context) facts.Tenancies {
+	client, err := kube.Open(k.path, k.context)
+	if err != nil {
+		return facts.Tenancies{Unknown: err.Error()}
+	}
+	return client.Tenancies(ctx)
+}
+
+func (k kubernetes) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
+	client, err := kube.Open(k.path, k.context)
+	if err != nil {
+		return facts.HostPorts{Unknown: err.Error()}
+	}
+	return client.HostPorts(ctx, ports)
+}
 
 // etcdMembers fits the etcd adapter to what observe asks for.
 type etcdMembers struct{}

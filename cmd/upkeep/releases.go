@@ -80,24 +80,6 @@ func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQues
 	return client.Observe(ctx, question, r.mac)
 }
 
-// Definition, Secret and Chart ask what the cluster offers to charts.
-func (r clusterReleases) Definition(ctx context.Context, name string) facts.Definition {
-	client, err := r.shared.open(r.cluster)
-	if err != nil {
-		return facts.Definition{Unknown: err.Error()}
-	}
-	return client.Definition(ctx, name)
-}
-
-// Secret asks whether a Secret exists.
-func (r clusterReleases) Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence {
-	client, err := r.shared.open(r.cluster)
-	if err != nil {
-		return facts.Existence{Unknown: err.Error()}
-	}
-	return client.Secret(ctx, question)
-}
-
 // Chart asks for the releases of a chart.
 func (r clusterReleases) Chart(ctx context.Context, name string) facts.Installed {
 	client, err := r.shared.open(r.cluster)
@@ -107,13 +89,27 @@ func (r clusterReleases) Chart(ctx context.Context, name string) facts.Installed
 	return client.Chart(ctx, name)
 }
 
-// HostPorts asks which pods hold ports of nodes.
-func (r clusterReleases) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
-	client, err := kube.Open(r.cluster.Kubeconfig, r.cluster.Context)
+// clusterCharts asks what the cluster offers to charts, through Helm's connection.
+type clusterCharts struct {
+	shared  *releases
+	cluster config.Cluster
+}
+
+func (c clusterCharts) Definition(ctx context.Context, name string) facts.Definition {
+	client, err := c.shared.open(c.cluster)
 	if err != nil {
-		return facts.HostPorts{Unknown: err.Error()}
+		return facts.Definition{Unknown: err.Error()}
 	}
-	return client.HostPorts(ctx, ports)
+	return client.Definition(ctx, name)
+}
+
+// Secret asks whether a Secret exists.
+func (c clusterCharts) Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence {
+	client, err := c.shared.open(c.cluster)
+	if err != nil {
+		return facts.Existence{Unknown: err.Error()}
+	}
+	return client.Secret(ctx, question)
 }
 
 // ApplyDefinitions implements akash.Definers.
@@ -203,17 +199,6 @@ func (s statefulSets) DeleteStatefulSet(ctx context.Context, namespace, name, ui
 		return err
 	}
 	return sets.DeleteStatefulSet(ctx, namespace, name, uid)
-}
-
-// tenants fits the Kubernetes adapter to what asks for leases.
-type tenants struct{ path, context string }
-
-func (t tenants) Observe(ctx context.Context) facts.Tenancies {
-	client, err := kube.Open(t.path, t.context)
-	if err != nil {
-		return facts.Tenancies{Unknown: err.Error()}
-	}
-	return client.Tenancies(ctx)
 }
 
 // outside is what lies outside the cluster: the archive and texts behind URLs.

@@ -77,13 +77,11 @@ func (w workspace) resources() []providers.Resource {
 func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)) *observe.Observer {
 	o := &observe.Observer{
 		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
-		Endpoints: nodes.Endpoints(), Reach: nodes.Reach,
+		Endpoints: nodes.Endpoints(),
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
-		o.Kubernetes = kubernetes{path: cluster.Kubeconfig, context: cluster.Context}
-		releases := w.releases.of(*cluster, w.mac, w.directory)
-		o.Releases, o.Platform = releases, releases
-		o.Tenants = tenants{path: cluster.Kubeconfig, context: cluster.Context}
+		o.Kubernetes = kubernetes{cluster.Kubeconfig, cluster.Context, clusterCharts{w.releases, *cluster}}
+		o.Helm = w.releases.of(*cluster, w.mac, w.directory)
 	}
 	return o
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // The leader leases that prove that a restarted component works again.
@@ -134,7 +135,7 @@ func (c *Client) run(ctx context.Context) *facts.Lease {
 
 // clusterConfiguration reads the object that kubeadm itself would read before a renewal.
 func (c *Client) clusterConfiguration(ctx context.Context) (string, error) {
-	object, err := c.api.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, configMapName, metav1.GetOptions{})
+	object, err := c.api.CoreV1().ConfigMaps(layout.KubeadmConfiguration.Namespace).Get(ctx, layout.KubeadmConfiguration.Name, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}

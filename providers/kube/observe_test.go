@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // apiServer answers fixed objects by path, as JSON; any other path is a 404 Status object. 401 for all when shut.
@@ -86,7 +88,7 @@ func wholeCluster() map[string]any {
 }
 
 func configMap(text string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: configMapName}, Data: map[string]string{configMapKey: text}}
+	return &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: layout.KubeadmConfiguration.Name}, Data: map[string]string{layout.KubeadmConfiguration.Key: text}}
 }
 
 func TestObserve(t *testing.T) {
@@ -198,7 +200,7 @@ func TestDecodeClusterConfiguration(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := DecodeClusterConfiguration([]byte(test.stored))
+			got, err := decodeClusterConfiguration([]byte(test.stored))
 			if test.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), test.fails) {
 					t.Errorf("error = %v, want %q", err, test.fails)
@@ -212,6 +214,42 @@ func TestDecodeClusterConfiguration(t *testing.T) {
 	}
 }
 
+// What the API did not tell is taken from etcd, and where that fails, too, both reasons are told.
+func TestFromEtcd(t *testing.T) {
+	silent := facts.Kubernetes{Unknown: "connection refused"}
+	denied := facts.Kubernetes{ClusterConfigurationUnknown: "forbidden"}
+	refused := errors.New("no such key")
+	stored := []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"kubeadm-config"},"data":{"ClusterConfiguration":"apiServer: {}\n"}}`)
+	for _, test := range []struct {
+		name   string
+		known  facts.Kubernetes
+		stored []byte
+		err    error
+		want   facts.Kubernetes
+	}{
+		{"found while the API is silent", silent, stored, nil, facts.Kubernetes{Unknown: "connection refused", ClusterConfiguration: "apiServer: {}\n"}},
+		{"found where the API refuses", denied, stored, nil, facts.Kubernetes{ClusterConfiguration: "apiServer: {}\n"}},
+		{"not there", silent, nil, refused, facts.Kubernetes{Unknown: "connection refused", ClusterConfigurationUnknown: "API: connection refused; etcd: no such key"}},
+		{"refused by both", denied, nil, refused, facts.Kubernetes{ClusterConfigurationUnknown: "API: forbidden; etcd: no such key"}},
+		{"encrypted", silent, []byte("k8s:enc:x"), nil, facts.Kubernetes{
+			Unknown: "connection refused", ClusterConfigurationUnknown: "API: connection refused; etcd: the ConfigMap is encrypted at rest; only the API server can read it",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			key, complete := FromEtcd(test.known)
+			if key != "/registry/configmaps/kube-system/kubeadm-config" {
+				t.Fatalf("asked for %q", key)
+			}
+			if diff := cmp.Diff(test.want, complete(test.stored, test.err)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if key, _ := FromEtcd(facts.Kubernetes{ClusterConfiguration: "known"}); key != "" {
+		t.Errorf("what the API told is asked for under %q", key)
+	}
+}
+
 func FuzzDecodeClusterConfiguration(f *testing.F) {
 	var stored strings.Builder
 	if err := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme).Encode(configMap("x"), &stored); err != nil {
@@ -221,7 +259,7 @@ func FuzzDecodeClusterConfiguration(f *testing.F) {
 	f.Add([]byte(`{"kind":"ConfigMap","apiVersion":"v1"}`))
 	f.Add([]byte("k8s:enc:"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, err := DecodeClusterConfiguration(data)
+		text, err := decodeClusterConfiguration(data)
 		if err == nil && text == "" {
 			t.Error("neither a configuration nor an error")
 		}

@@ -38,7 +38,7 @@ func (o *Observer) endpoints(inventory providers.Inventory, world *facts.World) 
 					failed = append(failed, fmt.Errorf("%s is unknown: %s", node.Name, why))
 					continue
 				}
-				conn, err := o.Reach(ctx, node, e.EtcdEndpoint)
+				conn, err := o.Nodes.Reach(ctx, node, e.EtcdEndpoint)
 				if err == nil {
 					return conn, nil
 				}

@@ -45,11 +45,7 @@ func TestEndpoints(t *testing.T) {
 	failed := map[string]string{}
 	all := config.Selection{Roles: []string{"control-plane"}}
 	o := Observer{
-		Nodes:     &fakeNodes{answers: map[string]facts.Node{"cp2": controlPlane("cp2"), "cp3": controlPlane("cp3")}},
-		Etcd:      dialing{&names, failed},
-		Now:       func() time.Time { return now },
-		Endpoints: []Endpoint{{facts.EtcdEndpoint{URL: one}, all}, {facts.EtcdEndpoint{URL: two}, all}, {facts.EtcdEndpoint{URL: one}, all}},
-		Reach: func(_ context.Context, node config.Node, e facts.EtcdEndpoint) (net.Conn, error) {
+		Nodes: &fakeNodes{answers: map[string]facts.Node{"cp2": controlPlane("cp2"), "cp3": controlPlane("cp3")}, reach: func(node config.Node, e facts.EtcdEndpoint) (net.Conn, error) {
 			reached = append(reached, node.Name+" "+e.URL)
 			if node.Name == "cp2" || e.URL == two {
 				return nil, errors.New(node.Name + ": " + e.URL + " refused")
@@ -57,7 +53,10 @@ func TestEndpoints(t *testing.T) {
 			conn, other := net.Pipe()
 			other.Close()
 			return conn, nil
-		},
+		}},
+		Etcd:      dialing{&names, failed},
+		Now:       func() time.Time { return now },
+		Endpoints: []Endpoint{{facts.EtcdEndpoint{URL: one}, all}, {facts.EtcdEndpoint{URL: two}, all}, {facts.EtcdEndpoint{URL: one}, all}},
 	}
 	desired := config.Desired{}
 	for _, name := range []string{"cp1", "cp2", "cp3"} {

@@ -4,7 +4,7 @@
 // Kubernetes comes first where nodes or their roles must be discovered, then the nodes, then etcd through
 // the nodes that run a member. What
 // resources need once all that is answered (providers.Staged) comes last; most need nothing then, and it costs nothing.
-// It knows no domain, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
+// It knows no domain and no distribution, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
 // the world with its reason.
 package observe
 
@@ -23,6 +23,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // Nodes asks a node. Implementations limit how many they ask at a time.
@@ -30,6 +31,8 @@ type Nodes interface {
 	Observe(ctx context.Context, node config.Node, question facts.Question) (facts.Node, error)
 	// Etcd connects to the etcd member that runs on a node; TLS ends there.
 	Etcd(ctx context.Context, node config.Node) (net.Conn, error)
+	// Reach connects through a node to an etcd that runs elsewhere.
+	Reach(ctx context.Context, node config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error)
 }
 
 // Kubernetes asks the API server.
@@ -37,9 +40,14 @@ type Kubernetes interface {
 	Observe(ctx context.Context) facts.Kubernetes
 	// Match returns the names of the nodes that a label selector selects.
 	Match(selector string, nodes []facts.KubernetesNode) ([]string, error)
-	// DecodeClusterConfiguration reads kubeadm's configuration from what etcd stores under ClusterConfigurationKey.
-	DecodeClusterConfiguration(stored []byte) (string, error)
-	ClusterConfigurationKey() string
+	// FromEtcd says under which key etcd has what the API server did not tell; "" where that is nothing. complete adds it to
+	// the facts, or says why it could not be read there either.
+	FromEtcd(known facts.Kubernetes) (key string, complete func(stored []byte, err error) facts.Kubernetes)
+	// Tenancies asks for the leases of an Akash provider's tenants.
+	Tenancies(ctx context.Context) facts.Tenancies
+	Definition(ctx context.Context, name string) facts.Definition
+	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
+	HostPorts(ctx context.Context, ports []int) facts.HostPorts
 }
 
 // Etcd asks etcd members through a dialer.
@@ -53,22 +61,10 @@ type Stores interface {
 	Observe(ctx context.Context, question facts.BackupsQuestion) facts.Backups
 }
 
-// Releases asks Helm releases.
-type Releases interface {
+// Helm asks for releases: one by its name, or all of a chart.
+type Helm interface {
 	Observe(ctx context.Context, question facts.ReleaseQuestion) facts.Release
-}
-
-// Tenants asks for the leases of an Akash provider's tenants.
-type Tenants interface {
-	Observe(ctx context.Context) facts.Tenancies
-}
-
-// Platform asks what the cluster offers to charts.
-type Platform interface {
-	Definition(ctx context.Context, name string) facts.Definition
-	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
 	Chart(ctx context.Context, name string) facts.Installed
-	HostPorts(ctx context.Context, ports []int) facts.HostPorts
 }
 
 // Files asks for what lies outside the cluster: archives on this machine, texts behind URLs.
@@ -77,20 +73,16 @@ type Files interface {
 	Download(ctx context.Context, question facts.DownloadQuestion) facts.Download
 }
 
-// Observer holds the adapters. Kubernetes is nil when the configuration declares no cluster.
+// Observer holds the adapters, one for each part of providers.Needs.
 type Observer struct {
 	Nodes      Nodes
-	Kubernetes Kubernetes
+	Kubernetes Kubernetes // nil when the configuration declares no cluster
 	Etcd       Etcd
 	Stores     Stores
-	Releases   Releases // nil as Kubernetes is; Tenants, too
-	Tenants    Tenants
-	Platform   Platform // nil as Kubernetes is
+	Helm       Helm // nil as Kubernetes is
 	Files      Files
-	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else, through
-	// Reach.
+	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
 	Endpoints []Endpoint
-	Reach     func(ctx context.Context, node config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error)
 	Now       func() time.Time
 	// Progress, if set, is told when a node has answered. It may be called from several goroutines at once.
 	Progress func(Progress)
@@ -337,24 +329,15 @@ func (o *Observer) backups(ctx context.Context, needs []providers.Needs, world *
 	world.Backups = out
 }
 
-// etcd asks the members on the nodes that run one, or are said to (an etcd that systemd or k3s runs has no static pod), and fetches kubeadm's configuration there when the API is silent.
+// etcd asks the members on the nodes that run one, or are said to, and fetches there what the API server did not tell.
 func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, world *facts.World) {
 	byName := map[string]config.Node{}
 	var members, elsewhere []string
 	for _, node := range inventory.Nodes {
-		observed := world.Node(node.Name)
-		_, runs := observed.ControlPlane.StaticPod("etcd")
-		switch observed.K3s.Datastore {
-		case facts.K3sSQLite:
-			elsewhere = append(elsewhere, "k3s on "+node.Name+" keeps its cluster in SQLite")
-			continue
-		case facts.K3sExternal:
-			elsewhere = append(elsewhere, "k3s on "+node.Name+" keeps its cluster in a datastore elsewhere")
-			continue
-		case facts.K3sEtcd:
-			runs = true
-		}
-		if runs || slices.Contains(node.Roles, "etcd") {
+		switch runs, where := layout.Member(world.Node(node.Name)); {
+		case where != "":
+			elsewhere = append(elsewhere, where)
+		case runs || slices.Contains(node.Roles, "etcd"):
 			members = append(members, node.Name)
 			byName[node.Name] = node
 		}
@@ -372,34 +355,10 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 		return
 	}
 	world.Etcd = o.Etcd.Observe(ctx, members, dial)
-	if world.Kubernetes.ClusterConfiguration == "" && o.Kubernetes != nil && world.Etcd.Unknown == "" {
-		o.clusterConfigurationFromEtcd(ctx, members, dial, world)
-	}
-}
-
-func (o *Observer) clusterConfigurationFromEtcd(ctx context.Context, members []string, dial func(context.Context, string) (net.Conn, error), world *facts.World) {
-	fail := func(err error) {
-		world.Kubernetes.ClusterConfigurationUnknown = fmt.Sprintf("API: %s; etcd: %v",
-			firstNonEmpty(world.Kubernetes.ClusterConfigurationUnknown, world.Kubernetes.Unknown), err)
-	}
-	stored, err := o.Etcd.Get(ctx, members, dial, o.Kubernetes.ClusterConfigurationKey())
-	if err != nil {
-		fail(err)
+	if o.Kubernetes == nil || world.Etcd.Unknown != "" {
 		return
 	}
-	text, err := o.Kubernetes.DecodeClusterConfiguration(stored)
-	if err != nil {
-		fail(err)
-		return
+	if key, complete := o.Kubernetes.FromEtcd(world.Kubernetes); key != "" {
+		world.Kubernetes = complete(o.Etcd.Get(ctx, members, dial, key))
 	}
-	world.Kubernetes.ClusterConfiguration, world.Kubernetes.ClusterConfigurationUnknown = text, ""
-}
-
-func firstNonEmpty(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
 }

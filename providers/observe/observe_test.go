@@ -21,6 +21,7 @@ var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 // fakeNodes answers from a map; a node that is not in it does not answer.
 type fakeNodes struct {
 	answers map[string]facts.Node
+	reach   func(config.Node, facts.EtcdEndpoint) (net.Conn, error)
 
 	mu    sync.Mutex
 	asked map[string][]facts.Question
@@ -39,6 +40,10 @@ func (f *fakeNodes) Observe(_ context.Context, node config.Node, question facts.
 		return facts.Node{}, errors.New(node.Name + ": no answer in 10s")
 	}
 	return answer, nil
+}
+
+func (f *fakeNodes) Reach(_ context.Context, node config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error) {
+	return f.reach(node, endpoint)
 }
 
 func (f *fakeNodes) Etcd(_ context.Context, node config.Node) (net.Conn, error) {
@@ -63,10 +68,26 @@ func (f fakeKubernetes) Match(selector string, nodes []facts.KubernetesNode) ([]
 	}
 	return names, nil
 }
-func (f fakeKubernetes) ClusterConfigurationKey() string { return "/key" }
-func (f fakeKubernetes) DecodeClusterConfiguration(stored []byte) (string, error) {
-	return "decoded:" + string(stored), nil
+func (f fakeKubernetes) FromEtcd(known facts.Kubernetes) (string, func([]byte, error) facts.Kubernetes) {
+	if known.Version != "" {
+		return "", nil
+	}
+	return "/key", func(stored []byte, err error) facts.Kubernetes {
+		known.Version = string(stored)
+		if err != nil {
+			known.Unknown += "; etcd: " + err.Error()
+		}
+		return known
+	}
 }
+func (fakeKubernetes) Tenancies(context.Context) facts.Tenancies { return facts.Tenancies{} }
+func (fakeKubernetes) Definition(context.Context, string) facts.Definition {
+	return facts.Definition{}
+}
+func (fakeKubernetes) Secret(context.Context, facts.SecretQuestion) facts.Existence {
+	return facts.Existence{}
+}
+func (fakeKubernetes) HostPorts(context.Context, []int) facts.HostPorts { return facts.HostPorts{} }
 
 type fakeEtcd struct {
 	stored  map[string]string
@@ -132,14 +153,14 @@ func TestObserve(t *testing.T) {
 		{
 			name: "a node that does not answer is unknown with its reason, and its member is not dialled", desired: three,
 			needs: everything, nodes: map[string]facts.Node{"cp1": controlPlane("cp1")},
-			kubernetes: fakeKubernetes{facts.Kubernetes{UID: "u", ClusterConfiguration: "c"}},
+			kubernetes: fakeKubernetes{facts.Kubernetes{UID: "u", Version: "v"}},
 			want: facts.World{
 				ObservedAt: now,
 				Nodes: map[string]*facts.Node{
 					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
 					"cp2": {Name: "cp2", Host: "10.0.0.2", Unknown: "cp2: no answer in 10s"},
 				},
-				Kubernetes: facts.Kubernetes{UID: "u", ClusterConfiguration: "c"},
+				Kubernetes: facts.Kubernetes{UID: "u", Version: "v"},
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1"},
@@ -159,7 +180,7 @@ func TestObserve(t *testing.T) {
 			},
 		},
 		{
-			name: "etcd answers for kubeadm's configuration while the API is silent", desired: three, needs: everything,
+			name: "etcd answers what the API does not tell", desired: three, needs: everything,
 			nodes:      map[string]facts.Node{"cp1": controlPlane("cp1"), "cp2": controlPlane("cp2")},
 			kubernetes: fakeKubernetes{facts.Kubernetes{Unknown: "connection refused"}},
 			stored:     map[string]string{"/key": "stored"},
@@ -169,13 +190,13 @@ func TestObserve(t *testing.T) {
 					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
 					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
 				},
-				Kubernetes: facts.Kubernetes{Unknown: "connection refused", ClusterConfiguration: "decoded:stored"},
+				Kubernetes: facts.Kubernetes{Unknown: "connection refused", Version: "stored"},
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},
 		},
 		{
-			name: "neither API nor etcd has the configuration: both reasons are told", desired: three, needs: everything,
+			name: "neither API nor etcd tells: both reasons are told", desired: three, needs: everything,
 			nodes:      map[string]facts.Node{"cp1": controlPlane("cp1"), "cp2": controlPlane("cp2")},
 			kubernetes: fakeKubernetes{facts.Kubernetes{Unknown: "connection refused"}},
 			want: facts.World{
@@ -184,7 +205,7 @@ func TestObserve(t *testing.T) {
 					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
 					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
 				},
-				Kubernetes: facts.Kubernetes{Unknown: "connection refused", ClusterConfigurationUnknown: "API: connection refused; etcd: no such key"},
+				Kubernetes: facts.Kubernetes{Unknown: "connection refused; etcd: no such key"},
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},

@@ -76,8 +76,8 @@ func (o *Observer) releases(ctx context.Context, earlier, needs []providers.Need
 	for _, question := range questions {
 		group.Go(func() error {
 			found := facts.Release{Unknown: noCluster}
-			if o.Releases != nil {
-				found = o.Releases.Observe(ctx, question)
+			if o.Helm != nil {
+				found = o.Helm.Observe(ctx, question)
 			}
 			found.Namespace, found.Name = question.Namespace, question.Name
 			mu.Lock()
@@ -94,8 +94,8 @@ func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs, world
 		return
 	}
 	found := facts.Tenancies{Unknown: noCluster}
-	if o.Tenants != nil {
-		found = o.Tenants.Observe(ctx)
+	if o.Kubernetes != nil {
+		found = o.Kubernetes.Tenancies(ctx)
 	}
 	world.Tenancies = &found
 }
@@ -131,8 +131,8 @@ func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world 
 		for _, name := range n.Kubernetes.Definitions {
 			once(&world.Definitions, name, func() facts.Definition {
 				found := facts.Definition{Unknown: noCluster}
-				if o.Platform != nil {
-					found = o.Platform.Definition(ctx, name)
+				if o.Kubernetes != nil {
+					found = o.Kubernetes.Definition(ctx, name)
 				}
 				found.Name = name
 				return found
@@ -140,18 +140,18 @@ func (o *Observer) platform(ctx context.Context, needs []providers.Needs, world 
 		}
 		for _, question := range n.Kubernetes.Secrets {
 			once(&world.Secrets, facts.SecretKey(question.Namespace, question.Name), func() facts.Existence {
-				if o.Platform == nil {
+				if o.Kubernetes == nil {
 					return facts.Existence{Unknown: noCluster}
 				}
-				return o.Platform.Secret(ctx, question)
+				return o.Kubernetes.Secret(ctx, question)
 			})
 		}
 		for _, name := range n.Helm.Charts {
 			once(&world.Charts, name, func() facts.Installed {
-				if o.Platform == nil {
+				if o.Helm == nil {
 					return facts.Installed{Unknown: noCluster}
 				}
-				return o.Platform.Chart(ctx, name)
+				return o.Helm.Chart(ctx, name)
 			})
 		}
 		ports = append(ports, n.Kubernetes.HostPorts...)
@@ -172,8 +172,8 @@ func (o *Observer) hostPorts(ctx context.Context, ports []int, world *facts.Worl
 		return
 	}
 	found := facts.HostPorts{Unknown: noCluster}
-	if o.Platform != nil {
-		found = o.Platform.HostPorts(ctx, whole)
+	if o.Kubernetes != nil {
+		found = o.Kubernetes.HostPorts(ctx, whole)
 	}
 	found.Ports = whole
 	world.HostPorts = &found

@@ -38,26 +38,21 @@ func (c *counting) note(what string) {
 	c.asked = append(c.asked, what)
 }
 
-type countingPlatform struct{ *counting }
-
-func (c countingPlatform) Definition(_ context.Context, name string) facts.Definition {
+func (c countingKubernetes) Definition(_ context.Context, name string) facts.Definition {
 	c.note("definition " + name)
 	return facts.Definition{Established: true}
 }
 
-func (c countingPlatform) Secret(context.Context, facts.SecretQuestion) facts.Existence {
-	return facts.Existence{}
-}
-func (c countingPlatform) Chart(context.Context, string) facts.Installed { return facts.Installed{} }
-
-func (c countingPlatform) HostPorts(_ context.Context, ports []int) facts.HostPorts {
+func (c countingKubernetes) HostPorts(_ context.Context, ports []int) facts.HostPorts {
 	c.note("host ports")
 	return facts.HostPorts{Pods: []facts.HostPortPod{{Name: "p", Node: "w1", Ports: ports}}}
 }
 
-type countingReleases struct{ *counting }
+type countingHelm struct{ *counting }
 
-func (c countingReleases) Observe(_ context.Context, q facts.ReleaseQuestion) facts.Release {
+func (countingHelm) Chart(context.Context, string) facts.Installed { return facts.Installed{} }
+
+func (c countingHelm) Observe(_ context.Context, q facts.ReleaseQuestion) facts.Release {
 	c.note("release " + q.Name)
 	return facts.Release{Revision: len(q.Environment)}
 }
@@ -94,9 +89,8 @@ func TestTwoStages(t *testing.T) {
 	}
 	nodes := &fakeNodes{answers: map[string]facts.Node{"cp1": {}, "w1": {}, "w2": {}}}
 	count := &counting{}
-	kubernetes := 0
 	o := &Observer{
-		Nodes: nodes, Kubernetes: countingKubernetes{fakeKubernetes{facts.Kubernetes{UID: "u"}}, &kubernetes}, Platform: countingPlatform{count}, Releases: countingReleases{count},
+		Nodes: nodes, Kubernetes: countingKubernetes{fakeKubernetes{facts.Kubernetes{UID: "u"}}, count}, Helm: countingHelm{count},
 		Now: func() time.Time { return now },
 	}
 	world, err := o.Resources(context.Background(), desired, resources)
@@ -112,9 +106,9 @@ func TestTwoStages(t *testing.T) {
 	for _, what := range count.asked {
 		counts[what]++
 	}
-	want := map[string]int{"definition a": 1, "definition b": 1, "host ports": 1, "release same": 1, "release more": 2}
-	if diff := cmp.Diff(want, counts); diff != "" || kubernetes != 1 || inquiries != 1 {
-		t.Errorf("%d times Kubernetes, %d inquiries; else (-want +got):\n%s", kubernetes, inquiries, diff)
+	want := map[string]int{"kubernetes": 1, "definition a": 1, "definition b": 1, "host ports": 1, "release same": 1, "release more": 2}
+	if diff := cmp.Diff(want, counts); diff != "" || inquiries != 1 {
+		t.Errorf("%d inquiries; else (-want +got):\n%s", inquiries, diff)
 	}
 	wantWorld := facts.World{
 		ObservedAt: now, Kubernetes: facts.Kubernetes{UID: "u"}, Etcd: facts.Etcd{Unknown: "not asked"},
@@ -133,28 +127,28 @@ func TestTwoStages(t *testing.T) {
 
 type countingKubernetes struct {
 	fakeKubernetes
-	asked *int
+	*counting
 }
 
 func (c countingKubernetes) Observe(ctx context.Context) facts.Kubernetes {
-	*c.asked++
+	c.note("kubernetes")
 	return c.fakeKubernetes.Observe(ctx)
 }
 
 // TestTwoStagesWithFleets: members of a fleet can be asked in the second stage, and discovery is not done twice.
 func TestTwoStagesWithFleets(t *testing.T) {
 	desired := config.Desired{Fleets: []config.Fleet{{Name: "gpu", Selector: "gpu", Address: "InternalIP"}}}
-	kubernetes := 0
+	count := &counting{}
 	cluster := fakeKubernetes{facts.Kubernetes{Nodes: []facts.KubernetesNode{{Name: "g1", Labels: map[string]string{"gpu": "yes"}, Addresses: map[string]string{"InternalIP": "10.0.1.1"}}}}}
 	nodes := &fakeNodes{answers: map[string]facts.Node{"g1": {}}}
-	o := &Observer{Nodes: nodes, Kubernetes: countingKubernetes{cluster, &kubernetes}, Now: func() time.Time { return now }}
+	o := &Observer{Nodes: nodes, Kubernetes: countingKubernetes{cluster, count}, Now: func() time.Time { return now }}
 	world, err := o.Resources(context.Background(), desired, []providers.Resource{asker{
 		second: func(facts.World, providers.Inventory) providers.Needs {
 			return providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"g1"}}, Question: facts.Question{Ports: []int{80}}}}}
 		},
 	}})
-	if err != nil || world.Node("g1").Host != "10.0.1.1" || kubernetes != 1 {
-		t.Errorf("%+v, %v; Kubernetes was asked %d times", world.Nodes, err, kubernetes)
+	if err != nil || world.Node("g1").Host != "10.0.1.1" || len(count.asked) != 1 {
+		t.Errorf("%+v, %v; asked: %v", world.Nodes, err, count.asked)
 	}
 	if diff := cmp.Diff(map[string][]facts.Question{"g1": {{Ports: []int{80}}}}, nodes.asked); diff != "" {
 		t.Errorf("nodes were asked (-want +got):\n%s", diff)

@@ -94,8 +94,11 @@ func (*api) Match(_ string, nodes []facts.KubernetesNode) (names []string, err e
 	return names, nil
 }
 
-func (*api) DecodeClusterConfiguration(stored []byte) (string, error) { return string(stored), nil }
-func (*api) ClusterConfigurationKey() string                          { return "none" }
+func (*api) FromEtcd(facts.Kubernetes) (string, func([]byte, error) facts.Kubernetes) { return "", nil }
+func (*api) Tenancies(context.Context) facts.Tenancies                                 { return facts.Tenancies{} }
+func (*api) Definition(context.Context, string) facts.Definition                       { return facts.Definition{} }
+func (*api) Secret(context.Context, facts.SecretQuestion) facts.Existence              { return facts.Existence{} }
+func (*api) HostPorts(context.Context, []int) facts.HostPorts                          { return facts.HostPorts{} }
 
 // block is a resource that asks every node of the configuration.
 type block struct{ nodes config.Selection }
@@ -124,7 +127,7 @@ func house() (config.Desired, []observe.Endpoint) {
 func looker(nodes *wiring.Nodes, desired config.Desired) wiring.Looker {
 	return wiring.Looker{
 		Nodes: nodes, Desired: desired, Memory: func() facts.Memory { return facts.Memory{} },
-		Observer: &observe.Observer{Nodes: nodes, Kubernetes: &api{}, Reach: nodes.Reach, Now: func() time.Time { return time.Unix(0, 0) }},
+		Observer: &observe.Observer{Nodes: nodes, Kubernetes: &api{}, Now: func() time.Time { return time.Unix(0, 0) }},
 	}
 }
 
