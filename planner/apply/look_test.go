@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -70,6 +71,10 @@ func (f *fleet) Observe(_ context.Context, node config.Node, question facts.Ques
 		n.Authorities = nil
 	}
 	return n, nil
+}
+
+func (f *fleet) Reach(context.Context, config.Node, facts.EtcdEndpoint) (net.Conn, error) {
+	return nil, errors.New("there is no etcd elsewhere")
 }
 
 func (f *fleet) Etcd(_ context.Context, node config.Node) (net.Conn, error) {
