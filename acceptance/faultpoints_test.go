@@ -141,7 +141,7 @@ func (r *started) reached(t *testing.T) {
 // order tells the helpers of a node where to wait.
 func (s *suite) order(t *testing.T, node, boundary string) {
 	t.Helper()
-	s.ssh(t, node, fmt.Sprintf("mkdir -p %[1]s && rm -f %[1]s/reached && echo %[2]s > %[1]s/order", onNode, boundary))
+	s.ssh(t, node, fmt.Sprintf("mkdir -p %[1]s && rm -f %[1]s/reached && echo '%[2]s' > %[1]s/order", onNode, boundary))
 }
 
 // reachedOn waits until a helper on a node stands at its fault point and returns its number.
