@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,7 +60,8 @@ func (d besides) declare(t *testing.T, value string, releases ...string) {
 		d.values[name] = value
 	}
 	var namespaces, values []string
-	for name, namespace := range longNamespaces {
+	for _, name := range slices.Sorted(maps.Keys(longNamespaces)) {
+		namespace := longNamespaces[name]
 		namespaces = append(namespaces, fmt.Sprintf("%s = %q", name, namespace))
 		values = append(values, fmt.Sprintf("%s = %q", name, d.values[name]))
 	}
