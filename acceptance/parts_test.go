@@ -62,7 +62,7 @@ var parts = []struct {
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
 	{"leases beside a restart", provider, 8 * time.Minute, testLeases},
 	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
-	{"figures", rest, 8 * time.Minute, testFigures},
+	{"figures", rest, 20 * time.Minute, testFigures},
 	{"the hammer notices a killed server", rest, 4 * time.Minute, testHammerNotices},
 	{"a hung node", rest, 5 * time.Minute, testHungNode},
 	{"all of etcd is lost", backupAndLoss, 8 * time.Minute, testDisaster},
