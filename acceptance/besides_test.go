@@ -126,8 +126,12 @@ func (d besides) revisions(t *testing.T, name string) []string {
 func (d besides) settled(t *testing.T, tenant string) {
 	t.Helper()
 	p, r := d.plan(t)
-	bad := slices.ContainsFunc(p.Upkeep.Findings, func(f finding) bool { return f.Severity != "note" })
-	if len(p.Upkeep.Steps) > 0 || !p.Complete || bad {
+	for _, f := range p.Upkeep.Findings {
+		if f.Severity != "note" && f.ID != "BID_SCRIPT_NO_UACT" { // the guide's script is older than what mainnet is paid with
+			t.Errorf("left: %+v", f)
+		}
+	}
+	if len(p.Upkeep.Steps) > 0 || !p.Complete {
 		t.Errorf("not settled:\n%s", r.stdout)
 	}
 	d.run(t, "marks").want(t, 0)
@@ -388,7 +392,8 @@ var interrupts = []interrupt{
 	{"two signals within a guard", 2, "restart/work", []string{
 		"akash_provider.main/leases-start done", "akash_provider.main/leases-stop done", renewals + "n1/renew done", renewals + "n1/restart done", upgrades + `a"]/upgrade done`}},
 	{"three signals", 3, "restart/work", []string{
-		"akash_provider.main/leases-stop done", renewals + "n1/renew done", renewals + "n1/restart failed", upgrades + `a"]/upgrade failed`}},
+		"akash_provider.main/leases-stop done", renewals + "n1/renew done", renewals + "n1/restart failed",
+		renewals + "n2/renew blocked", renewals + "n2/restart blocked", upgrades + `a"]/upgrade failed`}},
 }
 
 // interrupted interrupts an apply with two steps under way. The next apply finishes the work.
