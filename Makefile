@@ -40,7 +40,8 @@ steady: ## every package of PKGS TIMES times, each time in another order; prints
 	TIMES=$(TIMES) ./scripts/steady.sh $(PKGS)
 
 race: ## the race detector on what runs side by side; not on cmd/upkeep, which would build Helm and client-go a second time
-	CGO_ENABLED=1 ./scripts/test.sh -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
+	# A program under it sleeps for a second when it ends, unless it is told otherwise; the tests start hundreds.
+	GORACE=atexit_sleep_ms=20 CGO_ENABLED=1 ./scripts/test.sh -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'Test(Release)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)

@@ -135,6 +135,7 @@ var pure = []struct {
 	{"providers/helm/objects", nil},
 	{"providers/helm/values", nil},
 	{"providers/helm/pending", nil},
+	{"providers/helm/revision", []string{"operations.go"}},
 	{"providers/helm/versions", nil},
 	{"providers", []string{"contract.go"}},
 }

@@ -111,8 +111,8 @@ func (w widget) Diff(in providers.Input) providers.Outcome {
 type setEffect struct{}
 
 func (setEffect) Predict(in providers.Input, s providers.Step) facts.Update {
-	var args setArgs
-	if s.Decode(&args) != nil {
+	args, err := providers.ArgsOf[setArgs](s)
+	if err != nil {
 		return facts.Update{}
 	}
 	node := in.World.Node(s.Node)
@@ -141,8 +141,8 @@ type bootGround struct {
 func (g bootGround) Lines() []string { return []string{"boot id of " + g.Node + " = " + g.BootID} }
 
 func (setEffect) Ready(in providers.Input, s providers.Step) providers.Readiness {
-	var args setArgs
-	if err := s.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[setArgs](s)
+	if err != nil {
 		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
 	}
 	node := in.World.Node(s.Node)
@@ -156,8 +156,8 @@ func (setEffect) Ready(in providers.Input, s providers.Step) providers.Readiness
 }
 
 func (setEffect) Proved(_, after providers.Input, s providers.Step) error {
-	var args setArgs
-	if err := s.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[setArgs](s)
+	if err != nil {
 		return err
 	}
 	node := after.World.Node(s.Node)
@@ -288,7 +288,7 @@ func testTypes() []providers.Type {
 				if len(s.Args) == 0 {
 					return nil, nil
 				}
-				err := s.Decode(&args)
+				err := json.Unmarshal(s.Args, &args)
 				data, _ := json.Marshal(args)
 				return data, err
 			},

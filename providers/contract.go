@@ -12,6 +12,7 @@ package providers
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"upkeep/config"
@@ -200,30 +201,6 @@ type Effect interface {
 	ByHand(Input, Step) []Command
 }
 
-// Readiness is the answer of Effect.Ready.
-type Readiness struct {
-	State ReadyState `json:"state"`
-	Why   string     `json:"why,omitempty"`
-	// Final, with Unknown: looking again in some seconds will not tell either, so that the step is refused at once.
-	Final bool `json:"final,omitempty"`
-	// With Waits: what it waits for in words ("2 leases on gpu7: akash1…/1/1/1"), since when (zero: since now), and when to
-	// look again at the earliest (zero: at the executor's own pace).
-	For   string    `json:"for,omitempty"`
-	Since time.Time `json:"since,omitzero"`
-	Again time.Time `json:"again,omitzero"`
-}
-
-// ReadyState is what a step's ground looks like just before it runs.
-type ReadyState string
-
-const (
-	Holds   ReadyState = "holds"   // as planned: run it
-	Done    ReadyState = "done"    // what it would do is already so: record and skip
-	Moved   ReadyState = "moved"   // the world is not what the plan was made for: refuse
-	Waits   ReadyState = "waits"   // as planned but for something that passes by itself: do not start its node, look again later
-	Unknown ReadyState = "unknown" // cannot be told: refuse
-)
-
 // Command is one command of the runbook: a script of a POSIX shell that a person copies and runs at night, when upkeep
 // itself cannot run.
 type Command struct {
@@ -270,5 +247,12 @@ type Operation interface {
 	Run(ctx context.Context, step Step, progress Progress) error
 }
 
-// Progress receives one line of progress; it must not block.
+// Progress receives one line of progress; it must not block. Nil receives nothing.
 type Progress func(line string)
+
+// Say formats a line.
+func (p Progress) Say(format string, args ...any) {
+	if p != nil {
+		p(fmt.Sprintf(format, args...))
+	}
+}

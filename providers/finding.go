@@ -56,6 +56,22 @@ func Classes() []Class {
 	return []Class{ClassChanged, ClassNotApplied, ClassExpiring, ClassUnhealthy, ClassUnknown}
 }
 
+// Worst sums findings up to the status of an Object: "ok", "due", "unknown" or "problem".
+func Worst(findings []Finding) string {
+	status := "ok"
+	for _, f := range findings {
+		switch {
+		case f.Unknown && status != "problem":
+			status = "unknown"
+		case f.Severity == SeverityError:
+			status = "problem"
+		case f.Severity == SeverityWarning && status == "ok":
+			status = "due"
+		}
+	}
+	return status
+}
+
 // FindingDoc declares one finding id. What it means and what to do about it stands on its page in docs/findings.
 type FindingDoc struct {
 	ID    string

@@ -41,5 +41,10 @@ func GroundOf[G any](step Step) (ground G, err error) {
 	return ground, nil
 }
 
-// Decode unmarshals a step's arguments. A plan file's arguments come from disk: callers must check them.
-func (s Step) Decode(args any) error { return json.Unmarshal(s.Args, args) }
+// ArgsOf reads the arguments of a step. A plan file's arguments come from disk: callers must check them.
+func ArgsOf[A any](step Step) (args A, err error) {
+	if err := json.Unmarshal(step.Args, &args); err != nil {
+		return args, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	}
+	return args, nil
+}

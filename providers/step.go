@@ -56,6 +56,22 @@ type Step struct {
 	Position string  `json:"position,omitempty"` // file:line of the block that asks for it
 }
 
+// NewStep returns a step that an operation of a domain does for the block of an address, on its node where it has one. What a
+// person reads of the step is the domain's to fill in. args is plain data. The estimate, in seconds, counts where no earlier
+// run of the operation is remembered.
+func NewStep(in Input, address Address, verb, operation string, args any, estimate float64) Step {
+	data, err := json.Marshal(args)
+	if err != nil {
+		panic(operation + ": arguments are plain data: " + err.Error())
+	}
+	if remembered := in.Memory.Durations[operation]; remembered > 0 {
+		estimate = remembered
+	}
+	return Step{
+		ID: address.String() + "/" + verb, Address: address, Node: address.Node, Operation: operation, Args: data, Action: "update", Estimate: estimate,
+	}
+}
+
 // Change is one value before and after. Secrets never stand here.
 type Change struct {
 	What   string `json:"what"`

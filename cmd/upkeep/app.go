@@ -22,18 +22,15 @@ func app(env environment) *cli.Command {
 		EnableShellCompletion:           true,
 		ConfigureShellCompletionCommand: configureCompletion(env),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "chdir", Usage: "work in `DIR` instead of the current directory"},
+			&cli.StringFlag{Name: "chdir", Usage: "change to `DIR` first; every other path is then relative to it"},
 			&cli.BoolFlag{Name: "version", Usage: "print the version"},
 		},
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if name := cmd.Args().First(); name != "" {
-				return unknownCommand(cmd, name)
-			}
-			if cmd.Bool("version") {
+			if cmd.Bool("version") && !cmd.Args().Present() {
 				return writeVersion(env, false)
 			}
-			return writeHelp(env.stdout, cmd)
+			return nothingAsked(env, cmd)
 		},
 	}
 	for _, group := range []struct {

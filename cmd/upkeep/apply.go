@@ -159,6 +159,12 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	ctx, halt, released, err := haltOnSignals(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer released()
+	defer func() { err = halt.explain(err) }()
 	if held := lock.State(); plan.Request.Lineage != "" && held.Lineage != plan.Request.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, held.Lineage)}
 	}
@@ -207,8 +213,10 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		}
 	}
 	executor.Fence = wiring.Holds(lock, claim)
-	runContext, stop := withSignals(claim.Context(), env, executor)
-	defer stop()
+	runContext, err := halt.begin(claim.Context(), executor)
+	if err != nil {
+		return err
+	}
 
 	begun := executor.Begun(plan)
 	starting := lock.State().WithRun(begun)
@@ -284,35 +292,6 @@ func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend st
 		fmt.Fprintf(env.stderr, "Note: %s\n", stale)
 	}
 	return lock, nil
-}
-
-// withSignals makes each interrupt stop the run one level further: no new node, no new step, at once.
-func withSignals(ctx context.Context, env environment, executor *apply.Executor) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := make(chan struct{}, 2)
-	executor.Stop = stop
-	done := make(chan struct{})
-	go func() {
-		for count := 0; ; count++ {
-			select {
-			case <-done:
-				return
-			case <-env.signals:
-			}
-			switch count {
-			case 0:
-				fmt.Fprintln(env.stderr, "\nInterrupt: no new node is started. Nodes under way go on to where they can be left, and guards end. Interrupt again to finish running steps only.")
-				stop <- struct{}{}
-			case 1:
-				fmt.Fprintln(env.stderr, "\nInterrupt: running steps are finished and verified, and guards end. Interrupt again to stop at once.")
-				stop <- struct{}{}
-			case 2:
-				fmt.Fprintln(env.stderr, "\nStopping at once. The next apply looks at what was done and goes on.")
-				cancel(errInterrupted)
-			}
-		}
-	}()
-	return ctx, func() { close(done); cancel(nil) }
 }
 
 // outcomeExit maps how a run ended to an exit code; the summary has been shown already.

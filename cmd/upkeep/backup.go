@@ -18,12 +18,6 @@ func backupCommand(env environment) *cli.Command {
 		Commands: []*cli.Command{
 			backupTakeCommand(env), backupListCommand(env), backupShowCommand(env), backupVerifyCommand(env), backupRestoreCommand(env),
 		},
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			if name := cmd.Args().First(); name != "" {
-				return unknownCommand(cmd, name)
-			}
-			return writeHelp(env.stdout, cmd)
-		},
 	}
 }
 

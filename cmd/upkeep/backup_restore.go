@@ -63,7 +63,16 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if bumped := cmd.IsSet("bump-revision") || cmd.IsSet("mark-compacted"); bumped && (r.Label.Cold || r.Label.Datastore == backup.DatastoreSQLite) {
 				return fmt.Errorf("bundle %s holds no snapshot of etcd, and only one of etcd can be given other revisions: leave -bump-revision and -mark-compacted out; docs/disaster-recovery.md says what to restart instead", r.Label.ID)
 			}
+			ctx, release, err := cleanUpOnSignal(ctx, env, "Interrupt: the restore stops, and what it has written is removed.")
+			if err != nil {
+				return err
+			}
+			defer release()
+			r.Stored = readerUntil{ctx, stored}
 			recovered, err := backup.Recover(ctx, r)
+			if err != nil && ctx.Err() != nil {
+				return errInterrupted
+			}
 			if err != nil {
 				return fmt.Errorf("bundle %s: %w", r.Label.ID, err)
 			}

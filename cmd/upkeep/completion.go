@@ -57,11 +57,8 @@ func configureCompletion(env environment) func(*cli.Command) {
 			"fish:\n\n  upkeep completion fish > ~/.config/fish/completions/upkeep.fish"
 		action := c.Action
 		c.Action = func(ctx context.Context, cmd *cli.Command) error {
-			if name := cmd.Args().First(); name != "" {
-				return unknownCommand(cmd, name)
-			}
 			if len(cmd.Commands) > 0 || action == nil {
-				return writeHelp(env.stdout, cmd)
+				return nothingAsked(env, cmd)
 			}
 			return action(ctx, cmd)
 		}

@@ -73,7 +73,7 @@ func doctorWords(t *testing.T, words ...string) (config.Desired, error) {
 			}
 		}
 	}
-	if err := root.Run(t.Context(), append([]string{"upkeep", "-chdir=" + t.TempDir(), "doctor"}, words...)); err != nil {
+	if err := root.Run(t.Context(), append([]string{"upkeep", "doctor"}, words...)); err != nil {
 		return desired, err
 	}
 	return desired, failed

@@ -25,9 +25,6 @@ func driftCommand(env environment) *cli.Command {
 		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when it cannot be told or an error occurs.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			began := env.now()
 			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {

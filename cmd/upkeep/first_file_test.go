@@ -55,10 +55,11 @@ func TestFirstFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Chdir(work)
 	upkeep := func(args ...string) (int, string, string) {
 		var stdout, stderr bytes.Buffer
 		code := run(context.Background(), environment{
-			args: append([]string{"upkeep", "-chdir=" + work}, args...), stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
+			args: append([]string{"upkeep"}, args...), stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
 			environ: environ, now: func() time.Time { return now },
 		})
 		return code, stdout.String(), stderr.String()
@@ -66,7 +67,7 @@ func TestFirstFile(t *testing.T) {
 	if code, _, said := upkeep("validate"); code != exitDone {
 		t.Errorf("validate exits %d: %s", code, said)
 	}
-	code, plan, said := upkeep("plan", "-facts="+filepath.Join(work, "facts.json"), "-detailed-exitcode")
+	code, plan, said := upkeep("plan", "-facts=facts.json", "-detailed-exitcode")
 	if code != exitChanges || said != "" {
 		t.Errorf("plan exits %d: %s", code, said)
 	}

@@ -61,6 +61,9 @@ func formatFiles(env environment, cmd *cli.Command) error {
 	}
 	differ := false
 	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+			return errors.Join(err, fmt.Errorf("%s is not a regular file; `upkeep fmt -` reads standard input", file))
+		}
 		source, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -81,7 +84,7 @@ func formatFiles(env environment, cmd *cli.Command) error {
 			if err != nil {
 				return err
 			}
-			if err := durable.Replace(file, formatted, info.Mode().Perm(), nil); err != nil {
+			if err := durable.Replace(followed(file), formatted, info.Mode().Perm(), nil); err != nil {
 				return err
 			}
 		}
@@ -130,7 +133,7 @@ func formattable(cmd *cli.Command) ([]string, error) {
 			case entry.IsDir() && path != argument && !cmd.Bool("recursive"):
 				return filepath.SkipDir
 			case !entry.IsDir() && strings.HasSuffix(path, ".upkeep.hcl"):
-				if relative, err := filepath.Rel(directory, path); err == nil && cmd.Root().String("chdir") == "" {
+				if relative, err := filepath.Rel(directory, path); err == nil {
 					path = relative
 				}
 				files = append(files, path)

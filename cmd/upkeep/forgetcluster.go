@@ -17,9 +17,6 @@ func forgetClusterCommand(env environment) *cli.Command {
 		Description: "For a cluster that was built anew, or whose CA was rotated. For another cluster use another state path.",
 		Flags:       append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}, lockTimeoutFlag()}, configurationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			w, err := open(env, cmd)
 			if err != nil {
 				return err

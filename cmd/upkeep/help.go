@@ -37,14 +37,35 @@ func prepare(env environment, command *cli.Command) {
 	command.Flags = append(command.Flags, &cli.GenericFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help", Value: wanted})
 	action := command.Action
 	command.Action = func(ctx context.Context, cmd *cli.Command) error {
-		if *wanted || action == nil {
+		if *wanted {
 			return writeHelp(env.stdout, cmd)
+		}
+		if err := checkLine(cmd); err != nil {
+			return err
+		}
+		if action == nil {
+			return nothingAsked(env, cmd)
+		}
+		if err := enter(cmd); err != nil {
+			return err
 		}
 		return action(ctx, cmd)
 	}
 	for _, sub := range command.Commands {
 		prepare(env, sub)
 	}
+}
+
+// nothingAsked is what a command without an action of its own does, upkeep itself among them: nothing was asked for, so nothing was
+// done, and a script must notice.
+func nothingAsked(env environment, cmd *cli.Command) error {
+	if name := cmd.Args().First(); name != "" {
+		return unknownCommand(cmd, name)
+	}
+	if err := writeHelp(env.stderr, cmd); err != nil {
+		return err
+	}
+	return exit{code: exitError}
 }
 
 // helpWanted is the value of -help. It is not a bool, since the library shows its own help where a flag -help holds one.
@@ -64,7 +85,7 @@ func helpCommand(env environment) *cli.Command {
 		Name: "help", Category: groupOther, Usage: "show help for a command, or a topic: exit-codes", ArgsUsage: "[COMMAND...]",
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			at := cmd.Root()
-			if cmd.Args().First() == "exit-codes" {
+			if cmd.Args().Len() == 1 && cmd.Args().First() == "exit-codes" {
 				_, err := io.WriteString(env.stdout, exitCodesHelp)
 				return err
 			}

@@ -19,12 +19,17 @@ import (
 var version = "0.1.0-dev"
 
 func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		environ: os.Environ(), now: time.Now, signals: signals, trace: faultPoints(),
+		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(),
 	}))
+}
+
+// terminations returns the signals that ask the process to end.
+func terminations() <-chan os.Signal {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return signals
 }
 
 // environment is everything a command takes from the process it runs in.
@@ -35,6 +40,7 @@ type environment struct {
 	environ        []string
 	now            func() time.Time
 	signals        <-chan os.Signal
+	interrupts     *interrupts    // set by run; nil: no signal comes
 	trace          durable.Tracer // nil but for tests of the whole program
 }
 
@@ -51,6 +57,11 @@ func (e environment) lookup(name string) string {
 
 // run is the whole program but for the process around it; it returns the exit code.
 func run(ctx context.Context, env environment) int {
-	err := app(env).Run(ctx, env.args)
+	err, interrupted := interruptible(ctx, env, func(ctx context.Context, env environment) error {
+		return app(env).Run(ctx, env.args)
+	})
+	if interrupted {
+		return conclude(env, errInterrupted)
+	}
 	return conclude(env, err)
 }

@@ -125,9 +125,19 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	ctx, asked, release, err := finishOnSignal(lock.Context(), env, "Interrupt: the mark under way is finished, and no other one is undone. Interrupt again to stop at once.")
+	if err != nil {
+		return err
+	}
+	defer release()
 	caller := wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, "marks-undo"), Fence: wiring.Fence(lock, nil)}
 	for _, m := range marked {
 		for _, mark := range m.Marks {
+			select {
+			case <-asked:
+				return errInterrupted
+			default:
+			}
 			if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {
 				continue
 			}
@@ -135,14 +145,14 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 				return fmt.Errorf("%s: mark %s cannot be read, so it is not undone: %s", m.Node, mark.ID, mark.Unknown)
 			}
 			if m.Node == clusterNode {
-				if err := w.undoClusterMark(lock.Context(), mark.ID); err != nil {
+				if err := w.undoClusterMark(ctx, mark.ID); err != nil {
 					return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
 				}
 				fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, mark.Undo)
 				continue
 			}
 			var result protocol.UndoResult
-			if err := caller.Call(lock.Context(), m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {
+			if err := caller.Call(ctx, m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {
 				return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
 			}
 			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, orElse(result.Undone, "it was gone already"))

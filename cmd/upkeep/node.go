@@ -45,12 +45,6 @@ func nodeCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "node", Usage: "take a node out for a while, and take it in again",
 		Commands: []*cli.Command{out, back, release},
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			if name := cmd.Args().First(); name != "" {
-				return unknownCommand(cmd, name)
-			}
-			return writeHelp(env.stdout, cmd)
-		},
 	}
 }
 

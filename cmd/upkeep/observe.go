@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/facts"
-	"upkeep/state/durable"
 )
 
 func observeCommand(env environment) *cli.Command {
@@ -19,15 +18,16 @@ func observeCommand(env environment) *cli.Command {
 		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. Facts hold no secrets.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			w, err := open(env, cmd)
 			if err != nil {
 				return err
 			}
 			if len(w.desired.Resources) == 0 {
 				return errNothingDeclared
+			}
+			out, err := w.outOf(cmd)
+			if err != nil {
+				return err
 			}
 			if err := w.takeOut(ctx); err != nil {
 				return err
@@ -40,12 +40,11 @@ func observeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			out := cmd.String("out")
-			if out == "" {
+			if out.path == "" {
 				_, err := env.stdout.Write(data)
 				return err
 			}
-			if err := durable.Replace(out, data, 0o600, nil); err != nil {
+			if err := out.write(data); err != nil {
 				return fmt.Errorf("writing facts: %w", err)
 			}
 			unknown := 0
@@ -55,7 +54,11 @@ func observeCommand(env environment) *cli.Command {
 					fmt.Fprintf(env.stderr, "unknown: %s: %s\n", name, why)
 				}
 			}
-			_, err = fmt.Fprintf(env.stdout, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-unknown, len(world.Nodes), out)
+			said := env.stdout
+			if out.toStandard() {
+				said = env.stderr
+			}
+			_, err = fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-unknown, len(world.Nodes), out.path)
 			return err
 		},
 	}

@@ -18,7 +18,6 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
-	"upkeep/state/durable"
 )
 
 // maxFactsAge is how old recorded facts may be before plan refuses them.
@@ -56,16 +55,13 @@ func planCommand(env environment) *cli.Command {
 		Name: "plan", Usage: "observe, and show what is due and in which order it would be done",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			began := env.now()
 			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {
 				return err
 			}
 			recordSeen(ctx, env, w, plan)
-			if out := cmd.String("out"); out != "" {
+			if out := (outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}); out.path != "" {
 				if err := keepKey(ctx, w, plan); err != nil {
 					return err
 				}
@@ -117,6 +113,11 @@ func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose f
 	}
 	if len(w.desired.Resources) == 0 {
 		return fail(errNothingDeclared)
+	}
+	if hasFlag(cmd, "out") { // before anything is looked at
+		if _, err := w.outOf(cmd); err != nil {
+			return fail(err)
+		}
 	}
 	request := planner.Request{Desired: w.desired, Directory: w.directory}
 	if err := choose(w, &request); err != nil {
@@ -231,12 +232,12 @@ func readState(ctx context.Context, w workspace) (state.State, error) {
 }
 
 // savePlan writes a plan file that only its owner can read.
-func savePlan(plan planner.Plan, path string) error {
+func savePlan(plan planner.Plan, out outFile) error {
 	data, err := planner.Encode(plan)
 	if err != nil {
 		return err
 	}
-	if err := durable.Replace(path, data, 0o600, nil); err != nil {
+	if err := out.write(data); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	return nil

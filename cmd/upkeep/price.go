@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -52,7 +51,7 @@ func settings(cmd *cli.Command) (is quote.Prices, against *quote.Prices, err err
 		was, err := settingOf(cmd, cmd.String("targets"), cmd.String("script"), cmd.String("against-version"), "-against-version")
 		return is, &was, err
 	}
-	data, err := os.ReadFile(inDirectory(cmd, file))
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return is, nil, fmt.Errorf("-against: %w", err)
 	}
@@ -64,13 +63,6 @@ func settings(cmd *cli.Command) (is quote.Prices, against *quote.Prices, err err
 	return is, &was, err
 }
 
-func inDirectory(cmd *cli.Command, file string) string {
-	if filepath.IsAbs(file) {
-		return file
-	}
-	return filepath.Join(cmd.Root().String("chdir"), file)
-}
-
 // settingOf reads one setting. A version that is named is believed before a script's text.
 func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (quote.Prices, error) {
 	setting := price.Setting{AKT: cmd.String("akt-price"), Owner: cmd.String("owner")}
@@ -78,7 +70,7 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 		if setting.Owner == "" {
 			return quote.Prices{}, usage(cmd, "say whose orders these are: -owner=ADDRESS")
 		}
-		list, err := os.ReadFile(inDirectory(cmd, file))
+		list, err := os.ReadFile(file)
 		if err != nil {
 			return quote.Prices{}, fmt.Errorf("-whitelist: %w", err)
 		}
@@ -101,7 +93,7 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.Source, err error) {
 	if valuesFile != "" {
 		source.Names = append(source.Names, valuesFile)
-		data, err := os.ReadFile(inDirectory(cmd, valuesFile))
+		data, err := os.ReadFile(valuesFile)
 		if err != nil {
 			return quote.Source{}, err
 		}
@@ -116,7 +108,7 @@ func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.S
 	}
 	if scriptFile != "" {
 		source.Names = append(source.Names, scriptFile)
-		if source.Body, err = os.ReadFile(inDirectory(cmd, scriptFile)); err != nil {
+		if source.Body, err = os.ReadFile(scriptFile); err != nil {
 			return quote.Source{}, err
 		}
 	}

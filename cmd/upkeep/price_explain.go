@@ -19,9 +19,6 @@ func priceExplainCommand(env environment) *cli.Command {
 			"standard input. With -against, the prices of another file stand beside it, as what was before.",
 		Flags: append([]cli.Flag{&cli.StringFlag{Name: "order", Usage: "the order in `FILE`"}}, priceFlags()...),
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			file := cmd.String("order")
 			if file == "" {
 				return usage(cmd, "name the order: -order=FILE")
@@ -52,7 +49,7 @@ func readOrder(env environment, cmd *cli.Command, file string) (price.Order, err
 	if file == "-" {
 		data, err = io.ReadAll(env.stdin)
 	} else {
-		data, err = os.ReadFile(inDirectory(cmd, file))
+		data, err = os.ReadFile(file)
 	}
 	if err != nil {
 		return price.Order{}, err

@@ -38,9 +38,6 @@ func priceMigrateCommand(env environment) *cli.Command {
 			"among it, and the block to write. It changes nothing.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			m, err := migrate(ctx, env, cmd)
 			if err != nil {
 				return err

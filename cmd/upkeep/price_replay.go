@@ -23,7 +23,7 @@ func priceReplayCommand(env environment) *cli.Command {
 				return usage(cmd, "replay takes one directory of recorded orders")
 			}
 			directory := cmd.Args().First()
-			recorded, err := readOrders(directory, inDirectory(cmd, directory))
+			recorded, err := readOrders(directory)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func priceReplayCommand(env environment) *cli.Command {
 }
 
 // readOrders reads the orders of a directory, in the order of file names and lines.
-func readOrders(name, directory string) ([]quote.Order, error) {
+func readOrders(directory string) ([]quote.Order, error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return nil, err
@@ -61,12 +61,12 @@ func readOrders(name, directory string) ([]quote.Order, error) {
 		}
 		orders, err := quote.ParseOrders(entry.Name(), data)
 		if err != nil {
-			return nil, fmt.Errorf("%s/%w", filepath.Clean(name), err)
+			return nil, fmt.Errorf("%s/%w", filepath.Clean(directory), err)
 		}
 		out = append(out, orders...)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("there is no order in %s: no *.json and no *.jsonl file", name)
+		return nil, fmt.Errorf("there is no order in %s: no *.json and no *.jsonl file", directory)
 	}
 	return out, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -168,7 +167,7 @@ type statefulSets struct{ cluster *config.Cluster }
 
 func (s statefulSets) open() (kube.StatefulSets, error) {
 	if s.cluster == nil {
-		return kube.StatefulSets{}, fmt.Errorf("the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }")
+		return kube.StatefulSets{}, providers.ErrNoCluster
 	}
 	client, err := kube.Open(s.cluster.Kubeconfig, s.cluster.Context)
 	return kube.StatefulSets{Client: client}, err

@@ -16,9 +16,6 @@ func schemaCommand(env environment) *cli.Command {
 		Name: "schema", Usage: "print every block type, its arguments and their types",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			types := blockTypes(domains())
 			if cmd.Bool("json") {
 				data, err := config.SchemaJSON(types)

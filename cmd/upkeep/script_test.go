@@ -9,10 +9,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,11 +31,9 @@ var update = flag.Bool("update", false, "write the golden files, the scripts' ex
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"upkeep": func() {
-			signals := make(chan os.Signal, 2)
-			signal.Notify(signals, os.Interrupt)
 			os.Exit(run(context.Background(), environment{
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-				environ: os.Environ(), now: fakecluster.Clock(), signals: signals,
+				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(),
 			}))
 		},
 		// It lies beside upkeep, as in a release.
@@ -69,6 +67,8 @@ func fakeSSH(t *testing.T) string {
 //	order NODE [WORD...]         see fakecluster.Order
 //	interrupt NODE COMMAND...    runs a command until NODE holds what it was ordered to hold, interrupts it, takes the
 //	                             order back, and wants exit code 130
+//	end NODE SIGNAL COMMAND...   runs a command until NODE holds what it was ordered to hold, sends it INT or TERM, and wants
+//	                             exit code 130 while NODE still holds
 //	held NODE                    waits until NODE holds what it was ordered to hold
 //	mark NODE ID                 leaves something of an interrupted run on a node
 //	sed OLD NEW FILE             replaces text in a file
@@ -100,7 +100,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "spilled": spilled, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
-			"order": order, "held": held, "interrupt": interrupt, "sed": sed, "json-lines": jsonLines,
+			"order": order, "held": held, "interrupt": interrupt, "end": end, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
 	})
@@ -191,23 +191,42 @@ func order(ts *testscript.TestScript, _ bool, args []string) {
 const heldLimit = 2 * time.Minute
 
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
-	command := exec.Command(args[1], args[2:]...)
-	command.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NOW", "CLUSTER", "SPEED"} {
-		command.Env = append(command.Env, name+"="+ts.Getenv(name))
-	}
-	path, err := exec.LookPath(args[1])
-	ts.Check(err)
-	command.Path = path
-	command.Stdout, command.Stderr = ts.Stdout(), ts.Stderr()
-	ts.Check(command.Start())
+	command := start(ts, args[1:])
 	fake := clusterOf(ts)
 	held := fake.Held(args[0], heldLimit)
 	_ = command.Process.Signal(os.Interrupt)
 	ts.Check(fake.Order(args[0]))
-	err = command.Wait()
+	err := command.Wait()
 	ts.Check(held)
 	expectExit(ts, err, exitInterrupted)
+}
+
+// end is interrupt for a command that waits for nothing: the node answers only afterwards.
+func end(ts *testscript.TestScript, _ bool, args []string) {
+	command := start(ts, args[2:])
+	fake := clusterOf(ts)
+	held := fake.Held(args[0], heldLimit)
+	_ = command.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]])
+	late := time.AfterFunc(heldLimit, func() { _ = command.Process.Kill() })
+	err := command.Wait()
+	late.Stop()
+	ts.Check(held)
+	expectExit(ts, err, exitInterrupted)
+}
+
+// start starts a command in the script's directory and environment.
+func start(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path, err := exec.LookPath(args[0])
+	ts.Check(err)
+	command := exec.Command(path, args[1:]...)
+	command.Args[0] = args[0]
+	command.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NOW", "CLUSTER", "SPEED"} {
+		command.Env = append(command.Env, name+"="+ts.Getenv(name))
+	}
+	command.Stdout, command.Stderr = ts.Stdout(), ts.Stderr()
+	ts.Check(command.Start())
+	return command
 }
 
 func held(ts *testscript.TestScript, _ bool, args []string) {

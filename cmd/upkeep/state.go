@@ -31,12 +31,6 @@ func stateCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "state", Usage: "look at what upkeep remembers between runs",
 		Commands: []*cli.Command{show, lock, forgetClusterCommand(env)},
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			if name := cmd.Args().First(); name != "" {
-				return unknownCommand(cmd, name)
-			}
-			return writeHelp(env.stdout, cmd)
-		},
 	}
 }
 

@@ -19,9 +19,6 @@ func statusCommand(env environment) *cli.Command {
 		Description: "With -run, says what a run did instead: which steps are done, half-done and untouched. That asks no node.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			if which := cmd.String("run"); which != "" {
 				return showRun(ctx, env, cmd, which)
 			}

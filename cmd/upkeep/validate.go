@@ -12,9 +12,6 @@ func validateCommand(env environment) *cli.Command {
 		Name: "validate", Usage: "check the configuration; look at nothing else",
 		Flags: append([]cli.Flag{jsonFlag()}, configurationFlags()...),
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			directory, err := directoryOf(cmd)
 			if err != nil {
 				return err

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
@@ -36,6 +39,9 @@ type assignment struct {
 
 func (a *assignment) Set(text string) error {
 	if a.file {
+		if strings.TrimSpace(text) == "" {
+			return errors.New("-var-file is empty; give a value, or leave the flag out")
+		}
 		a.all.list = append(a.all.list, config.VariableAssignment{File: text})
 		return nil
 	}

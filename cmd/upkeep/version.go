@@ -14,9 +14,6 @@ func versionCommand(env environment) *cli.Command {
 		Name: "version", Usage: "print the version",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if err := noArguments(cmd); err != nil {
-				return err
-			}
 			return writeVersion(env, cmd.Bool("json"))
 		},
 	}

@@ -3,8 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
@@ -23,6 +24,8 @@ type workspace struct {
 	directory string // absolute
 	types     []providers.Type
 	desired   config.Desired
+	// sources are the files of the configuration.
+	sources []string
 	// secrets is the configuration as it was read, with the secrets that desired may lack.
 	secrets config.Desired
 	// mac makes what stands for a secret, under key: that of the state, or the one that the state will have.
@@ -44,21 +47,8 @@ func observationFlags() []cli.Flag {
 	}
 }
 
-// directoryOf returns the configuration directory a command works in.
-func directoryOf(cmd *cli.Command) (string, error) {
-	directory := cmd.Root().String("chdir")
-	if directory == "" {
-		directory = "."
-	}
-	absolute, err := filepath.Abs(directory)
-	if err != nil {
-		return "", err
-	}
-	if info, err := os.Stat(absolute); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("-chdir=%s: there is no such directory", directory)
-	}
-	return absolute, nil
-}
+// directoryOf returns the configuration directory a command works in: the current one, see enter.
+func directoryOf(*cli.Command) (string, error) { return os.Getwd() }
 
 // open reads the configuration. Diagnostics are printed; an error among them ends the command.
 func open(env environment, cmd *cli.Command) (workspace, error) {
@@ -72,6 +62,7 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 		return workspace{}, err
 	}
 	w.desired, w.secrets = result.desired, result.desired
+	w.sources = slices.Sorted(maps.Keys(result.sources))
 	w.key = keyOf(state.State{})
 	w.mac = macOf(w.key)
 	return w, nil

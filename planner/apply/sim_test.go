@@ -66,9 +66,9 @@ func (e effect) Ready(in providers.Input, step providers.Step) providers.Readine
 	if n.Unknown != "" {
 		return providers.Readiness{State: providers.Unknown, Why: step.Node + ": " + n.Unknown}
 	}
-	var a args
-	if err := step.Decode(&a); err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+	a, err := providers.ArgsOf[args](step)
+	if err != nil {
+		return providers.Unreadable(err)
 	}
 	var done bool
 	var now string

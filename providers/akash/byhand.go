@@ -6,28 +6,15 @@ import (
 	"time"
 
 	"upkeep/providers"
-	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
 
 // ByHand is how a person does a step while upkeep cannot. The commands read what they need from the cluster, so that no
 // secret stands in a runbook.
 
-func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, release, _ := readMend(in, step)
-	revision := release.Revision
-	if ground, err := providers.GroundOf[releaseGround](step); err == nil && ground.Revision != 0 {
-		revision = ground.Revision
-	}
-	what, lines, see := pending.ByHand(release, fmt.Sprint(revision))
-	return []providers.Command{{
-		What: what, Run: providers.ShellScript(lines...), See: see,
-		Stop: pending.StillAtWork(time.Duration(args.Patience)),
-	}}
-}
-
 func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[archiveArgs](step)
+	args, err := providers.ArgsOf[archiveArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -49,12 +36,12 @@ func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 }
 
 func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[upgradeArgs](step)
+	args, err := providers.ArgsOf[upgradeArgs](step)
 	if err != nil {
 		return nil
 	}
 	release, namespace := providers.ShellWord(args.Release), providers.ShellWord(args.Namespace)
-	chart := chartArguments(args.Chart)
+	chart := revision.Reference(args.Chart.Source)
 	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", values.JSON(args.Values), "END"}
 	set := ""
 	if args.Script != "" {
@@ -80,7 +67,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 }
 
 func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[releaseArgs](step)
+	args, err := providers.ArgsOf[releaseArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -94,7 +81,7 @@ func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Com
 }
 
 func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[releaseArgs](step)
+	args, err := providers.ArgsOf[releaseArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -121,7 +108,7 @@ func startScript(args releaseArgs, replicas int) string {
 }
 
 func (starting) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[releaseArgs](step)
+	args, err := providers.ArgsOf[releaseArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -133,7 +120,7 @@ func (starting) ByHand(in providers.Input, step providers.Step) []providers.Comm
 }
 
 func (replacing) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[releaseArgs](step)
+	args, err := providers.ArgsOf[releaseArgs](step)
 	if err != nil {
 		return nil
 	}

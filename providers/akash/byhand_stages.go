@@ -2,14 +2,14 @@ package akash
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/helm/revision"
 )
 
 func (defining) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -28,26 +28,15 @@ func (defining) ByHand(_ providers.Input, step providers.Step) []providers.Comma
 }
 
 func (operating) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[operatorArgs](step)
+	args, err := providers.ArgsOf[operatorArgs](step)
 	if err != nil {
 		return nil
 	}
 	release, namespace := providers.ShellWord(args.Release), providers.ShellWord(args.Namespace)
 	return []providers.Command{{
 		What: "upgrade the operator, with the values that it has",
-		Run:  providers.ShellScript(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout %s", release, chartArguments(args.Chart), namespace, providers.ShellWord(args.Chart.Version), time.Duration(args.Timeout))),
+		Run:  providers.ShellScript(fmt.Sprintf("helm upgrade %s %s -n %s --version %s --reset-then-reuse-values --wait --timeout %s", release, revision.Reference(args.Chart.Source), namespace, providers.ShellWord(args.Chart.Version), time.Duration(args.Timeout))),
 		See:  "helm list says deployed and the version " + args.Chart.Version, Stop: "the upgrade fails",
 		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
 	}}
-}
-
-// chartArguments name a chart to helm upgrade.
-func chartArguments(c Chart) string {
-	switch {
-	case c.Source.Path != "":
-		return providers.ShellWord(c.Source.Path)
-	case strings.HasPrefix(c.Source.Repository, "oci://"):
-		return providers.ShellWord(c.Source.Repository + "/" + c.Source.Name)
-	}
-	return fmt.Sprintf("%s --repo %s", providers.ShellWord(c.Source.Name), providers.ShellWord(c.Source.Repository))
 }

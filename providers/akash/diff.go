@@ -82,18 +82,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewPod()
 	r.reviewPrices()
 	r.plan()
-	status, detail := "ok", fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision)
-	for _, f := range r.out.Findings {
-		switch {
-		case f.Unknown && status != "problem":
-			status = "unknown"
-		case f.Severity == providers.SeverityError:
-			status = "problem"
-		case f.Severity == providers.SeverityWarning && status == "ok":
-			status = "due"
-		}
-	}
-	r.object(status, detail)
+	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision))
 	return r.out
 }
 

@@ -4,115 +4,34 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
 
-// releaseGround is what the steps on a release rely on.
-type releaseGround struct {
-	// Revision is the newest one; 0 where it was not known.
-	Revision int `json:"revision,omitempty"`
-	// Status is Helm's word for the newest revision; only what mends it relies on that.
-	Status string `json:"status,omitempty"`
-	// Pod is the uid of the provider's pod; only what restarts it relies on that.
-	Pod string `json:"pod,omitempty"`
-}
-
-// Lines implements providers.Ground.
-func (g releaseGround) Lines() (out []string) {
-	if g.Revision != 0 {
-		out = append(out, "revision = "+strconv.Itoa(g.Revision))
+// read reads the arguments of a step and looks up its release, which must be there. The readiness is set where the step
+// cannot be judged.
+func read[A interface{ Named() revision.Args }](in providers.Input, step providers.Step) (args A, release facts.Release, unusable *providers.Readiness) {
+	args, release, unusable = revision.Read[A](in, step)
+	if unusable == nil && release.Missing {
+		unusable = new(providers.Moved.Because("release %s/%s is gone", release.Namespace, release.Name))
 	}
-	if g.Status != "" {
-		out = append(out, "status = "+g.Status)
-	}
-	if g.Pod != "" {
-		out = append(out, "pod = "+g.Pod)
-	}
-	return out
-}
-
-// needsOf is what a step needs that works on one release of the block: that release alone. Preview asks for what an upgrade
-// of it would change, which renders its chart.
-func needsOf(in providers.Input, step providers.Step, preview bool) providers.Needs {
-	out := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
-	args, err := arguments[releaseArgs](step)
-	if err != nil {
-		return out
-	}
-	for _, question := range providers.NeedsOfResource(in, step).Helm.Releases {
-		if question.Namespace == args.Namespace && question.Name == args.Release {
-			if !preview {
-				question.Offer = nil
-			}
-			out.Helm.Releases = append(out.Helm.Releases, question)
-		}
-	}
-	return out
-}
-
-// read decodes the arguments of a step and looks its release up. The readiness is set where the release cannot be used.
-func read[A any](in providers.Input, step providers.Step, names func(A) releaseArgs) (args A, release facts.Release, readiness *providers.Readiness) {
-	if err := step.Decode(&args); err != nil {
-		return args, release, &providers.Readiness{State: providers.Unknown, Why: fmt.Sprintf("arguments of %s: %v", step.ID, err)}
-	}
-	n := names(args)
-	release = in.World.Release(n.Namespace, n.Release)
-	switch {
-	case release.Unknown != "":
-		return args, release, &providers.Readiness{State: providers.Unknown, Why: fmt.Sprintf("release %s/%s: %s", n.Namespace, n.Release, release.Unknown)}
-	case release.Missing:
-		return args, release, &providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("release %s/%s is gone", n.Namespace, n.Release)}
-	}
-	return args, release, nil
-}
-
-func readRelease(in providers.Input, step providers.Step) (releaseArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a releaseArgs) releaseArgs { return a })
-}
-
-func readUpgrade(in providers.Input, step providers.Step) (upgradeArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a upgradeArgs) releaseArgs { return a.releaseArgs })
+	return args, release, unusable
 }
 
 // beforeAndAfter reads a step's release as it was before the step and as it is after it.
-func beforeAndAfter[A any](before, after providers.Input, step providers.Step, read func(providers.Input, providers.Step) (A, facts.Release, *providers.Readiness)) (args A, was, is facts.Release, err error) {
-	args, was, unusable := read(before, step)
+func beforeAndAfter[A interface{ Named() revision.Args }](before, after providers.Input, step providers.Step) (args A, was, is facts.Release, err error) {
+	args, was, unusable := read[A](before, step)
 	if unusable == nil {
-		_, is, unusable = read(after, step)
+		_, is, unusable = read[A](after, step)
 	}
 	if unusable != nil {
 		err = errors.New(unusable.Why)
 	}
 	return args, was, is, err
 }
-
-func holds() providers.Readiness { return providers.Readiness{State: providers.Holds} }
-
-func done(format string, args ...any) providers.Readiness {
-	return providers.Readiness{State: providers.Done, Why: fmt.Sprintf(format, args...)}
-}
-
-func moved(format string, args ...any) providers.Readiness {
-	return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf(format, args...)}
-}
-
-func revisionMoved(release facts.Release, step providers.Step) string {
-	ground, err := providers.GroundOf[releaseGround](step)
-	switch {
-	case err != nil:
-		return err.Error()
-	case ground.Revision != 0 && ground.Revision != release.Revision:
-		return fmt.Sprintf("release %s is at revision %d, and the plan was made for %d: somebody else upgraded it; make a new plan", release.Name, release.Revision, ground.Revision)
-	}
-	return ""
-}
-
-// changed returns an update with one release replaced.
-func changed(r facts.Release) facts.Update { return facts.Update{Releases: []facts.Release{r}} }
 
 // withWorkload returns a release with its provider's StatefulSet replaced; the release's own list is not written into.
 func withWorkload(r facts.Release, w facts.Workload) facts.Release {
@@ -175,38 +94,8 @@ func predictedScript(in providers.Input, release facts.Release, args upgradeArgs
 	return facts.New
 }
 
-// afterUpgrade is a release as an upgrade to a version of its chart leaves it, with values; what runs of it is left to the
-// caller.
-func afterUpgrade(in providers.Input, release facts.Release, version string, has values.Tree) facts.Release {
-	release.Values, release.Kept = has, nil
-	release.History = slices.Clone(release.History)
-	for i := range release.History {
-		if release.History[i].Status == facts.ReleaseDeployed {
-			release.History[i].Status = facts.ReleaseSuperseded
-		}
-	}
-	release.Revision++
-	release.Status, release.Description, release.Updated = facts.ReleaseDeployed, "Upgrade complete", in.Now
-	release.Chart = facts.ChartVersion{Name: release.Chart.Name, Version: version, AppVersion: release.Chart.AppVersion}
-	if o := release.Offer; o != nil {
-		if o.Chosen.AppVersion != "" {
-			release.Chart.AppVersion = o.Chosen.AppVersion
-		}
-		offer := *o
-		if offer.Preview != nil {
-			preview := *offer.Preview
-			preview.Objects, preview.Rolls, preview.Forbidden, preview.Values = nil, nil, nil, release.Values
-			offer.Preview = &preview
-		}
-		release.Offer = &offer
-	}
-	release.History = append(release.History, facts.ReleaseRevision{Revision: release.Revision, Status: release.Status, Chart: release.Chart, Updated: in.Now})
-	release.Objects = nil
-	return release
-}
-
 func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, release, unusable := readUpgrade(in, step)
+	args, release, unusable := read[upgradeArgs](in, step)
 	if unusable != nil {
 		return facts.Update{}
 	}
@@ -214,7 +103,8 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
 		kept = o.Preview.Values
 	}
-	release = afterUpgrade(in, release, args.Chart.Version, values.Merge(kept, wantedOf(args, predictedScript(in, release, args))))
+	release = revision.Upgraded(release, release.Chart.Name, args.Chart.Version, values.Merge(kept, wantedOf(args, predictedScript(in, release, args))), in.Now)
+	release.Objects = nil
 	p := providerOf(release)
 	if args.Rolls && p.found {
 		w := p.workload
@@ -223,7 +113,7 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 		w.Pods = freshPods(in, release, w)
 		release = withWorkload(release, w)
 	}
-	return changed(release)
+	return revision.Replaced(release)
 }
 
 // Needs: the operators come before the provider, and the gateway's ports must be free.
@@ -232,46 +122,41 @@ func (upgrading) Needs(in providers.Input, step providers.Step) providers.Needs 
 }
 
 func (upgrading) Ground(in providers.Input, step providers.Step) providers.Ground {
-	_, release, unusable := readUpgrade(in, step)
+	_, release, unusable := read[upgradeArgs](in, step)
 	if unusable != nil {
 		return nil
 	}
-	return releaseGround{Revision: release.Revision}
+	return revision.Of(release)
 }
 
 func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, release, unusable := readUpgrade(in, step)
+	args, release, unusable := read[upgradeArgs](in, step)
 	if unusable != nil {
 		return *unusable
 	}
 	if upgraded(release, args) == nil && len(drifted(release, args.Workload)) == 0 {
-		return done("revision %d is deployed with chart version %s and these values", release.Revision, release.Chart.Version)
+		return providers.Done.Because("revision %d is deployed with chart version %s and these values", release.Revision, release.Chart.Version)
 	}
 	p := providerOf(release)
-	switch why := revisionMoved(release, step); {
+	switch why := revision.Refused(release, step, args.Chart.Version, args.SHA256); {
 	case why != "":
-		return moved("%s", why)
-	case release.Pending():
-		return moved("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which mends it", release.Revision, release.Name, release.Status)
+		return providers.Moved.Because("%s", why)
 	case p.stoppedByUs() && !p.workload.Missing:
-		return moved("upkeep keeps the provider stopped for another step (%s); plan again when that has ended", p.workload.Annotations[MarkAnnotation])
+		return providers.Moved.Because("upkeep keeps the provider stopped for another step (%s); plan again when that has ended", p.workload.Annotations[MarkAnnotation])
 	case p.found && !p.workload.Missing && p.workload.Unknown == "" && p.workload.Replicas == 0:
-		return moved("somebody has stopped the provider; an upgrade would start it")
+		return providers.Moved.Because("somebody has stopped the provider; an upgrade would start it")
 	}
 	for _, name := range sortedKeys(args.Operators) {
 		if why := behind(in.World.Release(args.Namespace, name), args.Operators[name]); why != "" {
-			return moved("%s; the operators come before the provider", why)
+			return providers.Moved.Because("%s; the operators come before the provider", why)
 		}
-	}
-	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
-		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
 	}
 	if stepsOverGateway(release.Chart.Version, args.Chart.Version) {
 		if answer := portsReady(in); answer != nil {
 			return *answer
 		}
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 // upgraded returns nil where a release is what an upgrade makes of it.
@@ -300,7 +185,7 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 // Proved holds the release to the values and the chart, everything that was not to change to what it was, and the pod to
 // the release where the upgrade restarts it.
 func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
-	args, was, is, err := beforeAndAfter(before, after, step, readUpgrade)
+	args, was, is, err := beforeAndAfter[upgradeArgs](before, after, step)
 	if err != nil {
 		return err
 	}

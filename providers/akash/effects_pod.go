@@ -8,25 +8,34 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/revision"
 )
 
 // readProvider reads the release that a step works on, and its provider; unusable says why it cannot be worked on.
 func readProvider(in providers.Input, step providers.Step) (release facts.Release, p provider, unusable *providers.Readiness) {
-	_, release, unusable = readRelease(in, step)
+	_, release, unusable = read[releaseArgs](in, step)
 	if unusable != nil {
 		return release, p, unusable
 	}
 	p = providerOf(release)
 	switch {
 	case release.WorkloadsUnknown != "":
-		unusable = &providers.Readiness{State: providers.Unknown, Why: release.WorkloadsUnknown}
+		unusable = new(providers.Unknown.Because("%s", release.WorkloadsUnknown))
 	case !p.found:
-		unusable = &providers.Readiness{State: providers.Moved, Why: "release " + release.Name + " has no StatefulSet"}
+		unusable = new(providers.Moved.Because("release %s has no StatefulSet", release.Name))
 	case p.workload.Unknown != "":
-		unusable = &providers.Readiness{State: providers.Unknown, Why: p.workload.Unknown}
+		unusable = new(providers.Unknown.Because("%s", p.workload.Unknown))
 	}
 	return release, p, unusable
 }
+
+// podGround is what a restart relies on: the uid of the provider's pod.
+type podGround struct {
+	Pod string `json:"pod,omitempty"`
+}
+
+// Lines implements providers.Ground.
+func (g podGround) Lines() []string { return []string{"pod = " + g.Pod} }
 
 // restarting is the meaning of akash.restart: another pod, with the values of the release.
 type restarting struct{}
@@ -38,20 +47,20 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	}
 	w := p.workload
 	w.Pods = freshPods(in, release, w)
-	return changed(withWorkload(release, w))
+	return revision.Replaced(withWorkload(release, w))
 }
 
 func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return needsOf(in, step, false)
+	return revision.Needs(in, step, false)
 }
 
 func (restarting) Ground(in providers.Input, step providers.Step) providers.Ground {
-	_, release, unusable := readRelease(in, step)
+	_, release, unusable := read[releaseArgs](in, step)
 	if unusable != nil {
 		return nil
 	}
 	if p := providerOf(release); p.pod != nil && p.pod.UID != facts.New {
-		return releaseGround{Pod: p.pod.UID}
+		return podGround{Pod: p.pod.UID}
 	}
 	return nil
 }
@@ -62,22 +71,22 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	case unusable != nil:
 		return *unusable
 	case p.workload.Missing || p.workload.Replicas == 0:
-		return moved("the provider was stopped since the plan was made")
+		return providers.Moved.Because("the provider was stopped since the plan was made")
 	}
-	ground, err := providers.GroundOf[releaseGround](step)
+	ground, err := providers.GroundOf[podGround](step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+		return providers.Unreadable(err)
 	}
 	if ground.Pod != "" && p.pod != nil && p.pod.UID != ground.Pod {
 		if runs(release) == nil {
-			return done("pod %s started since the plan was made, and has the values of the release", p.pod.Name)
+			return providers.Done.Because("pod %s started since the plan was made, and has the values of the release", p.pod.Name)
 		}
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 func (restarting) Proved(before, after providers.Input, step providers.Step) error {
-	_, was, is, err := beforeAndAfter(before, after, step, readRelease)
+	_, was, is, err := beforeAndAfter[releaseArgs](before, after, step)
 	if err != nil {
 		return err
 	}
@@ -106,11 +115,11 @@ func (stopping) Predict(in providers.Input, step providers.Step) facts.Update {
 	}
 	w.Annotations[MarkAnnotation], w.Annotations[MarkReplicas] = facts.New, strconv.Itoa(w.Replicas)
 	w.Replicas, w.Ready, w.Updated, w.Pods = 0, 0, 0, nil
-	return changed(withWorkload(release, w))
+	return revision.Replaced(withWorkload(release, w))
 }
 
 func (stopping) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return needsOf(in, step, false)
+	return revision.Needs(in, step, false)
 }
 
 func (stopping) Ground(providers.Input, providers.Step) providers.Ground { return nil }
@@ -121,13 +130,13 @@ func (stopping) Ready(in providers.Input, step providers.Step) providers.Readine
 	case unusable != nil:
 		return *unusable
 	case p.workload.Missing:
-		return moved("StatefulSet %s is not there", p.workload.Name)
+		return providers.Moved.Because("StatefulSet %s is not there", p.workload.Name)
 	case p.workload.Replicas == 0 && len(p.workload.Pods) == 0 && p.stoppedByUs():
-		return done("the provider is stopped already, by upkeep")
+		return providers.Done.Because("the provider is stopped already, by upkeep")
 	case p.workload.Replicas == 0 && len(p.workload.Pods) == 0:
-		return done("somebody has stopped the provider already")
+		return providers.Done.Because("somebody has stopped the provider already")
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 func (stopping) Proved(before, after providers.Input, step providers.Step) error {
@@ -170,11 +179,11 @@ func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
 	delete(w.Annotations, MarkAnnotation)
 	delete(w.Annotations, MarkReplicas)
 	w.Pods = freshPods(in, release, w)
-	return changed(withWorkload(release, w))
+	return revision.Replaced(withWorkload(release, w))
 }
 
 func (starting) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return needsOf(in, step, false)
+	return revision.Needs(in, step, false)
 }
 
 func (starting) Ground(providers.Input, providers.Step) providers.Ground { return nil }
@@ -185,13 +194,13 @@ func (starting) Ready(in providers.Input, step providers.Step) providers.Readine
 	case unusable != nil:
 		return *unusable
 	case !p.stoppedByUs():
-		return done("the provider carries no mark of upkeep's: it was not stopped by it, or has been started")
+		return providers.Done.Because("the provider carries no mark of upkeep's: it was not stopped by it, or has been started")
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 func (starting) Proved(before, after providers.Input, step providers.Step) error {
-	_, release, unusable := readRelease(after, step)
+	_, release, unusable := read[releaseArgs](after, step)
 	if unusable != nil {
 		return errors.New(unusable.Why)
 	}
@@ -210,19 +219,19 @@ func (replacing) Predict(in providers.Input, step providers.Step) facts.Update {
 		return facts.Update{}
 	}
 	w := facts.Workload{Kind: p.workload.Kind, Name: p.workload.Name, Missing: true}
-	return changed(withWorkload(release, w))
+	return revision.Replaced(withWorkload(release, w))
 }
 
 func (replacing) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return needsOf(in, step, false)
+	return revision.Needs(in, step, false)
 }
 
 func (replacing) Ground(in providers.Input, step providers.Step) providers.Ground {
-	_, release, unusable := readRelease(in, step)
+	_, release, unusable := read[releaseArgs](in, step)
 	if unusable != nil {
 		return nil
 	}
-	return releaseGround{Revision: release.Revision}
+	return revision.Of(release)
 }
 
 func (replacing) Ready(in providers.Input, step providers.Step) providers.Readiness {
@@ -230,19 +239,17 @@ func (replacing) Ready(in providers.Input, step providers.Step) providers.Readin
 	if unusable != nil {
 		return *unusable
 	}
-	switch why := revisionMoved(release, step); {
+	switch why := revision.Refused(release, step, "", ""); {
 	case why != "":
-		return moved("%s", why)
-	case release.Pending():
-		return moved("revision %d of %s is %s; make a new plan", release.Revision, release.Name, release.Status)
+		return providers.Moved.Because("%s", why)
 	case p.workload.Missing:
-		return done("StatefulSet %s is gone", p.workload.Name)
+		return providers.Done.Because("StatefulSet %s is gone", p.workload.Name)
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 func (replacing) Proved(before, after providers.Input, step providers.Step) error {
-	args, release, unusable := readRelease(after, step)
+	args, release, unusable := read[releaseArgs](after, step)
 	if unusable != nil {
 		return errors.New(unusable.Why)
 	}

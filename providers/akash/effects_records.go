@@ -4,84 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
-	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 )
-
-// The steps that change no object of the cluster: Helm's record of a release, and the archive.
-
-// mending is the meaning of akash.mend: Helm's record of an interrupted operation is marked as failed.
-type mending struct{}
-
-func readMend(in providers.Input, step providers.Step) (mendArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a mendArgs) releaseArgs { return a.releaseArgs })
-}
-
-func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readMend(in, step)
-	if unusable != nil || !release.Pending() {
-		return facts.Update{}
-	}
-	release.Status, release.Description = facts.ReleaseFailed, "Interrupted"
-	release.History = slices.Clone(release.History)
-	if last := len(release.History) - 1; last >= 0 {
-		release.History[last].Status = facts.ReleaseFailed
-	}
-	return changed(release)
-}
-
-func (mending) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return needsOf(in, step, false)
-}
-
-func (mending) Ground(in providers.Input, step providers.Step) providers.Ground {
-	_, release, unusable := readMend(in, step)
-	if unusable != nil {
-		return nil
-	}
-	return releaseGround{Revision: release.Revision, Status: release.Status}
-}
-
-func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, release, unusable := readMend(in, step)
-	if unusable != nil {
-		return *unusable
-	}
-	switch why := revisionMoved(release, step); {
-	case !release.Pending():
-		return done("the release is %s", release.Status)
-	case why != "":
-		return moved("%s", why)
-	}
-	if decided := pending.Decide(release, in.Now, time.Duration(args.Patience)); decided.Action == pending.Wait {
-		return moved("%s", decided.Why)
-	}
-	return holds()
-}
-
-func (mending) Proved(before, after providers.Input, step providers.Step) error {
-	_, release, unusable := readMend(after, step)
-	switch {
-	case unusable != nil:
-		return errors.New(unusable.Why)
-	case release.Pending():
-		return fmt.Errorf("revision %d of %s is still %s", release.Revision, release.Name, release.Status)
-	}
-	return nil
-}
 
 // archiving is the meaning of akash.archive.
 type archiving struct{}
 
-func readArchive(in providers.Input, step providers.Step) (archiveArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a archiveArgs) releaseArgs { return a.releaseArgs })
-}
-
 func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
-	_, release, unusable := readArchive(in, step)
+	_, release, unusable := read[archiveArgs](in, step)
 	if unusable != nil {
 		return facts.Update{}
 	}
@@ -102,7 +35,7 @@ func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
 
 // Needs: the release, and what its archive holds.
 func (archiving) Needs(in providers.Input, step providers.Step) providers.Needs {
-	needs := needsOf(in, step, false)
+	needs := revision.Needs(in, step, false)
 	for _, question := range providers.NeedsOfResource(in, step).Files.Archives {
 		for _, release := range needs.Helm.Releases {
 			if question.Namespace == release.Namespace && question.Release == release.Name {
@@ -114,33 +47,33 @@ func (archiving) Needs(in providers.Input, step providers.Step) providers.Needs 
 }
 
 func (archiving) Ground(in providers.Input, step providers.Step) providers.Ground {
-	_, release, unusable := readArchive(in, step)
+	_, release, unusable := read[archiveArgs](in, step)
 	if unusable != nil {
 		return nil
 	}
-	return releaseGround{Revision: release.Revision}
+	return revision.Of(release)
 }
 
 func (archiving) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	_, release, unusable := readArchive(in, step)
+	_, release, unusable := read[archiveArgs](in, step)
 	if unusable != nil {
 		return *unusable
 	}
 	archive := in.World.Archives[facts.ReleaseKey(release.Namespace, release.Name)]
-	switch why := revisionMoved(release, step); {
+	switch why := revision.Moved(release, step); {
 	case why != "":
-		return moved("%s", why)
+		return providers.Moved.Because("%s", why)
 	case archive.Unknown != "":
-		return providers.Readiness{State: providers.Unknown, Why: archive.Unknown}
+		return providers.Unknown.Because("%s", archive.Unknown)
 	}
 	if e, ok := archive.Entry(release.Revision); ok && archived(e, release) {
-		return done("revision %d is in the archive", release.Revision)
+		return providers.Done.Because("revision %d is in the archive", release.Revision)
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 func (archiving) Proved(before, after providers.Input, step providers.Step) error {
-	_, release, unusable := readArchive(before, step)
+	_, release, unusable := read[archiveArgs](before, step)
 	if unusable != nil {
 		return errors.New(unusable.Why)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
 
@@ -55,7 +56,7 @@ func (a definitionsArgs) missing(in providers.Input) error {
 }
 
 func (defining) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
 		return facts.Update{}
 	}
@@ -71,7 +72,7 @@ func (defining) Predict(in providers.Input, step providers.Step) facts.Update {
 // Needs: of the definitions that it changes.
 func (defining) Needs(_ providers.Input, step providers.Step) providers.Needs {
 	needs := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
 		return needs
 	}
@@ -82,7 +83,7 @@ func (defining) Needs(_ providers.Input, step providers.Step) providers.Needs {
 }
 
 func (defining) Ground(in providers.Input, step providers.Step) providers.Ground {
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -96,36 +97,36 @@ func (defining) Ground(in providers.Input, step providers.Step) providers.Ground
 }
 
 func (defining) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+		return providers.Unreadable(err)
 	}
 	if why := args.unfit(in); why != "" {
-		return providers.Readiness{State: providers.Unknown, Why: why}
+		return providers.Unknown.Because("%s", why)
 	}
 	if args.missing(in) == nil {
-		return done("the cluster has the definitions of %s", args.Tag)
+		return providers.Done.Because("the cluster has the definitions of %s", args.Tag)
 	}
 	ground, err := providers.GroundOf[definitionsGround](step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+		return providers.Unreadable(err)
 	}
 	for _, wanted := range args.Definitions {
 		live := in.World.Definition(wanted.Name)
 		if was, ok := ground.Digests[wanted.Name]; ok && live.Digest != was && live.Digest != wanted.Digest {
-			return moved("somebody has changed %s since the plan was made; make a new plan", wanted.Name)
+			return providers.Moved.Because("somebody has changed %s since the plan was made; make a new plan", wanted.Name)
 		}
 		for _, version := range live.Stored {
 			if !slices.Contains(wanted.Versions, version) {
-				return moved("objects of %s may be stored as %s, which %s does not have; make a new plan", wanted.Name, version, args.Tag)
+				return providers.Moved.Because("objects of %s may be stored as %s, which %s does not have; make a new plan", wanted.Name, version, args.Tag)
 			}
 		}
 	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 func (defining) Proved(_, after providers.Input, step providers.Step) error {
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
 		return err
 	}
@@ -135,62 +136,43 @@ func (defining) Proved(_, after providers.Input, step providers.Step) error {
 // operating is the meaning of akash.operator: an operator runs with the version of its chart that goes with the provider's.
 type operating struct{}
 
-func readOperator(in providers.Input, step providers.Step) (operatorArgs, facts.Release, *providers.Readiness) {
-	return read(in, step, func(a operatorArgs) releaseArgs { return a.releaseArgs })
-}
-
 func (operating) Predict(in providers.Input, step providers.Step) facts.Update {
-	args, release, unusable := readOperator(in, step)
+	args, release, unusable := read[operatorArgs](in, step)
 	if unusable != nil {
 		return facts.Update{}
 	}
-	release = afterUpgrade(in, release, args.Chart.Version, values.Clone(release.StartsFrom()))
-	release.Workloads = slices.Clone(release.Workloads)
-	for i := range release.Workloads {
-		w := &release.Workloads[i]
-		w.Missing, w.Settled = false, true
-		w.Ready, w.Updated = w.Replicas, w.Replicas
-		w.Pods = slices.Clone(w.Pods)
-		for j := range w.Pods {
-			w.Pods[j].Ready, w.Pods[j].Problem, w.Pods[j].Phase = true, "", "Running"
-			if args.Rolls {
-				w.Pods[j].UID, w.Pods[j].Template, w.Pods[j].Created = facts.New, facts.New, in.Now
-			}
-		}
+	release = revision.Upgraded(release, release.Chart.Name, args.Chart.Version, values.Clone(release.StartsFrom()), in.Now)
+	release.Objects, release.Workloads = nil, slices.Clone(release.Workloads)
+	for i, w := range release.Workloads {
+		release.Workloads[i] = revision.Settled(w, args.Rolls, in.Now)
 	}
-	return changed(release)
+	return revision.Replaced(release)
 }
 
 func (operating) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return needsOf(in, step, true)
+	return revision.Needs(in, step, true)
 }
 
 func (operating) Ground(in providers.Input, step providers.Step) providers.Ground {
-	_, release, unusable := readOperator(in, step)
+	_, release, unusable := read[operatorArgs](in, step)
 	if unusable != nil {
 		return nil
 	}
-	return releaseGround{Revision: release.Revision}
+	return revision.Of(release)
 }
 
 func (operating) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	args, release, unusable := readOperator(in, step)
+	args, release, unusable := read[operatorArgs](in, step)
 	if unusable != nil {
 		return *unusable
 	}
 	if operatorRuns(release, args) == nil {
-		return done("%s runs with chart version %s", release.Name, release.Chart.Version)
+		return providers.Done.Because("%s runs with chart version %s", release.Name, release.Chart.Version)
 	}
-	switch why := revisionMoved(release, step); {
-	case why != "":
-		return moved("%s", why)
-	case release.Pending():
-		return moved("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which mends it", release.Revision, release.Name, release.Status)
+	if why := revision.Refused(release, step, args.Chart.Version, args.SHA256); why != "" {
+		return providers.Moved.Because("%s", why)
 	}
-	if o := release.Offer; o != nil && o.Digest != "" && args.SHA256 != "" && o.Digest != args.SHA256 {
-		return moved("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", args.Chart.Version, o.Digest, args.SHA256)
-	}
-	return holds()
+	return providers.Readiness{State: providers.Holds}
 }
 
 // operatorRuns returns nil where an operator is deployed with a version of its chart, and its pods are ready.
@@ -228,7 +210,7 @@ func troubles(w facts.Workload) string {
 }
 
 func (operating) Proved(before, after providers.Input, step providers.Step) error {
-	args, was, is, err := beforeAndAfter(before, after, step, readOperator)
+	args, was, is, err := beforeAndAfter[operatorArgs](before, after, step)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (g leases) before(in providers.Input, guarded []providers.Step) []providers
 	}
 	release := in.World.Release(g.spec.Namespace, g.spec.Release)
 	p := providerOf(release)
-	s := stepOf(g.spec.Address(), "leases-stop", OperationStop, g.args(in), in.Memory.Durations[OperationStop], stopEstimate)
+	s := providers.NewStep(in, g.spec.Address(), "leases-stop", OperationStop, g.args(in), stopEstimate)
 	s.Position = g.spec.Position.String()
 	s.Summary = "stop the provider, so that it closes no lease meanwhile"
 	s.Why = []string{why}
@@ -44,7 +44,7 @@ func (g leases) after(in providers.Input, guarded []providers.Step) []providers.
 		return nil
 	}
 	// Its id is not that of the step which starts what an interrupted run left stopped: that one waits for nothing.
-	s := stepOf(g.spec.Address(), "leases-start", OperationStart, g.args(in), in.Memory.Durations[OperationStart], startEstimate)
+	s := providers.NewStep(in, g.spec.Address(), "leases-start", OperationStart, g.args(in), startEstimate)
 	s.Position = g.spec.Position.String()
 	fillStart(&s, providerOf(in.World.Release(g.spec.Namespace, g.spec.Release)).workload.Name)
 	s.Why = []string{"the work that the provider was stopped for has ended, however it ended"}
@@ -52,8 +52,7 @@ func (g leases) after(in providers.Input, guarded []providers.Step) []providers.
 }
 
 func (g leases) args(in providers.Input) releaseArgs {
-	release := in.World.Release(g.spec.Namespace, g.spec.Release)
-	return releaseArgs{Namespace: g.spec.Namespace, Release: g.spec.Release, Workload: providerOf(release).workload.Name}
+	return g.spec.args(providerOf(in.World.Release(g.spec.Namespace, g.spec.Release)))
 }
 
 // needed says whether the provider must be stopped for some steps, and why. A provider that somebody else keeps stopped is

@@ -9,7 +9,7 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
-	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
 
@@ -21,7 +21,7 @@ type Releases interface {
 	Upgrade(ctx context.Context, u Upgrade, progress func(string)) error
 	// Rollback makes an earlier revision the newest one, and waits until its objects are ready.
 	Rollback(ctx context.Context, namespace, name string, to int, progress func(string)) error
-	Mend(ctx context.Context, namespace, name string, m pending.Mending) error
+	revision.Repairer
 }
 
 // Upgrade is what a release is to become. It is undone where it fails.
@@ -89,7 +89,7 @@ type Tools struct {
 // Operations returns the operations of this domain by name. They change the cluster: hand them to apply alone.
 func Operations(t Tools) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationMend:    mend{t},
+		OperationMend:    revision.Repair{Releases: t.Releases},
 		OperationArchive: archive{t},
 		OperationStop:    stop{t},
 		OperationStart:   start{t},
@@ -130,15 +130,6 @@ func (t Tools) see(ctx context.Context, question facts.ReleaseQuestion) (facts.R
 	return r, nil
 }
 
-// planned returns what a step was planned for, with the revision of its release.
-func planned(step providers.Step) (releaseGround, error) {
-	ground, err := providers.GroundOf[releaseGround](step)
-	if err == nil && ground.Revision == 0 {
-		err = fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
-	}
-	return ground, err
-}
-
 // proveOrGoBack waits until what an upgrade of a release left is proved. Where that takes too long, it goes back to the
 // revision that was deployed before, if one was.
 func (t Tools) proveOrGoBack(ctx context.Context, was facts.Release, progress providers.Progress, proved func() error) error {
@@ -147,7 +138,7 @@ func (t Tools) proveOrGoBack(ctx context.Context, was facts.Release, progress pr
 	if failure == nil || !canGoBack {
 		return failure
 	}
-	say(progress, fmt.Sprintf("%v; going back to revision %d", failure, back.Revision))
+	progress.Say("%v; going back to revision %d", failure, back.Revision)
 	if err := t.Releases.Rollback(context.WithoutCancel(ctx), was.Namespace, was.Name, back.Revision, progress); err != nil {
 		return fmt.Errorf("%w; going back to revision %d failed as well: %w", failure, back.Revision, err)
 	}
@@ -171,16 +162,9 @@ func (t Tools) await(ctx context.Context, proved func() error) error {
 	}
 }
 
-func arguments[A any](step providers.Step) (args A, err error) {
-	if err := step.Decode(&args); err != nil {
-		return args, fmt.Errorf("arguments of %s: %w", step.ID, err)
-	}
-	return args, nil
-}
-
 // look reads a step's arguments and its block, and looks at the release as it is now.
 func look[A any](ctx context.Context, t Tools, step providers.Step) (args A, release facts.Release, err error) {
-	if args, err = arguments[A](step); err != nil {
+	if args, err = providers.ArgsOf[A](step); err != nil {
 		return args, release, err
 	}
 	s, err := t.spec(step)
@@ -195,7 +179,7 @@ type upgrade struct{ tools Tools }
 
 // Run upgrades, and goes back where the upgrade fails or where the pod does not get the values.
 func (o upgrade) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[upgradeArgs](step)
+	args, err := providers.ArgsOf[upgradeArgs](step)
 	if err != nil {
 		return err
 	}
@@ -203,7 +187,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	ground, err := planned(step)
+	ground, err := revision.Planned(step)
 	if err != nil {
 		return err
 	}
@@ -217,7 +201,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256,
-		Values: wanted, Mask: s.secretPaths(), Revision: ground.Revision, Timeout: time.Duration(args.Timeout),
+		Values: wanted, Mask: s.secretPaths(), Revision: *ground.Revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}
@@ -272,7 +256,7 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	ground, err := providers.GroundOf[releaseGround](step)
+	ground, err := providers.GroundOf[podGround](step)
 	if err != nil {
 		return err
 	}
@@ -283,7 +267,7 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 	if ground.Pod != "" && ground.Pod != p.pod.UID && runs(release) == nil {
 		return nil
 	}
-	say(progress, "deleting pod "+p.pod.Name+", which its StatefulSet makes anew")
+	progress.Say("deleting pod %s, which its StatefulSet makes anew", p.pod.Name)
 	return o.tools.Workloads.DeletePod(ctx, args.Namespace, p.pod.Name, p.pod.UID)
 }
 
@@ -332,17 +316,11 @@ func (o replace) Run(ctx context.Context, step providers.Step, progress provider
 	if err := o.tools.stop(ctx, step); err != nil {
 		return err
 	}
-	say(progress, "the provider is stopped")
+	progress.Say("the provider is stopped")
 	args, release, err := look[releaseArgs](ctx, o.tools, step)
 	if err != nil {
 		return err
 	}
 	p := providerOf(release)
 	return o.tools.Workloads.DeleteStatefulSet(ctx, args.Namespace, p.workload.Name, p.workload.UID)
-}
-
-func say(progress providers.Progress, line string) {
-	if progress != nil {
-		progress(line)
-	}
 }

@@ -6,33 +6,15 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
-	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
-
-type mend struct{ tools Tools }
-
-func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[mendArgs](step)
-	if err != nil {
-		return err
-	}
-	ground, err := planned(step)
-	if err != nil {
-		return err
-	}
-	if ground.Status == "" {
-		return fmt.Errorf("%s: the plan does not say in which state it saw the release; plan again", step.ID)
-	}
-	return o.tools.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: ground.Revision, Status: ground.Status})
-}
 
 type archive struct{ tools Tools }
 
 // Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's provider.yaml
 // is, and a release that is lost comes back out of them.
 func (o archive) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[archiveArgs](step)
+	args, err := providers.ArgsOf[archiveArgs](step)
 	if err != nil {
 		return err
 	}
@@ -69,6 +51,6 @@ func (o archive) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	say(progress, "kept in "+directory)
+	progress.Say("kept in %s", directory)
 	return nil
 }

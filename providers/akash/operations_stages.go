@@ -7,13 +7,14 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm/revision"
 )
 
 type define struct{ tools Tools }
 
 // Run applies the definitions of the block, which must be the very text that the plan was made with.
 func (o define) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[definitionsArgs](step)
+	args, err := providers.ArgsOf[definitionsArgs](step)
 	if err != nil {
 		return err
 	}
@@ -45,11 +46,11 @@ type operate struct{ tools Tools }
 
 // Run upgrades an operator with the values that it has, and goes back where the upgrade fails or its pods do not get ready.
 func (o operate) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[operatorArgs](step)
+	args, err := providers.ArgsOf[operatorArgs](step)
 	if err != nil {
 		return err
 	}
-	ground, err := planned(step)
+	ground, err := revision.Planned(step)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (o operate) Run(ctx context.Context, step providers.Step, progress provider
 		return err
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
-		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: ground.Revision, Timeout: time.Duration(args.Timeout),
+		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256, Revision: *ground.Revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}

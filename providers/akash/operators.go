@@ -8,6 +8,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 )
 
 // operatorUpgrade is one operator that is to be upgraded.
@@ -144,7 +145,7 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 	o := release.Offer
 	r.upgrades = append(r.upgrades, operatorUpgrade{
 		release: release, chart: Chart{Source: facts.ChartSource{Repository: o.Source.Repository, Name: chart}, Version: wanted}, sha256: o.Digest,
-		rolls: len(o.Preview.Rolls) > 0 || otherTemplate(release), mending: mending,
+		rolls: len(o.Preview.Rolls) > 0 || len(revision.OtherTemplate(release)) > 0, mending: mending,
 	})
 }
 
@@ -167,7 +168,7 @@ func (r *review) reviewOperatorStatus(release facts.Release, mending pending.Men
 // undoOf is how a person goes back to what a release was before its last operation.
 func undoOf(release facts.Release) string {
 	if _, deployed := release.LastDeployed(); deployed {
-		return fmt.Sprintf("`%s` goes back to the revision that worked", rollback(release))
+		return fmt.Sprintf("`%s` goes back to the revision that worked", revision.Rollback(release))
 	}
 	return fmt.Sprintf("`helm -n %s history %s` says what happened to it: no revision of it ever worked", release.Namespace, release.Name)
 }
@@ -209,15 +210,6 @@ func unfit(preview *facts.ReleasePreview) string {
 		return "the cluster does not have what its chart uses: " + strings.Join(preview.Absent, ", ")
 	}
 	return ""
-}
-
-// otherTemplate reports whether pods of a release restart when its objects are brought back to what was rendered: an
-// interrupted upgrade may have written some of them.
-func otherTemplate(release facts.Release) bool {
-	return slices.ContainsFunc(release.Objects, func(o facts.ObjectDrift) bool {
-		_, runs := release.Workload(o.Kind, o.Name)
-		return runs && slices.ContainsFunc(o.Differences, func(d facts.FieldDifference) bool { return strings.HasPrefix(d.Path, "spec.template.") })
-	})
 }
 
 // behind says how an operator is not at the major version that an upgrade relies on; "" where it is.

@@ -127,14 +127,13 @@ func (r *review) reviewPorts() {
 // portsReady says whether the gateway can still have its ports, just before the step over 16.0.0; nil where it can.
 func portsReady(in providers.Input) *providers.Readiness {
 	if why := in.World.Chart(gatewayFabric).Unknown; why != "" {
-		return &providers.Readiness{State: providers.Unknown, Why: "where NGINX Gateway Fabric is is not known: " + why}
+		return new(providers.Unknown.Because("where NGINX Gateway Fabric is is not known: %s", why))
 	}
 	for _, trouble := range portTroubles(in) {
 		if trouble.unseen {
-			return &providers.Readiness{State: providers.Unknown, Why: trouble.summary}
+			return new(providers.Unknown.Because("%s", trouble.summary))
 		}
-		answer := moved("%s; that was not so when the plan was made", trouble.summary)
-		return &answer
+		return new(providers.Moved.Because("%s; that was not so when the plan was made", trouble.summary))
 	}
 	return nil
 }

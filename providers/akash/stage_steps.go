@@ -8,6 +8,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 )
 
 // The arguments of the stages' steps.
@@ -27,7 +28,7 @@ type (
 	}
 
 	operatorArgs struct {
-		releaseArgs
+		revision.Args
 		Chart   Chart           `json:"chart"`
 		SHA256  string          `json:"sha256,omitempty"`
 		Rolls   bool            `json:"rolls"`
@@ -74,12 +75,12 @@ func (r *review) planDefinitions() {
 // replaces is kept.
 func (r *review) planOperators() {
 	for _, u := range r.upgrades {
-		of := releaseArgs{Namespace: u.release.Namespace, Release: u.release.Name}
+		of := revision.Args{Namespace: u.release.Namespace, Release: u.release.Name}
 		if u.mending.Action == pending.Unlock {
 			r.planMend("mend-"+of.Release, of, u.mending)
 		}
-		r.planArchive("archive-"+of.Release, of, u.release)
-		args := operatorArgs{releaseArgs: of, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls, Timeout: r.spec.Timeout}
+		r.planArchive("archive-"+of.Release, releaseArgs{Args: of}, u.release)
+		args := operatorArgs{Args: of, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls, Timeout: r.spec.Timeout}
 		s := r.step("operator-"+u.release.Name, OperationOperator, args, operatorEstimate)
 		s.Limit = limit(args.Timeout)
 		s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", u.release.Name, u.chart.Source.Name, u.chart.Version)
@@ -89,7 +90,7 @@ func (r *review) planOperators() {
 		}
 		s.Changes = []providers.Change{{What: "chart version", Before: inForce(u.release), After: u.chart.Version, Always: true}}
 		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the values of before, and its pods are ready", u.chart.Version)
-		s.Undo = rollback(u.release)
+		s.Undo = revision.Rollback(u.release)
 		if u.rolls {
 			s.Disruption = fmt.Sprintf("the operator %s, which restarts; %s", u.release.Name, r.undisturbed())
 			r.guard(s)

@@ -1,16 +1,15 @@
 package akash
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
 
@@ -19,16 +18,8 @@ import (
 type (
 	// releaseArgs name the release and the StatefulSet that runs the provider.
 	releaseArgs struct {
-		Namespace string `json:"namespace"`
-		Release   string `json:"release"`
-		Workload  string `json:"workload,omitempty"`
-	}
-
-	mendArgs struct {
-		releaseArgs
-		Action pending.Action `json:"action"`
-		// Patience is how long the pending operation may be under way before it counts as interrupted.
-		Patience config.Duration `json:"patience"`
+		revision.Args
+		Workload string `json:"workload,omitempty"`
 	}
 
 	archiveArgs struct {
@@ -58,7 +49,6 @@ type (
 // Estimates in seconds where no earlier run is remembered. A provider's pod pulls its image, waits for its RPC node and
 // refreshes its certificate before it is ready; its liveness probe alone waits 240 seconds (akash.md 2.3).
 const (
-	mendEstimate    = 2
 	archiveEstimate = 1
 	stopEstimate    = 30
 	startEstimate   = 90
@@ -67,32 +57,25 @@ const (
 	restartEstimate = 90
 )
 
-func (r *review) args() releaseArgs {
-	return releaseArgs{Namespace: r.spec.Namespace, Release: r.spec.Release, Workload: r.provider.workload.Name}
+func (r *review) args() releaseArgs { return r.spec.args(r.provider) }
+
+// args name the release of a block and the StatefulSet that runs its provider.
+func (s Spec) args(p provider) releaseArgs {
+	return releaseArgs{revision.Args{Namespace: s.Namespace, Release: s.Release}, p.workload.Name}
 }
 
 // step appends a step, to run after the one before it.
 func (r *review) step(verb, operation string, args any, estimate float64) *providers.Step {
-	s := stepOf(r.address, verb, operation, args, r.in.Memory.Durations[operation], estimate)
+	return r.append(providers.NewStep(r.in, r.address, verb, operation, args, estimate))
+}
+
+func (r *review) append(s providers.Step) *providers.Step {
 	s.Position = r.spec.Position.String()
 	if n := len(r.out.Steps); n > 0 {
 		s.After = []string{r.out.Steps[n-1].ID}
 	}
 	r.out.Steps = append(r.out.Steps, s)
 	return &r.out.Steps[len(r.out.Steps)-1]
-}
-
-func stepOf(address providers.Address, verb, operation string, args any, remembered, estimate float64) providers.Step {
-	data, err := json.Marshal(args)
-	if err != nil {
-		panic("akash: arguments are plain data: " + err.Error())
-	}
-	if remembered > 0 {
-		estimate = remembered
-	}
-	return providers.Step{
-		ID: address.String() + "/" + verb, Address: address, Operation: operation, Args: data, Action: "update", Estimate: estimate,
-	}
 }
 
 // plan turns what is due into steps, in the order in which they must run: a provider that an interrupted run left stopped is
@@ -107,7 +90,7 @@ func (r *review) plan() {
 		r.fillStart(s)
 	}
 	if r.mending.Action == pending.Unlock {
-		r.planMend("mend", r.args(), r.mending)
+		r.planMend("mend", r.args().Args, r.mending)
 	}
 	if replaced {
 		r.restart = append(r.restart, "-replace names "+r.address.String())
@@ -119,10 +102,7 @@ func (r *review) plan() {
 			Summary: "an upgrade is due, and the block does not say which chart", Hint: "add the block chart with the version that runs, " + r.release.Chart.Version,
 		})
 	case len(r.due) > 0 && len(r.blocked) > 0:
-		r.add(providers.Finding{
-			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Waits: true, Object: r.release.Name,
-			Summary: fmt.Sprintf("an upgrade is due (%s) and is not planned: %s", r.due[0], strings.Join(r.blocked, "; ")),
-		})
+		r.add(revision.Blocked(r.release.Name, r.due, r.blocked))
 	}
 	if n := len(r.out.Findings) - 1; n > 0 && r.out.Findings[n].ID == "RELEASE_UPGRADE_BLOCKED" {
 		r.out.Findings = slices.Insert(r.out.Findings[:n], 0, r.out.Findings[n]) // first: the others say what is in the way
@@ -146,14 +126,8 @@ func (r *review) plan() {
 	}
 }
 
-func (r *review) planMend(verb string, of releaseArgs, m pending.Mending) {
-	s := r.step(verb, OperationMend, mendArgs{of, m.Action, config.Duration(r.spec.patience())}, mendEstimate)
-	s.Repairs = true
-	s.Summary = "mend the interrupted operation on the release " + of.Release
-	s.Why = []string{m.Why, "Helm refuses every operation on a release that is pending"}
-	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", m.Revision), Before: m.Status, After: facts.ReleaseFailed}}
-	s.Proof = "the release is not pending any more"
-	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
+func (r *review) planMend(verb string, of revision.Args, m pending.Mending) {
+	r.append(revision.PlanRepair(r.in, r.address, verb, OperationMend, of, m, r.spec.patience()))
 }
 
 // The files of an archive: the guide's names for what it keeps of the provider. The values of any other release are in
@@ -204,7 +178,7 @@ func (r *review) planReplace() {
 	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
 	r.guard(s)
 	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are gone"
-	s.Undo = rollback(r.release)
+	s.Undo = revision.Rollback(r.release)
 }
 
 // undisturbed says what an interruption of the provider means to tenants: nothing, by akash.md 4.3.
@@ -241,7 +215,7 @@ func (r *review) planUpgrade() bool {
 	s.Why = slices.Clone(r.due)
 	s.Changes = r.upgradeChanges(scriptChanges, chartChanges)
 	s.Proof = fmt.Sprintf("the release is deployed with chart version %s and these values; everything else in them is as before", r.spec.Chart.Version)
-	s.Undo = rollback(r.release)
+	s.Undo = revision.Rollback(r.release)
 	if args.Rolls {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
 		s.Proof += "; the running pod has them in its environment"
@@ -294,19 +268,12 @@ func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Ch
 			continue
 		}
 		change := providers.Change{What: c.Path, Before: values.Text(c.Before), After: values.Text(c.After)}
-		if r.spec.isSealed(c.Path) || strings.HasPrefix(change.Before, values.Sealed) || strings.HasPrefix(change.After, values.Sealed) {
-			change.Before, change.After = masked(c.Had), masked(c.Has)+", another one"
+		if r.spec.isSealed(c.Path) || values.IsSealed(c.Before) || values.IsSealed(c.After) {
+			change.Before, change.After = c.Hidden()
 		}
 		out = append(out, change)
 	}
 	return append(out, providers.Change{What: "leases touched", Before: leasesText(r.in.World.Tenancies), After: "none is touched"})
-}
-
-func masked(has bool) string {
-	if has {
-		return "(sensitive)"
-	}
-	return ""
 }
 
 // guard makes a step wait for a proved backup, unless the block goes without one.
@@ -341,15 +308,6 @@ func fillStart(s *providers.Step, workload string) {
 	s.Summary = "start the provider again"
 	s.Proof = "StatefulSet " + workload + " has the replicas of before and a ready pod, and carries no mark"
 	s.Undo = "nothing to undo"
-}
-
-// rollback is the command that goes back to what a release is before it is upgraded.
-func rollback(release facts.Release) string {
-	revision := release.Revision
-	if deployed, ok := release.LastDeployed(); ok {
-		revision = deployed.Revision
-	}
-	return fmt.Sprintf("helm -n %s rollback %s %d", release.Namespace, release.Name, revision)
 }
 
 func quote(text string) string { return `"` + text + `"` }

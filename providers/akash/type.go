@@ -16,6 +16,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/helm/revision"
 )
 
 // The operations of this domain.
@@ -63,7 +64,7 @@ func Type() providers.Type {
 			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
-			OperationMend:    mending{},
+			OperationMend:    revision.Repairing{},
 			OperationArchive: archiving{},
 			OperationStop:    stopping{},
 			OperationStart:   starting{},

@@ -37,8 +37,8 @@ const etcdFunction = `etcd() {
 // ByHand saves a snapshot with etcdctl, checks the sum that etcd sent with it, and encrypts it and the files of each node
 // for the same recipients. upkeep does not count such a backup: no state remembers it.
 func (taking) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var args takeArgs
-	if err := step.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[takeArgs](step)
+	if err != nil {
 		return nil
 	}
 	nodes, _ := in.Inventory.Select(args.Nodes)

@@ -137,19 +137,19 @@ func (r *review) reviewCold() bool {
 }
 
 func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) providers.Step {
-	s := r.step("cold", OperationCold, coldArgs{MaxAge: r.spec.MaxAge, Nodes: r.spec.Nodes, Include: r.spec.Include, EncryptTo: r.spec.EncryptTo})
-	s.Action, s.Summary = "create", "copy the data of stopped members of etcd, unproved, from "+namesOf(stopped)
 	size := int64(0)
 	for _, m := range stopped {
 		size += m.data.Size
+	}
+	args := coldArgs{MaxAge: r.spec.MaxAge, Nodes: r.spec.Nodes, Include: r.spec.Include, EncryptTo: r.spec.EncryptTo}
+	s := r.step("cold", OperationCold, args, takeEstimate+float64(size)/bytesASecond)
+	s.Action, s.Summary = "create", "copy the data of stopped members of etcd, unproved, from "+namesOf(stopped)
+	for _, m := range stopped {
 		s.Changes = append(s.Changes, providers.Change{What: coldGap(m.node), Before: "in " + m.data.Directory + " alone",
 			After: fmt.Sprintf("copied, %s, up to raft term %d, index %d", bytes(m.data.Size), m.data.Term, m.data.Index)})
 	}
 	for _, n := range silent {
 		s.Changes = append(s.Changes, providers.Change{What: coldGap(n.node), Before: "not to be had", After: "a gap: " + n.why})
-	}
-	if s.Estimate == 0 {
-		s.Estimate = takeEstimate + float64(size)/bytesASecond
 	}
 	s.Why = []string{"no member of etcd answers, and on " + namesOf(stopped) + " it does not run", "no proved bundle is young enough", r.maxAgeWhy()}
 	s.Proof = "every file has the SHA-256 that its node sent with it, and the stored bundle is read back; whether etcd starts from it nobody knows"
@@ -161,9 +161,9 @@ func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) provider
 type chilling struct{}
 
 func (chilling) read(in providers.Input, step providers.Step) (coldArgs, shelf, error) {
-	var args coldArgs
-	if err := step.Decode(&args); err != nil {
-		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[coldArgs](step)
+	if err != nil {
+		return args, shelf{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: LevelRestore}), nil
 }
@@ -203,23 +203,23 @@ func (e chilling) Ready(in providers.Input, step providers.Step) providers.Readi
 	args, s, err := e.read(in, step)
 	switch {
 	case err != nil:
-		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+		return providers.Unreadable(err)
 	case s.unknown != "":
-		return providers.Readiness{State: providers.Unknown, Why: "what the store holds is unknown: " + s.unknown}
+		return providers.Unknown.Because("what the store holds is unknown: %s", s.unknown)
 	case !silentEtcd(in):
-		return providers.Readiness{State: providers.Moved, Why: "a member of etcd answers now, and a snapshot of it can be proved"}
+		return providers.Moved.Because("a member of etcd answers now, and a snapshot of it can be proved")
 	}
 	if h, fresh := s.coldFresh(); fresh && !asked(in, step) {
-		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s has cold copies and is %s", h.ID, s.old(h))}
+		return providers.Done.Because("bundle %s has cold copies and is %s", h.ID, s.old(h))
 	}
 	stopped, silent := stoppedMembers(in, args.Nodes)
 	if len(stopped) == 0 {
-		return providers.Readiness{State: providers.Unknown, Why: "no member is stopped: " + join(silent)}
+		return providers.Unknown.Because("no member is stopped: %s", join(silent))
 	}
 	if _, err := oneCluster(stopped); err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+		return providers.Unreadable(err)
 	}
-	return providers.Readiness{State: providers.Holds, Why: "no member answers, and on " + namesOf(stopped) + " it does not run"}
+	return providers.Holds.Because("no member answers, and on %s it does not run", namesOf(stopped))
 }
 
 // Proved wants a whole cold bundle that was not there before, and every other bundle still there. That the bundle is good for
@@ -248,8 +248,8 @@ func (e chilling) Proved(before, after providers.Input, step providers.Step) err
 
 // ByHand packs the data directory of each node on which etcd does not run, and its keys and configuration.
 func (chilling) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var args coldArgs
-	if err := step.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[coldArgs](step)
+	if err != nil {
 		return nil
 	}
 	var out []providers.Command

@@ -14,8 +14,8 @@ func essence(resource providers.Resource, step providers.Step) (json.RawMessage,
 	if !ok {
 		return nil, fmt.Errorf("%s is no etcd_backup", resource.Address())
 	}
-	args := map[string]json.RawMessage{}
-	if err := step.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[map[string]json.RawMessage](step)
+	if err != nil {
 		return nil, err
 	}
 	switch step.Operation {

@@ -123,9 +123,3 @@ func readBack(ctx context.Context, s store.Store, l bundle.Label) (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	return bundle.VerifyStored(r, l.StoredSize, l.StoredSHA256)
 }
-
-func say(progress providers.Progress, format string, args ...any) {
-	if progress != nil {
-		progress(fmt.Sprintf(format, args...))
-	}
-}

@@ -66,7 +66,7 @@ func (o chill) Run(ctx context.Context, step providers.Step, progress providers.
 	if err := readBack(ctx, shelf, label); err != nil {
 		return fmt.Errorf("bundle %s in %s is not what was written: %w", id, shelf, err)
 	}
-	say(progress, "stored %s in %s and read it back; nothing proves it", bytes(label.StoredSize), shelf)
+	progress.Say("stored %s in %s and read it back; nothing proves it", bytes(label.StoredSize), shelf)
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (t taker) fillCold(ctx context.Context, w *bundle.Writer, stopped []stopped
 			return m, err
 		case why != "":
 			silent = append(silent, silentNode{member.node, why})
-			say(t.progress, "a gap: %s: %s", coldGap(member.node), why)
+			t.progress.Say("a gap: %s: %s", coldGap(member.node), why)
 		default:
 			copied++
 		}
@@ -136,7 +136,7 @@ func (t taker) copyMember(ctx context.Context, w *bundle.Writer, member stoppedM
 	for _, f := range report.Files {
 		total += f.Size
 	}
-	say(t.progress, "copied %s of the stopped member on %s, raft term %d, index %d", bytes(total), member.node, report.Term, report.Index)
+	t.progress.Say("copied %s of the stopped member on %s, raft term %d, index %d", bytes(total), member.node, report.Term, report.Index)
 	return "", part.Close()
 }
 

@@ -22,9 +22,9 @@ type prove struct{ tools Tools }
 // Run reads the bundle once, checks every part of it, drills its snapshot where the block wants that, and remembers the
 // proof.
 func (o prove) Run(ctx context.Context, step providers.Step, progress providers.Progress) (err error) {
-	var args proveArgs
-	if err := step.Decode(&args); err != nil {
-		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[proveArgs](step)
+	if err != nil {
+		return err
 	}
 	spec, shelf, err := o.tools.open(step)
 	if err != nil {
@@ -78,12 +78,12 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return fmt.Errorf("bundle %s: %w", args.Bundle, err)
 	}
-	say(progress, "every part is as it was written")
+	progress.Say("every part is as it was written")
 	if file != "" {
 		if found, err = Rehearse(ctx, options, file, label.Manifest); err != nil {
 			return fmt.Errorf("bundle %s: %w", args.Bundle, err)
 		}
-		say(progress, "%s and holds %d keys", started(label.Manifest), found.Keys)
+		progress.Say("%s and holds %d keys", started(label.Manifest), found.Keys)
 	}
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
@@ -164,9 +164,9 @@ type prune struct{ tools Tools }
 
 // Run removes bundles one after the other, oldest first; an error leaves those that follow.
 func (o prune) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	var args pruneArgs
-	if err := step.Decode(&args); err != nil {
-		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[pruneArgs](step)
+	if err != nil {
+		return err
 	}
 	_, shelf, err := o.tools.open(step)
 	if err != nil {
@@ -176,13 +176,13 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 		if err := bundle.Remove(ctx, shelf, id); err != nil {
 			return fmt.Errorf("remove bundle %s: %w", id, err)
 		}
-		say(progress, "removed %s", id)
+		progress.Say("removed %s", id)
 	}
 	for _, name := range args.Scraps {
 		if err := shelf.Remove(ctx, name); err != nil {
 			return fmt.Errorf("clear away %s: %w", name, err)
 		}
-		say(progress, "cleared away %s", name)
+		progress.Say("cleared away %s", name)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (t taker) copyDatabase(ctx context.Context, w *bundle.Writer, m *bundle.Man
 	if err := check.Finish(); err != nil {
 		return fmt.Errorf("database of k3s on %s: %w", t.from.node, err)
 	}
-	say(t.progress, "database of %s from %s (%s of it from its log), SHA-256 as the node read it", bytes(answer.Size), t.from.node, count(answer.Frames, "page"))
+	t.progress.Say("database of %s from %s (%s of it from its log), SHA-256 as the node read it", bytes(answer.Size), t.from.node, count(answer.Frames, "page"))
 	m.Datastore, m.Member, m.ClusterID = DatastoreSQLite, t.from.node, t.from.database.ClusterID
 	if file == "" {
 		return nil
@@ -59,7 +59,7 @@ func (t taker) copyDatabase(ctx context.Context, w *bundle.Writer, m *bundle.Man
 		return err
 	}
 	m.Revision, m.Keys, m.Hash, m.HashRevision = contents.Revision, contents.Keys, contents.Hash, contents.Revision
-	say(t.progress, "opened it: every page and index is whole, revision %d, %d keys, hash %08x", contents.Revision, contents.Keys, contents.Hash)
+	t.progress.Say("opened it: every page and index is whole, revision %d, %d keys, hash %08x", contents.Revision, contents.Keys, contents.Hash)
 	return os.Remove(file)
 }
 

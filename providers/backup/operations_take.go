@@ -62,7 +62,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 		t.drill.Directory = t.directory
 		defer func() { err = errors.Join(err, remove()) }()
 	}
-	say(progress, "bundle %s from %s: %s", id, from.node, why)
+	progress.Say("bundle %s from %s: %s", id, from.node, why)
 	taken := o.tools.Now().UTC()
 	label, err := bundle.Save(ctx, shelf, id, to, func(w *bundle.Writer) (bundle.Manifest, error) {
 		m, err := t.fill(ctx, w)
@@ -75,7 +75,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	if err := readBack(ctx, shelf, label); err != nil {
 		return fmt.Errorf("bundle %s in %s is not what was written: %w", id, shelf, err)
 	}
-	say(progress, "stored %s in %s and read it back", bytes(label.StoredSize), shelf)
+	progress.Say("stored %s in %s and read it back", bytes(label.StoredSize), shelf)
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: id, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(), TakenAt: taken,
 		ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,
@@ -172,7 +172,7 @@ func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifes
 	if err := part.Close(); err != nil {
 		return err
 	}
-	say(t.progress, "snapshot of %s from %s, SHA-256 as the member sent it", bytes(snapshot.Size), t.member.Node)
+	t.progress.Say("snapshot of %s from %s, SHA-256 as the member sent it", bytes(snapshot.Size), t.member.Node)
 	if snapshot.ClusterID != t.in.World.Etcd.ClusterID {
 		return fmt.Errorf("the member on %s is of cluster %s, and this is cluster %s", t.member.Node, snapshot.ClusterID, t.in.World.Etcd.ClusterID)
 	}
@@ -231,9 +231,9 @@ func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Conten
 		same++
 	}
 	if len(silent) > 0 {
-		say(t.progress, "not compared: %s", strings.Join(silent, "; "))
+		t.progress.Say("not compared: %s", strings.Join(silent, "; "))
 	}
-	say(t.progress, "revision %d, %d keys, the same on %s", saved.Revision, saved.Keys, count(same, "member"))
+	t.progress.Say("revision %d, %d keys, the same on %s", saved.Revision, saved.Keys, count(same, "member"))
 	return saved, nil
 }
 
@@ -246,7 +246,7 @@ func (t taker) rehearse(ctx context.Context, file string, q etcd.Question, saved
 	if different := etcd.Differences(saved, restored); len(different) > 0 {
 		return fmt.Errorf("the restored copy is not what was saved: %s", strings.Join(different, "; "))
 	}
-	say(t.progress, "restored it: etcd started from it and holds the same %d keys, hash %08x", restored.Keys, restored.Hash)
+	t.progress.Say("restored it: etcd started from it and holds the same %d keys, hash %08x", restored.Keys, restored.Hash)
 	return os.Remove(file)
 }
 
@@ -297,7 +297,7 @@ func (t taker) nodes(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) 
 		}
 		if err != nil {
 			m.Gaps = append(m.Gaps, bundle.Gap{What: "keys and configuration of " + n.Name, Why: err.Error()})
-			say(t.progress, "a gap: keys and configuration of %s: %v", n.Name, err)
+			t.progress.Say("a gap: keys and configuration of %s: %v", n.Name, err)
 			continue
 		}
 		if err := add(w, NodePart(n.Name), archive); err != nil {
@@ -307,7 +307,7 @@ func (t taker) nodes(ctx context.Context, w *bundle.Writer, m *bundle.Manifest) 
 		for _, gap := range report.Gaps {
 			m.Gaps = append(m.Gaps, bundle.Gap{What: n.Name, Why: gap})
 		}
-		say(t.progress, "%s of %s", count(report.Files, "file"), n.Name)
+		t.progress.Say("%s of %s", count(report.Files, "file"), n.Name)
 	}
 	for _, p := range t.spec.Include {
 		for _, node := range t.from.missed(p, missing(reports, p), len(reports)) {

@@ -13,9 +13,9 @@ import (
 type proving struct{}
 
 func (proving) read(in providers.Input, step providers.Step) (proveArgs, shelf, error) {
-	var args proveArgs
-	if err := step.Decode(&args); err != nil {
-		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[proveArgs](step)
+	if err != nil {
+		return args, shelf{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
@@ -65,29 +65,29 @@ func (e proving) Ground(in providers.Input, step providers.Step) providers.Groun
 func (e proving) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	args, s, err := e.read(in, step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+		return providers.Unreadable(err)
 	}
 	if s.unknown != "" {
-		return providers.Readiness{State: providers.Unknown, Why: "what the store holds is unknown: " + s.unknown}
+		return providers.Unknown.Because("what the store holds is unknown: %s", s.unknown)
 	}
 	planned, err := providers.GroundOf[proveGround](step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+		return providers.Unreadable(err)
 	}
 	h, there := s.find(args.Bundle)
 	switch {
 	case !there:
-		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " is not in the store"}
+		return providers.Moved.Because("bundle %s is not in the store", args.Bundle)
 	case h.damage != "":
-		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + ": " + h.damage}
+		return providers.Moved.Because("bundle %s: %s", args.Bundle, h.damage)
 	case h.Cold:
-		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " holds cold copies of stopped members, which nothing can prove"}
+		return providers.Moved.Because("bundle %s holds cold copies of stopped members, which nothing can prove", args.Bundle)
 	case s.proved(h):
-		return providers.Readiness{State: providers.Done, Why: "bundle " + args.Bundle + " is proved by " + h.proof.Level}
+		return providers.Done.Because("bundle %s is proved by %s", args.Bundle, h.proof.Level)
 	case h.SHA256 != planned.SHA256:
-		return providers.Readiness{State: providers.Moved, Why: "bundle " + args.Bundle + " is not the one that this plan was made for"}
+		return providers.Moved.Because("bundle %s is not the one that this plan was made for", args.Bundle)
 	}
-	return providers.Readiness{State: providers.Holds, Why: "bundle " + args.Bundle + " is in the store"}
+	return providers.Holds.Because("bundle %s is in the store", args.Bundle)
 }
 
 // Proved wants the proof in the memory, of the bytes that the store has.
@@ -114,9 +114,9 @@ func (e proving) Proved(before, after providers.Input, step providers.Step) erro
 type pruning struct{}
 
 func (pruning) read(in providers.Input, step providers.Step) (pruneArgs, shelf, error) {
-	var args pruneArgs
-	if err := step.Decode(&args); err != nil {
-		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[pruneArgs](step)
+	if err != nil {
+		return args, shelf{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
@@ -148,28 +148,28 @@ func (pruning) Ground(providers.Input, providers.Step) providers.Ground { return
 func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	args, s, err := e.read(in, step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error()}
+		return providers.Unreadable(err)
 	}
 	if s.unknown != "" {
-		return providers.Readiness{State: providers.Unknown, Why: "what the store holds is unknown: " + s.unknown}
+		return providers.Unknown.Because("what the store holds is unknown: %s", s.unknown)
 	}
 	left := 0
 	decisions, err := decide(s, args.Keep, time.Duration(args.LockFor))
 	if err != nil {
-		return providers.Readiness{State: providers.Moved, Why: err.Error()}
+		return providers.Moved.Because("%s", err)
 	}
 	for _, d := range decisions {
 		switch {
 		case !slices.Contains(args.Remove, d.ID):
 		case d.Keep:
-			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("bundle %s is kept now: %s", d.ID, d.Reasons[0])}
+			return providers.Moved.Because("bundle %s is kept now: %s", d.ID, d.Reasons[0])
 		default:
 			left++
 		}
 	}
 	for _, id := range args.Remove {
 		if h, there := s.find(id); there && h.damage != "" {
-			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("bundle %s is damaged: %s", id, h.damage)}
+			return providers.Moved.Because("bundle %s is damaged: %s", id, h.damage)
 		}
 	}
 	for _, x := range s.strays {
@@ -178,9 +178,9 @@ func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readin
 		}
 	}
 	if left == 0 {
-		return providers.Readiness{State: providers.Done, Why: "all of it is gone already"}
+		return providers.Done.Because("all of it is gone already")
 	}
-	return providers.Readiness{State: providers.Holds, Why: "no rule of the policy keeps what is removed"}
+	return providers.Holds.Because("no rule of the policy keeps what is removed")
 }
 
 // Proved wants them gone, and everything else there.

@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,15 +50,10 @@ const (
 	bytesASecond  = 60e6
 )
 
-func (r *review) step(verb, operation string, args any) providers.Step {
-	data, err := json.Marshal(args)
-	if err != nil {
-		panic("backup: arguments are plain data: " + err.Error())
-	}
-	return providers.Step{
-		ID: r.address.String() + "/" + verb, Address: r.address, Operation: operation, Args: data,
-		Position: r.at, Estimate: r.in.Memory.Durations[operation],
-	}
+func (r *review) step(verb, operation string, args any, estimate float64) providers.Step {
+	s := providers.NewStep(r.in, r.address, verb, operation, args, estimate)
+	s.Position = r.at
+	return s
 }
 
 func (r *review) maxAgeWhy() string {
@@ -69,16 +63,14 @@ func (r *review) maxAgeWhy() string {
 // takeStep takes and proves one bundle. It has one id, whoever asks for it.
 func (r *review) takeStep() providers.Step {
 	from, _, lacking := source(r.in.World)
+	estimate := takeEstimate + float64(max(size(r.in.World.Etcd), from.database.Size))/bytesASecond
+	if r.spec.Verify == LevelRestore {
+		estimate *= 2
+	}
 	s := r.step("take", OperationTake, takeArgs{
 		MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Nodes: r.spec.Nodes, Include: from.include(r.spec.Include), EncryptTo: r.spec.EncryptTo,
-	})
+	}, estimate)
 	s.Action, s.Summary = "create", "take and prove a bundle"
-	if s.Estimate == 0 {
-		s.Estimate = takeEstimate + float64(max(size(r.in.World.Etcd), from.database.Size))/bytesASecond
-		if r.spec.Verify == LevelRestore {
-			s.Estimate *= 2
-		}
-	}
 	before := "none"
 	newest, any := r.shelf.newestProved()
 	if any {
@@ -123,11 +115,8 @@ func size(e facts.Etcd) (largest int64) {
 
 // proveStep proves a bundle that is in the store and that nothing proves.
 func (r *review) proveStep(h held) providers.Step {
-	s := r.step("prove", OperationProve, proveArgs{Bundle: h.ID, MaxAge: r.spec.MaxAge, Verify: r.spec.Verify})
-	s.Action, s.Summary = "update", "prove bundle "+called(h.ID)
-	if s.Estimate == 0 {
-		s.Estimate = takeEstimate + float64(h.Size)/bytesASecond
-	}
+	s := r.step("prove", OperationProve, proveArgs{Bundle: h.ID, MaxAge: r.spec.MaxAge, Verify: r.spec.Verify}, takeEstimate+float64(h.Size)/bytesASecond)
+	s.Summary = "prove bundle " + called(h.ID)
 	s.Why = []string{"nothing that this state remembers proves the newest bundle", fmt.Sprintf("%s.verify = %q (%s)", r.address, r.spec.Verify, r.at)}
 	s.Changes = []providers.Change{{What: "proof of " + called(h.ID), Before: "none", After: r.spec.Verify}}
 	s.Proof = "every part of the bundle has the SHA-256 of its manifest"
@@ -183,11 +172,8 @@ func (r *review) prune(taken, saved bool) {
 	if len(args.Remove)+len(args.Scraps) == 0 {
 		return
 	}
-	s := r.step("prune", OperationPrune, args)
+	s := r.step("prune", OperationPrune, args, pruneEstimate)
 	s.Action, s.Changes = "delete", changes
-	if s.Estimate == 0 {
-		s.Estimate = pruneEstimate
-	}
 	var what []string
 	if n := len(args.Remove); n > 0 {
 		what = append(what, fmt.Sprintf("remove %s of %d", count(n, "bundle"), len(decisions)))

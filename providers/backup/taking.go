@@ -27,9 +27,9 @@ type taking struct{}
 
 // read decodes a step's arguments and looks at its store.
 func (taking) read(in providers.Input, step providers.Step) (takeArgs, shelf, error) {
-	var args takeArgs
-	if err := step.Decode(&args); err != nil {
-		return args, shelf{}, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[takeArgs](step)
+	if err != nil {
+		return args, shelf{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify}), nil
 }
@@ -99,28 +99,25 @@ func newestOf(s shelf) string {
 // Ready: a bundle that is young enough is all that a guard is for. Where a new one is asked for, only one that was not
 // there when the plan was made will do.
 func (e taking) Ready(in providers.Input, step providers.Step) providers.Readiness {
-	unknown := func(why string) providers.Readiness {
-		return providers.Readiness{State: providers.Unknown, Why: why}
-	}
 	_, s, err := e.read(in, step)
 	if err != nil {
-		return unknown(err.Error())
+		return providers.Unreadable(err)
 	}
 	if s.unknown != "" {
-		return unknown("what the store holds is unknown: " + s.unknown)
+		return providers.Unknown.Because("what the store holds is unknown: %s", s.unknown)
 	}
 	planned, err := providers.GroundOf[takeGround](step)
 	if err != nil {
-		return providers.Readiness{State: providers.Unknown, Why: err.Error(), Final: true}
+		return providers.Unreadable(err)
 	}
 	if h, fresh := s.fresh(); fresh && (!asked(in, step) || h.ID != planned.Newest) {
-		return providers.Readiness{State: providers.Done, Why: fmt.Sprintf("bundle %s is %s and proved by %s", h.ID, s.old(h), h.proof.Level)}
+		return providers.Done.Because("bundle %s is %s and proved by %s", h.ID, s.old(h), h.proof.Level)
 	}
 	from, why, err := source(in.World)
 	if err != nil {
-		return unknown(why)
+		return providers.Unknown.Because("%s", why)
 	}
-	return providers.Readiness{State: providers.Holds, Why: "from " + from.node + ": " + why}
+	return providers.Holds.Because("from %s: %s", from.node, why)
 }
 
 // Proved wants a bundle that was not there before, in the store as it was written, and proved by what the state remembers.

@@ -10,8 +10,8 @@ import (
 
 // ByHand renews by kubeadm in place: a person watches, and the archive is the way back.
 func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var args renewArgs
-	if err := step.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[renewArgs](step)
+	if err != nil {
 		return nil
 	}
 	issued, err := readPolicy(args.ClusterConfiguration)

@@ -9,8 +9,8 @@ import (
 // ByHand moves the manifest away and back. Deleting the mirror pod restarts nothing: the kubelet only writes the mirror anew
 // (seen on v1.35.4). Whether the container is gone is told by its process, since crictl is not on every node.
 func (restarting) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	var args restartArgs
-	if err := step.Decode(&args); err != nil {
+	args, err := providers.ArgsOf[restartArgs](step)
+	if err != nil {
 		return nil
 	}
 	h := byHand(in, step)

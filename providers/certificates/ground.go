@@ -27,11 +27,7 @@ func known(in providers.Input, step providers.Step) (*facts.Node, providers.Read
 	default:
 		return n, providers.Readiness{}
 	}
-	return nil, providers.Readiness{State: providers.Unknown, Why: "nothing is known of " + step.Node + ": " + why}
-}
-
-func unreadable(step providers.Step, err error) providers.Readiness {
-	return providers.Readiness{State: providers.Unknown, Final: true, Why: fmt.Sprintf("step %s cannot be read: %v; plan again", step.ID, err)}
+	return nil, providers.Unknown.Because("nothing is known of %s: %s", step.Node, why)
 }
 
 // bothKnown returns a step's node before and after it, or an error where either is unknown.
@@ -113,10 +109,9 @@ func (g mendGround) Lines() (out []string) {
 
 // decoded returns the arguments and the ground of a step.
 func decoded[A, G any](step providers.Step) (args A, ground G, err error) {
-	if err := step.Decode(&args); err != nil {
-		return args, ground, fmt.Errorf("arguments of %s: %w", step.ID, err)
+	if args, err = providers.ArgsOf[A](step); err == nil {
+		ground, err = providers.GroundOf[G](step)
 	}
-	ground, err = providers.GroundOf[G](step)
 	return args, ground, err
 }
 

@@ -80,15 +80,15 @@ func (mending) Ready(in providers.Input, step providers.Step) providers.Readines
 	}
 	left := observed.Certificates.Unfinished
 	if len(left) == 0 {
-		return providers.Readiness{State: providers.Done, Why: "nothing unfinished is left on " + step.Node}
+		return providers.Done.Because("nothing unfinished is left on %s", step.Node)
 	}
 	planned, err := providers.GroundOf[mendGround](step)
 	if err != nil {
-		return unreadable(step, err)
+		return providers.Unreadable(err)
 	}
 	for _, u := range left {
 		if !slices.Contains(planned.Unfinished, u.ID) {
-			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("renewal %s on %s was interrupted since the plan was made; plan again", u.ID, step.Node)}
+			return providers.Moved.Because("renewal %s on %s was interrupted since the plan was made; plan again", u.ID, step.Node)
 		}
 	}
 	return providers.Readiness{State: providers.Holds}

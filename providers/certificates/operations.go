@@ -48,10 +48,10 @@ func (o mend) Run(ctx context.Context, step providers.Step, progress providers.P
 			continue
 		}
 		if len(result.Installed) > 0 {
-			say(progress, "finished "+strings.Join(result.Installed, ", "))
+			progress.Say("finished %s", strings.Join(result.Installed, ", "))
 		}
 		if len(result.Discarded) > 0 {
-			say(progress, "undid "+strings.Join(result.Discarded, ", "))
+			progress.Say("undid %s", strings.Join(result.Discarded, ", "))
 		}
 	}
 	return errors.Join(failures...)
@@ -83,7 +83,7 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 		return fmt.Errorf("%s on %s: %w", step.Summary, step.Node, err)
 	}
 	if result.Archive != "" {
-		say(progress, "what stood there before is in "+result.Archive)
+		progress.Say("what stood there before is in %s", result.Archive)
 	}
 	return nil
 }
@@ -106,13 +106,7 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 		if err := o.caller.Call(ctx, step.Node, protocol.MethodRestart, request, &result, progress); err != nil {
 			return fmt.Errorf("restart %s on %s: %w", component, step.Node, err)
 		}
-		say(progress, component+" runs as "+short(result.ContainerID))
+		progress.Say("%s runs as %s", component, short(result.ContainerID))
 	}
 	return nil
-}
-
-func say(progress providers.Progress, line string) {
-	if progress != nil {
-		progress(line)
-	}
 }

@@ -18,9 +18,9 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	if err != nil {
 		return err
 	}
-	var args renewArgs
-	if err := step.Decode(&args); err != nil {
-		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[renewArgs](step)
+	if err != nil {
+		return err
 	}
 	issued, err := readPolicy(args.ClusterConfiguration)
 	if err != nil {
@@ -162,9 +162,9 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	if err != nil {
 		return err
 	}
-	var args restartArgs
-	if err := step.Decode(&args); err != nil {
-		return fmt.Errorf("arguments of %s: %w", step.ID, err)
+	args, err := providers.ArgsOf[restartArgs](step)
+	if err != nil {
+		return err
 	}
 	if why := is.ControlPlane.ContainersUnknown; why != "" {
 		return fmt.Errorf("%s: the containers cannot be seen: %s", step.Node, why)

@@ -19,8 +19,8 @@ const backdate = 5 * time.Minute
 // Predict takes the policy from the world: Ready holds a step only while that is the configuration in its arguments.
 func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
-	var args renewScope
-	if observed == nil || step.Decode(&args) != nil {
+	args, err := providers.ArgsOf[renewScope](step)
+	if observed == nil || err != nil {
 		return facts.Update{}
 	}
 	issued, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
@@ -81,8 +81,8 @@ func (renewal) Needs(in providers.Input, step providers.Step) providers.Needs {
 
 func (renewal) Ground(in providers.Input, step providers.Step) providers.Ground {
 	observed := in.World.Nodes[step.Node]
-	var args renewScope
-	if observed == nil || step.Decode(&args) != nil {
+	args, err := providers.ArgsOf[renewScope](step)
+	if observed == nil || err != nil {
 		return nil
 	}
 	out := renewGround{Certificates: make([]heldCertificate, 0, len(args.Names)), Containers: containers{}}
@@ -106,42 +106,42 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	}
 	args, ground, err := decoded[renewArgs, renewGround](step)
 	if err != nil {
-		return unreadable(step, err)
+		return providers.Unreadable(err)
 	}
 	switch why := renewed(observed, args, ground); {
 	case why == "":
-		return providers.Readiness{State: providers.Done, Why: step.Summary + " is done on " + step.Node}
+		return providers.Done.Because("%s is done on %s", step.Summary, step.Node)
 	case len(observed.Certificates.Unfinished) > 0:
-		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
+		return providers.Moved.Because("an interrupted renewal on %s must be mended first; plan again", step.Node)
 	}
 	for _, name := range args.Names {
 		planned, ok := ground.certificate(name)
 		f := file(&observed.Certificates, name)
 		switch {
 		case f == nil || f.Missing:
-			return providers.Readiness{State: providers.Moved, Why: name + " is not on " + step.Node + " any more; plan again"}
+			return providers.Moved.Because("%s is not on %s any more; plan again", name, step.Node)
 		case f.Unknown != "" || len(f.Blocks) == 0:
-			return providers.Readiness{State: providers.Unknown, Why: name + " on " + step.Node + " cannot be read: " + f.Unknown}
+			return providers.Unknown.Because("%s on %s cannot be read: %s", name, step.Node, f.Unknown)
 		case !ok:
-			return providers.Readiness{State: providers.Unknown, Final: true, Why: "the plan does not say which " + name + " it was made for; plan again"}
+			return providers.Unreadable(fmt.Errorf("the plan does not say which %s it was made for", name))
 		case f.Blocks[0].Serial != planned.Serial:
-			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, planned.Serial)}
+			return providers.Moved.Because("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, planned.Serial)
 		}
 		if c := reader(name); c != "" {
 			p := staticPod(&observed.ControlPlane, c)
 			if _, ran := ground.Containers[c]; !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
-				return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)}
+				return providers.Moved.Because("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)
 			}
 		}
 	}
 	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration {
 		if k.ClusterConfigurationUnknown != "" {
-			return providers.Readiness{State: providers.Unknown, Why: "the cluster's kubeadm configuration cannot be read: " + k.ClusterConfigurationUnknown}
+			return providers.Unknown.Because("the cluster's kubeadm configuration cannot be read: %s", k.ClusterConfigurationUnknown)
 		}
-		return providers.Readiness{State: providers.Moved, Why: "the cluster's kubeadm configuration has changed since the plan was made; plan again"}
+		return providers.Moved.Because("the cluster's kubeadm configuration has changed since the plan was made; plan again")
 	}
 	if r := (&review{in: in}); !r.authorityHolds(observed) {
-		return providers.Readiness{State: providers.Moved, Why: "the authority of " + step.Node + " is not the one that cluster.kubeconfig trusts: is it a node of another cluster?"}
+		return providers.Moved.Because("the authority of %s is not the one that cluster.kubeconfig trusts: is it a node of another cluster?", step.Node)
 	}
 	return mayDisturb(in, args.Nodes, step, touch{renews: args.Names}).readiness()
 }

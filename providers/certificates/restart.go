@@ -13,8 +13,8 @@ type restarting struct{}
 
 func (restarting) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
-	var args restartArgs
-	if observed == nil || step.Decode(&args) != nil {
+	args, err := providers.ArgsOf[restartArgs](step)
+	if observed == nil || err != nil {
 		return facts.Update{}
 	}
 	n := *observed
@@ -51,8 +51,8 @@ func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs
 
 func (restarting) Ground(in providers.Input, step providers.Step) providers.Ground {
 	observed := in.World.Nodes[step.Node]
-	var args restartArgs
-	if observed == nil || step.Decode(&args) != nil {
+	args, err := providers.ArgsOf[restartArgs](step)
+	if observed == nil || err != nil {
 		return nil
 	}
 	out := restartGround{Containers: make(containers, len(args.Components))}
@@ -71,17 +71,17 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	}
 	args, ground, err := decoded[restartArgs, restartGround](step)
 	if err != nil {
-		return unreadable(step, err)
+		return providers.Unreadable(err)
 	}
 	if why := observed.ControlPlane.ContainersUnknown; why != "" {
-		return providers.Readiness{State: providers.Unknown, Why: "the containers of " + step.Node + " cannot be seen: " + why}
+		return providers.Unknown.Because("the containers of %s cannot be seen: %s", step.Node, why)
 	}
 	todo, kept := 0, ""
 	for _, c := range args.Components {
 		p := staticPod(&observed.ControlPlane, c)
 		switch {
 		case p == nil || p.ContainerID == "":
-			return providers.Readiness{State: providers.Moved, Why: c + " does not run on " + step.Node + "; it reads the new certificate when it starts. Plan again"}
+			return providers.Moved.Because("%s does not run on %s; it reads the new certificate when it starts. Plan again", c, step.Node)
 		}
 		id, ok := ground.Containers[c]
 		switch {
@@ -91,23 +91,23 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 			}
 			continue
 		case !ok:
-			return providers.Readiness{State: providers.Unknown, Final: true, Why: "the plan does not say which container of " + c + " it was made for; plan again"}
+			return providers.Unreadable(fmt.Errorf("the plan does not say which container of %s it was made for", c))
 		case p.ContainerID != id:
-			return providers.Readiness{State: providers.Moved, Why: fmt.Sprintf("%s on %s runs as container %s, the plan was made for %s; plan again", c, step.Node, short(p.ContainerID), short(id))}
+			return providers.Moved.Because("%s on %s runs as container %s, the plan was made for %s; plan again", c, step.Node, short(p.ContainerID), short(id))
 		}
 		if why := startable(observed, c, in.Now, func(*facts.CertificateFile) bool { return false }); why != "" {
-			return providers.Readiness{State: providers.Moved, Why: c + " on " + step.Node + " would not come back from a restart: " + why}
+			return providers.Moved.Because("%s on %s would not come back from a restart: %s", c, step.Node, why)
 		}
 		todo++
 	}
 	if todo == 0 {
-		return providers.Readiness{State: providers.Done, Why: "what runs on " + step.Node + " started after its certificates were renewed"}
+		return providers.Done.Because("what runs on %s started after its certificates were renewed", step.Node)
 	}
 	if kept != "" { // the operation would end its container all the same
-		return providers.Readiness{State: providers.Moved, Why: kept + " on " + step.Node + " uses what is on disk by now and need not be restarted; plan again"}
+		return providers.Moved.Because("%s on %s uses what is on disk by now and need not be restarted; plan again", kept, step.Node)
 	}
 	if len(observed.Certificates.Unfinished) > 0 {
-		return providers.Readiness{State: providers.Moved, Why: "an interrupted renewal on " + step.Node + " must be mended first; plan again"}
+		return providers.Moved.Because("an interrupted renewal on %s must be mended first; plan again", step.Node)
 	}
 	return mayDisturb(in, args.Nodes, step, touch{restarts: args.Components}).readiness()
 }

@@ -1,7 +1,6 @@
 package certificates
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -64,16 +63,9 @@ const guardBackup = "backup"
 const guardLeases = "leases"
 
 // step appends a step of one node, to run after the node's step before it.
-func (r *review) step(w *work, verb, operation string, args any) *providers.Step {
-	data, err := json.Marshal(args)
-	if err != nil {
-		panic("certificates: arguments are plain data: " + err.Error())
-	}
-	address := r.address.On(w.node.Name)
-	s := providers.Step{
-		ID: address.String() + "/" + verb, Address: address, Node: w.node.Name, Operation: operation, Args: data, Action: "update",
-		Turn: w.turn, Position: r.at, Estimate: r.in.Memory.Durations[operation],
-	}
+func (r *review) step(w *work, verb, operation string, args any, estimate float64) *providers.Step {
+	s := providers.NewStep(r.in, r.address.On(w.node.Name), verb, operation, args, estimate)
+	s.Turn, s.Position = w.turn, r.at
 	if w.last != "" {
 		s.After = []string{w.last}
 	}
@@ -88,12 +80,9 @@ func (r *review) planMend(w *work) {
 	if len(w.unfinished) == 0 {
 		return
 	}
-	s := r.step(w, "mend", OperationMend, mendArgs{})
+	s := r.step(w, "mend", OperationMend, mendArgs{}, mendEstimate)
 	s.Summary = "mend the renewal that was interrupted"
 	s.Repairs, s.Turn = true, 0
-	if s.Estimate == 0 {
-		s.Estimate = mendEstimate
-	}
 	for _, u := range w.unfinished {
 		s.Why = append(s.Why, fmt.Sprintf("renewal %s on %s was interrupted", u.ID, w.node.Name))
 		s.Changes = append(s.Changes, providers.Change{What: "renewal " + u.ID, Before: "unfinished", After: "finished or undone"})
@@ -112,11 +101,8 @@ func (r *review) planRenew(w *work) {
 	for _, f := range w.due {
 		args.Names = append(args.Names, f.Name)
 	}
-	s := r.step(w, "renew", OperationRenew, args)
+	s := r.step(w, "renew", OperationRenew, args, renewEstimate)
 	r.guard(s)
-	if s.Estimate == 0 {
-		s.Estimate = renewEstimate
-	}
 	if len(args.Names) > 0 {
 		s.Summary = "renew " + strings.Join(args.Names, ", ")
 		s.Changes = r.ends(w.due)
@@ -161,15 +147,12 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	if len(components) == 0 {
 		return
 	}
-	s := r.step(w, verb, OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: components})
+	s := r.step(w, verb, OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: components}, float64(restartEstimate*len(components)))
 	r.guard(s)
 	if r.in.World.Kubernetes.Unknown == "" {
 		// A provider counts what it cannot ask of the API against its tenants' leases (akash.md 4.3). Where the API is down,
 		// nothing can be scaled through it, and to mend that is what helps the leases.
 		s.Guards = append(s.Guards, providers.Need{Name: guardLeases, Optional: true})
-	}
-	if s.Estimate == 0 {
-		s.Estimate = float64(restartEstimate * len(components))
 	}
 	s.Summary = "restart " + strings.Join(components, ", ")
 	s.Disruption = "control plane of " + w.node.Name

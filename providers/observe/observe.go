@@ -224,7 +224,7 @@ func Questions(inventory providers.Inventory, needs []providers.Needs) map[strin
 	return questions
 }
 
-const noCluster = "the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }"
+var noCluster = providers.ErrNoCluster.Error()
 
 func (o *Observer) kubernetes(ctx context.Context) facts.Kubernetes {
 	if o.Kubernetes == nil {

@@ -6,29 +6,15 @@ import (
 	"time"
 
 	"upkeep/providers"
-	"upkeep/providers/facts"
-	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
 
 // ByHand is how a person does a step while upkeep cannot: with Helm. No secret stands in a runbook: whoever carries it out
 // writes them into a file first.
 
-func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
-	args, release, _ := readMend(in, step)
-	revision := release.Revision
-	if ground, err := providers.GroundOf[releaseGround](step); err == nil && ground.Revision != nil {
-		revision = *ground.Revision
-	}
-	what, lines, see := pending.ByHand(release, fmt.Sprint(revision))
-	return []providers.Command{{
-		What: what, Run: providers.ShellScript(lines...), See: see,
-		Stop: pending.StillAtWork(time.Duration(args.Patience)),
-	}}
-}
-
 func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Command {
-	args, err := arguments[upgradeArgs](step)
+	args, err := providers.ArgsOf[upgradeArgs](step)
 	if err != nil {
 		return nil
 	}
@@ -53,7 +39,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 			keep = " --create-namespace"
 		}
 	}
-	run := fmt.Sprintf("helm %s %s %s -n %s --version %s%s -f %s", verb, name, reference(args.Source), namespace, providers.ShellWord(args.Version), keep, file)
+	run := fmt.Sprintf("helm %s %s %s -n %s --version %s%s -f %s", verb, name, revision.Reference(args.Source), namespace, providers.ShellWord(args.Version), keep, file)
 	see := fmt.Sprintf("helm list says deployed and the version %s", args.Version)
 	switch {
 	case args.Atomic:
@@ -66,15 +52,4 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		What: verb + " " + args.Release + " with the values of before and the changes", Run: providers.ShellScript(append(check, run, fmt.Sprintf("helm -n %s list --filter %s", namespace, providers.ShellWord("^"+args.Release+"$")))...),
 		See: see, Stop: stop, Undo: undo,
 	}}
-}
-
-// reference is how Helm's command line names a chart.
-func reference(source facts.ChartSource) string {
-	switch {
-	case source.Path != "":
-		return providers.ShellWord(source.Path)
-	case strings.HasPrefix(source.Repository, "oci://"):
-		return providers.ShellWord(source.Repository + "/" + source.Name)
-	}
-	return fmt.Sprintf("%s --repo %s", providers.ShellWord(source.Name), providers.ShellWord(source.Repository))
 }

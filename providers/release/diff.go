@@ -74,18 +74,7 @@ func (r *review) status() (status, detail string) {
 	if r.release.Missing {
 		return "missing", ""
 	}
-	status, detail = "ok", fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision)
-	for _, f := range r.out.Findings {
-		switch {
-		case f.Unknown && status != "problem":
-			status = "unknown"
-		case f.Severity == providers.SeverityError:
-			status = "problem"
-		case f.Severity == providers.SeverityWarning && status == "ok":
-			status = "due"
-		}
-	}
-	return status, detail
+	return providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision)
 }
 
 // add reports a finding; at is the argument that it is about.

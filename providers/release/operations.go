@@ -2,20 +2,19 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
-	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 )
 
 // Releases works on Helm releases. No method is called for a release that is pending but Mend.
 type Releases interface {
 	// Upgrade installs or upgrades a release. With Atomic it leaves one that failed as it was before, and its error says so.
 	Upgrade(ctx context.Context, u Upgrade, progress func(string)) error
-	Mend(ctx context.Context, namespace, name string, m pending.Mending) error
+	revision.Repairer
 }
 
 // Upgrade is what a release is to become.
@@ -43,61 +42,23 @@ type Tools struct {
 	Specs map[providers.Address]Spec
 }
 
-// releases returns what works on releases.
-func (t Tools) releases() (Releases, error) {
-	if t.Releases == nil {
-		return nil, errors.New("the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }")
-	}
-	return t.Releases, nil
-}
-
 // Operations returns the operations of this domain by name. They change the cluster: hand them to apply alone.
 func Operations(t Tools) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationMend:    mend{t},
+		OperationMend:    revision.Repair{Releases: t.Releases},
 		OperationUpgrade: upgrade{t},
 	}
-}
-
-// planned returns what a step was planned for.
-func planned(step providers.Step) (releaseGround, error) {
-	ground, err := providers.GroundOf[releaseGround](step)
-	if err == nil && ground.Revision == nil {
-		err = fmt.Errorf("%s: the plan does not say which revision it was made for; plan again", step.ID)
-	}
-	return ground, err
-}
-
-type mend struct{ tools Tools }
-
-func (o mend) Run(ctx context.Context, step providers.Step, _ providers.Progress) error {
-	args, err := arguments[mendArgs](step)
-	if err != nil {
-		return err
-	}
-	ground, err := planned(step)
-	if err != nil {
-		return err
-	}
-	if ground.Status == "" {
-		return fmt.Errorf("%s: the plan does not say in which state the release was; plan again", step.ID)
-	}
-	releases, err := o.tools.releases()
-	if err != nil {
-		return err
-	}
-	return releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: *ground.Revision, Status: ground.Status})
 }
 
 type upgrade struct{ tools Tools }
 
 // Run installs or upgrades with the very version and archive of the plan.
 func (o upgrade) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	args, err := arguments[upgradeArgs](step)
+	args, err := providers.ArgsOf[upgradeArgs](step)
 	if err != nil {
 		return err
 	}
-	ground, err := planned(step)
+	ground, err := revision.Planned(step)
 	if err != nil {
 		return err
 	}
@@ -112,11 +73,10 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return fmt.Errorf("%s: %w", step.ID, err)
 	}
-	releases, err := o.tools.releases()
-	if err != nil {
-		return err
+	if o.tools.Releases == nil {
+		return providers.ErrNoCluster
 	}
-	return releases.Upgrade(ctx, Upgrade{
+	return o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Install: args.Install, CreateNamespace: args.CreateNamespace,
 		Source: args.Source, Version: args.Version, SHA256: args.SHA256,
 		Values: wanted, Mask: s.Paths(), Revision: *ground.Revision,

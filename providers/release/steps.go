@@ -1,7 +1,6 @@
 package release
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
+	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 	"upkeep/providers/helm/versions"
 )
@@ -19,20 +19,8 @@ import (
 // The arguments of steps. They hold no times and no revisions: those are in the step's
 // ground, so that the same due work has the same arguments on any day.
 type (
-	releaseArgs struct {
-		Namespace string `json:"namespace"`
-		Release   string `json:"release"`
-	}
-
-	mendArgs struct {
-		releaseArgs
-		Action pending.Action `json:"action"`
-		// Patience is how long the pending operation may be under way before it counts as interrupted.
-		Patience config.Duration `json:"patience"`
-	}
-
 	upgradeArgs struct {
-		releaseArgs
+		revision.Args
 		// Install: there is no such release.
 		Install         bool              `json:"install,omitempty"`
 		CreateNamespace bool              `json:"create_namespace,omitempty"`
@@ -51,29 +39,16 @@ type (
 	}
 )
 
-// Estimates in seconds where no earlier run is remembered. Most of an upgrade is pods that pull an image and start.
-const (
-	mendEstimate    = 2
-	upgradeEstimate = 60
-)
+// upgradeEstimate is in seconds, where no earlier run is remembered. Most of an upgrade is pods that pull an image and start.
+const upgradeEstimate = 60
 
-func (r *review) args() releaseArgs {
-	return releaseArgs{Namespace: r.spec.Namespace, Release: r.spec.Release}
+func (r *review) args() revision.Args {
+	return revision.Args{Namespace: r.spec.Namespace, Release: r.spec.Release}
 }
 
 // step appends a step, to run after the one before it.
-func (r *review) step(verb, operation string, args any, estimate float64) *providers.Step {
-	data, err := json.Marshal(args)
-	if err != nil {
-		panic("release: arguments are plain data: " + err.Error())
-	}
-	if remembered := r.in.Memory.Durations[operation]; remembered > 0 {
-		estimate = remembered
-	}
-	s := providers.Step{
-		ID: r.address.String() + "/" + verb, Address: r.address, Operation: operation, Args: data, Action: "update", Estimate: estimate,
-		Position: r.spec.Position.String(),
-	}
+func (r *review) step(s providers.Step) *providers.Step {
+	s.Position = r.spec.Position.String()
 	if n := len(r.out.Steps); n > 0 {
 		s.After = []string{r.out.Steps[n-1].ID}
 	}
@@ -87,47 +62,32 @@ func (r *review) plan() {
 		r.due = append(r.due, "-replace names "+r.address.String())
 	}
 	if r.mending.Action == pending.Unlock {
-		r.planMend()
+		r.step(revision.PlanRepair(r.in, r.address, "mend", OperationMend, r.args(), r.mending, r.spec.patience()))
 	}
 	switch {
 	case len(r.due) == 0:
 	case len(r.blocked) > 0:
-		blocked := providers.Finding{
-			ID: "RELEASE_UPGRADE_BLOCKED", Severity: providers.SeverityError, Waits: true, Address: r.address, Object: r.spec.Release, Position: r.spec.Position.String(),
-			Summary: fmt.Sprintf("an upgrade is due (%s) and is not planned: %s", r.due[0], strings.Join(r.blocked, "; ")),
-		}
+		blocked := revision.Blocked(r.spec.Release, r.due, r.blocked)
+		blocked.Address, blocked.Position = r.address, r.spec.Position.String()
 		r.out.Findings = slices.Insert(r.out.Findings, 0, blocked) // first: the others say what is in the way
 	default:
 		r.planUpgrade()
 	}
 }
 
-func (r *review) planMend() {
-	s := r.step("mend", OperationMend, mendArgs{r.args(), r.mending.Action, config.Duration(r.spec.patience())}, mendEstimate)
-	s.Repairs = true // it changes Helm's record alone
-	s.Summary = "mend the interrupted operation on the release"
-	s.Why = []string{r.mending.Why, "Helm refuses every operation on a release that is pending"}
-	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", r.mending.Revision), Before: r.mending.Status, After: facts.ReleaseFailed}}
-	s.Proof = "the release is not pending any more"
-	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
-}
-
 func (r *review) planUpgrade() {
 	args := upgradeArgs{
-		releaseArgs: r.args(), Install: r.release.Missing, Source: r.spec.Chart.Source, Chart: r.chartName(), Version: r.chosen.Version,
+		Args: r.args(), Install: r.release.Missing, Source: r.spec.Chart.Source, Chart: r.chartName(), Version: r.chosen.Version,
 		SHA256: r.release.Offer.Digest, Values: r.spec.Masked(), Wait: r.spec.Wait, Atomic: r.spec.Atomic, Timeout: r.spec.Timeout,
 	}
 	args.CreateNamespace = args.Install && r.spec.CreateNamespace
 	if !args.Install {
 		args.Rolls = r.rolls()
 	}
-	s := r.step("upgrade", OperationUpgrade, args, upgradeEstimate)
+	s := r.step(providers.NewStep(r.in, r.address, "upgrade", OperationUpgrade, args, upgradeEstimate))
 	s.Limit = pending.Limit(time.Duration(args.Timeout)).Seconds()
 	verb := "upgrade"
-	s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, r.release.Revision)
-	if deployed, ok := r.release.LastDeployed(); ok {
-		s.Undo = fmt.Sprintf("helm -n %s rollback %s %d", r.spec.Namespace, r.spec.Release, deployed.Revision)
-	}
+	s.Undo = revision.Rollback(r.release)
 	if args.Install {
 		verb, s.Action = "install", "create"
 		s.Undo = fmt.Sprintf("helm -n %s uninstall %s", r.spec.Namespace, r.spec.Release)
@@ -151,11 +111,8 @@ func (r *review) rolls() []string {
 	for _, name := range r.preview().Rolls {
 		found[name] = true
 	}
-	for _, o := range drifted(r.release) {
-		template := slices.ContainsFunc(o.Differences, func(d facts.FieldDifference) bool { return strings.HasPrefix(d.Path, "spec.template.") })
-		if template && slices.ContainsFunc(r.release.Workloads, func(w facts.Workload) bool { return w.Kind == o.Kind && w.Name == o.Name }) {
-			found[o.Kind+" "+o.Name] = true
-		}
+	for _, name := range revision.OtherTemplate(r.release) {
+		found[name] = true
 	}
 	return slices.Sorted(maps.Keys(found))
 }
@@ -190,10 +147,7 @@ func (r *review) changes(args upgradeArgs) []providers.Change {
 	for _, c := range values.Diff(r.before, r.after) {
 		change := providers.Change{What: c.Path, Before: values.Text(c.Before), After: values.Text(c.After)}
 		if values.IsSealed(c.Before) || values.IsSealed(c.After) {
-			change.Before, change.After = masked(c.Had), masked(c.Has)
-			if c.Had && c.Has {
-				change.After += ", another one"
-			}
+			change.Before, change.After = c.Hidden()
 		}
 		out = append(out, change)
 	}
@@ -213,11 +167,4 @@ func (r *review) changes(args upgradeArgs) []providers.Change {
 		out = append(out, providers.Change{What: o.Kind + " " + o.Name, Before: "not as rendered", After: "as rendered"})
 	}
 	return out
-}
-
-func masked(has bool) string {
-	if has {
-		return "(sensitive)"
-	}
-	return ""
 }

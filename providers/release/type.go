@@ -18,6 +18,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/helm/revision"
 )
 
 // The operations of this domain.
@@ -46,7 +47,7 @@ func Type() providers.Type {
 			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
-			OperationMend:    mending{},
+			OperationMend:    revision.Repairing{},
 			OperationUpgrade: upgrading{},
 		},
 		Essence:  essence,

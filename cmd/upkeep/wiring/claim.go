@@ -52,6 +52,8 @@ func (c Claimer) Claim(ctx, parent context.Context, timeout time.Duration) (*cla
 			told = true
 		}
 		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		case <-parent.Done():
 			return nil, context.Cause(parent)
 		case <-time.After(min(pause, left)):

@@ -91,6 +91,6 @@ func Running(r facts.Release, k facts.Kubernetes, now time.Time) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("revision %d is being upgraded by a running apply (%s, seen alive at %s); if that has died, the next apply mends it",
+	return fmt.Sprintf("revision %d is being upgraded by a running apply (%s, seen alive at %s); if that has died, the next apply repairs it",
 		r.Revision, run.Holder, run.RenewedAt.UTC().Format(time.RFC3339))
 }

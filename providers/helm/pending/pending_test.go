@@ -91,7 +91,7 @@ func TestRunning(t *testing.T) {
 		return facts.Kubernetes{Run: &facts.Lease{Holder: "ops@cp1/7", RenewedAt: began.Add(time.Hour - ago), DurationSeconds: 180}}
 	}
 	mine := ours(release("deployed", "pending-upgrade"), 2)
-	const want = "revision 2 is being upgraded by a running apply (ops@cp1/7, seen alive at 2026-11-22T03:59:50Z); if that has died, the next apply mends it"
+	const want = "revision 2 is being upgraded by a running apply (ops@cp1/7, seen alive at 2026-11-22T03:59:50Z); if that has died, the next apply repairs it"
 	for _, test := range []struct {
 		name    string
 		release facts.Release

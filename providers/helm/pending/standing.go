@@ -28,7 +28,7 @@ func Stands(r facts.Release, m Mending, k facts.Kubernetes, now time.Time) (Stan
 	switch {
 	case m.Action == Wait:
 		s.Finding.ID, s.Finding.Summary, s.Finding.Waits = "RELEASE_PENDING", m.Why, true
-		s.Finding.Hint = "wait until it has ended and plan again; upkeep mends what stays pending"
+		s.Finding.Hint = "wait until it has ended and plan again; upkeep repairs what stays pending"
 		s.Blocked = "another operation on the release may be under way"
 	case m.Action != None:
 		s.Finding.ID, s.Finding.Summary = "RELEASE_PENDING", m.Why

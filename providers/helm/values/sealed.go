@@ -30,3 +30,17 @@ func JSON(tree Tree) string {
 	}
 	return string(data)
 }
+
+// Hidden says how a value changes of which no text may be seen.
+func (c Change) Hidden() (before, after string) {
+	const hidden = "(sensitive)"
+	switch {
+	case c.Had && c.Has:
+		return hidden, hidden + ", another one"
+	case c.Had:
+		return hidden, ""
+	case c.Has:
+		return "", hidden
+	}
+	return "", ""
+}

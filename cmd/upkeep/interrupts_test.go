@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"upkeep/planner/apply"
+)
+
+// said gathers what is printed.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// TestSignalsEndWhatNobodyHolds: a command that ignores its context ends, too.
+func TestSignalsEndWhatNobodyHolds(t *testing.T) {
+	for name, test := range map[string]struct {
+		command func(context.Context) error
+		within  time.Duration
+	}{
+		"listens": {func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }, 0},
+		"is deaf": {func(context.Context) error { time.Sleep(time.Hour); return nil }, endWithin},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				signals := make(chan os.Signal, 1)
+				signals <- syscall.SIGTERM
+				began := time.Now()
+				_, interrupted := interruptible(t.Context(), environment{signals: signals}, func(ctx context.Context, _ environment) error { return test.command(ctx) })
+				if took := time.Since(began); !interrupted || took != test.within || took > time.Second {
+					t.Errorf("interrupted %t after %s", interrupted, took)
+				}
+				time.Sleep(2 * time.Hour) // the deaf one's goroutine ends
+			})
+		})
+	}
+}
+
+// TestSignalsOfARun: before the executor has begun a signal ends the context; then each goes one level further, and each says
+// what is finished.
+func TestSignalsOfARun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals, stderr := make(chan os.Signal), &said{}
+		_, interrupted := interruptible(t.Context(), environment{signals: signals, stderr: stderr}, func(ctx context.Context, env environment) error {
+			_, early, release, err := haltOnSignals(ctx, env)
+			if err != nil {
+				return err
+			}
+			signals <- os.Interrupt
+			synctest.Wait()
+			if _, err := early.begin(ctx, &apply.Executor{}); !errors.Is(err, errInterrupted) {
+				t.Errorf("it began although it was interrupted: %v", err)
+			}
+			var code exit
+			if err := early.explain(errors.New("the API does not answer")); !errors.As(err, &code) || code.code != exitInterrupted {
+				t.Errorf("an early interrupt ends with %v", err)
+			}
+			release()
+
+			_, halt, release, err := haltOnSignals(ctx, env)
+			if err != nil {
+				return err
+			}
+			defer release()
+			executor := &apply.Executor{}
+			running, err := halt.begin(ctx, executor)
+			if err != nil {
+				return err
+			}
+			for level, want := range []string{"no new node", "running steps", "Stopping at once"} {
+				signals <- os.Interrupt
+				synctest.Wait()
+				if level < 2 {
+					<-executor.Stop
+				}
+				if !strings.Contains(stderr.String(), want) || (running.Err() != nil) != (level == 2) {
+					t.Errorf("level %d: %v, and it says %s", level, running.Err(), stderr)
+				}
+			}
+			return nil
+		})
+		if interrupted {
+			t.Error("a run that holds the signals was ended by one")
+		}
+	})
+}
+
+// TestNothingBeginsAfterASignal: what would have to be finished is not begun once the command ends.
+func TestNothingBeginsAfterASignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals := make(chan os.Signal, 1)
+		signals <- os.Interrupt
+		var began error
+		interruptible(t.Context(), environment{signals: signals}, func(ctx context.Context, env environment) error {
+			<-ctx.Done()
+			_, _, _, began = haltOnSignals(ctx, env)
+			return nil
+		})
+		if !errors.Is(began, errInterrupted) {
+			t.Errorf("it began: %v", began)
+		}
+	})
+}
