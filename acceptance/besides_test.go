@@ -256,8 +256,19 @@ func testManyAtOnce(t *testing.T, s *suite) {
 	f.prices(t, map[string]string{"AKASH_MONITOR_MAX_RETRIES": "0"})
 	tenant := f.tenantUID(t)
 	d := besides{f.declare(t, declaration{renewBefore: time.Hour}), repository, map[string]string{"a": "0", "b": "0", "c": "0"}}
+	d.declare(t, "0")
+	// A scene that failed leaves nothing to the next one.
+	scene := func(name string, do func(*testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			s.freeLease(t)
+			for _, n := range s.lab.Nodes {
+				s.release(t, n.Name)
+			}
+			do(t)
+		})
+	}
 
-	t.Run("two lanes", func(t *testing.T) {
+	scene("two lanes", func(t *testing.T) {
 		d.declare(t, "1", "a", "b", "c")
 		for _, n := range s.lab.Nodes {
 			s.makeOneDue(t, n.Name, "front-proxy-client")
@@ -279,13 +290,11 @@ func testManyAtOnce(t *testing.T, s *suite) {
 		}
 		d.settled(t, tenant)
 	})
-	t.Run("killed while four steps run", func(t *testing.T) {
-		d.killedWhileFourRun(t, tenant)
-	})
+	scene("killed while four steps run", func(t *testing.T) { d.killedWhileFourRun(t, tenant) })
 	for _, test := range interrupts {
-		t.Run(test.name, func(t *testing.T) { d.interrupted(t, test, tenant) })
+		scene(test.name, func(t *testing.T) { d.interrupted(t, test, tenant) })
 	}
-	t.Run("a closed lane beside an open one", func(t *testing.T) {
+	scene("a closed lane beside an open one", func(t *testing.T) {
 		s.setGate(t, false)
 		d.declare(t, "closed", "a", "b", "c")
 		for _, node := range []string{"n1", "n2"} {
@@ -310,7 +319,7 @@ func testManyAtOnce(t *testing.T, s *suite) {
 		d.run(t, "apply", "-auto-approve").want(t, 0)
 		d.settled(t, tenant)
 	})
-	t.Run("a guard that begins and ends twice", func(t *testing.T) { d.guardedTwice(t, tenant) })
+	scene("a guard that begins and ends twice", func(t *testing.T) { d.guardedTwice(t, tenant) })
 }
 
 // killedWhileFourRun kills upkeep while a helper signs on one node and three releases are under way. The helper finishes what it
