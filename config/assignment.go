@@ -58,6 +58,10 @@ func (l *loader) assignments() map[string]assigned {
 		l.report(problem("Variable files not readable", err.Error()+"."))
 	}
 	for _, file := range files {
+		if _, err := readRegular(file); err != nil {
+			l.report(problem("Variable file not readable", err.Error()+"."))
+			continue
+		}
 		l.assignFile(out, file)
 	}
 	for _, v := range l.options.Variables {

@@ -2,10 +2,10 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -44,9 +44,9 @@ func (l *loader) readFiles() {
 		} else {
 			read[id] = true
 		}
-		src, err := os.ReadFile(name)
+		src, err := readRegular(name)
 		if err != nil {
-			l.report(problem("Configuration file not readable", err.Error()+"."))
+			l.report(problem("Configuration file not readable", err.Error()+". Repair the file, or give it a name that does not end in "+Suffix+"."))
 			continue
 		}
 		if body := l.parse(name, src); body != nil {
@@ -111,14 +111,14 @@ func (l *loader) match(from, pattern string, at hcl.Range) []string {
 		l.errorAt(at, "Invalid include", "%q is not a pattern: %s.", pattern, err)
 		return nil
 	}
-	matches = slices.DeleteFunc(matches, func(m string) bool { return !isRegular(m) })
 	if len(matches) == 0 {
 		l.errorAt(at, "Included file not found", "No file matches %q (looked for %s).", pattern, filepath.ToSlash(full))
 	}
 	return matches
 }
 
-// filesIn returns the regular files of a directory with a suffix, sorted by name.
+// filesIn returns the files of a directory with a suffix, sorted by name, whatever they are: what cannot be read is an error of
+// whoever reads it, and never left out. Hidden files are left out, as everywhere: editors keep their own so.
 func filesIn(directory, suffix string) ([]string, error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
@@ -126,12 +126,30 @@ func filesIn(directory, suffix string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		name := filepath.Join(directory, e.Name())
-		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") && isRegular(name) {
-			names = append(names, name)
+		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, filepath.Join(directory, e.Name()))
 		}
 	}
 	return names, nil
+}
+
+// readRegular reads a regular file, or one that a link leads to. Reading a pipe could wait for ever.
+func readRegular(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if target, linked := os.Readlink(name); linked == nil {
+			return nil, fmt.Errorf("%s is a link to %s, which does not exist", name, target)
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory, not a file", name)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	return os.ReadFile(name)
 }
 
 func isRegular(name string) bool {

@@ -18,6 +18,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err := CheckOuts(r.Desired, r.Now); err != nil {
 		return Plan{}, err
 	}
+	r.World = unsettled(r.World)
 	resources, err := resourcesOf(r.Desired)
 	if err != nil {
 		return Plan{}, err
@@ -54,7 +55,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	wrong, notThis := rightCluster(r, in, scope.asks(resources, in.Inventory))
+	asks := scope.asks(resources, in.Inventory)
+	wrong, notThis := rightCluster(r, in, asks)
 	guarded, err := known.placeGuards(in, due, r.Overrides)
 	if err != nil {
 		return Plan{}, err
@@ -64,7 +66,9 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	predicted, err := known.fold(in, steps)
+	working, mustWait := stillAtWork(in, resources, steps, asks)
+	wrong, notThis = append(wrong, working...), append(notThis, mustWait...)
+	predicted, foreseen, err := known.fold(in, steps, guarded.brackets)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -85,6 +89,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Objects:       all.Objects,
 		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends these
 		Refusals:      append(notThis, guarded.refusals...),
+		Foreseen:      foreseen,
 	}
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
@@ -99,9 +104,14 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 			count(len(after.Steps), "step"), after.Steps[0].ID, after.Steps[0].Summary))
 	}
 	p.Applyable = len(p.Steps) > 0 && len(p.Refusals) == 0 && !r.Recorded
-	p.Complete = scope.complete(p) // asks each resource's own findings
-	p.Findings, p.Ignored = ignoring(r, known.onePerCause(p.Findings))
-	p.Remaining, _ = ignoring(r, known.onePerCause(p.Remaining))
+	found, left := scope.split(p.Findings, resources, in.Inventory)
+	if len(left) > 0 {
+		p.LeftOut = known.onePerCause(left)
+	}
+	p.Findings, p.Ignored = ignoring(r, known.onePerCause(found))
+	remains, _ := scope.split(p.Remaining, resources, in.Inventory)
+	p.Remaining, _ = ignoring(r, known.onePerCause(remains))
+	p.Complete = !p.uncertain()
 	digests, err := known.digest(r, p.Steps, p.Brackets)
 	if err != nil {
 		return Plan{}, err

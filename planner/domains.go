@@ -63,20 +63,30 @@ func (d domains) effect(step providers.Step) (providers.Effect, error) {
 }
 
 // fold walks the steps over one copy of the world, records in each step what it relies on just before it runs, and
-// returns the input as the last step leaves it. Each step costs what its own prediction costs, however large the world.
-func (d domains) fold(in providers.Input, steps []providers.Step) (providers.Input, error) {
+// returns the input as the last step leaves it, and the steps that apply is known to refuse. Each step costs what its own
+// prediction costs, however large the world.
+func (d domains) fold(in providers.Input, steps []providers.Step, brackets []providers.Bracket) (providers.Input, []Foreseen, error) {
 	in.World = in.World.Clone()
+	guarded := providers.IndexBrackets(brackets).Guarded
+	var refused []Foreseen
 	for i := range steps {
 		effect, err := d.effect(steps[i])
 		if err != nil {
-			return in, err
+			return in, nil, err
 		}
 		if steps[i], err = steps[i].WithGround(effect.Ground(in, steps[i])); err != nil {
-			return in, err
+			return in, nil, err
+		}
+		ready := effect.Ready(in, steps[i])
+		if ready.State == providers.Holds {
+			ready = d.conditions(in, brackets, guarded[steps[i].ID], steps[i])
+		}
+		if ready.State == providers.Moved || ready.State == providers.Unknown {
+			refused = append(refused, Foreseen{Step: steps[i].ID, Why: ready.Why})
 		}
 		in.Apply(effect.Predict(in, steps[i]))
 	}
-	return in, nil
+	return in, refused, nil
 }
 
 // guard returns the guard that a bracket is made of; the zero guard where no block provides it.

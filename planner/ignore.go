@@ -24,8 +24,9 @@ type Ignored struct {
 }
 
 // ignoring splits findings into those that count and those that a block accepts at the clock of the request. What is
-// unknown always counts, and so does work that is due and could not be planned: nobody can accept what was not seen, and
-// an ignore hides no step. What is found on a node that is out (Kubernetes calls it not ready, say) never counts.
+// unknown counts unless a block names the very node: nobody can accept what was not seen on nodes that nobody thought of.
+// Work that is due and could not be planned always counts: an ignore hides no step. What is found on a node that is out
+// (Kubernetes calls it not ready, say) never counts.
 func ignoring(r Request, findings []providers.Finding) (counted []providers.Finding, ignored []Ignored) {
 	counted = make([]providers.Finding, 0, len(findings))
 	for _, f := range findings {
@@ -45,8 +46,8 @@ func ignoring(r Request, findings []providers.Finding) (counted []providers.Find
 }
 
 func accepts(r Request, i config.Ignore, f providers.Finding) bool {
-	return i.Finding == f.ID && !f.Unknown && !f.Waits && !i.Until.Ended(r.Now) &&
-		(len(i.Nodes) == 0 || slices.Contains(i.Nodes, f.Address.Node))
+	return i.Finding == f.ID && !f.Waits && !i.Until.Ended(r.Now) &&
+		(len(i.Nodes) == 0 && !f.Unknown || slices.Contains(i.Nodes, f.Address.Node))
 }
 
 // endedIgnores reports the ignore blocks whose last day has passed, in declared order.

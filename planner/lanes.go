@@ -77,14 +77,24 @@ func controlPlanes(in providers.Input) map[string]bool {
 // are not ready or cordoned, in the order in which the cluster names them. seen is false where the cluster was not asked, or no
 // lane is about nodes that could be.
 func Taken(lanes []LaneNodes, in providers.Input) (taken []schedule.Taken, seen bool) {
+	if in.World.Kubernetes.Unknown != "" || !slices.ContainsFunc(lanes, func(l LaneNodes) bool { return len(l.Nodes) > 0 }) {
+		return nil, false
+	}
+	// Few nodes are away, and many are in lanes; this is asked at each look.
 	about := map[string]bool{}
-	for _, lane := range lanes {
-		for _, node := range lane.Nodes {
-			about[node] = true
+	for _, node := range in.World.Kubernetes.Nodes {
+		if !node.Ready || node.Unschedulable {
+			about[node.Name] = false
 		}
 	}
-	if len(about) == 0 || in.World.Kubernetes.Unknown != "" {
-		return nil, false
+	if len(about) > 0 {
+		for _, lane := range lanes {
+			for _, node := range lane.Nodes {
+				if _, away := about[node]; away {
+					about[node] = true
+				}
+			}
+		}
 	}
 	for _, node := range in.World.Kubernetes.Nodes {
 		switch {

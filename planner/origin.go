@@ -38,10 +38,10 @@ func EncodeSigned(p Plan, mac MAC) ([]byte, error) {
 }
 
 // ErrNoOrigin says that a plan file does not say where it comes from.
-var ErrNoOrigin = errors.New("the plan file has no origin: a plan from recorded facts has none, and only a plan made with access to the state can be applied; make one with `upkeep plan -out=FILE`")
+var ErrNoOrigin = errors.New("this plan was not made with this state: the plan file has no origin, as a plan from recorded facts has none; make a plan from the cluster with `upkeep plan -out=FILE`")
 
 // ErrOrigin says that the origin of a plan file is not the state's.
-var ErrOrigin = errors.New("the plan file does not come from this state, or was changed after it was made; make a new plan with `upkeep plan -out=FILE`")
+var ErrOrigin = errors.New("this plan was not made with this state: another state made the plan file, or somebody changed the file; make a new plan with `upkeep plan -out=FILE`")
 
 // CheckOrigin compares the origin that a plan file states with the one that the state's key gives it. Whoever applies a file
 // calls it before Decode: ErrNoOrigin, ErrOrigin.

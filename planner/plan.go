@@ -26,10 +26,12 @@ type Plan struct {
 	CreatedAt     time.Time `json:"created_at"`
 	Request       Request   `json:"request"`
 
-	// Findings are those that count; Ignored those that an ignore block accepts.
+	// Findings are those that count; Ignored those that an ignore block accepts, or whose node is out.
 	Findings []providers.Finding `json:"findings"`
 	Ignored  []Ignored           `json:"ignored,omitempty"`
-	Steps    []providers.Step    `json:"steps"`
+	// LeftOut are findings about what -target and -exclude leave out. They are shown and do not count.
+	LeftOut []providers.Finding `json:"left_out,omitempty"`
+	Steps   []providers.Step    `json:"steps"`
 	// Brackets are the guards, and which steps each of them surrounds.
 	Brackets []providers.Bracket `json:"brackets,omitempty"`
 	// Lanes are those of the steps but for the lanes of single nodes, each with its nodes.
@@ -40,6 +42,8 @@ type Plan struct {
 	Remaining []providers.Finding `json:"remaining"`
 	// Refusals are the reasons why this plan must not be applied; each says what to do.
 	Refusals []string `json:"refusals,omitempty"`
+	// Foreseen are the steps that apply is known to refuse in the very world that the plan was made for, in plan order.
+	Foreseen []Foreseen `json:"foreseen,omitempty"`
 	// Digest is "sha256:" and the hexadecimal digest of what will be done (see digests): over Digests, which are of what is
 	// done for each resource, by address, and over the brackets.
 	Digest  string            `json:"digest"`
@@ -48,6 +52,12 @@ type Plan struct {
 	Applyable bool `json:"applyable"`
 	// Complete: nothing that was asked for is unknown.
 	Complete bool `json:"complete"`
+}
+
+// Foreseen is a step that apply is known to refuse, and why.
+type Foreseen struct {
+	Step string `json:"step"`
+	Why  string `json:"why"`
 }
 
 // Request is everything a plan depends on. A plan file embeds it, and apply builds the plan again from it.

@@ -179,12 +179,37 @@ func (s scope) overruled(guards []providers.Step) (warnings []string) {
 	return warnings
 }
 
-// complete reports whether nothing that was asked for is unknown.
-func (s scope) complete(p Plan) bool {
-	for _, finding := range p.Findings {
-		if _, out := outOf(p.Request.Desired, finding.Address.Node); finding.Unknown && !out && s.has(finding.Address) {
-			return false
+// flag names the flag that left something out.
+func (s scope) flag() string {
+	if len(s.targets) > 0 {
+		return "-target"
+	}
+	return "-exclude"
+}
+
+// split divides findings into those about what was asked for and those about what was left out. A finding of a resource as
+// such belongs to what was asked for as soon as any part of the resource does; one that belongs to no resource does so unless it
+// is about a node that was left out.
+func (s scope) split(findings []providers.Finding, resources []providers.Resource, inventory providers.Inventory) (in, out []providers.Finding) {
+	if s.everything() {
+		return findings, nil
+	}
+	declared := map[providers.Address]bool{}
+	for _, resource := range resources {
+		declared[resource.Address()] = true
+	}
+	asked := s.asks(resources, inventory)
+	in = []providers.Finding{}
+	for _, f := range findings {
+		mine := f.Address.Node == "" || asked(f.Address.Node)
+		if declared[f.Address.Resource()] {
+			mine = s.has(f.Address) || f.Address.Node == "" && s.touches(f.Address)
+		}
+		if mine {
+			in = append(in, f)
+		} else {
+			out = append(out, f)
 		}
 	}
-	return !s.everything() || len(p.Unknown()) == 0
+	return in, out
 }

@@ -69,6 +69,12 @@ type Confidant interface {
 	// with what mac makes of each standing for it wherever change must be seen: that enters plans, the secret does not.
 	// An error says that the other lacks a secret that this one was planned with.
 	Seal(from Resource, mac func(secret []byte) string) (Resource, error)
+	// Seals returns what stands for each secret after Seal, by its path; nothing where nothing planned shows them.
+	Seals() map[string]string
+	// Resealed returns the resource with what stood for its secrets when facts were recorded, by Seals of then. Where nothing
+	// stood for one, its text is another than every recorded one. It has no key, so it cannot tell whether a secret is another
+	// one now.
+	Resealed(seals map[string]string) Resource
 }
 
 // Owner is a Resource that says what belongs to it alone: two blocks for the same thing would undo each other's work.

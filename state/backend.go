@@ -25,7 +25,8 @@ type Backend interface {
 	//
 	// ctx is the parent of Lock.Context, and ends the wait.
 	Lock(ctx context.Context, request LockRequest) (Lock, error)
-	// Holder returns who holds the lock, and whether anybody does. A stale lock counts as held.
+	// Holder returns who holds the lock, and whether anybody does. A lock that is stale is returned as held, and says why it is
+	// stale (LockInfo.Stale): whoever took it holds nothing any more.
 	Holder(ctx context.Context) (LockInfo, bool, error)
 	// ForceUnlock removes the lock with exactly this id and returns what it was. Whoever held it notices at its next
 	// renewal or write and stops. Any other id, or no lock at all, is an error and changes nothing.

@@ -70,6 +70,9 @@ type LockInfo struct {
 	Generation uint64 `json:"generation"`
 	// Process tells apart processes that have the same PID: boot, PID namespace and start time, where they are known.
 	Process string `json:"process,omitempty"`
+	// Stale says why nobody need respect the lock: it expired, or its process is dead. Backend.Holder finds out; it is not
+	// stored.
+	Stale string `json:"stale,omitempty"`
 }
 
 // Stale is a lock that was taken over, and why.

@@ -18,6 +18,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/state"
 	"upkeep/state/journal"
+	"upkeep/state/seen"
 	"upkeep/state/spill"
 )
 
@@ -38,37 +39,40 @@ func applyCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "apply", Usage: "carry out a plan, and prove each step",
 		ArgsUsage:   "[PLANFILE]",
-		Description: "With a plan file, carries out exactly that plan. Without one, makes a plan, shows it and asks; only the word `yes` goes on.",
+		Description: "With a plan file, applies exactly that plan. The plan must have been made with the state and the configuration of this directory. Without a plan file, makes a plan, shows it and asks; only the word `yes` goes on.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			began := env.now()
+			expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
+			if err != nil {
+				return usage(cmd, "%v", err)
+			}
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
 				return err
 			}
-			if !saved { // what a saved plan found was recorded when it was made
-				recordSeen(ctx, env, w, plan)
+			var known seen.Seen
+			if saved { // what a saved plan found was recorded when it was made
+				known = readSeen(ctx, env, w)
+			} else {
+				known = recordSeen(ctx, env, w, plan)
 			}
-			return applyPlan(ctx, env, cmd, w, plan, saved, began)
+			if err := expected.Check(plan); err != nil {
+				return exit{exitStale, err}
+			}
+			return applyPlan(ctx, env, cmd, w, plan, known, saved, began)
 		},
 	}
 }
 
 // applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
-func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, saved bool, began time.Time) error {
-	expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
-	if err != nil {
-		return usage(cmd, "%v", err)
-	}
-	if err := expected.Check(plan); err != nil {
-		return exit{exitStale, err}
-	}
+func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, saved bool, began time.Time) error {
 	if !cmd.Bool("json") {
 		run := text.Run{Applying: true}
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
-		if err := showPlan(env, cmd, plan, run); err != nil {
+		if err := showPlan(env, cmd, plan, known, run); err != nil {
 			return err
 		}
 	}
@@ -80,7 +84,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	}
 	if len(plan.Steps) == 0 {
 		sweepWorkshops(env, w.desired)
-		return nothingPlanned(plan)
+		return nothingPlanned(env, cmd, plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
 		if err := approve(env, cmd); err != nil {
@@ -88,7 +92,10 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		}
 	}
 	sweepWorkshops(env, w.desired)
-	return carryOut(ctx, env, cmd, w, plan)
+	var ended apply.Result
+	err := carryOut(ctx, env, cmd, w, plan, known, &ended)
+	recordWaits(ctx, env, w, ended)
+	return err
 }
 
 // planToApply returns the saved plan that was named, or a fresh one.
@@ -101,29 +108,12 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	default:
 		return plan, w, false, usage(cmd, "apply takes one plan file, and there are %d arguments", cmd.Args().Len())
 	}
-	for _, flag := range []string{"target", "exclude", "replace", "var", "var-file"} {
+	for _, flag := range []string{"target", "exclude", "replace"} {
 		if cmd.IsSet(flag) {
 			return plan, w, false, usage(cmd, "-%s has no meaning with a saved plan: the plan was made with its own", flag)
 		}
 	}
-	types := domains()
-	plan, err = loadPlan(cmd.Args().First(), types)
-	if err != nil {
-		var digest *planner.DigestError
-		if errors.As(err, &digest) {
-			err = exit{exitStale, err}
-		}
-		return plan, w, true, err
-	}
-	// Overrides are of this run: never of the file, whose digest does not cover them.
-	if plan.Request.Overrides, err = overrides(cmd); err != nil {
-		return plan, w, true, err
-	}
-	if plan, err = planner.Rebuild(plan, types); err != nil {
-		return plan, w, true, err
-	}
-	w = workspace{env: env, directory: plan.Request.Directory, types: types, desired: plan.Request.Desired, releases: &releases{}}
-	w.secrets, err = unseal(env, cmd, w)
+	plan, w, err = savedPlan(ctx, env, cmd, cmd.Args().First())
 	return plan, w, true, err
 }
 
@@ -148,8 +138,9 @@ func readYes(env environment) error {
 	return nil
 }
 
-// carryOut runs a plan under the state's lock and remembers what it did.
-func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan) (err error) {
+// carryOut runs a plan under the state's lock and remembers what it did. known is what was seen before; ended gets the result
+// of a run that started.
+func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, ended *apply.Result) (err error) {
 	backend, err := stateBackend(w)
 	if err != nil {
 		return err
@@ -205,7 +196,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	env.trace.At("claimed")
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
-	executor.Events, executor.Trace = view.show, env.trace
+	executor.Events, executor.Trace, executor.Waited = view.show, env.trace, known.Waits
 	executor.MaxAge = planner.MaxAge
 	if hasFlag(cmd, "plan-max-age") {
 		if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
@@ -225,6 +216,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		return err
 	}
 	result, runErr := executor.Run(runContext, plan)
+	*ended = result
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
 	_, err = lock.Write(context.WithoutCancel(ctx), remembered)

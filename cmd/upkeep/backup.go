@@ -50,7 +50,7 @@ func backupTakeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return applyPlan(ctx, env, cmd, w, plan, false, began)
+			return applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w), false, began)
 		},
 	}
 }

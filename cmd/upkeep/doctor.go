@@ -30,7 +30,7 @@ func doctorCommand(env environment) *cli.Command {
 		Name: "doctor", Usage: "look at control planes or a cluster without any configuration file; changes nothing",
 		ArgsUsage: "[[USER@]HOST[:PORT]...]",
 		Description: "Looks at what upkeep would watch, says what is wrong, and prints what to declare.\n" +
-			"Exits 0 when nothing is wrong, 2 when something is, 1 when it cannot be told or an error occurs.",
+			"Exits 0 when nothing is wrong, 2 when something is, 1 when not everything could be checked or an error occurs.",
 		Flags: append(flags, observationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			began := env.now()
@@ -58,10 +58,7 @@ func doctorCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if code := doctor.Exit(); code != exitDone {
-				return exit{code: code}
-			}
-			return nil
+			return ending(verdictExit(doctor.Status, exitChanges))
 		},
 	}
 }

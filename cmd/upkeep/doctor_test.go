@@ -205,8 +205,8 @@ func TestDoctorReport(t *testing.T) {
 			}
 			unnamed := unnamedMembers(plan)
 			doctor := report.Doctor(onlyAsked(plan, unnamed), advise(plan, unnamed))
-			if doctor.Exit() != test.exit {
-				t.Errorf("exit %d, want %d", doctor.Exit(), test.exit)
+			if got := verdictExit(doctor.Status, exitChanges); got != test.exit {
+				t.Errorf("exit %d, want %d", got, test.exit)
 			}
 			var out bytes.Buffer
 			if err := text.Doctor(&out, doctor, text.Run{Took: time.Second}, text.Style{Width: 100}); err != nil {

@@ -22,7 +22,7 @@ func driftCommand(env environment) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "drift", Usage: "report what is not as declared; changes nothing",
-		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when it cannot be told or an error occurs.",
+		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when not everything could be checked or an error occurs.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			began := env.now()
@@ -30,7 +30,7 @@ func driftCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			drift := report.Drift(plan).WithFirstSeen(recordSeen(ctx, env, w, plan))
+			drift := report.Drift(plan).WithFirstSeen(firstSeen(recordSeen(ctx, env, w, plan))).At(env.now())
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, drift)
 			} else {
@@ -39,10 +39,7 @@ func driftCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if code := drift.Exit(); code != exitDone {
-				return exit{code: code}
-			}
-			return nil
+			return ending(verdictExit(drift.Status, exitChanges))
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
 	"upkeep/planner/report/events"
+	"upkeep/planner/report/text"
 	"upkeep/providers"
 )
 
@@ -97,7 +98,7 @@ func (v *runText) summary(r apply.Result) {
 		}
 		age := ""
 		if !s.Since.IsZero() {
-			age = fmt.Sprintf(" (for %s)", r.EndedAt.Sub(s.Since).Round(time.Minute))
+			age = fmt.Sprintf(" (for %s)", text.Age(r.EndedAt.Sub(s.Since)))
 		}
 		v.line("  %-8s %s: %s%s", s.Outcome, s.Step, s.Why, age)
 	}

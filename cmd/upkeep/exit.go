@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
+
+	"upkeep/planner/report"
 )
 
 // The exit codes, as `upkeep help exit-codes` prints them.
@@ -23,14 +26,52 @@ const (
 
 const exitCodesHelp = `Exit codes:
     0  done, or nothing to do
-    1  error; also where something is due and nothing of it can be planned
-    2  changes or drift: plan -detailed-exitcode, and always drift
-    3  applied in part: some steps failed, were refused or wait, and others are done
+    1  error, or what is due cannot be planned, or (all commands but apply) not everything could
+       be checked; status: with an ERROR or UNKNOWN line
+    2  changes or drift: plan -detailed-exitcode, drift, doctor, marks
+    3  apply left something: failed, refused, waiting, or on a node that could not be checked
     4  stale plan: the world is not what the plan was made for
-    5  outside the maintenance window
+    5  apply started nothing, and all that is left waits for a maintenance window
     6  locked by another run
   130  interrupted
+
+Of several that hold, the first in this order counts: 130, 6, 4, 1, 5, 3, 2, 0.
+A node that is out changes none of them, and neither does what -exclude, -target or an ignore
+block with an end exempts. With -json, "status" tells an error from what is unknown.
 `
+
+// precedence is the order in which exit codes outweigh one another.
+var precedence = []int{exitInterrupted, exitLocked, exitStale, exitError, exitWindow, exitPartial, exitChanges, exitDone}
+
+// outweighing returns the one of some exit codes that counts.
+func outweighing(codes ...int) int {
+	for _, code := range precedence {
+		if slices.Contains(codes, code) {
+			return code
+		}
+	}
+	return exitError
+}
+
+// verdictExit is the exit code of a plan or report by its verdict. changes is the code of what is due or has drifted: 2 where the
+// command's exit code tells that, 0 where it does not.
+func verdictExit(verdict report.Verdict, changes int) int {
+	switch verdict {
+	case report.Well:
+		return exitDone
+	case report.Changes, report.Drifted:
+		return changes
+	}
+	return exitError
+}
+
+// ending is the error that ends a command with an exit code after it has said everything; nil for 0.
+func ending(code int) error {
+	if code == exitDone {
+		return nil
+	}
+	return exit{code: code}
+}
 
 // exit is an error that says its exit code. A nil cause prints nothing: the command has said everything already.
 type exit struct {
@@ -52,19 +93,36 @@ func conclude(env environment, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	code := exitError
+	codes, text := codesOf(err)
+	if text != "" {
+		fmt.Fprintf(env.stderr, "upkeep: %s\n", text)
+	}
+	return outweighing(codes...)
+}
+
+// codesOf returns the exit codes of an error and of those that it joins, and what is still to be said of them.
+func codesOf(err error) (codes []int, text string) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var texts []string
+		for _, each := range joined.Unwrap() {
+			more, text := codesOf(each)
+			codes = append(codes, more...)
+			if text != "" {
+				texts = append(texts, text)
+			}
+		}
+		return codes, strings.Join(texts, "\n")
+	}
 	var known exit
 	switch {
+	case errors.As(err, &known) && known.cause == nil:
+		return []int{known.code}, ""
 	case errors.As(err, &known):
-		code = known.code
-		if known.cause == nil {
-			return code
-		}
+		return []int{known.code}, err.Error()
 	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
-		code = exitInterrupted
+		return []int{exitInterrupted}, err.Error()
 	}
-	fmt.Fprintf(env.stderr, "upkeep: %v\n", err)
-	return code
+	return []int{exitError}, err.Error()
 }
 
 // usage is the error of a command line that cannot be meant; it names the command that explains.

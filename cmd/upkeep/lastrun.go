@@ -65,14 +65,14 @@ func showRun(ctx context.Context, env environment, cmd *cli.Command, which strin
 	if cmd.Bool("json") {
 		return printJSON(env.stdout, recalled)
 	}
-	_, err = io.WriteString(env.stdout, runLines(recalled, holderOf(ctx, backend), env.now()))
+	_, err = io.WriteString(env.stdout, runLines(recalled, holderOf(ctx, backend)))
 	return err
 }
 
-// holderOf returns who holds the state's lock now; nil when nobody does, or that cannot be told.
+// holderOf returns who holds the state's lock now; nil when nobody does (a run that is dead holds nothing), or that cannot be told.
 func holderOf(ctx context.Context, backend state.Backend) *state.LockInfo {
 	info, held, err := backend.Holder(ctx)
-	if err != nil || !held {
+	if err != nil || !held || info.Stale != "" {
 		return nil
 	}
 	return &info
@@ -97,7 +97,7 @@ func stepsOf(ctx context.Context, backend state.Backend, id string) ([]providers
 }
 
 // runLines is a recollection for people.
-func runLines(r apply.Recollection, holder *state.LockInfo, now time.Time) string {
+func runLines(r apply.Recollection, holder *state.LockInfo) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("plan     %s", r.Plan)
@@ -112,7 +112,7 @@ func runLines(r apply.Recollection, holder *state.LockInfo, now time.Time) strin
 	switch {
 	case r.Outcome != "":
 		line("ended    %s: %s", r.EndedAt.UTC().Format(time.RFC3339), text.Clean(r.Outcome))
-	case holder != nil && now.Before(holder.Expires):
+	case holder != nil:
 		line("ended    not yet: %s, process %d, holds the state's lock", text.Clean(holder.Who), holder.PID)
 	default:
 		line("ended    it did not say: it was killed, or lost its machine")

@@ -28,7 +28,7 @@ func marksCommand(env environment) *cli.Command {
 		Name: "marks", Usage: "list what an interrupted run has left on nodes, and undo it",
 		ArgsUsage: "[MARK...]",
 		Description: "Whatever upkeep changes for a while it marks first: by which run, and how to undo it.\n" +
-			"Only what is marked is undone. Exits 0 when no mark is left, 2 when some are, 1 when it cannot be told.",
+			"Only what is marked is undone. Exits 0 when no mark is left, 2 when some are, 1 when not every node could be checked.",
 		Flags: append(flags, observationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() && !cmd.Bool("undo") {
@@ -185,10 +185,10 @@ func showMarks(env environment, cmd *cli.Command, marked []nodeMarks) error {
 		return err
 	}
 	switch {
-	case count > 0:
-		return exit{code: exitChanges}
 	case unknown > 0:
-		return exit{code: exitError}
+		return ending(exitError)
+	case count > 0:
+		return ending(exitChanges)
 	}
 	return nil
 }
@@ -208,7 +208,7 @@ func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {
 	}
 	for _, m := range marked {
 		if m.Unknown != "" {
-			fmt.Fprintf(env.stdout, "unknown: %s: %s\n", m.Node, m.Unknown)
+			fmt.Fprintf(env.stdout, "UNKNOWN  %s: %s\n", m.Node, m.Unknown)
 		}
 	}
 	if count == 0 && unknown == 0 {

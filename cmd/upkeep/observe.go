@@ -6,6 +6,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/planner"
+	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
 )
 
@@ -15,7 +17,7 @@ func observeCommand(env environment) *cli.Command {
 	flags = append(flags, observationFlags()...)
 	return &cli.Command{
 		Name: "observe", Usage: "record the facts that a plan would be made from",
-		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. Facts hold no secrets.",
+		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. The file also holds what the\nstate remembers, so that such a plan needs no state. Facts hold no secrets.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			w, err := open(env, cmd)
@@ -29,37 +31,63 @@ func observeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := w.takeOut(ctx); err != nil {
+			remembered, err := w.remembered(ctx)
+			if err != nil {
 				return err
 			}
 			world, err := w.observeAll(ctx, cmd)
 			if err != nil {
 				return err
 			}
-			data, err := facts.Encode(world)
+			data, err := facts.Recording{
+				World: world, Memory: remembered.Memory, Lineage: remembered.Lineage, Serial: remembered.Serial, Seals: seals(w.desired),
+			}.Encode()
 			if err != nil {
 				return err
 			}
-			if out.path == "" {
-				_, err := env.stdout.Write(data)
+			unknown, err := unseen(w, world)
+			if err != nil {
 				return err
+			}
+			for _, u := range unknown {
+				fmt.Fprintf(env.stderr, "UNKNOWN  %s: %s\n", text.Place(u), text.Clean(u.Why))
+			}
+			code := exitDone
+			if len(unknown) > 0 {
+				code = exitError
+			}
+			if out.path == "" {
+				if _, err := env.stdout.Write(data); err != nil {
+					return err
+				}
+				return ending(code)
 			}
 			if err := out.write(data); err != nil {
 				return fmt.Errorf("writing facts: %w", err)
 			}
-			unknown := 0
+			silent := 0
 			for _, name := range world.NodeNames() {
-				if why := world.Node(name).Unknown; why != "" {
-					unknown++
-					fmt.Fprintf(env.stderr, "unknown: %s: %s\n", name, why)
+				if world.Node(name).Unknown != "" {
+					silent++
 				}
 			}
 			said := env.stdout
 			if out.toStandard() {
 				said = env.stderr
 			}
-			_, err = fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-unknown, len(world.Nodes), out.path)
-			return err
+			if _, err := fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-silent, len(world.Nodes), out.path); err != nil {
+				return err
+			}
+			return ending(code)
 		},
 	}
+}
+
+// unseen lists what a plan from these facts would call unknown, so that observe and plan never disagree.
+func unseen(w workspace, world facts.World) ([]planner.Unknown, error) {
+	plan, err := planner.Build(planner.Request{Desired: w.desired, World: world, Now: world.ObservedAt}, w.types)
+	if err != nil {
+		return nil, err
+	}
+	return counted(plan), nil
 }

@@ -6,22 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"upkeep/config"
 	"upkeep/planner"
+	"upkeep/planner/report"
 	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
-
-// maxFactsAge is how old recorded facts may be before plan refuses them.
-const maxFactsAge = 24 * time.Hour
 
 // planningFlags choose what a plan is about.
 func planningFlags() []cli.Flag {
@@ -43,7 +37,7 @@ func factsFlags() []cli.Flag {
 func planCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for apply"},
-		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 0: nothing to do, 1: error, or what is due cannot be planned, 2: there are steps"},
+		&cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 where there are steps, instead of 0"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		runbookFlag(),
 		jsonFlag(),
@@ -60,33 +54,32 @@ func planCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			recordSeen(ctx, env, w, plan)
+			known := recordSeen(ctx, env, w, plan)
 			if out := (outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}); out.path != "" {
-				if err := keepKey(ctx, w, plan); err != nil {
-					return err
-				}
-				if err := savePlan(plan, out); err != nil {
+				if err := savePlan(plan, w.key, out); err != nil {
 					return err
 				}
 			}
 			if cmd.Bool("as-runbook") {
 				err = showRunbook(env, cmd, plan, w.types)
 			} else {
-				err = showPlan(env, cmd, plan, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
+				err = showPlan(env, cmd, plan, known, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
 			}
 			if err != nil {
 				return err
 			}
-			switch {
-			case !cmd.Bool("detailed-exitcode"):
-			case len(plan.Steps) > 0:
-				return exit{code: exitChanges}
-			case nothingPlanned(plan) != nil:
-				return exit{code: exitError} // the plan has said why
-			}
-			return nil
+			return planEnding(plan, cmd.Bool("detailed-exitcode"))
 		},
 	}
+}
+
+// planEnding ends a command that has shown a plan. detailed: steps are told by the exit code.
+func planEnding(plan planner.Plan, detailed bool) error {
+	verdict := report.VerdictOf(plan)
+	if detailed && verdict == report.Changes {
+		return ending(exitChanges)
+	}
+	return ending(verdictExit(verdict, exitDone))
 }
 
 // makePlan reads the configuration and the state, observes (or reads recorded facts), and builds the plan.
@@ -126,33 +119,15 @@ func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose f
 	if request.Overrides, err = overrides(cmd); err != nil {
 		return fail(err)
 	}
-	remembered, err := readState(ctx, w)
+	if file := cmd.String("facts"); file != "" {
+		err = w.fromFacts(env, cmd, file, &request)
+	} else {
+		err = w.fromCluster(ctx, env, cmd, &request)
+	}
 	if err != nil {
 		return fail(err)
 	}
-	if w.desired, err = planner.WithOuts(w.desired, remembered.Memory); err != nil {
-		return fail(err)
-	}
-	if cmd.String("facts") == "" { // recorded facts have a clock of their own
-		if err := planner.CheckOuts(w.desired, env.now()); err != nil {
-			return fail(err)
-		}
-	}
-	w.key = keyOf(remembered)
-	w.mac = macOf(w.key)
-	if w.desired, err = seal(w.desired, w.secrets, w.mac); err != nil {
-		return fail(err)
-	}
 	request.Desired = w.desired
-	request.Memory, request.Lineage, request.Serial = remembered.Memory, remembered.Lineage, remembered.Serial
-	if file := cmd.String("facts"); file != "" {
-		if request.World, err = readFacts(env, cmd, file); err != nil {
-			return fail(err)
-		}
-		request.Recorded = true
-	} else if request.World, err = w.observeAll(ctx, cmd); err != nil {
-		return fail(err)
-	}
 	request.Now = request.World.ObservedAt
 	plan, err := planner.Build(request, w.types)
 	if err != nil {
@@ -203,26 +178,6 @@ func hasFlag(cmd *cli.Command, name string) bool {
 	return false
 }
 
-// keepKey makes the state where a plan that is saved has secrets and there is no state yet: what stands for the secrets in
-// the plan is made with the state's key, and an apply with another key would take each of them for a changed one.
-func keepKey(ctx context.Context, w workspace, plan planner.Plan) error {
-	if plan.Request.Lineage != "" || plan.Request.Recorded || !holdsSecrets(w.desired) {
-		return nil
-	}
-	backend, err := stateBackend(w)
-	if err != nil {
-		return err
-	}
-	lock, err := backend.Lock(ctx, state.LockRequest{Operation: "plan", Key: w.key})
-	if err != nil {
-		return fmt.Errorf("making the state, whose key the saved plan needs: %w", err)
-	}
-	if !lock.State().Key.Equal(w.key) {
-		return errors.Join(errors.New("somebody else made the state meanwhile, with another key; plan again"), lock.Unlock())
-	}
-	return lock.Unlock()
-}
-
 func readState(ctx context.Context, w workspace) (state.State, error) {
 	backend, err := stateBackend(w)
 	if err != nil {
@@ -231,9 +186,9 @@ func readState(ctx context.Context, w workspace) (state.State, error) {
 	return backend.Read(ctx)
 }
 
-// savePlan writes a plan file that only its owner can read.
-func savePlan(plan planner.Plan, out outFile) error {
-	data, err := planner.Encode(plan)
+// savePlan writes a plan file that only its owner can read, and that says which state it was made with.
+func savePlan(plan planner.Plan, key state.Key, out outFile) error {
+	data, err := planner.EncodeSigned(plan, key.MAC)
 	if err != nil {
 		return err
 	}
@@ -241,41 +196,4 @@ func savePlan(plan planner.Plan, out outFile) error {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	return nil
-}
-
-// loadPlan reads a plan file.
-func loadPlan(path string, types []providers.Type) (planner.Plan, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return planner.Plan{}, fmt.Errorf("there is no plan file %s; `upkeep plan -out=%s` makes one", path, path)
-	}
-	if err != nil {
-		return planner.Plan{}, fmt.Errorf("reading the plan: %w", err)
-	}
-	plan, err := planner.Decode(data, types)
-	if err != nil {
-		return planner.Plan{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return plan, nil
-}
-
-// readFacts reads recorded facts and refuses old ones.
-func readFacts(env environment, cmd *cli.Command, path string) (facts.World, error) {
-	limit, err := durationFlag(cmd, "facts-max-age")
-	if err != nil {
-		return facts.World{}, err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return facts.World{}, fmt.Errorf("reading recorded facts: %w; `upkeep observe -out=FILE` records them", err)
-	}
-	world, err := facts.Decode(data)
-	if err != nil {
-		return facts.World{}, fmt.Errorf("%s: %w; record them again with `upkeep observe -out=%s`", path, err, path)
-	}
-	if age := env.now().Sub(world.ObservedAt); age > limit {
-		return facts.World{}, fmt.Errorf("the facts in %s are %s old and -facts-max-age is %s; record them again with `upkeep observe -out=%s`",
-			path, config.Duration(age.Truncate(time.Minute)), config.Duration(limit), path)
-	}
-	return world, nil
 }

@@ -107,7 +107,9 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 	name := provider.Address().String()
 	var world facts.World
 	if file := cmd.String("facts"); file != "" {
-		world, err = readFacts(env, cmd, file)
+		var recording facts.Recording
+		recording, err = readFacts(env, cmd, file)
+		world = recording.World
 	} else {
 		world, err = w.observeAll(ctx, cmd)
 	}

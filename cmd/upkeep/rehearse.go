@@ -39,7 +39,10 @@ func rehearseCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return showRehearsal(env, cmd, rehearsal)
+			if err := showRehearsal(env, cmd, rehearsal); err != nil {
+				return err
+			}
+			return rehearsalEnding(plan, rehearsal)
 		},
 	}
 }
@@ -61,4 +64,17 @@ func showRehearsal(env environment, cmd *cli.Command, rehearsal planner.Rehearsa
 		return report.JSON(env.stdout, rehearsal)
 	}
 	return text.Rehearsal(env.stdout, rehearsal, styleOf(env, cmd))
+}
+
+// rehearsalEnding ends a rehearsal as that apply would end, but for what could not be checked, which is an error of every other
+// command.
+func rehearsalEnding(plan planner.Plan, r planner.Rehearsal) error {
+	verdict := report.VerdictOf(plan)
+	switch left := r.Ended(planner.Failed, planner.Refused, planner.NotStarted); {
+	case verdict == report.Failed, verdict == report.Unsure, left > 0 && left == len(r.Steps):
+		return ending(exitError)
+	case left > 0:
+		return ending(exitPartial)
+	}
+	return nil
 }

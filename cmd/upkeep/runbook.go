@@ -39,9 +39,9 @@ func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []p
 }
 
 // saveDocuments keeps a copy of a plan and its runbook beside the journal, so that whoever finds a run that died can finish
-// it by hand.
+// it by hand, or apply the copy.
 func saveDocuments(ctx context.Context, lock state.Lock, plan planner.Plan, types []providers.Type) error {
-	data, err := planner.Encode(plan)
+	data, err := planner.EncodeSigned(plan, lock.State().Key.MAC)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
+	"upkeep/state"
 )
 
 var update = flag.Bool("update", false, "write the golden files, the scripts' expected output and docs/ anew")
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		"upkeep": func() {
 			os.Exit(run(context.Background(), environment{
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(),
+				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(), trace: seenUnderNoLock,
 			}))
 		},
 		// It lies beside upkeep, as in a release.
@@ -44,6 +45,19 @@ func TestMain(m *testing.M) {
 			}
 		},
 	})
+}
+
+// seenUnderNoLock ends a program that writes what was seen while it holds the lock of a run.
+func seenUnderNoLock(boundary string) {
+	if !strings.HasPrefix(boundary, "seen:") {
+		return
+	}
+	var info state.LockInfo
+	data, err := os.ReadFile("upkeep.state.json.lock.info")
+	if err == nil && json.Unmarshal(data, &info) == nil && info.PID == os.Getpid() {
+		fmt.Fprintf(os.Stderr, "what was seen is written under the lock of a run: %s\n", data)
+		os.Exit(99)
+	}
 }
 
 // fakeSSH builds the program that stands for ssh and returns its directory.
@@ -71,6 +85,7 @@ func fakeSSH(t *testing.T) string {
 //	                             exit code 130 while NODE still holds
 //	held NODE                    waits until NODE holds what it was ordered to hold
 //	mark NODE ID                 leaves something of an interrupted run on a node
+//	working NODE STEP            upkeep's own work for a step of plan p1 is under way on a node from now on
 //	sed OLD NEW FILE             replaces text in a file
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	json-lines FILE              wants one JSON object on each line
@@ -99,7 +114,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "spilled": spilled, "cluster": cluster, "damage-bundle": damageBundle, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
-			"age": age, "renewed": renewed, "mark": mark, "another-cluster": anotherCluster,
+			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "end": end, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
@@ -172,6 +187,13 @@ func mark(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
 		n := world.Nodes[args[0]]
 		n.Marks.Found = append(n.Marks.Found, facts.Mark{ID: args[1], What: "staging tree /var/lib/upkeep/stage/1", Run: "plan p1", Made: clockOf(ts), Undo: "remove it"})
+		return nil
+	}))
+}
+
+func working(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		world.Nodes[args[0]].Work.UnderWay = []facts.Request{{Plan: "p1", Step: args[1], Method: "certificates.renew", By: "systemd unit upkeep-1.service", Began: clockOf(ts)}}
 		return nil
 	}))
 }

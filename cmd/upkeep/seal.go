@@ -2,25 +2,17 @@ package main
 
 import (
 	"fmt"
-
-	"github.com/urfave/cli/v3"
+	"slices"
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/facts"
 	"upkeep/state"
 )
 
 // macOf returns what stands for a secret under the key of a state.
 func macOf(key state.Key) func([]byte) string {
 	return func(secret []byte) string { return key.MAC("value", secret) }
-}
-
-// keyOf returns the key of a state; before there is one, the key that it will have if this process creates it.
-func keyOf(remembered state.State) state.Key {
-	if remembered.Exists() {
-		return remembered.Key
-	}
-	return state.New().Key
 }
 
 // seal returns desired with the secrets of another reading of the same configuration in the resources that hold some.
@@ -49,24 +41,25 @@ func seal(desired, from config.Desired, mac func([]byte) string) (config.Desired
 	return out, nil
 }
 
-// holdsSecrets reports whether any resource has secrets.
-func holdsSecrets(desired config.Desired) bool {
-	for _, resource := range providers.Declared[providers.Resource](desired) {
-		if confidant, ok := resource.(providers.Confidant); ok && confidant.HoldsSecrets() {
-			return true
+// reseal returns desired with what stood for its secrets when facts were recorded.
+func reseal(desired config.Desired, seals map[facts.Address]map[string]string) config.Desired {
+	out := desired
+	out.Resources = slices.Clone(desired.Resources)
+	for i, declared := range out.Resources {
+		if confidant, ok := declared.Value.(providers.Confidant); ok && confidant.HoldsSecrets() {
+			out.Resources[i].Value = confidant.Resealed(seals[confidant.Address()])
 		}
 	}
-	return false
+	return out
 }
 
-// unseal reads the configuration that a saved plan was made from once more, for the secrets that the plan does not hold.
-func unseal(env environment, cmd *cli.Command, w workspace) (config.Desired, error) {
-	if !holdsSecrets(w.desired) {
-		return w.desired, nil
+// seals returns what stands for the secrets of a sealed configuration, by resource.
+func seals(desired config.Desired) map[facts.Address]map[string]string {
+	out := map[facts.Address]map[string]string{}
+	for _, resource := range providers.Declared[providers.Resource](desired) {
+		if confidant, ok := resource.(providers.Confidant); ok && len(confidant.Seals()) > 0 {
+			out[confidant.Address()] = confidant.Seals()
+		}
 	}
-	result := load(env, cmd, w.directory, w.types)
-	if err := result.print(env, cmd); err != nil {
-		return config.Desired{}, fmt.Errorf("the plan needs secrets that only the configuration in %s has: %w", w.directory, err)
-	}
-	return result.desired, nil
+	return out
 }

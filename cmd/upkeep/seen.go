@@ -6,30 +6,72 @@ import (
 	"time"
 
 	"upkeep/planner"
+	"upkeep/planner/apply"
 	"upkeep/planner/report"
 	"upkeep/providers"
 	"upkeep/state/seen"
 )
 
-// recordSeen writes down which findings were seen now, and returns since when each is known. What cannot be written is a
-// warning: the command goes on without. A plan from recorded facts has seen nothing.
-func recordSeen(ctx context.Context, env environment, w workspace, plan planner.Plan) report.FirstSeen {
-	unknown := func(providers.Finding) time.Time { return time.Time{} }
+// recordSeen writes down which findings were seen now, and returns what is known of them and of the steps that wait. What
+// cannot be written is a warning: the command goes on without. A plan from recorded facts has seen nothing. Where everything
+// was planned and seen, a step that is not in the plan waits no longer.
+func recordSeen(ctx context.Context, env environment, w workspace, plan planner.Plan) seen.Seen {
 	if plan.Request.Recorded {
-		return unknown
+		return seen.Seen{}
+	}
+	everything := plan.Complete && len(plan.Request.Targets)+len(plan.Request.Exclude) == 0
+	due := map[string]bool{}
+	for _, step := range plan.Steps {
+		due[step.ID] = true
 	}
 	var findings []seen.Finding
 	for _, f := range plan.Findings {
 		findings = append(findings, seen.FindingOf(f.ID, f.Address, f.Object))
 	}
-	known, err := updateSeen(ctx, w, func(s seen.Seen) seen.Seen { return s.WithFindings(plan.Request.Now, findings...) })
+	known, err := updateSeen(ctx, w, func(s seen.Seen) seen.Seen {
+		s = s.WithFindings(plan.Request.Now, findings...)
+		if everything {
+			s = s.OnlyWaitsOf(plan.Request.Now, func(step string) bool { return due[step] })
+		}
+		return s
+	})
 	if err != nil {
 		fmt.Fprintf(env.stderr, "Warning: upkeep could not record when it first saw these findings: %v\n", err)
-		return unknown
+		return seen.Seen{}
 	}
+	return known
+}
+
+// firstSeen says since when a finding is known.
+func firstSeen(known seen.Seen) report.FirstSeen {
 	return func(f providers.Finding) time.Time {
 		first, _ := known.First(f.ID, f.Address, f.Object)
 		return first
+	}
+}
+
+// readSeen returns what was seen. What cannot be read is a warning.
+func readSeen(ctx context.Context, env environment, w workspace) seen.Seen {
+	backend, err := stateBackend(w)
+	if err == nil {
+		var known seen.Seen
+		if known, err = backend.Seen(ctx); err == nil {
+			return known
+		}
+	}
+	fmt.Fprintf(env.stderr, "Warning: upkeep does not know since when steps wait: %v\n", err)
+	return seen.Seen{}
+}
+
+// recordWaits writes down which steps a run left waiting, and since when. It is called when the run has given its locks back.
+func recordWaits(ctx context.Context, env environment, w workspace, result apply.Result) {
+	looked, waits := apply.StillWaiting(result)
+	if len(looked) == 0 {
+		return
+	}
+	_, err := updateSeen(context.WithoutCancel(ctx), w, func(s seen.Seen) seen.Seen { return s.WithWaits(result.EndedAt, looked, waits) })
+	if err != nil {
+		fmt.Fprintf(env.stderr, "Warning: upkeep could not record since when steps wait: %v\n", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner/report/text"
+	"upkeep/state/seen"
 )
 
 func showCommand(env environment) *cli.Command {
@@ -27,9 +28,14 @@ func showCommand(env environment) *cli.Command {
 				return err
 			}
 			if cmd.Bool("as-runbook") {
-				return showRunbook(env, cmd, plan, domains())
+				err = showRunbook(env, cmd, plan, domains())
+			} else {
+				err = showPlan(env, cmd, plan, seen.Seen{}, text.Run{SavedTo: cmd.Args().First()})
 			}
-			return showPlan(env, cmd, plan, text.Run{SavedTo: cmd.Args().First()})
+			if err != nil {
+				return err
+			}
+			return planEnding(plan, false)
 		},
 	}
 }

@@ -127,7 +127,7 @@ func showLock(ctx context.Context, env environment, cmd *cli.Command) error {
 		view := struct {
 			Held bool            `json:"held"`
 			Lock *state.LockInfo `json:"lock,omitempty"`
-		}{Held: held}
+		}{Held: held && info.Stale == ""}
 		if held {
 			view.Lock = &info
 		}
@@ -135,6 +135,11 @@ func showLock(ctx context.Context, env environment, cmd *cli.Command) error {
 	}
 	if !held {
 		_, err := fmt.Fprintf(env.stdout, "The state %s is not locked.\n", backend.Describe())
+		return err
+	}
+	if info.Stale != "" {
+		_, err := fmt.Fprintf(env.stdout, "Nobody holds the lock of the state %s.\nA run of %s (%s, begun %s, process %d) left lock %s behind: %s. The next apply takes the lock over.\n",
+			backend.Describe(), text.Clean(info.Who), text.Clean(info.Operation), info.Created.UTC().Format(time.RFC3339), info.PID, text.Clean(info.ID), info.Stale)
 		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "lock     %s\nwho      %s, process %d\nfor      %s\nsince    %s\nexpires  %s\n",

@@ -16,8 +16,9 @@ func statusCommand(env environment) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "status", Usage: "list everything that is watched, healthy or not",
-		Description: "With -run, says what a run did instead: which steps are done, half-done and untouched. That asks no node.",
-		Flags:       flags,
+		Description: "Exits 1 when a line says ERROR or UNKNOWN. " +
+			"With -run, says what a run did instead: which steps are done, half-done and untouched. That asks no node.",
+		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if which := cmd.String("run"); which != "" {
 				return showRun(ctx, env, cmd, which)
@@ -27,11 +28,18 @@ func statusCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			status := report.Status(plan).WithFirstSeen(plan.Findings, recordSeen(ctx, env, w, plan))
+			known := recordSeen(ctx, env, w, plan)
+			status := report.Status(plan).WithFirstSeen(plan.Findings, firstSeen(known)).
+				WithWaits(report.Waits(plan, known)).At(env.now())
 			if cmd.Bool("json") {
-				return report.JSON(env.stdout, status)
+				err = report.JSON(env.stdout, status)
+			} else {
+				err = text.Status(env.stdout, status, text.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
 			}
-			return text.Status(env.stdout, status, text.Run{Took: took(env, plan, began)}, styleOf(env, cmd))
+			if err != nil {
+				return err
+			}
+			return ending(verdictExit(status.Status, exitDone))
 		},
 	}
 }

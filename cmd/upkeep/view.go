@@ -8,6 +8,7 @@ import (
 	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
+	"upkeep/state/seen"
 )
 
 // styleOf decides how text looks on standard output.
@@ -16,12 +17,14 @@ func styleOf(env environment, cmd *cli.Command) text.Style {
 	return text.Style{Color: t.Colour, Width: t.Width, Verbose: hasFlag(cmd, "verbose") && cmd.Bool("verbose")}
 }
 
-// showPlan prints a plan: as JSON with -json, else as text. apply -json prints events instead, and leaves this out.
-func showPlan(env environment, cmd *cli.Command, plan planner.Plan, run text.Run) error {
+// showPlan prints a plan with the steps that are known to wait: as JSON with -json, else as text. apply -json prints
+// events instead, and leaves this out.
+func showPlan(env environment, cmd *cli.Command, plan planner.Plan, known seen.Seen, run text.Run) error {
+	shown := report.Plan(plan).WithWaits(report.Waits(plan, known)).At(env.now())
 	if cmd.Bool("json") {
-		return report.JSON(env.stdout, report.Plan(plan))
+		return report.JSON(env.stdout, shown)
 	}
-	return text.Plan(env.stdout, report.Plan(plan), run, styleOf(env, cmd))
+	return text.Plan(env.stdout, shown, run, styleOf(env, cmd))
 }
 
 // took is how long an observation that began at a time and ended now has taken; nothing for recorded facts.

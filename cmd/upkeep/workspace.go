@@ -63,7 +63,7 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 	}
 	w.desired, w.secrets = result.desired, result.desired
 	w.sources = slices.Sorted(maps.Keys(result.sources))
-	w.key = keyOf(state.State{})
+	w.key = state.New().Key // until a state is read; then see useKey
 	w.mac = macOf(w.key)
 	return w, nil
 }

@@ -23,6 +23,7 @@ import (
 	"upkeep/providers"
 	"upkeep/state/durable"
 	"upkeep/state/journal"
+	"upkeep/state/seen"
 )
 
 // Journal is where the executor records what it does. Append returns when the records are on stable storage.
@@ -50,6 +51,8 @@ type Executor struct {
 	Journal Journal
 	// History is what the journal said when it was opened; empty for a plan that was never started.
 	History journal.History
+	// Waited is since when steps wait that an earlier run left waiting, by their ids.
+	Waited map[string]seen.Wait
 	// Who (user@host), Generation (of the state's lock) and Lineage (of the state) go to the journal.
 	Who        string
 	Generation uint64

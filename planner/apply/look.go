@@ -59,7 +59,7 @@ func (r *run) look(ctx context.Context, steps []providers.Step) {
 func (r *run) not(step providers.Step, found ground) {
 	switch found.State {
 	case providers.Waits:
-		wait := schedule.Wait{For: found.For, Since: found.Since, Again: found.Again}
+		wait := schedule.Wait{For: found.For, Since: r.since(step, found.Since), Again: found.Again}
 		r.report(func(book *schedule.Schedule) error { return book.Waits(step.ID, wait, r.now()) })
 	case providers.Done:
 		r.end(step, resultOf(step, Skipped, found.Why), journal.StepSkipped)

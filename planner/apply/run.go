@@ -190,7 +190,7 @@ func (r *run) close() []StepResult {
 			records = append(records, record(r.now(), result, journal.StepBlocked))
 		case schedule.Waiting:
 			result = resultOf(step, Waiting, state.Why)
-			result.Since = state.Wait.Since
+			result.Since, result.For, result.Window = state.Wait.Since, state.Wait.For, state.Wait.Window
 			records = append(records, record(r.now(), result, journal.StepWaiting))
 		case schedule.Pending:
 			result = resultOf(step, Pending, state.Why)

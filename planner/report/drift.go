@@ -12,19 +12,22 @@ import (
 type DriftJSON struct {
 	FormatVersion string `json:"format_version"` // "1.0"
 	Version       string `json:"upkeep_version,omitempty"`
-	// Status is "none", "drift" or "unknown": drift that is known outweighs what is unknown.
-	Status     string            `json:"status"`
-	Timestamp  time.Time         `json:"timestamp"`
-	ObservedAt time.Time         `json:"observed_at"`
-	Recorded   bool              `json:"recorded,omitempty"`
-	Identity   planner.Identity  `json:"identity"`
-	Nodes      []Node            `json:"nodes"`
-	Out        []config.Out      `json:"out"`
-	Summary    DriftSummary      `json:"summary"`
-	Findings   []DriftFinding    `json:"findings"`
-	Ignored    []planner.Ignored `json:"ignored"`
-	Unknown    []planner.Unknown `json:"unknown"`
-	Warnings   []string          `json:"warnings"`
+	// Status is "none", "drift" or "unknown". What could not be checked outweighs the drift that is known, which the summary counts.
+	Status     Verdict   `json:"status"`
+	Timestamp  time.Time `json:"timestamp"`
+	ObservedAt time.Time `json:"observed_at"`
+	Recorded   bool      `json:"recorded,omitempty"`
+	// AgeSeconds is how old the facts are where they are shown, if they were not observed just for that.
+	AgeSeconds int64               `json:"age_seconds,omitempty"`
+	Identity   planner.Identity    `json:"identity"`
+	Nodes      []Node              `json:"nodes"`
+	Out        []config.Out        `json:"out"`
+	Summary    DriftSummary        `json:"summary"`
+	Findings   []DriftFinding      `json:"findings"`
+	Ignored    []planner.Ignored   `json:"ignored"`
+	LeftOut    []providers.Finding `json:"left_out"`
+	Unknown    []planner.Unknown   `json:"unknown"`
+	Warnings   []string            `json:"warnings"`
 }
 
 // DriftSummary counts findings. Those about something unknown count as Unknown alone.
@@ -32,9 +35,9 @@ type DriftSummary struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
 	Notes    int `json:"notes"`
-	// Unknown counts the places that are unknown.
+	// Unknown counts what could not be checked, but for what somebody exempted.
 	Unknown int `json:"unknown"`
-	// Mended counts the errors and warnings that a plan would mend.
+	// Mended counts the errors and warnings that a plan would repair.
 	Mended int `json:"mended_by_plan"`
 }
 
@@ -43,7 +46,7 @@ func Drift(p planner.Plan) DriftJSON {
 	all := Plan(p)
 	d := DriftJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, Timestamp: p.CreatedAt, ObservedAt: all.Upkeep.ObservedAt, Recorded: all.Upkeep.Recorded,
-		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Ignored: all.Upkeep.Ignored, Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
+		Identity: all.Upkeep.Identity, Nodes: all.Upkeep.Nodes, Out: all.Upkeep.Out, Ignored: all.Upkeep.Ignored, LeftOut: all.Upkeep.LeftOut, Status: drifted(p), Findings: []DriftFinding{}, Unknown: all.Upkeep.Unknown, Warnings: all.Upkeep.Warnings,
 	}
 	for _, f := range all.Upkeep.Findings {
 		d.Findings = append(d.Findings, DriftFinding{Finding: f})
@@ -57,28 +60,13 @@ func Drift(p planner.Plan) DriftJSON {
 			d.Summary.Notes++
 		}
 	}
-	d.Summary.Unknown = len(Places(all.Upkeep.Findings, d.Unknown))
+	d.Summary.Unknown = all.Upkeep.Summary.Unknown
 	d.Summary.Mended = max(0, d.Summary.Errors+d.Summary.Warnings-Known(p.Remaining))
-	switch {
-	case d.Summary.Errors+d.Summary.Warnings > 0:
-		d.Status = "drift"
-	case d.Summary.Unknown > 0 || !p.Complete:
-		d.Status = "unknown"
-	default:
-		d.Status = "none"
-	}
 	return d
 }
 
-// Exit returns the exit code of a drift report: 0 nothing has drifted, 2 something has, 1 it cannot be told, since nothing
-// is known to have drifted but not everything could be seen.
-func (d DriftJSON) Exit() int {
-	switch d.Status {
-	case "none":
-		return 0
-	case "drift":
-		return 2
-	default:
-		return 1
-	}
+// At returns the report as it is shown at a time; see PlanJSON.At.
+func (d DriftJSON) At(now time.Time) DriftJSON {
+	d.AgeSeconds = ageOf(d.ObservedAt, now)
+	return d
 }

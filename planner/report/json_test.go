@@ -96,11 +96,12 @@ func TestSummary(t *testing.T) {
 		want report.Summary
 	}{
 		"nothing":        {plans.Quiet(nil), report.Summary{}},
-		"control planes": {plans.ControlPlanes(), report.Summary{Add: 1, Change: 3, Steps: 7, EstimateSeconds: 50, Unknown: 1}},
+		"control planes": {plans.ControlPlanes(), report.Summary{Add: 1, Change: 3, Steps: 7, EstimateSeconds: 50, Findings: 10, Unknown: 1}},
 		"every action":   {plans.EveryAction(), report.Summary{Add: 2, Change: 1, Destroy: 2, Steps: 6, EstimateSeconds: 300}},
 		"unknown cluster": {plans.Quiet(func(p *planner.Plan) {
-			p.Remaining = []providers.Finding{{ID: "X", Unknown: true, Address: plans.Certificates}, {ID: "Y", Severity: "note"}, {ID: "Z", Severity: "warning"}}
-		}), report.Summary{Remaining: 1, Unknown: 1}},
+			p.Findings = []providers.Finding{{ID: "X", Unknown: true, Address: plans.Certificates}, {ID: "Y", Severity: "note"}, {ID: "Z", Severity: "warning"}}
+			p.Remaining = p.Findings
+		}), report.Summary{Findings: 1, Remaining: 1, Unknown: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, report.Plan(test.plan).Upkeep.Summary); diff != "" {

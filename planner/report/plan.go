@@ -40,14 +40,18 @@ type Upkeep struct {
 	Version string `json:"version,omitempty"`
 	PlanID  string `json:"plan_id,omitempty"`
 	Digest  string `json:"digest"`
+	// Status is the plan's verdict; see there.
+	Status Verdict `json:"status"`
 	// Digests are of what is done for each resource, by address.
 	Digests    map[string]string `json:"digests"`
 	Identity   planner.Identity  `json:"identity"`
 	ObservedAt time.Time         `json:"observed_at"`
 	// Recorded: the facts came from a file.
-	Recorded bool                `json:"recorded,omitempty"`
-	Targets  []providers.Address `json:"targets,omitempty"`
-	Exclude  []providers.Address `json:"exclude,omitempty"`
+	Recorded bool `json:"recorded,omitempty"`
+	// AgeSeconds is how old the facts are where they are shown, if they were not observed just for that.
+	AgeSeconds int64               `json:"age_seconds,omitempty"`
+	Targets    []providers.Address `json:"targets,omitempty"`
+	Exclude    []providers.Address `json:"exclude,omitempty"`
 	// Overrides are the safety rules that this run is told to go without.
 	Overrides []planner.Override `json:"overrides,omitempty"`
 	Nodes     []Node             `json:"nodes"`
@@ -57,16 +61,22 @@ type Upkeep struct {
 	Findings []providers.Finding `json:"findings"`
 	// Ignored are the findings that do not count, since a person has accepted them.
 	Ignored []planner.Ignored `json:"ignored"`
-	Steps   []providers.Step  `json:"steps"`
+	// LeftOut are findings about what -target and -exclude leave out. They do not count either.
+	LeftOut []providers.Finding `json:"left_out"`
+	Steps   []providers.Step    `json:"steps"`
+	// Waits are the steps that an earlier apply left waiting.
+	Waits []Wait `json:"waits,omitempty"`
 	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
 	Brackets []providers.Bracket `json:"brackets"`
 	Lanes    []planner.LaneNodes `json:"lanes"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
-	Unknown   []planner.Unknown   `json:"unknown"`
-	Warnings  []string            `json:"warnings"`
-	// Refusals are the reasons why this plan must not be applied.
-	Refusals []string `json:"refusals"`
+	// Unknown is everything that could not be checked, whole nodes and parts of them.
+	Unknown  []planner.Unknown `json:"unknown"`
+	Warnings []string          `json:"warnings"`
+	// Refusals are the reasons why this plan must not be applied; Foreseen are the steps that apply will refuse.
+	Refusals []string           `json:"refusals"`
+	Foreseen []planner.Foreseen `json:"foreseen_refusals"`
 }
 
 // Node is one node of the inventory.
@@ -83,9 +93,11 @@ type Summary struct {
 	Steps   int `json:"steps"`
 	// EstimateSeconds is how long the steps take, as many at once as lanes and guards let.
 	EstimateSeconds float64 `json:"estimate_seconds"`
-	// Remaining and Unknown count what is left after the plan: findings (notes do not count), and places that are unknown.
+	// Findings counts what is known not to hold now, and Remaining what is left of that after the plan; notes do not count.
+	Findings  int `json:"findings"`
 	Remaining int `json:"remaining"`
-	Unknown   int `json:"unknown"`
+	// Unknown counts what could not be checked, but for what somebody exempted.
+	Unknown int `json:"unknown"`
 }
 
 // Plan returns a plan as JSON data.
@@ -96,11 +108,13 @@ func Plan(p planner.Plan) PlanJSON {
 		Timestamp:     p.CreatedAt,
 		Applyable:     p.Applyable,
 		Complete:      p.Complete,
+		Errored:       VerdictOf(p) == Failed || VerdictOf(p) == Unsure,
 		Upkeep: Upkeep{
 			Version:    p.UpkeepVersion,
 			PlanID:     p.ID,
 			Digest:     p.Digest,
 			Digests:    p.Digests,
+			Status:     VerdictOf(p),
 			Identity:   p.Request.Identity(),
 			ObservedAt: p.Request.World.ObservedAt,
 			Recorded:   p.Request.Recorded,
@@ -111,13 +125,15 @@ func Plan(p planner.Plan) PlanJSON {
 			Out:        present(p.Outs()),
 			Findings:   present(p.Findings),
 			Ignored:    present(p.Ignored),
+			LeftOut:    present(p.LeftOut),
 			Steps:      present(p.Steps),
 			Brackets:   present(p.Brackets),
 			Lanes:      present(p.Lanes),
 			Remaining:  present(p.Remaining),
-			Unknown:    present(p.Unknown()),
+			Unknown:    present(Unknowns(p)),
 			Warnings:   present(p.Warnings),
 			Refusals:   present(p.Refusals),
+			Foreseen:   present(p.Foreseen),
 		},
 	}
 	for _, node := range inventory.Nodes {
@@ -151,8 +167,9 @@ func summarize(p PlanJSON) Summary {
 			}
 		}
 	}
+	s.Findings = Known(p.Upkeep.Findings)
 	s.Remaining = Known(p.Upkeep.Remaining)
-	s.Unknown = len(Places(p.Upkeep.Remaining, p.Upkeep.Unknown))
+	s.Unknown = len(counted(p.Upkeep.Unknown))
 	return s
 }
 
@@ -166,30 +183,19 @@ func Known(findings []providers.Finding) (n int) {
 	return n
 }
 
-// Places names what is unknown: nodes and fleets of which nothing is known, the nodes of findings about something
-// unknown, and the addresses of those that are about no node.
-func Places(findings []providers.Finding, unknown []planner.Unknown) []string {
-	var names []string
-	seen := map[string]bool{}
-	add := func(name string) {
-		if !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
+// At returns the plan as it is shown at a time: it says how old its facts are, where they were not observed just now.
+func (p PlanJSON) At(now time.Time) PlanJSON {
+	p.Upkeep.AgeSeconds = ageOf(p.Upkeep.ObservedAt, now)
+	return p
+}
+
+// ageOf is how many seconds old facts are; 0 below a minute, and where that is not known.
+func ageOf(observed, now time.Time) int64 {
+	age := now.Sub(observed)
+	if observed.IsZero() || now.IsZero() || age < time.Minute {
+		return 0
 	}
-	for _, u := range unknown {
-		add(u.Name)
-	}
-	for _, f := range findings {
-		switch {
-		case !f.Unknown:
-		case f.Address.Node != "":
-			add(f.Address.Node)
-		default:
-			add(f.Address.String())
-		}
-	}
-	return names
+	return int64(age / time.Second)
 }
 
 // present returns a list that is never null in JSON.

@@ -7,19 +7,22 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
+	"upkeep/planner/schedule"
 	"upkeep/providers"
 )
 
 // RunbookJSON is a plan as a person carries it out when upkeep cannot: every step as the commands that do the same.
 type RunbookJSON struct {
-	FormatVersion string           `json:"format_version"` // "1.0"
-	Version       string           `json:"upkeep_version,omitempty"`
-	PlanID        string           `json:"plan_id,omitempty"`
-	Digest        string           `json:"digest"`
-	Identity      planner.Identity `json:"identity"`
-	Timestamp     time.Time        `json:"timestamp"`
-	ObservedAt    time.Time        `json:"observed_at"`
-	Recorded      bool             `json:"recorded,omitempty"`
+	FormatVersion string `json:"format_version"` // "1.0"
+	Version       string `json:"upkeep_version,omitempty"`
+	PlanID        string `json:"plan_id,omitempty"`
+	// Status is the plan's verdict.
+	Status     Verdict          `json:"status"`
+	Digest     string           `json:"digest"`
+	Identity   planner.Identity `json:"identity"`
+	Timestamp  time.Time        `json:"timestamp"`
+	ObservedAt time.Time        `json:"observed_at"`
+	Recorded   bool             `json:"recorded,omitempty"`
 	// Nodes are the nodes that steps run on, in the order in which they come.
 	Nodes []RunbookNode `json:"nodes"`
 	Steps []RunbookStep `json:"steps"`
@@ -60,15 +63,20 @@ func Runbook(p planner.Plan, effects map[string]providers.Effect, shell Shell) (
 		Inventory: providers.NewInventory(p.Request.Desired, p.Request.World),
 	}
 	r := RunbookJSON{
-		FormatVersion: "1.0", Version: p.UpkeepVersion, PlanID: p.ID, Digest: p.Digest, Identity: p.Request.Identity(),
+		FormatVersion: "1.0", Version: p.UpkeepVersion, PlanID: p.ID, Status: VerdictOf(p), Digest: p.Digest, Identity: p.Request.Identity(),
 		Timestamp: p.CreatedAt, ObservedAt: p.Request.World.ObservedAt, Recorded: p.Request.Recorded,
 		Nodes: []RunbookNode{}, Steps: make([]RunbookStep, 0, len(p.Steps)),
-		Remaining: present(p.Remaining), Unknown: present(p.Unknown()), Warnings: present(p.Warnings), Refusals: present(p.Refusals),
+		Remaining: present(p.Remaining), Unknown: present(Unknowns(p)), Warnings: present(p.Warnings), Refusals: present(p.Refusals),
 	}
 	if p.Request.Desired.Cluster != nil {
 		r.Kubeconfig = p.Request.Desired.Cluster.Kubeconfig
 	}
-	for _, step := range p.Steps {
+	order, err := schedule.InTurn(p.Scheduled())
+	if err != nil {
+		return RunbookJSON{}, fmt.Errorf("runbook: %w", err)
+	}
+	for _, i := range order {
+		step := p.Steps[i]
 		effect, ok := effects[step.Operation]
 		if !ok {
 			return RunbookJSON{}, fmt.Errorf("runbook: step %s: this upkeep does not know the operation %q", step.ID, step.Operation)

@@ -66,3 +66,42 @@ func (a *arrivals) Pop() any {
 	*a = old[:len(old)-1]
 	return last
 }
+
+// InTurn returns the steps of a plan, by their index, in the order in which one hand does them: one at a time, each as soon as it
+// may start. What the schedule never starts comes last, in plan order. Windows are left out of it.
+func InTurn(plan Plan) ([]int, error) {
+	plan.Openings = nil
+	book, err := New(plan, nil)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Unix(0, 0).UTC()
+	order := make([]int, 0, len(plan.Steps))
+	taken := make([]bool, len(plan.Steps))
+	for decisions := book.Next(begin, 1); len(decisions) > 0; decisions = book.Next(begin, 1) {
+		for _, d := range decisions {
+			if d.Kind == Look {
+				if err := book.Ready(d.Step, begin); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			if _, err := book.Started(d.Step); err != nil {
+				return nil, err
+			}
+			if !taken[d.Index] {
+				taken[d.Index] = true
+				order = append(order, d.Index)
+			}
+			if err := book.Ended(d.Step, Done, ""); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range plan.Steps {
+		if !taken[i] {
+			order = append(order, i)
+		}
+	}
+	return order, nil
+}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"upkeep/planner/schedule"
 	"upkeep/providers"
 )
@@ -37,5 +39,54 @@ func TestEstimate(t *testing.T) {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// One hand does the steps in the order of the schedule, not in that of the plan: a guard begins just before what it guards and
+// ends just after, and what may not start yet comes later.
+func TestInTurn(t *testing.T) {
+	of := func(id string, after ...string) providers.Step {
+		return providers.Step{ID: id, Address: providers.Address{Type: id, Name: id}, After: after}
+	}
+	guarded := []providers.Bracket{{Guard: "leases", Begin: []string{"stop"}, Guarded: []string{"upgrade"}, End: []string{"start"}}}
+	for name, test := range map[string]struct {
+		plan schedule.Plan
+		want []string
+	}{
+		"nothing":                      {schedule.Plan{}, nil},
+		"plan order where all may run": {schedule.Plan{Steps: []providers.Step{of("a"), of("b"), of("c")}}, []string{"a", "b", "c"}},
+		"a step before what it needs":  {schedule.Plan{Steps: []providers.Step{of("b", "a"), of("a")}}, []string{"a", "b"}},
+		"a guard ends when what it guards is done": {
+			schedule.Plan{Steps: []providers.Step{of("stop"), of("upgrade"), of("other"), of("start")}, Brackets: guarded}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			order, err := schedule.InTurn(test.plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(order) != len(test.plan.Steps) {
+				t.Fatalf("%d of %d steps", len(order), len(test.plan.Steps))
+			}
+			var got []string
+			at := map[string]int{}
+			for i, index := range order {
+				got = append(got, test.plan.Steps[index].ID)
+				at[got[i]] = i
+			}
+			if test.want != nil {
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Error(diff)
+				}
+			}
+			for _, b := range test.plan.Brackets {
+				if !(at["stop"] < at["upgrade"] && at["upgrade"] < at["start"]) {
+					t.Errorf("the bracket %s: %v", b.Guard, got)
+				}
+			}
+		})
+	}
+	if _, err := schedule.InTurn(schedule.Plan{Steps: []providers.Step{of("a"), of("a")}}); err == nil {
+		t.Error("a plan that cannot be scheduled has an order")
 	}
 }

@@ -180,8 +180,8 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	return nil
 }
 
-// Started answers a Start, just before the step's start is recorded. False: it must not start any more (the run stops, or
-// something failed meanwhile); the schedule has taken it back.
+// Started answers a Start, just before the step's start is recorded. False: it must not start any more (the run stops,
+// something failed meanwhile, or others were seen to take the room); the schedule has taken it back.
 func (s *Schedule) Started(id string) (bool, error) {
 	i, err := s.report(id, "started", Handed)
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Schedule) Started(id string) (bool, error) {
 	case st.doom != "":
 		s.drop(i, st.doom)
 		return false, nil
-	case !s.stillStartable(i):
+	case !s.stillStartable(i), s.crowded(st.series):
 		s.takeBack(i)
 		return false, nil
 	}

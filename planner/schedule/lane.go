@@ -89,6 +89,37 @@ func (s *Schedule) inTurn(ln *lane, n int32) bool {
 	return true
 }
 
+// crowded reports whether a series that has its places and has changed nothing yet must give them back: since it entered, nodes
+// were seen to take the room.
+func (s *Schedule) crowded(n int32) bool {
+	se := &s.series[n]
+	if !se.entered || se.changed || se.holder == none {
+		return false
+	}
+	for _, l := range se.lanes {
+		ln, h := &s.lanes[l], se.holder
+		if ln.unlimited || !ln.def.Strict && s.lifted(RuleUnavailable, s.nameOf(h)) || s.underWay(h, l, n) {
+			continue
+		}
+		others := ln.used - 1
+		if se.repairs {
+			others -= ln.mendable
+		}
+		if others >= ln.def.Width {
+			return true
+		}
+	}
+	return false
+}
+
+// underWay reports whether another series of a holder has changed something and is in a lane: the holder's place is taken anyway.
+func (s *Schedule) underWay(h, l, but int32) bool {
+	return slices.ContainsFunc(s.nodes[h].series, func(n int32) bool {
+		se := &s.series[n]
+		return n != but && se.entered && se.changed && slices.Contains(se.lanes, l)
+	})
+}
+
 // full returns the first lane that has no room for a series; none: it may enter all of them.
 func (s *Schedule) full(n int32, begins bool) int32 {
 	for _, l := range s.series[n].lanes {

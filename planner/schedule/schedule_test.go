@@ -232,6 +232,25 @@ func TestRules(t *testing.T) {
 				`c/x.1 waiting: no room in lane "two" (2 wide): b (NotReady), d (NotReady)`, "start a/x.1", "start c/x.1",
 			},
 		},
+		"who is about to begin goes back in line where others are seen to have taken the room": {
+			steps: steps(testLanes, "a/x.1 lane two", "b/x.1 lane two", "c/x.1 lane two"),
+			script: `next
+				taken d
+				start a/x.1
+				start b/x.1
+				next
+				end
+				taken c d
+				ended b/x.1
+				next
+				done c/x.1
+				taken
+				next`,
+			want: []string{
+				"start a/x.1, start b/x.1", "no start of a/x.1", "nothing", `a/x.1 waiting: no room in lane "two" (2 wide): b (under way), d (NotReady)`,
+				"b/x.1 waiting", `c/x.1 waiting: no room in lane "two" (2 wide): b (under way), d (NotReady)`, "start c/x.1", "start a/x.1",
+			},
+		},
 		"repairs take no room from one another, and go one at a time": {
 			steps: steps(testLanes, "a/x.1 lane one", "b/r.1 lane one repairs", "c/r.1 lane one repairs"),
 			script: `taken b c

@@ -262,6 +262,9 @@ func (w *world) run(stops, troubles bool) {
 			w.truth.stopped = max(w.truth.stopped, level)
 			w.say("stop %d", level)
 		}
+		if troubles && chance(w.t, 4, "others come or go") {
+			w.others()
+		}
 		for _, d := range w.s.Next(w.now, rapid.SampledFrom([]int{0, 1, 2}).Draw(w.t, "most")) {
 			w.say("%s %s", d.Kind, d.Step)
 			w.hands = append(w.hands, d)
@@ -292,6 +295,20 @@ func (w *world) run(stops, troubles bool) {
 		w.history = append(w.history, schedule.Past{Step: id, What: schedule.What(outcome)})
 		w.must(w.s.Ended(id, outcome, "because"))
 	}
+}
+
+// others has a look tell which nodes take room.
+func (w *world) others() {
+	var taken []schedule.Taken
+	w.truth.taken = map[string]bool{}
+	for _, node := range []string{"n1", "n2", "n3", "n4", "n5"} {
+		if chance(w.t, 10, "taken") {
+			taken = append(taken, schedule.Taken{Node: node, Why: "NotReady"})
+			w.truth.taken[node] = true
+		}
+	}
+	w.say("taken %v", taken)
+	w.s.Taken(taken)
 }
 
 func (w *world) answer(d schedule.Decision, troubles bool) {
@@ -444,14 +461,7 @@ func play(t *rapid.T, stops, troubles bool) *world {
 		t.Fatalf("%v\n%+v", err, plan)
 	}
 	w := &world{t: t, s: s, truth: watch(plan), now: clock, patience: map[string]int{}}
-	var taken []schedule.Taken
-	for _, node := range []string{"n1", "n2", "n3", "n4", "n5"} {
-		if chance(t, 10, "taken") {
-			taken = append(taken, schedule.Taken{Node: node, Why: "NotReady"})
-			w.truth.taken[node] = true
-		}
-	}
-	s.Taken(taken)
+	w.others()
 	for _, step := range plan.Steps {
 		w.patience[step.ID] = rapid.SampledFrom([]int{0, 0, 0, 1, 3, 1000}).Draw(t, "patience")
 	}

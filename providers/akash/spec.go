@@ -158,6 +158,12 @@ func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (pro
 	return s, nil
 }
 
+// Resealed takes what stood for the secrets when facts were recorded.
+func (s Spec) Resealed(seals map[string]string) providers.Resource {
+	s.Wanted = s.Wanted.Resealed(seals)
+	return s
+}
+
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
 	if err := json.Unmarshal(data, &s); err != nil {

@@ -1,13 +1,14 @@
 package backup
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
 	"upkeep/providers"
 )
 
-// essence is what of a step's arguments a digest covers, and the store that the step works on. The ids of bundles contain
+// essence is what of a step's arguments a digest covers, and the store that the step works on, as the configuration names it. The ids of bundles contain
 // the time at which they were taken; which of them are removed follows from the policy, which is covered.
 func essence(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
 	spec, ok := resource.(Spec)
@@ -25,8 +26,10 @@ func essence(resource providers.Resource, step providers.Step) (json.RawMessage,
 		delete(args, "remove")
 		delete(args, "scraps")
 	}
+	store := spec.Store
+	store.Path = cmp.Or(store.Written, store.Path)
 	return json.Marshal(struct {
 		Args  map[string]json.RawMessage `json:"args"`
 		Store string                     `json:"store"`
-	}{args, spec.Store.String()})
+	}{args, store.String()})
 }

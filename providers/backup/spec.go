@@ -77,6 +77,12 @@ func (s Spec) Seal(from providers.Resource, _ func([]byte) string) (providers.Re
 	return s, nil
 }
 
+// Seals returns nothing: nothing planned here shows the credentials.
+func (s Spec) Seals() map[string]string { return nil }
+
+// Resealed returns the block as it is.
+func (s Spec) Resealed(map[string]string) providers.Resource { return s }
+
 // Recipients returns for whom bundles are encrypted; none where they are not.
 func (s Spec) Recipients() (bundle.Recipients, error) { return bundle.ParseRecipients(s.EncryptTo) }
 

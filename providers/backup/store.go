@@ -3,6 +3,7 @@ package backup
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -24,7 +25,9 @@ type StoreSpec struct {
 	Kind string `json:"kind"`
 	// Path is an absolute directory: of the machine that upkeep runs on, or of Node.
 	Path string `json:"path,omitempty"`
-	Node string `json:"node,omitempty"`
+	// Written is the path as the configuration has it, where that is a relative one: the same wherever the configuration lies.
+	Written string `json:"written,omitempty"`
+	Node    string `json:"node,omitempty"`
 
 	Bucket   string `json:"bucket,omitempty"`
 	Endpoint string `json:"endpoint,omitempty"`
@@ -133,7 +136,9 @@ func decodeStore(b config.Block) (StoreSpec, hcl.Diagnostics) {
 	}
 	switch {
 	case kind == StoreFile && s.Path != "":
-		s.Path = below(b.Directory, s.Path)
+		if s.Path = below(b.Directory, s.Path); !filepath.IsAbs(b.String("path")) {
+			s.Written = b.String("path")
+		}
 	case kind == StoreNode && s.Path != "" && (!path.IsAbs(s.Path) || path.Clean(s.Path) != s.Path || s.Path == "/"):
 		add("path", "Not an absolute path", fmt.Sprintf("%q is a directory of a node and must be absolute and plain, such as \"/var/backups/upkeep\".", s.Path))
 	}

@@ -32,6 +32,6 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "NODE_CONTROL_PLANE_BROKEN", Class: providers.ClassUnhealthy},
 		{ID: "NODE_NONE_SELECTED", Class: providers.ClassNotApplied},
 		{ID: "NODE_SELECTION_UNKNOWN", Class: providers.ClassUnknown},
-		{ID: "NODE_UNREACHABLE", Class: providers.ClassUnknown},
+		{ID: "NODE_UNREACHABLE", Class: providers.ClassUnknown, General: true},
 	}
 }

@@ -201,7 +201,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{
 				{
-					ID: "NODE_UNREACHABLE", Severity: "error", Address: address("cp1"), Summary: "ssh: no answer in 10s", Unknown: true,
+					ID: "NODE_UNREACHABLE", Cause: "node/cp1/silent", Severity: "error", Address: address("cp1"), Summary: "ssh: no answer in 10s", Unknown: true,
 					Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
 				},
 				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "front-proxy-client", Summary: `12d left, renew_before = "30d"`},
@@ -212,7 +212,7 @@ func planeCases() []findingCase {
 			name:   "a node that was not observed",
 			change: func(w *facts.World, _ *certificates.Spec) { delete(w.Nodes, "cp3") },
 			want: []providers.Finding{{
-				ID: "NODE_UNREACHABLE", Severity: "error", Address: address("cp3"), Summary: "not observed", Unknown: true,
+				ID: "NODE_UNREACHABLE", Cause: "node/cp3/silent", Severity: "error", Address: address("cp3"), Summary: "not observed", Unknown: true,
 				Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
 			}},
 		},

@@ -50,10 +50,14 @@ func (r *review) reviewNode(n config.Node) work {
 		why = observed.Unknown
 	}
 	if why != "" {
+		// The same words for every node, so that many that are silent fold into one line.
+		hint := "its part of this plan is unknown; see whether `ssh` reaches it from here"
+		if observed != nil && len(observed.Work.UnderWay) > 0 {
+			hint = "" // it answered
+		}
 		r.on(n.Name, providers.Finding{
-			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why,
-			// The same words for every node, so that many that are silent fold into one line.
-			Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
+			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why, Cause: facts.SilentCause(n.Name),
+			Hint: hint,
 		})
 		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
 		return work{}

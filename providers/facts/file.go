@@ -8,45 +8,93 @@ import (
 	"io"
 )
 
-// FileVersion is the version of the facts file. A reader refuses another.
-const FileVersion = 1
+// FileVersion is the newest version of the facts file, which a reader refuses any newer one of. Version 1 is a world alone;
+// version 2 has beside it what the state remembered.
+const FileVersion = 2
 
-type file struct {
-	Version int   `json:"facts_version"`
-	World   World `json:"world"`
+// Recording is what a facts file holds: all that a plan is made from, but for the configuration. So whoever plans from it
+// needs no cluster and no state.
+type Recording struct {
+	World World
+	// Memory is what the state remembered, and Lineage and Serial say which state that was; empty where there was none.
+	Memory  Memory
+	Lineage string
+	Serial  uint64
+	// Seals are what stood for the secrets of each resource, by their paths, under the key that seals those of the world:
+	// equal texts are equal secrets.
+	Seals map[Address]map[string]string
 }
 
-// Encode writes a facts file: indented JSON, the same bytes for the same world.
-func Encode(w World) ([]byte, error) {
-	data, err := json.MarshalIndent(file{FileVersion, w}, "", " ")
+type file struct {
+	Version int                           `json:"facts_version"`
+	World   World                         `json:"world"`
+	State   *fileState                    `json:"state,omitempty"`
+	Seals   map[Address]map[string]string `json:"seals,omitempty"`
+}
+
+type fileState struct {
+	Lineage string `json:"lineage,omitempty"`
+	Serial  uint64 `json:"serial"`
+	Memory  Memory `json:"memory"`
+}
+
+// Encode writes a facts file of a world alone: indented JSON, the same bytes for the same world.
+func Encode(w World) ([]byte, error) { return Recording{World: w}.Encode() }
+
+// Encode writes a facts file: indented JSON, the same bytes for the same recording.
+func (r Recording) Encode() ([]byte, error) {
+	f := file{Version: 1, World: r.World, Seals: r.Seals}
+	if r.Lineage != "" {
+		f.State = &fileState{r.Lineage, r.Serial, r.Memory}
+	}
+	if f.State != nil || len(f.Seals) > 0 {
+		f.Version = 2
+	}
+	data, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("encoding facts: %w", err)
 	}
 	return append(data, '\n'), nil
 }
 
-// Decode reads a facts file. It refuses what Encode cannot have written: another version, words it does not know, a
-// node under another's name, facts without a time.
+// Decode reads the world of a facts file; see DecodeRecording.
 func Decode(data []byte) (World, error) {
+	r, err := DecodeRecording(data)
+	return r.World, err
+}
+
+// DecodeRecording reads a facts file. It refuses what Encode cannot have written: a newer version, words it does not know, a
+// node under another's name, facts without a time.
+func DecodeRecording(data []byte) (Recording, error) {
+	var head struct {
+		Version int `json:"facts_version"`
+	}
+	if err := json.Unmarshal(data, &head); err == nil && head.Version > FileVersion {
+		return Recording{}, fmt.Errorf("the facts file has version %d and this upkeep reads versions 1 to %d", head.Version, FileVersion)
+	}
 	in := json.NewDecoder(bytes.NewReader(data))
 	in.DisallowUnknownFields()
 	var f file
 	if err := in.Decode(&f); err != nil {
-		return World{}, fmt.Errorf("not a facts file: %w", err)
+		return Recording{}, fmt.Errorf("not a facts file: %w", err)
 	}
 	if _, err := in.Token(); !errors.Is(err, io.EOF) {
-		return World{}, errors.New("not a facts file: something follows the facts")
+		return Recording{}, errors.New("not a facts file: something follows the facts")
 	}
-	if f.Version != FileVersion {
-		return World{}, fmt.Errorf("the facts file has version %d and this upkeep reads version %d", f.Version, FileVersion)
+	if f.Version < 1 {
+		return Recording{}, errors.New("not a facts file: it has no facts_version")
 	}
 	if f.World.ObservedAt.IsZero() {
-		return World{}, errors.New("the facts file does not say when it was observed")
+		return Recording{}, errors.New("the facts file does not say when it was observed")
 	}
 	for name, node := range f.World.Nodes {
 		if node == nil || node.Name != name {
-			return World{}, fmt.Errorf("the facts of node %q are not its own", name)
+			return Recording{}, fmt.Errorf("the facts of node %q are not its own", name)
 		}
 	}
-	return f.World, nil
+	r := Recording{World: f.World, Seals: f.Seals}
+	if s := f.State; s != nil {
+		r.Memory, r.Lineage, r.Serial = s.Memory, s.Lineage, s.Serial
+	}
+	return r, nil
 }

@@ -43,10 +43,42 @@ func TestFactsSurviveAFile(t *testing.T) {
 	}
 }
 
+// A recording holds what a plan is made from, so that whoever plans from it opens no state; a world alone is what it was.
+func TestRecordingsSurviveAFile(t *testing.T) {
+	owner := Address{Type: "etcd_backup", Name: "daily", Key: "a b"}
+	for name, r := range map[string]Recording{
+		"a world alone": {World: sample()},
+		"with a state": {
+			World: sample(), Lineage: "11111111-2222-4333-8444-555555555555", Serial: 7,
+			Memory: Memory{
+				Durations: map[string]float64{"a.b": 3}, Cluster: Identity{Authority: "ca"},
+				Sections: Sections{owner: []byte(`{"version":1,"proofs":[]}`)},
+			},
+			Seals: map[Address]map[string]string{{Type: "helm_release", Name: "x"}: {"auth.password": "hmac:00"}},
+		},
+		"with secrets and no state": {World: sample(), Seals: map[Address]map[string]string{owner: {"a": "hmac:00"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := r.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := DecodeRecording(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(r, got); diff != "" {
+				t.Errorf("recording (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	tests := []struct{ name, data, want string }{
 		{"nothing", "", "not a facts file"},
 		{"something else", `{"a": 1}`, "unknown field"},
+		{"a newer one with new words", `{"facts_version": 3, "weather": "fine"}`, "version 3"},
 		{"another version", `{"facts_version": 9, "world": {"observed_at": "2026-11-22T09:00:00Z", "nodes": {}}}`, "version 9"},
 		{"no time", `{"facts_version": 1, "world": {"nodes": {}}}`, "does not say when"},
 		{"a node under another's name", `{"facts_version": 1, "world": {"observed_at": "2026-11-22T09:00:00Z", "nodes": {"a": {"name": "b"}}}}`, "not its own"},

@@ -76,8 +76,10 @@ type Node struct {
 	NVIDIA       NVIDIA       `json:"nvidia"`
 	History      History      `json:"history,omitzero"`
 	Marks        Marks        `json:"marks,omitzero"`
-	EtcdData     EtcdData     `json:"etcd_data,omitzero"`
-	Listeners    Listeners    `json:"listeners,omitzero"`
+	// Work is always answered: a node on which upkeep is still at work is not as it will be.
+	Work      Work      `json:"work,omitzero"`
+	EtcdData  EtcdData  `json:"etcd_data,omitzero"`
+	Listeners Listeners `json:"listeners,omitzero"`
 }
 
 // System identifies the machine and its boot.

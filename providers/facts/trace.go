@@ -57,3 +57,25 @@ type Mark struct {
 	// Unknown says why the mark cannot be read; it can then not be undone either.
 	Unknown string `json:"unknown,omitempty"`
 }
+
+// Work is what of upkeep's own is under way on one node at the moment of the answer: requests whose units run, or whose node is
+// going down as they expect. The runs that brought them may be long dead. The zero value: nothing is.
+type Work struct {
+	// Unknown says why the node's records of requests cannot be read.
+	Unknown string `json:"unknown,omitempty"`
+	// UnderWay are in the order in which they began.
+	UnderWay []Request `json:"under_way,omitempty"`
+}
+
+// Request is one changing request that is being carried out.
+type Request struct {
+	Plan string `json:"plan,omitempty"`
+	// Step is the id of the plan's step.
+	Step string `json:"step,omitempty"`
+	// Method is the request's ("certificates.renew").
+	Method string `json:"method"`
+	// By is what carries it out ("systemd unit upkeep-ID.service"); empty where that has not begun.
+	By string `json:"by,omitempty"`
+	// Began is when it began, or was asked for, by the node's clock.
+	Began time.Time `json:"began"`
+}

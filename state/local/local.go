@@ -103,7 +103,11 @@ func (b *Backend) Holder(ctx context.Context) (state.LockInfo, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return state.LockInfo{}, false, err
 	}
-	return b.readInfo()
+	info, held, err := b.readInfo()
+	if held {
+		info.Stale = whyStale(info, b.options.Now())
+	}
+	return info, held, err
 }
 
 // ForceUnlock implements state.Backend.

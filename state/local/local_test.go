@@ -155,8 +155,8 @@ func TestLockOfADeadProcessIsTakenOver(t *testing.T) {
 		t.Fatalf("the child was not killed: %v, %s", err, out)
 	}
 	info, held, err := h.Open(t).Holder(t.Context())
-	if err != nil || !held || info.PID != child.Process.Pid {
-		t.Fatalf("the child's lock: %+v, %v, %v", info, held, err)
+	if err != nil || !held || info.PID != child.Process.Pid || !strings.Contains(info.Stale, "is dead") {
+		t.Fatalf("the child's lock, which is stale: %+v, %v, %v", info, held, err)
 	}
 	l, err := h.Open(t).Lock(t.Context(), state.LockRequest{Operation: "test"})
 	if err != nil {
@@ -165,6 +165,9 @@ func TestLockOfADeadProcessIsTakenOver(t *testing.T) {
 	defer l.Unlock()
 	if stale := l.TookOver(); stale == nil || stale.Info.ID != info.ID || !strings.Contains(stale.String(), "is dead") {
 		t.Errorf("took over %v", stale)
+	}
+	if ours, held, err := h.Open(t).Holder(t.Context()); err != nil || !held || ours.Stale != "" {
+		t.Errorf("a living holder: %+v, %v, %v", ours, held, err)
 	}
 }
 

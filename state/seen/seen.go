@@ -53,7 +53,9 @@ type Finding struct {
 
 // Wait is since when a step waits, and for what.
 type Wait struct {
-	For string `json:"for"` // "tenants", "window"
+	For string `json:"for"` // as it was last told, in words: "2 leases on gpu7"
+	// Window names the maintenance window that it waits for; empty where it waits for something else.
+	Window string `json:"window,omitempty"`
 	Sighting
 }
 
@@ -118,20 +120,32 @@ func (s Seen) WithFindings(now time.Time, findings ...Finding) Seen {
 	return s.pruned(now)
 }
 
-// WithWaits returns what is known once exactly these steps of a plan wait, each for what it is told: a step that waits no
-// longer is forgotten, and one that waits for something else waits anew.
-func (s Seen) WithWaits(now time.Time, waits map[string]string) Seen {
+// WithWaits returns what is known once a run has looked at some steps: those among waits wait, since First where that is
+// known, and the others wait no longer. A step that waited before waits since then: what it waits for may be told in other
+// words meanwhile, when one of two leases has ended. It waits anew where it waits for another window than before, or for one
+// at all.
+func (s Seen) WithWaits(now time.Time, looked []string, waits map[string]Wait) Seen {
 	s = s.clone()
-	before := s.Waits
-	s.Waits = map[string]Wait{}
-	for step, what := range waits {
-		w := Wait{For: what}
-		if old := before[step]; old.For == what {
-			w.Sighting = old.Sighting
+	for _, step := range looked {
+		w, is := waits[step]
+		if !is {
+			delete(s.Waits, step)
+			continue
 		}
+		if old, was := s.Waits[step]; was && old.Window == w.Window && (w.First.IsZero() || old.First.Before(w.First)) {
+			w.First = old.First
+		}
+		w.First, w.Last = w.First.UTC(), w.First.UTC()
 		w.Sighting = w.again(now)
 		s.Waits[step] = w
 	}
+	return s.pruned(now)
+}
+
+// OnlyWaitsOf forgets that steps wait which are no longer due.
+func (s Seen) OnlyWaitsOf(now time.Time, due func(step string) bool) Seen {
+	s = s.clone()
+	maps.DeleteFunc(s.Waits, func(step string, _ Wait) bool { return !due(step) })
 	return s.pruned(now)
 }
 

@@ -86,15 +86,39 @@ func TestBounds(t *testing.T) {
 }
 
 func TestWaits(t *testing.T) {
-	s := seen.Seen{}.WithWaits(noon, map[string]string{"a": "tenants", "b": "window"})
-	s = s.WithWaits(noon.Add(time.Hour), map[string]string{"a": "tenants", "b": "tenants", "c": "window"})
-	s = s.WithWaits(noon.Add(2*time.Hour), map[string]string{"a": "tenants", "b": "tenants"})
+	at := func(hours int) time.Time { return noon.Add(time.Duration(hours) * time.Hour) }
+	waits := func(what string, first time.Time) seen.Wait {
+		return seen.Wait{For: what, Sighting: seen.Sighting{First: first}}
+	}
+	night := func(first time.Time) seen.Wait {
+		w := waits("window night", first)
+		w.Window = "night"
+		return w
+	}
+	all := []string{"told since", "fewer leases", "window", "window again", "over", "not told since"}
+	s := seen.Seen{}.WithWaits(at(0), all, map[string]seen.Wait{
+		"told since": waits("1 lease", at(-5)), "fewer leases": waits("2 leases", at(0)), "window": waits("1 lease", at(0)),
+		"window again": night(at(0)), "over": waits("1 lease", at(0)), "not told since": waits("1 lease", time.Time{}),
+	})
+	s = s.WithWaits(at(1), []string{"of another plan"}, map[string]seen.Wait{"of another plan": waits("1 lease", at(1))})
+	s = s.WithWaits(at(2), all, map[string]seen.Wait{
+		"told since": waits("1 lease", at(-7)), "fewer leases": waits("1 lease", at(2)), "window": night(at(2)),
+		"window again": night(at(2)), "not told since": waits("1 lease", time.Time{}),
+	})
 	got := map[string]string{}
 	for step, w := range s.Waits {
 		got[step] = w.For + " " + w.First.Format("15:04") + " " + w.Last.Format("15:04")
 	}
-	if diff := cmp.Diff(map[string]string{"a": "tenants 12:00 14:00", "b": "tenants 13:00 14:00"}, got); diff != "" {
+	want := map[string]string{
+		"told since": "1 lease 05:00 14:00", "fewer leases": "1 lease 12:00 14:00", "window": "window night 14:00 14:00",
+		"window again": "window night 12:00 14:00", "not told since": "1 lease 12:00 14:00", "of another plan": "1 lease 13:00 13:00",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	s = s.OnlyWaitsOf(at(3), func(step string) bool { return step == "window" })
+	if len(s.Waits) != 1 || s.Waits["window"].For != "window night" {
+		t.Errorf("of one step that is due: %+v", s.Waits)
 	}
 }
 
@@ -128,7 +152,7 @@ func TestChangesArePure(t *testing.T) {
 			case 0:
 				next = s.WithFindings(now, finding(name))
 			case 1:
-				next = s.WithWaits(now, map[string]string{name: "tenants"})
+				next = s.WithWaits(now, []string{name, "b"}, map[string]seen.Wait{name: {For: "tenants"}})
 			case 2:
 				next = s.WithFault(now, name, "n1", "xid 79")
 			default:

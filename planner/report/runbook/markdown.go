@@ -106,7 +106,7 @@ func (b *book) head(r report.RunbookJSON) {
 		b.line("")
 	}
 	for _, u := range r.Unknown {
-		b.line("**Unknown:** %s: %s. Nothing here is about it.", words(u.Name), words(u.Why))
+		b.line("**UNKNOWN:** %s: %s. No step here is about what could not be checked.", words(text.Place(u)), words(u.Why))
 		b.line("")
 	}
 }
@@ -120,7 +120,14 @@ func by(version string) string {
 
 func (b *book) rules(r report.RunbookJSON) {
 	if len(r.Steps) == 0 {
-		b.line("Nothing is due.")
+		switch r.Status {
+		case report.Well:
+			b.line("Nothing is due.")
+		case report.Unsure:
+			b.line("There is no step. That does not mean that nothing is due: not everything could be checked.")
+		default:
+			b.line("There is no step. upkeep knows no way to repair what is wrong: `upkeep drift` lists that.")
+		}
 		return
 	}
 	b.line("## Rules")
@@ -203,10 +210,12 @@ func (b *book) afterwards(r report.RunbookJSON) {
 	b.line("## Afterwards")
 	b.line("")
 	b.line("Work done by hand is simply observed: the next `upkeep plan` shows what is left. After all steps it is expected to find")
-	if n := report.Known(r.Remaining); n == 0 {
+	if n := report.Known(r.Remaining); n == 0 && r.Status == report.Unsure {
+		b.line("nothing where it could look before. What is UNKNOWN above is still to be checked.")
+	} else if n == 0 {
 		b.line("nothing.")
 	} else {
-		b.line("%s, which no step here mends:", text.Plural(n, "thing"))
+		b.line("%s, which no step here repairs:", text.Plural(n, "thing"))
 		b.line("")
 		for _, f := range r.Remaining {
 			if !f.Unknown && f.Severity != providers.SeverityNote {

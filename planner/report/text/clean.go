@@ -20,6 +20,19 @@ func cleaned(p report.PlanJSON) report.PlanJSON {
 	u.Unknown = cleanUnknown(u.Unknown)
 	u.Warnings = cleanTexts(u.Warnings)
 	u.Refusals = cleanTexts(u.Refusals)
+	u.Foreseen = slices.Clone(u.Foreseen)
+	for i, f := range u.Foreseen {
+		u.Foreseen[i] = planner.Foreseen{Step: clean(f.Step), Why: clean(f.Why)}
+	}
+	u.Lanes = slices.Clone(u.Lanes)
+	for i, lane := range u.Lanes {
+		lane.Name = clean(lane.Name)
+		lane.Taken = slices.Clone(lane.Taken)
+		for j, t := range lane.Taken {
+			lane.Taken[j].Node, lane.Taken[j].Why = clean(t.Node), clean(t.Why)
+		}
+		u.Lanes[i] = lane
+	}
 	return p
 }
 
@@ -34,7 +47,7 @@ func cleanTexts(texts []string) []string {
 func cleanUnknown(unknown []planner.Unknown) []planner.Unknown {
 	out := make([]planner.Unknown, len(unknown))
 	for i, u := range unknown {
-		out[i] = planner.Unknown{Name: clean(u.Name), Why: clean(u.Why)}
+		out[i] = planner.Unknown{Name: clean(u.Name), Why: clean(u.Why), Objects: cleanTexts(u.Objects), Exempt: clean(u.Exempt)}
 	}
 	return out
 }

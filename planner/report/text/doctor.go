@@ -14,9 +14,8 @@ import (
 func Doctor(w io.Writer, d report.DoctorJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	d.Unknown = cleanUnknown(d.Unknown)
-	p.line(p.paint(bold, header(d.Nodes, d.ObservedAt, d.Recorded, run)))
-	p.line()
-	p.alerts(nil, cleanTexts(d.Warnings), d.Unknown)
+	p.head(d.Nodes, seen{d.ObservedAt, d.Recorded, d.AgeSeconds}, run, nil)
+	p.alerts(cleanTexts(d.Warnings), d.Unknown, nil)
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
@@ -47,22 +46,18 @@ func Doctor(w io.Writer, d report.DoctorJSON, run Run, style Style) error {
 
 func (p *page) verdict(d report.DoctorJSON) {
 	s := d.Summary
-	switch d.Status {
-	case "none":
+	if d.Status == report.Well {
 		p.line(p.paint(green, fmt.Sprintf("Nothing is wrong with %s.", plural(len(d.Objects), "watched thing"))))
-	case "unknown":
-		p.wrapped(yellow, "", "Unknown: nothing that could be seen is wrong, but not everything could be seen.")
-	default:
-		text := fmt.Sprintf("Found %s and %s among %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"), plural(len(d.Objects), "watched thing"))
-		if unknown := report.Places(cleanFindings(d.Bare()), d.Unknown); len(unknown) > 0 {
-			text += fmt.Sprintf("; unknown: %s", few(unknown, ", ", 8, p.Verbose))
-		}
+		return
+	}
+	if s.Errors+s.Warnings > 0 {
 		color := yellow
 		if s.Errors > 0 {
 			color = red
 		}
-		p.wrapped(color, "", text+".")
+		p.wrapped(color, "", fmt.Sprintf("Found %s and %s among %s.", plural(s.Errors, "error"), plural(s.Warnings, "warning"), plural(len(d.Objects), "watched thing")))
 	}
+	p.unsure(d.DriftJSON)
 }
 
 // firstToEnd names the watched thing that ends first, and those that end on the same day.
@@ -85,6 +80,8 @@ func firstToEnd(d report.DoctorJSON) string {
 	text += ": " + first.Expires.UTC().Format("2006-01-02 15:04 MST")
 	if left := first.Expires.Sub(d.ObservedAt); left > 0 {
 		text += ", in " + span(left)
+	} else {
+		text += ", EXPIRED"
 	}
 	same := 0
 	for _, o := range ending[1:] {

@@ -11,43 +11,48 @@ import (
 func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	d.Unknown = cleanUnknown(d.Unknown)
-	p.line(p.paint(bold, header(d.Nodes, d.ObservedAt, d.Recorded, run)))
-	p.line()
-	p.alerts(nil, cleanTexts(d.Warnings), d.Unknown)
+	p.head(d.Nodes, seen{d.ObservedAt, d.Recorded, d.AgeSeconds}, run, nil)
+	p.alerts(cleanTexts(d.Warnings), d.Unknown, nil)
 	if len(d.Warnings)+len(d.Unknown) > 0 {
 		p.line()
 	}
 	p.outs(d.Out)
-	findings := cleanFindings(d.Bare())
 	p.now, p.first = d.ObservedAt, firstSeen(d)
-	p.findings("Not as declared", findings)
+	p.findings("Not as declared", cleanFindings(d.Bare()))
 	p.ignored(d.Ignored)
-	unknown := report.Places(findings, d.Unknown)
-	s := d.Summary
-	switch d.Status {
-	case "none":
-		p.line(p.paint(green, "No drift. Your cluster matches the configuration."))
+	p.notCounted("Left out on request (not counted)", cleanFindings(d.LeftOut))
+	if d.Status == report.Well {
+		p.line(p.paint(green, "No drift. "+matches(d.Recorded)))
 		p.exempt(d.Out, d.Ignored)
-	case "unknown":
-		text := "Unknown: what could be seen is as declared, but not everything could be seen."
-		if len(unknown) > 0 {
-			text = fmt.Sprintf("Unknown: what could be seen is as declared, but %s could not be seen.", few(unknown, ", ", 8, p.Verbose))
-		}
-		p.wrapped(yellow, "", text)
-	default:
+		return p.flush(w)
+	}
+	s := d.Summary
+	color := yellow
+	if s.Errors > 0 {
+		color = red
+	}
+	if s.Errors+s.Warnings > 0 {
 		text := fmt.Sprintf("Drift: %s, %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"))
-		if len(unknown) > 0 {
-			text += fmt.Sprintf(", %s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
-		}
 		if len(d.Ignored) > 0 {
 			text += fmt.Sprintf(", %s ignored", thousands(len(d.Ignored)))
 		}
-		text += fmt.Sprintf(". `upkeep plan` would mend %s of %s.", thousands(s.Mended), thousands(s.Errors+s.Warnings))
-		color := yellow
-		if s.Errors > 0 {
-			color = red
-		}
-		p.wrapped(color, "", text)
+		p.wrapped(color, "", text+fmt.Sprintf(". `upkeep plan` has steps for %s of %s.", thousands(s.Mended), thousands(s.Errors+s.Warnings)))
 	}
+	p.unsure(d)
 	return p.flush(w)
+}
+
+// unsure says that not everything could be checked, where that is so.
+func (p *page) unsure(d report.DriftJSON) {
+	if d.Status != report.Unsure {
+		return
+	}
+	text := "UNKNOWN: not everything could be checked."
+	if unknown := places(d.Unknown); len(unknown) > 0 {
+		text = fmt.Sprintf("UNKNOWN: %s could NOT be checked.", few(unknown, ", ", 8, p.Verbose))
+	}
+	if d.Summary.Errors+d.Summary.Warnings == 0 {
+		text += " Nothing is known to be wrong with the rest."
+	}
+	p.wrapped(yellow, "", text)
 }

@@ -70,19 +70,32 @@ func rows(findings []providers.Finding, first report.FirstSeen) []row {
 		out[i].findings += r.findings
 		out[i].since = report.Earlier(out[i].since, r.since)
 	}
-	slices.SortStableFunc(out, func(a, b row) int { return grave(a.first.Severity) - grave(b.first.Severity) })
+	slices.SortStableFunc(out, func(a, b row) int { return grave(report.LevelOf(a.first)) - grave(report.LevelOf(b.first)) })
 	return out
 }
 
-func grave(s providers.Severity) int {
-	switch s {
-	case providers.SeverityError:
-		return 0
-	case providers.SeverityWarning:
-		return 1
-	default:
-		return 2
+func grave(l report.Level) int {
+	return slices.Index([]report.Level{report.LevelError, report.LevelUnknown, report.LevelWarning, report.LevelNote, report.LevelOK}, l)
+}
+
+// word is how a level is written, and color how it is painted: the colour only repeats the word.
+func word(l report.Level) string {
+	if l == report.LevelWarning {
+		return "WARN"
 	}
+	return strings.ToUpper(string(l))
+}
+
+func levelColor(l report.Level) string {
+	switch l {
+	case report.LevelError:
+		return red
+	case report.LevelUnknown, report.LevelWarning:
+		return yellow
+	case report.LevelNote:
+		return dim
+	}
+	return green
 }
 
 // what names the objects of a row.
@@ -107,7 +120,7 @@ func (p *page) findings(title string, findings []providers.Finding) {
 	all := rows(findings, p.first)
 	shown, notes, more := all, 0, 0
 	if !p.Verbose {
-		shown = slices.DeleteFunc(slices.Clone(all), func(r row) bool { return r.first.Severity == providers.SeverityNote })
+		shown = slices.DeleteFunc(slices.Clone(all), func(r row) bool { return report.LevelOf(r.first) == report.LevelNote })
 		notes = len(all) - len(shown)
 		if len(shown) > shownRows {
 			more = len(shown) - shownRows
@@ -152,16 +165,11 @@ func (p *page) findings(title string, findings []providers.Finding) {
 
 // finding writes one line, or two where the columns leave no room for the summary.
 func (p *page) finding(r row, cells []string, widths []int) {
-	color := yellow
-	switch r.first.Severity {
-	case providers.SeverityError:
-		color = red
-	case providers.SeverityNote:
-		color = dim
-	}
-	const beneath = "      "
+	level := report.LevelOf(r.first)
+	begin := "  " + p.paint(levelColor(level), pad(word(level), labels-2)) + "  " + cells[0]
+	const beneath = "             "
 	if length(cells[1]) > widths[1] || length(cells[2]) > widths[2] { // too long for the table
-		p.line("  ", p.paint(color, cells[0]))
+		p.line(begin)
 		p.wrapped("", beneath, strings.Trim(cells[1]+"  "+cells[2], " "))
 		if r.first.Summary != "" {
 			p.wrapped("", beneath, r.first.Summary)
@@ -169,8 +177,8 @@ func (p *page) finding(r row, cells []string, widths []int) {
 		p.beneath(r, beneath)
 		return
 	}
-	prefix := "  " + p.paint(color, cells[0]) + strings.Repeat(" ", max(0, widths[0]-length(cells[0])))
-	column := 2 + max(widths[0], length(cells[0]))
+	prefix := begin + strings.Repeat(" ", max(0, widths[0]-length(cells[0])))
+	column := 2 + labels + max(widths[0], length(cells[0]))
 	for i := 1; i < 3; i++ {
 		if widths[i] > 0 {
 			prefix += "  " + pad(cells[i], widths[i])

@@ -9,8 +9,37 @@ import (
 	"upkeep/planner/report"
 )
 
+// seen says when what a page shows was observed.
+type seen struct {
+	at       time.Time
+	recorded bool
+	age      int64 // in seconds; 0: just now, or not known
+}
+
+// head writes the first lines: what the page is made from where that was not observed just now, and which nodes there are.
+// Between them comes what a plan is not.
+func (p *page) head(nodes []report.Node, s seen, run Run, not func()) {
+	if s.recorded {
+		p.line(p.paint(yellow, "FROM RECORDED FACTS of "+moment(s.at)+": for review, apply plans anew"))
+	}
+	if not != nil {
+		not()
+	}
+	if s.age > 0 {
+		verb := "Observed"
+		if s.recorded {
+			verb = "Recorded"
+		}
+		p.wrapped(yellow, "", fmt.Sprintf("%s %s ago (%s): times such as \"12d left\" count from then.", verb, span(time.Duration(s.age)*time.Second), moment(s.at)))
+	}
+	p.line(p.paint(bold, header(nodes, s, run)))
+	p.line()
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+
 // header counts the nodes by what they are, and says when they were observed.
-func header(nodes []report.Node, observed time.Time, recorded bool, run Run) string {
+func header(nodes []report.Node, s seen, run Run) string {
 	var parts []string
 	for _, c := range takeCensus(nodes) {
 		switch c.role {
@@ -27,14 +56,12 @@ func header(nodes []report.Node, observed time.Time, recorded bool, run Run) str
 	if len(parts) == 0 {
 		parts = []string{"no nodes"}
 	}
-	seen := observed.UTC().Format("2006-01-02 15:04:05 MST")
 	switch {
-	case recorded:
-		parts = append(parts, "facts recorded "+seen)
+	case s.recorded:
 	case run.Took > 0:
 		parts = append(parts, fmt.Sprintf("observed in %.1fs", run.Took.Seconds()))
-	case !observed.IsZero():
-		parts = append(parts, "observed "+seen)
+	case !s.at.IsZero():
+		parts = append(parts, "observed "+moment(s.at))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -28,63 +28,161 @@ type Run struct {
 func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)
-	p.line(p.paint(bold, header(plan.Upkeep.Nodes, plan.Upkeep.ObservedAt, plan.Upkeep.Recorded, run)))
-	p.line()
+	u := plan.Upkeep
+	p.head(u.Nodes, seen{u.ObservedAt, u.Recorded, u.AgeSeconds}, run, func() { p.notApplicable(u) })
 	p.approval(plan)
-	p.outs(plan.Upkeep.Out)
-	p.findings("Findings", plan.Upkeep.Findings)
-	p.ignored(plan.Upkeep.Ignored)
-	p.steps(plan.Upkeep.Steps)
+	p.waits(u.Waits, plan.Timestamp)
+	p.outs(u.Out)
+	p.findings("Findings", u.Findings)
+	p.ignored(u.Ignored)
+	p.leftOut(u)
+	p.steps(u.Steps)
 	p.closing(plan, run)
 	return p.flush(w)
+}
+
+// notApplicable says at once that apply refuses a plan.
+func (p *page) notApplicable(u report.Upkeep) {
+	switch {
+	case len(u.Refusals) > 0:
+		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses this plan."))
+	case len(u.Foreseen) > 0 && len(u.Foreseen) == len(u.Steps):
+		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses every step of this plan."))
+	case len(u.Foreseen) > 0:
+		p.line(p.paint(red, fmt.Sprintf("NOT APPLICABLE in full: `upkeep apply` refuses %d of %s.", len(u.Foreseen), plural(len(u.Steps), "step"))))
+	}
 }
 
 // approval writes what a person must know before saying yes.
 func (p *page) approval(plan report.PlanJSON) {
 	u := plan.Upkeep
-	p.alerts(u.Refusals, u.Warnings, u.Unknown)
+	for _, refusal := range u.Refusals {
+		p.say(red, "ERROR", refusal)
+	}
+	for i, s := range u.Steps {
+		for _, f := range u.Foreseen {
+			if f.Step == s.ID {
+				p.say(red, "ERROR", fmt.Sprintf("apply refuses step %d (%s): %s", i+1, s.ID, f.Why))
+			}
+		}
+	}
+	p.alerts(u.Warnings, u.Unknown, planned(u.Steps))
+	p.lanes(u.Lanes)
 	if len(u.Steps) > 0 {
-		p.wrapped("", "Work     ", fmt.Sprintf("%s, %s%s", plural(len(u.Steps), "step"), about(u.Summary.EstimateSeconds), ends(plan)))
-		if text := disruptions(u.Steps); text != "" {
-			p.wrapped("", "Disrupts ", text)
-		} else {
-			p.line("Disrupts nothing")
+		p.say("", "WORK", fmt.Sprintf("%s, %s.%s", plural(len(u.Steps), "step"), about(u.Summary.EstimateSeconds), ends(plan)))
+		text := "nothing"
+		if some := disruptions(u.Steps); some != "" {
+			text = some
 		}
+		p.say("", "IMPACT", "Disrupts "+text)
 		if text := noReturn(u.Steps); text != "" {
-			p.wrapped("", "No undo  ", text)
+			p.say("", "NO UNDO", text)
 		}
-		p.line("Digest   ", u.Digest)
+		p.line(pad("DIGEST", labels), u.Digest)
 	}
 	if len(u.Steps)+len(u.Refusals)+len(u.Warnings)+len(u.Unknown) > 0 {
 		p.line()
 	}
 }
 
-// alerts writes why a plan must not be applied, what to beware of, and what is unknown.
-func (p *page) alerts(refusals, warnings []string, unknown []planner.Unknown) {
-	for _, refusal := range refusals {
-		p.wrapped(red, "Error:   ", refusal)
-	}
+// labels is the width of the column of words that say what a line is.
+const labels = 9
+
+// say writes a line behind the word that says what it is.
+func (p *page) say(color, word, text string) { p.wrapped(color, pad(word, labels), text) }
+
+// alerts writes what to beware of, and what could not be checked.
+func (p *page) alerts(warnings []string, unknown []planner.Unknown, planned func(string) bool) {
 	shown := warnings
 	if !p.Verbose && len(shown) > 5 {
 		shown = shown[:4]
 	}
 	for _, warning := range shown {
-		p.wrapped(yellow, "Warning: ", warning)
+		p.say(yellow, "WARN", warning)
 	}
 	if more := len(warnings) - len(shown); more > 0 {
-		p.line(p.paint(yellow, "Warning: "+plural(more, "further warning")+", shown by -verbose"))
+		p.say(yellow, "WARN", plural(more, "further warning")+", shown by -verbose")
 	}
-	if len(unknown) > 0 {
-		names := make([]string, 0, len(unknown))
-		for _, u := range unknown {
-			names = append(names, u.Name)
+	p.unknown(unknown, planned)
+}
+
+// planned reports whether some step is for a node or an address.
+func planned(steps []providers.Step) func(name string) bool {
+	names := map[string]bool{}
+	for _, s := range steps {
+		names[s.Node], names[s.Address.String()], names[s.Address.Resource().String()] = true, true, true
+	}
+	return func(name string) bool { return names[name] }
+}
+
+// unknown writes what could not be checked: what has one reason together, and what somebody exempted apart.
+func (p *page) unknown(unknown []planner.Unknown, planned func(string) bool) {
+	type alike struct{ why, exempt, objects string }
+	var order []alike
+	names := map[alike][]string{}
+	for _, u := range unknown {
+		k := alike{u.Why, u.Exempt, strings.Join(u.Objects, ", ")}
+		if len(names[k]) == 0 {
+			order = append(order, k)
 		}
-		text := few(names, ", ", 12, p.Verbose) + ": " + unknown[0].Why
-		if slices.ContainsFunc(unknown, func(other planner.Unknown) bool { return other.Why != unknown[0].Why }) {
-			text = few(names, ", ", 12, p.Verbose) + "; the reasons are among the findings"
+		names[k] = append(names[k], u.Name)
+	}
+	for _, k := range order {
+		list := few(names[k], ", ", 12, p.Verbose)
+		text := list + ": "
+		if k.objects != "" {
+			text += k.objects + ": "
 		}
-		p.wrapped(yellow, "Unknown  ", text)
+		text += strings.TrimSuffix(k.why, ".")
+		switch {
+		case k.exempt != "":
+			p.say(dim, "NOTE", text+". This does not count ("+k.exempt+").")
+		case planned != nil && k.objects == "" && !slices.ContainsFunc(names[k], planned):
+			p.say(yellow, "UNKNOWN", text+". Nothing is planned for "+list+".")
+		default:
+			p.say(yellow, "UNKNOWN", text+".")
+		}
+	}
+}
+
+// places names what could not be checked and counts.
+func places(unknown []planner.Unknown) (names []string) {
+	for _, u := range unknown {
+		if u.Exempt == "" {
+			names = append(names, Place(u))
+		}
+	}
+	return names
+}
+
+// Place is for texts that others print beside a report: what could not be checked, cleaned.
+func Place(u planner.Unknown) string {
+	if len(u.Objects) == 0 {
+		return clean(u.Name)
+	}
+	return clean(u.Name) + ": " + few(cleanTexts(u.Objects), ", ", 3, false)
+}
+
+// lanes says which nodes take the room of a lane, although nothing of this plan is under way on them.
+func (p *page) lanes(lanes []planner.LaneNodes) {
+	for _, lane := range lanes {
+		if len(lane.Taken) == 0 {
+			continue
+		}
+		taken := make([]string, 0, len(lane.Taken))
+		for _, t := range lane.Taken {
+			taken = append(taken, fmt.Sprintf("%s (%s)", t.Node, t.Why))
+		}
+		verb := "take"
+		if len(taken) == 1 {
+			verb = "takes"
+		}
+		text := fmt.Sprintf("%s %s %d of %s in the lane %s", few(taken, ", ", 8, p.Verbose), verb, min(len(taken), lane.Width), plural(lane.Width, "place"), lane.Name)
+		if len(taken) >= lane.Width {
+			p.say(yellow, "WARN", text+". No other node of this lane can start.")
+		} else {
+			p.say("", "ROOM", text+".")
+		}
 	}
 }
 
@@ -96,7 +194,7 @@ func about(s float64) string {
 	return "about " + span(max(time.Second, seconds(s)))
 }
 
-// ends says when the work ends if it is begun as soon as it is planned, rounded up to the minute.
+// ends says when the work ends if it starts as soon as it is planned, rounded up to the minute.
 func ends(plan report.PlanJSON) string {
 	if plan.Upkeep.Summary.EstimateSeconds <= 0 {
 		return ""
@@ -107,7 +205,7 @@ func ends(plan report.PlanJSON) string {
 	if begin.YearDay() != end.YearDay() || begin.Year() != end.Year() {
 		layout = "2006-01-02 15:04 MST"
 	}
-	return fmt.Sprintf("; begun at %s it ends about %s", begin.Format("15:04"), end.Format(layout))
+	return fmt.Sprintf(" Started now, done by %s.", end.Format(layout))
 }
 
 // inTurn reports whether all steps that disrupt something are of one lane that is 1 wide.
@@ -180,94 +278,6 @@ func shownValue(s string) string {
 	return s
 }
 
-// closing writes the line that tools look for, what remains, and what to do next.
-func (p *page) closing(plan report.PlanJSON, run Run) {
-	u := plan.Upkeep
-	s := u.Summary
-	everything := len(u.Targets)+len(u.Exclude) == 0
-	due := report.Known(u.Findings)
-	unknown := report.Places(u.Findings, u.Unknown)
-	switch {
-	case s.Steps == 0 && due == 0 && len(unknown) == 0 && plan.Complete && everything:
-		p.line(p.paint(green, "No changes. Your cluster matches the configuration."))
-		p.exempt(u.Out, u.Ignored)
-		return
-	case s.Steps == 0:
-		p.line(p.paint(bold, "Plan: 0 to add, 0 to change, 0 to destroy."), " There is nothing that upkeep can do now.")
-	default:
-		serial := ""
-		if inTurn(u.Steps) {
-			serial = ", one node at a time"
-		}
-		line := fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", s.Add, s.Change, s.Destroy)
-		rest := fmt.Sprintf("%s, %s%s.", plural(s.Steps, "step"), about(s.EstimateSeconds), serial)
-		if length(line)+1+length(rest) <= p.width() {
-			p.line(p.paint(bold, line), " ", rest)
-		} else {
-			p.line(p.paint(bold, line))
-			p.line(rest)
-		}
-	}
-	p.after(s, report.Places(u.Remaining, u.Unknown), everything)
-	p.next(plan, run)
-}
-
-// after says what is left when the plan has been applied, or what is there where it has no step.
-func (p *page) after(s report.Summary, unknown []string, everything bool) {
-	var parts []string
-	switch {
-	case s.Steps == 0 && s.Remaining > 0:
-		parts = append(parts, plural(s.Remaining, "finding")+" for a person to see to")
-	case s.Steps > 0 && s.Remaining == 1:
-		parts = append(parts, "1 finding remains")
-	case s.Steps > 0:
-		parts = append(parts, plural(s.Remaining, "finding")+" remain")
-	}
-	color := ""
-	if s.Remaining > 0 {
-		color = yellow
-	}
-	if len(unknown) > 0 {
-		parts = append(parts, fmt.Sprintf("%s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose)))
-		color = yellow
-	}
-	text := strings.Join(parts, ", ")
-	if s.Steps > 0 {
-		text = "After this plan: " + text
-	}
-	if text != "" {
-		text += ". "
-	}
-	if !everything {
-		text += "Only a part was asked for (-target, -exclude)."
-	}
-	p.wrapped(color, "", text)
-}
-
-// next says how to go on.
-func (p *page) next(plan report.PlanJSON, run Run) {
-	u := plan.Upkeep
-	if !run.Applying || !plan.Applyable {
-		p.line()
-	}
-	switch {
-	case len(u.Refusals) > 0:
-		p.line(p.paint(red, "This plan cannot be applied: "+plural(len(u.Refusals), "refusal")+", see the errors above."))
-	case u.Recorded:
-		p.wrapped("", "", "This plan was made from recorded facts, so it cannot be applied. Plan against the cluster to apply.")
-	case len(u.Steps) == 0:
-		p.wrapped(yellow, "", "This does not say that the cluster matches the configuration.")
-	case run.Applying:
-	case run.SavedTo != "":
-		p.line("Saved the plan to ", run.SavedTo, ". To do exactly this:")
-		p.line("  upkeep apply ", run.SavedTo)
-		p.line("To do it only if it is what was reviewed, whoever made the file:")
-		p.line("  upkeep apply -expect=", u.Digest, " ", run.SavedTo)
-	default:
-		p.wrapped("", "", "This plan was not saved (-out=FILE): `upkeep apply` makes it anew, shows it and asks.")
-	}
-}
-
 // steps writes the steps in the order in which they run.
 func (p *page) steps(steps []providers.Step) {
 	if len(steps) == 0 {
@@ -331,23 +341,19 @@ func (p *page) step(b block, i int, columns layout) {
 		estimate = "~" + span(max(time.Second, seconds(s.Estimate)))
 	}
 	deep := strings.Repeat(" ", columns.indent()+2)
-	beside := ""
-	if room := p.width() - columns.indent() - columns.summary - 2 - max(6, length(estimate)) - 2; length(s.Disruption) <= room {
-		beside = s.Disruption
-	}
 	for n, line := range wrap(s.Summary, columns.summary) {
 		if n > 0 {
 			p.line(deep, line)
 			continue
 		}
-		p.line("  ", number, "  ", p.paint(color, sign), "  ", pad(s.Node, columns.node), "  ", pad(line, columns.summary), "  ", pad(estimate, 6), "  ", p.paint(yellow, beside))
+		p.line("  ", number, "  ", p.paint(color, sign), "  ", pad(s.Node, columns.node), "  ", pad(line, columns.summary), "  ", estimate)
 	}
-	if s.Disruption != "" && beside == "" {
+	if s.Disruption != "" {
 		p.wrapped(yellow, deep+"disrupts ", s.Disruption)
 	}
 	p.changes(b, i, deep)
 	if s.Proof != "" {
-		p.wrapped(dim, deep+"proved by: ", s.Proof)
+		p.wrapped(dim, deep+"checked afterwards: ", s.Proof)
 	}
 	if !p.Verbose {
 		return

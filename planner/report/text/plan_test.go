@@ -60,7 +60,7 @@ func TestFirstScreen(t *testing.T) {
 		plan planner.Plan
 		want []string
 	}{
-		"control planes": {plans.ControlPlanes(), []string{plans.Digest, "7 steps, about 50s", "it ends about 03:01 UTC", "control plane of cp1, cp2, cp3", "one node at a time", "gpu7: ssh: no answer", "steps 3, 5, 7"}},
+		"control planes": {plans.ControlPlanes(), []string{plans.Digest, "7 steps, about 50s", "done by 03:01 UTC", "control plane of cp1, cp2, cp3", "one node at a time", "gpu7: ssh: no answer", "steps 3, 5, 7"}},
 		"fleet":          {plans.Fleet(), []string{plans.Digest, "1,010 steps, about 1d2h", "8 GPUs of gpu1 and 999 more", "one node at a time"}},
 		"refused":        {plans.Refused(), []string{plans.Digest, "without = {", "gpu7: ssh: no answer"}},
 	} {

@@ -12,11 +12,14 @@ import (
 // Rehearsal writes what came of a rehearsal for people. Steps that went as planned are left out where they are many.
 func Rehearsal(w io.Writer, r planner.Rehearsal, style Style) error {
 	p := &page{Style: style}
+	if len(r.Refusals) > 0 {
+		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses this plan."))
+	}
 	for _, refusal := range r.Refusals {
-		p.wrapped(red, "Error:   ", clean(refusal))
+		p.say(red, "ERROR", clean(refusal))
 	}
 	for _, fault := range r.Faults {
-		p.wrapped(yellow, "Fault:   ", clean(fault.Step)+" "+string(fault.Kind))
+		p.say(yellow, "FAULT", clean(fault.Step)+" "+string(fault.Kind))
 	}
 	if len(r.Refusals)+len(r.Faults) > 0 {
 		p.line()
@@ -52,34 +55,42 @@ func Rehearsal(w io.Writer, r planner.Rehearsal, style Style) error {
 		}
 	}
 	if left > 0 {
-		p.line("  ", plural(left, "step"), " proved as planned, shown by -verbose")
+		p.line("  ", plural(left, "step"), " succeed as planned, shown by -verbose")
 	}
 	if len(r.Steps) > 0 {
 		p.line()
 	}
 	remaining := cleanFindings(r.Remaining)
-	p.findings("Findings that remain", remaining)
+	p.findings("Findings afterwards", remaining)
 	color := green
 	count := report.Known(remaining)
-	unknown := report.Places(remaining, nil)
+	unknown := report.Unseen(remaining)
 	if count+len(unknown)+len(r.Due)+r.Ended(planner.Failed, planner.Refused, planner.NotStarted) > 0 {
 		color = yellow
 	}
 	if len(r.Steps) == 0 {
-		p.wrapped(color, "", "There is nothing to rehearse: the plan has no step.")
+		p.wrapped(color, "", "There is nothing to simulate: the plan has no step.")
 		return p.flush(w)
 	}
-	p.wrapped(color, "", fmt.Sprintf("Rehearsed %s: %d proved, %d already so, %d refused, %d failed, %d not started.", plural(len(r.Steps), "step"),
-		r.Ended(planner.Proved), r.Ended(planner.AlreadySo), r.Ended(planner.Refused), r.Ended(planner.Failed), r.Ended(planner.NotStarted)))
-	text := "After it: " + plural(count, "finding") + " remain"
-	if count == 1 {
-		text += "s"
+	p.wrapped(color, "", simulated(r))
+	text := "Afterwards no problem is left"
+	if count > 0 {
+		text = "Afterwards " + plural(count, "problem") + " left"
 	}
 	if len(unknown) > 0 {
-		text += fmt.Sprintf(", %s unknown (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
+		text += fmt.Sprintf(", %s NOT checked (%s)", thousands(len(unknown)), few(unknown, ", ", 8, p.Verbose))
 	}
-	text += "; a plan made then would have " + plural(len(r.Due), "step") + "."
-	p.wrapped(color, "", text)
-	p.wrapped("", "", "Nothing was changed: this was played over the facts of the plan.")
+	p.wrapped(color, "", text+"; a new plan would have "+plural(len(r.Due), "step")+".")
+	p.wrapped("", "", "Nothing was changed: the steps ran over the facts of the plan.")
 	return p.flush(w)
+}
+
+// simulated says how the steps of a rehearsal ended.
+func simulated(r planner.Rehearsal) string {
+	text := "Simulated " + plural(len(r.Steps), "step") + ": "
+	if n := r.Ended(planner.Proved); n == len(r.Steps) {
+		return text + fmt.Sprintf("all %d succeed.", n)
+	}
+	return text + fmt.Sprintf("%d succeed, %d have nothing to do, %d refused, %d failed, %d not started.",
+		r.Ended(planner.Proved), r.Ended(planner.AlreadySo), r.Ended(planner.Refused), r.Ended(planner.Failed), r.Ended(planner.NotStarted))
 }

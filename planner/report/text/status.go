@@ -12,14 +12,17 @@ import (
 // Status writes the objects as a table, each on one line.
 func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 	p := &page{Style: style}
-	p.line(p.paint(bold, header(s.Nodes, s.ObservedAt, s.Recorded, run)))
-	p.line()
-	p.alerts(nil, nil, cleanUnknown(s.Unknown))
-	if len(s.Unknown) > 0 {
+	p.head(s.Nodes, seen{s.ObservedAt, s.Recorded, s.AgeSeconds}, run, nil)
+	p.unknown(cleanUnknown(s.Unknown), nil)
+	for _, f := range cleanFindings(s.Errors) {
+		p.say(red, "ERROR", strings.Join(strings.Fields(f.ID+" "+f.Address.String()+" "+f.Object), " ")+": "+f.Summary)
+	}
+	if len(s.Unknown)+len(s.Errors) > 0 {
 		p.line()
 	}
+	p.waits(s.Waits, s.Timestamp)
 	p.outs(s.Out)
-	table := [][]string{{"NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
+	table := [][]string{{"", "NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
 	for _, o := range s.Objects {
 		expires, left := "-", "-"
 		if o.LeftSeconds != nil {
@@ -30,8 +33,9 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 		if p.Verbose && o.Path != "" && o.Path != o.Name {
 			name += " (" + o.Path + ")"
 		}
-		row := []string{o.Node, name, o.Status, expires, left, o.Authority}
-		for i := range row {
+		row := []string{word(counts(o)), o.Node, name, spelled(o.Status), expires, left, o.Authority}
+		for i := range row[1:] {
+			i++
 			row[i] = cmp.Or(clean(row[i]), "-")
 		}
 		table = append(table, row)
@@ -49,8 +53,8 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 			switch {
 			case n == 0:
 				text = p.paint(bold, text)
-			case i == 2:
-				text = p.paint(statusColor(cell), text)
+			case i == 0, i == 3:
+				text = p.paint(levelColor(counts(s.Objects[n-1])), text)
 			}
 			line.WriteString(text + "  ")
 		}
@@ -59,37 +63,46 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 			continue
 		}
 		o := s.Objects[n-1]
-		wanted := p.Verbose || o.Status != "ok" && o.Status != "due" // what is due says so by its date
-		if detail := clean(o.Detail); detail != "" && wanted {
-			p.wrapped(dim, strings.Repeat(" ", widths[0]+4), detail)
+		wanted := p.Verbose || o.Exempt != "" || o.Status != "ok" && o.Status != "due" // what is due says so by its date
+		detail := clean(o.Detail)
+		if o.Exempt != "" {
+			detail = strings.TrimLeft(detail+"; does not count ("+clean(o.Exempt)+")", "; ")
+		}
+		if detail != "" && wanted {
+			p.wrapped(dim, strings.Repeat(" ", widths[0]+widths[1]+6), detail)
 		}
 		if text := since(o.FirstSeen, s.ObservedAt); text != "" {
-			p.line(strings.Repeat(" ", widths[0]+4), p.paint(dim, text))
+			p.line(strings.Repeat(" ", widths[0]+widths[1]+6), p.paint(dim, text))
 		}
 	}
 	p.line()
-	var counts []string
-	for _, status := range []string{"ok", "due", "problem", "missing", "unknown"} {
+	var totals []string
+	for _, status := range []string{"ok", "due", "expired", "problem", "missing", "unknown"} {
 		if s.Counts[status] > 0 {
-			counts = append(counts, thousands(s.Counts[status])+" "+status)
+			totals = append(totals, thousands(s.Counts[status])+" "+spelled(status))
 		}
 	}
-	if len(counts) == 0 {
-		counts = []string{"nothing is watched"}
+	if len(totals) == 0 {
+		totals = []string{"nothing is watched"}
 	}
-	p.line(strings.Join(counts, ", "), ".")
+	p.line(strings.Join(totals, ", "), ".")
 	return p.flush(w)
 }
 
-func statusColor(status string) string {
-	switch status {
-	case "ok":
-		return green
-	case "due":
-		return yellow
-	default:
-		return red
+// spelled writes the status of what has ended so that nobody passes over it.
+func spelled(status string) string {
+	if status == "expired" {
+		return "EXPIRED"
 	}
+	return status
+}
+
+// counts is the level of an object as far as it counts.
+func counts(o report.Object) report.Level {
+	if o.Exempt != "" {
+		return report.LevelNote
+	}
+	return o.Severity
 }
 
 // remaining spells the time that is left: in days from two days on.

@@ -21,6 +21,9 @@ type Tree = map[string]any
 // Sealed opens a value that stands for a secret.
 const Sealed = "hmac:"
 
+// unknownSeal stands for a secret of which no digest can be made.
+const unknownSeal = Sealed + "?"
+
 // MAC returns a keyed digest in hexadecimal. Equal secrets have equal digests; a digest says nothing of its secret to
 // somebody without the key.
 type MAC func([]byte) string
@@ -29,7 +32,7 @@ type MAC func([]byte) string
 func Seal(mac MAC, value any) string {
 	data, err := json.Marshal(value)
 	if err != nil || mac == nil {
-		return Sealed + "?"
+		return unknownSeal
 	}
 	return Sealed + mac(data)
 }

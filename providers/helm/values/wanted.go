@@ -1,6 +1,7 @@
 package values
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -114,6 +115,19 @@ func (w Wanted) Seal(from Wanted, mac MAC) (Wanted, error) {
 	}
 	w.Sealed, w.secrets = sealed, secrets
 	return w, nil
+}
+
+// Seals returns what stands for the secrets, by their paths.
+func (w Wanted) Seals() map[string]string { return w.Sealed }
+
+// Resealed returns the values with what stood for their secrets at another time. What was not known then is unknown.
+func (w Wanted) Resealed(seals map[string]string) Wanted {
+	sealed := make(map[string]string, len(w.Sealed))
+	for at := range w.Sealed {
+		sealed[at] = cmp.Or(seals[at], unknownSeal)
+	}
+	w.Sealed = sealed
+	return w
 }
 
 // Masked returns all values, with what stands for the secrets in their place.

@@ -169,6 +169,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
 	}
+	wg.Go(func() { node.Work = (&unit.Units{Disk: d, Fence: h.fence(d)}).UnderWay() })
 	if q.Marks {
 		wg.Go(func() { node.Marks = marks.Found(d) })
 	}

@@ -1,0 +1,97 @@
+package planner
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// workUnderWay is the finding that upkeep is still at work on a node: for a run that died, or for one elsewhere.
+const workUnderWay = "WORK_UNDER_WAY"
+
+// unsettled returns a world in which nothing is known of the nodes that upkeep is still at work on: what was seen of such a node
+// is half of a change, and nothing may be planned from it.
+func unsettled(world facts.World) facts.World {
+	cloned := false
+	for name, node := range world.Nodes {
+		if node == nil || node.Unknown != "" || len(node.Work.UnderWay) == 0 {
+			continue
+		}
+		if !cloned {
+			world.Nodes = maps.Clone(world.Nodes)
+			cloned = true
+		}
+		changed := *node
+		changed.Unknown = "upkeep is still at work: " + requestsText(node.Work.UnderWay)
+		world.Nodes[name] = &changed
+	}
+	return world
+}
+
+func requestsText(requests []facts.Request) string {
+	texts := make([]string, 0, len(requests))
+	for _, r := range requests {
+		text := r.Method
+		if r.Step != "" {
+			text += " for step " + r.Step
+		}
+		if r.Plan != "" {
+			text += " of plan " + r.Plan
+		}
+		texts = append(texts, text+", begun "+r.Began.UTC().Format(time.RFC3339))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// stillAtWork reports the nodes on which upkeep is still at work, or on which nobody can tell. It refuses steps on control planes
+// while another control plane is in the middle of a change (rule 2): one at a time, whoever began it.
+func stillAtWork(in providers.Input, resources []providers.Resource, steps []providers.Step, asked func(node string) bool) (findings []providers.Finding, refusals []string) {
+	for _, node := range in.Inventory.Nodes {
+		work := in.World.Node(node.Name).Work
+		summary, hint := "", "wait until that work has ended, then plan again"
+		switch {
+		case len(work.UnderWay) > 0:
+			summary = requestsText(work.UnderWay)
+		case work.Unknown != "":
+			summary, hint = "the node's records of upkeep's own work cannot be read: "+work.Unknown, ""
+		default:
+			continue
+		}
+		finding := providers.Finding{
+			ID: workUnderWay, Severity: providers.SeverityError, Unknown: true, Address: workAddress(node.Name, work, resources), Summary: summary, Hint: hint,
+		}
+		if len(work.UnderWay) > 0 {
+			finding.Cause = facts.SilentCause(node.Name)
+		}
+		findings = append(findings, finding)
+		plane := slices.ContainsFunc(node.Roles, func(role string) bool { return slices.Contains(controlPlaneRoles, role) })
+		if plane && len(work.UnderWay) > 0 && asked(node.Name) && slices.ContainsFunc(steps, inControlPlane) {
+			refusals = append(refusals, fmt.Sprintf("upkeep is still at work on the control plane %s (%s), and control planes are changed one at a time; wait until that work has ended, then plan again", node.Name, summary))
+		}
+	}
+	return findings, refusals
+}
+
+func inControlPlane(s providers.Step) bool {
+	return slices.ContainsFunc(s.Lanes, func(l providers.Lane) bool { return l.Name == providers.ControlPlaneLane })
+}
+
+// workAddress is the resource that the work is for, where a declared one has such a step, on the node.
+func workAddress(node string, work facts.Work, resources []providers.Resource) providers.Address {
+	for _, r := range work.UnderWay {
+		text := r.Step
+		if i := strings.LastIndexByte(text, '/'); i >= 0 {
+			text = text[:i]
+		}
+		address, err := facts.ParseAddress(text)
+		if err == nil && slices.ContainsFunc(resources, func(r providers.Resource) bool { return r.Address() == address.Resource() }) {
+			return address.On(node)
+		}
+	}
+	return providers.Address{Type: "cluster", Name: "work", Node: node}
+}
