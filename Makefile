@@ -56,7 +56,7 @@ acceptance: build ## the core on the lab: a real three-control-plane cluster on 
 
 acceptance-all: build ## everything on the lab; which part belongs to the core stands in acceptance/parts_test.go
 	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
-	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=all go test -count=1 -timeout 75m -v .
+	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=all go test -count=1 -timeout 100m -v .
 
 bench: ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...

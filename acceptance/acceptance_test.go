@@ -30,7 +30,7 @@ func TestAcceptance(t *testing.T) {
 	defer times.note(t)
 	began := time.Now()
 	s := setUp(t)
-	times.add(labUp, time.Since(began))
+	times.add(labUp, string(labUp), time.Since(began))
 	for _, part := range parts {
 		if !all && part.group == rest {
 			continue
@@ -38,7 +38,7 @@ func TestAcceptance(t *testing.T) {
 		broken := t.Failed()
 		t.Run(part.name, func(t *testing.T) {
 			began := time.Now()
-			defer func() { times.add(part.group, time.Since(began)) }()
+			defer func() { times.add(part.group, part.name, time.Since(began)) }()
 			ctx, cancel := context.WithTimeout(s.ctx, part.limit)
 			defer cancel()
 			of := *s

@@ -21,7 +21,7 @@ func testLocksWithoutAPI(t *testing.T, s *suite) {
 	s.undo(t, node, "rm -rf "+onNode)
 	before := s.standing(t, node, name)
 	s.makeOneDue(t, node, name)
-	s.order(t, node, "install:"+name+":rename:1")
+	s.order(t, node, "certificates.control_plane@"+node+"/renew/install:"+name+":rename:1")
 	cut := laptop.start(t, "", "apply", "-auto-approve")
 	unit := s.reachedOn(t, cut, node)
 	intended := s.standing(t, node, name).intended
@@ -32,7 +32,7 @@ func testLocksWithoutAPI(t *testing.T, s *suite) {
 	}
 
 	restore := s.withoutAPI(t)
-	holds := laptop.start(t, "step:acting", "apply", "-auto-approve")
+	holds := laptop.start(t, "certificates.control_plane@"+node+"/mend/acting", "apply", "-auto-approve")
 	holds.reached(t)
 	if !strings.Contains(holds.said(), "the cluster's API does not answer") || !strings.Contains(holds.said(), "a lock on n1, n2, n3") {
 		t.Errorf("the laptop does not say how others are kept away:\n%s", holds.said())

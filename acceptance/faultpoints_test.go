@@ -37,6 +37,10 @@ func (s *suite) withFaultPoints(t *testing.T) *suite {
 			t.Fatalf("go build ./cmd/%s: %v\n%s", program, err, text)
 		}
 	}
+	// The child that proves snapshots has none.
+	if err := os.Symlink(filepath.Join(filepath.Dir(s.upkeep), "upkeep-etcd"), filepath.Join(dir, "upkeep-etcd")); err != nil {
+		t.Fatal(err)
+	}
 	return &of
 }
 
@@ -141,7 +145,7 @@ func (r *started) reached(t *testing.T) {
 // order tells the helpers of a node where to wait.
 func (s *suite) order(t *testing.T, node, boundary string) {
 	t.Helper()
-	s.ssh(t, node, fmt.Sprintf("mkdir -p %[1]s && rm -f %[1]s/reached && echo %[2]s > %[1]s/order", onNode, boundary))
+	s.ssh(t, node, fmt.Sprintf("mkdir -p %[1]s && rm -f %[1]s/reached && echo '%[2]s' > %[1]s/order", onNode, boundary))
 }
 
 // reachedOn waits until a helper on a node stands at its fault point and returns its number.

@@ -14,7 +14,8 @@ import (
 
 // kill is one fault point and who dies there.
 type kill struct {
-	// at is a boundary of upkeep, or, where helper is set, of the helper; after a space, how often it must be crossed.
+	// at is a boundary of upkeep, or, where helper is set, of the helper; after a space, how often it must be crossed. That of a
+	// step begins with the step's verb.
 	at     string
 	helper bool
 	victim string
@@ -24,6 +25,14 @@ type kill struct {
 	code int
 	// standing is what `status -run=last` then says: done, half-done, untouched. Empty: the state knows of no such run yet.
 	standing string
+}
+
+// order is the name of the boundary in full.
+func (k kill) order(node string) string {
+	if strings.Contains(k.at, "/") {
+		return "certificates.control_plane@" + node + "/" + k.at
+	}
+	return k.at
 }
 
 func (k kill) killsUpkeep() bool { return k.victim == theUpkeep || k.victim == everything }
@@ -53,37 +62,37 @@ var crashes = []crash{
 		{at: "journal:written", victim: theUpkeep, standing: "0 0 1"},
 	}},
 	{node: "n2", name: "apiserver-kubelet-client", kills: []kill{{at: "journal:synced 2", victim: theUpkeep, standing: "0 1 0"}}},
-	{node: "n3", name: "admin.conf", kills: []kill{{at: "step:acted", victim: theUpkeep, standing: "0 1 0"}}},
+	{node: "n3", name: "admin.conf", kills: []kill{{at: "renew/acted", victim: theUpkeep, standing: "0 1 0"}}},
 	{node: "n1", name: "etcd-healthcheck-client", then: "n2", kills: []kill{{at: "journal:written 3", victim: theUpkeep, standing: "1 0 1"}}},
 	{node: "n2", name: "front-proxy-client", kills: []kill{{at: "state:written 3", victim: theUpkeep, standing: "1 0 0"}}},
-	{node: "n3", name: "apiserver-kubelet-client", kills: []kill{{at: "sign:apiserver-kubelet-client", helper: true, victim: theUpkeep, follow: true, standing: "0 1 0"}}},
-	{node: "n1", name: "apiserver-kubelet-client", kills: []kill{{at: "install:apiserver-kubelet-client:rename:1", helper: true, victim: theUpkeep, standing: "0 1 0"}}},
+	{node: "n3", name: "apiserver-kubelet-client", kills: []kill{{at: "renew/sign:apiserver-kubelet-client", helper: true, victim: theUpkeep, follow: true, standing: "0 1 0"}}},
+	{node: "n1", name: "apiserver-kubelet-client", kills: []kill{{at: "renew/install:apiserver-kubelet-client:rename:1", helper: true, victim: theUpkeep, standing: "0 1 0"}}},
 
-	{node: "n2", name: "etcd-healthcheck-client", kills: []kill{{at: "start", helper: true, victim: theSSH, standing: "1 0 0"}}},
-	{node: "n3", name: "front-proxy-client", kills: []kill{{at: "sign:front-proxy-client", helper: true, victim: theSSH, follow: true, standing: "1 0 0"}}},
-	{node: "n1", name: "admin.conf", kills: []kill{{at: "install:admin.conf:rename:0", helper: true, victim: theSSH, standing: "1 0 0"}}},
+	{node: "n2", name: "etcd-healthcheck-client", kills: []kill{{at: "renew/start", helper: true, victim: theSSH, standing: "1 0 0"}}},
+	{node: "n3", name: "front-proxy-client", kills: []kill{{at: "renew/sign:front-proxy-client", helper: true, victim: theSSH, follow: true, standing: "1 0 0"}}},
+	{node: "n1", name: "admin.conf", kills: []kill{{at: "renew/install:admin.conf:rename:0", helper: true, victim: theSSH, standing: "1 0 0"}}},
 
-	{node: "n2", name: "admin.conf", kills: []kill{{at: "request", helper: true, victim: theSession, standing: "1 0 0"}}},
-	{node: "n3", name: "etcd-healthcheck-client", kills: []kill{{at: "started", helper: true, victim: theSession, standing: "1 0 0"}}},
-	{node: "n1", name: "front-proxy-client", kills: []kill{{at: "intent:recorded", helper: true, victim: theSession, standing: "1 0 0"}}},
+	{node: "n2", name: "admin.conf", kills: []kill{{at: "renew/request", helper: true, victim: theSession, standing: "1 0 0"}}},
+	{node: "n3", name: "etcd-healthcheck-client", kills: []kill{{at: "renew/started", helper: true, victim: theSession, standing: "1 0 0"}}},
+	{node: "n1", name: "front-proxy-client", kills: []kill{{at: "renew/intent:recorded", helper: true, victim: theSession, standing: "1 0 0"}}},
 
-	{node: "n2", name: "apiserver-kubelet-client", kills: []kill{{at: "begun", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	{node: "n3", name: "admin.conf", kills: []kill{{at: "mark:stage", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	{node: "n1", name: "etcd-healthcheck-client", kills: []kill{{at: "intent:record", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	{node: "n2", name: "front-proxy-client", fresh: true, kills: []kill{{at: "intent:recorded", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n2", name: "apiserver-kubelet-client", kills: []kill{{at: "renew/begun", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n3", name: "admin.conf", kills: []kill{{at: "renew/mark:stage", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n1", name: "etcd-healthcheck-client", kills: []kill{{at: "renew/intent:record", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n2", name: "front-proxy-client", fresh: true, kills: []kill{{at: "renew/intent:recorded", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
 	// While it is mended, too. The renewal is planned after it, should mending come to keep the old certificate.
 	{node: "n3", name: "apiserver-kubelet-client", fresh: true, kills: []kill{
-		{at: "install:apiserver-kubelet-client:rename:1", helper: true, victim: theUnit, code: 1, standing: "0 1 0"},
-		{at: "install:apiserver-kubelet-client:rename:0", helper: true, victim: everything, standing: "0 1 1"},
-		{at: "clear", helper: true, victim: theUnit, code: 1, standing: "0 1 1"},
+		{at: "renew/install:apiserver-kubelet-client:rename:1", helper: true, victim: theUnit, code: 1, standing: "0 1 0"},
+		{at: "mend/install:apiserver-kubelet-client:rename:0", helper: true, victim: everything, standing: "0 1 1"},
+		{at: "mend/clear", helper: true, victim: theUnit, code: 1, standing: "0 1 1"},
 	}},
-	{node: "n1", name: "apiserver-kubelet-client", fresh: true, kills: []kill{{at: "clear", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	{node: "n2", name: "etcd-healthcheck-client", kills: []kill{{at: "worked", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	{node: "n3", name: "front-proxy-client", kills: []kill{{at: "journal", helper: true, victim: theUnit, standing: "1 0 0"}}},
-	{node: "n1", name: "admin.conf", fresh: true, kills: []kill{{at: "install:admin.conf:rename:0", helper: true, victim: everything, standing: "0 1 0"}}},
+	{node: "n1", name: "apiserver-kubelet-client", fresh: true, kills: []kill{{at: "renew/clear", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n2", name: "etcd-healthcheck-client", kills: []kill{{at: "renew/worked", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n3", name: "front-proxy-client", kills: []kill{{at: "renew/journal", helper: true, victim: theUnit, standing: "1 0 0"}}},
+	{node: "n1", name: "admin.conf", fresh: true, kills: []kill{{at: "renew/install:admin.conf:rename:0", helper: true, victim: everything, standing: "0 1 0"}}},
 
-	{node: "n1", name: "kube-controller-manager", kills: []kill{{at: "worked", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	{node: "n3", name: "kube-scheduler", kills: []kill{{at: "worked", helper: true, victim: theUpkeep, standing: "0 1 0"}}},
+	{node: "n1", name: "kube-controller-manager", kills: []kill{{at: "restart/worked", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
+	{node: "n3", name: "kube-scheduler", kills: []kill{{at: "restart/worked", helper: true, victim: theUpkeep, standing: "0 1 0"}}},
 }
 
 // Whatever dies and wherever, with kill -9: `status` tells how far it came, the next apply finishes, and every certificate is
@@ -198,11 +207,11 @@ func (s *suite) killed(t *testing.T, d directory, c crash, k kill, args []string
 	var r *started
 	unit := ""
 	if k.helper {
-		s.order(t, c.node, k.at)
+		s.order(t, c.node, k.order(c.node))
 		r = d.start(t, "", args...)
 		unit = s.reachedOn(t, r, c.node)
 	} else {
-		r = d.start(t, k.at, args...)
+		r = d.start(t, k.order(c.node), args...)
 		r.reached(t)
 	}
 	reached := s.standing(t, c.node, c.name)

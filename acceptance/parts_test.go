@@ -61,7 +61,8 @@ var parts = []struct {
 	{"an Akash provider over many versions", rest, 8 * time.Minute, testStagedUpgrade},
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
 	{"leases beside a restart", provider, 8 * time.Minute, testLeases},
-	{"figures", rest, 8 * time.Minute, testFigures},
+	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
+	{"figures", rest, 20 * time.Minute, testFigures},
 	{"the hammer notices a killed server", rest, 4 * time.Minute, testHammerNotices},
 	{"a hung node", rest, 5 * time.Minute, testHungNode},
 	{"all of etcd is lost", backupAndLoss, 8 * time.Minute, testDisaster},
@@ -94,18 +95,23 @@ func sampled(all []crash) []crash {
 	return some
 }
 
-// stopwatch adds up what the groups take.
-type stopwatch struct{ took map[group]time.Duration }
+// stopwatch keeps what each part takes, and adds up what the groups take.
+type stopwatch struct {
+	took  map[group]time.Duration
+	parts strings.Builder
+}
 
-func (s *stopwatch) add(g group, d time.Duration) {
+func (s *stopwatch) add(g group, part string, d time.Duration) {
 	if s.took == nil {
 		s.took = map[group]time.Duration{}
 	}
 	s.took[g] += d
+	fmt.Fprintf(&s.parts, "%6.0f s  %s\n", d.Seconds(), part)
 }
 
-// note logs the times, and appends them to the file that ACCEPTANCE_TIMES names: seconds, budget in minutes, group.
+// note logs the times, and appends those of the groups to the file that ACCEPTANCE_TIMES names: seconds, budget in minutes, group.
 func (s *stopwatch) note(t *testing.T) {
+	t.Logf("figure: what each part took\n%s", s.parts.String())
 	text := ""
 	for _, b := range budgets {
 		if took, walked := s.took[b.group]; walked {

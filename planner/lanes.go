@@ -27,12 +27,7 @@ var controlPlaneRoles = []string{"control-plane", "etcd"}
 // which each step judges for itself. Repairs are in the lane so that they go one at a time; they close nothing.
 func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 	plane := providers.Lane{Name: providers.ControlPlaneLane, Width: 1, Strict: true}
-	member := map[string]bool{}
-	for _, node := range in.Inventory.Nodes {
-		if slices.ContainsFunc(node.Roles, func(role string) bool { return slices.Contains(controlPlaneRoles, role) }) {
-			member[node.Name] = true
-		}
-	}
+	member := controlPlanes(in)
 	for i, step := range steps {
 		if step.Node == "" {
 			continue
@@ -58,6 +53,24 @@ func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 		out[i].Taken = slices.DeleteFunc(out[i].Taken, func(t schedule.Taken) bool { return own[t.Node] })
 	}
 	return out
+}
+
+// controlPlanes are the nodes that the lane "control-plane" is about. A role that the configuration leaves out does not make
+// two control planes fit to be disturbed at once: what Kubernetes calls one is one, and so is what runs the static pods of one.
+func controlPlanes(in providers.Input) map[string]bool {
+	member := map[string]bool{}
+	for _, node := range in.Inventory.Nodes {
+		declared := slices.ContainsFunc(node.Roles, func(role string) bool { return slices.Contains(controlPlaneRoles, role) })
+		if declared || len(in.World.Node(node.Name).ControlPlane.StaticPods) > 0 {
+			member[node.Name] = true
+		}
+	}
+	for _, known := range in.World.Kubernetes.Nodes {
+		if node, ok := in.Inventory.Of(known); ok && providers.Labelled(known, controlPlaneRoles...) {
+			member[node.Name] = true
+		}
+	}
+	return member
 }
 
 // Taken are the nodes that take a place of some lanes although nothing of them need be under way: those that Kubernetes says

@@ -50,6 +50,39 @@ func TestBuildSetsLanes(t *testing.T) {
 	}
 }
 
+// A control plane is one whatever the configuration calls it.
+func TestAControlPlaneByAnotherName(t *testing.T) {
+	for name, test := range map[string]struct {
+		labels map[string]string
+		pods   []facts.StaticPod
+		want   []string
+	}{
+		"nobody knows it":                {nil, nil, []string{"node/cp1"}},
+		"Kubernetes calls it one":        {map[string]string{"node-role.kubernetes.io/control-plane": ""}, nil, []string{"node/cp1", "control-plane"}},
+		"Kubernetes calls it a master":   {map[string]string{"node-role.kubernetes.io/master": ""}, nil, []string{"node/cp1", "control-plane"}},
+		"Kubernetes calls it etcd":       {map[string]string{"node-role.kubernetes.io/etcd": ""}, nil, []string{"node/cp1", "control-plane"}},
+		"it runs a control plane's pods": {nil, []facts.StaticPod{{Component: "etcd"}}, []string{"node/cp1", "control-plane"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := testRequest(1, func(w *widget) { w.Serial = ""; w.Nodes = config.Selection{Names: []string{"cp1"}} })
+			r.Desired.Nodes[0].Roles = []string{"masters"}
+			r.World.Kubernetes.Nodes = []facts.KubernetesNode{{Name: "cp1", Ready: true, Labels: test.labels}}
+			r.World.Nodes["cp1"].ControlPlane.StaticPods = test.pods
+			var got []string
+			for _, s := range build(t, r).Steps {
+				if s.Disrupts() {
+					for _, lane := range s.Lanes {
+						got = append(got, lane.Name)
+					}
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("lanes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Nodes of a lane that are not ready, or cordoned by anybody, take its places.
 func TestNodesThatTakePlaces(t *testing.T) {
 	fleet := []planner.LaneNodes{{Lane: providers.Lane{Name: "fleet", Width: 2}, Nodes: []string{"gpu1", "gpu2", "gpu3"}}}

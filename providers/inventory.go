@@ -80,15 +80,20 @@ const (
 func labelled(declared []string, node facts.KubernetesNode) []string {
 	roles := declared
 	for _, role := range config.KubernetesRoles() {
-		_, is := node.Labels[roleLabel+role]
-		if _, master := node.Labels[masterLabel]; master && role == "control-plane" {
-			is = true
-		}
-		if is && !slices.Contains(roles, role) {
+		if Labelled(node, role) && !slices.Contains(roles, role) {
 			roles = append(slices.Clone(roles), role)
 		}
 	}
 	return roles
+}
+
+// Labelled reports whether Kubernetes knows a node to have one of some roles.
+func Labelled(node facts.KubernetesNode, roles ...string) bool {
+	return slices.ContainsFunc(roles, func(role string) bool {
+		_, is := node.Labels[roleLabel+role]
+		_, master := node.Labels[masterLabel]
+		return is || master && role == "control-plane"
+	})
 }
 
 // kubernetesNodes finds the nodes of Kubernetes by what configurations call them.

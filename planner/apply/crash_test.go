@@ -109,7 +109,8 @@ func TestKillAtEveryBoundary(t *testing.T) {
 		}
 	}
 	for _, boundary := range []string{"lock:renamed", "state:written", "state:renamed", "state:synced", "journal:created", "journal:named",
-		"journal:written", "journal:synced", "step:acting", "operation:begun", "operation:changed", "step:acted", "step:proved"} {
+		"journal:written", "journal:synced", "sim.it@cp2/renew/acting", "operation:begun", "operation:changed", "sim.it@w1/label/acted",
+		"sim.it@cp1/restart/proved"} {
 		if !seen[boundary] {
 			t.Errorf("nothing was killed at %s: %v", boundary, seen)
 		}

@@ -72,7 +72,8 @@ type Executor struct {
 	// Now is the clock; nil is time.Now. Strands is how things are done side by side and waited for; nil is goroutines.
 	Now     func() time.Time
 	Strands Strands
-	// Trace is for tests, which stop the process at a boundary.
+	// Trace is for tests, which stop the process at a boundary: those of a step are its id and "/acting", "/acted" or "/proved",
+	// so that of two steps under way one can be stopped and the other not.
 	Trace durable.Tracer
 
 	emit sync.Mutex

@@ -62,14 +62,15 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, again 
 	if again {
 		report(found.Why)
 	}
-	r.Trace.At("step:acting")
+	trace := r.Trace.Under(step.ID + "/")
+	trace.At("acting")
 	err = r.operate(ctx, step, report)
-	r.Trace.At("step:acted")
+	trace.At("acted")
 	if err == nil {
 		err = r.prove(ctx, found.input, step, report)
 	}
 	closeReport()
-	r.Trace.At("step:proved")
+	trace.At("proved")
 
 	done, kind := resultOf(step, Done, step.Proof), journal.StepDone
 	if err != nil {

@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,12 +81,12 @@ func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step,
 	if broken && (len(missing) == 0 || len(t.restarts) == 0) {
 		return holdBack{}
 	}
-	selected, incomplete := in.Inventory.Select(nodes)
+	planes, incomplete := controlPlanes(in, nodes)
 	if incomplete != "" {
 		return holdBackFor("not all control planes are known: %s", incomplete)
 	}
 	able := make(map[string]bool, len(t.restarts))
-	for _, n := range selected {
+	for _, n := range planes {
 		if n.Name == step.Node {
 			continue
 		}
@@ -109,11 +110,23 @@ func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step,
 		}
 	}
 	for _, c := range t.restarts {
-		if len(selected) > 1 && !able[c] {
+		if len(planes) > 1 && !able[c] {
 			return holdBackFor("no other control plane could take over from %s on %s meanwhile", c, step.Node)
 		}
 	}
 	return holdBack{}
+}
+
+// controlPlanes are those of the cluster: what a block selects, and those that it leaves to other blocks or to nobody.
+func controlPlanes(in providers.Input, selection config.Selection) (planes []config.Node, incomplete string) {
+	planes, incomplete = in.Inventory.Select(selection)
+	others, unknown := in.Inventory.Select(config.Selection{Roles: []string{"control-plane"}})
+	for _, n := range others {
+		if !slices.ContainsFunc(planes, func(p config.Node) bool { return p.Name == n.Name }) {
+			planes = append(planes, n)
+		}
+	}
+	return planes, cmp.Or(incomplete, unknown)
 }
 
 // hinders says why a control plane that answers keeps a step from another one; empty where it does not.

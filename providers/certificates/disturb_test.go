@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/config"
 	"upkeep/fixtures/worlds"
 	"upkeep/providers"
 	"upkeep/providers/certificates"
@@ -24,6 +25,12 @@ const (
 
 // stepOf returns a step of cp1 of some kind, planned while n control planes were whole, and the world it was planned for.
 func stepOf(t *testing.T, kind string, n int) (providers.Input, providers.Step) {
+	t.Helper()
+	return stepOfBlock(t, spec(), kind, n)
+}
+
+// stepOfBlock is stepOf for another block.
+func stepOfBlock(t *testing.T, block certificates.Spec, kind string, n int) (providers.Input, providers.Step) {
 	t.Helper()
 	w := worlds.ControlPlanes(n, now)
 	cp1 := w.Nodes["cp1"]
@@ -47,7 +54,7 @@ func stepOf(t *testing.T, kind string, n int) (providers.Input, providers.Step) 
 		stuck("etcd-server")
 	}
 	in := input(w, n)
-	steps, _ := fold(t, in, spec().Diff(in).Steps)
+	steps, _ := fold(t, in, block.Diff(in).Steps)
 	i := slices.IndexFunc(steps, func(s providers.Step) bool { return s.Operation == want && s.Node == "cp1" })
 	if i < 0 {
 		t.Fatalf("no step to %s among %v", kind, ids(steps))
@@ -220,6 +227,46 @@ func TestPartialTrouble(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A block that selects one control plane heeds the others all the same: they are asked, and one must take over.
+func TestABlockOfOneControlPlane(t *testing.T) {
+	alone := spec()
+	alone.Nodes = config.Selection{Names: []string{"cp1"}}
+	inventory := input(worlds.ControlPlanes(3, now), 3).Inventory
+	asked := map[string]facts.Question{}
+	for _, need := range alone.Needs().Nodes {
+		selected, _ := inventory.Select(need.Nodes)
+		for _, n := range selected {
+			asked[n.Name] = asked[n.Name].Merge(need.Question)
+		}
+	}
+	for _, name := range []string{"cp1", "cp2", "cp3"} {
+		if !asked[name].ControlPlane {
+			t.Errorf("%s is not asked about its control plane", name)
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(w *facts.World)
+		why    string
+	}{
+		"the others are whole": {func(*facts.World) {}, ""},
+		"nothing leads there": {func(w *facts.World) {
+			dead(w, "cp3")
+			w.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "poststarthook"}
+		}, "no other control plane could take over from"},
+		"the component does not run there": {func(w *facts.World) {
+			worlds.Pod(w.Nodes["cp2"], "kube-controller-manager").ContainerID = ""
+		}, "kube-controller-manager has no running container"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, step := stepOfBlock(t, alone, restartsKCM, 3)
+			test.change(&in.World)
+			if got := ready(in, step); got.State == providers.Holds != (test.why == "") || !strings.Contains(got.Why, test.why) {
+				t.Errorf("%+v, want %q", got, test.why)
+			}
+		})
 	}
 }
 

@@ -32,18 +32,22 @@ func (s Spec) Address() providers.Address {
 	return providers.Address{Type: "certificates", Name: s.Name, Key: s.Key}
 }
 
-// Needs asks for the cluster, etcd, and for each selected node its certificates and its part of the control plane.
+// Needs asks for the cluster, etcd, and for each selected node its certificates and its part of the control plane. What may be
+// done to one control plane depends on the others, whether the block selects them or not.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true},
 		Etcd:       true,
-		Nodes: []providers.NodeNeed{{
-			Nodes: s.Nodes,
-			Question: facts.Question{
-				Certificates: &facts.CertificatesQuestion{Layout: s.Layout, Kubeconfigs: s.Kubeconfigs},
-				ControlPlane: true,
+		Nodes: []providers.NodeNeed{
+			{
+				Nodes: s.Nodes,
+				Question: facts.Question{
+					Certificates: &facts.CertificatesQuestion{Layout: s.Layout, Kubeconfigs: s.Kubeconfigs},
+					ControlPlane: true,
+				},
 			},
-		}},
+			{Nodes: config.Selection{Roles: []string{"control-plane"}}, Question: facts.Question{ControlPlane: true}},
+		},
 	}
 }
 

@@ -73,7 +73,7 @@ func TestSpecFromHCL(t *testing.T) {
 		Question: facts.Question{ControlPlane: true, Certificates: &facts.CertificatesQuestion{
 			Layout: "kubeadm", Kubeconfigs: []string{"/root/.kube/config", "/home/ops/.kube/config"},
 		}},
-	}}}
+	}, {Nodes: config.Selection{Roles: []string{"control-plane"}}, Question: facts.Question{ControlPlane: true}}}}
 	if d := cmp.Diff(wantNeeds, resource.Needs()); d != "" {
 		t.Error(d)
 	}
@@ -122,7 +122,10 @@ func TestNeedsOfSteps(t *testing.T) {
 	resource := spec()
 	in.Resources = map[providers.Address]providers.Resource{resource.Address(): resource}
 	alone := resource.Needs()
-	alone.Etcd, alone.Nodes = false, []providers.NodeNeed{{Nodes: config.Selection{Names: []string{"cp2"}}, Question: alone.Nodes[0].Question}}
+	alone.Etcd = false
+	for i := range alone.Nodes {
+		alone.Nodes[i].Nodes = config.Selection{Names: []string{"cp2"}}
+	}
 	for operation, want := range map[string]providers.Needs{
 		certificates.OperationMend: alone, certificates.OperationRenew: resource.Needs(), certificates.OperationRestart: resource.Needs(),
 	} {

@@ -343,8 +343,9 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 		}
 	}
 	dial := func(ctx context.Context, node string) (net.Conn, error) {
-		if why := world.Node(node).Unknown; why != "" {
-			return nil, fmt.Errorf("%s is unknown: %s", node, why)
+		// A node that was asked and did not answer is not asked again. One that nobody asked about itself has a member all the same.
+		if asked := world.Nodes[node]; asked != nil && asked.Unknown != "" {
+			return nil, fmt.Errorf("%s is unknown: %s", node, asked.Unknown)
 		}
 		return o.Nodes.Etcd(ctx, byName[node])
 	}

@@ -53,7 +53,8 @@ type Options struct {
 	Now func() time.Time
 	// Start is how units are started (see package unit); nil: as unit.Choose says.
 	Start unit.Starter
-	// At is called at each instant at which a crash would leave something different behind; nil outside tests.
+	// At is called at each instant at which a crash would leave something different behind, with the id of the step, "/" and a word;
+	// nil outside tests.
 	At func(instant string)
 }
 
@@ -230,7 +231,7 @@ func (h *Host) Renew(ctx context.Context, q protocol.RenewRequest, progress func
 	if err != nil {
 		return protocol.RenewResult{}, fmt.Errorf("renew certificates: %w", err)
 	}
-	r := h.renewer(d)
+	r := h.renewer(d, q.Run.Step)
 	r.Kubeadm = kubeadm
 	return r.Run(ctx, q, quiet(progress))
 }
@@ -242,7 +243,7 @@ func (h *Host) Mend(_ context.Context, q protocol.MendRequest, progress func(str
 		return protocol.MendResult{}, err
 	}
 	defer d.Close()
-	return h.renewer(d).Mend(q, quiet(progress))
+	return h.renewer(d, q.Run.Step).Mend(q, quiet(progress))
 }
 
 // Undo undoes one mark; see package renew, which makes all there are.
@@ -252,7 +253,7 @@ func (h *Host) Undo(_ context.Context, q protocol.UndoRequest, progress func(str
 		return protocol.UndoResult{}, err
 	}
 	defer d.Close()
-	return h.renewer(d).Undo(q, quiet(progress))
+	return h.renewer(d, q.Run.Step).Undo(q, quiet(progress))
 }
 
 // Lock takes, renews or releases the node's lock; see package fence.
@@ -265,8 +266,11 @@ func (h *Host) Lock(_ context.Context, q protocol.LockRequest) (protocol.LockRes
 	return h.fence(d).Lock(q)
 }
 
-func (h *Host) renewer(d *disk.Disk) *renew.Renewer {
-	r := &renew.Renewer{Disk: d, Now: h.options.Now, At: h.options.At}
+func (h *Host) renewer(d *disk.Disk, step string) *renew.Renewer {
+	r := &renew.Renewer{Disk: d, Now: h.options.Now}
+	if h.options.At != nil {
+		r.At = func(instant string) { h.options.At(step + "/" + instant) }
+	}
 	if socket, err := cri.Socket(d); err == nil {
 		r.CRISocket = socket
 	}

@@ -131,7 +131,7 @@ func performer(root, die, id string) error {
 		return err
 	}
 	defer closeDisk()
-	u.At = dieAt(die)
+	u.At = dieAt("3/" + die)
 	return u.Perform(context.Background(), id, map[string]unit.Work{method: carryOut(root)})
 }
 
@@ -142,7 +142,7 @@ func session(root, die string) error {
 		return err
 	}
 	defer closeDisk()
-	u.At = dieAt(die)
+	u.At = dieAt("3/" + die)
 	text, err := os.ReadFile(filepath.Join(root, "order"))
 	if err != nil {
 		return err

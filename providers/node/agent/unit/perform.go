@@ -52,21 +52,21 @@ func (u *Units) Perform(ctx context.Context, id string, works map[string]Work) e
 		return errors.Join(err, fmt.Errorf("request %s was begun already, and is not begun twice", id))
 	}
 	b := begun{At: u.now(), By: u.Start.Name(id), Boot: u.Fence.Clock.Boot(), PID: os.Getpid()}
-	u.at("begin")
+	u.at(q.Run.Step, "begin")
 	if err := write(dir, begunFile, b); err != nil {
 		return err
 	}
-	u.at("begun")
+	u.at(q.Run.Step, "begun")
 	r, worked := u.outcome(ctx, base, dir, q, works)
 	if q.Restarts && worked && r.Outcome != facts.OutcomeDone && ctx.Err() != nil {
 		// It was told to stop, as the machine goes down: what became of it is judged after the boot.
 		return errors.Join(fmt.Errorf("request %s was told to stop: %s", id, r.Error), dir.WriteFile(stoppingFile, 0o600, []byte("\n")))
 	}
-	u.at("result")
+	u.at(q.Run.Step, "result")
 	if err := write(dir, resultFile, r); err != nil {
 		return err
 	}
-	u.at("journal")
+	u.at(q.Run.Step, "journal")
 	return u.remember(base, dir, q, b, r)
 }
 
@@ -93,13 +93,13 @@ func (u *Units) outcome(ctx context.Context, base, dir *disk.Dir, q request, wor
 		if err := u.Fence.Admit(q.Run); err != nil {
 			return nil, err
 		}
-		u.at("work")
+		u.at(q.Run.Step, "work")
 		worked = true
 		limit := work.Row.Allowed(q.Run)
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %s", limit))
 		defer cancel()
 		made, err := work.Do(ctx, q.Content, progress)
-		u.at("worked")
+		u.at(q.Run.Step, "worked")
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("%w (%w)", err, context.Cause(ctx))
 		}

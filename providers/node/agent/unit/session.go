@@ -99,16 +99,16 @@ func (u *Units) launch(ctx context.Context, row protocol.Row, run protocol.Run, 
 		if err != nil {
 			return nil, false, err
 		}
-		u.at("request")
+		u.at(run.Step, "request")
 		if err := write(dir, requestFile, request{Method: row.Name, Run: run, Who: u.Who, Made: u.now(), Restarts: row.Unit.Restarts, Content: text}); err != nil {
 			return nil, false, err
 		}
 	}
-	u.at("start")
+	u.at(run.Step, "start")
 	if err := u.Start.Start(ctx, id, Terms{row.Allowed(run), row.Unit.Hardening}); err != nil {
 		return nil, false, fmt.Errorf("start %s: %w", u.Start.Name(id), err)
 	}
-	u.at("started")
+	u.at(run.Step, "started")
 	return dir, false, u.awaitBegin(dir, id)
 }
 

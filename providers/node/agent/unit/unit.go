@@ -95,14 +95,14 @@ type Units struct {
 	// StartLimit bounds the time from starting a unit to its first word; 0 is 20 s: systemd on a busy machine with a slow
 	// disk may need seconds.
 	StartLimit time.Duration
-	// At is called with the name of each instant at which a crash would leave something different behind. Nil outside
-	// tests: they end the process there.
+	// At is called with the name of each instant at which a crash would leave something different behind: the id of the step, "/"
+	// and a word. Nil outside tests: they end the process there.
 	At func(instant string)
 }
 
-func (u *Units) at(instant string) {
+func (u *Units) at(step, instant string) {
 	if u.At != nil {
-		u.At(instant)
+		u.At(step + "/" + instant)
 	}
 }
 
@@ -184,7 +184,7 @@ func (u *Units) remember(base, dir *disk.Dir, q request, b begun, r result) erro
 			return err
 		}
 	}
-	u.at("journalled")
+	u.at(q.Run.Step, "journalled")
 	return dir.WriteFile(journalled, 0o600, []byte("\n"))
 }
 
