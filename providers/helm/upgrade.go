@@ -139,7 +139,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if last != nil && last.Info.Status != release.StatusUninstalled && deployed == nil {
 		return result, fmt.Errorf("%w; it stays as it is: no revision was ever deployed to go back to", err)
 	}
-	return result, u.undo(ctx, configuration, deployed, err, progress)
+	return result, u.undo(ctx, configuration, made, deployed, err, progress)
 }
 
 func (u Upgrade) check(last *release.Release) error {
@@ -219,8 +219,18 @@ func (u Upgrade) install(ctx context.Context, configuration *action.Configuratio
 	return run.RunWithContext(context.WithoutCancel(ctx), got.chart, full)
 }
 
-// undo goes back to what was deployed. It does so even after ctx was canceled: the promise of Atomic holds then, too.
-func (u Upgrade) undo(ctx context.Context, configuration *action.Configuration, deployed *release.Release, failure error, progress func(string)) error {
+// undo goes back to what was deployed. It does so even after ctx was canceled: the promise of Atomic holds then, too. Where
+// somebody has gone on from what was made, there is nothing left to undo: a process that was paused while Helm waited may wake
+// long after another run has taken its lock and upgraded the release.
+func (u Upgrade) undo(ctx context.Context, configuration *action.Configuration, made, deployed *release.Release, failure error, progress func(string)) error {
+	switch last, _, err := lastAndDeployed(configuration, u.Release); {
+	case err != nil:
+		return fmt.Errorf("%w; it was not undone: %w", failure, err)
+	case last == nil:
+		return fmt.Errorf("%w; it was not undone: %w: the release is gone", failure, ErrMoved)
+	case last.Version != made.Version:
+		return fmt.Errorf("%w; it was not undone: %w: revision %d came after revision %d", failure, ErrMoved, last.Version, made.Version)
+	}
 	// The client of the canceled wait would not wait either; what comes back was ready before.
 	ctx = context.WithoutCancel(ctx)
 	if w, ok := configuration.KubeClient.(*waiting); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -132,6 +133,44 @@ func TestFailedUpgradeIsRolledBack(t *testing.T) {
 				t.Errorf("the live object has price %s", got)
 			}
 			statuses(t, fake, "superseded", "failed", "deployed")
+		})
+	}
+}
+
+// A process sleeps while Helm waits. Another run upgrades the release, and that stays when the first one wakes and fails.
+func TestAFailedUpgradeUndoesNobodyElsesWork(t *testing.T) {
+	server := repository(t)
+	for name, test := range map[string]struct {
+		meanwhile func(*fakehelm.Fake, helm.Upgrade) error
+		message   string
+		price     string
+	}{
+		"another upgrade": {func(fake *fakehelm.Fake, u helm.Upgrade) error {
+			if err := fake.SetStatus(u.Namespace, u.Release, 2, facts.ReleaseFailed, time.Now()); err != nil {
+				return err
+			}
+			u.Values, u.Revision = map[string]any{"price_target_cpu": "2.00"}, 2
+			_, err := fake.Upgrade(context.Background(), u, nil)
+			return err
+		}, "revision 3 came after revision 2", "2.00"},
+		"nothing": {func(*fakehelm.Fake, helm.Upgrade) error { return nil }, "rolled back to revision 1", "1.60"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := fakehelm.New()
+			u := install(t, fake, server, "9.2.2", map[string]any{"price_target_cpu": "1.60"})
+			u.Values, u.Atomic = map[string]any{"price_target_cpu": "9.99"}, true
+			var other error
+			fake.During("wait", func() {
+				other = test.meanwhile(fake, u)
+				fake.FailOnce("wait", errors.New("the lock was lost"))
+			})
+			_, err := fake.Upgrade(context.Background(), u, nil)
+			if err == nil || !strings.Contains(err.Error(), test.message) || !strings.Contains(err.Error(), "the lock was lost") || other != nil {
+				t.Errorf("got %v; want %q; the other run: %v", err, test.message, other)
+			}
+			if got := environmentOf(t, fake.Get("apps/v1", "StatefulSet", u.Namespace, u.Release))["PRICE_TARGET_CPU"]; got != test.price {
+				t.Errorf("the live object has price %s, want %s", got, test.price)
+			}
 		})
 	}
 }

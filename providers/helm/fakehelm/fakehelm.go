@@ -46,6 +46,7 @@ type Fake struct {
 	mu      sync.Mutex
 	records map[string]*driver.Memory // by namespace
 	fail    map[string]error
+	during  map[string]func()
 }
 
 // The kinds that the world knows; those in the second list have no namespace.
@@ -79,6 +80,7 @@ func New() *Fake {
 		mapper:   mapper,
 		records:  map[string]*driver.Memory{},
 		fail:     map[string]error{},
+		during:   map[string]func(){},
 	}
 	f.Dynamic.PrependReactor("patch", "customresourcedefinitions", f.applyDefinition)
 	f.Client = helm.New(helm.Parts{Configuration: f.configuration, Dynamic: f.Dynamic, Typed: f.Typed, Mapper: mapper, Metadata: f.Metadata})
@@ -149,8 +151,21 @@ func (f *Fake) FailOnce(act string, err error) { f.Fail(act, once{err}) }
 
 type once struct{ error }
 
+// During does something when an act is called next, before it is done: what others do to the release meanwhile.
+func (f *Fake) During(act string, do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.during[act] = do
+}
+
 func (f *Fake) failure(act string) error {
 	f.mu.Lock()
+	if do := f.during[act]; do != nil {
+		delete(f.during, act)
+		f.mu.Unlock()
+		do()
+		f.mu.Lock()
+	}
 	defer f.mu.Unlock()
 	err := f.fail[act]
 	var single once
