@@ -44,7 +44,7 @@ race: ## the race detector on what runs side by side; not on cmd/upkeep, which w
 	GORACE=atexit_sleep_ms=20 CGO_ENABLED=1 ./scripts/test.sh -race -timeout 20m ./planner/... ./state/... ./providers/node/... ./providers/observe/... ./providers/claim/... ./cmd/upkeep/wiring/...
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
-	go test -count=1 -timeout 0 -run 'Test(Release)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
+	go test -count=1 -timeout 0 -run 'Test(Release|Worker)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
 
 demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
