@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"upkeep/planner"
 	"upkeep/state"
@@ -296,5 +297,26 @@ func TestAPlanGoesWithItsConfiguration(t *testing.T) {
 	code, said := elsewhere.upkeep(t, "apply", "-expect="+p.plan.Digest, "tonight.plan")
 	if _, err := os.Stat(p.canary); err != nil {
 		t.Errorf("apply exits %d and asked nobody:\n%s", code, said)
+	}
+}
+
+// digests compares the digests of two plan files.
+func digests(ts *testscript.TestScript, _ bool, args []string) {
+	var plans [2]struct {
+		Digest  string
+		Digests map[string]string
+	}
+	for i := range plans {
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[i])), &plans[i]))
+		if len(plans[i].Digests) == 0 {
+			ts.Fatalf("%s does nothing, so it has no digest to compare", args[i])
+		}
+	}
+	want := args[2:]
+	if got := planner.Differing(plans[0].Digests, plans[1].Digests); !slices.Equal(got, want) {
+		ts.Fatalf("these resources differ: %v; want %v", got, want)
+	}
+	if (plans[0].Digest == plans[1].Digest) != (len(want) == 0) {
+		ts.Fatalf("the digests of the plans are %s and %s", plans[0].Digest, plans[1].Digest)
 	}
 }
