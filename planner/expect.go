@@ -44,41 +44,78 @@ type ExpectationError struct {
 	Reviewed string
 	Digest   string
 	// Differ and Unreviewed are the resources with another digest than the reviewed one, and with none; Equal have the
-	// reviewed one. All sorted.
-	Differ, Unreviewed, Equal []string
+	// reviewed one, and for Gone, which were reviewed, nothing is due any more. All sorted.
+	Differ, Unreviewed, Equal, Gone []string
 	// Digests are those of the plan's resources.
 	Digests map[string]string
 }
 
-// Error names the resources that differ and the command that applies the others. Of a whole plan only its digest is known,
-// which does not tell what differs: then it lists the digests to compare with those of the review.
+// Against returns the error with the resources named, once the digests of the reviewed plan's resources are known.
+func (e *ExpectationError) Against(reviewed map[string]string) *ExpectationError {
+	if len(reviewed) == 0 {
+		return e
+	}
+	out := compareReviewed(reviewed, e.Digests)
+	out.Reviewed, out.Digest = e.Reviewed, e.Digest
+	for _, address := range slices.Sorted(maps.Keys(reviewed)) {
+		if _, due := e.Digests[address]; !due {
+			out.Gone = append(out.Gone, address)
+		}
+	}
+	return out
+}
+
+func compareReviewed(reviewed, digests map[string]string) *ExpectationError {
+	out := &ExpectationError{Digests: digests}
+	for _, address := range slices.Sorted(maps.Keys(digests)) {
+		switch digest, named := reviewed[address]; {
+		case !named:
+			out.Unreviewed = append(out.Unreviewed, address)
+		case digest != digests[address]:
+			out.Differ = append(out.Differ, address)
+		default:
+			out.Equal = append(out.Equal, address)
+		}
+	}
+	return out
+}
+
+// Error names the resources that differ and the command that applies the others. Where only the digest of a reviewed plan is
+// known, which does not tell what differs, it lists the digests to compare with those of the review.
 func (e *ExpectationError) Error() string {
 	var out strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&out, format, args...) }
 	if e.Reviewed != "" {
-		fmt.Fprintf(&out, "the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", e.Digest, e.Reviewed)
+		line("the plan's digest is %s, and -expect says %s: this is not the plan that was reviewed; nothing was changed", e.Digest, e.Reviewed)
+	} else {
+		line("this is not the plan that was reviewed; nothing was changed")
+	}
+	if len(e.Differ)+len(e.Unreviewed)+len(e.Equal)+len(e.Gone) == 0 {
 		if len(e.Digests) > 0 {
-			out.WriteString("\nCompare the digests of its resources with those of the review (upkeep show -json, .upkeep.digests):")
+			line("\nCompare the digests of its resources with those of the review (upkeep show -json, .upkeep.digests):")
 			for _, address := range slices.Sorted(maps.Keys(e.Digests)) {
-				fmt.Fprintf(&out, "\n  %s  %s", e.Digests[address], address)
+				line("\n  %s  %s", e.Digests[address], address)
 			}
-			out.WriteString("\nTo apply those that are equal: upkeep apply -target=ADDRESS -expect=ADDRESS=sha256:…")
+			line("\nTo apply the equal ones: upkeep apply -target=ADDRESS -expect=ADDRESS=sha256:…")
 		}
 		return out.String()
 	}
-	out.WriteString("this is not what was reviewed, and nothing was changed:")
 	for _, address := range e.Differ {
-		fmt.Fprintf(&out, "\n  %s has the digest %s, which is another than the reviewed one", address, e.Digests[address])
+		line("\n  %s differs: its digest is %s, which is not the reviewed one", address, e.Digests[address])
 	}
 	for _, address := range e.Unreviewed {
-		fmt.Fprintf(&out, "\n  %s has the digest %s, and -expect does not name it", address, e.Digests[address])
+		line("\n  %s was not reviewed: its digest is %s", address, e.Digests[address])
+	}
+	for _, address := range e.Gone {
+		line("\n  %s was reviewed, and nothing is due for it in this plan", address)
 	}
 	if len(e.Equal) > 0 {
-		out.WriteString("\nTo apply what is equal: upkeep apply")
+		line("\nTo apply what is equal:\n  upkeep apply")
 		for _, address := range e.Equal {
-			fmt.Fprintf(&out, " -target='%s'", address)
+			line(" -target='%s'", address)
 		}
 		for _, address := range e.Equal {
-			fmt.Fprintf(&out, " -expect='%s=%s'", address, e.Digests[address])
+			line(" -expect='%s=%s'", address, e.Digests[address])
 		}
 	}
 	return out.String()
@@ -97,17 +134,7 @@ func (e Expectations) Check(p Plan) error {
 	if len(e.Resources) == 0 {
 		return nil
 	}
-	for _, address := range slices.Sorted(maps.Keys(p.Digests)) {
-		switch digest, named := e.Resources[address]; {
-		case !named:
-			out.Unreviewed = append(out.Unreviewed, address)
-		case digest != p.Digests[address]:
-			out.Differ = append(out.Differ, address)
-		default:
-			out.Equal = append(out.Equal, address)
-		}
-	}
-	if len(out.Differ)+len(out.Unreviewed) > 0 {
+	if out = compareReviewed(e.Resources, p.Digests); len(out.Differ)+len(out.Unreviewed) > 0 {
 		return out
 	}
 	return nil

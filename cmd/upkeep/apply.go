@@ -58,7 +58,7 @@ func applyCommand(env environment) *cli.Command {
 				known = recordSeen(ctx, env, w, plan)
 			}
 			if err := expected.Check(plan); err != nil {
-				return exit{exitStale, err}
+				return exit{exitStale, explainReview(ctx, w, err)}
 			}
 			return applyPlan(ctx, env, cmd, w, plan, known, saved, began)
 		},

@@ -88,6 +88,7 @@ func fakeSSH(t *testing.T) string {
 //	working NODE STEP            upkeep's own work for a step of plan p1 is under way on a node from now on
 //	sed OLD NEW FILE             replaces text in a file
 //	digest PLANFILE              sets DIGEST to the plan's digest
+//	digests A B [ADDRESS...]     wants two plan files to have the digests of all resources in common but of these
 //	json-lines FILE              wants one JSON object on each line
 //	canaries, no-canary, files-without-canary: see secrets_test.go
 //	damage-bundle DIRECTORY      flips a byte of the newest bundle
@@ -116,7 +117,7 @@ func TestScripts(t *testing.T) {
 			"code": code, "spilled": spilled, "cluster": cluster, "damage-bundle": damageBundle, "forge": forge, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "end": end, "sed": sed, "json-lines": jsonLines,
-			"digest": digest, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
+			"digest": digest, "digests": digests, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
 	})
 }

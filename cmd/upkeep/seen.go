@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 	"upkeep/state/seen"
 )
 
-// recordSeen writes down which findings were seen now, and returns what is known of them and of the steps that wait. What
-// cannot be written is a warning: the command goes on without. A plan from recorded facts has seen nothing. Where everything
+// recordSeen writes down which findings and which plan were seen now, and returns what is known of them and of the steps that
+// wait. What cannot be written is a warning: the command goes on without. A plan from recorded facts has seen nothing. Where everything
 // was planned and seen, a step that is not in the plan waits no longer.
 func recordSeen(ctx context.Context, env environment, w workspace, plan planner.Plan) seen.Seen {
 	if plan.Request.Recorded {
@@ -29,7 +30,7 @@ func recordSeen(ctx context.Context, env environment, w workspace, plan planner.
 		findings = append(findings, seen.FindingOf(f.ID, f.Address, f.Object))
 	}
 	known, err := updateSeen(ctx, w, func(s seen.Seen) seen.Seen {
-		s = s.WithFindings(plan.Request.Now, findings...)
+		s = s.WithFindings(plan.Request.Now, findings...).WithPlan(plan.Request.Now, plan.Digest, plan.Digests)
 		if everything {
 			s = s.OnlyWaitsOf(plan.Request.Now, func(step string) bool { return due[step] })
 		}
@@ -73,6 +74,24 @@ func recordWaits(ctx context.Context, env environment, w workspace, result apply
 	if err != nil {
 		fmt.Fprintf(env.stderr, "Warning: upkeep could not record since when steps wait: %v\n", err)
 	}
+}
+
+// explainReview adds to the error of a plan that is not the reviewed one what the reviewed one was made of, where a command
+// with access to this state has shown it.
+func explainReview(ctx context.Context, w workspace, err error) error {
+	var differs *planner.ExpectationError
+	if !errors.As(err, &differs) || differs.Reviewed == "" {
+		return err
+	}
+	backend, failed := stateBackend(w)
+	if failed != nil {
+		return err
+	}
+	known, failed := backend.Seen(ctx)
+	if failed != nil {
+		return err // without it the error still says which digests to compare
+	}
+	return differs.Against(known.Plans[differs.Reviewed].Resources)
 }
 
 func updateSeen(ctx context.Context, w workspace, change func(seen.Seen) seen.Seen) (seen.Seen, error) {

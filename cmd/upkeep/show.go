@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/planner"
+	"upkeep/planner/report"
 	"upkeep/planner/report/text"
 	"upkeep/state/seen"
 )
@@ -13,24 +16,41 @@ func showCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "show", Usage: "print a saved plan",
 		ArgsUsage: "PLANFILE",
-		Flags: []cli.Flag{
+		Description: "Prints what the plan does, what its digest covers, and whether the state of this directory made the file.\n" +
+			"Asks no node and no cluster.",
+		Flags: append([]cli.Flag{
 			runbookFlag(),
 			jsonFlag(),
-			&cli.BoolFlag{Name: "no-color", Usage: "print without colour"},
 			&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
-		},
-		Action: func(_ context.Context, cmd *cli.Command) error {
+		}, configurationFlags()...),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() != 1 {
 				return usage(cmd, "show takes one plan file")
 			}
-			plan, err := loadPlan(cmd.Args().First(), domains())
+			path := cmd.Args().First()
+			data, err := readPlanFile(path)
 			if err != nil {
 				return err
 			}
+			plan, err := decodePlan(path, data, domains())
+			if err != nil {
+				return err
+			}
+			why := unverified(ctx, env, cmd, data)
 			if cmd.Bool("as-runbook") {
+				if why != nil {
+					fmt.Fprintf(env.stderr, "WARN  NOT VERIFIED: %v. The commands connect to where this file says.\n", why)
+				}
 				err = showRunbook(env, cmd, plan, domains())
 			} else {
-				err = showPlan(env, cmd, plan, seen.Seen{}, text.Run{SavedTo: cmd.Args().First()})
+				err = showPlan(env, cmd, plan, seen.Seen{}, text.Run{SavedTo: path})
+			}
+			if err == nil && !cmd.Bool("json") && !cmd.Bool("as-runbook") {
+				origin := "VERIFIED: the state of this directory made this file, and nobody changed the file since."
+				if why != nil {
+					origin = fmt.Sprintf("NOT VERIFIED: %v", why)
+				}
+				err = text.Digest(env.stdout, report.Plan(plan), origin, styleOf(env, cmd))
 			}
 			if err != nil {
 				return err
@@ -38,4 +58,26 @@ func showCommand(env environment) *cli.Command {
 			return planEnding(plan, false)
 		},
 	}
+}
+
+// unverified says why nothing proves that the state of this directory made a plan file; nil where its key does.
+func unverified(ctx context.Context, env environment, cmd *cli.Command, data []byte) error {
+	directory, err := directoryOf(cmd)
+	if err != nil {
+		return err
+	}
+	w := workspace{env: env, directory: directory}
+	w.desired = load(env, cmd, directory, domains()).desired // a configuration that is wrong elsewhere still says where its state is
+	backend, err := stateBackend(w)
+	if err != nil {
+		return err
+	}
+	remembered, err := backend.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if !remembered.Exists() {
+		return fmt.Errorf("there is no state at %s", backend.Describe())
+	}
+	return planner.CheckOrigin(data, remembered.Key.MAC)
 }

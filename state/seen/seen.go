@@ -1,11 +1,11 @@
 // Package seen is what upkeep has seen over time, as plain data: since when a finding is known and a step waits, the faults
-// of a device by its serial number, and how far the kernel log of a node was read.
+// of a device by its serial number, and how far the kernel log of a node was read, and what the digests of plans were made of.
 //
 // It is no truth about the cluster, which is observed every time; it only says since when. It is kept apart from the state
 // (state.Backend.UpdateSeen), so that a command that only looks can write it while a run holds the state's lock. Every
 // change is a pure function of what was seen before, since a backend may have to make it again.
 //
-// It is bounded: what was not seen for Kept is dropped, and of each kind no more than Most entries are kept.
+// It is bounded: what was not seen for Kept is dropped, and of each kind no more than Most entries are kept, of plans MostPlans.
 package seen
 
 import (
@@ -41,6 +41,17 @@ type Seen struct {
 	Faults map[string]Fault `json:"faults,omitempty"`
 	// KernelLogs are by the node's name.
 	KernelLogs map[string]KernelLog `json:"kernel_logs,omitempty"`
+	// Plans are the plans that somebody may have reviewed, by their digest: the last MostPlans.
+	Plans map[string]Plan `json:"plans,omitempty"`
+}
+
+// MostPlans is how many plans are kept: those that were seen last.
+const MostPlans = 100
+
+// Plan is what the digest of a plan was made of: the digest of each resource, by address.
+type Plan struct {
+	Resources map[string]string `json:"resources"`
+	Sighting
 }
 
 // Finding is when a finding was seen.
@@ -168,10 +179,20 @@ func (s Seen) WithKernelLog(now time.Time, node, boot string, position uint64) S
 	return s.pruned(now)
 }
 
+// WithPlan returns what is known once a plan was shown. One that does nothing is not worth knowing.
+func (s Seen) WithPlan(now time.Time, digest string, resources map[string]string) Seen {
+	if len(resources) == 0 {
+		return s
+	}
+	s = s.clone()
+	s.Plans[digest] = Plan{Resources: maps.Clone(resources), Sighting: s.Plans[digest].again(now)}
+	return s.pruned(now)
+}
+
 // clone returns a copy whose maps are its own, and there.
 func (s Seen) clone() Seen {
 	s.Version = Version
-	s.Findings, s.Waits, s.Faults, s.KernelLogs = own(s.Findings), own(s.Waits), own(s.Faults), own(s.KernelLogs)
+	s.Findings, s.Waits, s.Faults, s.KernelLogs, s.Plans = own(s.Findings), own(s.Waits), own(s.Faults), own(s.KernelLogs), own(s.Plans)
 	return s
 }
 
@@ -184,20 +205,21 @@ func own[V any](m map[string]V) map[string]V {
 
 // pruned drops what is too old or too much from maps that are the caller's own.
 func (s Seen) pruned(now time.Time) Seen {
-	s.Findings = prune(s.Findings, now, func(f Finding) time.Time { return f.Last })
-	s.Waits = prune(s.Waits, now, func(w Wait) time.Time { return w.Last })
-	s.Faults = prune(s.Faults, now, func(f Fault) time.Time { return f.Last })
-	s.KernelLogs = prune(s.KernelLogs, now, func(k KernelLog) time.Time { return k.Last })
+	s.Findings = prune(s.Findings, now, Most, func(f Finding) time.Time { return f.Last })
+	s.Waits = prune(s.Waits, now, Most, func(w Wait) time.Time { return w.Last })
+	s.Faults = prune(s.Faults, now, Most, func(f Fault) time.Time { return f.Last })
+	s.KernelLogs = prune(s.KernelLogs, now, Most, func(k KernelLog) time.Time { return k.Last })
+	s.Plans = prune(s.Plans, now, MostPlans, func(p Plan) time.Time { return p.Last })
 	return s
 }
 
-func prune[V any](m map[string]V, now time.Time, last func(V) time.Time) map[string]V {
+func prune[V any](m map[string]V, now time.Time, most int, last func(V) time.Time) map[string]V {
 	maps.DeleteFunc(m, func(_ string, v V) bool { return now.Sub(last(v)) > Kept })
-	if len(m) > Most {
+	if len(m) > most {
 		keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int {
 			return cmp.Or(last(m[b]).Compare(last(m[a])), cmp.Compare(a, b))
 		})
-		for _, key := range keys[Most:] {
+		for _, key := range keys[most:] {
 			delete(m, key)
 		}
 	}

@@ -197,3 +197,17 @@ func TestDecodeRefuses(t *testing.T) {
 		})
 	}
 }
+
+// Of a plan the digests of its resources are known as long as somebody may still come back with its digest.
+func TestPlans(t *testing.T) {
+	s := seen.Seen{}.WithPlan(noon, "sha256:none", nil)
+	if len(s.Plans) != 0 {
+		t.Errorf("a plan that does nothing is kept: %v", s.Plans)
+	}
+	for i := range seen.MostPlans + 1 {
+		s = s.WithPlan(noon.Add(time.Duration(i)*time.Minute), fmt.Sprint("sha256:", i), map[string]string{"a.b": fmt.Sprint(i)})
+	}
+	if _, oldest := s.Plans["sha256:0"]; oldest || len(s.Plans) != seen.MostPlans || s.Plans["sha256:1"].Resources["a.b"] != "1" {
+		t.Errorf("%d plans are kept", len(s.Plans))
+	}
+}
