@@ -49,6 +49,7 @@ certificates "control_plane" {
 func newPlace(t *testing.T) place {
 	t.Helper()
 	directory := t.TempDir()
+	t.Chdir(directory) // -chdir changes the directory of this process
 	now := func() time.Time { return placeNow }
 	world := filepath.Join(directory, "cluster")
 	t.Setenv("CLUSTER", world)
