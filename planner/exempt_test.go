@@ -66,18 +66,6 @@ func TestFindingOfANodeThatIsOut(t *testing.T) {
 	}
 }
 
-// TestMemberOnANodeThatIsOut: what is reported of no node, and is a thing that has the node's name, does not count either.
-func TestMemberOnANodeThatIsOut(t *testing.T) {
-	r := testRequest(1, nil)
-	heralds(&r, providers.Finding{ID: "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: "gpu7"})
-	r.Desired.Outs = []config.Out{takenOut("gpu7", 9)}
-	for _, f := range build(t, r).Findings {
-		if f.ID == "ETCD_UNHEALTHY" {
-			t.Errorf("%+v counts", f)
-		}
-	}
-}
-
 func TestOutEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		out  config.Out

@@ -30,11 +30,7 @@ type Ignored struct {
 func ignoring(r Request, findings []providers.Finding) (counted []providers.Finding, ignored []Ignored) {
 	counted = make([]providers.Finding, 0, len(findings))
 	for _, f := range findings {
-		node := f.Address.Node
-		if node == "" {
-			node = f.Object // a member of etcd has its node's name, and is reported of no node once that is out
-		}
-		if o, out := outOf(r.Desired, node); out {
+		if o, out := outOf(r.Desired, f.Address.Node); out {
 			ignored = append(ignored, Ignored{Finding: f, Reason: o.Reason, Owner: o.Owner, Until: o.Until, Position: o.Position})
 			continue
 		}
