@@ -28,7 +28,7 @@ func ignoreBlock() entry {
 	return entry{unnamed: true, check: checkIgnores, BlockType: BlockType{
 		Name:  "ignore",
 		Label: "a name for what is ignored",
-		Doc:   "Accepts a finding for a while. Reports show it in a section of its own, and it is not counted. An ignore block hides no step and nothing that is unknown. After its last day the finding counts again, and the block itself is a finding (`IGNORE_ENDED`).",
+		Doc:   "Accepts a finding for a while. Reports show it in a section of its own, and it is not counted. An ignore block hides no step, and what is unknown only on nodes that it names. After its last day the finding counts again, and the block itself is a finding (`IGNORE_ENDED`).",
 		Example: `ignore "old_copy" {
   finding = "CERT_KUBECONFIG_STALE"
   nodes   = ["cp1"]

@@ -199,6 +199,24 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
+// TestIgnoredSilence: who accepts that a named node does not answer accepts all that is not known of it, and no more.
+func TestIgnoredSilence(t *testing.T) {
+	r := testRequest(2, nil)
+	r.World.Nodes["cp2"] = &facts.Node{Name: "cp2", Unknown: "ssh: no answer in 10s"}
+	at := func(node string) providers.Address { return providers.Address{Type: "herald", Name: "h", Node: node} }
+	heralds(&r, providers.Finding{ID: "MEMBER_UNKNOWN", Severity: "error", Unknown: true, Address: at("cp2"), Object: "etcd"})
+	rule := config.Ignore{Name: "rma", Finding: "NODE_UNREACHABLE", Nodes: []string{"cp2"}, Reason: "RMA", Owner: "ops", Until: "2026-12-31"}
+	r.Desired.Ignores = []config.Ignore{rule}
+	p := build(t, r)
+	if diff := cmp.Diff([]planner.Unknown{{Name: "cp2", Why: "ssh: no answer in 10s", Exempt: "ignore.rma"}}, p.Unknown()); diff != "" || !p.Complete || len(p.Ignored) != 2 {
+		t.Errorf("complete %t, ignored %+v\n%s", p.Complete, p.Ignored, diff)
+	}
+	r.Desired.Ignores[0].Nodes = nil
+	if p := build(t, r); p.Complete || len(p.Ignored) != 0 {
+		t.Errorf("a rule that names no node: complete %t, ignored %+v", p.Complete, p.Ignored)
+	}
+}
+
 // TestOutTakesNoPlace: a node that is out is no node of the plan's inventory, which selections and so lanes are made of.
 func TestOutTakesNoPlace(t *testing.T) {
 	r := testRequest(3, func(w *widget) { w.Serial = "" })

@@ -34,7 +34,7 @@ func ignoring(r Request, findings []providers.Finding) (counted []providers.Find
 			ignored = append(ignored, Ignored{Finding: f, Reason: o.Reason, Owner: o.Owner, Until: o.Until, Position: o.Position})
 			continue
 		}
-		i := slices.IndexFunc(r.Desired.Ignores, func(i config.Ignore) bool { return accepts(r, i, f) })
+		i := slices.IndexFunc(r.Desired.Ignores, func(i config.Ignore) bool { return accepts(r, i, f) || silenced(r, i, f, findings) })
 		if i < 0 {
 			counted = append(counted, f)
 			continue
@@ -48,6 +48,15 @@ func ignoring(r Request, findings []providers.Finding) (counted []providers.Find
 func accepts(r Request, i config.Ignore, f providers.Finding) bool {
 	return i.Finding == f.ID && !f.Waits && !i.Until.Ended(r.Now) &&
 		(len(i.Nodes) == 0 && !f.Unknown || slices.Contains(i.Nodes, f.Address.Node))
+}
+
+// silenced reports whether a block accepts that nothing is known of the node of a finding: it then accepts whatever else is not
+// known of that node.
+func silenced(r Request, i config.Ignore, f providers.Finding, all []providers.Finding) bool {
+	node := r.World.Nodes[f.Address.Node]
+	return f.Unknown && node != nil && node.Unknown != "" && slices.ContainsFunc(all, func(other providers.Finding) bool {
+		return other.Unknown && other.Object == "" && other.Address.Node == f.Address.Node && accepts(r, i, other)
+	})
 }
 
 // endedIgnores reports the ignore blocks whose last day has passed, in declared order.

@@ -57,7 +57,7 @@ func marksCommand(env environment) *cli.Command {
 					return err
 				}
 			}
-			return showMarks(env, cmd, marked)
+			return showMarks(env, cmd, w.desired, marked)
 		},
 	}
 }
@@ -169,11 +169,17 @@ func orElse(text, otherwise string) string {
 }
 
 // showMarks prints marks and decides the exit code: unknown is never "no marks".
-func showMarks(env environment, cmd *cli.Command, marked []nodeMarks) error {
+// A node that an ignore block names as unreachable does not count.
+func showMarks(env environment, cmd *cli.Command, desired config.Desired, marked []nodeMarks) error {
+	exempt := func(node string) bool {
+		return slices.ContainsFunc(desired.Ignores, func(i config.Ignore) bool {
+			return i.Finding == "NODE_UNREACHABLE" && slices.Contains(i.Nodes, node) && !i.Until.Ended(env.now())
+		})
+	}
 	count, unknown := 0, 0
 	for _, m := range marked {
 		count += len(m.Marks)
-		if m.Unknown != "" {
+		if m.Unknown != "" && !exempt(m.Node) {
 			unknown++
 		}
 	}
