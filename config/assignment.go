@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -58,16 +57,13 @@ func (l *loader) assignments() map[string]assigned {
 		l.report(problem("Variable files not readable", err.Error()+"."))
 	}
 	for _, file := range files {
-		if _, err := readRegular(file); err != nil {
-			l.report(problem("Variable file not readable", err.Error()+"."))
-			continue
-		}
-		l.assignFile(out, file)
+		l.assignFile(out, file, false)
 	}
 	for _, v := range l.options.Variables {
 		switch {
 		case v.File != "":
-			l.assignFile(out, v.File)
+			l.assignFile(out, v.File, true)
+		case l.variables[v.Name] == nil && l.partial: // it may be declared in what could not be read
 		case l.variables[v.Name] == nil:
 			l.report(problem("Value for a variable that is not declared", fmt.Sprintf("-var gives a value to %q, and the configuration declares no such variable.%s", v.Name, hint(v.Name, l.variableNames(), "Declared are"))))
 		default:
@@ -77,14 +73,24 @@ func (l *loader) assignments() map[string]assigned {
 	return out
 }
 
+// readVariables reads a variable file: wherever it is where the command line names it.
+func (l *loader) readVariables(name string, named bool) ([]byte, error) {
+	if named {
+		return reach{directory: "."}.read(name, largestSource)
+	}
+	return l.readSource(name)
+}
+
 // assignFile reads a variable file: arguments NAME = VALUE, without references.
-func (l *loader) assignFile(out map[string]assigned, name string) {
-	src, err := os.ReadFile(name)
+func (l *loader) assignFile(out map[string]assigned, name string, named bool) {
+	src, err := l.readVariables(name, named)
 	if err != nil {
-		l.report(problem("Variable file not readable", err.Error()+". Correct the path after -var-file."))
+		l.valuesPartial = true
+		l.report(problem("Variable file not readable", fmt.Sprintf("%s cannot be read: %v. Correct the path after -var-file.", name, reason(err))))
 		return
 	}
 	if _, deep := tooDeep(src, name); deep {
+		l.valuesPartial = true
 		l.report(problem("Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep in %s.", deepestNesting, name)))
 		return
 	}
@@ -98,6 +104,7 @@ func (l *loader) assignFile(out map[string]assigned, name string) {
 	}
 	l.report(diags...)
 	if diags.HasErrors() {
+		l.valuesPartial = true
 		return
 	}
 	body := file.Body.(*hclsyntax.Body)
@@ -106,6 +113,9 @@ func (l *loader) assignFile(out map[string]assigned, name string) {
 	}
 	l.lint(body)
 	for _, attr := range sortedAttributes(body) {
+		if l.variables[attr.Name] == nil && l.partial {
+			continue // it may be declared in what could not be read
+		}
 		if l.variables[attr.Name] == nil {
 			l.report(&hcl.Diagnostic{
 				Severity: hcl.DiagWarning, Summary: "Value for a variable that is not declared",
@@ -114,7 +124,7 @@ func (l *loader) assignFile(out map[string]assigned, name string) {
 			})
 			continue
 		}
-		value, diags := attr.Expr.Value(nil)
+		value, diags := l.constant(attr.Expr)
 		l.report(diags...)
 		if !diags.HasErrors() {
 			out[attr.Name] = assigned{value: value, source: l.place(attr.NameRange), at: attr.Expr.Range(), file: name}

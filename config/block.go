@@ -22,6 +22,7 @@ type Block struct {
 	Ranges map[string]hcl.Range
 	// Directory is the configuration directory, against which relative paths are meant.
 	Directory string
+	reach     reach
 	// meta are the values of the meta-arguments, which are not the type's to read.
 	meta cty.Value
 }
@@ -100,7 +101,7 @@ func (b Block) Secret(name string) Secret {
 // Nested returns a nested block as a Block of its own, so that the accessors and Diagnose work inside it; false where it
 // is absent. For a block that may be repeated the name carries its number: "store.0".
 func (b Block) Nested(name string) (Block, bool) {
-	inner := Block{Type: b.Type, Name: b.Name, Key: b.Key, Directory: b.Directory, Ranges: map[string]hcl.Range{}}
+	inner := Block{Type: b.Type, Name: b.Name, Key: b.Key, Directory: b.Directory, reach: b.reach, Ranges: map[string]hcl.Range{}}
 	word, number, repeated := strings.Cut(name, ".")
 	v := b.attribute(word)
 	if v.IsNull() {

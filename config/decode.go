@@ -34,6 +34,9 @@ func (l *loader) decodeAll() {
 // decode evaluates the body of a block for each of its instances. What does not depend on each.key or each.value is
 // evaluated once, however many instances there are.
 func (l *loader) decode(d *declaration) {
+	if l.budget.over != "" {
+		return
+	}
 	before := len(l.diags)
 	ctx := l.scope(referencesIn(d.body), d.forEach != nil)
 	broken := l.diags[before:].HasErrors() || !d.sound
@@ -41,7 +44,7 @@ func (l *loader) decode(d *declaration) {
 		return
 	}
 	same, sameSchema, varying, varyingSchema := splitByEach(d.body, d.Schema)
-	c := conformer{}
+	c := conformer{loader: l}
 	fixed := c.decode(same, sameSchema, specOf(sameSchema), ctx)
 	l.report(c.diags...)
 	broken = broken || c.diags.HasErrors() || !knownIn(fixed)
@@ -52,15 +55,20 @@ func (l *loader) decode(d *declaration) {
 			ictx = ctx.NewChild()
 			ictx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(i.key), "value": i.value})}
 		}
-		c := conformer{}
+		c := conformer{loader: l}
 		attributes := c.decode(varying, varyingSchema, spec, ictx)
 		l.report(at(d, i, c.diags)...)
-		if broken || c.diags.HasErrors() || !knownIn(attributes) {
-			continue // it is wrong, or it depends on something that was reported where it failed
+		if l.budget.over != "" {
+			return
 		}
+		wrong := broken || c.diags.HasErrors() || !knownIn(attributes)
 		maps.Copy(attributes, fixed)
 		b := Block{
-			Type: d.Name, Name: d.name, Key: i.key, DefRange: d.block.DefRange(), Ranges: d.ranges, Directory: l.directory,
+			Type: d.Name, Name: d.name, Key: i.key, DefRange: d.block.DefRange(), Ranges: d.ranges, Directory: l.directory, reach: l.reach,
+		}
+		if wrong { // or it depends on something that was reported where it failed
+			l.inspectRest(d, b, attributes)
+			continue
 		}
 		if d.registered {
 			b.meta = takeMeta(d.BlockType, attributes)
@@ -183,14 +191,17 @@ func specOf(s Schema) hcldec.Spec {
 
 // conformer brings decoded values into the shape of a schema.
 type conformer struct {
-	ctx   *hcl.EvalContext
-	diags hcl.Diagnostics
+	loader *loader
+	ctx    *hcl.EvalContext
+	diags  hcl.Diagnostics
 }
 
 // decode evaluates a body and returns its parts in the shape of the schema.
 func (c *conformer) decode(body *hclsyntax.Body, s Schema, spec hcldec.Spec, ctx *hcl.EvalContext) map[string]cty.Value {
 	c.ctx = ctx
+	c.loader.budget.begin()
 	value, diags := hcldec.Decode(body, spec, ctx)
+	diags, _ = c.loader.overspent(body.SrcRange, diags)
 	c.diags = append(c.diags, diags...)
 	return c.object(value, s, body)
 }
@@ -262,6 +273,11 @@ func (c *conformer) attribute(v cty.Value, a Attribute, attr *hclsyntax.Attribut
 		return cty.DynamicVal
 	}
 	inner, _ := v.Unmark()
+	if !c.loader.budget.charge(v) || a.Type == cty.Number && longText(inner) && !c.loader.budget.spend(largestResult+1) {
+		diags, _ := c.loader.overspent(attr.Expr.Range(), nil)
+		c.diags = append(c.diags, diags...)
+		return cty.DynamicVal
+	}
 	switch {
 	case !inner.IsKnown():
 		return cty.DynamicVal
@@ -318,6 +334,10 @@ func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute)
 	}
 	if v.Type().Equals(a.Type) {
 		return v, true
+	}
+	if a.Type == cty.String && v.Type() == cty.Bool {
+		c.fail(attr, "Wrong type", "%q must be a string, and this is a bool. Write text in quotation marks.", a.Name)
+		return cty.DynamicVal, false
 	}
 	converted, err := convert.Convert(v, a.Type)
 	if err != nil {

@@ -101,6 +101,9 @@ func (l *loader) checkReference(t hcl.Traversal) (name string, ok bool) {
 		return "", false
 	}
 	if !l.isDeclared(root, name) {
+		if l.partial {
+			return name, false // it may stand in what could not be read, which is reported
+		}
 		candidates := l.namesUnder(root)
 		what := fmt.Sprintf("There is no %s.%s.", root, name)
 		if near := suggest(name, candidates); near != "" {
@@ -309,9 +312,17 @@ func (l *loader) resolveLocal(name string, at hcl.Range) cty.Value {
 
 // evaluate returns the value of an expression; one that fails is reported and unknown.
 func (l *loader) evaluate(expr hclsyntax.Expression, ctx *hcl.EvalContext) cty.Value {
+	if l.budget.over != "" {
+		return cty.DynamicVal
+	}
+	l.budget.begin()
 	value, diags := expr.Value(ctx)
+	if !diags.HasErrors() {
+		l.budget.charge(value)
+	}
+	diags, over := l.overspent(expr.Range(), diags)
 	l.report(diags...)
-	if diags.HasErrors() {
+	if diags.HasErrors() || over {
 		return cty.DynamicVal
 	}
 	return value

@@ -44,8 +44,9 @@ func (l *loader) readFiles() {
 		} else {
 			read[id] = true
 		}
-		src, err := readRegular(name)
+		src, err := l.readSource(name)
 		if err != nil {
+			l.partial = true
 			l.report(problem("Configuration file not readable", err.Error()+". Repair the file, or give it a name that does not end in "+Suffix+"."))
 			continue
 		}
@@ -56,8 +57,38 @@ func (l *loader) readFiles() {
 	}
 }
 
+// largestSource bounds one file of a configuration, and mostSources how many there are.
+const (
+	largestSource = 4 << 20
+	mostSources   = 1000
+)
+
+// readSource reads a file of the configuration.
+func (l *loader) readSource(name string) ([]byte, error) {
+	if len(l.sources) >= mostSources {
+		return nil, fmt.Errorf("a configuration has at most %d files", mostSources)
+	}
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := irregular(name); err != nil {
+		return nil, err
+	}
+	r := l.reach
+	if r.trust == Unread {
+		r.trust = Trusted // which files belong to a configuration does not depend on the machine
+	}
+	data, err := r.read(absolute, largestSource)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, reason(err))
+	}
+	return data, nil
+}
+
 func (l *loader) parse(name string, src []byte) *hclsyntax.Body {
 	if at, deep := tooDeep(src, name); deep {
+		l.partial = true
 		l.sources[name] = &hcl.File{Bytes: src}
 		l.errorAt(at, "Nested too deeply", "Brackets nest more than %d deep here.", deepestNesting)
 		return nil
@@ -65,11 +96,34 @@ func (l *loader) parse(name string, src []byte) *hclsyntax.Body {
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	l.report(withoutEchoes(diags)...)
 	if file == nil {
+		l.partial = true
 		l.sources[name] = &hcl.File{Bytes: src}
 		return nil
 	}
 	l.sources[name] = file
-	return file.Body.(*hclsyntax.Body)
+	body := file.Body.(*hclsyntax.Body)
+	if diags.HasErrors() {
+		l.partial = true
+		return before(body, diags)
+	}
+	return body
+}
+
+// before returns the blocks that end before the first error of their file: what follows may be half of something.
+func before(body *hclsyntax.Body, diags hcl.Diagnostics) *hclsyntax.Body {
+	first := body.EndRange.End.Byte
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError && d.Subject != nil {
+			first = min(first, d.Subject.Start.Byte)
+		}
+	}
+	out := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: body.SrcRange, EndRange: body.EndRange}
+	for _, block := range body.Blocks {
+		if end := block.CloseBraceRange.End.Byte; end > 0 && end <= first && end > block.OpenBraceRange.Start.Byte {
+			out.Blocks = append(out.Blocks, block)
+		}
+	}
+	return out
 }
 
 // includedBy returns the files that the include blocks of a file name, relative to that file.
@@ -98,6 +152,17 @@ func (l *loader) includedBy(name string, body *hclsyntax.Body) []string {
 }
 
 func (l *loader) match(from, pattern string, at hcl.Range) []string {
+	if l.reach.trust == Untrusted {
+		absolute := pattern
+		if !filepath.IsAbs(pattern) {
+			absolute, _ = filepath.Abs(filepath.Join(filepath.Dir(from), pattern)) // a name of this process's directory
+		}
+		if _, err := l.reach.local(absolute); err != nil {
+			l.partial = true
+			l.errorAt(at, "Included file outside of the directory", "%q leads out of the configuration directory, and a configuration that another person wrote includes only files below it.", pattern)
+			return nil
+		}
+	}
 	full := pattern
 	if !filepath.IsAbs(pattern) {
 		full = filepath.Join(filepath.Dir(from), pattern)
@@ -112,6 +177,7 @@ func (l *loader) match(from, pattern string, at hcl.Range) []string {
 		return nil
 	}
 	if len(matches) == 0 {
+		l.partial = true
 		l.errorAt(at, "Included file not found", "No file matches %q (looked for %s).", pattern, filepath.ToSlash(full))
 	}
 	return matches
@@ -133,28 +199,23 @@ func filesIn(directory, suffix string) ([]string, error) {
 	return names, nil
 }
 
-// readRegular reads a regular file, or one that a link leads to. Reading a pipe could wait for ever.
-func readRegular(name string) ([]byte, error) {
+// irregular says why a file is no regular one, nor a link to one. Reading a pipe could wait for ever.
+func irregular(name string) error {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if target, linked := os.Readlink(name); linked == nil {
-			return nil, fmt.Errorf("%s is a link to %s, which does not exist", name, target)
+			return fmt.Errorf("%s is a link to %s, which does not exist", name, target)
 		}
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case info.IsDir():
-		return nil, fmt.Errorf("%s is a directory, not a file", name)
+		return fmt.Errorf("%s is a directory, not a file", name)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", name)
+		return fmt.Errorf("%s is not a regular file", name)
 	}
-	return os.ReadFile(name)
-}
-
-func isRegular(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular()
+	return nil
 }
 
 // identityOf returns a name that is the same for every way to name a file.

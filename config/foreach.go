@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -60,6 +62,9 @@ func instancesOf(v cty.Value) ([]instance, string) {
 		return nil, "This is a list. for_each needs a map or a set of strings, so that every block has a name of its own; for a list of strings write toset([...])."
 	default:
 		return nil, "This is a " + t.FriendlyName() + ". for_each needs a map or a set of strings."
+	}
+	if v.LengthInt() > mostInstances {
+		return nil, fmt.Sprintf("This makes %d blocks, and for_each makes at most %d.", v.LengthInt(), mostInstances)
 	}
 	out := make([]instance, 0, v.LengthInt())
 	for it := v.ElementIterator(); it.Next(); {

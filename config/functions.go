@@ -1,12 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -28,12 +29,12 @@ const largestFile = 4 << 20
 
 // functions returns the functions of the language. Terraform's names have Terraform's meaning. There is none whose result
 // changes from one run to the next on the same input.
-func functions(directory string, environ []string) map[string]function.Function {
+func functions(r reach) map[string]function.Function {
 	all := standardFunctions()
 	maps.Copy(all, map[string]function.Function{
 		"duration":  durationFunction(),
-		"env":       envFunction(environ),
-		"file":      fileFunction(directory),
+		"env":       envFunction(r),
+		"file":      fileFunction(r),
 		"per_hour":  perHourFunction(),
 		"role":      roleFunction(),
 		"sensitive": sensitiveFunction(),
@@ -203,58 +204,46 @@ func durationFunction() function.Function {
 	})
 }
 
-func envFunction(environ []string) function.Function {
+func envFunction(r reach) function.Function {
 	return function.New(&function.Spec{
 		Description: "Returns an environment variable of the machine upkeep runs on. One that is not set is an error; try(env(\"NAME\"), \"\") gives another value instead.",
 		Params:      []function.Parameter{{Name: "name", Type: cty.String}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			value, ok := lookupEnv(environ, args[0].AsString())
-			if !ok {
-				return cty.NilVal, function.NewArgErrorf(0, "the environment variable %s is not set", args[0].AsString())
+			value, read, err := r.env(args[0].AsString())
+			switch {
+			case err != nil:
+				return cty.NilVal, function.NewArgError(0, err)
+			case !read:
+				return cty.UnknownVal(cty.String), nil
 			}
 			return cty.StringVal(value), nil
 		},
 	})
 }
 
-func fileFunction(directory string) function.Function {
+func fileFunction(r reach) function.Function {
 	return function.New(&function.Spec{
 		Description: "Returns the text of a file. Its path is relative to the configuration directory.",
 		Params:      []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			text, err := readText(directory, args[0].AsString())
-			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
+			path := args[0].AsString()
+			data, err := r.read(path, largestFile)
+			switch {
+			case errors.Is(err, errOutside) && r.trust == Unread:
+				r.left(fmt.Sprintf("file(%q)", path))
+				return cty.UnknownVal(cty.String), nil
+			case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOENT) || errors.Is(err, errNotRegular):
+				return cty.NilVal, function.NewArgErrorf(0, "there is no file %s", filepath.ToSlash(r.shown(path)))
+			case err != nil:
+				return cty.NilVal, function.NewArgErrorf(0, "%s: %w", filepath.ToSlash(r.shown(path)), reason(err))
+			case !utf8.Valid(data):
+				return cty.NilVal, function.NewArgErrorf(0, "%s is not UTF-8 text", filepath.ToSlash(r.shown(path)))
 			}
-			return cty.StringVal(text), nil
+			return cty.StringVal(string(data)), nil
 		},
 	})
-}
-
-func readText(directory, path string) (string, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(directory, path)
-	}
-	if !isRegular(path) {
-		return "", fmt.Errorf("there is no file %s", filepath.ToSlash(path))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }() // opened for reading: nothing is lost
-	data, err := io.ReadAll(io.LimitReader(f, largestFile+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(data) > largestFile:
-		return "", fmt.Errorf("%s is larger than 4 MiB", filepath.ToSlash(path))
-	case !utf8.Valid(data):
-		return "", fmt.Errorf("%s is not UTF-8 text", filepath.ToSlash(path))
-	}
-	return string(data), nil
 }
 
 func perHourFunction() function.Function {

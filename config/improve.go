@@ -14,7 +14,9 @@ func (l *loader) improve(d *hcl.Diagnostic) *hcl.Diagnostic {
 		if _, known := l.functions.Functions[expr.Name]; !known {
 			var names []string
 			for name := range l.functions.Functions {
-				names = append(names, name)
+				if namePattern.MatchString(name) {
+					names = append(names, name)
+				}
 			}
 			out := *d
 			out.Summary = "Unknown function"

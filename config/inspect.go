@@ -3,7 +3,9 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -23,7 +25,9 @@ func (l *loader) acceptNode(b Block, n Node) {
 		return
 	}
 	l.nodes[n.Name] = n
+	index := len(l.desired.Nodes)
 	l.desired.Nodes = append(l.desired.Nodes, n)
+	l.later = append(l.later, func() { l.checkMachine(b, l.desired.Nodes[index]) })
 	if !n.Primary {
 		return
 	}
@@ -36,6 +40,37 @@ func (l *loader) acceptNode(b Block, n Node) {
 		more = fmt.Sprintf("Write primary = each.key == %q.", l.primary.Name)
 	}
 	l.report(b.Diagnose("primary", "Two primary nodes", fmt.Sprintf("%s (%s) is the primary already, so %s cannot be. %s", l.primary.Name, l.primary.Position, n.Name, more)))
+}
+
+// checkMachine reports a node that is reached at the same place as another one: work on both would be work on one machine,
+// twice at a time. Nodes behind one address differ by the port or the jump hosts of their connections.
+func (l *loader) checkMachine(b Block, n Node) {
+	var c Connection
+	for _, declared := range l.desired.Connections {
+		if declared.Name == n.Connection {
+			c = declared
+		}
+	}
+	host := strings.ToLower(n.Host)
+	if address, err := netip.ParseAddr(host); err == nil {
+		host = address.Unmap().String()
+	}
+	place := fmt.Sprintf("%s port %d by %s with %s", host, c.Port, c.ProxyJump, c.SSHConfig)
+	if c.Port == 22 {
+		place = fmt.Sprintf("%s port 0 by %s with %s", host, c.ProxyJump, c.SSHConfig)
+	}
+	if c.Transport == "local" {
+		place = "this machine"
+	}
+	if l.machines == nil {
+		l.machines = map[string]Node{}
+	}
+	first, taken := l.machines[place]
+	if !taken {
+		l.machines[place] = n
+		return
+	}
+	l.report(b.Diagnose("host", "Two nodes on one machine", fmt.Sprintf("%s and %s (%s) are both reached at %s, so they are one machine. Correct the host of one of them, or remove it.", n.Name, first.Name, first.Position, n.Host)))
 }
 
 // own notes what a block has to itself, and reports what another block has already. The diagnostic shows both places: the
@@ -131,7 +166,7 @@ func (l *loader) failedNodes() bool {
 	if l.nodesKnown {
 		return l.nodesFailed
 	}
-	l.nodesKnown = true
+	l.nodesKnown, l.nodesFailed = true, l.partial
 	want := 0
 	for _, d := range l.declarations {
 		if d.Name == "node" || d.Name == "nodes" {

@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -53,7 +55,7 @@ func decodeNode(b Block) (any, hcl.Diagnostics) {
 		diags = append(diags, b.Diagnose(at, "Invalid node name", "\""+name+"\" is not the name of a node. A name has only letters, digits, points, hyphens and underscores, and begins with a letter or digit."))
 	}
 	host := b.String("host")
-	if !hostPattern.MatchString(host) {
+	if !validHost(host) {
 		diags = append(diags, b.Diagnose("host", "Invalid host", "\""+host+"\" is not an address or a host name. The user and the port belong into a connection block."))
 	}
 	roles, more := rolesOf(b)
@@ -149,7 +151,19 @@ func rolesOf(b Block) ([]string, hcl.Diagnostics) {
 
 func (n Node) enter(l *loader, b Block) { l.acceptNode(b, n) }
 
-func (f Fleet) enter(l *loader, _ Block) { l.desired.Fleets = append(l.desired.Fleets, f) }
+func (f Fleet) enter(l *loader, b Block) {
+	if l.options.Selector != nil {
+		if err := l.options.Selector(f.Selector); err != nil {
+			at := "selector"
+			if _, direct := b.Ranges[at]; !direct {
+				at = "from_kubernetes.selector"
+			}
+			l.report(b.Diagnose(at, "Invalid selector", fmt.Sprintf("%q is not a label selector: %v. Write it as `kubectl get nodes -l` takes it, such as \"example.net/gpu=hopper\".", f.Selector, err)))
+			return
+		}
+	}
+	l.desired.Fleets = append(l.desired.Fleets, f)
+}
 
 func referToNode(r Reference) cty.Value {
 	return cty.CapsuleVal(SelectionType, &Selection{Names: []string{nodeName(r)}})
@@ -159,6 +173,19 @@ func referToNodes(r Reference) cty.Value {
 	return cty.CapsuleVal(SelectionType, &Selection{Fleets: []string{r.instance()}})
 }
 
+// validHost reports whether a word is an address, or a name that ssh resolves. A colon is part of an IPv6 address alone, and
+// what has only digits and points in it is an IPv4 address or a mistake.
+func validHost(host string) bool {
+	if !hostPattern.MatchString(host) {
+		return false
+	}
+	if strings.Contains(host, ":") || strings.Contains(host, ".") && strings.Trim(host, "0123456789.") == "" {
+		_, err := netip.ParseAddr(host)
+		return err == nil
+	}
+	return !strings.Contains(host, "..")
+}
+
 // checkNodes reports what must not reach ssh, names that occur twice and a second primary.
 func checkNodes(d Desired) error {
 	names, primaries := map[string]bool{}, 0
@@ -166,7 +193,7 @@ func checkNodes(d Desired) error {
 		switch {
 		case !nodeNamePattern.MatchString(n.Name) || names[n.Name]:
 			return fmt.Errorf("node %q: this is not a name, or it occurs twice", n.Name)
-		case !hostPattern.MatchString(n.Host):
+		case !validHost(n.Host):
 			return fmt.Errorf("node %q: %q is not a host", n.Name, n.Host)
 		case !d.connects(n.Connection):
 			return fmt.Errorf("node %q: there is no connection %q", n.Name, n.Connection)

@@ -3,10 +3,12 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -23,6 +25,11 @@ type Options struct {
 	Environ []string
 	// Findings are the ids that an ignore block may name; nil: any.
 	Findings []string
+	// Trust says what expressions may read of the machine; AllowEnv names environment variables that they may read anyway.
+	Trust    Trust
+	AllowEnv []string
+	// Selector checks a label selector of Kubernetes; nil: any is right.
+	Selector func(string) error
 	// Version is upkeep's own version, for required_version; empty satisfies every constraint.
 	Version string
 }
@@ -35,12 +42,12 @@ type Sources map[string]*hcl.File
 // The sources are there in any case.
 func Load(directory string, o Options) (Desired, Sources, hcl.Diagnostics) {
 	l := newLoader(directory, o)
-	l.readFiles()
-	if !l.diags.HasErrors() {
+	if l.readFiles(); len(l.sources) > 0 {
 		l.collect()
 		l.assignVariables()
 		l.resolveAll()
 		l.decodeAll()
+		l.sayWhatWasLeft()
 	}
 	diags := l.settle()
 	if diags.HasErrors() {
@@ -57,6 +64,16 @@ type loader struct {
 	sources   Sources
 	diags     hcl.Diagnostics
 	functions *hcl.EvalContext
+	reach     reach
+	// left is what an Unread configuration did not read.
+	left []string
+	// partial: a file could not be read or parsed to its end. What is not declared may be declared there.
+	partial bool
+	// valuesPartial is the same of a file of variables.
+	valuesPartial bool
+	budget        *budget
+	// budgetReported: the diagnostic of what was too much is written.
+	budgetReported bool
 
 	files        []*hclsyntax.Body
 	declarations []*declaration
@@ -74,8 +91,10 @@ type loader struct {
 	// roles are those that any declared node or fleet has; nil until all of them are decoded.
 	roles map[string]bool
 	// nodes are the accepted nodes by name; primary is the one of them that is.
-	nodes   map[string]Node
-	primary *Node
+	nodes map[string]Node
+	// machines are the nodes by the places that they are reached at.
+	machines map[string]Node
+	primary  *Node
 	// owners are the blocks that things belong to, by what BlockType.Owns calls them.
 	owners map[string]owner
 	// nodesKnown and nodesFailed hold the answer of failedNodes.
@@ -149,8 +168,23 @@ func newLoader(directory string, o Options) *loader {
 	for _, e := range language() {
 		l.entries[e.Name] = e
 	}
-	l.functions = &hcl.EvalContext{Functions: functions(directory, o.Environ), Variables: map[string]cty.Value{}}
+	l.reach = reach{directory: directory, trust: o.Trust, environ: o.Environ, allowEnv: o.AllowEnv, left: func(what string) {
+		if !slices.Contains(l.left, what) {
+			l.left = append(l.left, what)
+		}
+	}}
+	l.budget = &budget{now: time.Now}
+	l.functions = &hcl.EvalContext{Functions: l.budget.bounded(functions(l.reach)), Variables: map[string]cty.Value{}}
+	maps.Copy(l.functions.Functions, l.budget.hooks())
 	return l
+}
+
+// sayWhatWasLeft warns of what was not checked.
+func (l *loader) sayWhatWasLeft() {
+	for _, what := range l.left {
+		l.report(&hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: "Not checked", Detail: what +
+			" was not read, so what depends on its value was not checked. The option -trusted reads it."})
+	}
 }
 
 func (l *loader) report(d ...*hcl.Diagnostic) { l.diags = append(l.diags, d...) }

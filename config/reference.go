@@ -27,7 +27,7 @@ func ReferencePages(types []BlockType) map[string][]byte {
 		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s |\n", e.Name, e.Name, cell(firstSentence(e.Doc)))
 	}
 	index.WriteString("\nExpressions may call [functions](functions.md). `upkeep schema -json` has the same for programs.\n")
-	pages["functions.md"] = functionsPage(functions("", nil))
+	pages["functions.md"] = functionsPage(functions(reach{}))
 	pages["README.md"] = index.Bytes()
 	return pages
 }

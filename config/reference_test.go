@@ -80,7 +80,7 @@ func TestEverythingIsDocumented(t *testing.T) {
 		}
 		walk(b.Name, b.Schema)
 	}
-	for name, f := range functions("", nil) {
+	for name, f := range functions(reach{}) {
 		if f.Description() == "" {
 			t.Errorf("the function %s has no description", name)
 		}

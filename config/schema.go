@@ -66,7 +66,7 @@ func SchemaJSON(types []BlockType) ([]byte, error) {
 		}
 		file.BlockTypes[e.Name] = b
 	}
-	for name, f := range functions("", nil) {
+	for name, f := range functions(reach{}) {
 		file.Functions[name] = functionSchemaOf(f)
 	}
 	data, err := json.MarshalIndent(file, "", "  ")

@@ -18,6 +18,7 @@ var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 func (l *loader) collect() {
 	for _, body := range l.files {
 		l.lint(body)
+		boundBody(body, l.functions.Functions)
 		for _, attr := range sortedAttributes(body) {
 			detail := "An argument stands inside a block."
 			if owners := l.ownersOf(attr.Name); len(owners) > 0 {

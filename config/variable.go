@@ -51,10 +51,9 @@ func (l *loader) declareVariable(d *declaration) {
 	v.nullable = l.constantBool(d.body, "nullable", true)
 	l.constantString(d.body, "description")
 	if attr, ok := d.body.Attributes["default"]; ok {
-		value, diags := attr.Expr.Value(&hcl.EvalContext{Functions: l.functions.Functions})
-		l.report(diags...)
+		value := l.evaluate(attr.Expr, &hcl.EvalContext{Functions: l.functions.Functions})
 		fallback := cty.DynamicVal
-		if sound && !diags.HasErrors() {
+		if sound && value.IsKnown() {
 			fallback = l.fit(v, assigned{value: value, source: "its default", at: attr.Expr.Range()})
 		}
 		v.fallback = fallback
@@ -76,6 +75,7 @@ func (l *loader) assignVariables() {
 			v.value = l.fit(v, a)
 		case v.fallback != cty.NilVal:
 			v.value = v.fallback
+		case l.valuesPartial: // it may be given where the file could not be read
 		default:
 			l.errorAt(v.declared.block.DefRange(), "No value for a variable",
 				"The variable %q has no default, so it needs a value: -var '%s=...', a file named by -var-file or ending in %s, or the environment variable %s%s.",
@@ -103,7 +103,7 @@ func (l *loader) parseText(v *variable, a assigned) assigned {
 	var value cty.Value
 	if !diags.HasErrors() {
 		var more hcl.Diagnostics
-		value, more = expr.Value(nil)
+		value, more = l.constant(expr)
 		diags = append(diags, more...)
 	}
 	a.value = value

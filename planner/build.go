@@ -88,7 +88,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Lanes:         lanes,
 		Objects:       all.Objects,
 		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends these
-		Refusals:      append(notThis, guarded.refusals...),
+		Refusals:      slices.Concat(sameMachine(in), notThis, guarded.refusals),
 		Foreseen:      foreseen,
 	}
 	overrides, unknown := known.overriding(r, in, guarded.lifted)

@@ -8,6 +8,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/kube"
 )
 
 // loaded is what reading a configuration directory came to.
@@ -18,12 +19,17 @@ type loaded struct {
 	diags     hcl.Diagnostics
 }
 
-func load(env environment, cmd *cli.Command, directory string, types []providers.Type) loaded {
+func load(env environment, cmd *cli.Command, directory string, types []providers.Type) (loaded, error) {
 	l := loaded{directory: directory}
+	trust, allowed, err := trustOf(cmd)
+	if err != nil {
+		return l, err
+	}
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
 		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
+		Selector: kube.CheckSelector, Trust: trust, AllowEnv: allowed,
 	})
-	return l
+	return l, nil
 }
 
 // print shows all diagnostics on the terminal's error side; an error among them ends the command.

@@ -28,10 +28,11 @@ func planningFlags() []cli.Flag {
 
 // factsFlags let a command work on recorded facts instead of the world.
 func factsFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "facts", Usage: "use the facts that observe -out recorded in `FILE`; such a plan cannot be applied"},
 		&cli.StringFlag{Name: "facts-max-age", Value: "24h", Usage: "refuse recorded facts older than `DURATION`"},
-	}
+		&cli.BoolFlag{Name: "untrusted", Usage: "another person wrote the configuration: read only files below its directory; the default with -facts"},
+	}, trustFlags()...)
 }
 
 func planCommand(env environment) *cli.Command {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 )
@@ -10,13 +11,16 @@ import (
 func validateCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "validate", Usage: "check the configuration; look at nothing else",
-		Flags: append([]cli.Flag{jsonFlag()}, configurationFlags()...),
+		Flags: slices.Concat([]cli.Flag{jsonFlag()}, trustFlags(), configurationFlags()),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			directory, err := directoryOf(cmd)
 			if err != nil {
 				return err
 			}
-			result := load(env, cmd, directory, domains())
+			result, err := load(env, cmd, directory, domains())
+			if err != nil {
+				return err
+			}
 			if cmd.Bool("json") {
 				return result.printJSON(env)
 			}

@@ -57,7 +57,10 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 		return workspace{}, err
 	}
 	w := workspace{env: env, directory: directory, types: domains(), releases: &releases{}}
-	result := load(env, cmd, directory, w.types)
+	result, err := load(env, cmd, directory, w.types)
+	if err != nil {
+		return workspace{}, err
+	}
 	if err := result.print(env, cmd); err != nil {
 		return workspace{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"upkeep/config"
+	"upkeep/providers"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
@@ -115,6 +116,9 @@ func (r *reading) chart() {
 		r.fail(b, "version", "Not an exact version", "%q is no exact version. An open one would jump whenever the repository does: write all three numbers, such as \"6.0.5\".", c.Version)
 	}
 	r.at(b, "version", "chart.version")
+	var wrong hcl.Diagnostics
+	c.SHA256, wrong = providers.ChartTrust(b, &c.Source)
+	r.diags = append(r.diags, wrong...)
 	r.spec.Chart = c
 }
 

@@ -144,7 +144,7 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 	}
 	o := release.Offer
 	r.upgrades = append(r.upgrades, operatorUpgrade{
-		release: release, chart: Chart{Source: facts.ChartSource{Repository: o.Source.Repository, Name: chart}, Version: wanted}, sha256: o.Digest,
+		release: release, chart: Chart{Source: o.Source.Sibling(chart), Version: wanted}, sha256: o.Digest,
 		rolls: len(o.Preview.Rolls) > 0 || len(revision.OtherTemplate(release)) > 0, mending: mending,
 	})
 }

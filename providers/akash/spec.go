@@ -47,6 +47,8 @@ type Spec struct {
 type Chart struct {
 	Source  facts.ChartSource `json:"source"`
 	Version string            `json:"version"`
+	// SHA256 is that of the chart's archive; empty: any.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Script says which bid price script.
@@ -103,7 +105,7 @@ func (s Spec) Needs() providers.Needs {
 		if s.Script != nil && s.Script.Text != "" {
 			wanted[valueScript] = encodeScript(s.Script.Text)
 		}
-		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, Preview: true, Values: wanted}
+		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Preview: true, Values: wanted}
 	}
 	needs := providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true},

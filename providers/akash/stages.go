@@ -64,7 +64,7 @@ func (s Spec) stageNeeds(needs *providers.Needs) {
 		question := facts.ReleaseQuestion{Namespace: s.Namespace, Name: operator.release}
 		if s.Chart != nil && s.Chart.Source.Path == "" {
 			question.Offer = &facts.OfferQuestion{
-				Source:  facts.ChartSource{Repository: s.Chart.Source.Repository, Name: operator.chart},
+				Source:  s.Chart.Source.Sibling(operator.chart),
 				Like:    &facts.LikeQuestion{Source: s.Chart.Source, Version: s.Chart.Version},
 				Preview: true,
 			}

@@ -170,6 +170,9 @@ func schema() config.Schema {
 					{Name: "path", Type: cty.String, Doc: "The chart's directory or archive where upkeep runs; a relative path is meant against the configuration directory."},
 					{Name: "name", Type: cty.String, Default: cty.StringVal("provider"), Doc: "The name of the chart."},
 					{Name: "version", Type: cty.String, Required: true, Doc: "The exact version: an open one would jump whenever the repository does."},
+					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the chart's archive in hexadecimal: another archive under the same version is refused."},
+					{Name: "insecure", Type: cty.Bool, Default: cty.False, Doc: "Allow a repository without TLS (`http://`): anybody on the way may replace the chart."},
+					{Name: "lookup", Type: cty.Bool, Default: cty.False, Doc: "Allow the chart's templates to read objects of the cluster, Secrets among them, by Helm's function `lookup`."},
 				}},
 			},
 			{

@@ -2,6 +2,8 @@ package facts
 
 import (
 	"maps"
+	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 )
@@ -34,6 +36,27 @@ type ChartSource struct {
 	Name       string `json:"name,omitempty"`
 	// Path is a chart's directory or archive on the machine that upkeep runs on.
 	Path string `json:"path,omitempty"`
+	// Insecure allows a repository without TLS: whoever is on the way may then replace the chart.
+	Insecure bool `json:"insecure,omitempty"`
+	// Lookup allows the chart's templates to read objects of the cluster, Secrets among them.
+	Lookup bool `json:"lookup,omitempty"`
+}
+
+// Sibling returns another chart of the same repository, under the same trust.
+func (s ChartSource) Sibling(name string) ChartSource {
+	return ChartSource{Repository: s.Repository, Name: name, Insecure: s.Insecure, Lookup: s.Lookup}
+}
+
+// InTheClear reports whether the chart comes over a network without TLS.
+func (s ChartSource) InTheClear() bool {
+	at, err := url.Parse(s.Repository)
+	if err != nil || at.Scheme != "http" {
+		return false
+	}
+	if address, err := netip.ParseAddr(at.Hostname()); err == nil {
+		return !address.IsLoopback()
+	}
+	return at.Hostname() != "localhost"
 }
 
 // String returns the source as a person would look for it.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,6 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/registry"
 	"helm.sh/helm/v3/pkg/repo"
-	"sigs.k8s.io/yaml"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/versions"
@@ -55,14 +53,29 @@ type fetched struct {
 	once sync.Once
 	data []byte
 	err  error
-	// index is the parsed form of data, for a repository's index.
+	// index holds the charts of data that were asked for, for a repository's index.
 	index map[string][]indexed
+	mu    sync.Mutex
 }
 
 // NewCharts returns a fetcher.
 func NewCharts() *Charts {
 	silence()
-	return &Charts{http: &http.Client{Timeout: fetchTimeout}, fetched: map[string]*fetched{}}
+	return &Charts{http: &http.Client{Timeout: fetchTimeout, CheckRedirect: staysSecure}, fetched: map[string]*fetched{}}
+}
+
+// mostRedirects is as many as net/http follows by itself.
+const mostRedirects = 10
+
+// staysSecure refuses a redirection that leaves TLS.
+func staysSecure(request *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) >= mostRedirects:
+		return fmt.Errorf("more than %d redirections", mostRedirects)
+	case request.URL.Scheme != "https" && via[0].URL.Scheme == "https":
+		return fmt.Errorf("the server redirects to %s, which has no TLS", request.URL.Redacted())
+	}
+	return nil
 }
 
 // Versions returns the versions of a chart, newest first.
@@ -80,12 +93,11 @@ func (c *Charts) Versions(ctx context.Context, source facts.ChartSource) ([]fact
 	case registry.IsOCI(source.Repository):
 		return c.tags(ctx, source)
 	}
-	entries, err := c.index(ctx, source.Repository)
+	list, err := c.index(ctx, source)
 	if err != nil {
 		return nil, err
 	}
-	list, ok := entries[source.Name]
-	if !ok {
+	if list == nil {
 		return nil, fmt.Errorf("repository %s has no chart %q; `helm search repo` lists what a repository has", source.Repository, source.Name)
 	}
 	out := make([]facts.ChartVersion, len(list))
@@ -142,17 +154,20 @@ func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version
 		}
 		return loadArchive(source, data, "")
 	}
-	entries, err := c.index(ctx, source.Repository)
+	list, err := c.index(ctx, source)
 	if err != nil {
 		return archive{}, err
 	}
-	for _, entry := range entries[source.Name] {
+	for _, entry := range list {
 		if !versions.Equal(entry.version.Version, version) {
 			continue
 		}
 		address, err := resolve(source.Repository, entry.url)
 		if err != nil {
 			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
+		}
+		if at := (facts.ChartSource{Repository: address, Insecure: source.Insecure}); at.InTheClear() && !at.Insecure {
+			return archive{}, fmt.Errorf("chart %s version %s: the index names %s, which has no TLS", source, version, address)
 		}
 		if registry.IsOCI(address) {
 			at := strings.LastIndex(strings.TrimSuffix(address, ":"+version), "/")
@@ -187,6 +202,9 @@ func checkSource(source facts.ChartSource) error {
 	}
 	switch parsed.Scheme {
 	case "http", "https", registry.OCIScheme:
+		if source.InTheClear() && !source.Insecure {
+			return fmt.Errorf("chart repository %s has no TLS, so anybody on the way may replace the chart; write https://, or insecure = true in the block chart", parsed.Redacted())
+		}
 		return nil
 	}
 	return fmt.Errorf("chart repository %q must begin with https://, http:// or oci://", source.Repository)
@@ -252,56 +270,41 @@ type indexed struct {
 	url     string
 }
 
-func (c *Charts) index(ctx context.Context, repository string) (map[string][]indexed, error) {
-	address, err := resolve(repository, "index.yaml")
+// index returns the versions of a chart in its repository's index; nil where the repository has no such chart.
+func (c *Charts) index(ctx context.Context, source facts.ChartSource) ([]indexed, error) {
+	address, err := resolve(source.Repository, "index.yaml")
 	if err != nil {
-		return nil, fmt.Errorf("chart repository %s: %w", repository, err)
+		return nil, fmt.Errorf("chart repository %s: %w", source.Repository, err)
 	}
 	f := c.entry(address)
-	f.once.Do(func() {
-		if f.data, f.err = c.get(ctx, address, indexLimit); f.err == nil {
-			f.index, f.err = parseIndex(f.data)
-			f.data = nil
-		}
-	})
-	if f.err != nil {
+	f.once.Do(func() { f.data, f.err = c.get(ctx, address, indexLimit) })
+	list, err := f.chart(source.Name)
+	if err != nil {
 		c.forget(address, f)
-		return nil, fmt.Errorf("chart repository %s: %w", repository, f.err)
+		return nil, fmt.Errorf("chart repository %s: %w", source.Repository, err)
 	}
-	return f.index, nil
+	return list, nil
 }
 
-// parseIndex reads a repository's index. Entries without a version or a URL are left out, as Helm does.
-func parseIndex(data []byte) (map[string][]indexed, error) {
-	var file struct {
-		Entries map[string][]*repo.ChartVersion `json:"entries"`
+// chart returns what an index says of one chart, read once.
+func (f *fetched) chart(name string) ([]indexed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return nil, f.err
 	}
-	read := func(data []byte, into any) error { return yaml.Unmarshal(data, into) }
-	if json.Valid(data) {
-		read = json.Unmarshal
+	if list, known := f.index[name]; known {
+		return list, nil
 	}
-	if err := read(data, &file); err != nil {
-		return nil, fmt.Errorf("index.yaml: %w", err)
+	list, err := chartInIndex(f.data, name)
+	if err != nil {
+		return nil, err
 	}
-	if file.Entries == nil {
-		return nil, errors.New("index.yaml has no entries: this is no chart repository")
+	if f.index == nil {
+		f.index = map[string][]indexed{}
 	}
-	out := map[string][]indexed{}
-	for name, list := range file.Entries {
-		out[name] = []indexed{}
-		for _, entry := range list {
-			if entry == nil || entry.Metadata == nil || entry.Version == "" || len(entry.URLs) == 0 {
-				continue
-			}
-			version := versionOf(entry.Metadata)
-			version.Digest = strings.ToLower(strings.TrimPrefix(entry.Digest, "sha256:"))
-			if !entry.Created.IsZero() {
-				version.Created = entry.Created.UTC()
-			}
-			out[name] = append(out[name], indexed{version, entry.URLs[0]})
-		}
-	}
-	return out, nil
+	f.index[name] = list
+	return list, nil
 }
 
 func resolve(base, reference string) (string, error) {
@@ -336,6 +339,9 @@ func loadArchive(source facts.ChartSource, data []byte, promised string) (archiv
 	if err != nil {
 		return archive{}, fmt.Errorf("chart %s: %w", source, err)
 	}
+	if err := checkSchemas(loaded); err != nil {
+		return archive{}, fmt.Errorf("chart %s: %w", source, err)
+	}
 	return archive{loaded, digest}, nil
 }
 
@@ -346,6 +352,9 @@ func loadPath(path string) (*chart.Chart, string, error) {
 		return nil, "", fmt.Errorf("chart: %w", err)
 	}
 	if !info.IsDir() {
+		if !info.Mode().IsRegular() || info.Size() > chartLimit {
+			return nil, "", fmt.Errorf("chart: %s is not a regular file of at most %d MiB", path, chartLimit>>20)
+		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, "", fmt.Errorf("chart: %w", err)
@@ -353,8 +362,14 @@ func loadPath(path string) (*chart.Chart, string, error) {
 		got, err := loadArchive(facts.ChartSource{Path: path}, data, "")
 		return got.chart, got.digest, err
 	}
+	if err := contained(path); err != nil {
+		return nil, "", fmt.Errorf("chart %s: %w", path, err)
+	}
 	loaded, err := loader.LoadDir(path)
 	if err != nil {
+		return nil, "", fmt.Errorf("chart %s: %w", path, err)
+	}
+	if err := checkSchemas(loaded); err != nil {
 		return nil, "", fmt.Errorf("chart %s: %w", path, err)
 	}
 	digest, err := digestDir(path)

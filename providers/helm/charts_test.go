@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"upkeep/fixtures/chartrepo"
 	"upkeep/providers/facts"
@@ -146,6 +145,7 @@ func TestChartsRefuse(t *testing.T) {
 		{"both path and repository", "not from both", facts.ChartSource{Repository: "https://example.net", Path: "/x"}},
 		{"neither", "needs repository and name", facts.ChartSource{Repository: "https://example.net"}},
 		{"credentials in the address", "http://ops:xxxxx@example.net: credentials", facts.ChartSource{Repository: "http://ops:hush@example.net", Name: "x"}},
+		{"no TLS", "has no TLS, so anybody on the way may replace the chart", facts.ChartSource{Repository: "http://charts.example.net", Name: "x"}},
 		{"a file URL", "must begin with https://", facts.ChartSource{Repository: "file:///etc", Name: "passwd"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -184,57 +184,6 @@ func TestIndexIsFetchedOnce(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("asked %d times; a failure is not remembered, a success is", asked)
 	}
-}
-
-func TestParseIndex(t *testing.T) {
-	got, err := parseIndex([]byte(`
-apiVersion: v1
-entries:
-  a:
-  - {name: a, version: 1.0.0, appVersion: "2", digest: sha256:ABC, urls: [a.tgz, b.tgz], deprecated: true}
-  - {name: a, urls: [no-version.tgz]}
-  - {name: a, version: 2.0.0}
-  -
-  b: []
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string][]indexed{
-		"a": {{version: facts.ChartVersion{Name: "a", Version: "1.0.0", AppVersion: "2", Digest: "abc", Deprecated: true}, url: "a.tgz"}},
-		"b": {},
-	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(indexed{}), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	for _, text := range []string{"", "[]", "entries: 3", "<html>", "apiVersion: v1"} {
-		if _, err := parseIndex([]byte(text)); err == nil {
-			t.Errorf("%q is an index", text)
-		}
-	}
-}
-
-func FuzzParseIndex(f *testing.F) {
-	index, err := chartrepo.Index(packed(f)[:2])
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(index)
-	f.Add([]byte(`{"entries":{"a":[null,{"version":"1","urls":["x"]}]}}`))
-	f.Add([]byte("entries: {a: [{version: 1, urls: [x]}]}"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := parseIndex(data)
-		if err != nil {
-			return
-		}
-		for _, list := range entries {
-			for _, entry := range list {
-				if entry.version.Version == "" || entry.url == "" {
-					t.Fatalf("an entry without version or address: %+v", entry)
-				}
-			}
-		}
-	})
 }
 
 func FuzzParseManifest(f *testing.F) {

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
@@ -64,8 +65,15 @@ func parseManifest(manifest string) ([]objects.Object, error) {
 	}
 }
 
+// noLookup keeps the templates of a chart from reading the cluster with the operator's rights.
+type noLookup struct{}
+
+func (noLookup) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
+	return nil, false, fmt.Errorf("lookup of %s %s: a chart reads objects of the cluster, Secrets among them, only with lookup = true in the block chart", apiVersion, kind)
+}
+
 // render renders a chart as an upgrade would, and returns its objects without hooks. With a rest config, templates may
-// look the cluster up, as they do in an upgrade.
+// look the cluster up, as they do in an upgrade; without one, a template that calls lookup is an error.
 func render(got archive, full values.Tree, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, config *rest.Config) ([]objects.Object, error) {
 	if wants := got.chart.Metadata.KubeVersion; wants != "" && !chartutil.IsCompatibleRange(wants, capabilities.KubeVersion.String()) {
 		return nil, fmt.Errorf("the chart wants Kubernetes %s; this is %s", wants, capabilities.KubeVersion)
@@ -83,7 +91,7 @@ func render(got archive, full values.Tree, options chartutil.ReleaseOptions, cap
 	if config != nil {
 		files, err = engine.New(config).Render(got.chart, rendering)
 	} else {
-		files, err = engine.Render(got.chart, rendering)
+		files, err = engine.RenderWithClientProvider(got.chart, rendering, noLookup{})
 	}
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/rest"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/objects"
@@ -94,7 +95,7 @@ func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, depl
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}
-	after, err := render(got, full, options, capabilities, c.rest)
+	after, err := render(got, full, options, capabilities, c.lookups(asked.Source))
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}
@@ -109,6 +110,14 @@ func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, depl
 	}
 	preview.Absent, err = c.absent(after)
 	return preview, err
+}
+
+// lookups is what the templates of a chart may look the cluster up with; nil: nothing.
+func (c *Client) lookups(source facts.ChartSource) *rest.Config {
+	if !source.Lookup {
+		return nil
+	}
+	return c.rest
 }
 
 // normal writes all objects in one way.

@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -33,7 +34,25 @@ type bound struct {
 func (b bound) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(request.Context())
 	context.AfterFunc(b.ctx, func() { cancel(context.Cause(b.ctx)) })
-	return b.next.RoundTrip(request.WithContext(ctx))
+	response, err := b.next.RoundTrip(request.WithContext(ctx))
+	if err == nil && request.Method == http.MethodGet {
+		response.Body = &limitedBody{ReadCloser: response.Body, left: chartLimit}
+	}
+	return response, err
+}
+
+// limitedBody is an answer that ends with an error where it is larger than a chart may be.
+type limitedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (l *limitedBody) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, fmt.Errorf("the registry's answer is larger than %d MiB", chartLimit>>20)
+	}
+	return n, err
 }
 
 // reference is a chart's name in a registry, without version.

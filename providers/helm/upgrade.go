@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
@@ -119,6 +120,9 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
+	if err := c.checkLookups(u, got, full, last); err != nil {
+		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, veil.Scrub(err.Error()))
+	}
 	var made *release.Release
 	if last == nil || last.Info.Status == release.StatusUninstalled {
 		made, err = u.install(ctx, configuration, got, full, last != nil)
@@ -140,6 +144,23 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 		return result, fmt.Errorf("%w; it stays as it is: no revision was ever deployed to go back to", err)
 	}
 	return result, u.undo(ctx, configuration, made, deployed, err, progress)
+}
+
+// checkLookups renders a chart that must not look the cluster up: Helm itself would let it.
+func (c *Client) checkLookups(u Upgrade, got archive, full values.Tree, last *release.Release) error {
+	if u.Source.Lookup {
+		return nil
+	}
+	capabilities, err := c.clusterCapabilities()
+	if err != nil {
+		return err
+	}
+	options := chartutil.ReleaseOptions{Name: u.Release, Namespace: u.Namespace, Revision: 1, IsInstall: last == nil, IsUpgrade: last != nil}
+	if last != nil {
+		options.Revision = last.Version + 1
+	}
+	_, err = render(got, full, options, capabilities, nil)
+	return err
 }
 
 func (u Upgrade) check(last *release.Release) error {

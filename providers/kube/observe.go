@@ -142,6 +142,12 @@ func (c *Client) clusterConfiguration(ctx context.Context) (string, error) {
 	return clusterConfigurationOf(object)
 }
 
+// CheckSelector says what is wrong with a label selector.
+func CheckSelector(selector string) error {
+	_, err := labels.Parse(selector)
+	return err
+}
+
 // Match returns the names of the nodes that a label selector selects, sorted.
 func Match(selector string, nodes []facts.KubernetesNode) ([]string, error) {
 	parsed, err := labels.Parse(selector)

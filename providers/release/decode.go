@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"upkeep/config"
+	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
@@ -106,6 +107,12 @@ func (r *reading) chart() {
 		if !strings.HasPrefix(c.Source.Repository, "https://") && !strings.HasPrefix(c.Source.Repository, "http://") {
 			r.fail(b, "repository", "Invalid URL", "%q is no chart repository: write https://HOST/PATH; a registry is written oci.", c.Source.Repository)
 		}
+	}
+	var wrong hcl.Diagnostics
+	c.SHA256, wrong = providers.ChartTrust(b, &c.Source)
+	r.diags = append(r.diags, wrong...)
+	if _, err := semver.StrictNewVersion(c.Version); err != nil && c.SHA256 != "" && c.Source.Path == "" {
+		r.fail(b, "sha256", "A digest of no exact version", "sha256 belongs to one archive, and %q allows several versions. Write the exact version.", c.Version)
 	}
 	if c.Source.Path == "" && name == "" {
 		r.fail(b, given[0], "Which chart", "A chart from a repository has a name: write name.")

@@ -37,6 +37,8 @@ type Chart struct {
 	Source facts.ChartSource `json:"source"`
 	// Version is an exact version or a constraint; empty, of a chart at a path, is the version that is there.
 	Version string `json:"version,omitempty"`
+	// SHA256 is that of the chart's archive; empty: any.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Address returns helm_release.NAME.
@@ -62,7 +64,7 @@ func (s Spec) Needs() providers.Needs {
 		Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{
 			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(),
 			Offer: &facts.OfferQuestion{
-				Source: s.Chart.Source, Constraint: s.Chart.Version, Exclude: excluded(s.Chart.Source.Name),
+				Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.
 				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.Whole(),
 			},

@@ -110,6 +110,9 @@ func schema() config.Schema {
 							"although there may be a newer version: raise the constraint to take that. What does not fit is upgraded to the newest version that does. " +
 							"Versions that are known to be bad are never chosen: 0.16.0 and 0.16.1 of `nvidia-device-plugin`.",
 					},
+					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the chart's archive in hexadecimal: another archive under the same version is refused. It needs an exact `version`."},
+					{Name: "insecure", Type: cty.Bool, Default: cty.False, Doc: "Allow a repository without TLS (`http://`): anybody on the way may replace the chart."},
+					{Name: "lookup", Type: cty.Bool, Default: cty.False, Doc: "Allow the chart's templates to read objects of the cluster, Secrets among them, by Helm's function `lookup`."},
 				}},
 			},
 		},
