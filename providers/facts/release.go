@@ -105,10 +105,10 @@ type Release struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	// Values are the user's values, as JSON knows them: every number is a float64. A masked value is the string
 	// "hmac:" and an HMAC of its JSON.
-	Values map[string]any `json:"values,omitempty"`
+	Values map[string]any `json:"values,omitempty" plain:"-"`
 	// Kept are the values that an upgrade starts from where these are not Values: those of the deployed revision, when
 	// the last one failed or never ended.
-	Kept map[string]any `json:"kept,omitempty"`
+	Kept map[string]any `json:"kept,omitempty" plain:"-"`
 	// History are all recorded revisions, oldest first, the last one included.
 	History []ReleaseRevision `json:"history,omitempty"`
 
@@ -347,7 +347,7 @@ type ReleasePreview struct {
 	Unknown string       `json:"unknown,omitempty"`
 	Chart   ChartVersion `json:"chart,omitzero"`
 	// Values are all user values after the upgrade, masked as in Release.Values.
-	Values map[string]any `json:"values,omitempty"`
+	Values map[string]any `json:"values,omitempty" plain:"-"`
 	// Objects are those that change, compared with the manifest that the release has now.
 	Objects []ObjectChange `json:"objects,omitempty"`
 	// Rolls are the workloads whose pod template changes ("StatefulSet akash-provider"): their pods restart.

@@ -24,6 +24,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/plain"
 )
 
 // Options configure a Client. The zero value of each field means its default.
@@ -185,6 +186,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 		return rpc.CallResult(ctx, method, request, result)
 	})
 	if err == nil {
+		plain.In(result, plain.Line) // a node is not trusted, and nothing that it says has several lines
 		return nil
 	}
 	if errors.Is(err, syscall.EPIPE) {
@@ -204,8 +206,8 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 		return &Error{Node: t.Name, Why: why, Cause: err, answered: true}
 	case errors.Is(broken, io.EOF):
 		why := fmt.Sprintf("the helper ended before it answered (exit status %s)", status(p.exitCode()))
-		if said := lastLine(p.stderr.text()); said != "" {
-			why += ": " + said
+		if last := lastLine(p.stderr.text()); last != "" {
+			why += ": " + said(last)
 		}
 		return &Error{Node: t.Name, Why: why, Cause: io.ErrUnexpectedEOF, lost: true}
 	default:
