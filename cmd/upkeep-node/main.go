@@ -31,7 +31,7 @@ import (
 func main() {
 	// A lost connection must not kill a request that is changing something: writing to it is an error, not a signal.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, host.New(host.Options{At: faultPoints()})); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, host.New(host.Options{At: faultPoints(), Writes: faultPlaces(), NVMLDigest: nvmlDigest})); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep-node:", err)
 		os.Exit(1)
 	}
@@ -68,8 +68,9 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h *hos
 	}
 }
 
-// version is set by the linker in a release build.
-var version string
+// version is set by the linker in a release build, and nvmlDigest where upkeep-nvml was built first: its SHA-256. The helper
+// runs as root, and so does nothing that lies beside it and is another file.
+var version, nvmlDigest string
 
 // buildVersion is the release's version, else what the Go toolchain recorded: the module's version, or the commit.
 func buildVersion() string {

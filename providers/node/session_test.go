@@ -102,7 +102,7 @@ func TestHelpersThatMisbehave(t *testing.T) {
 func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 	s := newSite(t)
 	_, err := s.client().Observe(t.Context(), local("cp1"), layout("error"))
-	if diff := cmp.Diff(`cp1: layout "error": not [31mknown`, fmt.Sprint(err)); diff != "" {
+	if diff := cmp.Diff(`cp1: layout "error": not \u001b[31mknown`, fmt.Sprint(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
 	_, err = s.client().Observe(t.Context(), local("cp1"), layout("huge"))
