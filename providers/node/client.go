@@ -161,7 +161,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 		return asError(t, err)
 	}
 	defer leave()
-	p, err := c.open(ctx, t, nil)
+	p, err := c.open(ctx, t, orElse(row.Class, protocol.ClassObserve), nil)
 	if err != nil {
 		return asError(t, err)
 	}
@@ -259,7 +259,7 @@ func (c *Client) Tunnel(ctx context.Context, t Target, service string) (net.Conn
 	if err != nil {
 		return nil, asError(t, err)
 	}
-	p, err := c.open(ctx, t, []string{"-tunnel", service})
+	p, err := c.open(ctx, t, protocol.ServiceClass(service), []string{"-tunnel", service})
 	if err != nil {
 		leave()
 		return nil, asError(t, err)

@@ -56,6 +56,26 @@ const (
 // Classes returns all classes, the most harmless first.
 func Classes() []Class { return []Class{ClassObserve, ClassBackup, ClassChange} }
 
+// Means says in words what a class lets in.
+func (c Class) Means() string {
+	switch c {
+	case ClassObserve:
+		return "reads facts, no secret leaves the node"
+	case ClassBackup:
+		return "reads keys and data, or stores bundles"
+	default:
+		return "changes the node, or speaks to etcd with a client certificate"
+	}
+}
+
+// ParseClass reads a class.
+func ParseClass(text string) (Class, error) {
+	if c := Class(text); slices.Contains(Classes(), c) {
+		return c, nil
+	}
+	return "", fmt.Errorf("%q is not a class of requests; there are %q", text, Classes())
+}
+
 // Row is what the table says of one method, for those who treat all methods alike.
 type Row struct {
 	Name  string

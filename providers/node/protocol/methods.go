@@ -73,6 +73,16 @@ func Services() []Service {
 	}
 }
 
+// ServiceClass returns the class of a service; that of changes for one that there is none of, which the helper refuses.
+func ServiceClass(name string) Class {
+	for _, s := range Services() {
+		if s.Name == name {
+			return s.Class
+		}
+	}
+	return ClassChange
+}
+
 // Offers returns the names of the methods and services of a class, as the table has them.
 func (c Class) Offers() []string {
 	var names []string
