@@ -11,8 +11,12 @@ type ReleaseQuestion struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	// Mask are the paths of the values that are secrets ("letsEncrypt.providers.cloudflare.apiToken"; a segment `*` is
-	// any key or index; a dot inside a key is written `\.`). Values whose key looks like a secret's are masked unasked.
+	// any key or index; a dot inside a key is written `\.`). Values whose key looks like a secret's are masked, too.
 	Mask []string `json:"mask,omitempty"`
+	// Show are the paths of the values that are known to be no secrets, as Mask writes them, and Known are texts that are:
+	// what the configuration says itself. Every other text of a release's values is masked; numbers and booleans are not.
+	Show  []string `json:"show,omitempty"`
+	Known []string `json:"known,omitempty"`
 	// MaskNames are patterns of path.Match: environment variables and keys of ConfigMaps that are masked as well.
 	MaskNames []string `json:"mask_names,omitempty"`
 	// Environment are patterns of path.Match: the variables to read from the running containers, by running
