@@ -310,6 +310,9 @@ func (l *loader) resolveLocal(name string, at hcl.Range) cty.Value {
 // evaluate returns the value of an expression; one that fails is reported and unknown.
 func (l *loader) evaluate(expr hclsyntax.Expression, ctx *hcl.EvalContext) cty.Value {
 	value, diags := expr.Value(ctx)
+	if len(diags) > 0 && readsSecrets(expr, ctx) {
+		diags = withoutValues(diags, ctx)
+	}
 	l.report(diags...)
 	if diags.HasErrors() {
 		return cty.DynamicVal
