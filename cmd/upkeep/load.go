@@ -23,6 +23,7 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
 		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
 	})
+	l.diags = append(l.diags, warnTracked(directory, l.desired)...)
 	return l
 }
 
