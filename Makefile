@@ -12,6 +12,8 @@ ARCH := $(shell go env GOARCH)
 # go-nvml refers to functions of the driver's library that an older or absent library lacks. Unless they are bound
 # lazily, a program that links it dies at start on such a host.
 NVML_LDFLAGS := -extldflags=-Wl,-z,lazy
+# The helper runs as root and runs upkeep-nvml only where that is this file.
+NVML_DIGEST = -X main.nvmlDigest=$$(sha256sum $(BIN)/upkeep-nvml | cut -d' ' -f1)
 
 FUZZTIME ?= 10s
 # What `make steady` runs, and how often.
@@ -25,13 +27,15 @@ FROM ?= 1
 
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
-	GOOS=linux go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-$(ARCH) ./cmd/upkeep-node
-	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-etcd ./cmd/upkeep-etcd
 	CGO_ENABLED=1 go build -ldflags '$(NVML_LDFLAGS)' -o $(BIN)/upkeep-nvml ./cmd/upkeep-nvml
+	GOOS=linux go build -ldflags "$(LDFLAGS) $(NVML_DIGEST)" -o $(BIN)/upkeep-node-linux-$(ARCH) ./cmd/upkeep-node
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-etcd ./cmd/upkeep-etcd
 
 helpers: ## the helpers for nodes of every architecture
-	GOOS=linux GOARCH=amd64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-amd64 ./cmd/upkeep-node
-	GOOS=linux GOARCH=arm64 go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-node-linux-arm64 ./cmd/upkeep-node
+	for arch in amd64 arm64; do \
+		digest=; test $$arch != $(ARCH) || ! test -f $(BIN)/upkeep-nvml || digest="$(NVML_DIGEST)"; \
+		GOOS=linux GOARCH=$$arch go build -ldflags "$(LDFLAGS) $$digest" -o $(BIN)/upkeep-node-linux-$$arch ./cmd/upkeep-node || exit 1; \
+	done
 
 test: ## unit, golden, testscript and property tests; no root, no network, no cluster
 	./scripts/test.sh -timeout 20m ./...

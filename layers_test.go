@@ -23,6 +23,7 @@ var floors = []struct {
 	with   []string
 }{
 	{prefix: "config", floor: 1},
+	{prefix: "providers/plain", floor: 0},
 	{prefix: "providers/facts", floor: 1},
 	{prefix: "providers/layout", floor: 1, with: []string{"providers/facts"}},
 	{prefix: "providers/sqlitefile", floor: 1},
@@ -128,6 +129,7 @@ var pure = []struct {
 	{"providers/akash/script", nil},
 	{"providers/facts", nil},
 	{"providers/layout", nil},
+	{"providers/plain", nil},
 	{"providers/backup/keep", nil},
 	{"state/seen", nil},
 	{"docs/findings", nil},

@@ -49,8 +49,11 @@ func testRestrictedAccess(t *testing.T, s *suite) {
 	for line, want := range map[string]string{
 		"id -un":                                 keeper,
 		"sudo -n id -un 2>&1; true":              "password is required",
-		"sudo -n " + installed + " -version":     "upkeep-node ",
 		"sudo -n /bin/sh " + installed + " 2>&1": "password is required",
+		// Each class has its line, and no other class comes in through it.
+		"sudo -n " + installed + " -class observe -version":                    "upkeep-node ",
+		"sudo -n " + installed + " -version 2>&1":                              "password is required",
+		"sudo -n " + installed + " -class observe -class change -version 2>&1": "it is given twice",
 	} {
 		out, _ := exec.CommandContext(s.ctx, "ssh", append(slices.Clone(login), line)...).CombinedOutput()
 		if !strings.Contains(string(out), want) {

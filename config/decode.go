@@ -353,7 +353,7 @@ func (c *conformer) oneOf(v cty.Value, a Attribute, attr *hclsyntax.Attribute) b
 		return true
 	}
 	shown := "This value"
-	if len(marks) == 0 {
+	if len(marks) == 0 && !a.Sensitive {
 		shown = fmt.Sprintf("%q", inner.AsString())
 	}
 	if a.window {
@@ -361,7 +361,7 @@ func (c *conformer) oneOf(v cty.Value, a Attribute, attr *hclsyntax.Attribute) b
 		return false
 	}
 	more := ""
-	if near := suggest(inner.AsString(), a.OneOf); near != "" && len(marks) == 0 {
+	if near := suggest(inner.AsString(), a.OneOf); near != "" && len(marks) == 0 && !a.Sensitive {
 		more = fmt.Sprintf(" Did you mean %q?", near)
 	}
 	c.fail(attr, "Unknown value", "%s is not a value of %q, which is one of %s.%s", shown, a.Name, quoted(a.OneOf), more)

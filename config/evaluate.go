@@ -320,6 +320,9 @@ func (l *loader) evaluate(expr hclsyntax.Expression, ctx *hcl.EvalContext) cty.V
 	if !diags.HasErrors() {
 		l.budget.charge(value)
 	}
+	if len(diags) > 0 && readsSecrets(expr, ctx) {
+		diags = withoutValues(diags, ctx)
+	}
 	diags, over := l.overspent(expr.Range(), diags)
 	l.report(diags...)
 	if diags.HasErrors() || over {

@@ -182,6 +182,37 @@ func sortedKeys(set map[string]bool) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
+// readsSecrets reports whether an expression reads a sensitive value. HCL takes the mark off what it iterates over, so that
+// what a part of the expression reads says too little.
+func readsSecrets(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
+		for ; len(t) > 0; t = t[:len(t)-1] {
+			if v, ok := lookUp(t, ctx); ok {
+				return isSensitive(v)
+			}
+		}
+		return false
+	})
+}
+
+// withoutValues returns HCL's diagnostics about an expression that reads a sensitive value, without any value: HCL quotes
+// them in its messages, and what a reference stands for is shown beside a diagnostic: ctx is the context outside of the
+// expression, whose sensitive values are marked.
+func withoutValues(diags hcl.Diagnostics, ctx *hcl.EvalContext) hcl.Diagnostics {
+	out := make(hcl.Diagnostics, len(diags))
+	for i, d := range diags {
+		copied := *withoutSecrets(d)
+		extra, called := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+		names := called && extra.FunctionCallError() == nil // what is quoted then is the function's and its parameter's name
+		if copied.Detail == d.Detail && strings.Contains(d.Detail, `"`) && !names {
+			copied.Detail = "The reason is not shown, since it may hold a sensitive value."
+		}
+		copied.EvalContext = ctx
+		out[i] = &copied
+	}
+	return out
+}
+
 // withoutSecrets returns the diagnostic, its detail replaced where it may repeat a sensitive value: the error of a
 // function may quote what the function was given.
 func withoutSecrets(d *hcl.Diagnostic) *hcl.Diagnostic {

@@ -42,7 +42,7 @@ func connectionBlock() entry {
 			{Name: "known_hosts", Type: cty.String, Doc: "The file of host keys, relative to the configuration directory. Host keys are always checked."},
 			{Name: "identity", Type: cty.String, Doc: "The private key file, relative to the configuration directory. An agent or `~/.ssh/config` serves where it is not set."},
 			{Name: "ssh_config", Type: cty.String, Doc: "A configuration file for ssh, relative to the configuration directory, instead of `~/.ssh/config`."},
-			{Name: "access", Type: cty.String, Default: cty.StringVal("full"), OneOf: []string{"full", "restricted"}, Doc: "`full`: the helper program is sent to the node. `restricted`: it is installed there, and one line of sudoers names it (`upkeep access -print`)."},
+			{Name: "access", Type: cty.String, Default: cty.StringVal("full"), OneOf: []string{"full", "restricted"}, Doc: "`full`: the helper program is sent to the node. `restricted`: it is installed there, and sudoers has a line for each class of requests (`upkeep access -print`)."},
 			{Name: "max_sessions", Type: cty.Number, Default: cty.NumberIntVal(8), Doc: "How many sessions may go through one jump host at a time."},
 		}},
 		Decode: decodeConnection,

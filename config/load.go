@@ -34,7 +34,8 @@ type Options struct {
 	Version string
 }
 
-// Sources holds the files that were read, by the file name in ranges. Rendering a diagnostic needs them.
+// Sources holds the files that were read, by the file name in ranges, without the literals of secret arguments. Rendering
+// a diagnostic needs them.
 type Sources map[string]*hcl.File
 
 // Load reads the configuration in a directory: every file that ends in .upkeep.hcl and those that they include. All
@@ -50,10 +51,11 @@ func Load(directory string, o Options) (Desired, Sources, hcl.Diagnostics) {
 		l.sayWhatWasLeft()
 	}
 	diags := l.settle()
+	sources := l.sources.masked(l.entries)
 	if diags.HasErrors() {
-		return Desired{}, l.sources, diags
+		return Desired{}, sources, diags
 	}
-	return l.desired, l.sources, diags
+	return l.desired, sources, diags
 }
 
 // loader is one run of Load.

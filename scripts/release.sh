@@ -60,11 +60,15 @@ deb() { # ARCH
 	dpkg-deb --root-owner-group --build "$tree" "$dist/upkeep_${version}_linux_$1.deb" >/dev/null
 }
 
-for arch in amd64 arm64; do
-	build linux "$arch" "$work/helpers/upkeep-node-linux-$arch" ./cmd/upkeep-node
-done
 # It links go-nvml, and so needs cgo and a compiler for its architecture; see the Makefile about the flag.
 CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -Wno-deprecated-declarations" go build -trimpath -ldflags '-extldflags=-Wl,-z,lazy' -o "$work/helpers/upkeep-nvml" ./cmd/upkeep-nvml
+# The helper runs as root and runs upkeep-nvml only where that is this file.
+plain=$ldflags
+for arch in amd64 arm64; do
+	if [ "$arch" = "$host" ]; then ldflags="$plain -X main.nvmlDigest=$(sha256sum "$work/helpers/upkeep-nvml" | cut -d' ' -f1)"; fi
+	build linux "$arch" "$work/helpers/upkeep-node-linux-$arch" ./cmd/upkeep-node
+	ldflags=$plain
+done
 
 for platform in linux/amd64 linux/arm64 darwin/arm64; do
 	os=${platform%/*} arch=${platform#*/}

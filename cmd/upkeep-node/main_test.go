@@ -76,6 +76,10 @@ func TestFlags(t *testing.T) {
 		{"by hand", nil, "this program is started by upkeep and needs -nonce; run upkeep instead"},
 		{"an argument", []string{"-nonce", "0", "x"}, `unexpected argument "x"`},
 		{"a flag", []string{"-exec", "id"}, "flag provided but not defined: -exec"},
+		{"no class", []string{"-class", "all"}, `invalid value "all" for flag -class: "all" is not a class of requests; there are ["observe" "backup" "change"]`},
+		{"another class behind sudo's", []string{"-class", "observe", "-nonce", "0", "-class", "change"}, `invalid value "change" for flag -class: it is given twice`},
+		{"a class that is not said", []string{"-class", "observe", "-class", ""}, `invalid value "" for flag -class: it is given twice`},
+		{"a unit of a class", []string{"-class", "change", "-perform", "x"}, "-perform is systemd's to say, and takes no -class"},
 		{"a request by another name", []string{"-perform", "../../etc"}, `"../../etc" is not the id of a request`},
 		{"no nonce", []string{"-nonce", "$(id)"}, `"$(id)" is not a nonce: 32 lower-case hexadecimal digits are wanted`},
 	} {

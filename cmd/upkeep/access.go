@@ -15,6 +15,7 @@ func accessCommand(env environment) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "user", Value: "upkeep", Usage: "the user for connections that name none"},
 		&cli.BoolFlag{Name: "print", Usage: "print what to do on each node so that upkeep can reach it"},
+		&cli.BoolFlag{Name: "kubernetes", Usage: "print two ClusterRoles instead: what observing and applying ask of the Kubernetes API"},
 		jsonFlag(),
 	}, configurationFlags()...)
 	return &cli.Command{
@@ -24,6 +25,9 @@ func accessCommand(env environment) *cli.Command {
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if !cmd.Bool("print") {
 				return usage(cmd, "access only prints so far; write `upkeep access -print`")
+			}
+			if cmd.Bool("kubernetes") {
+				return writeClusterRoles(env.stdout)
 			}
 			w, err := open(env, cmd)
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 	"upkeep/state"
 	"upkeep/state/journal"
 	"upkeep/state/seen"
@@ -270,7 +271,7 @@ func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend st
 	lock, err := backend.Lock(ctx, state.LockRequest{
 		Operation: operation, Timeout: timeout, Key: key,
 		Waiting: func(info state.LockInfo) {
-			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, info.Who, info.Operation)
+			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, plain.Line(info.Who), plain.Line(info.Operation))
 		},
 	})
 	var locked *state.LockedError

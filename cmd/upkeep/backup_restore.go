@@ -14,6 +14,7 @@ import (
 	"upkeep/planner/report"
 	"upkeep/providers/backup"
 	"upkeep/providers/etcd/drill"
+	"upkeep/providers/plain"
 )
 
 func backupRestoreCommand(env environment) *cli.Command {
@@ -39,7 +40,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 			}
 			r := backup.Recovery{
 				Directory: cmd.String("to"), Bump: cmd.Uint64("bump-revision"), MarkCompacted: cmd.Bool("mark-compacted"),
-				Progress: func(line string) { fmt.Fprintln(env.stderr, line) },
+				Progress: func(line string) { fmt.Fprintln(env.stderr, plain.Line(line)) },
 			}
 			if r.Bump == 0 && !cmd.IsSet("mark-compacted") {
 				r.MarkCompacted = false
@@ -147,6 +148,7 @@ func newToken() (string, error) {
 }
 
 func writeRecovered(env environment, directory string, r backup.Recovered) error {
+	plain.In(&r, plain.Line) // the manifest lay in the bundle
 	var text strings.Builder
 	if r.Manifest.TakenAt.IsZero() {
 		fmt.Fprintf(&text, "Restored the snapshot %s into %s:\n", r.Manifest.ID, directory)

@@ -14,6 +14,7 @@ import (
 	"upkeep/providers/claim"
 	"upkeep/providers/kube"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/plain"
 	"upkeep/state"
 )
 
@@ -27,7 +28,7 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 	held, err := wiring.Claimer{
 		Run: run, Who: who, Locker: nodes, Nodes: wiring.LockedNodes(plan, providers.NewInventory(plan.Request.Desired, plan.Request.World)),
 		Lease: func(ctx context.Context) (claim.Holding, error) { return takeLease(ctx, env, plan, run, who) },
-		Note:  func(line string) { fmt.Fprintln(env.stderr, line) },
+		Note:  func(line string) { fmt.Fprintln(env.stderr, plain.Line(line)) },
 	}.Claim(ctx, lock.Context(), timeout)
 	if wiring.KeepsAway(err) {
 		return nil, exit{exitLocked, err}
@@ -48,7 +49,7 @@ func takeLease(ctx context.Context, env environment, plan planner.Plan, run prot
 	lease, err := client.AcquireLease(ctx, kube.LeaseRequest{
 		Holder: who, Lineage: run.Lineage, Generation: run.Generation, Plan: run.Plan, Duration: wiring.ClaimDuration,
 		Watching: func(h kube.LeaseHolder) {
-			fmt.Fprintf(env.stderr, "The Lease of %s (plan %s) has expired by this machine's clock; watching for %s whether it is renewed.\n", h.Holder, h.Plan, h.Duration)
+			fmt.Fprintf(env.stderr, "The Lease of %s (plan %s) has expired by this machine's clock; watching for %s whether it is renewed.\n", plain.Line(h.Holder), plain.Line(h.Plan), h.Duration)
 		},
 	})
 	if err != nil {

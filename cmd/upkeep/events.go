@@ -13,6 +13,7 @@ import (
 	"upkeep/planner/report/events"
 	"upkeep/planner/report/text"
 	"upkeep/providers"
+	"upkeep/providers/plain"
 )
 
 // runView shows what happens in a run. Its first error is kept: a run goes on when nobody can read along any more.
@@ -38,7 +39,7 @@ type runText struct {
 func (v *runText) failed() error { return v.err }
 
 func (v *runText) line(format string, args ...any) {
-	_, err := fmt.Fprintf(v.w, format+"\n", args...)
+	_, err := fmt.Fprintln(v.w, plain.Line(fmt.Sprintf(format, args...)))
 	v.err = errors.Join(v.err, err)
 }
 

@@ -108,7 +108,7 @@ func writeExplanation(w io.Writer, page explanation, width int) error {
 	fmt.Fprintf(&b, "%s (%s)\n", page.ID, page.Class)
 	section := func(heading, text string) {
 		b.WriteString(heading)
-		for _, line := range plain(text, width-2) {
+		for _, line := range folded(text, width-2) {
 			b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
 		}
 	}
@@ -124,9 +124,9 @@ var (
 	codeSpan = regexp.MustCompile("`[^`]+`")
 )
 
-// plain folds Markdown into lines: the lines of a paragraph are joined first, an item of a list hangs behind its mark, and
+// folded breaks Markdown into lines: the lines of a paragraph are joined first, an item of a list hangs behind its mark, and
 // what is indented stays as it is. A command is never broken, so that it can be copied: one that is too long sticks out.
-func plain(text string, width int) (lines []string) {
+func folded(text string, width int) (lines []string) {
 	paragraph := ""
 	flush := func() {
 		if paragraph == "" {

@@ -20,7 +20,7 @@ func TestPlain(t *testing.T) {
 		"    as it is,    whatever its length", "",
 		"End.",
 	}
-	if diff := cmp.Diff(want, plain(text, 20)); diff != "" {
+	if diff := cmp.Diff(want, folded(text, 20)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

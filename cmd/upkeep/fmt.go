@@ -50,7 +50,11 @@ func formatStream(env environment) error {
 	if err != nil {
 		return err
 	}
-	_, err = env.stdout.Write(formatted)
+	out := env.stdout
+	if !terminalOf(env, out, true).Live {
+		out = behind(out) // it is the text that came in, byte by byte, on its way to a file
+	}
+	_, err = out.Write(formatted)
 	return err
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v3"
+
+	"upkeep/providers/plain"
 )
 
 func forceUnlockCommand(env environment) *cli.Command {
@@ -38,6 +40,7 @@ func forceUnlockCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			plain.In(&info, plain.Line)
 			if cmd.Bool("json") {
 				return printJSON(env.stdout, info)
 			}

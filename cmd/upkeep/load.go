@@ -29,6 +29,7 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
 		Selector: kube.CheckSelector, Trust: trust, AllowEnv: allowed,
 	})
+	l.diags = append(l.diags, warnTracked(directory, l.desired)...)
 	return l, nil
 }
 

@@ -57,6 +57,10 @@ func (e environment) lookup(name string) string {
 
 // run is the whole program but for the process around it; it returns the exit code.
 func run(ctx context.Context, env environment) int {
+	stdout, stderr := &screen{to: env.stdout}, &screen{to: env.stderr}
+	defer stdout.end()
+	defer stderr.end()
+	env.stdout, env.stderr = stdout, stderr
 	err, interrupted := interruptible(ctx, env, func(ctx context.Context, env environment) error {
 		return app(env).Run(ctx, env.args)
 	})

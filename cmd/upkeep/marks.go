@@ -15,6 +15,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/plain"
 )
 
 // marksCommand lists what upkeep has left on nodes, and undoes it. It needs no state: a mark says itself how it is undone.
@@ -85,7 +86,9 @@ func (w workspace) marks(ctx context.Context, nodes *wiring.Nodes) ([]nodeMarks,
 	if err != nil {
 		return nil, fmt.Errorf("observing: %w", err)
 	}
-	return append(nodesMarks(w, nodes, world), w.clusterMarks(ctx)...), nil
+	marked := append(nodesMarks(w, nodes, world), w.clusterMarks(ctx)...)
+	plain.In(&marked, plain.Line)
+	return marked, nil
 }
 
 func nodesMarks(w workspace, nodes *wiring.Nodes, world facts.World) []nodeMarks {
@@ -155,7 +158,7 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			if err := caller.Call(ctx, m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {
 				return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
 			}
-			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, orElse(result.Undone, "it was gone already"))
+			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, plain.Line(orElse(result.Undone, "it was gone already")))
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/plain"
 )
 
 func priceExplainCommand(env environment) *cli.Command {
@@ -35,6 +36,7 @@ func priceExplainCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			plain.In(&e, plain.Line)
 			if cmd.Bool("json") {
 				return printJSON(env.stdout, e)
 			}

@@ -16,6 +16,7 @@ import (
 	"upkeep/providers/akash/quote"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 func priceMigrateCommand(env environment) *cli.Command {
@@ -42,6 +43,7 @@ func priceMigrateCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			plain.In(&m, plain.Text)
 			if cmd.Bool("json") {
 				return printJSON(env.stdout, m)
 			}

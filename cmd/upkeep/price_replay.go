@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/plain"
 )
 
 func priceReplayCommand(env environment) *cli.Command {
@@ -35,6 +36,7 @@ func priceReplayCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			plain.In(&r, plain.Line)
 			if cmd.Bool("json") {
 				return printJSON(env.stdout, r)
 			}

@@ -27,13 +27,21 @@ func (p *observationProgress) report(at observe.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seen = true
-	fmt.Fprintf(p.env.stderr, "\r\x1b[KObserving: %d of %d nodes answered (%s)", at.Done, at.Total, at.Node)
+	p.clear()
+	fmt.Fprintf(p.env.stderr, "Observing: %d of %d nodes answered (%s)", at.Done, at.Total, at.Node)
 }
 
 func (p *observationProgress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seen {
-		fmt.Fprint(p.env.stderr, "\r\x1b[K")
+		p.clear()
+	}
+}
+
+// clear takes back the line that is shown.
+func (p *observationProgress) clear() {
+	if s, ok := p.env.stderr.(*screen); ok {
+		s.rewrite()
 	}
 }

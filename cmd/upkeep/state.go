@@ -14,6 +14,7 @@ import (
 	"upkeep/planner"
 	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 	"upkeep/state"
 )
 
@@ -67,6 +68,7 @@ func showState(ctx context.Context, env environment, cmd *cli.Command) error {
 	if view.Runs == nil {
 		view.Runs = []state.RunRecord{}
 	}
+	plain.In(&view, plain.Line) // a store of states may be written by others
 	if cmd.Bool("json") {
 		return printJSON(env.stdout, view)
 	}
@@ -123,6 +125,7 @@ func showLock(ctx context.Context, env environment, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	plain.In(&info, plain.Line)
 	if cmd.Bool("json") {
 		view := struct {
 			Held bool            `json:"held"`

@@ -21,9 +21,10 @@ const fallbackWidth = 120
 
 // terminalOf applies the conventions of no-color.org and bixense.com/clicolors: -no-color and NO_COLOR switch colour
 // off, CLICOLOR_FORCE switches it on where it would be off, CI and TERM=dumb mean that nobody watches.
+// A stream whose terminal wants no colour lets none out.
 func terminalOf(env environment, w io.Writer, noColour bool) terminal {
 	t := terminal{Width: fallbackWidth}
-	if file, ok := w.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
+	if file, ok := behind(w).(*os.File); ok && isatty.IsTerminal(file.Fd()) {
 		t.Live = env.lookup("CI") == "" && env.lookup("TERM") != "dumb"
 		t.Colour = env.lookup("TERM") != "dumb"
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
@@ -35,6 +36,9 @@ func terminalOf(env environment, w io.Writer, noColour bool) terminal {
 	}
 	if noColour || env.lookup("NO_COLOR") != "" {
 		t.Colour = false
+	}
+	if s, ok := w.(*screen); ok {
+		s.paint(t.Colour)
 	}
 	return t
 }

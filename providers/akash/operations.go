@@ -115,7 +115,7 @@ func (t Tools) spec(step providers.Step) (Spec, error) {
 
 // observe looks at the provider's release without asking for charts.
 func (t Tools) observe(ctx context.Context, s Spec) (facts.Release, error) {
-	return t.see(ctx, facts.ReleaseQuestion{Namespace: s.Namespace, Name: s.Release, Mask: s.secretPaths(), Environment: environment})
+	return t.see(ctx, s.question())
 }
 
 // see looks at a release that must be there.

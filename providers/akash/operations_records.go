@@ -22,7 +22,9 @@ func (o archive) Run(ctx context.Context, step providers.Step, progress provider
 	if err != nil {
 		return err
 	}
-	release, err := o.tools.see(ctx, facts.ReleaseQuestion{Namespace: args.Namespace, Name: args.Release, Mask: s.secretPaths()})
+	question := s.question()
+	question.Namespace, question.Name, question.Environment = args.Namespace, args.Release, nil
+	release, err := o.tools.see(ctx, question)
 	if err != nil {
 		return err
 	}

@@ -96,10 +96,7 @@ var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR
 // Needs asks for the cluster, the release with what an upgrade would change, the tenants' leases, what was archived, and
 // the script where it is behind a URL.
 func (s Spec) Needs() providers.Needs {
-	question := facts.ReleaseQuestion{
-		Namespace: s.Namespace, Name: s.Release,
-		Mask: s.secretPaths(), Environment: environment,
-	}
+	question := s.question()
 	if s.Chart != nil {
 		wanted := s.priced(s.Whole())
 		if s.Script != nil && s.Script.Text != "" {
@@ -130,6 +127,15 @@ func (s Spec) patience() time.Duration { return pending.Patience(time.Duration(s
 // secretPaths are the values that are masked wherever they show.
 func (s Spec) secretPaths() []string {
 	return append(slices.Clone(secretValues), s.Paths()...)
+}
+
+// question asks for the release as everything here reads it. The values of prices and the script are no secrets.
+func (s Spec) question() facts.ReleaseQuestion {
+	show := append(append(price.ValueKeys(), valueScript, "whitelist_url"), s.Show()...)
+	return facts.ReleaseQuestion{
+		Namespace: s.Namespace, Name: s.Release,
+		Mask: s.secretPaths(), Show: show, Known: s.Known(), Environment: environment,
+	}
 }
 
 // wanted returns the values that the block wants, without the script, with what stands for the secret ones in their place.

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"upkeep/providers/facts"
+	"upkeep/state/durable"
 )
 
 // Directory is a place for archives. Base is what relative directories are meant against.
@@ -75,6 +76,9 @@ func (a Directory) Keep(_ context.Context, question facts.ArchiveQuestion, entry
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return fail(err)
 	}
+	if err := durable.KeepOutOfGit(a.own(question)); err != nil {
+		return fail(err)
+	}
 	directory := filepath.Join(parent, strconv.Itoa(entry.Revision))
 	if err := aside(directory); err != nil {
 		return fail(err)
@@ -104,6 +108,19 @@ func (a Directory) Keep(_ context.Context, question facts.ArchiveQuestion, entry
 		return fail(err)
 	}
 	return directory, nil
+}
+
+// own returns the directory that holds nothing but archives: what the question names, or the directory of a namespace in it
+// where the configuration lies in the archive as well.
+func (a Directory) own(question facts.ArchiveQuestion) string {
+	base := question.Directory
+	if !filepath.IsAbs(base) {
+		base = filepath.Join(a.Base, base)
+	}
+	if inside, err := filepath.Rel(base, a.Base); err == nil && filepath.IsLocal(inside) {
+		return filepath.Join(base, question.Namespace)
+	}
+	return base
 }
 
 // directory returns where a release's revisions are. The names came from the configuration, which checks them; a path that

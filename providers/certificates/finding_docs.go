@@ -21,6 +21,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_MISSING", Class: providers.ClassUnhealthy},
 		{ID: "CERT_NOT_YET_VALID", Class: providers.ClassUnhealthy},
 		{ID: "CERT_OPERATOR_KUBECONFIG", Class: providers.ClassExpiring},
+		{ID: "CERT_KUBECONFIG_INSECURE", Class: providers.ClassUnhealthy},
 		{ID: "CERT_OUTLIVES_AUTHORITY", Class: providers.ClassExpiring},
 		{ID: "CERT_RENEW_BEFORE_TOO_LONG", Class: providers.ClassNotApplied},
 		{ID: "CERT_SERVED_DIFFERS", Class: providers.ClassChanged},

@@ -308,6 +308,15 @@ func planeCases() []findingCase {
 			}},
 		},
 		{
+			name:   "the operator's own kubeconfig verifies nobody",
+			change: func(w *facts.World, _ *certificates.Spec) { w.Kubernetes.Kubeconfig.Insecure = "not verified" },
+			want: []providers.Finding{{
+				ID: "CERT_KUBECONFIG_INSECURE", Severity: "error", Address: address(""), Object: "cluster.kubeconfig",
+				Summary: "not verified (/home/ops/.kube/config)",
+				Hint:    "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://",
+			}},
+		},
+		{
 			name: "kubeadm's configuration is not known, and nothing is renewed by defaults",
 			change: func(w *facts.World, _ *certificates.Spec) {
 				w.Kubernetes.ClusterConfiguration, w.Kubernetes.ClusterConfigurationUnknown = "", "forbidden"

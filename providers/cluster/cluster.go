@@ -103,6 +103,10 @@ func (s Spec) reviewLease(out *providers.Outcome, k *facts.Kubernetes, name stri
 }
 
 func (s Spec) reviewKubeconfig(out *providers.Outcome, f facts.CertificateFile, now time.Time, add func(providers.Finding)) {
+	if f.Insecure != "" {
+		add(providers.Finding{ID: "CLUSTER_KUBECONFIG_INSECURE", Severity: providers.SeverityError, Object: "kubeconfig", Summary: f.Insecure + " (" + f.Path + ")",
+			Hint: "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://"})
+	}
 	leaf, ok := f.Leaf()
 	if !ok {
 		return // a token or a program: there is no certificate that ends
@@ -135,5 +139,6 @@ func Findings() []providers.FindingDoc {
 		{ID: "CLUSTER_NODE_CORDONED", Class: providers.ClassChanged},
 		{ID: "CLUSTER_LEADER_LOST", Class: providers.ClassUnhealthy},
 		{ID: "CLUSTER_KUBECONFIG_EXPIRES", Class: providers.ClassExpiring},
+		{ID: "CLUSTER_KUBECONFIG_INSECURE", Class: providers.ClassUnhealthy},
 	}
 }

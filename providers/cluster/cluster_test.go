@@ -42,6 +42,8 @@ func TestDiff(t *testing.T) {
 			[]string{"CLUSTER_KUBECONFIG_EXPIRES error kubeconfig: its client certificate expired 2026-11-22T12:00:00Z (/home/ops/.kube/config)", "CLUSTER_UNREACHABLE error unknown : unauthorized"}},
 		{"the kubeconfig's key is another's", func(k *facts.Kubernetes) { k.Kubeconfig.Key = "mismatch" },
 			[]string{"CLUSTER_KUBECONFIG_EXPIRES error kubeconfig: its key does not belong to its client certificate (/home/ops/.kube/config)"}},
+		{"a kubeconfig that verifies nobody", func(k *facts.Kubernetes) { k.Kubeconfig.Blocks, k.Kubeconfig.Insecure = nil, "not verified" },
+			[]string{"CLUSTER_KUBECONFIG_INSECURE error kubeconfig: not verified (/home/ops/.kube/config)"}},
 		{"a kubeconfig with a token", func(k *facts.Kubernetes) { k.Kubeconfig.Blocks = nil }, nil},
 	}
 	documented := map[string]bool{}

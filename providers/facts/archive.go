@@ -11,7 +11,7 @@ type Download struct {
 	Unknown string `json:"unknown,omitempty"`
 	// SHA256 is that of its bytes, in hexadecimal.
 	SHA256 string `json:"sha256,omitempty"`
-	Text   string `json:"text,omitempty"`
+	Text   string `json:"text,omitempty" plain:"-"`
 }
 
 // ArchiveQuestion asks which revisions of a release lie in an archive.

@@ -65,6 +65,8 @@ type CertificateFile struct {
 	// Server and Authorities are a kubeconfig's server URL and the SHA-256 fingerprints of its CA bundle.
 	Server      string   `json:"server,omitempty"`
 	Authorities []string `json:"authorities,omitempty"`
+	// Insecure is why anybody on the way to a kubeconfig's server could take its place or read along; empty: nobody could.
+	Insecure string `json:"insecure,omitempty"`
 }
 
 // Leaf returns the first certificate of the file, and whether there is one.

@@ -15,7 +15,7 @@ type Kubernetes struct {
 	Authority string `json:"authority,omitempty"`
 
 	// ClusterConfiguration is the YAML of kubeadm's ClusterConfiguration, from the ConfigMap kube-system/kubeadm-config.
-	ClusterConfiguration        string `json:"cluster_configuration,omitempty"`
+	ClusterConfiguration        string `json:"cluster_configuration,omitempty" plain:"-"`
 	ClusterConfigurationUnknown string `json:"cluster_configuration_unknown,omitempty"`
 
 	Nodes []KubernetesNode `json:"nodes,omitempty"`

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"upkeep/providers/plain"
 )
 
 // FileVersion is the newest version of the facts file, which a reader refuses any newer one of. Version 1 is a world alone;
@@ -84,6 +86,7 @@ func DecodeRecording(data []byte) (Recording, error) {
 	if f.Version < 1 {
 		return Recording{}, errors.New("not a facts file: it has no facts_version")
 	}
+	plain.In(&f.World, plain.Text) // anybody may have written the file
 	if f.World.ObservedAt.IsZero() {
 		return Recording{}, errors.New("the facts file does not say when it was observed")
 	}

@@ -13,8 +13,12 @@ type ReleaseQuestion struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	// Mask are the paths of the values that are secrets ("letsEncrypt.providers.cloudflare.apiToken"; a segment `*` is
-	// any key or index; a dot inside a key is written `\.`). Values whose key looks like a secret's are masked unasked.
+	// any key or index; a dot inside a key is written `\.`). Values whose key looks like a secret's are masked, too.
 	Mask []string `json:"mask,omitempty"`
+	// Show are the paths of the values that are known to be no secrets, as Mask writes them, and Known are texts that are:
+	// what the configuration says itself. Every other text of a release's values is masked; numbers and booleans are not.
+	Show  []string `json:"show,omitempty"`
+	Known []string `json:"known,omitempty"`
 	// MaskNames are patterns of path.Match: environment variables and keys of ConfigMaps that are masked as well.
 	MaskNames []string `json:"mask_names,omitempty"`
 	// Environment are patterns of path.Match: the variables to read from the running containers, by running
@@ -128,10 +132,10 @@ type Release struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	// Values are the user's values, as JSON knows them: every number is a float64. A masked value is the string
 	// "hmac:" and an HMAC of its JSON.
-	Values map[string]any `json:"values,omitempty"`
+	Values map[string]any `json:"values,omitempty" plain:"-"`
 	// Kept are the values that an upgrade starts from where these are not Values: those of the deployed revision, when
 	// the last one failed or never ended.
-	Kept map[string]any `json:"kept,omitempty"`
+	Kept map[string]any `json:"kept,omitempty" plain:"-"`
 	// History are all recorded revisions, oldest first, the last one included.
 	History []ReleaseRevision `json:"history,omitempty"`
 
@@ -370,7 +374,7 @@ type ReleasePreview struct {
 	Unknown string       `json:"unknown,omitempty"`
 	Chart   ChartVersion `json:"chart,omitzero"`
 	// Values are all user values after the upgrade, masked as in Release.Values.
-	Values map[string]any `json:"values,omitempty"`
+	Values map[string]any `json:"values,omitempty" plain:"-"`
 	// Objects are those that change, compared with the manifest that the release has now.
 	Objects []ObjectChange `json:"objects,omitempty"`
 	// Rolls are the workloads whose pod template changes ("StatefulSet akash-provider"): their pods restart.

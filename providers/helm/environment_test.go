@@ -12,11 +12,12 @@ import (
 
 func TestParseEnvironment(t *testing.T) {
 	printed := "PATH=/bin\nPRICE_TARGET_CPU=1.60\r\nPRICE_TARGET_GPU_MAPPINGS=a100=120,t4=80\nLINES=one\ntwo\nAKASH_TOKEN=hush\nnot a line\nAKASH_EMPTY=\n"
-	veil := objects.Veil{MAC: func([]byte) string { return "x" }}
+	patterns := []string{"PRICE_TARGET_*", "AKASH_*", "LINES"}
+	veil := objects.Veil{MAC: func([]byte) string { return "x" }, Shown: patterns}
 	want := map[string]string{
 		"PRICE_TARGET_CPU": "1.60", "PRICE_TARGET_GPU_MAPPINGS": "a100=120,t4=80", "AKASH_TOKEN": "hmac:x", "AKASH_EMPTY": "", "LINES": "one\ntwo",
 	}
-	got := parseEnvironment([]byte(printed), []string{"PRICE_TARGET_*", "AKASH_*", "LINES"}, veil)
+	got := parseEnvironment([]byte(printed), patterns, veil)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

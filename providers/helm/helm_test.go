@@ -80,5 +80,5 @@ func install(t *testing.T, fake *fakehelm.Fake, server *httptest.Server, version
 var masked = []string{"key", "keysecret"}
 
 func question() facts.ReleaseQuestion {
-	return facts.ReleaseQuestion{Namespace: namespace, Name: name, Mask: masked}
+	return facts.ReleaseQuestion{Namespace: namespace, Name: name, Mask: masked, Show: []string{"price_target_*"}}
 }

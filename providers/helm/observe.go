@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -68,9 +69,9 @@ func (c *Client) recorded(observed *facts.Release, last, deployed *release.Relea
 	if last.Chart != nil {
 		observed.Chart = versionOf(last.Chart.Metadata)
 	}
-	observed.Values = values.Mask(last.Config, question.Mask, veil.MAC)
+	observed.Values = values.Mask(last.Config, ruleOf(question), veil.MAC)
 	if kept := keptFrom(last, deployed); kept != last {
-		observed.Kept = values.Mask(kept.Config, question.Mask, veil.MAC)
+		observed.Kept = values.Mask(kept.Config, ruleOf(question), veil.MAC)
 	}
 }
 
@@ -156,24 +157,41 @@ func (c *Client) Values(ctx context.Context, namespace, name string) (map[string
 	return values.Clone(keptFrom(last, deployed).Config), last.Version, nil
 }
 
-// veilOf knows the secrets of all given values.
+// ruleOf is what a question says of what may be shown.
+func ruleOf(question facts.ReleaseQuestion) values.Rule {
+	return values.Rule{Secret: question.Mask, Show: question.Show, Known: question.Known}
+}
+
+// veilOf knows the secrets of all given values, and the texts of which nobody knows whether they are some.
 func veilOf(question facts.ReleaseQuestion, mac values.MAC, trees ...values.Tree) objects.Veil {
-	veil := objects.Veil{MAC: mac, Names: question.MaskNames}
+	veil := objects.Veil{MAC: mac, Names: question.MaskNames, Shown: question.Environment, Known: question.Known}
+	var unknown []string
 	for _, tree := range trees {
-		for _, secret := range withDecoded(values.Secrets(tree, question.Mask)) {
-			if !slices.Contains(veil.Secrets, secret) {
-				veil.Secrets = append(veil.Secrets, secret)
+		veil.Secrets = append(veil.Secrets, withDecoded(values.Secrets(tree, question.Mask))...)
+		unknown = append(unknown, values.Unknown(tree, ruleOf(question))...)
+	}
+	veil.Secrets = longestFirst(veil.Secrets)
+	veil.Unknown = longestFirst(slices.DeleteFunc(inLines(unknown), func(s string) bool { return s == question.Namespace || s == question.Name }))
+	return veil
+}
+
+// longestFirst sorts texts so that one that is part of another does not spoil it, each once.
+func longestFirst(texts []string) []string {
+	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(texts)
+}
+
+// inLines adds the lines of texts that have several: a chart indents them anew.
+func inLines(texts []string) []string {
+	out := slices.Clone(texts)
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); len(line) >= 6 && line != text {
+				out = append(out, line)
 			}
 		}
 	}
-	// The longest first, so that one that is part of another does not spoil it.
-	slices.SortFunc(veil.Secrets, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
-	})
-	return veil
+	return out
 }
 
 // withDecoded adds what the secrets are after and before base64: charts take and render both.
@@ -185,7 +203,7 @@ func withDecoded(secrets []string) []string {
 		}
 		out = append(out, base64.StdEncoding.EncodeToString([]byte(secret)))
 	}
-	return slices.DeleteFunc(out, func(s string) bool { return len(s) < 6 })
+	return slices.DeleteFunc(inLines(out), func(s string) bool { return len(s) < 6 })
 }
 
 // explain shortens errors to what an operator needs.

@@ -225,13 +225,19 @@ func TestFactsHoldNoSecrets(t *testing.T) {
 		"keysecret":   base64.StdEncoding.EncodeToString([]byte(canary + "-2")),
 		"website":     "https://example.net/?key=" + canary, // a secret that leaked into another value's rendering
 		"letsEncrypt": map[string]any{"enabled": true, "providers": map[string]any{"cloudflare": map[string]any{"enabled": true, "apiToken": canary + "-3"}}},
-		"attributes":  []any{map[string]any{"key": "region", "value": "eu"}, map[string]any{"name": "x", "password": canary + "-4"}},
+		// What another person wrote, under names that say nothing.
+		"extraEnv":   []any{map[string]any{"name": "DB", "value": canary + "-7"}},
+		"dsn":        "host=db user=x pass=" + canary,
+		"backend":    "https://ops:" + canary + "@db.example.net",
+		"args":       []any{"--password=" + canary},
+		"pem":        "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n",
+		"attributes": []any{map[string]any{"key": "region", "value": "eu"}, map[string]any{"name": "x", "password": canary + "-4"}},
 	}
 	install(t, fake, server, "12.1.3", values)
 	edit(t, fake, "v1", "Secret", name+"-keys", base64.StdEncoding.EncodeToString([]byte(canary+"-5")), "data", "key.txt")
 	edit(t, fake, "v1", "ConfigMap", name+"-main", "prefix "+canary, "data", "AKASH_FROM")
 	q := question()
-	q.Mask = append(q.Mask, "website")
+	q.Mask, q.Known = append(q.Mask, "website"), []string{"region"}
 	q.Offer = &facts.OfferQuestion{Source: provider(server), Constraint: "12.1.3", Preview: true, Values: map[string]any{"key": base64.StdEncoding.EncodeToString([]byte(canary + "-6"))}}
 	text := marshal(t, fake.Observe(ctx, q, mac))
 	if !strings.Contains(text, "hmac:") || !strings.Contains(text, `"update"`) {

@@ -102,7 +102,7 @@ func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, depl
 	effects := objects.Compare(normal(before), normal(after), veil)
 	preview := facts.ReleasePreview{
 		Chart:     versionOf(got.chart.Metadata),
-		Values:    values.Mask(full, question.Mask, veil.MAC),
+		Values:    values.Mask(full, ruleOf(question), veil.MAC),
 		Objects:   effects.Objects,
 		Rolls:     effects.Rolls,
 		Forbidden: effects.Forbidden,

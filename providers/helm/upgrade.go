@@ -13,7 +13,6 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"upkeep/providers/facts"
-	"upkeep/providers/helm/objects"
 	"upkeep/providers/helm/values"
 )
 
@@ -111,7 +110,9 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err != nil {
 		return Result{}, fmt.Errorf("release %s: %w", name, err)
 	}
-	veil := objects.Veil{Secrets: withDecoded(values.Secrets(full, u.Mask))}
+	// What the caller says itself is known; what the release had is not.
+	known := values.Known(u.Values, u.Mask)
+	veil := veilOf(facts.ReleaseQuestion{Namespace: u.Namespace, Name: u.Release, Mask: u.Mask, Known: known}, nil, full)
 	progress(fmt.Sprintf("fetching chart %s version %s", u.Source, u.Version))
 	got, err := c.Charts.fetch(ctx, u.Source, u.Version, u.SHA256)
 	if err != nil {

@@ -13,12 +13,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"upkeep/providers/facts"
 )
@@ -31,6 +33,8 @@ type Client struct {
 	path   string
 	config *rest.Config
 	api    kubernetes.Interface
+	// insecure is facts.CertificateFile.Insecure.
+	insecure string
 }
 
 // Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
@@ -62,12 +66,13 @@ func Open(path, context string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %s: %w", path, err)
 	}
-	return &Client{path: path, config: config, api: api}, nil
+	return &Client{path: path, config: config, api: api, insecure: insecure(raw, context)}, nil
 }
 
 // kubeconfigFacts returns the facts of the kubeconfig itself: its client certificate has an end, too.
 func (c *Client) kubeconfigFacts() facts.CertificateFile {
 	file := facts.CertificateFile{Name: c.path, Kind: facts.Kubeconfig, Path: c.path, Server: c.config.Host}
+	file.Insecure = c.insecure
 	info, err := os.Stat(c.path)
 	if err != nil {
 		file.Unknown = err.Error()
@@ -100,6 +105,30 @@ func (c *Client) kubeconfigFacts() facts.CertificateFile {
 		}
 	}
 	return file
+}
+
+// insecure says why what a kubeconfig says of its server and its user is open to others on the way; empty where it is not.
+// client-go sends a token to a server without TLS as little as it can, and other clients do.
+func insecure(raw *clientcmdapi.Config, context string) string {
+	if context == "" {
+		context = raw.CurrentContext
+	}
+	chosen := raw.Contexts[context]
+	if chosen == nil || raw.Clusters[chosen.Cluster] == nil {
+		return ""
+	}
+	cluster, user := raw.Clusters[chosen.Cluster], raw.AuthInfos[chosen.AuthInfo]
+	server, err := url.Parse(cluster.Server)
+	credential := user != nil && (user.Token != "" || user.TokenFile != "" || user.Username != "" || user.Exec != nil || user.AuthProvider != nil)
+	switch {
+	case cluster.InsecureSkipTLSVerify:
+		return "insecure-skip-tls-verify is set: the certificate of the server is not verified"
+	case err == nil && server.Scheme == "http" && credential:
+		return "the server is reached by http://, and the user has a credential that anybody on the way could read"
+	case err == nil && server.User != nil:
+		return "the URL of the server holds a user and a password"
+	}
+	return ""
 }
 
 func (c *Client) authorityPEM() []byte {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -65,50 +66,51 @@ func (c *Client) AccessLines(user string, targets []Target) (string, error) {
 }
 
 // accountLines are the commands that make one user. The key is let in for sessions alone: no terminal, no forwarding
-// (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+// (sshd(8), AUTHORIZED_KEYS FILE FORMAT). The user may have put a link anywhere in the home directory: so the key is written
+// with the user's own rights, and in a session without a terminal that the user's processes could write to.
 func accountLines(user, sudoers string) string {
-	create, rule := "", ""
-	if user != "root" {
-		create = fmt.Sprintf("id -u %[1]s >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh %[1]s\n", user)
-		rule = fmt.Sprintf(`cat >/etc/sudoers.d/.upkeep.new <<'LINES'
+	const key = `umask 077; mkdir -p "$HOME/.ssh" && cat >>"$HOME/.ssh/authorized_keys"`
+	const lines = "# Put your public key for PUBLIC-KEY.\n%s <<'KEY'\nrestrict PUBLIC-KEY\nKEY\n"
+	if user == "root" {
+		return fmt.Sprintf(lines+"\n", "(HOME=$(getent passwd root | cut -d: -f6); "+key+")")
+	}
+	return fmt.Sprintf("id -u %[1]s >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh %[1]s\n", user) +
+		fmt.Sprintf(lines, fmt.Sprintf("setsid -w su -s /bin/sh %s -c '%s'", user, key)) +
+		fmt.Sprintf(`cat >/etc/sudoers.d/.upkeep.new <<'LINES'
 %sLINES
 chmod 0440 /etc/sudoers.d/.upkeep.new
 visudo -cf /etc/sudoers.d/.upkeep.new && mv /etc/sudoers.d/.upkeep.new /etc/sudoers.d/upkeep
+
 `, sudoers)
-	}
-	return create + fmt.Sprintf(`home=$(getent passwd %[1]s | cut -d: -f6)
-install -d -m 0700 -o %[1]s "$home/.ssh"
-echo 'restrict PUBLIC-KEY' >>"$home/.ssh/authorized_keys"   # put your public key for PUBLIC-KEY
-chown %[1]s "$home/.ssh/authorized_keys"
-chmod 0600 "$home/.ssh/authorized_keys"
-%[2]s
-`, user, rule)
 }
 
-// sudoers are the lines of the sudoers file. sudo compares the digest each time it runs the command (sudoers(5),
-// Digest_Spec); the helper's arguments are left free because it takes none that could do harm. What the line lets in stands
-// before it, by class, from the table of methods.
+// sudoers are the lines of the sudoers file: for restricted access one a class and architecture. sudo compares the digest
+// each time it runs the command (sudoers(5), Digest_Spec), and the first words with the class. The words that follow are
+// left free: the helper takes none that could do harm, and refuses a second class.
 func (c *Client) sudoers(user, access string) (string, error) {
 	if access == AccessFull {
 		return fmt.Sprintf("%s ALL=(root) NOPASSWD: ALL\n", user), nil
 	}
-	var b strings.Builder
-	for _, class := range protocol.Classes() {
-		fmt.Fprintf(&b, "# Class %s of upkeep-node: %s\n", class, strings.Join(class.Offers(), ", "))
-	}
-	lines := b.Len()
+	digests := map[string]string{}
 	for _, architecture := range []string{"amd64", "arm64"} {
 		digest, err := c.helpers.digest(architecture)
 		if err != nil {
 			return "", err
 		}
-		if digest == noHelper {
-			continue
+		if digest != noHelper {
+			digests[architecture] = digest
 		}
-		fmt.Fprintf(&b, "# %s\n%s ALL=(root) NOPASSWD: sha256:%s %s\n", architecture, user, digest, c.options.Installed)
 	}
-	if b.Len() == lines {
+	if len(digests) == 0 {
 		return "", fmt.Errorf("no helper lies in %s, so its digest is unknown; install the whole package", c.helpers.directory)
+	}
+	var b strings.Builder
+	b.WriteString("# Leave out the classes that this user must not have: a plan needs observe, and change where it looks at etcd.\n")
+	for _, class := range protocol.Classes() {
+		fmt.Fprintf(&b, "# Class %s: %s. Requests: %s\n", class, class.Means(), strings.Join(class.Offers(), ", "))
+		for _, architecture := range slices.Sorted(maps.Keys(digests)) {
+			fmt.Fprintf(&b, "# %s\n%s ALL=(root) NOPASSWD: sha256:%s %s -class %s *\n", architecture, user, digests[architecture], c.options.Installed, class)
+		}
 	}
 	return b.String(), nil
 }

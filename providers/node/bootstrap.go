@@ -1,6 +1,10 @@
 package node
 
-import "strings"
+import (
+	"strings"
+
+	"upkeep/providers/node/protocol"
+)
 
 // bootstrap runs on the node under /bin/sh, as root where the connection says so. It execs the helper if the helper of
 // the wanted SHA-256 is there, and else asks for it on the session's own stream, verifies it, and execs it.
@@ -56,9 +60,13 @@ func bootstrap() string {
 }
 
 // command returns the program and arguments that start a session on a target: the helper itself for the local transport,
-// else ssh. Words are the helper's own arguments after the nonce.
-func (c *Client) command(t Target, nonce string, words []string) ([]string, error) {
+// else ssh. Words are the helper's own arguments after the nonce. With restricted access the class comes first: sudoers has
+// a line for each.
+func (c *Client) command(t Target, class protocol.Class, nonce string, words []string) ([]string, error) {
 	helper := append([]string{"-nonce", nonce}, words...)
+	if t.Access == AccessRestricted {
+		helper = append([]string{"-class", string(class)}, helper...)
+	}
 	sudo := []string{"sudo", "-n", "--"}
 	if t.Transport == TransportLocal {
 		if t.Access == AccessRestricted {

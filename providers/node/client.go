@@ -24,6 +24,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/plain"
 )
 
 // Options configure a Client. The zero value of each field means its default.
@@ -160,7 +161,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 		return asError(t, err)
 	}
 	defer leave()
-	p, err := c.open(ctx, t, nil)
+	p, err := c.open(ctx, t, orElse(row.Class, protocol.ClassObserve), nil)
 	if err != nil {
 		return asError(t, err)
 	}
@@ -185,6 +186,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 		return rpc.CallResult(ctx, method, request, result)
 	})
 	if err == nil {
+		plain.In(result, plain.Line) // a node is not trusted, and nothing that it says has several lines
 		return nil
 	}
 	if errors.Is(err, syscall.EPIPE) {
@@ -204,8 +206,8 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 		return &Error{Node: t.Name, Why: why, Cause: err, answered: true}
 	case errors.Is(broken, io.EOF):
 		why := fmt.Sprintf("the helper ended before it answered (exit status %s)", status(p.exitCode()))
-		if said := lastLine(p.stderr.text()); said != "" {
-			why += ": " + said
+		if last := lastLine(p.stderr.text()); last != "" {
+			why += ": " + said(last)
 		}
 		return &Error{Node: t.Name, Why: why, Cause: io.ErrUnexpectedEOF, lost: true}
 	default:
@@ -257,7 +259,7 @@ func (c *Client) Tunnel(ctx context.Context, t Target, service string) (net.Conn
 	if err != nil {
 		return nil, asError(t, err)
 	}
-	p, err := c.open(ctx, t, []string{"-tunnel", service})
+	p, err := c.open(ctx, t, protocol.ServiceClass(service), []string{"-tunnel", service})
 	if err != nil {
 		leave()
 		return nil, asError(t, err)

@@ -35,7 +35,7 @@ func TestHelpersThatAreEnemies(t *testing.T) {
 			"cp1: the helper's answer cannot be read: "},
 		{"drips", `printf '\000\000\001\000'; while :; do printf '{'; sleep 0.05; done`, "cp1: no answer in 1s"},
 		{"shouts on standard error", `yes 'no more' >&2`, "cp1: no answer in 1s"},
-		{"shouts and dies", `yes 'no more' | head -c 50000000 >&2; exit 3`, "cp1: the helper ended before it answered (exit status 3): no more"},
+		{"shouts and dies", `yes 'no more' | head -c 50000000 >&2; exit 3`, `cp1: the helper ended before it answered (exit status 3): "no more"`},
 		{"asks back", frame(`{"jsonrpc":"2.0","id":9,"method":"observe","params":{}}`) + "; exec sleep 60", "cp1: no answer in 1s"},
 		{"notifies of what nobody knows", "while :; do " + frame(`{"jsonrpc":"2.0","method":"reboot","params":{}}`) + "; done", "cp1: no answer in 1s"},
 	} {

@@ -28,7 +28,7 @@ import (
 // was installed on a node.
 func TestMain(m *testing.M) {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), "upkeep-node") {
-		if err := helper(os.Args[1:]); err != nil {
+		if err := helper(ofAnyClass(os.Args[1:])); err != nil {
 			fmt.Fprintln(os.Stderr, "upkeep-node:", err)
 			os.Exit(1)
 		}
@@ -116,4 +116,12 @@ func dial(_ context.Context, service string) (net.Conn, error) {
 		}
 	}()
 	return near, nil
+}
+
+// ofAnyClass leaves out the class that a line of sudoers wants first: what it lets in is cmd/upkeep-node's to test.
+func ofAnyClass(args []string) []string {
+	if len(args) > 2 && args[0] == "-class" {
+		return args[2:]
+	}
+	return args
 }

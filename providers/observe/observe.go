@@ -24,6 +24,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/layout"
+	"upkeep/providers/plain"
 )
 
 // Nodes asks a node. Implementations limit how many they ask at a time.
@@ -185,6 +186,8 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	if newly(func(n providers.Needs) bool { return n.Etcd }) {
 		o.etcd(ctx, inventory, world)
 	}
+	// Everything that anybody answered comes in here.
+	plain.In(world, plain.Text)
 }
 
 // discovers reports whether nodes depend on Kubernetes: those of fleets, and declared ones whose roles only it can tell.

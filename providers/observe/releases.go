@@ -31,6 +31,8 @@ func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 				continue
 			}
 			out[i].Mask = union(out[i].Mask, question.Mask)
+			out[i].Show = union(out[i].Show, question.Show)
+			out[i].Known = union(out[i].Known, question.Known)
 			out[i].MaskNames = union(out[i].MaskNames, question.MaskNames)
 			out[i].Environment = union(out[i].Environment, question.Environment)
 			if len(out[i].EnvironmentCommand) == 0 {

@@ -62,7 +62,7 @@ func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true},
 		Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{
-			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(),
+			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(), Show: s.Show(), Known: s.Known(),
 			Offer: &facts.OfferQuestion{
 				Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.

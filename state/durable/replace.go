@@ -6,10 +6,13 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"syscall"
 
 	"github.com/google/renameio/v2"
 )
@@ -66,15 +69,33 @@ func Remove(path string) error {
 	return SyncDirectory(filepath.Dir(path))
 }
 
-// MakeDirectory creates a directory (0700) with those above it, where it is not there, and makes its name durable.
+// MakeDirectory creates a directory (0700) with those above it, where it is not there, and makes its name durable. The
+// directory is upkeep's own and may hold secrets: Git leaves it alone.
 func MakeDirectory(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil
+		return KeepOutOfGit(dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create directory %s: %w", dir, err)
 	}
+	if err := KeepOutOfGit(dir); err != nil {
+		return err
+	}
 	return SyncDirectory(filepath.Dir(dir))
+}
+
+// KeepOutOfGit writes a .gitignore into a directory by which Git leaves out all that lies in it (gitignore(5)). One that is
+// there stays as it is, and a directory that nobody may write to has none: that keeps nothing from going on.
+func KeepOutOfGit(dir string) error {
+	file, err := os.OpenFile(filepath.Join(dir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep %s out of Git: %w", dir, err)
+	}
+	_, _ = file.WriteString("*\n") // on a full disk, what is to be kept says so itself
+	return file.Close()
 }
 
 // SyncDirectory makes the names in a directory durable: created, renamed and removed files.

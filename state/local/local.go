@@ -207,3 +207,11 @@ func (b *Backend) writeState(s state.State) error {
 	}
 	return durable.Replace(b.path, data, 0o600, b.options.Trace.Under("state:"))
 }
+
+// makeDirectory makes the directory of the state. One that is there is a person's, and may hold a configuration, too.
+func (b *Backend) makeDirectory() error {
+	if _, err := os.Stat(filepath.Dir(b.path)); err == nil {
+		return nil
+	}
+	return durable.MakeDirectory(filepath.Dir(b.path))
+}

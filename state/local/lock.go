@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ func (b *Backend) Lock(ctx context.Context, request state.LockRequest) (state.Lo
 	if request.TTL == 0 {
 		request.TTL = state.DefaultTTL
 	}
-	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+	if err := b.makeDirectory(); err != nil {
 		return nil, fmt.Errorf("create the state's directory: %w", err)
 	}
 	began := b.options.Now()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -42,7 +41,7 @@ func (b *Backend) Seen(ctx context.Context) (seen.Seen, error) {
 
 // UpdateSeen implements state.Backend. Its lock is a flock(2) of its own: no lock of a run is waited for.
 func (b *Backend) UpdateSeen(ctx context.Context, change func(seen.Seen) seen.Seen) (seen.Seen, error) {
-	if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+	if err := b.makeDirectory(); err != nil {
 		return seen.Seen{}, fmt.Errorf("create the state's directory: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, seenWait)

@@ -146,7 +146,9 @@ func (s *site) files() (names []string) {
 		s.t.Fatal(err)
 	}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if e.Name() != ".gitignore" {
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }

@@ -10,10 +10,10 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"upkeep/planner/report"
+	"upkeep/providers/plain"
 )
 
 // Style says how text is to look. The caller decides it from the terminal, the environment and its flags.
@@ -110,26 +110,9 @@ func wrap(text string, width int) []string {
 // Clean is for texts that others print beside a report: see clean.
 func Clean(s string) string { return clean(s) }
 
-// clean makes a text fit to stand in a line on a terminal: no line breaks, no control or invisible formatting
-// characters. Texts from nodes could otherwise rewrite what the operator approves.
-func clean(s string) string {
-	bad := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
-	if strings.IndexFunc(s, bad) < 0 {
-		return s
-	}
-	var out strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			out.WriteByte(' ')
-		case bad(r):
-			fmt.Fprintf(&out, "\\u%04x", r)
-		default:
-			out.WriteRune(r)
-		}
-	}
-	return out.String()
-}
+// clean makes a text fit to stand in a line on a terminal. Texts from nodes could otherwise rewrite what the operator
+// approves.
+func clean(s string) string { return plain.Line(s) }
 
 // Plural is for texts that others print beside a report: a number of things, such as "1,204 steps".
 func Plural(n int, thing string) string { return plural(n, thing) }

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,11 @@ type Veil struct {
 	Names []string
 	// Secrets are texts that must not appear anywhere.
 	Secrets []string
+	// Unknown are texts of which nobody knows whether they are secrets. They appear where Kubernetes itself has names alone.
+	Unknown []string
+	// Shown are patterns of path.Match for names of variables and keys that hold no secrets, and Known are texts that are
+	// none. What else a variable, an argument or a key of a ConfigMap holds may be one.
+	Shown, Known []string
 }
 
 // Hides reports whether the value of a variable or key must be hidden.
@@ -56,12 +62,24 @@ func (v Veil) Hides(name, value string) bool {
 	return false
 }
 
-// Text returns the value of a variable or key, or its seal.
+// Text returns the value of a variable or key where it is known to be no secret, else its seal.
 func (v Veil) Text(name, value string) string {
-	if value != "" && v.Hides(name, value) {
+	if value != "" && (v.Hides(name, value) || !v.shows(name, value)) {
 		return values.Seal(v.MAC, value)
 	}
 	return value
+}
+
+// shows reports whether the value of a variable or key is known to be no secret.
+func (v Veil) shows(name, value string) bool {
+	if values.Carries(value) {
+		return false
+	}
+	shown := slices.ContainsFunc(v.Shown, func(pattern string) bool {
+		ok, err := path.Match(pattern, name)
+		return err == nil && ok
+	})
+	return shown || values.Harmless(value) || slices.Contains(v.Known, value)
 }
 
 // Scrub returns a text without the known secrets: Helm and Kubernetes quote values in their errors.
@@ -69,7 +87,34 @@ func (v Veil) Scrub(text string) string {
 	for _, secret := range v.Secrets {
 		text = strings.ReplaceAll(text, secret, "(secret)")
 	}
+	for _, unknown := range v.Unknown {
+		text = replaceWord(text, unknown, "(value)")
+	}
 	return text
+}
+
+// replaceWord replaces a text where it is no part of a longer word: a value that is a word of every name would leave
+// nothing to read.
+func replaceWord(text, old, with string) string {
+	var out strings.Builder
+	for {
+		i := strings.Index(text, old)
+		if i < 0 {
+			out.WriteString(text)
+			return out.String()
+		}
+		end := i + len(old)
+		if i > 0 && inWord(text[i-1]) && inWord(old[0]) || end < len(text) && inWord(text[end]) && inWord(old[len(old)-1]) {
+			out.WriteString(text[:end])
+		} else {
+			out.WriteString(text[:i] + with)
+		}
+		text = text[end:]
+	}
+}
+
+func inWord(c byte) bool {
+	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // Drift returns the fields of a rendered object that are otherwise in the live one, sorted by path. Fields that only the
@@ -86,12 +131,14 @@ func Changes(before, after Object, veil Veil) []facts.FieldDifference {
 type comparison struct {
 	veil   Veil
 	secret bool // everything in this object is secret
+	custom bool // the object is of a kind that Kubernetes itself does not have
 	both   bool // what only the live side has is a difference, too
 	out    []facts.FieldDifference
 }
 
 func compareObjects(rendered, live Object, c comparison) []facts.FieldDifference {
 	c.secret = Kind(rendered) == "Secret"
+	c.custom = !builtIn.MatchString(APIVersion(rendered))
 	a, b := secretData(rendered), secretData(live)
 	for _, key := range union(a, b) {
 		switch key {
@@ -245,6 +292,18 @@ func (c *comparison) text(at, name string, value any) string {
 		return ""
 	}
 	text := values.Text(value)
+	_, isText := value.(string)
+	if isText || !scalar(value) {
+		switch {
+		case text == "":
+			return text
+		case !isText && len(text) > longest && !c.free(at):
+		case c.free(at) && !c.veil.shows(name, text), values.Carries(text):
+			return values.Seal(c.veil.MAC, value)
+		case !slices.Contains(named, name) && c.veil.derives(text):
+			return values.Seal(c.veil.MAC, value)
+		}
+	}
 	switch {
 	case c.secret && !strings.HasPrefix(at, "metadata."), c.veil.Hides(name, text):
 		return values.Seal(c.veil.MAC, value)
@@ -253,6 +312,32 @@ func (c *comparison) text(at, name string, value any) string {
 		return fmt.Sprintf("sha256:%s (%d bytes)", hex.EncodeToString(sum[:6]), len(text))
 	}
 	return text
+}
+
+// builtIn are the API versions of Kubernetes' own kinds, whose fields are known (kubernetes.io/docs/reference/kubernetes-api).
+var builtIn = regexp.MustCompile(`^(?:v1|(?:apps|batch|autoscaling|policy|[a-z.]+\.k8s\.io)/v[0-9a-z]+|)$`)
+
+// freeText are the fields of Kubernetes' own kinds that hold what anybody likes, as parts of a path.
+var freeText = regexp.MustCompile(`(?:^|\.)(?:env|args|command|data|binaryData|stringData|annotations|httpHeaders|volumeAttributes|parameters|options)(?:\.|\[|$)`)
+
+// free reports whether what stands at a path may be anything, a secret too.
+func (c *comparison) free(at string) bool { return c.custom || freeText.MatchString(at) }
+
+// named are the fields that hold a name alone, of an image, an object or a place on a node.
+var named = []string{"image", "name", "namespace", "serviceAccountName", "storageClassName", "ingressClassName", "schedulerName", "priorityClassName", "nodeSelector", "labels", "mountPath"}
+
+// derives reports whether a text holds one of which nobody knows whether it is a secret.
+func (v Veil) derives(text string) bool {
+	return slices.ContainsFunc(v.Unknown, func(unknown string) bool { return strings.Contains(text, unknown) })
+}
+
+// scalar reports whether a value has no parts.
+func scalar(value any) bool {
+	switch value.(type) {
+	case Object, []any:
+		return false
+	}
+	return true
 }
 
 // The fields by which Kubernetes tells the elements of its lists apart (the patchMergeKey of its API types, v1).

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -229,106 +228,4 @@ func Text(value any) string {
 		return fmt.Sprint(value)
 	}
 	return string(data)
-}
-
-// The words in a key's name that make its value a secret although nobody said so.
-var suspicious = []string{"password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "privatekey", "private_key", "credential", "authpem", "mnemonic"}
-
-// Suspicious reports whether a key's or variable's name looks like that of a secret. It errs towards secrecy.
-func Suspicious(name string) bool {
-	name = strings.ToLower(name)
-	name = strings.ReplaceAll(name, "-", "_")
-	for _, word := range suspicious {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}
-
-// Mask replaces every scalar and list at the given paths, and every one whose key is Suspicious, by its seal. In a path
-// the segment `*` is any key or index, and other segments may hold the wildcards of path.Match.
-func Mask(tree Tree, paths []string, mac MAC) Tree {
-	patterns := make([][]string, len(paths))
-	for i, p := range paths {
-		patterns[i] = Segments(p)
-	}
-	masked, _ := mask(tree, nil, patterns, mac, false).(Tree)
-	return masked
-}
-
-func mask(value any, at []string, patterns [][]string, mac MAC, secret bool) any {
-	secret = secret || matches(at, patterns) || len(at) > 0 && Suspicious(at[len(at)-1])
-	switch node := value.(type) {
-	case Tree:
-		out := make(Tree, len(node))
-		for key, below := range node {
-			out[key] = mask(below, append(slices.Clone(at), key), patterns, mac, secret)
-		}
-		return out
-	case []any:
-		if secret {
-			return Seal(mac, value)
-		}
-		out := make([]any, len(node))
-		for i, below := range node {
-			out[i] = mask(below, append(slices.Clone(at), strconv.Itoa(i)), patterns, mac, false)
-		}
-		return out
-	case nil, bool:
-		return value // "not set" and "enabled" are no secrets
-	}
-	if secret && value != "" {
-		return Seal(mac, value)
-	}
-	return value
-}
-
-func matches(at []string, patterns [][]string) bool {
-	for _, pattern := range patterns {
-		if len(pattern) != len(at) {
-			continue
-		}
-		ok := true
-		for i, segment := range pattern {
-			if match, err := path.Match(segment, at[i]); segment != at[i] && (err != nil || !match) {
-				ok = false
-				break
-			}
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
-}
-
-// Secrets returns the texts that Mask would replace: strings of at least six characters at the given paths or under a
-// Suspicious key, sorted. Whoever writes something derived from the values elsewhere can look for them.
-func Secrets(tree Tree, paths []string) []string {
-	patterns := make([][]string, len(paths))
-	for i, p := range paths {
-		patterns[i] = Segments(p)
-	}
-	found := map[string]bool{}
-	collect(tree, nil, patterns, false, found)
-	return slices.Sorted(maps.Keys(found))
-}
-
-func collect(value any, at []string, patterns [][]string, secret bool, found map[string]bool) {
-	secret = secret || matches(at, patterns) || len(at) > 0 && Suspicious(at[len(at)-1])
-	switch node := value.(type) {
-	case Tree:
-		for key, below := range node {
-			collect(below, append(slices.Clone(at), key), patterns, secret, found)
-		}
-	case []any:
-		for i, below := range node {
-			collect(below, append(slices.Clone(at), strconv.Itoa(i)), patterns, secret, found)
-		}
-	case string:
-		if secret && len(node) >= 6 {
-			found[node] = true
-		}
-	}
 }

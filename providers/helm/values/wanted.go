@@ -23,8 +23,8 @@ type Wanted struct {
 }
 
 // Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path or below
-// it, or under a key that looks like a secret's, is secret, text by text and list by list; a list that holds a secret is one
-// as a whole. Nulls, booleans and empty texts are no secrets. So both sides of a comparison have the same seals in the same
+// it, or under a key that looks like a secret's, is secret, text by text and list by list, and so is a text that carries a
+// credential; a list that holds a secret is one as a whole. Nulls, booleans and empty texts are no secrets. So both sides of a comparison have the same seals in the same
 // places.
 //
 // sensitive are the paths that the configuration or the chart's documentation says are.
@@ -64,8 +64,12 @@ func part(value any, at []string, sensitive [][]string, secret bool, secrets map
 		}
 	case nil, bool:
 		return value
+	case string:
+		if node == "" || !secret && !Carries(node) {
+			return value
+		}
 	default:
-		if !secret || value == "" {
+		if !secret {
 			return value
 		}
 	}
@@ -93,6 +97,21 @@ func hides(list []any, at []string, sensitive [][]string) bool {
 
 // HoldsSecrets reports whether there are secrets, whether they are here or not.
 func (w Wanted) HoldsSecrets() bool { return len(w.Sealed) > 0 }
+
+// Show are the paths of the values that the block says and that are no secrets: what a release has there may be shown. None
+// is inside a list.
+func (w Wanted) Show() []string {
+	var out []string
+	for _, c := range Diff(nil, w.Values) {
+		if _, ok := c.After.([]any); !ok {
+			out = append(out, c.Path)
+		}
+	}
+	return out
+}
+
+// Known are the texts that the block says and that are no secrets.
+func (w Wanted) Known() []string { return Known(w.Values, nil) }
 
 // Paths are the paths of the secrets, sorted.
 func (w Wanted) Paths() []string { return slices.Sorted(maps.Keys(w.Sealed)) }

@@ -8,6 +8,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -36,6 +37,28 @@ func Handle[Request, Result any](m protocol.Method[Request, Result], f func(cont
 // Answer is Handle for a function that has nothing to say meanwhile.
 func Answer[Request, Result any](m protocol.Method[Request, Result], f func(context.Context, Request) (Result, error)) Handler {
 	return Handle(m, func(ctx context.Context, q Request, _ func(string)) (Result, error) { return f(ctx, q) })
+}
+
+// Of returns what a session of one class is offered: its methods and its services. An empty class is offered everything.
+func (h Handlers) Of(class protocol.Class) Handlers {
+	if class == "" {
+		return h
+	}
+	var methods []Handler
+	for _, m := range h.Methods {
+		if row, ok := protocol.Find(m.Method); ok && row.Class == class {
+			methods = append(methods, m)
+		}
+	}
+	tunnel := h.Tunnel
+	h.Methods = methods
+	h.Tunnel = func(ctx context.Context, service string) (net.Conn, error) {
+		if tunnel == nil || protocol.ServiceClass(service) != class {
+			return nil, fmt.Errorf("a session of class %s has no tunnel to %q", class, service)
+		}
+		return tunnel(ctx, service)
+	}
+	return h
 }
 
 // Handlers are the things a node can be asked for.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -54,6 +56,26 @@ const (
 // Classes returns all classes, the most harmless first.
 func Classes() []Class { return []Class{ClassObserve, ClassBackup, ClassChange} }
 
+// Means says in words what a class lets in.
+func (c Class) Means() string {
+	switch c {
+	case ClassObserve:
+		return "reads facts, no secret leaves the node"
+	case ClassBackup:
+		return "reads keys and data, or stores bundles"
+	default:
+		return "changes the node, or speaks to etcd with a client certificate"
+	}
+}
+
+// ParseClass reads a class.
+func ParseClass(text string) (Class, error) {
+	if c := Class(text); slices.Contains(Classes(), c) {
+		return c, nil
+	}
+	return "", fmt.Errorf("%q is not a class of requests; there are %q", text, Classes())
+}
+
 // Row is what the table says of one method, for those who treat all methods alike.
 type Row struct {
 	Name  string
@@ -103,8 +125,30 @@ type Hardening struct {
 	// Writes are the only places that the unit may write to (ReadWritePaths=; a missing one is passed over). The directory
 	// of upkeep is always one of them.
 	Writes []string
-	// Home lets the unit write to home directories. Otherwise it may read them.
+	// Home leaves home directories as they are for a unit that writes to places of a request there (Also). Otherwise it
+	// may read them.
 	Home bool
+}
+
+// Also returns the hardening of a unit that may write to more directories: those of the files that one request names.
+func (h Hardening) Also(directories []string) Hardening {
+	h.Writes = slices.Concat(h.Writes, directories)
+	slices.Sort(h.Writes)
+	h.Writes = slices.Compact(h.Writes)
+	return h
+}
+
+// plainPath is an absolute path that systemd reads nothing into: no specifier, no quote, no escape, no list.
+var plainPath = regexp.MustCompile(`^/[A-Za-z0-9@_+=.,/-]*$`)
+
+// Check refuses what systemd would not read as the paths that are meant.
+func (h Hardening) Check() error {
+	for _, p := range h.Writes {
+		if !plainPath.MatchString(p) {
+			return fmt.Errorf("the path %q holds characters that systemd would interpret, so that no unit can be let write there", p)
+		}
+	}
+	return nil
 }
 
 // Properties returns the properties of the unit, as systemd-run takes them (systemd.exec(5)).
@@ -119,9 +163,6 @@ func (h Hardening) Properties() []string {
 	// Strict makes everything read-only but /dev, /proc and /sys. Sockets below /run can be connected to all the same.
 	p := []string{"ProtectSystem=strict", "ProtectHome=" + home, "PrivateTmp=yes", "NoNewPrivileges=yes"}
 	writes := append([]string{"/var/lib/upkeep"}, h.Writes...)
-	if h.Home {
-		writes = append(writes, "/root", "/home")
-	}
 	return append(p, "ReadWritePaths=-"+strings.Join(writes, " -"))
 }
 

@@ -38,21 +38,20 @@ func Methods() []Row {
 		answer  = 30 * time.Second
 		usual   = 15 * time.Minute
 		longest = time.Hour
-		proof   = "no node has shown yet that it works confined"
 	)
 	return []Row{
 		read(Greet, ClassObserve, answer),
 		read(Observe, ClassObserve, answer),
 		// It writes one small file of the helper's, and only runs that change nodes ask for it.
 		read(Lock, ClassChange, answer),
-		change(Renew, usual, Unit{Most: longest, Hardening: Hardening{
-			Unconfined: "kubeconfigs lie where the operator's configuration says, and " + proof, Writes: []string{"/etc/kubernetes"}, Home: true}}),
-		change(Mend, usual, Unit{Most: longest, Hardening: Hardening{
-			Unconfined: "kubeconfigs lie where the operator's configuration says, and " + proof, Writes: []string{"/etc/kubernetes"}, Home: true}}),
-		change(Restart, usual, Unit{Most: longest, Hardening: Hardening{Unconfined: proof}}),
-		// A mark can be undone when the state is gone, and so without a run.
-		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{
-			Unconfined: "it undoes what the others did, where they did it, and " + proof, Writes: []string{"/etc/kubernetes"}, Home: true}}),
+		// Kubeconfigs lie where the operator's configuration says, in home directories too: the unit of a request may write
+		// to the directories of those that it names.
+		change(Renew, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
+		change(Mend, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
+		// The container runtime does it, behind a socket; the helper itself writes down what it did, and nothing else.
+		change(Restart, usual, Unit{Most: longest}),
+		// A mark can be undone when the state is gone, and so without a run. It undoes what a renewal did, where that did it.
+		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 	}
 }
 
@@ -72,6 +71,16 @@ func Services() []Service {
 		{ServiceEtcd, ClassChange}, {ServiceEndpoint, ClassChange},
 		{ServiceBundles, ClassBackup}, {ServiceFiles, ClassBackup}, {ServiceCold, ClassBackup}, {ServiceSQLite, ClassBackup},
 	}
+}
+
+// ServiceClass returns the class of a service; that of changes for one that there is none of, which the helper refuses.
+func ServiceClass(name string) Class {
+	for _, s := range Services() {
+		if s.Name == name {
+			return s.Class
+		}
+	}
+	return ClassChange
 }
 
 // Offers returns the names of the methods and services of a class, as the table has them.

@@ -47,8 +47,11 @@ type Options struct {
 	Root string
 	// Kubeadm is the path of kubeadm; empty: the first of the usual places that only root may write to.
 	Kubeadm string
-	// NVML is the path of upkeep-nvml; empty: beside this program.
-	NVML string
+	// NVML is the path of upkeep-nvml; empty: beside this program. NVMLDigest is the SHA-256 that it must have, in
+	// hexadecimal; empty: this program was built without one, and runs none.
+	NVML, NVMLDigest string
+	// Writes are more places that units may write to; nil outside tests of the whole program.
+	Writes []string
 	// Now is the node's clock.
 	Now func() time.Time
 	// Start is how units are started (see package unit); nil: as unit.Choose says.
@@ -158,7 +161,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 		wg.Go(func() { node.K3s = k3s.Collect(d) })
 	}
 	if q.NVIDIA {
-		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, h.options.NVML) })
+		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, d, h.options.NVML, h.options.NVMLDigest) })
 	}
 	if q.EtcdData {
 		wg.Go(func() { node.EtcdData = cold.Look(d) })

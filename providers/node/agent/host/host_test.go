@@ -2,7 +2,10 @@ package host_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -237,6 +240,56 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// nvml is a node on which a script stands for upkeep-nvml, with its digest.
+func nvml(t *testing.T, script string) host.Options {
+	t.Helper()
+	root := filepath.Dir(program(t, "upkeep-nvml", script))
+	if err := os.Chmod(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "upkeep-nvml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host.Options{Root: root, NVML: "/upkeep-nvml", NVMLDigest: fmt.Sprintf("%x", sha256.Sum256(text))}
+}
+
+// It runs as root: a program that is not the one, or that others could exchange, is not run.
+func TestAnotherNVMLIsNotRun(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(t *testing.T, o *host.Options)
+		want   string
+	}{
+		{"another digest", func(t *testing.T, o *host.Options) { o.NVMLDigest = strings.Repeat("0", 64) }, "/upkeep-nvml has SHA-256 "},
+		{"no digest", func(t *testing.T, o *host.Options) { o.NVMLDigest = "" }, "upkeep-nvml is not run: this helper was built without its digest"},
+		{"a file that others can write to", func(t *testing.T, o *host.Options) { mode(t, filepath.Join(o.Root, "upkeep-nvml"), 0o777) }, "users other than its owner can write to it"},
+		{"a directory that others can write to", func(t *testing.T, o *host.Options) { mode(t, o.Root, 0o777) }, "users other than its owner can write to it"},
+		{"a link", func(t *testing.T, o *host.Options) {
+			p := filepath.Join(o.Root, "upkeep-nvml")
+			if err := errors.Join(os.Rename(p, p+".real"), os.Symlink("upkeep-nvml.real", p)); err != nil {
+				t.Fatal(err)
+			}
+		}, "upkeep-nvml is not run: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := nvml(t, "touch ran; echo '{}'")
+			c.change(t, &o)
+			node, err := host.New(o).Observe(t.Context(), protocol.ObserveRequest{Question: facts.Question{NVIDIA: true}})
+			if err != nil || !strings.Contains(node.NVIDIA.Unknown, c.want) {
+				t.Errorf("%+v, %v; want %q", node.NVIDIA, err, c.want)
+			}
+		})
+	}
+}
+
+func mode(t *testing.T, p string, m os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(p, m); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNVIDIA(t *testing.T) {
 	for _, c := range []struct {
 		name, script string
@@ -250,7 +303,7 @@ func TestNVIDIA(t *testing.T) {
 		{"talks nonsense", `echo hello`, facts.NVIDIA{Unknown: "upkeep-nvml: its answer cannot be parsed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := host.New(host.Options{Root: t.TempDir(), NVML: program(t, "upkeep-nvml", c.script)})
+			h := host.New(nvml(t, c.script))
 			node, err := h.Observe(t.Context(), protocol.ObserveRequest{Question: facts.Question{NVIDIA: true}})
 			if err != nil {
 				t.Fatal(err)

@@ -65,7 +65,7 @@ func newLab(t *testing.T) *lab {
 	t.Cleanup(stop)
 	l := &lab{dir: dir, runtime: runtime, started: time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)}
 	l.scheduler = runtime.Add("kube-system", "kube-scheduler-cp1", "kube-scheduler", l.started, 3)
-	l.host = host.New(host.Options{Root: dir, NVML: filepath.Join(dir, "upkeep-nvml")})
+	l.host = host.New(host.Options{Root: dir, NVML: "/upkeep-nvml"})
 	return l
 }
 

@@ -9,6 +9,7 @@ import (
 	"upkeep/providers/node/agent"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/fence"
+	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/unit"
 	"upkeep/providers/node/protocol"
 )
@@ -115,8 +116,22 @@ func Carry[Q protocol.Changing, R any](ctx context.Context, s *Session, m protoc
 	if err != nil {
 		return result, err
 	}
+	confined := *row.Unit
+	confined.Hardening = confined.Hardening.Also(append(places(d, q), s.host.options.Writes...))
+	row.Unit = &confined
 	err = u.Carry(ctx, row, run, q, &result, quiet(progress))
 	return result, err
+}
+
+// places returns the directories that one request has its unit write to, beside those of its method.
+func places(d *disk.Disk, request protocol.Changing) []string {
+	switch q := request.(type) {
+	case protocol.RenewRequest:
+		return renew.Places(d, q.Kubeconfigs)
+	case protocol.MendRequest, protocol.UndoRequest:
+		return renew.Places(d, nil)
+	}
+	return nil
 }
 
 // Caller says who is on the other side of this session, as far as sshd and sudo have said it: the login user, and the

@@ -69,6 +69,9 @@ func (s Systemd) Start(ctx context.Context, id string, terms Terms) error {
 	if err := CheckID(id); err != nil {
 		return err
 	}
+	if err := terms.Hardening.Check(); err != nil {
+		return err
+	}
 	if !plainPath.MatchString(s.Helper) {
 		return fmt.Errorf("the helper's path %q holds characters that systemd would interpret", s.Helper)
 	}
@@ -98,6 +101,10 @@ func (s Systemd) arguments(id string, terms Terms) []string {
 		"--property=UMask=0077", "--property=WorkingDirectory=/",
 	}
 	for _, p := range terms.Hardening.Properties() {
+		// A helper that was started from there would not be found (systemd.exec(5), PrivateTmp=).
+		if p == "PrivateTmp=yes" && (strings.HasPrefix(s.Helper, "/tmp/") || strings.HasPrefix(s.Helper, "/var/tmp/")) {
+			continue
+		}
 		arguments = append(arguments, "--property="+p)
 	}
 	return append(arguments, "--", s.Helper, "-perform", id)
