@@ -2,6 +2,7 @@ package providers
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 
 	"upkeep/config"
@@ -40,17 +41,23 @@ func NeedsOfNode(in Input, step Step) Needs {
 	return needs
 }
 
-// And returns what both need.
+// And returns what both need: lists one after the other, and what either asks for.
 func (n Needs) And(other Needs) Needs {
-	a, b := n.Kubernetes, other.Kubernetes
-	return Needs{
-		Nodes: slices.Concat(n.Nodes, other.Nodes),
-		Kubernetes: KubernetesNeeds{
-			Cluster: a.Cluster || b.Cluster, Tenancies: a.Tenancies || b.Tenancies, Definitions: slices.Concat(a.Definitions, b.Definitions),
-			Secrets: slices.Concat(a.Secrets, b.Secrets), HostPorts: slices.Concat(a.HostPorts, b.HostPorts),
-		},
-		Etcd: n.Etcd || other.Etcd, Stores: slices.Concat(n.Stores, other.Stores),
-		Helm:  HelmNeeds{slices.Concat(n.Helm.Releases, other.Helm.Releases), slices.Concat(n.Helm.Charts, other.Helm.Charts)},
-		Files: FileNeeds{slices.Concat(n.Files.Archives, other.Files.Archives), slices.Concat(n.Files.Downloads, other.Files.Downloads)},
+	both(reflect.ValueOf(&n).Elem(), reflect.ValueOf(other))
+	return n
+}
+
+// both adds the lists and flags of a struct to those of another, and writes into no list. A field of any other kind has no
+// sum, and its type does not belong into Needs.
+func both(into, from reflect.Value) {
+	switch into.Kind() {
+	case reflect.Struct:
+		for i := range into.NumField() {
+			both(into.Field(i), from.Field(i))
+		}
+	case reflect.Bool:
+		into.SetBool(into.Bool() || from.Bool())
+	default: // a slice, or a panic that TestAnd sees
+		into.Set(reflect.AppendSlice(into.Slice3(0, into.Len(), into.Len()), from))
 	}
 }

@@ -9,45 +9,10 @@ import (
 	"upkeep/providers/kube"
 )
 
-// kubernetes fits the Kubernetes adapter to what observe asks for. A kubeconfig that cannot be opened makes the cluster
-// unknown; it does not stop the nodes from being observed.
+// kubernetes is what observation asks of a cluster: the API server, and what Helm's connection knows of its kinds and Secrets.
 type kubernetes struct {
-	path, context string
+	kube.Cluster
 	clusterCharts
-}
-
-func (k kubernetes) Observe(ctx context.Context) facts.Kubernetes {
-	client, err := kube.Open(k.path, k.context)
-	if err != nil {
-		return facts.Kubernetes{Unknown: err.Error(), Kubeconfig: facts.CertificateFile{
-			Name: k.path, Kind: facts.Kubeconfig, Path: k.path, Unknown: err.Error(),
-		}}
-	}
-	return client.Observe(ctx)
-}
-
-func (kubernetes) Match(selector string, nodes []facts.KubernetesNode) ([]string, error) {
-	return kube.Match(selector, nodes)
-}
-
-func (kubernetes) FromEtcd(known facts.Kubernetes) (string, func([]byte, error) facts.Kubernetes) {
-	return kube.FromEtcd(known)
-}
-
-func (k kubernetes) Tenancies(ctx context.Context) facts.Tenancies {
-	client, err := kube.Open(k.path, k.context)
-	if err != nil {
-		return facts.Tenancies{Unknown: err.Error()}
-	}
-	return client.Tenancies(ctx)
-}
-
-func (k kubernetes) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
-	client, err := kube.Open(k.path, k.context)
-	if err != nil {
-		return facts.HostPorts{Unknown: err.Error()}
-	}
-	return client.HostPorts(ctx, ports)
 }
 
 // etcdMembers fits the etcd adapter to what observe asks for.

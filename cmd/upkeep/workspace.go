@@ -13,6 +13,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/kube"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/observe"
 	"upkeep/state"
@@ -83,7 +84,7 @@ func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)
 		Endpoints: nodes.Endpoints(),
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
-		o.Kubernetes = kubernetes{cluster.Kubeconfig, cluster.Context, clusterCharts{w.releases, *cluster}}
+		o.Kubernetes = kubernetes{kube.Cluster{Kubeconfig: cluster.Kubeconfig, Context: cluster.Context}, clusterCharts{w.releases, *cluster}}
 		o.Helm = w.releases.of(*cluster, w.mac, w.directory)
 	}
 	return o

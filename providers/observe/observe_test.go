@@ -170,11 +170,11 @@ func TestObserve(t *testing.T) {
 			needs: []providers.Needs{{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Etcd: true, Nodes: []providers.NodeNeed{{
 				Nodes: config.Selection{Names: []string{"cp1"}}, Question: facts.Question{ControlPlane: true}}}}},
 			nodes:      map[string]facts.Node{"cp1": controlPlane("cp1")},
-			kubernetes: fakeKubernetes{facts.Kubernetes{UID: "u", ClusterConfiguration: "c"}},
+			kubernetes: fakeKubernetes{facts.Kubernetes{UID: "u", Version: "v"}},
 			want: facts.World{
 				ObservedAt: now,
 				Nodes:      map[string]*facts.Node{"cp1": at(controlPlane("cp1"), "10.0.0.1")},
-				Kubernetes: facts.Kubernetes{UID: "u", ClusterConfiguration: "c"},
+				Kubernetes: facts.Kubernetes{UID: "u", Version: "v"},
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},
