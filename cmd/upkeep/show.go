@@ -67,7 +67,11 @@ func unverified(ctx context.Context, env environment, cmd *cli.Command, data []b
 		return err
 	}
 	w := workspace{env: env, directory: directory}
-	w.desired = load(env, cmd, directory, domains()).desired // a configuration that is wrong elsewhere still says where its state is
+	read, err := load(env, cmd, directory, domains())
+	if err != nil {
+		return err
+	}
+	w.desired = read.desired // a configuration that is wrong elsewhere still says where its state is
 	backend, err := stateBackend(w)
 	if err != nil {
 		return err
