@@ -167,14 +167,13 @@ func TestObserve(t *testing.T) {
 		},
 		{
 			name: "a member is asked although nobody asks its node about itself", desired: three,
-			needs: []providers.Needs{{Kubernetes: providers.KubernetesNeeds{Cluster: true}, Etcd: true, Nodes: []providers.NodeNeed{{
+			needs: []providers.Needs{{Etcd: true, Nodes: []providers.NodeNeed{{
 				Nodes: config.Selection{Names: []string{"cp1"}}, Question: facts.Question{ControlPlane: true}}}}},
-			nodes:      map[string]facts.Node{"cp1": controlPlane("cp1")},
-			kubernetes: fakeKubernetes{facts.Kubernetes{UID: "u", Version: "v"}},
+			nodes: map[string]facts.Node{"cp1": controlPlane("cp1")},
 			want: facts.World{
 				ObservedAt: now,
 				Nodes:      map[string]*facts.Node{"cp1": at(controlPlane("cp1"), "10.0.0.1")},
-				Kubernetes: facts.Kubernetes{UID: "u", Version: "v"},
+				Kubernetes: facts.Kubernetes{Unknown: "not asked"},
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},
