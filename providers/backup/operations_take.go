@@ -346,8 +346,13 @@ func (t taker) collect(ctx context.Context, node string) (archive []byte, report
 	case len(archive) > archiveLimit:
 		return nil, report, fmt.Errorf("it sent more than %s", bytes(archiveLimit))
 	}
-	report, err = readReport(archive)
-	return archive, report, err
+	if report, err = readReport(archive); err != nil {
+		return nil, report, err
+	}
+	var admitted stdbytes.Buffer
+	leftOut, err := admit(&admitted, stdbytes.NewReader(archive), true)
+	report.Gaps = append(report.Gaps, leftOut...)
+	return admitted.Bytes(), report, err
 }
 
 // readReport reads the report at the end of an archive, and every entry before it: an archive that is cut off has none.
