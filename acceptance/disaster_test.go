@@ -99,7 +99,7 @@ func (s *suite) followPage(t *testing.T, d directory, key ageKey) {
 		t.Fatalf("%s has %d blocks", disasterPage, len(blocks))
 	}
 	out := filepath.Join(t.TempDir(), "recovered")
-	script := fmt.Sprintf("set -eu\nnodes=\"n1 n2 n3\"\nssh=\"ssh -F %s\" become=\"\"\nbundle=latest\nidentity=%s\nout=%s\nupkeep() { %s \"$@\"; }\n", s.lab.SSHConfig(), key.file, out, s.upkeep)
+	script := fmt.Sprintf("set -eu\nnodes=\"n1 n2 n3\"\nssh=\"ssh -F %s\" become=\"\"\nbundle=latest\nidentity=%s\ntrust=\nout=%s\nupkeep() { %s \"$@\"; }\n", s.lab.SSHConfig(), key.file, out, s.upkeep)
 	for i, block := range blocks {
 		script += fmt.Sprintf("echo \"== block %d at $(date +%%T)\" >&2\n%s", i+1, block)
 	}

@@ -51,7 +51,13 @@ func backupTakeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w), false, began)
+			applied := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w), false, began)
+			if remembered, err := readState(ctx, w); err == nil {
+				if err := noteKey(env, w.desired, remembered); err != nil {
+					return err
+				}
+			}
+			return applied
 		},
 	}
 }

@@ -34,6 +34,9 @@ func backupListCommand(env environment) *cli.Command {
 			} else {
 				err = text.Bundles(env.stdout, all, styleOf(env, cmd))
 			}
+			if err == nil {
+				err = noteKey(env, s.desired, s.remembered)
+			}
 			if err == nil && unknown {
 				return exit{code: exitError}
 			}

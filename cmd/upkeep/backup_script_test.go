@@ -53,6 +53,11 @@ func publicKey(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no public key was printed")
 }
 
+// either runs a command whose exit code another script is about: either COMMAND...
+func either(ts *testscript.TestScript, _ bool, args []string) {
+	_ = ts.Exec(args[0], args[1:]...)
+}
+
 // forgery is a bundle that somebody puts into a store who can write there, and has no key of the state.
 type forgery struct {
 	id      string        // empty: one of its own

@@ -68,6 +68,14 @@ func sweepWorkshops(env environment, desired config.Desired) {
 
 // here reports whether upkeep runs on a node.
 func here(n facts.Node) bool {
+	return n.System.MachineID != "" && machineID() == n.System.MachineID
+}
+
+// machineID returns the id of the machine that upkeep runs on; empty where it has none.
+func machineID() string {
 	id, err := os.ReadFile("/etc/machine-id")
-	return err == nil && n.System.MachineID != "" && strings.TrimSpace(string(id)) == n.System.MachineID
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/config"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -57,6 +59,17 @@ func writeKeys(env environment, s state.State) error {
 		}
 	}
 	return nil
+}
+
+// noteKey says, until the configuration has it, which key signs bundles: with the state alone it would be lost.
+func noteKey(env environment, desired config.Desired, s state.State) error {
+	if !s.Exists() || slices.Contains(desired.State.PublicKeys, s.Signing.Public()) {
+		return nil
+	}
+	_, err := fmt.Fprintf(env.stderr, "Warning: bundles are signed with the key %s, and only the state has its public half.\n"+
+		"If the state is lost, nothing proves who wrote a bundle. Write the public key into public_keys of the state block:\n  upkeep state public-key\n",
+		facts.KeyFingerprint(s.Signing.Public()))
+	return err
 }
 
 // stateRotateKeyCommand gives the state a new key for signing bundles.

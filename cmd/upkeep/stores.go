@@ -75,7 +75,10 @@ func (s stores) Observe(ctx context.Context, question facts.BackupsQuestion) fac
 	if !ok {
 		return facts.Backups{Unknown: question.Address + " is not declared"}
 	}
-	out := facts.Backups{Store: spec.Store.String()}
+	out := facts.Backups{Store: spec.Store.String(), MachineID: machineID()}
+	if err := spec.CheckIdentity(); err != nil {
+		out.Identity = err.Error()
+	}
 	opened, err := s.open(spec)
 	if err != nil {
 		out.Unknown = err.Error()
@@ -83,7 +86,8 @@ func (s stores) Observe(ctx context.Context, question facts.BackupsQuestion) fac
 	}
 	found, foreign, err := bundle.Find(ctx, opened)
 	if err != nil {
-		return facts.Backups{Store: out.Store, Unknown: err.Error()}
+		out.Unknown = err.Error()
+		return out
 	}
 	for _, f := range found {
 		switch {

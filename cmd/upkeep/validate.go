@@ -2,15 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
+
+	"upkeep/config"
+	"upkeep/providers/backup"
 )
 
 func validateCommand(env environment) *cli.Command {
 	return &cli.Command{
-		Name: "validate", Usage: "check the configuration; look at nothing else",
+		Name: "validate", Usage: "check the configuration and the files that it names; look at nothing else",
 		Flags: slices.Concat([]cli.Flag{jsonFlag()}, trustFlags(), configurationFlags()),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			directory, err := directoryOf(cmd)
@@ -20,6 +27,9 @@ func validateCommand(env environment) *cli.Command {
 			result, err := load(env, cmd, directory, domains())
 			if err != nil {
 				return err
+			}
+			if !result.diags.HasErrors() && !cmd.Bool("untrusted") { // whose files are another person's to name
+				result.diags = append(result.diags, identityDiagnostics(result.desired, directory)...)
 			}
 			if cmd.Bool("json") {
 				return result.printJSON(env)
@@ -31,4 +41,24 @@ func validateCommand(env environment) *cli.Command {
 			return err
 		},
 	}
+}
+
+// identityDiagnostics says which identity files open no bundle of their block. One that is not there is a warning: another
+// machine, which takes the bundles, may have it.
+func identityDiagnostics(desired config.Desired, directory string) (diags hcl.Diagnostics) {
+	for _, spec := range backup.Declared(desired) {
+		err := spec.CheckIdentity()
+		if err == nil {
+			continue
+		}
+		d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Identity of no recipient", Detail: err.Error() + "."}
+		if errors.Is(err, fs.ErrNotExist) {
+			d.Severity, d.Summary = hcl.DiagWarning, "No identity file"
+			d.Detail += " No bundle is taken on this machine until the file is there."
+		}
+		at := hcl.Pos{Line: spec.Position.Line, Column: 1}
+		d.Subject = &hcl.Range{Filename: filepath.Join(directory, spec.Position.File), Start: at, End: at}
+		diags = append(diags, d)
+	}
+	return diags
 }

@@ -65,9 +65,30 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		if from, why, err := source(in.World); err != nil {
 			r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle until %s: %s", r.address, from.lacks(), why))
 		}
+		r.foresee()
 	}
 	r.prune(due && !instead && !saved, any)
 	return r.out
+}
+
+// foresee says what will keep a bundle from being taken on this machine.
+func (r *review) foresee() {
+	here := r.in.World.Backups[r.address.String()]
+	refuses := func(format string, args ...any) {
+		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse to take a bundle: %s", r.address, fmt.Sprintf(format, args...)))
+	}
+	if here.Identity != "" {
+		refuses("%s", here.Identity)
+	}
+	if r.spec.Verify != LevelRestore || r.spec.DrillOnControlPlane || here.MachineID == "" {
+		return
+	}
+	nodes, _ := r.in.Inventory.Select(r.spec.Nodes)
+	for _, n := range nodes {
+		if r.in.World.Node(n.Name).System.MachineID == here.MachineID {
+			refuses("upkeep runs on %s, and a restore drill there needs drill_on_control_plane = true (%s)", n.Name, r.at)
+		}
+	}
 }
 
 func (r *review) add(f providers.Finding) {

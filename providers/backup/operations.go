@@ -149,6 +149,12 @@ func (s Spec) opens() (bundle.Identities, error) {
 	return ids, nil
 }
 
+// CheckIdentity says what is wrong with identity_file: it cannot be read, or opens no bundle of the block.
+func (s Spec) CheckIdentity() error {
+	_, err := s.opens()
+	return err
+}
+
 // readBack reads a stored bundle to its end and compares it with its label; with an identity also each part with the manifest.
 func readBack(ctx context.Context, s store.Store, l bundle.Label, ids bundle.Identities) (err error) {
 	r, err := s.Get(ctx, bundle.Name(l.ID))

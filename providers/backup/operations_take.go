@@ -162,39 +162,78 @@ func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifes
 		defer f.Close()
 		into = io.MultiWriter(part, f)
 	}
-	if snapshot, err = etcd.TakeSnapshot(ctx, t.member.Node, t.Etcd, into); err != nil {
+	// Members are asked for their hashes while the stream runs: a slow one takes longer than Kubernetes keeps a revision.
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	question := etcd.Question{Canaries: canaries}
+	compared := make(chan comparison, 1)
+	snapshot, err = etcd.StreamSnapshot(ctx, t.member.Node, t.Etcd, into, func(begun etcd.Snapshot) {
+		question.Revision = begun.RevisionAtStart
+		go func() { compared <- t.compareMembers(asking, question) }()
+	})
+	if err != nil {
+		stop()
+		if question.Revision > 0 {
+			<-compared
+		}
 		return err
 	}
 	if err := part.Close(); err != nil {
+		stop()
+		<-compared
 		return err
 	}
 	t.progress.Say("snapshot of %s from %s, SHA-256 as the member sent it", bytes(snapshot.Size), t.member.Node)
+	members := <-compared
+	if members.err != nil {
+		return members.err
+	}
+	for _, line := range members.said {
+		t.progress.Say("%s", line)
+	}
+	saved := members.saved
 	if snapshot.ClusterID != t.in.World.Etcd.ClusterID {
 		return fmt.Errorf("the member on %s is of cluster %s, and this is cluster %s", t.member.Node, snapshot.ClusterID, t.in.World.Etcd.ClusterID)
 	}
 	m.ClusterID, m.MemberID, m.Versions["etcd"] = snapshot.ClusterID, snapshot.Member, snapshot.Version
-	question := etcd.Question{Revision: snapshot.RevisionAtStart, Canaries: canaries}
-	var found drill.Verified
-	if file != "" {
-		if found, err = drill.Verify(ctx, t.drill, file, ""); err != nil {
-			return err
-		}
-		question.Revision = found.Revision
+	m.Revision, m.Keys, m.Hash, m.HashRevision = saved.Revision, saved.Keys, saved.Hash, saved.Revision
+	m.Members, m.Alarms = membersNow(t.in.World.Etcd)
+	if file == "" {
+		return nil
 	}
-	saved, err := t.compareMembers(ctx, question)
+	found, err := drill.Verify(ctx, t.drill, file, "")
 	if err != nil {
 		return err
 	}
-	m.Revision, m.Keys, m.Hash, m.HashRevision = saved.Revision, saved.Keys, saved.Hash, saved.Revision
-	if file == "" {
-		return nil
+	if found.Revision < saved.Revision {
+		return fmt.Errorf("the snapshot ends at revision %d, and the member had %d before", found.Revision, saved.Revision)
 	}
 	return t.rehearse(ctx, file, question, saved)
 }
 
+// membersNow returns the members and the alarms of etcd, for the manifest.
+func membersNow(e facts.Etcd) (members []bundle.Member, alarms []string) {
+	names := map[string]string{}
+	for _, m := range e.Members {
+		members = append(members, bundle.Member{ID: m.ID, Name: m.Name, PeerURLs: m.PeerURLs, Learner: m.Learner})
+		names[m.ID] = m.Name
+	}
+	for _, a := range e.Alarms {
+		alarms = append(alarms, strings.TrimSpace(a.Type+" on member "+names[a.Member]+" "+a.Member))
+	}
+	return members, alarms
+}
+
+// comparison is what the members hold at one revision, and what is to be said of it.
+type comparison struct {
+	saved etcd.Contents
+	said  []string
+	err   error
+}
+
 // compareMembers asks the source and every other member that answers for what they hold at one revision, all at once, and
 // wants the same of all.
-func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Contents, error) {
+func (t taker) compareMembers(ctx context.Context, q etcd.Question) (out comparison) {
 	members := []facts.Member{t.member}
 	for _, other := range t.in.World.Etcd.Members {
 		if other.ID != t.member.ID && other.Node != "" && other.Unknown == "" && !other.Learner {
@@ -207,12 +246,14 @@ func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Conten
 		asked.Go(func() { held[i], silence[i] = etcd.Read(ctx, m.Node, t.Etcd, q) })
 	}
 	asked.Wait()
-	saved := held[0]
+	out.saved = held[0]
 	switch {
 	case ctx.Err() != nil:
-		return saved, context.Cause(ctx)
+		out.err = context.Cause(ctx)
+		return out
 	case silence[0] != nil:
-		return saved, fmt.Errorf("what %s holds cannot be compared: %w", t.member.Name, silence[0])
+		out.err = fmt.Errorf("what %s holds cannot be compared: %w", t.member.Name, silence[0])
+		return out
 	}
 	same, silent := 1, []string(nil)
 	for i, other := range members[1:] {
@@ -220,17 +261,18 @@ func (t taker) compareMembers(ctx context.Context, q etcd.Question) (etcd.Conten
 			silent = append(silent, err.Error())
 			continue
 		}
-		if different := etcd.Differences(saved, held[i+1]); len(different) > 0 {
-			return saved, fmt.Errorf("members %s and %s hold different data, so which of them is right is not known and no bundle is taken: %s",
+		if different := etcd.Differences(out.saved, held[i+1]); len(different) > 0 {
+			out.err = fmt.Errorf("members %s and %s hold different data, so which of them is right is not known and no bundle is taken: %s",
 				t.member.Name, other.Name, strings.Join(different, "; "))
+			return out
 		}
 		same++
 	}
 	if len(silent) > 0 {
-		t.progress.Say("not compared: %s", strings.Join(silent, "; "))
+		out.said = append(out.said, "not compared: "+strings.Join(silent, "; "))
 	}
-	t.progress.Say("revision %d, %d keys, the same on %s", saved.Revision, saved.Keys, count(same, "member"))
-	return saved, nil
+	out.said = append(out.said, fmt.Sprintf("revision %d, %d keys, the same on %s", out.saved.Revision, out.saved.Keys, count(same, "member")))
+	return out
 }
 
 // rehearse restores the snapshot, starts etcd from it and compares.
@@ -346,8 +388,13 @@ func (t taker) collect(ctx context.Context, node string) (archive []byte, report
 	case len(archive) > archiveLimit:
 		return nil, report, fmt.Errorf("it sent more than %s", bytes(archiveLimit))
 	}
-	report, err = readReport(archive)
-	return archive, report, err
+	if report, err = readReport(archive); err != nil {
+		return nil, report, err
+	}
+	var admitted stdbytes.Buffer
+	leftOut, err := admit(&admitted, stdbytes.NewReader(archive), true)
+	report.Gaps = append(report.Gaps, leftOut...)
+	return admitted.Bytes(), report, err
 }
 
 // readReport reads the report at the end of an archive, and every entry before it: an archive that is cut off has none.

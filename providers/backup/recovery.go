@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/etcd"
 	"upkeep/providers/etcd/drill"
-	"upkeep/providers/node/protocol"
 )
 
 // Recovery asks for the content of a bundle, made ready for the machines of a cluster that is to come back.
@@ -71,6 +69,11 @@ type RecoveredNode struct {
 // What it writes is in the clear: every Secret of the cluster and the keys of its authorities. The directory is its owner's
 // alone, and it is the caller's to remove.
 func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
+	for _, m := range r.Members {
+		if err := checkComponent("member", m.Name); err != nil {
+			return out, err
+		}
+	}
 	whole, err := vacant(r.Directory)
 	if err != nil {
 		return out, err
@@ -99,6 +102,11 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 		}
 	} else if len(r.Members) == 0 && !manifest.Cold {
 		if r.Members, err = membersOf(partial, nodes); err != nil {
+			return out, err
+		}
+	}
+	for _, m := range r.Members { // they name directories, and may come from the bundle
+		if err := checkComponent("member", m.Name); err != nil {
 			return out, err
 		}
 	}
@@ -185,9 +193,15 @@ func (r Recovery) unpack(ctx context.Context, directory string, cold *coldRecove
 			return create(filepath.Join(directory, databaseFile), func(w io.Writer) error { return checked(w, part) })
 		case part.Name() == ConfigurationPart:
 			return create(filepath.Join(directory, configurationFile), func(w io.Writer) error { _, err := io.Copy(w, part); return err })
-		case ofNode && filepath.IsLocal(name) && filepath.Base(name) == name && strings.HasSuffix(name, ".tar"):
+		case ofNode && strings.HasSuffix(name, ".tar") && checkComponent("node", strings.TrimSuffix(name, ".tar")) == nil:
 			nodes = append(nodes, strings.TrimSuffix(name, ".tar"))
-			return create(filepath.Join(directory, "nodes", name), func(w io.Writer) error { return withoutReport(w, part) })
+			return create(filepath.Join(directory, "nodes", name), func(w io.Writer) error {
+				leftOut, err := admit(w, part, false)
+				for _, what := range leftOut {
+					r.say("left out of the archive of " + strings.TrimSuffix(name, ".tar") + ": " + what)
+				}
+				return err
+			})
 		case strings.HasPrefix(part.Name(), coldParts):
 			return cold.part(part)
 		}
@@ -214,29 +228,6 @@ func create(path string, write func(io.Writer) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	return write(f)
-}
-
-// withoutReport copies a node's archive without the report that its helper wrote at the end, so that it can be unpacked at /.
-func withoutReport(w io.Writer, r io.Reader) error {
-	in, out := tar.NewReader(r), tar.NewWriter(w)
-	for {
-		entry, err := in.Next()
-		if err == io.EOF {
-			return out.Close()
-		}
-		if err != nil {
-			return err
-		}
-		if entry.Name == protocol.CollectReportName {
-			continue
-		}
-		if err := out.WriteHeader(entry); err != nil {
-			return err
-		}
-		if _, err := io.Copy(out, in); err != nil {
-			return err
-		}
-	}
 }
 
 func (r Recovery) describe(directory string, m bundle.Manifest, nodes []string) Recovered {

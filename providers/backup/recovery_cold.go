@@ -46,7 +46,7 @@ func (c *coldCheck) part(part *bundle.PartReader) error {
 func coldNode(part string) (string, bool) {
 	name, ok := strings.CutPrefix(part, coldParts)
 	node, tar := strings.CutSuffix(name, ".tar")
-	return node, ok && tar && filepath.IsLocal(node) && filepath.Base(node) == node
+	return node, ok && tar && checkComponent("node", node) == nil
 }
 
 // read reads the data directory of a node. One that is not whole is remembered, and is an error only where the manifest, which

@@ -141,14 +141,16 @@ func (s *shelf) lookForMissing(found facts.Backups, proofs []facts.Proof) {
 	if newest != nil && !slices.ContainsFunc(watched, func(w facts.Proof) bool { return !w.TakenAt.Before(newest.TakenAt) }) {
 		watched = append(watched, *newest)
 	}
-	for _, p := range watched {
-		there := slices.ContainsFunc(found.Bundles, func(b facts.Bundle) bool { return b.ID == p.Bundle }) ||
+	there := func(p facts.Proof) bool {
+		return slices.ContainsFunc(found.Bundles, func(b facts.Bundle) bool { return b.ID == p.Bundle }) ||
 			slices.ContainsFunc(found.Strays, func(x facts.Stray) bool { return x.Name == bundle.Name(p.Bundle) })
-		if !there {
+	}
+	for _, p := range watched {
+		if !there(p) {
 			s.missing = append(s.missing, p)
 		}
 	}
-	if len(s.missing) > 0 && len(s.missing) == len(watched) {
+	if len(s.missing) > 0 && !slices.ContainsFunc(proofs, there) {
 		s.unknown = fmt.Sprintf("%s: none of the proved bundles that the state remembers is there (%d, the newest is %s): is it mounted?",
 			s.store, len(watched), s.missing[len(s.missing)-1].Bundle)
 	}

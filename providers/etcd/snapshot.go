@@ -51,6 +51,12 @@ type Snapshot struct {
 // cancelled context ends it at once; w must be as prompt, since a Write is not interrupted. A member that sends nothing for
 // a minute is an error; a slow w is not.
 func TakeSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer) (Snapshot, error) {
+	return StreamSnapshot(ctx, node, dial, w, nil)
+}
+
+// StreamSnapshot is TakeSnapshot, and tells started, where it is not nil, what is known before the stream begins: a revision
+// that the snapshot has, and that members keep for a while.
+func StreamSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer, started func(Snapshot)) (Snapshot, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	buffers, err := mem.NewBinaryTieredBufferPool(bufferSizes()...)
@@ -73,6 +79,9 @@ func TakeSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer) (S
 	out := Snapshot{
 		Node: node, Member: hexID(status.Header.MemberId), ClusterID: hexID(status.Header.ClusterId), Version: status.Version,
 		RevisionAtStart: status.Header.Revision,
+	}
+	if started != nil {
+		started(out)
 	}
 	stream, err := pb.NewMaintenanceClient(client.ActiveConnection()).Snapshot(ctx, &pb.SnapshotRequest{})
 	if err != nil {

@@ -9,6 +9,9 @@ type Backups struct {
 	Unknown string `json:"unknown,omitempty"`
 	// Store names the store in the operator's words, without credentials: "file /var/backups/upkeep".
 	Store string `json:"store,omitempty"`
+	// MachineID is /etc/machine-id of the machine that upkeep runs on; Identity says why the block's identity file opens no bundle.
+	MachineID string `json:"machine_id,omitempty"`
+	Identity  string `json:"identity,omitempty"`
 	// Bundles are complete bundles by their manifests, oldest first, then by id.
 	Bundles []Bundle `json:"bundles,omitempty"`
 	// Strays are objects in the store that are no complete bundle of this cluster, by name.

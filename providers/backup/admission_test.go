@@ -1,0 +1,242 @@
+package backup
+
+import (
+	"archive/tar"
+	stdbytes "bytes"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/providers/etcd/drill"
+	"upkeep/providers/node/protocol"
+)
+
+// tarOf packs headers; each file holds its own name.
+func tarOf(t testing.TB, headers ...*tar.Header) []byte {
+	t.Helper()
+	var out stdbytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, h := range headers {
+		if h.Typeflag == tar.TypeReg {
+			h.Size = int64(len(h.Name))
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Typeflag == tar.TypeReg {
+			if _, err := io.WriteString(w, h.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func namesIn(t testing.TB, archive []byte) (names []string) {
+	t.Helper()
+	for in := tar.NewReader(stdbytes.NewReader(archive)); ; {
+		h, err := in.Next()
+		if err == io.EOF {
+			return names
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+	}
+}
+
+// hostile are entries that root must not put in place, each with a word of the reason.
+var hostile = map[string]struct {
+	header *tar.Header
+	why    string
+}{
+	"a cron file":             {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/cron.d/x", Mode: 0o600}, "no place"},
+	"up and out":              {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/../cron.d/x", Mode: 0o600}, "no place"},
+	"far up":                  {&tar.Header{Typeflag: tar.TypeReg, Name: "../../../../escaped", Mode: 0o600}, "no place"},
+	"setuid":                  {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/sh", Mode: 0o4755}, "mode is 04755"},
+	"setgid directory":        {&tar.Header{Typeflag: tar.TypeDir, Name: "etc/kubernetes/d/", Mode: 0o2755}, "mode is 02755"},
+	"sticky":                  {&tar.Header{Typeflag: tar.TypeDir, Name: "etc/kubernetes/d/", Mode: 0o1777}, "mode is 01777"},
+	"a device":                {&tar.Header{Typeflag: tar.TypeBlock, Name: "etc/kubernetes/sda", Devmajor: 8, Mode: 0o666}, "no file"},
+	"a character device":      {&tar.Header{Typeflag: tar.TypeChar, Name: "etc/kubernetes/mem", Devmajor: 1, Mode: 0o666}, "no file"},
+	"a pipe":                  {&tar.Header{Typeflag: tar.TypeFifo, Name: "etc/kubernetes/pipe", Mode: 0o666}, "no file"},
+	"a hard link":             {&tar.Header{Typeflag: tar.TypeLink, Name: "etc/kubernetes/shadow", Linkname: "etc/shadow", Mode: 0o600}, "no file"},
+	"a link out":              {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/cron", Linkname: "/etc/cron.d", Mode: 0o777}, "out of these places"},
+	"a relative link out":     {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/cron", Linkname: "../cron.d", Mode: 0o777}, "out of these places"},
+	"a link that looks in":    {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/l", Linkname: "pki/../../cron.d/../kubernetes", Mode: 0o777}, "not plain"},
+	"behind a link":           {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/ssl/x", Mode: 0o600}, "behind the link"},
+	"twice":                   {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/pki/ca.key", Mode: 0o600}, "twice"},
+	"a report that is a link": {&tar.Header{Typeflag: tar.TypeSymlink, Name: protocol.CollectReportName, Linkname: "/etc/shadow", Mode: 0o777}, "no place"},
+}
+
+// What a node or a bundle gives is put in place by root: what no take writes is left out, at take and at restore.
+func TestAdmit(t *testing.T) {
+	good := []*tar.Header{
+		{Typeflag: tar.TypeDir, Name: "etc/kubernetes/", Mode: 0o755},
+		{Typeflag: tar.TypeReg, Name: "etc/kubernetes/pki/ca.key", Mode: 0o600},
+		{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/ssl", Linkname: "pki", Mode: 0o777},
+		{Typeflag: tar.TypeSymlink, Name: "var/lib/kubelet/pki/current.pem", Linkname: "/var/lib/kubelet/pki/1.pem", Mode: 0o777},
+	}
+	report := &tar.Header{Typeflag: tar.TypeReg, Name: protocol.CollectReportName, Mode: 0o600}
+	kept := []string{"etc/kubernetes/", "etc/kubernetes/pki/ca.key", "etc/kubernetes/ssl", "var/lib/kubelet/pki/current.pem"}
+	for name, test := range hostile {
+		t.Run(name, func(t *testing.T) {
+			var out stdbytes.Buffer
+			leftOut, err := admit(&out, stdbytes.NewReader(tarOf(t, append(append([]*tar.Header{}, good...), test.header, report)...)), false)
+			if err != nil || len(leftOut) != 1 || !strings.Contains(leftOut[0], test.why) {
+				t.Fatalf("left out %q, %v; want %q", leftOut, err, test.why)
+			}
+			if diff := cmp.Diff(kept, namesIn(t, out.Bytes())); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	t.Run("the report ends what a node sends", func(t *testing.T) {
+		var out stdbytes.Buffer
+		if leftOut, err := admit(&out, stdbytes.NewReader(tarOf(t, append(append([]*tar.Header{}, good...), report)...)), true); err != nil || len(leftOut) > 0 {
+			t.Fatal(leftOut, err)
+		}
+		if diff := cmp.Diff(append(append([]string{}, kept...), protocol.CollectReportName), namesIn(t, out.Bytes())); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+	t.Run("capabilities stay behind", func(t *testing.T) {
+		var out stdbytes.Buffer
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/x", Mode: 0o700, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "all"}}
+		if _, err := admit(&out, stdbytes.NewReader(tarOf(t, h)), false); err != nil || strings.Contains(out.String(), "SCHILY") {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+	})
+}
+
+// FuzzAdmit: whatever an archive holds, what comes out of it stays in the places of a control plane when root unpacks it.
+func FuzzAdmit(f *testing.F) {
+	for _, h := range hostile {
+		f.Add(tarOf(f, &tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/pki/ca.key", Mode: 0o600}, &tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/ssl", Linkname: "pki", Mode: 0o777}, h.header))
+	}
+	f.Add(archiveOf(f, entry{"etc/kubernetes/manifests/etcd.yaml", manifestOfCP1}, entry{etcdEnvironment, environmentOf2}, entry{protocol.CollectReportName, "{}"}))
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		var out stdbytes.Buffer
+		if _, err := admit(&out, stdbytes.NewReader(archive), false); err != nil {
+			return
+		}
+		links := map[string]bool{}
+		for in := tar.NewReader(stdbytes.NewReader(out.Bytes())); ; {
+			h, err := in.Next()
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				t.Fatalf("what was admitted is no archive: %v", err)
+			}
+			at := path.Join("/", h.Name)
+			to := at
+			if h.Typeflag == tar.TypeSymlink {
+				if to = h.Linkname; !path.IsAbs(to) {
+					to = path.Join(path.Dir(at), to)
+				}
+			} else if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir {
+				t.Fatalf("%s is of type %q", h.Name, h.Typeflag)
+			}
+			for _, p := range []string{at, to} {
+				if strings.Contains(h.Name, "..") && path.Clean("/"+h.Name) != at || protocol.CheckCollect(p) != nil {
+					t.Fatalf("%q -> %q leads to %s", h.Name, h.Linkname, p)
+				}
+			}
+			for up := path.Dir(at); up != "/"; up = path.Dir(up) {
+				if links[up] {
+					t.Fatalf("%s lies behind the link %s", at, up)
+				}
+			}
+			links[at] = links[at] || h.Typeflag == tar.TypeSymlink
+			if h.Mode&^0o777 != 0 || h.FileInfo().Mode()&(os.ModeSetuid|os.ModeSetgid|os.ModeDevice) != 0 {
+				t.Fatalf("%s has mode %#o", h.Name, h.Mode)
+			}
+		}
+	})
+}
+
+// FuzzMembers: whatever a node's archive says of its member, no name leads out of the directory of a restore.
+func FuzzMembers(f *testing.F) {
+	f.Add("etc/kubernetes/manifests/etcd.yaml", manifestOfCP1)
+	f.Add("etc/kubernetes/manifests/etcd.yaml", strings.ReplaceAll(manifestOfCP1, "--name=cp1", "--name=../../../../escaped"))
+	f.Add(etcdEnvironment, environmentOf2)
+	f.Add(etcdEnvironment, "ETCD_NAME=..\nETCD_INITIAL_ADVERTISE_PEER_URLS=https://10.0.0.12:2380\n")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		if (&tar.Header{Name: name}).FileInfo().Name() == "" || strings.ContainsRune(name, 0) || len(name) > 90 {
+			return
+		}
+		directory := t.TempDir()
+		if err := os.Mkdir(filepath.Join(directory, "nodes"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(directory, "nodes", "cp1.tar"), archiveOf(t, entry{name, text}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		members, err := membersOf(directory, []string{"cp1"})
+		if err != nil {
+			return
+		}
+		for _, m := range members {
+			if at := filepath.Join(directory, "etcd", m.Name); checkComponent("member", m.Name) == nil && filepath.Dir(at) != filepath.Join(directory, "etcd") {
+				t.Fatalf("member %q leads to %s", m.Name, at)
+			}
+		}
+	})
+}
+
+// FuzzReadCold: a data directory that is read whole holds plain files of a member alone.
+func FuzzReadCold(f *testing.F) {
+	f.Add(tarOf(f, &tar.Header{Typeflag: tar.TypeReg, Name: protocol.ColdDatabase, Mode: 0o600}))
+	f.Add(tarOf(f, &tar.Header{Typeflag: tar.TypeReg, Name: "member/snap/../../../x", Mode: 0o600}))
+	f.Add(archiveOf(f, entry{protocol.ColdDatabase, "db"}, entry{protocol.ColdReportName, `{"files":[{"name":"` + protocol.ColdDatabase + `","size":2}]}`}))
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		var used []string
+		_, _ = readCold(stdbytes.NewReader(archive), func(name string, file io.Reader) error {
+			used = append(used, name)
+			_, err := io.Copy(io.Discard, file)
+			return err
+		})
+		for _, name := range used {
+			if !filepath.IsLocal(name) || filepath.Clean(name) != name || !strings.HasPrefix(name, "member/") {
+				t.Fatalf("%q is written", name)
+			}
+		}
+	})
+}
+
+// A member's name is one plain component, wherever it comes from: the flag, or a manifest inside the bundle.
+func TestRecoverRefusesNamesThatLeadOut(t *testing.T) {
+	escaping := strings.ReplaceAll(manifestOfCP1, "--name=cp1", "--name=../../../../escaped")
+	for name, test := range map[string]struct {
+		members  []drill.Peer
+		manifest string
+	}{
+		"the flag":             {[]drill.Peer{{Name: "../x", PeerURLs: []string{"https://10.0.0.11:2380"}}}, manifestOfCP1},
+		"a manifest inside":    {nil, escaping},
+		"the directory itself": {[]drill.Peer{{Name: ".", PeerURLs: []string{"https://10.0.0.11:2380"}}}, manifestOfCP1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := writeBundle(t, "daily-1", "", namedPart{SnapshotPart, snapshotOf(1)},
+				namedPart{NodePart("cp1"), archiveOf(t, entry{"etc/kubernetes/manifests/etcd.yaml", test.manifest})})
+			parent := t.TempDir()
+			_, err := Recover(t.Context(), Recovery{Stored: stdbytes.NewReader(b.data), Label: b.label, Directory: filepath.Join(parent, "a", "out"), Members: test.members, Token: "x"})
+			if err == nil || !strings.Contains(err.Error(), "is not the name of a member") {
+				t.Fatalf("error %v", err)
+			}
+			for _, escaped := range []string{"escaped", "x", "a/out", "a/x"} {
+				if _, err := os.Lstat(filepath.Join(parent, escaped)); err == nil {
+					t.Errorf("%s was written", escaped)
+				}
+			}
+		})
+	}
+}
