@@ -2,7 +2,6 @@ package providers
 
 import (
 	"errors"
-	"reflect"
 	"slices"
 
 	"upkeep/config"
@@ -41,23 +40,27 @@ func NeedsOfNode(in Input, step Step) Needs {
 	return needs
 }
 
-// And returns what both need: lists one after the other, and what either asks for.
+// And returns what both need: lists one after the other, and what either asks for. It writes into no list. Not by
+// reflection: what reflect.AppendSlice copies may lie on its caller's stack (Go 1.26).
 func (n Needs) And(other Needs) Needs {
-	both(reflect.ValueOf(&n).Elem(), reflect.ValueOf(other))
-	return n
-}
-
-// both adds the lists and flags of a struct to those of another, and writes into no list. A field of any other kind has no
-// sum, and its type does not belong into Needs.
-func both(into, from reflect.Value) {
-	switch into.Kind() {
-	case reflect.Struct:
-		for i := range into.NumField() {
-			both(into.Field(i), from.Field(i))
-		}
-	case reflect.Bool:
-		into.SetBool(into.Bool() || from.Bool())
-	default: // a slice, or a panic that TestAnd sees
-		into.Set(reflect.AppendSlice(into.Slice3(0, into.Len(), into.Len()), from))
+	return Needs{
+		Nodes: slices.Concat(n.Nodes, other.Nodes),
+		Kubernetes: KubernetesNeeds{
+			Cluster:     n.Kubernetes.Cluster || other.Kubernetes.Cluster,
+			Tenancies:   n.Kubernetes.Tenancies || other.Kubernetes.Tenancies,
+			Definitions: slices.Concat(n.Kubernetes.Definitions, other.Kubernetes.Definitions),
+			Secrets:     slices.Concat(n.Kubernetes.Secrets, other.Kubernetes.Secrets),
+			HostPorts:   slices.Concat(n.Kubernetes.HostPorts, other.Kubernetes.HostPorts),
+		},
+		Etcd:   n.Etcd || other.Etcd,
+		Stores: slices.Concat(n.Stores, other.Stores),
+		Helm: HelmNeeds{
+			Releases: slices.Concat(n.Helm.Releases, other.Helm.Releases),
+			Charts:   slices.Concat(n.Helm.Charts, other.Helm.Charts),
+		},
+		Files: FileNeeds{
+			Archives:  slices.Concat(n.Files.Archives, other.Files.Archives),
+			Downloads: slices.Concat(n.Files.Downloads, other.Files.Downloads),
+		},
 	}
 }
