@@ -23,7 +23,7 @@ func (p *planes) elsewhere(names ...string) {
 }
 
 func wrongFindings(p planner.Plan) (at []string) {
-	for _, f := range p.Findings {
+	for _, f := range append(slices.Clone(p.Findings), p.LeftOut...) {
 		if f.ID == planner.WrongCluster {
 			at = append(at, f.Address.String()+" "+f.Object)
 		}
