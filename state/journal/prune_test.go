@@ -56,7 +56,7 @@ func TestPrune(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	want := []string{"broken.jsonl", "empty.jsonl", "kept.jsonl", "last.jsonl", "last.plan", "notes.txt", "old.more.plan", "open.jsonl", "theirs.jsonl", "theirs.plan"}
+	want := []string{".gitignore", "broken.jsonl", "empty.jsonl", "kept.jsonl", "last.jsonl", "last.plan", "notes.txt", "old.more.plan", "open.jsonl", "theirs.jsonl", "theirs.plan"}
 	if diff := cmp.Diff(want, left); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}

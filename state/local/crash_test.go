@@ -151,8 +151,8 @@ func TestKillAtEveryBoundary(t *testing.T) {
 					}
 				}
 			}
-			lying(dir, "s.json", "s.json.lock", "s.json.seen", "s.json.seen.lock", "journal")
-			lying(filepath.Join(dir, "journal"), "p1.plan", "p1.runbook.md", "p1.jsonl")
+			lying(dir, ".gitignore", "s.json", "s.json.lock", "s.json.seen", "s.json.seen.lock", "journal")
+			lying(filepath.Join(dir, "journal"), ".gitignore", "p1.plan", "p1.runbook.md", "p1.jsonl")
 			if finished {
 				if at < 26 {
 					t.Errorf("only %d boundaries were tried", at-1)
