@@ -1,0 +1,2 @@
+certs "y" {
+  nodes = node.cp1
