@@ -339,12 +339,33 @@ func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute)
 		c.fail(attr, "Wrong type", "%q must be a string, and this is a bool. Write text in quotation marks.", a.Name)
 		return cty.DynamicVal, false
 	}
+	if boolForText(v.Type(), a.Type) {
+		c.fail(attr, "Wrong type", "%q must be %s, and this has a bool. Write text in quotation marks.", a.Name, wanted(a.Type))
+		return cty.DynamicVal, false
+	}
 	converted, err := convert.Convert(v, a.Type)
 	if err != nil {
 		c.fail(attr, "Wrong type", "%q must be %s%s.", a.Name, wanted(a.Type), mismatch(err, v.Type(), a.Type))
 		return cty.DynamicVal, false
 	}
 	return converted, true
+}
+
+// boolForText reports whether a list, set or map of strings gets a bool, which cty would turn into the text "true".
+func boolForText(got, want cty.Type) bool {
+	if !want.IsCollectionType() || want.ElementType() != cty.String {
+		return false
+	}
+	isBool := func(t cty.Type) bool { return t == cty.Bool }
+	switch {
+	case got.IsCollectionType():
+		return isBool(got.ElementType())
+	case got.IsTupleType():
+		return slices.ContainsFunc(got.TupleElementTypes(), isBool)
+	case got.IsObjectType():
+		return slices.ContainsFunc(slices.Collect(maps.Values(got.AttributeTypes())), isBool)
+	}
+	return false
 }
 
 func (c *conformer) oneOf(v cty.Value, a Attribute, attr *hclsyntax.Attribute) bool {

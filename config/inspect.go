@@ -51,7 +51,7 @@ func (l *loader) checkMachine(b Block, n Node) {
 			c = declared
 		}
 	}
-	host := strings.ToLower(n.Host)
+	host := strings.TrimSuffix(strings.ToLower(n.Host), ".")
 	if address, err := netip.ParseAddr(host); err == nil {
 		host = address.Unmap().String()
 	}

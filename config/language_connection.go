@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -52,28 +54,44 @@ func connectionBlock() entry {
 // validJump reports whether every hop of a list for `ssh -J` is one.
 func validJump(jump string) bool {
 	for hop := range strings.SplitSeq(jump, ",") {
-		if !jumpPattern.MatchString(hop) {
+		if !validHop(hop) {
 			return false
 		}
 	}
 	return true
 }
 
+// validHop reports whether [user@]host[:port] is right in all of its parts; an IPv6 address with a port stands in brackets.
+func validHop(hop string) bool {
+	if !jumpPattern.MatchString(hop) {
+		return false
+	}
+	host := hop[strings.LastIndex(hop, "@")+1:]
+	if strings.HasSuffix(host, "]") {
+		return strings.HasPrefix(host, "[") && validHost(host[1:len(host)-1])
+	}
+	if name, port, err := net.SplitHostPort(host); err == nil {
+		number, err := strconv.ParseUint(port, 10, 16)
+		return err == nil && number > 0 && validHost(name)
+	}
+	return validHost(host)
+}
+
 func decodeConnection(b Block) (any, hcl.Diagnostics) {
 	port, diags := b.Whole("port", 1, 65535)
 	sessions, more := b.Whole("max_sessions", 1, largestSessions)
 	diags = append(diags, more...)
-	check := func(name string, pattern *regexp.Regexp, word, wanted string) {
-		if !pattern.MatchString(word) {
+	check := func(name string, right func(string) bool, word, wanted string) {
+		if !right(word) {
 			diags = append(diags, b.Diagnose(name, "Invalid "+name, "\""+word+"\" is not "+wanted+"."))
 		}
 	}
 	if user := b.String("user"); user != "" {
-		check("user", userPattern, user, "a user name")
+		check("user", userPattern.MatchString, user, "a user name")
 	}
 	if jump := b.String("proxy_jump"); jump != "" {
 		for hop := range strings.SplitSeq(jump, ",") {
-			check("proxy_jump", jumpPattern, strings.TrimSpace(hop), "a jump host; write [user@]host[:port]")
+			check("proxy_jump", validHop, strings.TrimSpace(hop), "a jump host; write [user@]host[:port]")
 		}
 	}
 	if b.String("transport") == "local" {

@@ -128,7 +128,7 @@ func selectorOf(b Block) (string, hcl.Diagnostics) {
 	case direct:
 		source = b
 	}
-	if source.String("selector") == "" {
+	if strings.TrimSpace(source.String("selector")) == "" {
 		return "", hcl.Diagnostics{source.Diagnose("selector", "Invalid selector", "An empty selector would take every node. Name a label, such as \"example.net/gpu=hopper\".")}
 	}
 	return source.String("selector"), nil
@@ -217,7 +217,7 @@ func checkFleets(d Desired) error {
 			return fmt.Errorf("nodes %q: the name is empty or occurs twice", f.Name)
 		case !d.connects(f.Connection):
 			return fmt.Errorf("nodes %q: there is no connection %q", f.Name, f.Connection)
-		case f.Selector == "":
+		case strings.TrimSpace(f.Selector) == "":
 			return fmt.Errorf("nodes %q: the selector is empty", f.Name)
 		}
 		names[f.Name] = true
