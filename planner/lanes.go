@@ -27,7 +27,7 @@ var controlPlaneRoles = []string{"control-plane", "etcd"}
 // which each step judges for itself. Repairs are in the lane so that they go one at a time; they close nothing.
 func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 	plane := providers.Lane{Name: providers.ControlPlaneLane, Width: 1, Strict: true}
-	member := controlPlanes(in)
+	member := ControlPlanes(in)
 	for i, step := range steps {
 		if step.Node == "" {
 			continue
@@ -55,9 +55,9 @@ func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 	return out
 }
 
-// controlPlanes are the nodes that the lane "control-plane" is about. A role that the configuration leaves out does not make
+// ControlPlanes are the nodes that the lane "control-plane" is about, and that are locked while the API is down. A role that the configuration leaves out does not make
 // two control planes fit to be disturbed at once: what Kubernetes calls one is one, and so is what runs the static pods of one.
-func controlPlanes(in providers.Input) map[string]bool {
+func ControlPlanes(in providers.Input) map[string]bool {
 	member := map[string]bool{}
 	for _, node := range in.Inventory.Nodes {
 		declared := slices.ContainsFunc(node.Roles, func(role string) bool { return slices.Contains(controlPlaneRoles, role) })

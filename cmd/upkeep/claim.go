@@ -10,7 +10,6 @@ import (
 
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/planner"
-	"upkeep/providers"
 	"upkeep/providers/claim"
 	"upkeep/providers/kube"
 	"upkeep/providers/node/protocol"
@@ -25,8 +24,9 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 		return nil, err
 	}
 	run, who := wiring.RunOf(lock, plan.ID), fmt.Sprintf("%s/%d", lock.Info().Who, os.Getpid())
+	locked, why := wiring.LockedNodes(plan, plan.Request.Input(nil))
 	held, err := wiring.Claimer{
-		Run: run, Who: who, Locker: nodes, Nodes: wiring.LockedNodes(plan, providers.NewInventory(plan.Request.Desired, plan.Request.World)),
+		Run: run, Who: who, Locker: nodes, Nodes: locked, NoNodes: why,
 		Lease: func(ctx context.Context) (claim.Holding, error) { return takeLease(ctx, env, plan, run, who) },
 		Note:  func(line string) { fmt.Fprintln(env.stderr, plain.Line(line)) },
 	}.Claim(ctx, lock.Context(), timeout)

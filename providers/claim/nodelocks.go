@@ -37,14 +37,17 @@ func (e *NodeLockedError) Error() string {
 // Lost tells this error from one that a later renewal may mend.
 func (*NodeLockedError) Lost() bool { return true }
 
-// NoNodeError says that no node could be locked, since none answered.
+// NoNodeError says that no node could be locked, since none answered, or since there is none.
 type NoNodeError struct {
 	Nodes []string
-	Why   string // the first one's
+	Why   string // the first one's; without nodes, why there are none
 }
 
 // Error implements error.
 func (e *NoNodeError) Error() string {
+	if len(e.Nodes) == 0 {
+		return "no other run can be kept away: " + e.Why
+	}
 	return fmt.Sprintf("no other run can be kept away: none of %s gave its lock: %s", strings.Join(e.Nodes, ", "), e.Why)
 }
 

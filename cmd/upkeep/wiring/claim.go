@@ -27,9 +27,10 @@ type Claimer struct {
 	Who string // "user@host/pid"
 	// Lease takes the Lease. An error that has a method Unreachable() bool which says true means that the API is down.
 	Lease func(context.Context) (claim.Holding, error)
-	// Locker locks Nodes, which are asked while the API is down.
-	Locker claim.NodeLocker
-	Nodes  []string
+	// Locker locks Nodes, which are asked while the API is down. NoNodes says why there are none.
+	Locker  claim.NodeLocker
+	Nodes   []string
+	NoNodes string
 	// Note is told what a person should know meanwhile, one line without its end.
 	Note func(string)
 }
@@ -68,6 +69,9 @@ func (c Claimer) take(ctx context.Context) (claim.Holding, error) {
 	if err == nil || !errors.As(err, &down) || !down.Unreachable() {
 		return lease, err
 	}
+	if len(c.Nodes) == 0 {
+		return nil, fmt.Errorf("the cluster's API does not answer (%v), and %w", err, &claim.NoNodeError{Why: c.NoNodes})
+	}
 	c.Note(fmt.Sprintf("Note: the cluster's API does not answer (%v); other runs are kept away by a lock on %s.", err, strings.Join(c.Nodes, ", ")))
 	attempt, cancel := context.WithTimeout(ctx, claimAttempt)
 	defer cancel()
@@ -80,21 +84,31 @@ func (c Claimer) take(ctx context.Context) (claim.Holding, error) {
 	return &claim.Upgrade{First: locks, Take: c.Lease}, nil
 }
 
-// LockedNodes names the nodes that are locked for a plan while the API is down: the control planes of the plan; without
-// any, the nodes that its steps change. Pure.
-func LockedNodes(plan planner.Plan, inventory providers.Inventory) (names []string) {
-	for _, node := range inventory.Nodes {
-		if slices.Contains(node.Roles, "control-plane") {
+// LockedNodes names the nodes that are locked for a plan while the API is down: the control planes, as the lane of that name
+// has them; without any, the nodes that its steps change. Where there are none either, why says so. Pure.
+func LockedNodes(plan planner.Plan, in providers.Input) (names []string, why string) {
+	planes := planner.ControlPlanes(in)
+	var declared []string
+	for _, node := range in.Inventory.Nodes {
+		declared = append(declared, node.Name)
+		if planes[node.Name] {
 			names = append(names, node.Name)
 		}
 	}
 	if len(names) > 0 {
-		return names
+		return names, ""
 	}
 	for _, step := range plan.Steps {
 		if step.Node != "" && !slices.Contains(names, step.Node) {
 			names = append(names, step.Node)
 		}
 	}
-	return names
+	switch {
+	case len(names) > 0:
+		return names, ""
+	case len(declared) == 0:
+		return nil, `the configuration declares no node; declare those that run etcd, with roles = ["etcd"], and plan again, or bring the API back`
+	}
+	const fix = `give the nodes that run etcd roles = ["etcd"] and plan again, or bring the API back`
+	return nil, fmt.Sprintf("none of %s is known to run etcd or a control plane; %s", strings.Join(declared, ", "), fix)
 }

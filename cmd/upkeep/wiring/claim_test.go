@@ -47,6 +47,7 @@ func TestClaimer(t *testing.T) {
 		err     string
 		after   time.Duration
 		notes   []string
+		none    string // why no node can be locked
 	}{
 		{name: "free", answers: []error{nil}, want: "the Lease"},
 		{name: "held, and nobody waits", answers: []error{heldError{}}, err: "another upkeep works on this cluster"},
@@ -54,14 +55,20 @@ func TestClaimer(t *testing.T) {
 			notes: []string{waiting}},
 		{name: "held for longer", timeout: time.Minute, answers: []error{heldError{}}, err: "another upkeep works on this cluster", after: time.Minute, notes: []string{waiting}},
 		{name: "the API is down", answers: []error{downError{}}, want: "the lock of cp1, cp2", notes: []string{nodesInstead}},
+		{name: "the API is down, and no node can be locked", none: "none of w1 runs etcd", answers: []error{downError{}},
+			err: "the cluster's API does not answer (api.example.net: connection refused), and no other run can be kept away: none of w1 runs etcd"},
 		{name: "refused by the API", timeout: time.Minute, answers: []error{errors.New("forbidden")}, err: "forbidden"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, asked := time.Now(), 0
 				var notes []string
+				locked := []string{"cp1", "cp2"}
+				if test.none != "" {
+					locked = nil
+				}
 				held, err := wiring.Claimer{
-					Run: protocol.Run{Lineage: "l1", Generation: 7}, Who: "ops@laptop/1", Locker: wiring.NewNodes(&client{}, desired, endpoints), Nodes: []string{"cp1", "cp2"},
+					Run: protocol.Run{Lineage: "l1", Generation: 7}, Who: "ops@laptop/1", Locker: wiring.NewNodes(&client{}, desired, endpoints), Nodes: locked, NoNodes: test.none,
 					Lease: func(context.Context) (claim.Holding, error) {
 						err := test.answers[min(asked, len(test.answers)-1)]
 						asked++
