@@ -137,30 +137,3 @@ func with(r *planner.Request, change func(*widget)) widget {
 	change(&w)
 	return w
 }
-
-func FuzzDecode(f *testing.F) {
-	r := testRequest(2, func(w *widget) { w.Guards = []string{"seal"} })
-	p, err := planner.Build(r, testTypes())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(encode(f, p))
-	f.Add([]byte(`{"format_version":"2.0","request":{"desired":{}}}`))
-	f.Add([]byte(`{"format_version":"2.0","request":{"desired":{"resources":[{"type":"widget","value":null}]}},"steps":[{"args":1}]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := planner.Decode(data, testTypes())
-		if err != nil {
-			return
-		}
-		if _, err := planner.Rebuild(p, testTypes()); err != nil {
-			t.Errorf("what Decode accepts, Rebuild refuses: %v", err)
-		}
-		again, err := planner.Decode(encode(t, p), testTypes())
-		if err != nil {
-			t.Fatalf("what Encode wrote, Decode refuses: %v", err)
-		}
-		if !bytes.Equal(encode(t, p), encode(t, again)) {
-			t.Error("a plan does not survive its file")
-		}
-	})
-}
