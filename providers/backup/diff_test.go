@@ -18,6 +18,7 @@ import (
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/backup/keep"
+	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -221,6 +222,53 @@ func TestEtcdHealth(t *testing.T) {
 			slices.Sort(test.want)
 			if diff := cmp.Diff(test.want, found); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Where etcd is asked in vain is said of the blocks that want it asked there, and etcd is not worse for it.
+func TestUnusableEndpoints(t *testing.T) {
+	const dead, other = "https://10.0.0.9:2379", "https://10.0.0.8:2379"
+	for name, test := range map[string]struct {
+		endpoints []string
+		unusable  []string
+		unknown   bool // nothing is known of node cp3
+		want      []string
+	}{
+		"all lead to members":              {endpoints: []string{other}},
+		"one is dead":                      {endpoints: []string{dead, other}, unusable: []string{dead}, want: []string{"etcd_backup.daily " + dead}},
+		"it is another block's":            {endpoints: []string{other}, unusable: []string{dead}},
+		"a node without a member":          {unusable: []string{"cp3"}, want: []string{"etcd_backup.daily@cp3 cp3"}},
+		"a node that was not looked at":    {unusable: []string{"e1"}, want: []string{"etcd_backup.daily@e1 e1"}},
+		"a node that nothing is known of":  {unusable: []string{"cp3"}, unknown: true},
+		"another block's beside own nodes": {unusable: []string{dead}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, spec := input(stored{id: "a", age: time.Hour, proved: "restore"}), declared()
+			for _, url := range test.endpoints {
+				spec.Endpoints = append(spec.Endpoints, facts.EtcdEndpoint{URL: url})
+			}
+			for _, at := range test.unusable {
+				in.World.Etcd.Unusable = append(in.World.Etcd.Unusable, facts.UnusableEndpoint{At: at, Why: "connection refused"})
+			}
+			if test.unknown {
+				in.World.Nodes["cp3"].Unknown = "no answer in 10s"
+			}
+			var got []string
+			for _, f := range spec.Diff(in).Findings {
+				if f.ID == "ETCD_ENDPOINT_UNUSABLE" {
+					got = append(got, f.Address.String()+" "+f.Object)
+					if f.Unknown || f.Severity != providers.SeverityWarning || f.Summary != f.Object+" leads to no member of etcd: connection refused" {
+						t.Errorf("%+v", f)
+					}
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if standing := health.Judge(in.World.Etcd); standing.Sick != "" || len(standing.Out) > 0 {
+				t.Errorf("%+v", standing)
 			}
 		})
 	}

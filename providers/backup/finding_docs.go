@@ -19,6 +19,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "BUNDLE_NOT_AUTHENTIC", Class: providers.ClassChanged},
 		{ID: "BUNDLE_UNENCRYPTED", Class: providers.ClassNotApplied},
 		{ID: "ETCD_ALARM", Class: providers.ClassUnhealthy},
+		{ID: "ETCD_ENDPOINT_UNUSABLE", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_EVEN_MEMBERS", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_HASH_DIFFERS", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_LAG", Class: providers.ClassUnhealthy},

@@ -82,6 +82,16 @@ func (r *review) reviewMembers(e facts.Etcd) {
 		report("ETCD_EVEN_MEMBERS", "", "an even count survives no more failures than one less, and has more that can fail: add a member or remove one",
 			"etcd has %d voting members", voters)
 	}
+	for _, u := range e.Unusable {
+		if !r.asksAt(u.At) {
+			continue
+		}
+		r.add(providers.Finding{
+			ID: "ETCD_ENDPOINT_UNUSABLE", Severity: providers.SeverityWarning, Address: r.onNode(u.At), Object: u.At,
+			Summary: fmt.Sprintf("%s leads to no member of etcd: %s", u.At, u.Why),
+			Hint:    "the members that answer are used; correct the address or the roles, or start what should answer there",
+		})
+	}
 	if len(versions) > 1 {
 		var words []string
 		for version, members := range versions {
@@ -90,6 +100,15 @@ func (r *review) reviewMembers(e facts.Etcd) {
 		slices.Sort(words)
 		report("ETCD_VERSION_SKEW", "", "finish the upgrade: a cluster works by the rules of its oldest member", "members are of different versions: %s", strings.Join(words, "; "))
 	}
+}
+
+// asksAt reports whether this block wants etcd asked at a node or URL. Of a node that nothing is known of, that is said already.
+func (r *review) asksAt(at string) bool {
+	if len(r.spec.Endpoints) > 0 || strings.Contains(at, "://") {
+		return slices.ContainsFunc(r.spec.Endpoints, func(e facts.EtcdEndpoint) bool { return e.URL == at })
+	}
+	n := r.in.World.Nodes[at]
+	return n == nil || n.Unknown == ""
 }
 
 func (r *review) onNode(node string) providers.Address {

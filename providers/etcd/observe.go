@@ -209,11 +209,29 @@ func merge(answers []answer) facts.Etcd {
 		}
 		out.Members = append(out.Members, member)
 	}
+	for _, a := range answers {
+		if why := a.unusable(answers[first], out.Members); why != "" {
+			out.Unusable = append(out.Unusable, facts.UnusableEndpoint{At: a.node, Why: why})
+		}
+	}
 	slices.SortFunc(out.Members, func(a, b facts.Member) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	for _, alarm := range answers[first].alarms {
 		out.Alarms = append(out.Alarms, facts.Alarm{Member: hexID(alarm.MemberID), Type: alarm.Alarm.String()})
 	}
 	return out
+}
+
+// unusable says why an answer tells of no member of the cluster that another one is of; empty where it is told with a member.
+func (a answer) unusable(of answer, members []facts.Member) string {
+	switch {
+	case a.err != nil && slices.ContainsFunc(members, func(m facts.Member) bool { return m.Node == a.node && m.Unknown != "" }):
+		return ""
+	case a.err != nil:
+		return strings.TrimPrefix(a.err.Error(), a.node+": ")
+	case a.status.Header.ClusterId != of.status.Header.ClusterId:
+		return fmt.Sprintf("it is of cluster %s, and %s is of cluster %s", hexID(a.status.Header.ClusterId), of.node, hexID(of.status.Header.ClusterId))
+	}
+	return ""
 }
 
 func describe(m *facts.Member, a answer) {

@@ -36,6 +36,8 @@ type memberServer struct {
 	left bool
 	// learner: the member has no vote, and refuses what a learner refuses.
 	learner bool
+	// elsewhere is added to the cluster's id: not 0 is another cluster.
+	elsewhere uint64
 }
 
 // refuses is what a learner answers to all but a status (etcd v3.6, server/etcdserver/api/v3rpc/interceptor.go).
@@ -47,7 +49,7 @@ func (m memberServer) refuses() error {
 }
 
 func (m memberServer) header() *pb.ResponseHeader {
-	return &pb.ResponseHeader{ClusterId: 0xc1, MemberId: m.id, Revision: m.revision, RaftTerm: 2}
+	return &pb.ResponseHeader{ClusterId: 0xc1 + m.elsewhere, MemberId: m.id, Revision: m.revision, RaftTerm: 2}
 }
 
 func (m memberServer) MemberList(_ context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
@@ -127,6 +129,8 @@ func TestObserve(t *testing.T) {
 	var at1, at2 int64
 	cp1 := memberServer{id: 0xa, leader: 0xa, revision: 7, hash: 42, members: list, hashedAt: &at1}
 	cp2 := memberServer{id: 0xb, leader: 0xa, revision: 5, hash: 42, members: list, hashedAt: &at2}
+	var elsewhere int64
+	foreign := memberServer{id: 0xf, leader: 0xf, revision: 9, hash: 1, elsewhere: 1, hashedAt: &elsewhere}
 	left := cp2
 	left.left = true
 	learner := cp2
@@ -172,6 +176,22 @@ func TestObserve(t *testing.T) {
 				at(member("a", "cp1", "10.0.0.1", 7), "https://10.0.0.1:2379"),
 				{ID: "b", Name: "cp2", Node: "https://10.0.0.2:2379", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "https://10.0.0.2:2379: connection refused"},
 			}},
+		},
+		{
+			name:    "an endpoint that is no member's and is down is unusable",
+			members: map[string]memberServer{"https://10.0.0.1:2379": cp1, "https://etcd2:2379": cp2},
+			nodes:   []string{"https://10.0.0.9:2379", "https://10.0.0.2:2379", "https://10.0.0.1:2379", "https://etcd2:2379"},
+			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
+				at(member("a", "cp1", "10.0.0.1", 5), "https://10.0.0.1:2379"), at(member("b", "cp2", "10.0.0.2", 5), "https://etcd2:2379"),
+			}, Unusable: []facts.UnusableEndpoint{{At: "https://10.0.0.9:2379", Why: "connection refused"}, {At: "https://10.0.0.2:2379", Why: "connection refused"}}},
+		},
+		{
+			name:    "a node that is of no member, and one of another cluster, are unusable",
+			members: map[string]memberServer{"cp1": cp1, "cp2": cp2, "cp4": foreign}, nodes: []string{"cp1", "cp2", "cp3", "cp4"},
+			want: facts.Etcd{
+				ClusterID: "c1", Members: []facts.Member{member("a", "cp1", "10.0.0.1", 5), member("b", "cp2", "10.0.0.2", 5)},
+				Unusable: []facts.UnusableEndpoint{{At: "cp3", Why: "connection refused"}, {At: "cp4", Why: "it is of cluster c2, and cp1 is of cluster c1"}},
+			},
 		},
 		{
 			name: "a member on no configured node is unknown", members: map[string]memberServer{"cp1": cp1}, nodes: []string{"cp1"},

@@ -72,6 +72,14 @@ type Etcd struct {
 	ClusterID string   `json:"cluster_id,omitempty"`
 	Members   []Member `json:"members,omitempty"` // sorted by name
 	Alarms    []Alarm  `json:"alarms,omitempty"`
+	// Unusable are the nodes and endpoints at which etcd was asked and that are none of Members, in the order they were asked in.
+	Unusable []UnusableEndpoint `json:"unusable,omitempty"`
+}
+
+// UnusableEndpoint is a node or a URL that was to lead to a member of etcd and leads to none of the cluster's.
+type UnusableEndpoint struct {
+	At  string `json:"at"`
+	Why string `json:"why"`
 }
 
 // Member is one etcd member: what the member list says of it, and what it says of itself.
