@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,7 +73,10 @@ func fakeSSH(t *testing.T) string {
 // TestScripts runs every script of testdata/script. Beside testscript's own commands, scripts have:
 //
 //	code N COMMAND...            runs a command that must exit with N
-//	cluster N                    makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it
+//	cluster N [helm]             makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it; helm: it
+//	                             keeps what Helm writes
+//	install NAMESPACE RELEASE CHART VERSION VALUES
+//	                             installs a chart as somebody without upkeep would
 //	age DURATION NODE NAME...    leaves certificates of a node that much time
 //	renewed NODE NAME...         somebody else renews certificates of a node
 //	another-cluster              the API server is another cluster's from now on
@@ -114,7 +116,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "spilled": spilled, "cluster": cluster, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
+			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
 			"order": order, "held": held, "interrupt": interrupt, "end": end, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "digests": digests, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
@@ -158,10 +160,9 @@ func clockOf(ts *testscript.TestScript) time.Time {
 func cluster(ts *testscript.TestScript, _ bool, args []string) {
 	count, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	server := httptest.NewServer(clusterOf(ts).Kubernetes())
-	ts.Defer(server.Close)
+	server := serverOf(ts, args)
 	at := clockOf(ts)
-	_, err = fakecluster.Create(ts.Getenv("CLUSTER"), count, func() time.Time { return at }, server.URL, filepath.Join(ts.Getenv("WORK"), "kubeconfig"))
+	_, err = fakecluster.Create(ts.Getenv("CLUSTER"), count, func() time.Time { return at }, server, filepath.Join(ts.Getenv("WORK"), "kubeconfig"))
 	ts.Check(err)
 }
 
