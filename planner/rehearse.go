@@ -91,6 +91,9 @@ func (r Rehearsal) Ended(ways ...Ending) (n int) {
 	return n
 }
 
+// Left counts the steps that apply would leave: they failed, were refused or never started.
+func (r Rehearsal) Left() int { return r.Ended(Failed, Refused, NotStarted) }
+
 // Rehearse walks a plan as apply would, over its facts instead of the cluster: each step is asked whether it is ready,
 // the world is changed as the step predicts, and the step must then prove itself. Values that cannot be known before
 // they happen become new ones. Faults end a step and close its lanes; unrelated steps go on. Pure.

@@ -28,7 +28,7 @@ func backupListCommand(env environment) *cli.Command {
 			}
 			ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 			defer cancel()
-			all, unknown := s.list(ctx)
+			all := s.list(ctx)
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, all)
 			} else {
@@ -37,17 +37,17 @@ func backupListCommand(env environment) *cli.Command {
 			if err == nil {
 				err = noteKey(env, s.desired, s.remembered)
 			}
-			if err == nil && unknown {
-				return exit{code: exitError}
+			if err == nil {
+				err = ending(verdictExit(all.Status, exitDone))
 			}
 			return err
 		},
 	}
 }
 
-// list returns what every store holds, and whether one of them is not known.
-func (s shelves) list(ctx context.Context) (all report.BundlesJSON, unknown bool) {
-	all = report.BundlesJSON{FormatVersion: "1.0", Timestamp: s.env.now().UTC(), Stores: []report.StoreJSON{}}
+// list returns what every store holds.
+func (s shelves) list(ctx context.Context) report.BundlesJSON {
+	var stores []report.StoreJSON
 	for _, address := range s.addresses {
 		spec, _ := s.stores.spec(address)
 		judged := s.judge(spec, s.stores.Observe(ctx, facts.BackupsQuestion{Address: address.String()}))
@@ -58,8 +58,7 @@ func (s shelves) list(ctx context.Context) (all report.BundlesJSON, unknown bool
 		for _, j := range slices.Backward(judged.Bundles) {
 			of.Bundles = append(of.Bundles, view(s.env, j))
 		}
-		unknown = unknown || judged.Unknown != ""
-		all.Stores = append(all.Stores, of)
+		stores = append(stores, of)
 	}
-	return all, unknown
+	return report.Bundles(s.env.now().UTC(), stores)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,10 +239,16 @@ func TestExitCodes(t *testing.T) {
 				{"rehearse" + s.exempt, planned},
 				{"doctor -kubeconfig=kubeconfig 10.0.0.11 10.0.0.12 10.0.0.13", s.doctor},
 				{"marks", s.marks},
+				{"status -json", s.status},
+				{"rehearse -json" + s.exempt, planned},
+				{"marks -json", s.marks},
 			} {
 				code, stdout, stderr := p.upkeep(c.line)
 				if code != c.want {
 					t.Errorf("%s: exit %d, want %d\n%s%s", c.line, code, c.want, stdout, stderr)
+				}
+				if strings.Contains(c.line, " -json") && stdout != "" {
+					checkStatus(t, c.line, code, stdout)
 				}
 				if code != 1 {
 					continue
@@ -259,6 +266,25 @@ func TestExitCodes(t *testing.T) {
 				t.Errorf("apply: exit %d, and it says:\n%s", code, stdout)
 			}
 		})
+	}
+}
+
+// checkStatus holds the status of a command's JSON to its exit code. A plan's stands beside what Terraform has in its JSON.
+func checkStatus(t *testing.T, line string, code int, stdout string) {
+	t.Helper()
+	var shown struct {
+		Status string `json:"status"`
+		Upkeep struct {
+			Status string `json:"status"`
+		} `json:"upkeep"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &shown); err != nil {
+		t.Errorf("%s: %v\n%s", line, err, stdout)
+		return
+	}
+	status := shown.Status + shown.Upkeep.Status
+	if want := map[int][]string{0: {"none", "changes", "drift"}, 1: {"error", "unknown"}, 2: {"changes", "drift"}}[code]; !slices.Contains(want, status) {
+		t.Errorf("%s exits %d, and its status is %q", line, code, status)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
+	"upkeep/planner/report"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
@@ -171,6 +172,14 @@ func orElse(text, otherwise string) string {
 	return text
 }
 
+// marksJSON is the answer of `marks -json`.
+type marksJSON struct {
+	FormatVersion string `json:"format_version"` // "1.0"
+	// Status is "unknown" where a node that counts could not be checked, "drift" where marks are left, or "none".
+	Status report.Verdict `json:"status"`
+	Nodes  []nodeMarks    `json:"nodes"`
+}
+
 // showMarks prints marks and decides the exit code: unknown is never "no marks".
 // A node that an ignore block names as unreachable does not count.
 func showMarks(env environment, cmd *cli.Command, desired config.Desired, marked []nodeMarks) error {
@@ -186,20 +195,21 @@ func showMarks(env environment, cmd *cli.Command, desired config.Desired, marked
 			unknown++
 		}
 	}
+	verdict := report.Well
+	switch {
+	case unknown > 0:
+		verdict = report.Unsure
+	case count > 0:
+		verdict = report.Drifted
+	}
 	if cmd.Bool("json") {
-		if err := printJSON(env.stdout, marked); err != nil {
+		if err := printJSON(env.stdout, marksJSON{FormatVersion: "1.0", Status: verdict, Nodes: marked}); err != nil {
 			return err
 		}
 	} else if err := writeMarks(env, marked, count, unknown); err != nil {
 		return err
 	}
-	switch {
-	case unknown > 0:
-		return ending(exitError)
-	case count > 0:
-		return ending(exitChanges)
-	}
-	return nil
+	return ending(verdictExit(verdict, exitChanges))
 }
 
 func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {

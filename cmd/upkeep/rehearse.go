@@ -39,10 +39,11 @@ func rehearseCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := showRehearsal(env, cmd, rehearsal); err != nil {
+			judged := report.Rehearsal(plan, rehearsal)
+			if err := showRehearsal(env, cmd, judged); err != nil {
 				return err
 			}
-			return rehearsalEnding(plan, rehearsal)
+			return rehearsalEnding(plan, judged)
 		},
 	}
 }
@@ -59,22 +60,19 @@ func savedOrFresh(ctx context.Context, env environment, cmd *cli.Command) (plann
 	return plan, err
 }
 
-func showRehearsal(env environment, cmd *cli.Command, rehearsal planner.Rehearsal) error {
+func showRehearsal(env environment, cmd *cli.Command, rehearsal report.RehearsalJSON) error {
 	if cmd.Bool("json") {
 		return report.JSON(env.stdout, rehearsal)
 	}
-	return text.Rehearsal(env.stdout, rehearsal, styleOf(env, cmd))
+	return text.Rehearsal(env.stdout, rehearsal.Rehearsal, styleOf(env, cmd))
 }
 
 // rehearsalEnding ends a rehearsal as that apply would end, but for what could not be checked, which is an error of every other
 // command.
-func rehearsalEnding(plan planner.Plan, r planner.Rehearsal) error {
-	verdict := report.VerdictOf(plan)
-	switch left := r.Ended(planner.Failed, planner.Refused, planner.NotStarted); {
-	case verdict == report.Failed, verdict == report.Unsure, left > 0 && left == len(r.Steps):
-		return ending(exitError)
-	case left > 0:
+func rehearsalEnding(plan planner.Plan, r report.RehearsalJSON) error {
+	planned := verdictExit(report.VerdictOf(plan), exitDone)
+	if left := r.Left(); planned == exitDone && left > 0 && left < len(r.Steps) {
 		return ending(exitPartial)
 	}
-	return nil
+	return ending(verdictExit(r.Status, exitDone))
 }

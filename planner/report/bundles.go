@@ -8,9 +8,25 @@ import (
 
 // BundlesJSON is what backup stores hold, seen with the proofs that the state remembers.
 type BundlesJSON struct {
-	FormatVersion string      `json:"format_version"` // "1.0"
-	Timestamp     time.Time   `json:"timestamp"`
-	Stores        []StoreJSON `json:"stores"`
+	FormatVersion string `json:"format_version"` // "1.0"
+	// Status is "unknown" where a store is not known, "drift" where proved bundles are gone, or "none".
+	Status    Verdict     `json:"status"`
+	Timestamp time.Time   `json:"timestamp"`
+	Stores    []StoreJSON `json:"stores"`
+}
+
+// Bundles judges what backup stores hold, at a time.
+func Bundles(at time.Time, stores []StoreJSON) BundlesJSON {
+	out := BundlesJSON{FormatVersion: "1.0", Status: Well, Timestamp: at, Stores: present(stores)}
+	for _, s := range stores {
+		switch {
+		case s.Unknown != "":
+			out.Status = Unsure
+		case len(s.Missing) > 0 && out.Status == Well:
+			out.Status = Drifted
+		}
+	}
+	return out
 }
 
 // StoreJSON is the store of one etcd_backup.

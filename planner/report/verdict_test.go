@@ -139,6 +139,58 @@ func TestStatusVerdict(t *testing.T) {
 	}
 }
 
+// A rehearsal is what its plan is, unless one of its steps did not end well.
+func TestRehearsalVerdict(t *testing.T) {
+	endings := func(of ...planner.Ending) (r planner.Rehearsal) {
+		for _, e := range of {
+			r.Steps = append(r.Steps, planner.Rehearsed{Ending: e})
+		}
+		return r
+	}
+	for name, test := range map[string]struct {
+		plan      func(*planner.Plan)
+		rehearsal planner.Rehearsal
+		want      report.Verdict
+	}{
+		"nothing to do":       {nil, endings(), report.Well},
+		"all proved":          {step, endings(planner.Proved, planner.AlreadySo), report.Changes},
+		"one failed":          {step, endings(planner.Proved, planner.Failed), report.Failed},
+		"one refused":         {step, endings(planner.Refused, planner.Proved), report.Failed},
+		"one not started":     {step, endings(planner.NotStarted), report.Failed},
+		"a node is unknown":   {plans.UnknownNode, endings(planner.Proved), report.Unsure},
+		"unknown, and failed": {plans.UnknownNode, endings(planner.Failed), report.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := report.Rehearsal(plans.Quiet(test.plan), test.rehearsal).Status; got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// What stores hold is unknown as soon as one of them is.
+func TestBundlesVerdict(t *testing.T) {
+	known, unknown := report.StoreJSON{Store: "a"}, report.StoreJSON{Store: "b", Unknown: "no answer"}
+	gone := report.StoreJSON{Store: "c", Missing: []facts.Proof{{Bundle: "daily-1"}}}
+	for name, test := range map[string]struct {
+		stores []report.StoreJSON
+		want   report.Verdict
+	}{
+		"no store":                {nil, report.Well},
+		"known":                   {[]report.StoreJSON{known, known}, report.Well},
+		"a bundle is gone":        {[]report.StoreJSON{gone, known}, report.Drifted},
+		"one unknown":             {[]report.StoreJSON{unknown, known}, report.Unsure},
+		"one unknown, a gone one": {[]report.StoreJSON{unknown, gone}, report.Unsure},
+		"a gone one, one unknown": {[]report.StoreJSON{gone, unknown}, report.Unsure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := report.Bundles(plans.Now, test.stores); got.Status != test.want || got.Stores == nil {
+				t.Errorf("%+v, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 // Facts that were not observed just now say how old they are.
 func TestAgeOfFacts(t *testing.T) {
 	p := plans.Recorded()
