@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Strands is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in which
+// Tasks is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in which
 // the seed decides who goes on.
-type Strands interface {
+type Tasks interface {
 	// Go starts work beside the caller's.
 	Go(work func())
 	// Sleep waits, and returns early with an error when ctx ends.
