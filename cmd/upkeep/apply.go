@@ -73,7 +73,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
-		if err := showPlan(env, cmd, plan, known, run); err != nil {
+		if err := showPlan(env, cmd, plan, nil, known, run); err != nil {
 			return err
 		}
 	}
