@@ -221,7 +221,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
 	_, err = lock.Write(context.WithoutCancel(ctx), remembered)
-	if err := errors.Join(runErr, err); err != nil {
+	if err := errors.Join(runErr, err, noteKey(env, w.secrets, lock.State())); err != nil {
 		var refused *apply.RefusedError
 		switch {
 		case errors.As(runErr, &refused) && refused.Stale:
