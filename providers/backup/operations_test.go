@@ -62,8 +62,10 @@ type site struct {
 	signs  state.SigningKey
 	now    time.Time
 	put    func(key, value string)
-	said   []string
-	key    *age.X25519Identity
+	// compact compacts all revisions but the newest.
+	compact func()
+	said    []string
+	key     *age.X25519Identity
 	// here is the name of the node that upkeep runs on; broken makes Files fail for a node.
 	here, broken string
 	// changed, where it is set, changes what is observed; cold streams the data of a stopped member.
@@ -139,6 +141,15 @@ func (s *site) startMember() {
 	s.t.Cleanup(func() { client.Close() })
 	s.put = func(key, value string) {
 		if _, err := client.Put(context.Background(), key, value); err != nil {
+			s.t.Error(err)
+		}
+	}
+	s.compact = func() {
+		newest, err := client.Get(context.Background(), "x")
+		if err == nil {
+			_, err = client.Compact(context.Background(), newest.Header.Revision)
+		}
+		if err != nil {
 			s.t.Error(err)
 		}
 	}
