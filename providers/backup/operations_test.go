@@ -394,12 +394,13 @@ func TestTakeRefusesADrillOnAControlPlane(t *testing.T) {
 // failing is a store that does not take, or does not give back, what it should.
 type failing struct {
 	store.Store
-	full, changes bool
+	// full: it takes no bundle; fullForLabels: it takes bundles and no label.
+	full, fullForLabels, changes bool
 }
 
 func (f failing) Put(ctx context.Context, name string, r io.Reader) error {
-	if f.full && !strings.HasSuffix(name, ".json") {
-		if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+	if label := strings.HasSuffix(name, ".json"); f.full && !label || f.fullForLabels && label {
+		if _, err := io.CopyN(io.Discard, r, 100); err != nil {
 			return err
 		}
 		return fmt.Errorf("%s: %w", name, store.ErrFull)
@@ -427,6 +428,8 @@ func TestTakeInTrouble(t *testing.T) {
 		stored bool
 	}{
 		"the store is full": {func(s *site) { s.store = failing{Store: s.store, full: true} }, store.ErrFull, false},
+		// A bundle without a label would block every later run where the store is full.
+		"the store is full for the label": {func(s *site) { s.store = failing{Store: s.store, fullForLabels: true} }, store.ErrFull, false},
 		// It is there, and counts for nothing.
 		"the store changes what it got": {func(s *site) { s.store = failing{Store: s.store, changes: true} }, bundle.ErrDamaged, true},
 	} {
@@ -436,6 +439,13 @@ func TestTakeInTrouble(t *testing.T) {
 			err := s.run(s.due()[0])
 			if !errors.Is(err, test.want) || len(s.proofs()) > 0 || len(s.names()) > 0 != test.stored {
 				t.Errorf("%v; proofs %v; stored %v", err, s.proofs(), s.names())
+			}
+			if test.stored {
+				return
+			}
+			s.store = s.store.(failing).Store // somebody made room
+			if err := s.run(s.due()[0]); err != nil || len(s.proofs()) != 1 {
+				t.Errorf("the next run: %v; proofs %v", err, s.proofs())
 			}
 		})
 	}
