@@ -17,12 +17,12 @@ type Tasks interface {
 	Next(ctx context.Context, stop <-chan struct{}, until time.Time) (asked bool)
 }
 
-// goroutines is Strands for real.
+// goroutines is Tasks for real.
 type goroutines struct{ ended chan struct{} }
 
 func newGoroutines() goroutines { return goroutines{make(chan struct{}, 1)} }
 
-// Go implements Strands.
+// Go implements Tasks.
 func (g goroutines) Go(work func()) {
 	go func() {
 		work()
@@ -33,7 +33,7 @@ func (g goroutines) Go(work func()) {
 	}()
 }
 
-// Sleep implements Strands.
+// Sleep implements Tasks.
 func (g goroutines) Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -45,7 +45,7 @@ func (g goroutines) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Next implements Strands.
+// Next implements Tasks.
 func (g goroutines) Next(ctx context.Context, stop <-chan struct{}, until time.Time) bool {
 	var due <-chan time.Time
 	if !until.IsZero() {
