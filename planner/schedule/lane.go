@@ -17,13 +17,13 @@ type lane struct {
 	free      bool    // neither its order nor its closing is kept
 	unlimited bool    // its width is not kept
 
-	held      map[int32]int32 // by holder, how many of its series are in the lane
-	taken     map[int32]bool  // observed to take room
-	used      int             // holders that are in either
-	repairable  int             // holders that are taken, not in the lane, and have a repairing series
-	repairing int             // repairing series in the lane
-	soft      int             // series for which room is set aside
-	moving    int             // steps of its series that are under way or may start
+	held       map[int32]int32 // by holder, how many of its series are in the lane
+	taken      map[int32]bool  // observed to take room
+	used       int             // holders that are in either
+	repairable int             // holders that are taken, not in the lane, and have a repairing series
+	repairing  int             // repairing series in the lane
+	soft       int             // series for which room is set aside
+	moving     int             // steps of its series that are under way or may start
 
 	failed   map[int32]bool // holders that failed after their first change
 	closedBy int32
