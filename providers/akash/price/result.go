@@ -16,6 +16,8 @@ type Result struct {
 	// Total is what the order costs a month. Where Priced is false the script failed to compute it, and goes on with nothing.
 	Total  USD  `json:"usd_month"`
 	Priced bool `json:"priced"`
+	// Raised: Stdout is the policy's minimum, which is above the total.
+	Raised bool `json:"raised,omitempty"`
 	// Faults say what failed within the script although it went on.
 	Faults []string `json:"faults,omitempty"`
 }
@@ -62,4 +64,6 @@ type Setting struct {
 	// Whitelist is the list of tenants that the script serves; nil where WHITELIST_URL is not set. Owner is whose order it is.
 	Whitelist *Whitelist `json:"whitelist,omitempty"`
 	Owner     string     `json:"owner,omitempty"`
+	// Policy stands before the script; nil: none does.
+	Policy *Policy `json:"policy,omitempty"`
 }
