@@ -201,7 +201,8 @@ func (r *run) raise(minimum string) error {
 	if above, err := greater(floor, answer); err != nil || !above {
 		return fault(err)
 	}
-	r.result.Stdout, r.result.Raised = floor, true
+	usd := least.usd()
+	r.result.Stdout, r.result.Raised = floor, &usd
 	if !r.priced() {
 		return nil
 	}

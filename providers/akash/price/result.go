@@ -16,10 +16,18 @@ type Result struct {
 	// Total is what the order costs a month. Where Priced is false the script failed to compute it, and goes on with nothing.
 	Total  USD  `json:"usd_month"`
 	Priced bool `json:"priced"`
-	// Raised: Stdout is the policy's minimum, which is above the total.
-	Raised bool `json:"raised,omitempty"`
+	// Raised is the policy's minimum in USD a month where that is asked for, since the total is less; nil where it is not.
+	Raised *USD `json:"raised_to_usd_month,omitempty"`
 	// Faults say what failed within the script although it went on.
 	Faults []string `json:"faults,omitempty"`
+}
+
+// Charged is what a bid asks for in USD a month: the total, or the policy's minimum.
+func (r Result) Charged() USD {
+	if r.Raised != nil {
+		return *r.Raised
+	}
+	return r.Total
 }
 
 // Line is one part of the sum.

@@ -105,11 +105,12 @@ func logicOf(begin, end []byte) string {
 	return digest(fmt.Appendf(nil, "%d %s%s", len(begin), begin, end))
 }
 
-// SamePolicy reports whether two scripts are the same policy before the same published script, whichever generators wrote them.
-func SamePolicy(a, b []byte) bool {
-	one, ok := ReadCompiled(a)
-	other, same := ReadCompiled(b)
-	if !ok || !same || !bytes.Equal(one.Published, other.Published) {
+// SamePolicy reports whether a script that a release has is the wanted one as another generator wrote it: the same policy before
+// the same published script. A preamble that is no known generator's is another script, unless a newer upkeep wrote it.
+func SamePolicy(has, wanted []byte) bool {
+	one, ok := ReadCompiled(has)
+	other, compiled := ReadCompiled(wanted)
+	if !ok || !compiled || !one.Exact && one.Generator <= Generator || !bytes.Equal(one.Published, other.Published) {
 		return false
 	}
 	left, err := json.Marshal(one.Policy)

@@ -112,8 +112,11 @@ func TestSamePolicy(t *testing.T) {
 	body := read(t, "mapped.sh")
 	text := string(compiled(t, everything(), body))
 	newer := strings.Replace(text, "# upkeep policy 1,", "# upkeep policy 7,", 1)
-	if !SamePolicy([]byte(text), []byte(newer)) {
+	if !SamePolicy([]byte(newer), []byte(text)) {
 		t.Error("another generator is another policy")
+	}
+	if SamePolicy([]byte(strings.Replace(text, "  order=$(cat)\n", "  order=$(cat)\n  curl example.net\n", 1)), []byte(text)) {
+		t.Error("a preamble that somebody changed is the same policy")
 	}
 	for name, other := range map[string][]byte{
 		"another policy": compiled(t, price.Policy{GPUOnly: true}, body), "another script": compiled(t, everything(), read(t, "literal.sh")), "no policy": body,
