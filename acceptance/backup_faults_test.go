@@ -43,7 +43,8 @@ func testBackupFaults(t *testing.T, s *suite) {
 	t.Run("the member is killed in the middle of its snapshot", func(t *testing.T) {
 		shelf := filepath.Join(t.TempDir(), "backups")
 		d := declare(t, fileStore(shelf))
-		u := d.stalledAt(t, shelf)
+		// A bundle is spooled before its store gets it: while the spool grows, the member is read from.
+		u := d.stalledWhile(t, func(u *underWay) bool { return u.spooled(t) >= stalled })
 		member := u.source(t)
 		const aside = "/root/upkeep-acceptance-etcd.yaml"
 		back := "test ! -e " + aside + " || mv " + aside + " /etc/kubernetes/manifests/etcd.yaml"
@@ -236,30 +237,66 @@ func (u *underWay) source(t *testing.T) string {
 	return said[1]
 }
 
-// stalledAt begins to take a bundle and stops the process when a part of it is in the store.
+// stalledAt begins to take a bundle and stops the process when a part of the bundle is in the store.
 func (d directory) stalledAt(t *testing.T, shelf string) *underWay {
 	t.Helper()
+	u := d.stalledWhile(t, func(*underWay) bool {
+		for _, e := range stored(t, shelf) {
+			if info, err := e.Info(); err == nil && info.Size() >= stalled {
+				return true
+			}
+		}
+		return false
+	})
+	if bundleIsWhole(stored(t, shelf)) {
+		t.Fatal("the bundle was whole before upkeep could be stopped")
+	}
+	return u
+}
+
+// stalledWhile begins to take a bundle and stops the process as soon as the condition holds.
+func (d directory) stalledWhile(t *testing.T, holds func(*underWay) bool) *underWay {
+	t.Helper()
 	u := d.begin(t, "backup", "take", "-auto-approve")
-	for {
+	for !holds(u) {
 		select {
 		case <-u.ended:
 			t.Fatalf("it ended before it could be stopped:\n%s", u.said())
 		case <-time.After(2 * time.Millisecond):
 		}
-		entries, err := os.ReadDir(shelf)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
+	}
+	u.signal(t, syscall.SIGSTOP)
+	return u
+}
+
+// spooled is the size in bytes of the spool that the process has open: a file without a name (providers/backup/bundle).
+func (u *underWay) spooled(t *testing.T) int64 {
+	t.Helper()
+	descriptors := fmt.Sprintf("/proc/%d/fd", u.command.Process.Pid)
+	entries, err := os.ReadDir(descriptors)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(descriptors, e.Name())
+		if target, err := os.Readlink(path); err != nil || !strings.Contains(target, "/.upkeep-spool-") {
+			continue
 		}
-		for _, e := range entries {
-			if info, err := e.Info(); err == nil && info.Size() >= stalled {
-				u.signal(t, syscall.SIGSTOP)
-				if bundleIsWhole(entries) {
-					t.Fatal("the bundle was whole before upkeep could be stopped")
-				}
-				return u
-			}
+		if info, err := os.Stat(path); err == nil {
+			return info.Size()
 		}
 	}
+	return 0
+}
+
+// stored lists what is in the store; a store that does not exist yet has nothing.
+func stored(t *testing.T, shelf string) []os.DirEntry {
+	t.Helper()
+	entries, err := os.ReadDir(shelf)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return entries
 }
 
 func bundleIsWhole(entries []os.DirEntry) bool {

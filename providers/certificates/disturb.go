@@ -117,10 +117,16 @@ func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step,
 	return holdBack{}
 }
 
-// controlPlanes are those of the cluster: what a block selects, and those that it leaves to other blocks or to nobody.
+// controlPlanes are those of the cluster: what a block selects, and those that it leaves to other blocks or to nobody. What
+// Kubernetes calls one is one, whatever role its block gives it.
 func controlPlanes(in providers.Input, selection config.Selection) (planes []config.Node, incomplete string) {
 	planes, incomplete = in.Inventory.Select(selection)
 	others, unknown := in.Inventory.Select(config.Selection{Roles: []string{"control-plane"}})
+	for _, known := range in.World.Kubernetes.Nodes {
+		if node, ok := in.Inventory.Of(known); ok && providers.Labelled(known, "control-plane") {
+			others = append(others, node)
+		}
+	}
 	for _, n := range others {
 		if !slices.ContainsFunc(planes, func(p config.Node) bool { return p.Name == n.Name }) {
 			planes = append(planes, n)
