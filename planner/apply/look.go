@@ -85,7 +85,7 @@ func (r *run) ground(ctx context.Context, step providers.Step) ground {
 // grounds looks at the world for steps of one resource until each can be told. What cannot be told is looked at again for a
 // while, since one dropped connection must not end a maintenance window; it is never run.
 func (r *run) grounds(ctx context.Context, steps []providers.Step, judge func(providers.Step, providers.Input) ground) []ground {
-	end := r.now().Add(r.Limits.withDefaults().Ground)
+	limit := r.within(r.Limits.withDefaults().Ground)
 	out := make([]ground, len(steps))
 	open := make([]int, len(steps))
 	for i := range steps {
@@ -113,7 +113,7 @@ func (r *run) grounds(ctx context.Context, steps []providers.Step, judge func(pr
 				unknown = append(unknown, i)
 			}
 		}
-		if open = unknown; len(open) == 0 || r.now().Add(pause).After(end) || r.strands.Sleep(ctx, pause) != nil {
+		if open = unknown; len(open) == 0 || limit.ends(pause) || r.strands.Sleep(ctx, pause) != nil {
 			return out
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -212,6 +213,23 @@ func TestAStepsOwnTimeToSettle(t *testing.T) {
 		result, _, err := run(t, c, plan)
 		if err != nil || result.Outcome != test.want {
 			t.Errorf("with %.0f s to settle: %s, %v", test.settle, result.Outcome, err)
+		}
+	}
+}
+
+// A clock that stands still, as one that is set back does for a while, keeps nobody looking for ever.
+func TestAClockThatStandsStill(t *testing.T) {
+	for name, faults := range map[string]map[string]fault{
+		"a proof that does not come": {"cp1/restart": tooSlow},
+	} {
+		c := newCluster("cp1")
+		c.break_(faults)
+		e := c.executor(&memoryJournal{dies: -1}, journal.History{})
+		stands := c.clock
+		e.Now = func() time.Time { return stands }
+		result, err := onStrands(e).Run(t.Context(), planFor(c, []string{"cp1"}, nil))
+		if err != nil || result.Outcome != apply.Partial {
+			t.Errorf("%s: %s, %v", name, result.Outcome, err)
 		}
 	}
 }

@@ -48,6 +48,8 @@ type Upkeep struct {
 	ObservedAt time.Time         `json:"observed_at"`
 	// Recorded: the facts came from a file.
 	Recorded bool `json:"recorded,omitempty"`
+	// Unverified says why nothing proves who made a saved plan; empty where the state does, and for a plan just made.
+	Unverified string `json:"unverified,omitempty"`
 	// AgeSeconds is how old the facts are where they are shown, if they were not observed just for that.
 	AgeSeconds int64               `json:"age_seconds,omitempty"`
 	Targets    []providers.Address `json:"targets,omitempty"`

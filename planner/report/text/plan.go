@@ -166,24 +166,37 @@ func Place(u planner.Unknown) string {
 // lanes says which nodes take the room of a lane, although nothing of this plan is under way on them.
 func (p *page) lanes(lanes []planner.LaneNodes) {
 	for _, lane := range lanes {
-		if len(lane.Taken) == 0 {
-			continue
-		}
-		taken := make([]string, 0, len(lane.Taken))
-		for _, t := range lane.Taken {
-			taken = append(taken, fmt.Sprintf("%s (%s)", t.Node, t.Why))
-		}
-		verb := "take"
-		if len(taken) == 1 {
-			verb = "takes"
-		}
-		text := fmt.Sprintf("%s %s %d of %s in the lane %s", few(taken, ", ", 8, p.Verbose), verb, min(len(taken), lane.Width), plural(lane.Width, "place"), lane.Name)
-		if len(taken) >= lane.Width {
-			p.say(yellow, "WARN", text+". No other node of this lane can start.")
-		} else {
-			p.say("", "ROOM", text+".")
+		text, full := Room(lane, p.Verbose)
+		switch {
+		case text == "":
+		case full:
+			p.say(yellow, "WARN", text)
+		default:
+			p.say("", "ROOM", text)
 		}
 	}
+}
+
+// Room says which nodes take places of a lane although nothing of the plan is under way on them, and whether they take all; empty
+// where none does.
+func Room(lane planner.LaneNodes, verbose bool) (text string, full bool) {
+	if len(lane.Taken) == 0 {
+		return "", false
+	}
+	taken := make([]string, 0, len(lane.Taken))
+	for _, t := range lane.Taken {
+		taken = append(taken, clean(fmt.Sprintf("%s (%s)", t.Node, t.Why)))
+	}
+	verb := "take"
+	if len(taken) == 1 {
+		verb = "takes"
+	}
+	text = fmt.Sprintf("%s %s %d of %s in the lane %s.", few(taken, ", ", 8, verbose), verb, min(len(taken), lane.Width),
+		plural(lane.Width, "place"), clean(lane.Name))
+	if full = len(taken) >= lane.Width; full {
+		text += " No other node of this lane can start."
+	}
+	return text, full
 }
 
 // about spells an estimate.
