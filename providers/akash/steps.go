@@ -220,7 +220,7 @@ func (r *review) planUpgrade() bool {
 	s.Undo = revision.Rollback(r.release)
 	if args.Rolls {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
-		s.Proof += "; the running pod has them in its environment"
+		s.Proof += "; the running pod has them in its environment" + r.measuredProof()
 	}
 	r.guard(s) // also where the restart is a step of its own
 	if !chartChanges {
@@ -299,8 +299,16 @@ func (r *review) planRestart() {
 	}
 	s.Disruption = "the provider, which restarts; " + r.undisturbed()
 	r.guard(s)
-	s.Proof = "another pod runs, and it has the values of the release in its environment"
+	s.Proof = "another pod runs, and it has the values of the release in its environment" + r.measuredProof()
 	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
+}
+
+// measuredProof is what the proof of a step that restarts the provider measures in its pod.
+func (r *review) measuredProof() string {
+	if !r.will.scripted {
+		return ""
+	}
+	return "; its bid price script is measured with three sample orders"
 }
 
 func (r *review) fillStart(s *providers.Step) {
