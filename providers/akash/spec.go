@@ -98,7 +98,7 @@ var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR
 func (s Spec) Needs() providers.Needs {
 	question := s.question()
 	if s.Chart != nil {
-		wanted := s.priced(s.Whole())
+		wanted := s.priced(s.All())
 		if s.Script != nil && s.Script.Text != "" {
 			wanted[valueScript] = encodeScript(s.Script.Text)
 		}

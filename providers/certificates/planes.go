@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"upkeep/config"
 	"upkeep/providers"
@@ -27,10 +28,12 @@ type planes struct {
 func planesOf(in providers.Input, selection config.Selection, stacked bool) *planes {
 	type of struct {
 		roles, fleets, names string
+		known                *facts.KubernetesNode
+		labelled             int
 		stacked              bool
 	}
 	list := func(words []string) string { return strings.Join(words, "\n") }
-	key := of{list(selection.Roles), list(selection.Fleets), list(selection.Names), stacked}
+	key := of{list(selection.Roles), list(selection.Fleets), list(selection.Names), unsafe.SliceData(in.World.Kubernetes.Nodes), len(in.World.Kubernetes.Nodes), stacked}
 	return providers.Followed(in, "certificates: control planes", key, func() *planes {
 		p := &planes{stacked: stacked, silent: map[string]bool{}, doubts: map[string]bool{}, able: map[string]int{}}
 		p.nodes, p.incomplete = controlPlanes(in, selection)

@@ -25,8 +25,8 @@ func etcdOf(e facts.Etcd) etcdFacts {
 }
 
 // standingOf judges etcd; within a walk over many steps once, and not for each of them.
-func standingOf(in providers.Input) health.Standing {
-	return providers.Once(in, "certificates: standing", etcdOf(in.World.Etcd), func() health.Standing {
+func standingOf(in providers.Input) health.Status {
+	return providers.Once(in, "certificates: standing", etcdOf(in.World.Etcd), func() health.Status {
 		return health.Judge(in.World.Etcd)
 	})
 }

@@ -270,6 +270,32 @@ func TestABlockOfOneControlPlane(t *testing.T) {
 	}
 }
 
+// A control plane counts by what Kubernetes calls it, also where its block gives it a role of the user's own.
+func TestAControlPlaneOfAnotherRole(t *testing.T) {
+	alone := spec()
+	alone.Nodes = config.Selection{Names: []string{"cp1"}}
+	in, step := stepOfBlock(t, alone, restartsKCM, 3)
+	dead(&in.World, "cp3")
+	in.World.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "poststarthook"}
+	for i, n := range in.Inventory.Nodes {
+		if n.Name != "cp1" {
+			in.Inventory.Nodes[i].Roles = []string{"masters"}
+		}
+	}
+	for i := range in.World.Kubernetes.Nodes {
+		in.World.Kubernetes.Nodes[i].Labels = nil
+	}
+	if got := ready(in, step); got.State != providers.Holds {
+		t.Errorf("the only control plane: %+v", got)
+	}
+	for i := range in.World.Kubernetes.Nodes {
+		in.World.Kubernetes.Nodes[i].Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
+	}
+	if got := ready(in, step); got.State == providers.Holds || !strings.Contains(got.Why, "no other control plane could take over") {
+		t.Errorf("beside two that cannot take over: %+v", got)
+	}
+}
+
 func all(why string) map[string]string {
 	out := map[string]string{}
 	for _, kind := range []string{renewsGently, renewsEtcd, restartsKCM, restartsAPI, restartsEtcd} {
@@ -340,7 +366,7 @@ func TestThePrimaryIsDead(t *testing.T) {
 	}
 }
 
-// TestWhatIsBrokenStopsNobodyElse: a control plane whose certificates are the reason is mended first, whatever its place; one
+// TestWhatIsBrokenStopsNobodyElse: a control plane whose certificates are the reason is repaired first, whatever its place; one
 // that is broken for another reason comes last, so that it does not end the work of the others.
 func TestWhatIsBrokenStopsNobodyElse(t *testing.T) {
 	w := worlds.ControlPlanes(4, now)
