@@ -101,11 +101,14 @@ type Input struct {
 	Replace []Address
 	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
 	Owners map[string]Address
+	// kept is set by Walk.
+	kept *kept
 }
 
 // Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
 // facts.World.Clone).
 func (in *Input) Apply(u facts.Update) {
+	in.note(u)
 	in.World.Apply(u)
 	in.Memory = in.Memory.WithSections(u.Sections)
 }

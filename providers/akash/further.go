@@ -49,8 +49,9 @@ func (s Spec) furtherNodes(world facts.World, inventory providers.Inventory) []p
 	}
 	var out []providers.NodeNeed
 	ground, _ := groundOfPorts(world)
+	find := inventory.Finder()
 	for _, node := range ground.nodes {
-		if declared, ok := inventory.Of(node.node); ok && len(node.open) > 0 {
+		if declared, ok := find(node.node); ok && len(node.open) > 0 {
 			out = append(out, providers.NodeNeed{
 				Nodes: config.Selection{Names: []string{declared.Name}}, Question: facts.Question{Ports: node.open},
 			})
