@@ -72,6 +72,9 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if kept := unlocked(steps, r.Desired, in); len(kept) > 0 {
+		foreseen = kept // each of them, for this reason before any other
+	}
 	predicted.Replace = nil // what was asked for once is done by then
 	after, err := diff(resources, predicted)
 	if err != nil {
