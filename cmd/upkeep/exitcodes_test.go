@@ -249,7 +249,7 @@ func TestExitCodes(t *testing.T) {
 				{"state show", unreadable},
 				{"state show -json", unreadable},
 				{"state public-key -json", unreadable},
-				{"backup list -json", 1},      // nothing is declared
+				{"backup list -json", 1}, // nothing is declared
 				{"price -json", 1},
 				{"explain CERT_EXPIRES_SOON", 0},
 				{"explain NO_SUCH_FINDING", 1},
