@@ -45,7 +45,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	sizes = joined(sizes, ended)
+	sizes = joined(joined(sizes, ended), insecureKubeconfig(r, all.Findings))
 	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
