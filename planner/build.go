@@ -72,7 +72,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if kept := unlocked(steps, r.Desired, in); len(kept) > 0 {
+	if kept := unlocked(steps, r.Desired, in); len(kept) > 0 && !r.Recorded { // a recorded one is for review, and is not applied
 		foreseen = kept // each of them, for this reason before any other
 	}
 	predicted.Replace = nil // what was asked for once is done by then

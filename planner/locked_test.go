@@ -71,6 +71,7 @@ func TestARefusedLockIsForeseen(t *testing.T) {
 			change: func(r *planner.Request) { r.World.Kubernetes.Unknown = "connection refused"; nameless(r) },
 			want:   "the Kubernetes API does not answer (connection refused), and no node gives a lock instead: none of cp1 is known to run etcd",
 		},
+		"recorded facts": {change: func(r *planner.Request) { r.Recorded, r.Desired.Cluster = true, nil; nameless(r) }},
 		"no cluster block": {
 			change: func(r *planner.Request) { r.Desired.Cluster = nil; nameless(r) },
 			want:   "the Kubernetes API does not answer (the configuration has no cluster block), and no node gives a lock instead: none of cp1",
