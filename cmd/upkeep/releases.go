@@ -156,12 +156,12 @@ func (r clusterReleases) Rollback(ctx context.Context, namespace, name string, t
 	return client.Rollback(ctx, helm.Rollback{Namespace: namespace, Release: name, To: to, Wait: true}, progress)
 }
 
-func (r clusterReleases) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
+func (r clusterReleases) Repair(ctx context.Context, namespace, name string, m pending.Repair) error {
 	client, err := r.shared.open(r.cluster)
 	if err != nil {
 		return err
 	}
-	return client.Mend(ctx, namespace, name, m)
+	return client.Repair(ctx, namespace, name, m)
 }
 
 // statefulSets opens the cluster when a step needs it.

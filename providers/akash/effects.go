@@ -87,8 +87,8 @@ func predictedScript(in providers.Input, release facts.Release, args upgradeArgs
 		}
 	}
 	for _, url := range sortedKeys(in.World.Downloads) {
-		if d := in.World.Downloads[url]; d.SHA256 == args.Script {
-			return encodeScript(d.Text)
+		if text, err := compiled(args.Policy, in.World.Downloads[url].Text); err == nil && digest([]byte(text)) == args.Script {
+			return encodeScript(text)
 		}
 	}
 	return facts.New

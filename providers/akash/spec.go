@@ -30,6 +30,8 @@ type Spec struct {
 	// it is not set.
 	Targets map[string]string `json:"price_targets,omitempty"`
 	GPU     map[string]string `json:"gpu,omitempty"`
+	// Policy is what stands before the script; nil: none.
+	Policy *price.Policy `json:"policy,omitempty"`
 	// MaxChange is a percentage as a decimal; empty: prices may change by any amount.
 	MaxChange string `json:"max_change,omitempty"`
 	// The further values that are laid over those of the release.
@@ -53,6 +55,8 @@ type Chart struct {
 
 // Script says which bid price script.
 type Script struct {
+	// Published is the version of a published script; URL and SHA256 are then that script's.
+	Published price.Version `json:"published,omitempty"`
 	// File is as the operator wrote it, Text what stood in it; or URL, with the SHA-256 of what must stand behind it.
 	File   string `json:"file,omitempty"`
 	Text   string `json:"text,omitempty"`
@@ -98,9 +102,11 @@ var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR
 func (s Spec) Needs() providers.Needs {
 	question := s.question()
 	if s.Chart != nil {
-		wanted := s.priced(s.Whole())
+		wanted := s.priced(s.All())
 		if s.Script != nil && s.Script.Text != "" {
-			wanted[valueScript] = encodeScript(s.Script.Text)
+			if text, err := compiled(s.Policy, s.Script.Text); err == nil { // a Diff reports the error
+				wanted[valueScript] = encodeScript(text)
+			}
 		}
 		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Preview: true, Values: wanted}
 	}

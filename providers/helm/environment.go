@@ -22,7 +22,7 @@ const (
 
 // environment asks the running containers of a pod for their environment: what they were really started with, which
 // neither the pod's spec nor a ConfigMap can tell.
-func (c *Client) environment(ctx context.Context, pod corev1.Pod, f *facts.Pod, question facts.ReleaseQuestion, veil objects.Veil) {
+func (c *Client) environment(ctx context.Context, pod corev1.Pod, f *facts.Pod, question facts.ReleaseQuestion, redaction objects.Redaction) {
 	command := question.EnvironmentCommand
 	if len(command) == 0 {
 		command = []string{"env"}
@@ -35,16 +35,16 @@ func (c *Client) environment(ctx context.Context, pod corev1.Pod, f *facts.Pod, 
 		}
 		printed, err := c.execute(ctx, pod.Namespace, pod.Name, container.Name, command, environmentTimeout, environmentLimit)
 		if err != nil {
-			container.LiveUnknown = fmt.Sprintf("running %q in it: %s", strings.Join(command, " "), veil.Scrub(explain(err)))
+			container.LiveUnknown = fmt.Sprintf("running %q in it: %s", strings.Join(command, " "), redaction.Scrub(explain(err)))
 			continue
 		}
-		container.Live = parseEnvironment(printed, question.Environment, veil)
+		container.Live = parseEnvironment(printed, question.Environment, redaction)
 	}
 }
 
 // parseEnvironment reads NAME=VALUE lines, and keeps the names that a pattern matches. A line without "=" continues the
 // value before it.
-func parseEnvironment(printed []byte, patterns []string, veil objects.Veil) map[string]string {
+func parseEnvironment(printed []byte, patterns []string, redaction objects.Redaction) map[string]string {
 	all := map[string]string{}
 	name := ""
 	for line := range strings.Lines(string(printed)) {
@@ -60,7 +60,7 @@ func parseEnvironment(printed []byte, patterns []string, veil objects.Veil) map[
 	for name, value := range all {
 		for _, pattern := range patterns {
 			if ok, err := path.Match(pattern, name); err == nil && ok {
-				out[name] = veil.Text(name, value)
+				out[name] = redaction.Text(name, value)
 			}
 		}
 	}

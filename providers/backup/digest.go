@@ -8,9 +8,9 @@ import (
 	"upkeep/providers"
 )
 
-// essence is what of a step's arguments a digest covers, and the store that the step works on, as the configuration names it. The ids of bundles contain
+// digestArgs is what of a step's arguments a digest covers, and the store that the step works on, as the configuration names it. The ids of bundles contain
 // the time at which they were taken; which of them are removed follows from the policy, which is covered.
-func essence(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
+func digestArgs(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
 	spec, ok := resource.(Spec)
 	if !ok {
 		return nil, fmt.Errorf("%s is no etcd_backup", resource.Address())

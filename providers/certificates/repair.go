@@ -8,12 +8,12 @@ import (
 	"upkeep/providers/facts"
 )
 
-// mending is the meaning of certificates.mend: what an interrupted renewal left is finished or undone.
-type mending struct{}
+// repair is the meaning of certificates.repair: what an interrupted renewal left is finished or undone.
+type repairing struct{}
 
 // Predict assumes of the files in question that keys belong to certificates again, and that those which were not in place yet
 // are written once more. Whether the helper finishes or undoes, and so which certificates they hold, is not known before.
-func (mending) Predict(in providers.Input, step providers.Step) facts.Update {
+func (repairing) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
 	if observed == nil {
 		return facts.Update{}
@@ -46,7 +46,7 @@ func halfDone(unfinished []facts.Unfinished, name string) bool {
 	return false
 }
 
-// rewritten reports whether mending may write a file: it is not in place yet, or its pair is torn.
+// rewritten reports whether repairing may write a file: it is not in place yet, or its pair is torn.
 func rewritten(unfinished []facts.Unfinished, f *facts.CertificateFile) bool {
 	for i := range unfinished {
 		if slices.Contains(unfinished[i].Remaining, f.Name) {
@@ -56,24 +56,24 @@ func rewritten(unfinished []facts.Unfinished, f *facts.CertificateFile) bool {
 	return f.Key == "mismatch" && halfDone(unfinished, f.Name)
 }
 
-// Needs: what is mended on one node is nothing to another.
-func (mending) Needs(in providers.Input, step providers.Step) providers.Needs {
+// Needs: what is repaired on one node is nothing to another.
+func (repairing) Needs(in providers.Input, step providers.Step) providers.Needs {
 	return providers.NeedsOfNode(in, step)
 }
 
-func (mending) Ground(in providers.Input, step providers.Step) providers.Ground {
+func (repairing) Ground(in providers.Input, step providers.Step) providers.Ground {
 	observed := in.World.Nodes[step.Node]
 	if observed == nil {
 		return nil
 	}
-	var out mendGround
+	var out repairGround
 	for _, u := range observed.Certificates.Unfinished {
 		out.Unfinished = append(out.Unfinished, u.ID)
 	}
 	return out
 }
 
-func (mending) Ready(in providers.Input, step providers.Step) providers.Readiness {
+func (repairing) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	observed, readiness := known(in, step)
 	if observed == nil {
 		return readiness
@@ -82,7 +82,7 @@ func (mending) Ready(in providers.Input, step providers.Step) providers.Readines
 	if len(left) == 0 {
 		return providers.Done.Because("nothing unfinished is left on %s", step.Node)
 	}
-	planned, err := providers.GroundOf[mendGround](step)
+	planned, err := providers.GroundOf[repairGround](step)
 	if err != nil {
 		return providers.Unreadable(err)
 	}
@@ -94,7 +94,7 @@ func (mending) Ready(in providers.Input, step providers.Step) providers.Readines
 	return providers.Readiness{State: providers.Holds}
 }
 
-func (mending) Proved(before, after providers.Input, step providers.Step) error {
+func (repairing) Proved(before, after providers.Input, step providers.Step) error {
 	was, is, err := bothKnown(before, after, step)
 	if err != nil {
 		return err

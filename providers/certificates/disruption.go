@@ -29,9 +29,9 @@ func (t touch) etcd() bool {
 	return slices.ContainsFunc(t.renews, ofEtcdItself) || slices.Contains(t.restarts, etcdServer)
 }
 
-// aftermath is how long after its certificates were changed a control plane that is not whole counts as broken by that: what
+// settlePeriod is how long after its certificates were changed a control plane that is not whole counts as broken by that: what
 // broke it there would break the next one. What is wrong with new certificates shows within it.
-const aftermath = 24 * time.Hour
+const settlePeriod = 24 * time.Hour
 
 // holdBack is why a step must not disturb its control plane now. Lasting: it does not pass by itself.
 type holdBack struct {
@@ -51,7 +51,7 @@ func holdBackFor(format string, args ...any) holdBack {
 	return holdBack{why: fmt.Sprintf(format, args...)}
 }
 
-// mayDisturb says whether a step may disturb the control plane of its node now.
+// mayDisrupt says whether a step may disturb the control plane of its node now.
 //
 //   - Nothing is done while the API does not answer, while etcd has no leader that a majority of its members follows, or while
 //     anything else is wrong with etcd than that a member takes no part (it does not answer, or follows no leader).
@@ -61,9 +61,9 @@ func holdBackFor(format string, args ...any) holdBack {
 //   - One that answers and is not whole stops the others where that may come of upkeep's own work, that is, for a day after
 //     its certificates were changed; and it stops the restart of any component that does not run there.
 //   - Nothing is restarted unless the same component on another control plane can take over, where there is another one.
-//   - An interrupted renewal anywhere is mended first.
-//   - A control plane that is itself broken may be worked on whatever state the others are in: nothing is lost by mending it.
-func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step, t touch) holdBack {
+//   - An interrupted renewal anywhere is repaired first.
+//   - A control plane that is itself broken may be worked on whatever state the others are in: nothing is lost by repairing it.
+func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step, t touch) holdBack {
 	if why := in.World.Kubernetes.Unknown; why != "" {
 		return holdBackFor("the Kubernetes API cannot be asked how the cluster is: %s", why)
 	}
@@ -100,10 +100,10 @@ func mayDisturb(in providers.Input, nodes config.Selection, step providers.Step,
 			continue
 		}
 		if len(other.Certificates.Unfinished) > 0 {
-			return holdBack{"an interrupted renewal on control plane " + n.Name + " must be mended first", true}
+			return holdBack{"an interrupted renewal on control plane " + n.Name + " must be repaired first", true}
 		}
-		if why := hinders(in, other, t, controlPlaneTroubles(other, stacked)); why != "" {
-			return holdBackFor("%s; mend it first (where certificates are the reason, `upkeep apply -target=%s`)", why, step.Address.On(n.Name))
+		if why := keepsFrom(in, other, t, controlPlaneTroubles(other, stacked)); why != "" {
+			return holdBackFor("%s; repair it first (where certificates are the reason, `upkeep apply -target=%s`)", why, step.Address.On(n.Name))
 		}
 		for _, c := range t.restarts {
 			able[c] = able[c] || takesOver(other, c)
@@ -135,8 +135,8 @@ func controlPlanes(in providers.Input, selection config.Selection) (planes []con
 	return planes, cmp.Or(incomplete, unknown)
 }
 
-// hinders says why a control plane that answers keeps a step from another one; empty where it does not.
-func hinders(in providers.Input, other *facts.Node, t touch, troubles []controlPlaneTrouble) string {
+// keepsFrom says why a control plane that answers keeps a step from another one; empty where it does not.
+func keepsFrom(in providers.Input, other *facts.Node, t touch, troubles []controlPlaneTrouble) string {
 	if len(troubles) == 0 {
 		return ""
 	}
@@ -157,7 +157,7 @@ func hinders(in providers.Input, other *facts.Node, t touch, troubles []controlP
 
 // changed returns the certificate of a node that was changed last, if that is not long ago.
 func changed(n *facts.Node, now time.Time) (name string, ago time.Duration) {
-	ago, clock := aftermath, clockOf(n, now)
+	ago, clock := settlePeriod, clockOf(n, now)
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
 		if since := clock.Sub(f.Modified); rank(f.Name) != notRenewable && !f.Modified.IsZero() && since < ago {

@@ -35,15 +35,15 @@ func crash(t *testing.T, at string) (dir, intent string, before map[string]strin
 	return "", "", nil
 }
 
-func mend(t *testing.T, dir, intent string) (protocol.MendResult, error) {
+func repair(t *testing.T, dir, intent string) (protocol.RepairResult, error) {
 	t.Helper()
-	return renewer(t, dir).Mend(protocol.MendRequest{Intent: filepath.Base(intent)}, func(string) {})
+	return renewer(t, dir).Repair(protocol.RepairRequest{Intent: filepath.Base(intent)}, func(string) {})
 }
 
 // The instant at which the API server's key is new and its certificate still old.
 const mixed = "install:apiserver:rename:1"
 
-func TestMendWithDamagedNewFiles(t *testing.T) {
+func TestRepairWithDamagedNewFiles(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, intent string)
@@ -62,11 +62,11 @@ func TestMendWithDamagedNewFiles(t *testing.T) {
 				t.Fatalf("after the crash apiserver's key is %q; this test needs a mismatch", f.Key)
 			}
 			c.damage(t, intent)
-			result, err := mend(t, dir, intent)
+			result, err := repair(t, dir, intent)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := protocol.MendResult{Installed: []string{"etcd-server", "admin.conf", "/root/.kube/config"}, Discarded: []string{"apiserver"}}
+			want := protocol.RepairResult{Installed: []string{"etcd-server", "admin.conf", "/root/.kube/config"}, Discarded: []string{"apiserver"}}
 			if diff := cmp.Diff(want, result); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -79,14 +79,14 @@ func TestMendWithDamagedNewFiles(t *testing.T) {
 	}
 }
 
-func TestMendLeavesWhatWasNotBegunAndIsDamaged(t *testing.T) {
+func TestRepairLeavesWhatWasNotBegunAndIsDamaged(t *testing.T) {
 	dir, intent, before := crash(t, mixed)
 	must(t, os.Remove(filepath.Join(intent, "1.0.new")))
-	result, err := mend(t, dir, intent)
+	result, err := repair(t, dir, intent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := protocol.MendResult{Installed: []string{"apiserver", "admin.conf", "/root/.kube/config"}, Discarded: []string{"etcd-server"}}
+	want := protocol.RepairResult{Installed: []string{"apiserver", "admin.conf", "/root/.kube/config"}, Discarded: []string{"etcd-server"}}
 	if diff := cmp.Diff(want, result); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -97,15 +97,15 @@ func TestMendLeavesWhatWasNotBegunAndIsDamaged(t *testing.T) {
 	}
 }
 
-func TestMendKeepsWhatSomebodyRenewedMeanwhile(t *testing.T) {
+func TestRepairKeepsWhatSomebodyRenewedMeanwhile(t *testing.T) {
 	dir, intent, _ := crash(t, mixed)
 	must(t, fixture.Renew(dir, "etcd-server", time.Now(), 100*24*time.Hour), fixture.Renew(dir, "apiserver", time.Now(), 100*24*time.Hour))
 	byHand := serials(observe(t, dir))
-	result, err := mend(t, dir, intent)
+	result, err := repair(t, dir, intent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := protocol.MendResult{Installed: []string{"admin.conf", "/root/.kube/config"}, Discarded: []string{"apiserver", "etcd-server"}}
+	want := protocol.RepairResult{Installed: []string{"admin.conf", "/root/.kube/config"}, Discarded: []string{"apiserver", "etcd-server"}}
 	if diff := cmp.Diff(want, result); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -116,10 +116,10 @@ func TestMendKeepsWhatSomebodyRenewedMeanwhile(t *testing.T) {
 	}
 }
 
-func TestMendHealsAMixtureWithSomebodyElsesFile(t *testing.T) {
+func TestRepairHealsAMixtureWithSomebodyElsesFile(t *testing.T) {
 	dir, intent, before := crash(t, mixed)
 	must(t, os.WriteFile(filepath.Join(dir, "etc/kubernetes/pki/apiserver.crt"), []byte("nonsense"), 0o644))
-	if _, err := mend(t, dir, intent); err != nil {
+	if _, err := repair(t, dir, intent); err != nil {
 		t.Fatal(err)
 	}
 	after := observe(t, dir)
@@ -129,7 +129,7 @@ func TestMendHealsAMixtureWithSomebodyElsesFile(t *testing.T) {
 	}
 }
 
-func TestMendRefuses(t *testing.T) {
+func TestRepairRefuses(t *testing.T) {
 	dir, intent, _ := crash(t, mixed)
 	record := filepath.Join(intent, "intent.json")
 	good, err := os.ReadFile(record)
@@ -149,34 +149,34 @@ func TestMendRefuses(t *testing.T) {
 			if u := observe(t, dir).Unfinished; len(u) != 1 || !strings.Contains(u[0].Unknown, c.want) {
 				t.Errorf("unfinished %+v, want it unknown: %s", u, c.want)
 			}
-			if _, err := mend(t, dir, intent); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := repair(t, dir, intent); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want it to say %q", err, c.want)
 			}
 		})
 	}
 	must(t, os.WriteFile(record, good, 0o600))
 	for _, id := range []string{"", ".", "..", "../../etc", "a/b", ".hidden"} {
-		if _, err := renewer(t, dir).Mend(protocol.MendRequest{Intent: id}, func(string) {}); err == nil {
+		if _, err := renewer(t, dir).Repair(protocol.RepairRequest{Intent: id}, func(string) {}); err == nil {
 			t.Errorf("intent %q is taken", id)
 		}
 	}
-	if _, err := mend(t, dir, intent); err != nil {
+	if _, err := repair(t, dir, intent); err != nil {
 		t.Errorf("the whole record: %v", err)
 	}
 	healthy(t, observe(t, dir))
 }
 
-func TestMendWithoutAnArchiveSaysSo(t *testing.T) {
+func TestRepairWithoutAnArchiveSaysSo(t *testing.T) {
 	dir, intent, _ := crash(t, mixed)
 	archives, err := filepath.Glob(filepath.Join(dir, renew.Dir, "archive/*"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("archives %v, %v", archives, err)
 	}
 	must(t, os.WriteFile(archives[0], []byte("gone"), 0o600), os.Remove(filepath.Join(intent, "0.0.new")))
-	if _, err := mend(t, dir, intent); err == nil || !strings.Contains(err.Error(), "put apiserver back") {
+	if _, err := repair(t, dir, intent); err == nil || !strings.Contains(err.Error(), "put apiserver back") {
 		t.Errorf("got %v", err)
 	}
 	if len(observe(t, dir).Unfinished) != 1 {
-		t.Error("the intent was cleared although nothing was mended")
+		t.Error("the intent was cleared although nothing was repaired")
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // ByHand undoes what is half done: the files that were not in place yet are put back from the archive that the renewal took; those
 // that were are whole and stay. What that leaves due is renewed by the steps that follow.
-func (mending) ByHand(in providers.Input, step providers.Step) []providers.Command {
+func (repairing) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	h := byHand(in, step)
 	out := []providers.Command{h.lookFirst(), h.archive(nil)}
 	for _, u := range h.node.Certificates.Unfinished {
@@ -18,7 +18,7 @@ func (mending) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	return out
 }
 
-func (h hand) undo(u facts.Unfinished) providers.Command {
+func (h commandWriter) undo(u facts.Unfinished) providers.Command {
 	intent, archive := "/var/lib/upkeep/intents/"+u.ID, "/var/lib/upkeep/archive/"+u.ID+".tar.gz"
 	kept := handDirectory + "/intent-" + u.ID
 	if u.Unknown != "" || strings.Contains(u.ID, "/") {

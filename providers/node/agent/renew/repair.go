@@ -11,12 +11,12 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// Mend finishes what an interrupted renewal left: each certificate whose new files are intact is installed; of the
+// Repair finishes what an interrupted renewal left: each certificate whose new files are intact is installed; of the
 // others, one that was not begun stays as it is, and one that was is put back from the archive. After it no key lies
-// beside a certificate that is not its own. Mending what is mended already does nothing.
-func (r *Renewer) Mend(q protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
-	fail := func(err error) (protocol.MendResult, error) {
-		return protocol.MendResult{}, fmt.Errorf("mend intent %s: %w", q.Intent, err)
+// beside a certificate that is not its own. Repairing what is repaired already does nothing.
+func (r *Renewer) Repair(q protocol.RepairRequest, progress func(string)) (protocol.RepairResult, error) {
+	fail := func(err error) (protocol.RepairResult, error) {
+		return protocol.RepairResult{}, fmt.Errorf("repair intent %s: %w", q.Intent, err)
 	}
 	if err := checkIdentifier(q.Intent); err != nil {
 		return fail(err)
@@ -29,20 +29,20 @@ func (r *Renewer) Mend(q protocol.MendRequest, progress func(string)) (protocol.
 	if err := s.sweep(); err != nil {
 		return fail(err)
 	}
-	result, err := r.mend(s, q.Intent, progress)
+	result, err := r.repair(s, q.Intent, progress)
 	if err != nil {
 		return fail(err)
 	}
 	return result, nil
 }
 
-// mend is Mend with the lock held.
-func (r *Renewer) mend(s *state, id string, progress func(string)) (protocol.MendResult, error) {
-	fail := func(err error) (protocol.MendResult, error) { return protocol.MendResult{}, err }
+// repair is Repair with the lock held.
+func (r *Renewer) repair(s *state, id string, progress func(string)) (protocol.RepairResult, error) {
+	fail := func(err error) (protocol.RepairResult, error) { return protocol.RepairResult{}, err }
 	dir, err := s.intents.Sub(id)
 	if errors.Is(err, fs.ErrNotExist) {
-		progress("there is no such intent any more: nothing to mend")
-		return protocol.MendResult{}, nil
+		progress("there is no such intent any more: nothing to repair")
+		return protocol.RepairResult{}, nil
 	}
 	if err != nil {
 		return fail(err)
@@ -51,7 +51,7 @@ func (r *Renewer) mend(s *state, id string, progress func(string)) (protocol.Men
 	if err != nil {
 		return fail(fmt.Errorf("%w; the PKI as it was before is in %s", err, path.Join(Dir, "archive")))
 	}
-	var result protocol.MendResult
+	var result protocol.RepairResult
 	for _, g := range record.Groups {
 		what, why := decide(r.examine(dir, g))
 		progress(fmt.Sprintf("%s: %s", g.Name, why))
@@ -83,7 +83,7 @@ func (r *Renewer) mend(s *state, id string, progress func(string)) (protocol.Men
 	return result, nil
 }
 
-// What mending does with one group.
+// What repairing does with one group.
 type action int
 
 const (
@@ -93,14 +93,14 @@ const (
 	restore               // put the archived files back
 )
 
-// examined is what mending one group depends on.
+// examined is what repairing one group depends on.
 type examined struct {
 	// New and Old count the files that are the new and the old ones, of Files.
 	Files, New, Old int
 	// Intact: all new files lie beside the record as it says, and the certificate has not ended.
 	Intact bool
-	// Whole: what is on the disk now, whoever put it there, is a certificate with its key.
-	Whole bool
+	// All: what is on the disk now, whoever put it there, is a certificate with its key.
+	Complete bool
 }
 
 // decide is pure: what to do with a group, and why in words.
@@ -110,7 +110,7 @@ func decide(e examined) (action, string) {
 		return keepNew, "is in place already"
 	case e.Intact && e.New+e.Old == e.Files:
 		return finish, "its new files are intact; putting them in place"
-	case e.Whole:
+	case e.Complete:
 		return keepOld, "what is there is whole; leaving it"
 	case e.Intact:
 		return finish, "what is there does not fit together and its new files are intact; putting them in place"
@@ -137,7 +137,7 @@ func (r *Renewer) examine(intent *disk.Dir, g Group) examined {
 			e.Intact = false
 		}
 	}
-	e.Whole = len(current) == len(g.Files) && fits(current)
+	e.Complete = len(current) == len(g.Files) && fits(current)
 	return e
 }
 

@@ -7,9 +7,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// reviewDark says what to do by hand where the cluster went dark because its certificates have expired: neither the API nor etcd
+// reviewOutage says what to do by hand where the cluster went dark because its certificates have expired: neither the API nor etcd
 // says what kubeadm's configuration is, and without it upkeep renews nothing.
-func (r *review) reviewDark() {
+func (r *review) reviewOutage() {
 	if r.in.World.Kubernetes.Unknown == "" || r.policyUnknown == "" {
 		return
 	}
@@ -27,11 +27,11 @@ func (r *review) reviewDark() {
 			what += fmt.Sprintf(", and %d more", expired-1)
 		}
 		r.on(n.Name, providers.Finding{
-			ID: "CERT_CLUSTER_DARK", Severity: providers.SeverityError, Object: "control plane",
+			ID: "CERT_CLUSTER_DOWN", Severity: providers.SeverityError, Object: "control plane",
 			Summary: "neither the API nor etcd answers, and " + what,
 			Hint: "by hand, one control plane after the other: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`; " +
 				"`kubeadm certs renew all --config FILE`, where FILE is the cluster's own ClusterConfiguration (in a plan that upkeep applied before: `jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`); " +
-				"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DARK.md`",
+				"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DOWN.md`",
 		})
 	}
 }

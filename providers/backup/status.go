@@ -10,21 +10,21 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Standing is what a bundle counts for. It is judged in one place, for plans, commands and retention alike.
-type Standing string
+// Blocker is what a bundle counts for. It is judged in one place, for plans, commands and retention alike.
+type Status string
 
 // What a bundle can be. Proved alone counts: it is authentic, the state remembers its proof, and it is of this cluster and
 // block and not from the future.
 const (
-	Proved       Standing = "proved"
-	Unproved     Standing = "not proved"    // authentic; the state remembers no proof of it, or less than the block wants
-	Cold         Standing = "cold"          // authentic; it holds cold copies, which nothing can prove
-	Future       Standing = "future"        // authentic; it was taken after now
-	Unencrypted  Standing = "not encrypted" // authentic; the block has recipients, and everybody can read it
-	Damaged      Standing = "damaged"       // not the bytes or not the label that were written
-	NotAuthentic Standing = "not authentic" // no key of the state signed it, and the state remembers no proof of it
-	OtherBlock   Standing = "of another block"
-	OtherCluster Standing = "of another cluster"
+	Proved       Status = "proved"
+	Unproved     Status = "not proved"    // authentic; the state remembers no proof of it, or less than the block wants
+	Cold         Status = "cold"          // authentic; it holds cold copies, which nothing can prove
+	Future       Status = "future"        // authentic; it was taken after now
+	Unencrypted  Status = "not encrypted" // authentic; the block has recipients, and everybody can read it
+	Damaged      Status = "damaged"       // not the bytes or not the label that were written
+	NotAuthentic Status = "not authentic" // no key of the state signed it, and the state remembers no proof of it
+	OtherBlock   Status = "of another block"
+	OtherCluster Status = "of another cluster"
 )
 
 // judge is what bundles are held to.
@@ -45,7 +45,7 @@ func identityOf(in providers.Input) facts.Identity {
 // judge says what a bundle counts for.
 func (j judge) judge(b facts.Bundle) held {
 	h := held{Bundle: b}
-	is := func(standing Standing, format string, args ...any) held {
+	is := func(standing Status, format string, args ...any) held {
 		h.standing, h.why = standing, fmt.Sprintf(format, args...)
 		return h
 	}
@@ -123,7 +123,7 @@ func (j judge) unsigned(b facts.Bundle) string {
 
 // lookForMissing finds proved bundles that are gone from the store. Proofs of the policy's own removals are removed with them.
 // Of proofs that do not say where their bundle lay only the newest counts, which no policy removes.
-func (s *shelf) lookForMissing(found facts.Backups, proofs []facts.Proof) {
+func (s *inventory) lookForMissing(found facts.Backups, proofs []facts.Proof) {
 	var newest *facts.Proof
 	var watched []facts.Proof
 	for i := range proofs {
@@ -159,7 +159,7 @@ func (s *shelf) lookForMissing(found facts.Backups, proofs []facts.Proof) {
 // Judged is a bundle of a store, and what it counts for.
 type Judged struct {
 	facts.Bundle
-	Standing Standing `json:"standing"`
+	Standing Status `json:"standing"`
 	// Why says what keeps it from counting.
 	Why string `json:"why,omitempty"`
 	// Proof is the strongest one of exactly these bytes; Signer the key of the state that signed it.
@@ -187,19 +187,19 @@ type Judgement struct {
 // Judge says what each bundle in the store of a block counts for. In needs the store's content, the memory and the clock; a
 // cluster that was not observed is taken from the memory.
 func (s Spec) Judge(in providers.Input) Judgement {
-	shelf := look(in, s.terms())
-	out := Judgement{Unknown: shelf.unknown, Store: shelf.store, Strays: shelf.strays, Missing: shelf.missing}
-	newest, any := shelf.newestProved()
+	inventory := look(in, s.terms())
+	out := Judgement{Unknown: inventory.unknown, Store: inventory.store, Strays: inventory.strays, Missing: inventory.missing}
+	newest, any := inventory.newestProved()
 	kept := map[string][]string{}
 	goes := map[string]bool{}
-	if decisions, err := decide(shelf, s.Keep, time.Duration(s.Store.LockFor)); err == nil {
+	if decisions, err := decide(inventory, s.Keep, time.Duration(s.Store.LockFor)); err == nil {
 		for _, d := range decisions {
 			if goes[d.ID] = !d.Keep; d.Keep {
 				kept[d.ID] = d.Reasons
 			}
 		}
 	}
-	for _, h := range slices.Concat(shelf.bundles, shelf.others) {
+	for _, h := range slices.Concat(inventory.bundles, inventory.others) {
 		out.Bundles = append(out.Bundles, Judged{Bundle: h.Bundle, Standing: h.standing, Why: h.why, Proof: h.proof, Signer: h.signer,
 			Newest: any && h.ID == newest.ID && h.standing == Proved, Kept: kept[h.ID], Goes: goes[h.ID]})
 	}

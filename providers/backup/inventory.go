@@ -27,7 +27,7 @@ type terms struct {
 // held is one bundle of a store.
 type held struct {
 	facts.Bundle
-	standing Standing
+	standing Status
 	// why says what keeps it from counting; empty where it counts.
 	why string
 	// proof is the strongest one that the memory has of exactly these bytes; nil: there is none.
@@ -39,8 +39,8 @@ type held struct {
 // damaged reports whether these are not the bytes, or not the label, that were written.
 func (h held) damaged() bool { return h.standing == Damaged }
 
-// shelf is what a store holds, seen with what the memory knows.
-type shelf struct {
+// inventory is what a store holds, seen with what the memory knows.
+type inventory struct {
 	terms
 	now     time.Time
 	unknown string // why the store could not be looked at
@@ -53,9 +53,9 @@ type shelf struct {
 
 // look joins the store's content and the memory. What a store says of a bundle is believed only as far as the state
 // remembers or has signed it.
-func look(in providers.Input, t terms) shelf {
+func look(in providers.Input, t terms) inventory {
 	t.address = t.owner.String()
-	out := shelf{terms: t, now: in.Now}
+	out := inventory{terms: t, now: in.Now}
 	found, asked := in.World.Backups[t.address]
 	if !asked {
 		out.unknown = "the store was not asked"
@@ -93,10 +93,10 @@ func look(in providers.Input, t terms) shelf {
 func reaches(level, wanted string) bool { return level == LevelRestore || level == wanted }
 
 // proved reports whether a bundle counts.
-func (s shelf) proved(h held) bool { return h.standing == Proved }
+func (s inventory) proved(h held) bool { return h.standing == Proved }
 
 // newestProved returns the newest bundle that counts.
-func (s shelf) newestProved() (held, bool) {
+func (s inventory) newestProved() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if s.proved(h) {
 			return h, true
@@ -106,7 +106,7 @@ func (s shelf) newestProved() (held, bool) {
 }
 
 // fresh returns the newest bundle that counts and is younger than the limit.
-func (s shelf) fresh() (held, bool) {
+func (s inventory) fresh() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if s.proved(h) && s.young(h) {
 			return h, true
@@ -116,13 +116,13 @@ func (s shelf) fresh() (held, bool) {
 }
 
 // young reports whether a bundle is younger than the limit, and not from the future.
-func (s shelf) young(h held) bool {
+func (s inventory) young(h held) bool {
 	age := s.age(h)
 	return age >= -clockSlack && age < s.maxAge
 }
 
 // newestUnproved returns the newest bundle that counts or would if it were proved, where it is not proved.
-func (s shelf) newestUnproved() (held, bool) {
+func (s inventory) newestUnproved() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if h.standing == Proved || h.standing == Unproved {
 			return h, !s.proved(h)
@@ -131,10 +131,10 @@ func (s shelf) newestUnproved() (held, bool) {
 	return held{}, false
 }
 
-func (s shelf) age(h held) time.Duration { return s.now.Sub(h.TakenAt) }
+func (s inventory) age(h held) time.Duration { return s.now.Sub(h.TakenAt) }
 
 // old says how old a bundle is; of one from the future, how far the clock is behind it.
-func (s shelf) old(h held) string {
+func (s inventory) old(h held) string {
 	if age := s.age(h); age < -clockSlack {
 		return fmt.Sprintf("%s after now by this clock", span(-age))
 	}
@@ -142,7 +142,7 @@ func (s shelf) old(h held) string {
 }
 
 // aged says the same in a sentence about the bundle.
-func (s shelf) aged(h held) string {
+func (s inventory) aged(h held) string {
 	if s.age(h) < -clockSlack {
 		return "was made " + s.old(h) + ": the clock went back"
 	}
@@ -150,7 +150,7 @@ func (s shelf) aged(h held) string {
 }
 
 // future returns the bundle that says that the clock went back. One that somebody else wrote says nothing of it.
-func (s shelf) future() (held, bool) {
+func (s inventory) future() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if h.standing == Future {
 			return h, true
@@ -160,12 +160,12 @@ func (s shelf) future() (held, bool) {
 }
 
 // planted reports whether the store has a bundle that claims to be one of this block's, and is not.
-func (s shelf) planted() bool {
+func (s inventory) planted() bool {
 	return slices.ContainsFunc(s.others, func(h held) bool { return h.standing == NotAuthentic })
 }
 
 // find returns a bundle by id.
-func (s shelf) find(id string) (held, bool) {
+func (s inventory) find(id string) (held, bool) {
 	i := slices.IndexFunc(s.bundles, func(h held) bool { return h.ID == id })
 	if i < 0 {
 		return held{}, false

@@ -23,14 +23,14 @@ func interrupt(t *testing.T, fake *fakehelm.Fake, revision int, status string) {
 	}
 }
 
-func TestMendLetsTheNextUpgradeThrough(t *testing.T) {
+func TestRepairLetsTheNextUpgradeThrough(t *testing.T) {
 	server := repository(t)
 	for _, test := range []struct {
 		name      string
 		revisions int
 		status    string
 		want      pending.Action
-		after     []string // once mended
+		after     []string // once repaired
 		finally   []string // after the next upgrade
 	}{
 		{"killed while upgrading", 2, facts.ReleasePendingUpgrade, pending.Unlock, []string{"deployed", "failed"}, []string{"superseded", "failed", "deployed"}},
@@ -59,17 +59,17 @@ func TestMendLetsTheNextUpgradeThrough(t *testing.T) {
 			if m.Action != test.want {
 				t.Fatalf("decided %+v; want %s", m, test.want)
 			}
-			for range 2 { // mending twice is mending once
-				if err := fake.Mend(ctx, namespace, name, m); err != nil {
+			for range 2 { // repairing twice is repairing once
+				if err := fake.Repair(ctx, namespace, name, m); err != nil {
 					t.Fatal(err)
 				}
 			}
 			statuses(t, fake, test.after...)
 			if fake.Get("apps/v1", "StatefulSet", namespace, name) == nil {
-				t.Error("mending deleted an object")
+				t.Error("repairing deleted an object")
 			}
 			if kept := fake.Observe(ctx, question(), mac).Values; kept["price_target_cpu"] != "1" {
-				t.Errorf("mending lost values: %v are left", kept)
+				t.Errorf("repairing lost values: %v are left", kept)
 			}
 			if _, err := fake.Upgrade(ctx, u, nil); err != nil {
 				t.Fatal(err)
@@ -82,26 +82,26 @@ func TestMendLetsTheNextUpgradeThrough(t *testing.T) {
 	}
 }
 
-func TestMendRefusesWhatMovedOn(t *testing.T) {
+func TestRepairRefusesWhatMovedOn(t *testing.T) {
 	ctx, fake, server := context.Background(), fakehelm.New(), repository(t)
 	u := install(t, fake, server, "9.2.2", nil)
 	interrupt(t, fake, 1, facts.ReleasePendingInstall)
 	m := pending.Decide(fake.Observe(ctx, question(), mac), began, 0)
 	interrupt(t, fake, 1, facts.ReleaseDeployed) // the other Helm came to its end after all
-	if err := fake.Mend(ctx, namespace, name, m); !errors.Is(err, helm.ErrMoved) {
+	if err := fake.Repair(ctx, namespace, name, m); !errors.Is(err, helm.ErrMoved) {
 		t.Errorf("a release that is deployed by now: %v", err)
 	}
 	if _, err := fake.Upgrade(ctx, u, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := fake.Mend(ctx, namespace, name, m); !errors.Is(err, helm.ErrMoved) {
+	if err := fake.Repair(ctx, namespace, name, m); !errors.Is(err, helm.ErrMoved) {
 		t.Errorf("a release with another revision: %v", err)
 	}
-	if err := fake.Mend(ctx, namespace, name, pending.Mending{Action: pending.Wait, Why: "busy"}); !errors.Is(err, helm.ErrPending) {
+	if err := fake.Repair(ctx, namespace, name, pending.Repair{Action: pending.Wait, Why: "busy"}); !errors.Is(err, helm.ErrPending) {
 		t.Errorf("a release somebody works on: %v", err)
 	}
-	if err := fake.Mend(ctx, namespace, name, pending.Mending{Action: pending.None}); err != nil {
-		t.Errorf("nothing to mend: %v", err)
+	if err := fake.Repair(ctx, namespace, name, pending.Repair{Action: pending.None}); err != nil {
+		t.Errorf("nothing to repair: %v", err)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestFailedUpgradeOfWhatWasNeverDeployedUninstallsNothing(t *testing.T) {
 	ctx, fake, server := context.Background(), fakehelm.New(), repository(t)
 	u := install(t, fake, server, "9.2.2", map[string]any{"price_target_cpu": "1"})
 	interrupt(t, fake, 1, facts.ReleasePendingInstall)
-	if err := fake.Mend(ctx, namespace, name, pending.Decide(fake.Observe(ctx, question(), mac), began.Add(time.Hour), 0)); err != nil {
+	if err := fake.Repair(ctx, namespace, name, pending.Decide(fake.Observe(ctx, question(), mac), began.Add(time.Hour), 0)); err != nil {
 		t.Fatal(err)
 	}
 	u.Values, u.Atomic = map[string]any{"price_target_cpu": "2"}, true

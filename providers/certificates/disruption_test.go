@@ -366,7 +366,7 @@ func TestThePrimaryIsDead(t *testing.T) {
 	}
 }
 
-// TestWhatIsBrokenStopsNobodyElse: a control plane whose certificates are the reason is mended first, whatever its place; one
+// TestWhatIsBrokenStopsNobodyElse: a control plane whose certificates are the reason is repaired first, whatever its place; one
 // that is broken for another reason comes last, so that it does not end the work of the others.
 func TestWhatIsBrokenStopsNobodyElse(t *testing.T) {
 	w := worlds.ControlPlanes(4, now)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Strands is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in which
+// Tasks is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in which
 // the seed decides who goes on.
-type Strands interface {
+type Tasks interface {
 	// Go starts work beside the caller's.
 	Go(work func())
 	// Sleep waits, and returns early with an error when ctx ends.
@@ -17,12 +17,12 @@ type Strands interface {
 	Next(ctx context.Context, stop <-chan struct{}, until time.Time) (asked bool)
 }
 
-// goroutines is Strands for real.
+// goroutines is Tasks for real.
 type goroutines struct{ ended chan struct{} }
 
 func newGoroutines() goroutines { return goroutines{make(chan struct{}, 1)} }
 
-// Go implements Strands.
+// Go implements Tasks.
 func (g goroutines) Go(work func()) {
 	go func() {
 		work()
@@ -33,7 +33,7 @@ func (g goroutines) Go(work func()) {
 	}()
 }
 
-// Sleep implements Strands.
+// Sleep implements Tasks.
 func (g goroutines) Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -45,7 +45,7 @@ func (g goroutines) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Next implements Strands.
+// Next implements Tasks.
 func (g goroutines) Next(ctx context.Context, stop <-chan struct{}, until time.Time) bool {
 	var due <-chan time.Time
 	if !until.IsZero() {

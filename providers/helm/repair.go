@@ -9,10 +9,10 @@ import (
 	"upkeep/providers/helm/pending"
 )
 
-// Mend does what pending.Decide chose, to that very revision. It changes Helm's record alone, nothing in the cluster;
+// Repair does what pending.Decide chose, to that very revision. It changes Helm's record alone, nothing in the cluster;
 // the next Upgrade brings the cluster to what is wanted. A release that is no longer in the state that was decided on is
-// ErrMoved; one that is already mended is no error.
-func (c *Client) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
+// ErrMoved; one that is already repaired is no error.
+func (c *Client) Repair(ctx context.Context, namespace, name string, m pending.Repair) error {
 	at := namespace + "/" + name
 	switch m.Action {
 	case pending.None:
@@ -21,7 +21,7 @@ func (c *Client) Mend(ctx context.Context, namespace, name string, m pending.Men
 		return fmt.Errorf("release %s: %w: %s", at, ErrPending, m.Why)
 	case pending.Unlock:
 	default:
-		return fmt.Errorf("release %s: cannot mend by %q", at, m.Action)
+		return fmt.Errorf("release %s: cannot repair by %q", at, m.Action)
 	}
 	configuration, err := c.acting(ctx, namespace, nil)
 	if err != nil {

@@ -9,20 +9,20 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Standing is how the last revision of a release stands in the way of whoever wants to upgrade it.
-type Standing struct {
+// Blocker is how the last revision of a release stands in the way of whoever wants to upgrade it.
+type Blocker struct {
 	// Finding says what is wrong with it, without an address.
 	Finding providers.Finding
-	// Due is what the next upgrade is to mend, in words.
+	// Due is what the next upgrade is to repair, in words.
 	Due string
 	// Blocked says why no upgrade may be planned now; "" where one may.
 	Blocked string
 }
 
-// Stands looks at what Helm says of the last revision, and at what is decided about it. It reports false where that
+// Find looks at what Helm says of the last revision, and at what is decided about it. It reports false where that
 // revision is deployed, and nothing stands in the way.
-func Stands(r facts.Release, m Mending, k facts.Kubernetes, now time.Time) (Standing, bool) {
-	s := Standing{Finding: providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: r.Name}}
+func Find(r facts.Release, m Repair, k facts.Kubernetes, now time.Time) (Blocker, bool) {
+	s := Blocker{Finding: providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: r.Name}}
 	s.Due = fmt.Sprintf("revision %d is %s", r.Revision, r.Status)
 	s.Finding.Summary = s.Due
 	switch {
@@ -37,7 +37,7 @@ func Stands(r facts.Release, m Mending, k facts.Kubernetes, now time.Time) (Stan
 			s.Finding.Summary, s.Due = running, running
 		}
 	case r.Status == facts.ReleaseDeployed:
-		return Standing{}, false
+		return Blocker{}, false
 	case r.Status == facts.ReleaseFailed:
 		s.Due = fmt.Sprintf("revision %d failed", r.Revision)
 		if why, _, _ := strings.Cut(r.Description, "\n"); why != "" {

@@ -8,9 +8,9 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// essence is what of a step's arguments a digest covers: all but what stands for the values that the block keeps secret,
+// digestArgs is what of a step's arguments a digest covers: all but what stands for the values that the block keeps secret,
 // which is another text under the key of every state.
-func essence(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
+func digestArgs(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
 	if step.Operation != OperationUpgrade {
 		return step.Args, nil
 	}
@@ -18,5 +18,5 @@ func essence(resource providers.Resource, step providers.Step) (json.RawMessage,
 	if !ok {
 		return nil, fmt.Errorf("%s is no akash_provider", resource.Address())
 	}
-	return values.Essence(step.Args, spec.Sealed)
+	return values.DigestArgs(step.Args, spec.Sealed)
 }

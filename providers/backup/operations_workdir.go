@@ -13,24 +13,24 @@ import (
 	"upkeep/providers/etcd/drill"
 )
 
-// What begins the names of workshops, and the file in each whose lock says that somebody works there.
+// What begins the names of work directories, and the file in each whose lock says that somebody works there.
 const (
-	workshopPrefix = "upkeep-bundle-"
-	workshopLock   = "lock"
+	workDirectoryPrefix = "upkeep-bundle-"
+	workDirectoryLock   = "lock"
 )
 
-// Workshop makes a directory for what a drill needs in the clear: only its owner can enter, and the caller removes it
+// Work directory makes a directory for what a drill needs in the clear: only its owner can enter, and the caller removes it
 // afterwards. What the drill itself makes belongs into it. One that a process left behind which was killed is removed by
 // Sweep.
-func Workshop(o drill.Options) (directory string, remove func() error, err error) {
+func WorkDirectory(o drill.Options) (directory string, remove func() error, err error) {
 	if err := Sweep(o.Directory); err != nil {
 		return "", nil, err
 	}
-	directory, err = os.MkdirTemp(o.Directory, workshopPrefix) // 0700
+	directory, err = os.MkdirTemp(o.Directory, workDirectoryPrefix) // 0700
 	if err != nil {
 		return "", nil, err
 	}
-	lock := flock.New(filepath.Join(directory, workshopLock))
+	lock := flock.New(filepath.Join(directory, workDirectoryLock))
 	remove = func() error {
 		err := errors.Join(os.RemoveAll(directory), lock.Close())
 		if err != nil {
@@ -44,17 +44,17 @@ func Workshop(o drill.Options) (directory string, remove func() error, err error
 	return directory, remove, nil
 }
 
-// youth is how long a workshop may be without a lock: it is made first and locked then.
-const youth = time.Minute
+// lockGrace is how long a work directory may be without a lock: it is made first and locked then.
+const lockGrace = time.Minute
 
-// Sweep removes the workshops of processes that are gone, below a directory; empty is the system's directory for temporary
-// files. It costs one look at that directory. The lock in a workshop tells whether somebody works there; one that is
+// Sweep removes the work directories of processes that are gone, below a directory; empty is the system's directory for temporary
+// files. It costs one look at that directory. The lock in a work directory tells whether somebody works there; one that is
 // another user's, or that others may enter, is left alone.
 func Sweep(parent string) error {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	left, err := filepath.Glob(filepath.Join(parent, workshopPrefix+"*"))
+	left, err := filepath.Glob(filepath.Join(parent, workDirectoryPrefix+"*"))
 	if err != nil {
 		return err
 	}
@@ -63,8 +63,8 @@ func Sweep(parent string) error {
 		if err != nil || !private(info) {
 			continue // gone, or none of ours
 		}
-		path := filepath.Join(directory, workshopLock)
-		if lock, err := os.Lstat(path); err != nil && time.Since(info.ModTime()) < youth || err == nil && !lock.Mode().IsRegular() {
+		path := filepath.Join(directory, workDirectoryLock)
+		if lock, err := os.Lstat(path); err != nil && time.Since(info.ModTime()) < lockGrace || err == nil && !lock.Mode().IsRegular() {
 			continue
 		}
 		lock := flock.New(path)
