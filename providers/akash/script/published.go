@@ -1,0 +1,88 @@
+package script
+
+import (
+	_ "embed" // the table of published scripts
+	"strings"
+
+	"upkeep/providers/akash/price"
+)
+
+// Published is a script that somebody vouches for, by its digests.
+type Published struct {
+	Version price.Version
+	// Commit is the commit of akash-network/helm-charts that first held it.
+	Commit string
+	// SHA256 is that of its text, Form that of the text without the numbers of its targets.
+	SHA256, Form string
+	// marks are a digest and a kind for each line.
+	marks []mark
+}
+
+// mark stands for a line of a published script: the beginning of the line's digest, and what the line is about.
+type mark struct {
+	digest string
+	kind   Kind
+}
+
+// markDigits are how many hexadecimal digits of a line's digest are kept: two lines of one script are not taken for one another.
+const markDigits = 8
+
+// published.txt has a line for each body of charts/akash-provider/scripts/price_script_generic.sh that was ever on the branch
+// main of akash-network/helm-charts since GPUs have prices: version, commit, SHA-256, SHA-256 without the targets' numbers, and
+// for each line the beginning of its digest and a letter for its kind. `go test -run TestPublishedTable -update -bodies=DIR`
+// writes it from those bodies.
+//
+//go:embed published.txt
+var publishedTable string
+
+// published are the scripts that Akash published, the oldest first. Several revisions of a version differ in what they log or
+// check, not in their prices.
+func published() []Published {
+	var out []Published
+	for line := range strings.Lines(publishedTable) {
+		if p, ok := parsePublished(strings.TrimSpace(line)); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func parsePublished(line string) (Published, bool) {
+	fields := strings.Fields(line)
+	if len(fields) != 5 {
+		return Published{}, false
+	}
+	p := Published{Version: price.Version(fields[0]), Commit: fields[1], SHA256: fields[2], Form: fields[3]}
+	for marks := fields[4]; len(marks) > markDigits; marks = marks[markDigits+1:] {
+		p.marks = append(p.marks, mark{marks[:markDigits], kindOfLetter(marks[markDigits])})
+	}
+	return p, true
+}
+
+// String is the line of the table.
+func (p Published) String() string {
+	var marks strings.Builder
+	for _, m := range p.marks {
+		marks.WriteString(m.digest)
+		marks.WriteByte(m.kind.letter())
+	}
+	return strings.Join([]string{string(p.Version), p.Commit, p.SHA256, p.Form, marks.String()}, " ")
+}
+
+// PublishedOf describes a body that the caller vouches for.
+func PublishedOf(body []byte, version price.Version, commit string) Published {
+	p := Published{Version: version, Commit: commit, SHA256: digest(body), Form: formDigest(body)}
+	for _, line := range lines(body) {
+		p.marks = append(p.marks, markOf(line))
+	}
+	return p
+}
+
+func markOf(line string) mark {
+	return mark{digest([]byte(blank(line)))[:markDigits], kindOf(line)}
+}
+
+// Address is where the body is published.
+func (p Published) Address() string {
+	return "https://raw.githubusercontent.com/akash-network/helm-charts/" + p.Commit + "/charts/akash-provider/scripts/price_script_generic.sh"
+}
