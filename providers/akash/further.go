@@ -8,10 +8,12 @@ import (
 	"upkeep/providers/facts"
 )
 
-// SecondNeeds asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
+// SecondNeeds asks for the prices of scripts that nobody published, for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
 // ports, where the step over 16.0.0 is ahead and the cluster does not tell.
 func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory) providers.Needs {
-	return providers.Needs{Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)}, Nodes: s.furtherNodes(world, inventory)}
+	return providers.Needs{
+		Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)}, Nodes: s.furtherNodes(world, inventory), Prices: s.furtherPrices(world),
+	}
 }
 
 func (s Spec) furtherDefinitions(world facts.World) []string {

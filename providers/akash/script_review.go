@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"upkeep/providers"
+	"upkeep/providers/akash/script"
 )
 
 // reviewScript finds the script that is wanted, if one is, and looks at the one that the release has.
@@ -14,6 +15,7 @@ func (r *review) reviewScript() {
 	}
 	r.script, r.known = want.Text, true
 	if want.URL == "" {
+		r.reviewWanted()
 		return
 	}
 	d, asked := r.in.World.Downloads[want.URL]
@@ -36,6 +38,15 @@ func (r *review) reviewScript() {
 		r.block("the script behind the URL is another one")
 	default:
 		r.script = d.Text
+		r.reviewWanted()
+	}
+}
+
+// reviewWanted refuses a script that the provider cannot run, or whose prices upkeep would misread.
+func (r *review) reviewWanted() {
+	if why := r.reviewText(r.script, script.Recognise([]byte(r.script))); why != "" {
+		r.known = false
+		r.block(why)
 	}
 }
 
