@@ -96,11 +96,17 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	if err != nil {
 		return facts.World{}, err
 	}
+	prices, err := measuring(cmd)
+	if err != nil {
+		return facts.World{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
+	observer := w.observer(nodes, progress.report)
+	observer.Prices = prices
+	world, err := observer.Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {
 		return facts.World{}, fmt.Errorf("observing: %w", err)
 	}

@@ -53,7 +53,7 @@ func (r *review) question(b bidding) facts.PriceQuestion {
 	for _, s := range samples {
 		orders = append(orders, s.Order)
 	}
-	return script.Question(b.body, b.values, orders)
+	return script.Question(b.body, b.values, script.AKT, orders)
 }
 
 // measurement is what is known of a script's prices by running it.

@@ -5,9 +5,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// measuredAKT is the price of AKT in measurements. Orders are in a denomination that is a dollar wherever the script knows one,
+// AKT is the price of AKT in measurements of sample orders. Orders are in a denomination that is a dollar wherever the script knows one,
 // and what is answered in uakt is turned back by the same price.
-const measuredAKT = "1"
+const AKT = "1"
 
 // The tenant and the denomination of the sample orders: the provider sets both variables. Nobody has this address.
 const (
@@ -92,10 +92,10 @@ func Changes(samples []Sample, before, after []*price.USD) []price.Change {
 // Order is the unit of a change that is about a sample order.
 const Order = "order"
 
-// Question asks what a script answers to orders with a release's values. Its list of tenants is left out: it decides who is
+// Question asks what a script answers to orders with a release's values and a price of AKT. Its list of tenants is left out: it decides who is
 // served, not for how much, and lies on a network that a measurement does not have.
-func Question(body string, values map[string]any, orders []price.Order) facts.PriceQuestion {
-	q := facts.PriceQuestion{Script: body, AKT: measuredAKT, Targets: map[string]string{ownerVariable: measuredOwner}}
+func Question(body string, values map[string]any, akt string, orders []price.Order) facts.PriceQuestion {
+	q := facts.PriceQuestion{Script: body, AKT: akt, Targets: map[string]string{ownerVariable: measuredOwner}}
 	for _, target := range price.NumericTargets() {
 		if word := price.Rendered(values[target.Key]); word != "" {
 			q.Targets[target.Variable] = word
@@ -116,7 +116,7 @@ func Question(body string, values map[string]any, orders []price.Order) facts.Pr
 
 // Measured is what the provider would make of a measured answer, and what the order then costs a month; nil where it makes no
 // bid.
-func Measured(o price.Order, a facts.PriceAnswer) (price.Verdict, *price.USD) {
+func Measured(o price.Order, akt string, a facts.PriceAnswer) (price.Verdict, *price.USD) {
 	if a.TimedOut {
 		return price.Verdict{Reason: price.ScriptFailed, Detail: "the script did not end in time"}, nil
 	}
@@ -124,7 +124,7 @@ func Measured(o price.Order, a facts.PriceAnswer) (price.Verdict, *price.USD) {
 	if !v.Bids {
 		return v, nil
 	}
-	month, ok := price.Monthly(v.Amount, v.Denom, measuredAKT)
+	month, ok := price.Monthly(v.Amount, v.Denom, akt)
 	if !ok {
 		return v, nil
 	}
@@ -139,7 +139,7 @@ func Costs(samples []Sample, q facts.PriceQuestion, m facts.PriceMeasurement) ([
 	}
 	out := make([]*price.USD, len(samples))
 	for i, s := range samples {
-		_, out[i] = Measured(s.Order, answers[i])
+		_, out[i] = Measured(s.Order, q.AKT, answers[i])
 	}
 	return out, nil
 }
