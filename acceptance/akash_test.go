@@ -78,7 +78,7 @@ func testAkashProvider(t *testing.T, s *suite) {
 			t.Fatalf("the release is %s after the kill, so this proves nothing", status)
 		}
 		p, _ := d.plan(t)
-		if !p.has("RELEASE_PENDING") || !slices.Equal(p.operations(), []string{"akash.mend", "akash.archive", "akash.upgrade"}) {
+		if !p.has("RELEASE_PENDING") || !slices.Equal(p.operations(), []string{"akash.repair", "akash.archive", "akash.upgrade"}) {
 			t.Errorf("findings %+v, steps %q", p.Upkeep.Findings, p.operations())
 		}
 		d.run(t, "apply", "-auto-approve").want(t, 0)

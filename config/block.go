@@ -42,6 +42,9 @@ func (b Block) Bool(name string) bool {
 	return !v.IsNull() && v.True()
 }
 
+// Given reports whether an argument has a value: one that is left out, or null, has none.
+func (b Block) Given(name string) bool { return !b.attribute(name).IsNull() }
+
 // Int returns a number argument as an int; 0 where it is null.
 func (b Block) Int(name string) int {
 	v := b.attribute(name)
@@ -127,8 +130,8 @@ func (b Block) Nested(name string) (Block, bool) {
 	return inner, true
 }
 
-// Whole returns a number argument that must be a whole number from min to max; 0 where it is null.
-func (b Block) Whole(name string, min, max int) (int, hcl.Diagnostics) {
+// All returns a number argument that must be a whole number from min to max; 0 where it is null.
+func (b Block) Integer(name string, min, max int) (int, hcl.Diagnostics) {
 	v := b.attribute(name)
 	if v.IsNull() {
 		return 0, nil

@@ -79,17 +79,17 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	}
 
 	p := Plan{
-		FormatVersion: FormatVersion,
-		CreatedAt:     r.Now,
-		Request:       r,
-		Findings:      joined(wrong, all.Findings),
-		Steps:         steps,
-		Brackets:      guarded.brackets,
-		Lanes:         lanes,
-		Objects:       all.Objects,
-		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends these
-		Refusals:      slices.Concat(sameMachine(in), notThis, guarded.refusals),
-		Foreseen:      foreseen,
+		FormatVersion:    FormatVersion,
+		CreatedAt:        r.Now,
+		Request:          r,
+		Findings:         joined(wrong, all.Findings),
+		Steps:            steps,
+		Brackets:         guarded.brackets,
+		Lanes:            lanes,
+		Objects:          all.Objects,
+		Remaining:        joined(joined(wrong, sizes), after.Findings), // no step repairs these
+		Refusals:         slices.Concat(sameMachine(in), notThis, guarded.refusals),
+		ExpectedRefusals: foreseen,
 	}
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)

@@ -51,6 +51,7 @@ func requestsText(requests []facts.Request) string {
 // stillAtWork reports the nodes on which upkeep is still at work, or on which nobody can tell. It refuses steps on control planes
 // while another control plane is in the middle of a change (rule 2): one at a time, whoever began it.
 func stillAtWork(in providers.Input, resources []providers.Resource, steps []providers.Step, asked func(node string) bool) (findings []providers.Finding, refusals []string) {
+	planes := ControlPlanes(in)
 	for _, node := range in.Inventory.Nodes {
 		work := in.World.Node(node.Name).Work
 		summary, hint := "", "wait until that work has ended, then plan again"
@@ -69,8 +70,7 @@ func stillAtWork(in providers.Input, resources []providers.Resource, steps []pro
 			finding.Cause = facts.SilentCause(node.Name)
 		}
 		findings = append(findings, finding)
-		plane := slices.ContainsFunc(node.Roles, func(role string) bool { return slices.Contains(controlPlaneRoles, role) })
-		if plane && len(work.UnderWay) > 0 && asked(node.Name) && slices.ContainsFunc(steps, inControlPlane) {
+		if planes[node.Name] && len(work.UnderWay) > 0 && asked(node.Name) && slices.ContainsFunc(steps, inControlPlane) {
 			refusals = append(refusals, fmt.Sprintf("upkeep is still at work on the control plane %s (%s), and control planes are changed one at a time; wait until that work has ended, then plan again", node.Name, summary))
 		}
 	}

@@ -26,10 +26,10 @@ type Type struct {
 	Effects map[string]Effect
 	// Findings declares every finding id this domain can report.
 	Findings []FindingDoc
-	// Essence returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
+	// DigestArgs returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
 	// not have: the same for the same due work on any machine and day. So it leaves out times, ids that contain a time and
 	// what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments as they are. Pure.
-	Essence func(Resource, Step) (json.RawMessage, error)
+	DigestArgs func(Resource, Step) (json.RawMessage, error)
 	// Rules are what a person can lift for one run with -override: the guards that this domain provides, and the consents
 	// that its steps can ask for.
 	Rules []Consent
@@ -53,15 +53,23 @@ type Staged interface {
 	SecondNeeds(facts.World, Inventory) Needs
 }
 
-// Guardian is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
+// Measurable is a Resource of which a running part can be asked what only it can tell. That runs commands of upkeep's where the
+// part runs, so it is asked only where a person wants it, and after a step that has just started the part.
+type Measurable interface {
+	Resource
+	// MeasurementNeeds says what to ask, given the answers to Needs; the zero Needs where there is nothing to ask. Pure.
+	MeasurementNeeds(facts.World) Needs
+}
+
+// GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
 // provide the same guard, all of them take part.
-type Guardian interface {
+type GuardProvider interface {
 	Guards() map[string]Guard
 }
 
-// Confidant is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
+// SecretHolder is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
 // configuration again.
-type Confidant interface {
+type SecretHolder interface {
 	Resource
 	// HoldsSecrets reports whether the block has secrets, read with it or not.
 	HoldsSecrets() bool

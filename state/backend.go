@@ -49,6 +49,12 @@ type Backend interface {
 	Plans(ctx context.Context) ([]string, error)
 }
 
+// Keeper is a Backend that keeps files on this machine.
+type Keeper interface {
+	// Keeps reports whether the path names a file, present or not, that belongs to the state.
+	Keeps(path string) bool
+}
+
 // Document is what is kept of a run beside its journal.
 type Document string
 

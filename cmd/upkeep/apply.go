@@ -73,7 +73,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
-		if err := showPlan(env, cmd, plan, known, run); err != nil {
+		if err := showPlan(env, cmd, plan, nil, known, run); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 	}
 	if len(plan.Steps) == 0 {
-		sweepWorkshops(env, w.desired)
+		sweepWorkDirectories(env, w.desired)
 		return nothingPlanned(env, cmd, plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
@@ -92,7 +92,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			return err
 		}
 	}
-	sweepWorkshops(env, w.desired)
+	sweepWorkDirectories(env, w.desired)
 	var ended apply.Result
 	err := carryOut(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)
@@ -221,7 +221,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
 	_, err = lock.Write(context.WithoutCancel(ctx), remembered)
-	if err := errors.Join(runErr, err); err != nil {
+	if err := errors.Join(runErr, err, noteKey(env, w.secrets, lock.State())); err != nil {
 		var refused *apply.RefusedError
 		switch {
 		case errors.As(runErr, &refused) && refused.Stale:

@@ -30,6 +30,7 @@ func doctorCommand(env environment) *cli.Command {
 		Name: "doctor", Usage: "look at control planes or a cluster without any configuration file; changes nothing",
 		ArgsUsage: "[[USER@]HOST[:PORT]...]",
 		Description: "Looks at what upkeep would watch, says what is wrong, and prints what to declare.\n" +
+			"Of a configuration in this directory it reads one thing: whether the public key of bundles is kept.\n" +
 			"Exits 0 when nothing is wrong, 2 when something is, 1 when not everything could be checked or an error occurs.",
 		Flags: append(flags, observationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -48,6 +49,9 @@ func doctorCommand(env environment) *cli.Command {
 				return err
 			}
 			plan.UpkeepVersion = version
+			if text := unkeptKeyHere(ctx, env, cmd); text != "" {
+				plan.Warnings = append(plan.Warnings, text+": upkeep state public-key")
+			}
 			unnamed := unnamedMembers(plan)
 			doctor := report.Doctor(onlyAsked(plan, unnamed), advise(plan, unnamed))
 			if cmd.Bool("json") {

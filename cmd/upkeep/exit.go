@@ -43,8 +43,8 @@ block with an end exempts. With -json, "status" tells an error from what is unkn
 // precedence is the order in which exit codes outweigh one another.
 var precedence = []int{exitInterrupted, exitLocked, exitStale, exitError, exitWindow, exitPartial, exitChanges, exitDone}
 
-// outweighing returns the one of some exit codes that counts.
-func outweighing(codes ...int) int {
+// mostImportant returns the one of some exit codes that counts.
+func mostImportant(codes ...int) int {
 	for _, code := range precedence {
 		if slices.Contains(codes, code) {
 			return code
@@ -97,7 +97,7 @@ func conclude(env environment, err error) int {
 	if text != "" {
 		fmt.Fprintf(env.stderr, "upkeep: %s\n", text)
 	}
-	return outweighing(codes...)
+	return mostImportant(codes...)
 }
 
 // codesOf returns the exit codes of an error and of those that it joins, and what is still to be said of them.

@@ -17,6 +17,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
@@ -136,8 +139,15 @@ func (k *keptObjects) serve(w http.ResponseWriter, r *http.Request, group, plura
 	case r.Method == http.MethodPut:
 		sent["kind"], sent["apiVersion"] = stored["kind"], stored["apiVersion"]
 		k.keep(w, http.StatusOK, at, sent)
+	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") != string(types.StrategicMergePatchType):
+		deny(w, http.StatusUnsupportedMediaType, metav1.StatusReasonUnsupportedMediaType)
 	case r.Method == http.MethodPatch:
-		k.keep(w, http.StatusOK, at, merged(stored, sent))
+		changed, err := merged(stored, sent)
+		if err != nil {
+			deny(w, http.StatusBadRequest, metav1.StatusReason(err.Error()))
+			return
+		}
+		k.keep(w, http.StatusOK, at, changed)
 	case r.Method == http.MethodDelete:
 		delete(k.objects, at)
 		respond(w, http.StatusOK, stored)
@@ -195,26 +205,26 @@ func (k *keptObjects) keep(w http.ResponseWriter, code int, at string, o map[str
 	respond(w, code, o)
 }
 
-// merged is a merge patch (RFC 7396). Lists come in a patch with all their elements, so that a strategic one, which is what Helm
-// sends for these kinds, is read alike.
-func merged(old, patch map[string]any) map[string]any {
-	out := maps.Clone(old)
-	if out == nil {
-		out = map[string]any{}
+// merged applies a strategic merge patch, which is what Helm sends for kinds that it knows: lists merge by their keys.
+func merged(old, patch map[string]any) (out map[string]any, err error) {
+	document, err := json.Marshal(old)
+	if err != nil {
+		return nil, err
 	}
-	for key, value := range patch {
-		inner, isObject := value.(map[string]any)
-		below, _ := out[key].(map[string]any)
-		switch {
-		case value == nil:
-			delete(out, key)
-		case isObject:
-			out[key] = merged(below, inner)
-		case !strings.HasPrefix(key, "$"):
-			out[key] = value
-		}
+	change, err := json.Marshal(patch)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	version, _ := old["apiVersion"].(string)
+	name, _ := old["kind"].(string)
+	kind, err := scheme.Scheme.New(schema.FromAPIVersionAndKind(version, name))
+	if err != nil {
+		return nil, err
+	}
+	if document, err = strategicpatch.StrategicMergePatch(document, change, kind); err != nil {
+		return nil, err
+	}
+	return out, json.Unmarshal(document, &out)
 }
 
 // versionAt is the group and version at a path of an API server.

@@ -13,6 +13,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers/backup"
+	"upkeep/state"
 	"upkeep/state/durable"
 )
 
@@ -22,15 +23,29 @@ type outFile struct {
 	path string
 	// inputs are the files that the command reads, which -out never replaces.
 	inputs []string
+	// kept reports whether a file is one that the state keeps; nil: the state keeps none here.
+	kept func(path string) bool
 }
 
 // outOf returns the place that -out names, and refuses one that must not be written before anything is looked at.
 func (w workspace) outOf(cmd *cli.Command) (outFile, error) {
-	out := outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}
+	out := w.outAt(cmd)
 	if out.path == "" {
 		return out, nil
 	}
 	return out, out.check()
+}
+
+// outAt is outOf without looking.
+func (w workspace) outAt(cmd *cli.Command) outFile {
+	out := outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}
+	// A backend that cannot be opened ends the command where the state is read.
+	if backend, err := stateBackend(w); err == nil {
+		if keeper, ok := backend.(state.Keeper); ok {
+			out.kept = keeper.Keeps
+		}
+	}
+	return out
 }
 
 // inputs returns the files that a command reads and that somebody would miss: what flags and the configuration name.
@@ -64,6 +79,9 @@ func (o outFile) check() error {
 		if strings.HasSuffix(o.path, suffix) || strings.HasSuffix(target, suffix) {
 			return refuse("would replace a configuration file: its name ends in " + suffix)
 		}
+	}
+	if o.kept != nil && o.kept(target) {
+		return refuse("is a file of the state")
 	}
 	there, err := os.Stat(target)
 	switch {

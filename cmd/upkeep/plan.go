@@ -56,15 +56,15 @@ func planCommand(env environment) *cli.Command {
 				return err
 			}
 			known := recordSeen(ctx, env, w, plan)
-			if out := (outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}); out.path != "" {
+			if out := w.outAt(cmd); out.path != "" {
 				if err := savePlan(plan, w.key, out); err != nil {
 					return err
 				}
 			}
 			if cmd.Bool("as-runbook") {
-				err = showRunbook(env, cmd, plan, w.types)
+				err = showRunbook(env, cmd, plan, w.types, nil)
 			} else {
-				err = showPlan(env, cmd, plan, known, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
+				err = showPlan(env, cmd, plan, nil, known, text.Run{Took: took(env, plan, began), SavedTo: cmd.String("out")})
 			}
 			if err != nil {
 				return err

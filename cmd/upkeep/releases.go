@@ -12,6 +12,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash"
+	"upkeep/providers/akash/inpod"
 	"upkeep/providers/archive"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm"
@@ -77,7 +78,12 @@ func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQues
 		}
 		question.Offer = &offer
 	}
-	return client.Observe(ctx, question, r.mac)
+	found := client.Observe(ctx, question, r.mac)
+	if question.Measure != nil && found.Unknown == "" && !found.Missing {
+		measured := inpod.Measure(ctx, client, found, *question.Measure)
+		found.Measured = &measured
+	}
+	return found
 }
 
 // Chart asks for the releases of a chart.
@@ -150,12 +156,12 @@ func (r clusterReleases) Rollback(ctx context.Context, namespace, name string, t
 	return client.Rollback(ctx, helm.Rollback{Namespace: namespace, Release: name, To: to, Wait: true}, progress)
 }
 
-func (r clusterReleases) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
+func (r clusterReleases) Repair(ctx context.Context, namespace, name string, m pending.Repair) error {
 	client, err := r.shared.open(r.cluster)
 	if err != nil {
 		return err
 	}
-	return client.Mend(ctx, namespace, name, m)
+	return client.Repair(ctx, namespace, name, m)
 }
 
 // statefulSets opens the cluster when a step needs it.

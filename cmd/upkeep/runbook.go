@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
@@ -26,11 +27,16 @@ func runbookOf(plan planner.Plan, types []providers.Type) (report.RunbookJSON, e
 	})
 }
 
-// showRunbook prints the runbook of a plan: as JSON with -json, else as Markdown.
-func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []providers.Type) error {
+// showRunbook prints the runbook of a plan: as JSON with -json, else as Markdown. unverified says why nothing proves who made
+// the plan, and stands in the runbook itself: whoever follows a runbook has not seen the terminal.
+func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []providers.Type, unverified error) error {
 	byHand, err := runbookOf(plan, types)
 	if err != nil {
 		return err
+	}
+	if unverified != nil {
+		byHand.Unverified = unverified.Error()
+		fmt.Fprintf(env.stderr, "WARN  NOT VERIFIED: %v. The commands connect to where this file says.\n", unverified)
 	}
 	if cmd.Bool("json") {
 		return report.JSON(env.stdout, byHand)

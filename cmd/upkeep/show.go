@@ -38,12 +38,9 @@ func showCommand(env environment) *cli.Command {
 			}
 			why := unverified(ctx, env, cmd, data)
 			if cmd.Bool("as-runbook") {
-				if why != nil {
-					fmt.Fprintf(env.stderr, "WARN  NOT VERIFIED: %v. The commands connect to where this file says.\n", why)
-				}
-				err = showRunbook(env, cmd, plan, domains())
+				err = showRunbook(env, cmd, plan, domains(), why)
 			} else {
-				err = showPlan(env, cmd, plan, seen.Seen{}, text.Run{SavedTo: path})
+				err = showPlan(env, cmd, plan, why, seen.Seen{}, text.Run{SavedTo: path})
 			}
 			if err == nil && !cmd.Bool("json") && !cmd.Bool("as-runbook") {
 				origin := "VERIFIED: the state of this directory made this file, and nobody changed the file since."

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers/backup"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -63,13 +65,40 @@ func writeKeys(env environment, s state.State) error {
 
 // noteKey says, until the configuration has it, which key signs bundles: with the state alone it would be lost.
 func noteKey(env environment, desired config.Desired, s state.State) error {
-	if !s.Exists() || slices.Contains(desired.State.PublicKeys, s.Signing.Public()) {
+	text := unkeptKey(desired, s)
+	if text == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(env.stderr, "Warning: bundles are signed with the key %s, and only the state has its public half.\n"+
-		"If the state is lost, nothing proves who wrote a bundle. Write the public key into public_keys of the state block:\n  upkeep state public-key\n",
-		facts.KeyFingerprint(s.Signing.Public()))
+	_, err := fmt.Fprintf(env.stderr, "Warning: %s:\n  upkeep state public-key\n", text)
 	return err
+}
+
+// unkeptKey says that only the state has the public half of the key that signs the bundles of a configuration; empty where the
+// configuration has it, too, or declares no backup.
+func unkeptKey(desired config.Desired, s state.State) string {
+	if !s.Exists() || len(backup.Declared(desired)) == 0 || slices.Contains(desired.State.PublicKeys, s.Signing.Public()) {
+		return ""
+	}
+	return fmt.Sprintf("bundles are signed with the key %s, and only the state has its public half.\n"+
+		"If the state is lost, nothing proves who wrote a bundle. Write the public key into public_keys of the state block",
+		facts.KeyFingerprint(s.Signing.Public()))
+}
+
+// unkeptKeyHere is unkeptKey for the configuration of the current directory, if there is one that can be read.
+func unkeptKeyHere(ctx context.Context, env environment, cmd *cli.Command) string {
+	directory, err := directoryOf(cmd)
+	if err != nil {
+		return ""
+	}
+	read, err := load(env, cmd, directory, domains())
+	if err != nil {
+		return ""
+	}
+	remembered, err := readState(ctx, workspace{env: env, directory: directory, desired: read.desired})
+	if err != nil {
+		return ""
+	}
+	return strings.ReplaceAll(unkeptKey(read.desired, remembered), "\n", " ")
 }
 
 // stateRotateKeyCommand gives the state a new key for signing bundles.

@@ -19,8 +19,11 @@ func styleOf(env environment, cmd *cli.Command) text.Style {
 
 // showPlan prints a plan with the steps that are known to wait: as JSON with -json, else as text. apply -json prints
 // events instead, and leaves this out.
-func showPlan(env environment, cmd *cli.Command, plan planner.Plan, known seen.Seen, run text.Run) error {
+func showPlan(env environment, cmd *cli.Command, plan planner.Plan, unverified error, known seen.Seen, run text.Run) error {
 	shown := report.Plan(plan).WithWaits(report.Waits(plan, known)).At(env.now())
+	if unverified != nil {
+		shown.Upkeep.Unverified = unverified.Error()
+	}
 	if cmd.Bool("json") {
 		return report.JSON(env.stdout, shown)
 	}

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -151,9 +152,9 @@ func (f *fleet) run(t *testing.T, of providers.Effect, meanwhile func()) apply.S
 			return providers.Input{World: world, Inventory: providers.NewInventory(desired, world), Now: world.ObservedAt}, err
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return plan.Request.Identity(), nil },
-		Journal:  &memoryJournal{dies: -1}, History: journal.History{}, Now: now.now, Strands: strands.New(now, 1, 2),
+		Journal:  &memoryJournal{dies: -1}, History: journal.History{}, Now: now.now, Tasks: tasks.New(now, 1, 2),
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +213,23 @@ func TestAStepsOwnTimeToSettle(t *testing.T) {
 		result, _, err := run(t, c, plan)
 		if err != nil || result.Outcome != test.want {
 			t.Errorf("with %.0f s to settle: %s, %v", test.settle, result.Outcome, err)
+		}
+	}
+}
+
+// A clock that stands still, as one that is set back does for a while, keeps nobody looking for ever.
+func TestAClockThatStandsStill(t *testing.T) {
+	for name, faults := range map[string]map[string]fault{
+		"a proof that does not come": {"cp1/restart": tooSlow},
+	} {
+		c := newCluster("cp1")
+		c.break_(faults)
+		e := c.executor(&memoryJournal{dies: -1}, journal.History{})
+		stands := c.clock
+		e.Now = func() time.Time { return stands }
+		result, err := onTasks(e).Run(t.Context(), planFor(c, []string{"cp1"}, nil))
+		if err != nil || result.Outcome != apply.Partial {
+			t.Errorf("%s: %s, %v", name, result.Outcome, err)
 		}
 	}
 }

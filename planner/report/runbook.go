@@ -23,9 +23,13 @@ type RunbookJSON struct {
 	Timestamp  time.Time        `json:"timestamp"`
 	ObservedAt time.Time        `json:"observed_at"`
 	Recorded   bool             `json:"recorded,omitempty"`
+	// Unverified says why nothing proves who made the plan; empty where the state does.
+	Unverified string `json:"unverified,omitempty"`
 	// Nodes are the nodes that steps run on, in the order in which they come.
 	Nodes []RunbookNode `json:"nodes"`
 	Steps []RunbookStep `json:"steps"`
+	// Lanes bound how many nodes are under way at once.
+	Lanes []planner.LaneNodes `json:"lanes"`
 	// Kubeconfig is the operator's own, for commands that run where the operator is.
 	Kubeconfig string              `json:"kubeconfig,omitempty"`
 	Remaining  []providers.Finding `json:"remaining"`
@@ -65,7 +69,7 @@ func Runbook(p planner.Plan, effects map[string]providers.Effect, shell Shell) (
 	r := RunbookJSON{
 		FormatVersion: "1.0", Version: p.UpkeepVersion, PlanID: p.ID, Status: VerdictOf(p), Digest: p.Digest, Identity: p.Request.Identity(),
 		Timestamp: p.CreatedAt, ObservedAt: p.Request.World.ObservedAt, Recorded: p.Request.Recorded,
-		Nodes: []RunbookNode{}, Steps: make([]RunbookStep, 0, len(p.Steps)),
+		Nodes: []RunbookNode{}, Steps: make([]RunbookStep, 0, len(p.Steps)), Lanes: present(p.Lanes),
 		Remaining: present(p.Remaining), Unknown: present(Unknowns(p)), Warnings: present(p.Warnings), Refusals: present(p.Refusals),
 	}
 	if p.Request.Desired.Cluster != nil {

@@ -21,7 +21,7 @@ type review struct {
 
 	release  facts.Release
 	provider provider
-	mending  pending.Mending
+	repair   pending.Repair
 
 	// overlay are the values that the block wants, what stands for the sensitive ones in their place, and the script.
 	// script is its body; known says that there is one to compare.
@@ -65,10 +65,12 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	if r.release.Values[valueScript] == facts.New && s.Script != nil && s.Script.Text != "" {
 		// A prediction whose facts did not have the text.
-		r.release.Values = values.Clone(r.release.Values)
-		r.release.Values[valueScript] = encodeScript(s.Script.Text)
+		if text, err := compiled(s.Policy, s.Script.Text); err == nil { // reviewScript reports the error
+			r.release.Values = values.Clone(r.release.Values)
+			r.release.Values[valueScript] = encodeScript(text)
+		}
 	}
-	r.mending = pending.Decide(r.release, in.Now, r.spec.patience())
+	r.repair = pending.Decide(r.release, in.Now, r.spec.patience())
 	r.reviewScript()
 	r.overlay = s.wanted()
 	if r.known {
@@ -82,6 +84,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewObjects()
 	r.reviewPod()
 	r.reviewPrices()
+	r.reviewMeasurement()
 	r.plan()
 	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision))
 	return r.out
@@ -107,7 +110,7 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	standing, wrong := pending.Stands(r.release, r.mending, r.in.World.Kubernetes, r.in.Now)
+	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Now)
 	switch {
 	case !wrong:
 		return

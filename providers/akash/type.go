@@ -8,7 +8,7 @@
 //
 // It promises that values which the operator does not mention stay as they are in the release; that a price is called
 // right only when the running pod has it; that a provider which could not be observed is never called healthy; that no
-// secret value enters a step; and that a release which an interrupted run left pending is mended before it is changed.
+// secret value enters a step; and that a release which an interrupted run left pending is repaired before it is changed.
 package akash
 
 import (
@@ -16,12 +16,13 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/helm/revision"
 )
 
 // The operations of this domain.
 const (
-	OperationMend    = "akash.mend"
+	OperationRepair  = "akash.repair"
 	OperationArchive = "akash.archive"
 	OperationStop    = "akash.stop"
 	OperationStart   = "akash.start"
@@ -64,7 +65,7 @@ func Type() providers.Type {
 			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
-			OperationMend:    revision.Repairing{},
+			OperationRepair:  revision.Repairing{},
 			OperationArchive: archiving{},
 			OperationStop:    stopping{},
 			OperationStart:   starting{},
@@ -79,8 +80,8 @@ func Type() providers.Type {
 			{Rule: guardLeases, Demands: "no work that could close a tenant's lease"},
 			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
-		Essence:  essence,
-		Findings: findingDocs(),
+		DigestArgs: digestArgs,
+		Findings:   findingDocs(),
 	}
 }
 
@@ -141,6 +142,7 @@ func schema() config.Schema {
 			Doc: "The most that one plan may change the price of anything, as a percentage. A plan that changes one by more is refused unless " +
 				"it is applied with `-override=max_change=REASON`.",
 		})
+	prices = append(prices, policyAttributes()...)
 	return config.Schema{
 		Attributes: []config.Attribute{
 			{Name: "release", Type: cty.String, Default: cty.StringVal("akash-provider"), Doc: "The name of the Helm release."},
@@ -176,8 +178,13 @@ func schema() config.Schema {
 				}},
 			},
 			{
-				Name: "bid_script", Doc: "The bid price script, from a file or a URL. Without it the script stays as it is in the release.",
+				Name: "bid_script", Doc: "The bid price script: a published one by its name, or one from a file or a URL. Without it the script stays as it is in the release.",
 				Schema: config.Schema{Attributes: []config.Attribute{
+					{
+						Name: "published", Type: cty.String,
+						Doc: "A script that `akash-network/helm-charts` published, such as `" + string(price.Newest) + "`. upkeep knows its address and its digest, " +
+							"fetches it and refuses another text; a plan from recorded facts takes it from them.",
+					},
 					{Name: "file", Type: cty.String, Doc: "A file; a relative path is meant against the configuration directory."},
 					{Name: "url", Type: cty.String, Doc: "An https URL; `sha256` is then required."},
 					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the script in hexadecimal. A plan that finds another one shows it and changes nothing."},

@@ -76,15 +76,8 @@ func (g gate) refuses(h *tar.Header) string {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir:
 	case tar.TypeSymlink:
-		to := h.Linkname
-		if path.Clean(to) != to {
-			return fmt.Sprintf("it is a link to %.200q, which is not plain", to)
-		}
-		if !path.IsAbs(to) {
-			to = path.Join(path.Dir(at), to)
-		}
-		if protocol.CheckCollect(to) != nil {
-			return fmt.Sprintf("it is a link to %.200q, out of these places", h.Linkname)
+		if err := protocol.CheckCollectLink(at, h.Linkname); err != nil {
+			return err.Error()
 		}
 		g.links[at] = true
 	default:

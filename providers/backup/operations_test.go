@@ -62,8 +62,10 @@ type site struct {
 	signs  state.SigningKey
 	now    time.Time
 	put    func(key, value string)
-	said   []string
-	key    *age.X25519Identity
+	// compact compacts all revisions but the newest.
+	compact func()
+	said    []string
+	key     *age.X25519Identity
 	// here is the name of the node that upkeep runs on; broken makes Files fail for a node.
 	here, broken string
 	// changed, where it is set, changes what is observed; cold streams the data of a stopped member.
@@ -139,6 +141,15 @@ func (s *site) startMember() {
 	s.t.Cleanup(func() { client.Close() })
 	s.put = func(key, value string) {
 		if _, err := client.Put(context.Background(), key, value); err != nil {
+			s.t.Error(err)
+		}
+	}
+	s.compact = func() {
+		newest, err := client.Get(context.Background(), "x")
+		if err == nil {
+			_, err = client.Compact(context.Background(), newest.Header.Revision)
+		}
+		if err != nil {
 			s.t.Error(err)
 		}
 	}
@@ -383,12 +394,13 @@ func TestTakeRefusesADrillOnAControlPlane(t *testing.T) {
 // failing is a store that does not take, or does not give back, what it should.
 type failing struct {
 	store.Store
-	full, changes bool
+	// full: it takes no bundle; fullForLabels: it takes bundles and no label.
+	full, fullForLabels, changes bool
 }
 
 func (f failing) Put(ctx context.Context, name string, r io.Reader) error {
-	if f.full && !strings.HasSuffix(name, ".json") {
-		if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+	if label := strings.HasSuffix(name, ".json"); f.full && !label || f.fullForLabels && label {
+		if _, err := io.CopyN(io.Discard, r, 100); err != nil {
 			return err
 		}
 		return fmt.Errorf("%s: %w", name, store.ErrFull)
@@ -416,6 +428,8 @@ func TestTakeInTrouble(t *testing.T) {
 		stored bool
 	}{
 		"the store is full": {func(s *site) { s.store = failing{Store: s.store, full: true} }, store.ErrFull, false},
+		// A bundle without a label would block every later run where the store is full.
+		"the store is full for the label": {func(s *site) { s.store = failing{Store: s.store, fullForLabels: true} }, store.ErrFull, false},
 		// It is there, and counts for nothing.
 		"the store changes what it got": {func(s *site) { s.store = failing{Store: s.store, changes: true} }, bundle.ErrDamaged, true},
 	} {
@@ -425,6 +439,13 @@ func TestTakeInTrouble(t *testing.T) {
 			err := s.run(s.due()[0])
 			if !errors.Is(err, test.want) || len(s.proofs()) > 0 || len(s.names()) > 0 != test.stored {
 				t.Errorf("%v; proofs %v; stored %v", err, s.proofs(), s.names())
+			}
+			if test.stored {
+				return
+			}
+			s.store = s.store.(failing).Store // somebody made room
+			if err := s.run(s.due()[0]); err != nil || len(s.proofs()) != 1 {
+				t.Errorf("the next run: %v; proofs %v", err, s.proofs())
 			}
 		})
 	}
@@ -489,7 +510,7 @@ func TestPrune(t *testing.T) {
 }
 
 // grounded returns a step with what it relies on in a world, as the planner records it.
-func grounded(t fataler, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
+func grounded(t testFailer, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
 	t.Helper()
 	step, err := step.WithGround(effect.Ground(in, step))
 	if err != nil {
@@ -498,8 +519,8 @@ func grounded(t fataler, effect providers.Effect, in providers.Input, step provi
 	return step
 }
 
-// fataler is a test, or a property of one.
-type fataler interface {
+// testFailer is a test, or a property of one.
+type testFailer interface {
 	Helper()
 	Fatal(args ...any)
 }

@@ -32,7 +32,7 @@ type review struct {
 	afterEnd  string        // what renewed certificates' not_after will be, in words
 }
 
-// Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
+// Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
 // all nodes before anything else; then come the control planes that are not whole for their certificates' sake, then the
 // whole ones, then those that are not whole for another reason: of each kind the primary and the others in declared order,
 // all steps of one node together.
@@ -64,13 +64,13 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			todo = append(todo, w)
 		}
 	}
-	r.reviewDark()
+	r.reviewOutage()
 	r.reviewCopies(nodes)
 	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
 	for i := range todo {
-		r.planMend(&todo[i])
+		r.planRepair(&todo[i])
 	}
-	for turn := turnToBeMended; turn <= turnNotWhole; turn++ {
+	for turn := turnRepair; turn <= turnUnhealthy; turn++ {
 		for i := range todo {
 			if todo[i].turn == turn {
 				r.planRenew(&todo[i])

@@ -234,7 +234,7 @@ func led(k facts.Kubernetes, component string, since time.Time) error {
 }
 
 // newTroubles returns what is wrong with a node's control plane after a step, but for what was wrong before it and could not be
-// mended by it: the component had whole and valid certificates then.
+// repaired by it: the component had whole and valid certificates then.
 func newTroubles(before, after providers.Input, node string) []controlPlaneTrouble {
 	was, is := before.World.Nodes[node], after.World.Nodes[node]
 	old := controlPlaneTroubles(was, stackedEtcd(before))

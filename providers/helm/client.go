@@ -1,5 +1,5 @@
 // Package helm talks to Helm: what a release is and whether the cluster still holds it (Observe), which charts there are
-// (Charts), what an upgrade would change (ReleaseQuestion.Offer), and the acts themselves (Upgrade, Rollback, Mend).
+// (Charts), what an upgrade would change (ReleaseQuestion.Offer), and the acts themselves (Upgrade, Rollback, Repair).
 //
 // It is the only importer of Helm's SDK, and through it of client-go for the objects of releases; another version of
 // Helm touches this package alone. It decides nothing: what a pending release needs is decided in package pending, what

@@ -105,7 +105,7 @@ func TestEndlessProgressIsCutOff(t *testing.T) {
 	note := frame(`{"jsonrpc":"2.0","method":"progress","params":{"line":"more"}}`)
 	s.scripted("b=$(mktemp); for i in $(seq 5000); do " + note + "; done >$b; while :; do cat $b; done")
 	var lines []string
-	err := s.client().Call(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{}, nil, func(line string) { lines = append(lines, line) })
+	err := s.client().Call(t.Context(), local("cp1"), protocol.MethodRepair, protocol.RepairRequest{}, nil, func(line string) { lines = append(lines, line) })
 	if err == nil || err.Error() != "cp1: no answer in 2s" {
 		t.Errorf("error %v", err)
 	}
@@ -121,10 +121,10 @@ func TestANodeThatBootsIsWaitedFor(t *testing.T) {
 	for _, restarts := range []bool{true, false} {
 		s := newSite(t)
 		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + answer + untilHungUp)
-		var result protocol.MendResult
+		var result protocol.RepairResult
 		var lines []string
-		row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
-		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.MendRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
+		row := protocol.Row{Name: protocol.MethodRepair, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
+		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.RepairRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
 		if (err == nil) != restarts || result.Performed.Rebooted != restarts {
 			t.Errorf("restarts %t: %+v, error %v", restarts, result, err)
 		}
@@ -138,8 +138,8 @@ func TestANodeThatBootsIsWaitedFor(t *testing.T) {
 	over := errors.New("not finished after 1s")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, over)
 	defer cancel()
-	row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
-	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.MendRequest{Run: run}, nil, nil); !errors.Is(err, over) {
+	row := protocol.Row{Name: protocol.MethodRepair, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
+	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.RepairRequest{Run: run}, nil, nil); !errors.Is(err, over) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -167,8 +167,8 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.scripted("c=" + s.path("sessions") + "; echo >>$c; " + test.code)
-			var result protocol.MendResult
-			err := s.client().Call(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{Run: test.run}, &result, nil)
+			var result protocol.RepairResult
+			err := s.client().Call(t.Context(), local("cp1"), protocol.MethodRepair, protocol.RepairRequest{Run: test.run}, &result, nil)
 			if test.fails == "" && (err != nil || len(result.Installed) != 1) || test.fails != "" && (err == nil || err.Error() != test.fails) {
 				t.Errorf("%+v, error %v", result, err)
 			}

@@ -177,14 +177,14 @@ func TestCallerGivesUp(t *testing.T) {
 func TestAChangeOutlivesTheConnection(t *testing.T) {
 	s := newSite(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	mark := s.path("mended")
+	mark := s.path("repaired")
 	// The child of the fake ssh stands for the remote side: it must not be in the group that is killed.
 	s.host("cp1", `setsid sh -c "$3"; exit $?`+"\n")
-	err := s.client().Call(ctx, remote("cp1"), protocol.MethodMend, protocol.MendRequest{Step: "s", Intent: mark}, nil, func(string) { cancel() })
+	err := s.client().Call(ctx, remote("cp1"), protocol.MethodRepair, protocol.RepairRequest{Step: "s", Intent: mark}, nil, func(string) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want that it was cancelled", err)
 	}
-	if got := s.appears("mended"); got != "done" {
+	if got := s.appears("repaired"); got != "done" {
 		t.Errorf("the change left %q", got)
 	}
 }
@@ -232,9 +232,9 @@ func TestTheFenceIsAskedInTheSession(t *testing.T) {
 	s := newSite(t)
 	lost := errors.New("the lock was lost")
 	for _, refuses := range []bool{false, true} {
-		asked, left := 0, filepath.Join(t.TempDir(), "mended")
-		var result protocol.MendResult
-		err := s.client().CallFenced(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{Step: "s", Intent: left}, &result, nil, func(context.Context) error {
+		asked, left := 0, filepath.Join(t.TempDir(), "repaired")
+		var result protocol.RepairResult
+		err := s.client().CallFenced(t.Context(), local("cp1"), protocol.MethodRepair, protocol.RepairRequest{Step: "s", Intent: left}, &result, nil, func(context.Context) error {
 			if asked++; refuses {
 				return lost
 			}

@@ -1,4 +1,4 @@
-// Package sandbox runs a script that nobody vouches for, on the machine of upkeep.
+// Package sandbox runs a foreign script on the machine of upkeep.
 //
 // The script runs in namespaces of its own (user, mount, process, network, IPC, host name, control group). It sees the
 // programs that it is allowed, the libraries that these link, /dev/null, its own processes under /proc and an empty /tmp; it

@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -78,6 +79,35 @@ func Type(options Options) state.Type {
 
 // Describe implements state.Backend: the absolute path of the state.
 func (b *Backend) Describe() string { return b.path }
+
+// Keeps implements state.Keeper: the files that the package comment lists, by any name that leads there.
+func (b *Backend) Keeps(path string) bool {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	absolute = beneath(absolute)
+	own := []string{b.path, b.infoPath(), b.path + ".lock", b.seenPath(), b.seenPath() + ".lock"}
+	journals := beneath(b.journals())
+	if absolute == journals || filepath.Dir(absolute) == journals ||
+		slices.ContainsFunc(own, func(file string) bool { return beneath(file) == absolute }) {
+		return true
+	}
+	there, err := os.Stat(absolute)
+	return err == nil && slices.ContainsFunc(own, func(file string) bool {
+		kept, err := os.Stat(file)
+		return err == nil && os.SameFile(kept, there)
+	})
+}
+
+// beneath resolves the links of a path's directory; the file itself need not be there.
+func beneath(path string) string {
+	directory, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return path
+	}
+	return filepath.Join(directory, filepath.Base(path))
+}
 
 // Read implements state.Backend.
 func (b *Backend) Read(ctx context.Context) (state.State, error) {

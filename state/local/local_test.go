@@ -254,3 +254,40 @@ func TestUnreadableLock(t *testing.T) {
 		l.Unlock()
 	}
 }
+
+// What -out must not replace: the files of the state, present or not, by any name that leads there.
+func TestKeeps(t *testing.T) {
+	real := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	backend, err := local.New(filepath.Join(link, "upkeep.state.json"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(real, "journal"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"upkeep.state.json": true, "upkeep.state.json.lock": true, "upkeep.state.json.lock.info": true,
+		"upkeep.state.json.seen": true, "upkeep.state.json.seen.lock": true, "journal": true, "journal/p1.jsonl": true,
+		"./journal/../upkeep.state.json": true,
+		"facts.json":                     false, "upkeep.state.json.plan": false, "plans/p1": false,
+	} {
+		for _, directory := range []string{real, link} {
+			if got := backend.Keeps(directory + "/" + name); got != want {
+				t.Errorf("%s/%s: %v, want %v", directory, name, got, want)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(real, "upkeep.state.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(real, "upkeep.state.json"), filepath.Join(real, "second")); err != nil {
+		t.Fatal(err)
+	}
+	if !backend.Keeps(filepath.Join(real, "second")) {
+		t.Error("a hard link to the state is not known")
+	}
+}

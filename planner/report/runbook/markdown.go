@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
 	"upkeep/providers"
@@ -71,6 +72,11 @@ func (b *book) item(name, text string) {
 func (b *book) head(r report.RunbookJSON) {
 	b.line("# Runbook: %s by hand", text.Plural(len(r.Steps), "step"))
 	b.line("")
+	if r.Unverified != "" {
+		b.line("**NOT VERIFIED:** %s. The commands below connect to where the plan file says.", words(r.Unverified))
+		b.line("Compare every host and every command with your own configuration before you run a command.")
+		b.line("")
+	}
 	b.line("For the night when upkeep itself cannot run. It does what the plan below would have done, with ssh here and, on the")
 	b.line("nodes, kubeadm, kubectl and etcdctl (where etcdctl is missing: the one inside the etcd pod), and what every Linux node")
 	b.line("has: sh, coreutils, tar, sed, awk, ps and openssl. No secret stands in it.")
@@ -141,11 +147,26 @@ func (b *book) rules(r report.RunbookJSON) {
 	} else {
 		b.line("3. One node at a time, and the next one only when the last block of the one before has shown what it must show.")
 	}
+	for _, lane := range r.Lanes {
+		if said := room(lane); said != "" {
+			b.line("   %s", said)
+		}
+	}
 	b.line("4. Stop altogether, and start no other node, when a block ends with an error, when something under *Stop* is seen, when")
 	b.line("   a node or an etcd member is lost, or when a node says that it belongs to another cluster. What is done is done and")
 	b.line("   stays good: between two steps is a safe place to stop. To go back, run the blocks under *Undo* of that step, last first.")
 	b.line("5. It was made for the world as it was observed. A block that finds another one stops; then make a new runbook, or think.")
 	b.line("")
+}
+
+// room says how many nodes of a lane may be under way, where that is not said of the control planes already, and which nodes
+// take places of the lane although no step here is about them.
+func room(lane planner.LaneNodes) string {
+	taken, _ := text.Room(lane, true)
+	if lane.Width == 1 {
+		return words(taken)
+	}
+	return strings.TrimSpace(fmt.Sprintf("At most %s of the lane %s at a time. %s", text.Plural(lane.Width, "node"), words(lane.Name), words(taken)))
 }
 
 // serialNodes returns the nodes of the steps of which only one node may be under way at a time, in order.

@@ -17,6 +17,7 @@ import (
 	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/planner/report/runbook"
+	"upkeep/planner/schedule"
 	"upkeep/providers"
 	domain "upkeep/providers/certificates"
 	"upkeep/providers/facts"
@@ -82,6 +83,34 @@ var runbooks = map[string]func(*planner.Request){
 		r.Desired.Connections[0].Access = "restricted"
 		r.Recorded = true
 	},
+}
+
+// Whoever follows a runbook has not seen the terminal: that nothing proves its plan, and how much room there is, stand in it.
+func TestRunbookSaysWhoMadeItAndHowMuchRoomThereIs(t *testing.T) {
+	r := made(t, nil)
+	if text := markdown(t, r); strings.Contains(text, "NOT VERIFIED") || strings.Contains(text, "places") {
+		t.Errorf("a runbook of a plan just made says:\n%s", text)
+	}
+	r.Unverified = "this plan was not made with this state: <b>\x1b"
+	r.Lanes = []planner.LaneNodes{
+		{Lane: providers.Lane{Name: "control-plane", Width: 1}, Taken: []schedule.Taken{{Node: "cp9", Why: "cordoned"}}},
+		{Lane: providers.Lane{Name: "nvidia_driver.workers", Width: 3}, Taken: []schedule.Taken{{Node: "gpu1", Why: "not ready"}}},
+		{Lane: providers.Lane{Name: "nvidia_driver.others", Width: 2}},
+	}
+	text := markdown(t, r)
+	for _, want := range []string{
+		"**NOT VERIFIED:** this plan was not made with this state: &lt;b>",
+		"cp9 (cordoned) takes 1 of 1 place in the lane control-plane. No other node of this lane can start.",
+		"At most 3 nodes of the lane nvidia_driver.workers at a time. gpu1 (not ready) takes 1 of 3 places",
+		"At most 2 nodes of the lane nvidia_driver.others at a time.\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the runbook lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "\x1b") {
+		t.Error("it holds control characters")
+	}
 }
 
 func TestRunbook(t *testing.T) {

@@ -46,10 +46,10 @@ func (p *page) notApplicable(u report.Upkeep) {
 	switch {
 	case len(u.Refusals) > 0:
 		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses this plan."))
-	case len(u.Foreseen) > 0 && len(u.Foreseen) == len(u.Steps):
+	case len(u.ExpectedRefusals) > 0 && len(u.ExpectedRefusals) == len(u.Steps):
 		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses every step of this plan."))
-	case len(u.Foreseen) > 0:
-		p.line(p.paint(red, fmt.Sprintf("NOT APPLICABLE in full: `upkeep apply` refuses %d of %s.", len(u.Foreseen), plural(len(u.Steps), "step"))))
+	case len(u.ExpectedRefusals) > 0:
+		p.line(p.paint(red, fmt.Sprintf("NOT APPLICABLE in full: `upkeep apply` refuses %d of %s.", len(u.ExpectedRefusals), plural(len(u.Steps), "step"))))
 	}
 }
 
@@ -60,7 +60,7 @@ func (p *page) approval(plan report.PlanJSON) {
 		p.say(red, "ERROR", refusal)
 	}
 	for i, s := range u.Steps {
-		for _, f := range u.Foreseen {
+		for _, f := range u.ExpectedRefusals {
 			if f.Step == s.ID {
 				p.say(red, "ERROR", fmt.Sprintf("apply refuses step %d (%s): %s", i+1, s.ID, f.Why))
 			}
@@ -166,24 +166,37 @@ func Place(u planner.Unknown) string {
 // lanes says which nodes take the room of a lane, although nothing of this plan is under way on them.
 func (p *page) lanes(lanes []planner.LaneNodes) {
 	for _, lane := range lanes {
-		if len(lane.Taken) == 0 {
-			continue
-		}
-		taken := make([]string, 0, len(lane.Taken))
-		for _, t := range lane.Taken {
-			taken = append(taken, fmt.Sprintf("%s (%s)", t.Node, t.Why))
-		}
-		verb := "take"
-		if len(taken) == 1 {
-			verb = "takes"
-		}
-		text := fmt.Sprintf("%s %s %d of %s in the lane %s", few(taken, ", ", 8, p.Verbose), verb, min(len(taken), lane.Width), plural(lane.Width, "place"), lane.Name)
-		if len(taken) >= lane.Width {
-			p.say(yellow, "WARN", text+". No other node of this lane can start.")
-		} else {
-			p.say("", "ROOM", text+".")
+		text, full := Room(lane, p.Verbose)
+		switch {
+		case text == "":
+		case full:
+			p.say(yellow, "WARN", text)
+		default:
+			p.say("", "ROOM", text)
 		}
 	}
+}
+
+// Room says which nodes take places of a lane although nothing of the plan is under way on them, and whether they take all; empty
+// where none does.
+func Room(lane planner.LaneNodes, verbose bool) (text string, full bool) {
+	if len(lane.Taken) == 0 {
+		return "", false
+	}
+	taken := make([]string, 0, len(lane.Taken))
+	for _, t := range lane.Taken {
+		taken = append(taken, clean(fmt.Sprintf("%s (%s)", t.Node, t.Why)))
+	}
+	verb := "take"
+	if len(taken) == 1 {
+		verb = "takes"
+	}
+	text = fmt.Sprintf("%s %s %d of %s in the lane %s.", few(taken, ", ", 8, verbose), verb, min(len(taken), lane.Width),
+		plural(lane.Width, "place"), clean(lane.Name))
+	if full = len(taken) >= lane.Width; full {
+		text += " No other node of this lane can start."
+	}
+	return text, full
 }
 
 // about spells an estimate.

@@ -88,7 +88,7 @@ func differences(body []byte) []string {
 	if !ok {
 		return []string{"like no published script"}
 	}
-	out := []string{"nearest published script: " + string(d.Nearest.Version) + " (" + d.Nearest.Address() + ")"}
+	out := []string{"nearest published script: " + string(d.Nearest.Version) + " (" + d.Nearest.URL() + ")"}
 	for _, h := range d.Hunks {
 		out = append(out, h.String())
 		for _, line := range h.Added {
@@ -135,7 +135,7 @@ func (p *Prices) read(body []byte, named price.Version) error {
 		r.Version = named
 	}
 	p.Script = r.String()
-	p.Setting.Version = r.Version
+	p.Setting.Version, p.Setting.Policy = r.Version, r.Policy
 	p.Setting.Targets = r.InForce(p.Setting.Targets)
 	if r.Known {
 		return nil

@@ -113,7 +113,7 @@ const maxLines = 3000
 
 // Compare finds the published script that a text is most like, and where the text differs from it. It is false where the text
 // is like none: less than half of the published lines stand in it.
-func Compare(body []byte, vouched ...Published) (Difference, bool) {
+func Compare(body []byte, known ...Published) (Difference, bool) {
 	text := lines(body)
 	if len(text) > maxLines {
 		return Difference{}, false
@@ -126,7 +126,7 @@ func Compare(body []byte, vouched ...Published) (Difference, bool) {
 	}
 	var nearest Published
 	best, all := -1, 0
-	for _, p := range append(published(), vouched...) {
+	for _, p := range append(published(), known...) {
 		common := common(has, p.marks)
 		// The score is what the two have in common less what either has alone.
 		if score := 2*common - len(p.marks) - len(marks); best < 0 || score >= all {

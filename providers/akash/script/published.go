@@ -2,16 +2,17 @@ package script
 
 import (
 	_ "embed" // the table of published scripts
+	"slices"
 	"strings"
 
 	"upkeep/providers/akash/price"
 )
 
-// Published is a script that somebody vouches for, by its digests.
+// Published is a script that Akash published, or that the caller knows.
 type Published struct {
 	Version price.Version
-	// Commit is the commit of akash-network/helm-charts that first held it.
-	Commit string
+	// Revision is the commit of akash-network/helm-charts that first held it.
+	Revision string
 	// SHA256 is that of its text, Form that of the text without the numbers of its targets.
 	SHA256, Form string
 	// marks are a digest and a kind for each line.
@@ -52,7 +53,7 @@ func parsePublished(line string) (Published, bool) {
 	if len(fields) != 5 {
 		return Published{}, false
 	}
-	p := Published{Version: price.Version(fields[0]), Commit: fields[1], SHA256: fields[2], Form: fields[3]}
+	p := Published{Version: price.Version(fields[0]), Revision: fields[1], SHA256: fields[2], Form: fields[3]}
 	for marks := fields[4]; len(marks) > markDigits; marks = marks[markDigits+1:] {
 		p.marks = append(p.marks, mark{marks[:markDigits], kindOfLetter(marks[markDigits])})
 	}
@@ -66,12 +67,12 @@ func (p Published) String() string {
 		marks.WriteString(m.digest)
 		marks.WriteByte(m.kind.letter())
 	}
-	return strings.Join([]string{string(p.Version), p.Commit, p.SHA256, p.Form, marks.String()}, " ")
+	return strings.Join([]string{string(p.Version), p.Revision, p.SHA256, p.Form, marks.String()}, " ")
 }
 
-// PublishedOf describes a body that the caller vouches for.
-func PublishedOf(body []byte, version price.Version, commit string) Published {
-	p := Published{Version: version, Commit: commit, SHA256: digest(body), Form: formDigest(body)}
+// PublishedOf describes a body that the caller knows.
+func PublishedOf(body []byte, version price.Version, revision string) Published {
+	p := Published{Version: version, Revision: revision, SHA256: digest(body), Form: formDigest(body)}
 	for _, line := range lines(body) {
 		p.marks = append(p.marks, markOf(line))
 	}
@@ -82,7 +83,40 @@ func markOf(line string) mark {
 	return mark{digest([]byte(blank(line)))[:markDigits], kindOf(line)}
 }
 
-// Address is where the body is published.
-func (p Published) Address() string {
-	return "https://raw.githubusercontent.com/akash-network/helm-charts/" + p.Commit + "/charts/akash-provider/scripts/price_script_generic.sh"
+// publishedPath is where the repository has the script, in every revision.
+const publishedPath = "charts/akash-provider/scripts/price_script_generic.sh"
+
+// URL is where the text stands.
+func (p Published) URL() string {
+	return "https://raw.githubusercontent.com/akash-network/helm-charts/" + p.Revision + "/" + publishedPath
+}
+
+// PublishedScripts returns the newest published revision of every version, the oldest version first.
+func PublishedScripts() []Published {
+	var out []Published
+	for _, p := range published() {
+		if n := len(out); n > 0 && out[n-1].Version == p.Version {
+			out = out[:n-1]
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// PublishedAs returns the published script of a version.
+func PublishedAs(version price.Version) (Published, bool) {
+	return firstPublished(func(p Published) bool { return p.Version == version })
+}
+
+// PublishedWith returns the published script whose text has a SHA-256.
+func PublishedWith(sha256 string) (Published, bool) {
+	return firstPublished(func(p Published) bool { return p.SHA256 == sha256 })
+}
+
+func firstPublished(is func(Published) bool) (Published, bool) {
+	all := PublishedScripts()
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], true
+	}
+	return Published{}, false
 }

@@ -28,15 +28,15 @@ func TestPublishedTable(t *testing.T) {
 	forms := map[string]bool{}
 	versions := map[price.Version]bool{}
 	for _, p := range all {
-		if _, known := p.Version.Traits(); !known || len(p.Commit) != 40 || len(p.SHA256) != 64 || len(p.Form) != 64 || len(p.marks) < 90 {
-			t.Errorf("%s: %q %q %q, %d lines", p.Version, p.Commit, p.SHA256, p.Form, len(p.marks))
+		if _, known := p.Version.Traits(); !known || len(p.Revision) != 40 || len(p.SHA256) != 64 || len(p.Form) != 64 || len(p.marks) < 90 {
+			t.Errorf("%s: %q %q %q, %d lines", p.Version, p.Revision, p.SHA256, p.Form, len(p.marks))
 		}
 		if forms[p.Form] {
-			t.Errorf("%s: the form stands twice", p.Commit)
+			t.Errorf("%s: the form stands twice", p.Revision)
 		}
 		forms[p.Form], versions[p.Version] = true, true
 		if again, ok := parsePublished(p.String()); !ok || !slices.Equal(again.marks, p.marks) {
-			t.Errorf("%s: is not read as it is written", p.Commit)
+			t.Errorf("%s: is not read as it is written", p.Revision)
 		}
 	}
 	for _, v := range price.Versions() {
@@ -50,19 +50,19 @@ func TestPublishedTable(t *testing.T) {
 func rebuild(t *testing.T) {
 	var text strings.Builder
 	for _, row := range published() {
-		body, err := os.ReadFile(filepath.Join(*bodies, row.Commit+".sh"))
+		body, err := os.ReadFile(filepath.Join(*bodies, row.Revision+".sh"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text.WriteString(PublishedOf(body, row.Version, row.Commit).String() + "\n")
+		text.WriteString(PublishedOf(body, row.Version, row.Revision).String() + "\n")
 		if *update {
 			continue
 		}
 		if r := Recognise(body); !r.Known || r.Version != row.Version || len(r.Unread) > 0 || r.Unusable != "" || len(r.Targets) < 8 {
-			t.Errorf("%s: %+v", row.Commit, r)
+			t.Errorf("%s: %+v", row.Revision, r)
 		}
 		if d, ok := Compare(body); !ok || len(d.Hunks) > 0 {
-			t.Errorf("%s: differs from itself: %v", row.Commit, d.Hunks)
+			t.Errorf("%s: differs from itself: %v", row.Revision, d.Hunks)
 		}
 	}
 	switch {

@@ -40,6 +40,8 @@ type Recognition struct {
 	PriceSource string `json:"price_source,omitempty"`
 	// Unusable says why the provider cannot run it; empty where it can.
 	Unusable string `json:"unusable,omitempty"`
+	// Policy stands before the script; nil: none does.
+	Policy *price.Policy `json:"policy,omitempty"`
 }
 
 // Literal is a target in a script's text.
@@ -85,8 +87,26 @@ var markers = []marker{
 
 var versionLine = regexp.MustCompile(`(?m)^#[ \t]*Version:[ \t]*(\S+)`)
 
-// Recognise says which script this is. Scripts that the caller vouches for are known, too.
-func Recognise(body []byte, vouched ...Published) Recognition {
+// Recognise says which script this is. Scripts that the caller knows are known, too.
+func Recognise(body []byte, known ...Published) Recognition {
+	compiled, is := ReadCompiled(body)
+	if !is {
+		return recognise(body, known...)
+	}
+	r := recognise(compiled.Published, known...)
+	r.SHA256, r.Policy = digest(body), &compiled.Policy
+	r.Known = r.Known && compiled.Exact
+	r.Unusable = unusable(body)
+	for i := range r.Unread {
+		r.Unread[i].Line += compiled.Lines
+	}
+	for i := range r.Targets {
+		r.Targets[i].Line += compiled.Lines
+	}
+	return r
+}
+
+func recognise(body []byte, known ...Published) Recognition {
 	r := Recognition{SHA256: digest(body), FormSHA256: formDigest(body), Targets: []Literal{}, Unusable: unusable(body)}
 	if m := versionLine.FindSubmatch(body); m != nil {
 		r.Says = string(m[1])
@@ -104,9 +124,9 @@ func Recognise(body []byte, vouched ...Published) Recognition {
 			r.PriceSource = source
 		}
 	}
-	for _, known := range append(published(), vouched...) {
-		if known.Form == r.FormSHA256 {
-			r.Known, r.Version = true, known.Version
+	for _, p := range append(published(), known...) {
+		if p.Form == r.FormSHA256 {
+			r.Known, r.Version = true, p.Version
 		}
 	}
 	for i, line := range lines(body) {
@@ -149,6 +169,9 @@ func (r Recognition) String() string {
 		name = "unknown script"
 	case !r.Known:
 		name = "customised script like " + name
+	}
+	if r.Policy != nil {
+		name += " under a policy"
 	}
 	return fmt.Sprintf("%s, sha256 %.12s", name, r.SHA256)
 }

@@ -21,8 +21,8 @@ func read(t testing.TB, name string) []byte {
 	return body
 }
 
-// vouch makes a test script a known one.
-func vouch(body []byte, v price.Version) Published {
+// knownScript makes a test script a known one.
+func knownScript(body []byte, v price.Version) Published {
 	return PublishedOf(body, v, "0000000000000000000000000000000000000000")
 }
 
@@ -67,7 +67,7 @@ func cut(body []byte, text string) []byte {
 // what it charges is unknown until it is measured. Each case was seen in the field, or stands beside one that was.
 func TestCustomised(t *testing.T) {
 	body := string(read(t, "literal.sh"))
-	known := vouch([]byte(body), price.Sept08)
+	known := knownScript([]byte(body), price.Sept08)
 	replaced := func(old, text string) string {
 		if !strings.Contains(body, old) {
 			t.Fatalf("there is no %q", old)
@@ -220,7 +220,7 @@ func TestMigrateLiterals(t *testing.T) {
 // A script that prices by model keeps its items; what it charged by default is written out, since newer ones charge otherwise.
 func TestMigrateMappings(t *testing.T) {
 	body := cut(cut(cut(cut(cut(cut(read(t, "mapped.sh"), `"uact"`), "diadata"), "bc -l"), "interface"), ".amd"), "gpu_unit_max_price")
-	r := Recognise(body, vouch(body, price.Sept19))
+	r := Recognise(body, knownScript(body, price.Sept19))
 	fleet := []price.FleetGPU{{Vendor: "nvidia", Model: "a100"}, {Vendor: "nvidia", Model: "rtx3060"}}
 	for _, test := range []struct{ given, want string }{
 		{"", "a100=120,t4=80,*=130,rtx3060=100"},
@@ -305,11 +305,11 @@ func FuzzRecognise(f *testing.F) {
 		if got := Recognise(append([]byte("# a comment\n\n"), body...)); got.FormSHA256 == r.FormSHA256 {
 			t.Fatal("a script with two lines more has the same form")
 		}
-		vouched := PublishedOf(body, price.Newest, "")
-		if got := Recognise(body, vouched); !got.Known {
-			t.Fatal("a script that is vouched for is not known")
+		named := PublishedOf(body, price.Newest, "")
+		if got := Recognise(body, named); !got.Known {
+			t.Fatal("a script that the caller knows is not known")
 		}
-		if d, ok := Compare(body, vouched); ok && d.Nearest.Form == vouched.Form && len(d.Hunks) > 0 {
+		if d, ok := Compare(body, named); ok && d.Nearest.Form == named.Form && len(d.Hunks) > 0 {
 			t.Fatalf("a script differs from itself: %v", d.Hunks)
 		}
 		fleet := []price.FleetGPU{{Vendor: "nvidia", Model: "t4"}}

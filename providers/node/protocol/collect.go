@@ -54,3 +54,19 @@ func CheckCollect(p string) error {
 	return fmt.Errorf("%q is no place of a control plane's keys and configuration; a node gives away nothing but %s, and what lies in them",
 		p, strings.Join(collectable, ", "))
 }
+
+// CheckCollectLink refuses a symbolic link at a place of CheckCollect that leads out of these places, or that only reading the
+// disk could tell.
+func CheckCollectLink(at, target string) error {
+	if path.Clean(target) != target {
+		return fmt.Errorf("it is a link to %.200q, which is not plain", target)
+	}
+	to := target
+	if !path.IsAbs(to) {
+		to = path.Join(path.Dir(at), to)
+	}
+	if CheckCollect(to) != nil {
+		return fmt.Errorf("it is a link to %.200q, out of these places", target)
+	}
+	return nil
+}

@@ -156,9 +156,11 @@ func (c *collector) add(dir *disk.Dir, e disk.Entry, depth int) error {
 			c.gap("%s is a link that cannot be read", p)
 			return nil
 		}
-		// The link alone: what it points to is in the archive where it is in a place of the request.
-		if at := target; !path.IsAbs(at) && protocol.CheckCollect(path.Join(path.Dir(p), at)) != nil || path.IsAbs(at) && protocol.CheckCollect(path.Clean(at)) != nil {
-			c.gap("%s is a link to %q, which is not read", p, target)
+		// The link alone: what it points to is in the archive where it is in a place of the request. One that leads out is left
+		// out: whoever unpacks the archive as root must not write through it.
+		if err := protocol.CheckCollectLink(p, target); err != nil {
+			c.gap("%s is left out: %v", p, err)
+			return nil
 		}
 		h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, target, 0o777
 		return c.entry(h, nil)

@@ -115,14 +115,18 @@ func TestWrite(t *testing.T) {
 			protocol.CollectReport{Files: 1, Bytes: 3},
 		},
 		"a link out": {
-			map[string]string{"etc/shadow": "root", "etc/kubernetes/a": "-> /etc/shadow", "etc/kubernetes/b": "-> ../shadow"}, []string{"/etc/kubernetes"},
-			[]string{"etc/kubernetes/ 0755", "etc/kubernetes/a 0777 /etc/shadow", "etc/kubernetes/b 0777 ../shadow"},
-			protocol.CollectReport{Gaps: []string{`/etc/kubernetes/a is a link to "/etc/shadow", which is not read`, `/etc/kubernetes/b is a link to "../shadow", which is not read`}},
+			map[string]string{"etc/shadow": "root", "etc/kubernetes/a": "-> /etc/shadow", "etc/kubernetes/b": "-> ../shadow", "etc/kubernetes/c": "-> pki/../../shadow"}, []string{"/etc/kubernetes"},
+			[]string{"etc/kubernetes/ 0755"},
+			protocol.CollectReport{Gaps: []string{
+				`/etc/kubernetes/a is left out: it is a link to "/etc/shadow", out of these places`,
+				`/etc/kubernetes/b is left out: it is a link to "../shadow", out of these places`,
+				`/etc/kubernetes/c is left out: it is a link to "pki/../../shadow", which is not plain`,
+			}},
 		},
 		"the place itself is a link": {
 			map[string]string{"home/secret": "root", "etc/kubernetes": "-> /home"}, []string{"/etc/kubernetes"},
-			[]string{"etc/kubernetes 0777 /home"},
-			protocol.CollectReport{Gaps: []string{`/etc/kubernetes is a link to "/home", which is not read`}},
+			nil,
+			protocol.CollectReport{Gaps: []string{`/etc/kubernetes is left out: it is a link to "/home", out of these places`}},
 		},
 		"a place below a link": {
 			map[string]string{"home/pki/secret": "root", "etc/kubernetes": "-> /home"}, []string{"/etc/kubernetes/pki"}, nil,
