@@ -67,7 +67,7 @@ func (a Answer) saying() string {
 	if a.Measured != "" {
 		text := Answer{Verdict: a.Verdict}.saying()
 		if a.USD != nil {
-			text += ", " + a.USD.Round() + " USD a month"
+			text = fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount, denomWord(a.Verdict.Denom), a.USD.Round(), a.USD.Hourly())
 		}
 		return text + " (measured with " + a.Measured + ")"
 	}
