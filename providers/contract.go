@@ -49,8 +49,9 @@ type Staged interface {
 	Resource
 	// SecondNeeds says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs
 	// where nothing is. There are two stages and no third: it is asked once. A node that both stages are about is asked
-	// again, for all of it. Pure.
-	SecondNeeds(facts.World, Inventory) Needs
+	// again, for all of it. With measure it may ask a running part for what only that can tell, by commands of upkeep's that
+	// run where the part runs; nobody is asked so unless a person wants it. Pure.
+	SecondNeeds(world facts.World, inventory Inventory, measure bool) Needs
 }
 
 // GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -12,11 +14,13 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash"
+	"upkeep/providers/akash/inpod"
 	"upkeep/providers/archive"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/kube"
+	"upkeep/providers/plain"
 )
 
 // releases opens Helm for a cluster once.
@@ -40,6 +44,10 @@ func (r *releases) open(cluster config.Cluster) (*helm.Client, error) {
 	client, err := helm.Open(cluster.Kubeconfig, cluster.Context)
 	if err != nil {
 		return nil, err
+	}
+	client.Exhausted = func(err error) {
+		fmt.Fprintf(os.Stderr, "upkeep: %s; upkeep ends, since nothing else stops a template\n", plain.Line(err.Error()))
+		os.Exit(exitError)
 	}
 	r.client, r.opened = client, cluster
 	return client, nil
@@ -77,7 +85,12 @@ func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQues
 		}
 		question.Offer = &offer
 	}
-	return client.Observe(ctx, question, r.mac)
+	found := client.Observe(ctx, question, r.mac)
+	if question.Measure != nil && found.Unknown == "" && !found.Missing {
+		measured := inpod.Measure(ctx, client, found, *question.Measure)
+		found.Measured = &measured
+	}
+	return found
 }
 
 // Chart asks for the releases of a chart.

@@ -13,6 +13,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
@@ -23,7 +24,10 @@ import (
 const maxScript = 256 << 10
 
 var (
-	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	// A namespace is a DNS label: it has no points.
+	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	percentPattern = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{1,6})?)%$`)
 )
@@ -54,8 +58,8 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Position: config.PositionOf(b.DefRange, b.Directory),
 		At:       map[string]config.Position{},
 	}}
-	for _, argument := range []string{"release", "namespace"} {
-		if !namePattern.MatchString(b.String(argument)) {
+	for argument, pattern := range map[string]*regexp.Regexp{"release": namePattern, "namespace": namespacePattern} {
+		if !pattern.MatchString(b.String(argument)) {
 			r.fail(b, argument, "Invalid name", "%q is no name of a %s: write lower-case letters, digits and dashes.", b.String(argument), argument)
 		}
 	}
@@ -127,6 +131,10 @@ func (r *reading) script() {
 	if !ok {
 		return
 	}
+	if version := b.String("published"); version != "" {
+		r.published(b, version)
+		return
+	}
 	found := r.pinned(b, "bid_script", kindOfText{
 		name: "script", danger: "what prices GPUs", most: maxScript,
 		check: func(data []byte) error {
@@ -136,6 +144,27 @@ func (r *reading) script() {
 	})
 	r.at(b, "replace_customised", "bid_script.replace_customised")
 	r.spec.Script = &Script{File: found.file, Text: found.text, URL: found.url, SHA256: found.sha256, ReplaceCustomised: b.Bool("replace_customised")}
+}
+
+// published reads the name of a published script.
+func (r *reading) published(b config.Block, version string) {
+	r.at(b, "published", "bid_script.file") // where findings about the script point
+	for _, argument := range []string{"file", "url", "sha256"} {
+		if b.String(argument) != "" {
+			r.fail(b, argument, "One source", "published names the script, its address and its digest. Remove %s.", argument)
+		}
+	}
+	p, ok := script.PublishedAs(price.Version(version))
+	if !ok {
+		words := make([]string, 0, len(price.Versions()))
+		for _, v := range price.Versions() {
+			words = append(words, string(v))
+		}
+		r.fail(b, "published", "No published script", "%q is no published script.%s upkeep knows %s.", version, meant(version, words), strings.Join(words, ", "))
+		return
+	}
+	r.spec.Script = &Script{Published: p.Version, URL: p.URL(), SHA256: p.SHA256, ReplaceCustomised: b.Bool("replace_customised")}
+	r.at(b, "replace_customised", "bid_script.replace_customised")
 }
 
 // maxDefinitions is more than any file of definitions, and what a download may have.
@@ -241,6 +270,7 @@ func (r *reading) prices() {
 		}
 	}
 	r.gpu(b)
+	r.policy(b)
 	if text := b.String("max_change"); text != "" {
 		r.at(b, "max_change", "price_targets.max_change")
 		found := percentPattern.FindStringSubmatch(text)
@@ -282,6 +312,9 @@ func (r *reading) gpu(b config.Block) {
 	}
 	for _, at := range sortedKeys(hints) {
 		r.fail(b, at, "Invalid model", "%s", strings.Join(hints[at], "\n\n"))
+	}
+	if len(prices) == 0 && len(bad) == 0 {
+		r.warn(b, "gpu", "No models", "gpu names no model, and it replaces the mapping of the release: the script then charges its own default for every GPU. Name models, or remove gpu.")
 	}
 	if _, set := prices["*"]; set {
 		r.warn(b, b.Item("gpu", "*"), "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")
