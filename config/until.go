@@ -44,7 +44,7 @@ type exemption struct {
 func exemptionAttributes() []Attribute {
 	return []Attribute{
 		{Name: "reason", Type: cty.String, Required: true, Doc: "Why. Every report shows it."},
-		{Name: "owner", Type: cty.String, Required: true, Doc: "Who answers for it."},
+		{Name: "owner", Type: cty.String, Required: true, Doc: "Who is responsible."},
 		{Name: "until", Type: cty.String, Required: true, Doc: "The last day on which it holds, in UTC: `\"2027-01-31\"`."},
 	}
 }

@@ -271,7 +271,7 @@ func TestRules(t *testing.T) {
 				done b/x.2
 				next`,
 			want: []string{
-				"look b/x.1", `a/x.1 waiting: no room in lane "one" (1 wide): b (left under way by an earlier run)`, "a/x.2 waiting: step a/x.1 must come first",
+				"look b/x.1", `a/x.1 waiting: no room in lane "one" (1 wide): b (left in progress by an earlier run)`, "a/x.2 waiting: step a/x.1 must come first",
 				"b/x.1 waiting", "b/x.2 waiting: step b/x.1 must come first", "start b/x.2", "start a/x.1",
 			},
 		},

@@ -401,7 +401,7 @@ func TestBrokenBeforeIsNoFailure(t *testing.T) {
 		{
 			name: "its scheduler falls", before: func(w *facts.World) { lost(w, "cp1") },
 			after: func(w *facts.World) { lost(w, "cp1"); worlds.Pod(w.Nodes["cp1"], "kube-scheduler").ContainerID = "" },
-			want:  "kube-scheduler on cp1 was restarted meanwhile, and not by this step",
+			want:  "kube-scheduler on cp1 was restarted during this step, but not by this step",
 		},
 		{
 			name: "its certificate was the reason, and it does not come back",
