@@ -42,6 +42,9 @@ func (b Block) Bool(name string) bool {
 	return !v.IsNull() && v.True()
 }
 
+// Given reports whether an argument has a value: one that is left out, or null, has none.
+func (b Block) Given(name string) bool { return !b.attribute(name).IsNull() }
+
 // Int returns a number argument as an int; 0 where it is null.
 func (b Block) Int(name string) int {
 	v := b.attribute(name)

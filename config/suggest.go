@@ -29,6 +29,25 @@ func suggest(word string, candidates []string) string {
 	return best
 }
 
+// Suggest returns the candidate that a person most likely meant by a word: a near one, else the only one that the word begins.
+// It is empty where there is none.
+func Suggest(word string, candidates []string) string {
+	if near := suggest(word, candidates); near != "" || len(word) < 4 {
+		return near
+	}
+	begun := ""
+	for _, candidate := range candidates {
+		switch {
+		case !strings.HasPrefix(candidate, word) || candidate == word:
+		case begun != "":
+			return ""
+		default:
+			begun = candidate
+		}
+	}
+	return begun
+}
+
 // hint returns a sentence to append to a message about a wrong word: what was meant, else what there is.
 func hint(word string, candidates []string, there string) string {
 	if near := suggest(word, candidates); near != "" {

@@ -56,7 +56,7 @@ func exemptionOf(b Block) (exemption, hcl.Diagnostics) {
 		diags = append(diags, b.Diagnose("reason", "No reason", "\"reason\" is empty. Write why."))
 	}
 	if e.owner == "" {
-		diags = append(diags, b.Diagnose("owner", "No owner", "\"owner\" is empty. Write who answers for it, such as \"ops\"."))
+		diags = append(diags, b.Diagnose("owner", "No owner", "\"owner\" is empty. Write who is responsible, such as \"ops\"."))
 	}
 	var err error
 	if e.until, err = ParseUntil(b.String("until")); err != nil {

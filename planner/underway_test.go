@@ -63,7 +63,7 @@ func TestWorkUnderWayHoldsControlPlanes(t *testing.T) {
 		t.Errorf("workers: applyable %t, refusals %q", p.Applyable, p.Refusals)
 	}
 	r.Desired.Nodes[0].Roles = append(r.Desired.Nodes[0].Roles, "control-plane")
-	if p := build(t, r); p.Applyable || len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0], "still at work on the control plane cp1") {
+	if p := build(t, r); p.Applyable || len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0], "still works on the control plane cp1") {
 		t.Errorf("a control plane: applyable %t, refusals %q", p.Applyable, p.Refusals)
 	}
 }

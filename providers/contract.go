@@ -53,6 +53,14 @@ type Staged interface {
 	SecondNeeds(facts.World, Inventory) Needs
 }
 
+// Measurable is a Resource of which a running part can be asked what only it can tell. That runs commands of upkeep's where the
+// part runs, so it is asked only where a person wants it, and after a step that has just started the part.
+type Measurable interface {
+	Resource
+	// MeasurementNeeds says what to ask, given the answers to Needs; the zero Needs where there is nothing to ask. Pure.
+	MeasurementNeeds(facts.World) Needs
+}
+
 // GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
 // provide the same guard, all of them take part.
 type GuardProvider interface {

@@ -75,8 +75,6 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 			return quote.Prices{}, fmt.Errorf("-whitelist: %w", err)
 		}
 		setting.Whitelist = &price.Whitelist{Text: string(list)}
-	} else if setting.Owner != "" {
-		return quote.Prices{}, usage(cmd, "-owner counts where there is a list of tenants: -whitelist=FILE")
 	}
 	source, err := readPrices(cmd, valuesFile, scriptFile)
 	if err != nil {
@@ -86,7 +84,11 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 	if err != nil {
 		return quote.Prices{}, err
 	}
-	return quote.Of(source, setting, named)
+	prices, err := quote.Of(source, setting, named)
+	if err == nil && setting.Owner != "" && setting.Whitelist == nil && prices.Setting.Policy == nil {
+		return prices, usage(cmd, "-owner counts where there is a list of tenants: -whitelist=FILE, or a script under a policy")
+	}
+	return prices, err
 }
 
 // readPrices reads the chart's values and the script from files: the script's own, or the values. An empty name is no file.

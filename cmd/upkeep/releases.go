@@ -12,6 +12,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash"
+	"upkeep/providers/akash/inpod"
 	"upkeep/providers/archive"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm"
@@ -77,7 +78,12 @@ func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQues
 		}
 		question.Offer = &offer
 	}
-	return client.Observe(ctx, question, r.mac)
+	found := client.Observe(ctx, question, r.mac)
+	if question.Measure != nil && found.Unknown == "" && !found.Missing {
+		measured := inpod.Measure(ctx, client, found, *question.Measure)
+		found.Measured = &measured
+	}
+	return found
 }
 
 // Chart asks for the releases of a chart.

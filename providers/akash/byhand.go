@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/akash/script"
 	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
 )
@@ -35,7 +36,7 @@ func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	}}
 }
 
-func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Command {
+func (upgrading) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, err := providers.ArgsOf[upgradeArgs](step)
 	if err != nil {
 		return nil
@@ -45,6 +46,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	run := []string{"umask 077", "test -s provider.yaml", "cat > changes.json <<'END'", values.JSON(args.Values), "END"}
 	set := ""
 	if args.Script != "" {
+		run = append(run, scriptByHand(in, args)...)
 		run = append(run, fmt.Sprintf("echo '%s  price_script_generic.sh' | sha256sum -c", args.Script))
 		set = ` --set bidpricescript="$(openssl base64 -A < price_script_generic.sh)"`
 	} else {
@@ -64,6 +66,27 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		What: "upgrade with the current values and the changes", Run: providers.ShellScript(run...), See: see, Stop: stop,
 		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
 	}}
+}
+
+// scriptByHand are the commands that put a policy before the published script. A script without one is a file that the reader has.
+func scriptByHand(in providers.Input, args upgradeArgs) []string {
+	if args.Policy == nil {
+		return nil
+	}
+	text, err := script.Decode(predictedScript(in, in.World.Release(args.Namespace, args.Release), args))
+	if err != nil {
+		return nil // the digest that is checked next says that the file is another one
+	}
+	c, ok := script.ReadCompiled(text)
+	if !ok {
+		return nil
+	}
+	run := []string{"cat > price_script_generic.sh <<'UPKEEP_PREAMBLE'", strings.TrimSuffix(strings.TrimSuffix(string(text), string(c.Published)), "\n"), "UPKEEP_PREAMBLE"}
+	fetch := "cat published_script.sh"
+	if p, known := script.PublishedWith(digest(c.Published)); known {
+		fetch = "curl -fsSL " + providers.ShellWord(p.URL())
+	}
+	return append(run, fetch+" >> price_script_generic.sh")
 }
 
 func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Command {

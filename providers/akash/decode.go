@@ -13,6 +13,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
@@ -127,6 +128,10 @@ func (r *reading) script() {
 	if !ok {
 		return
 	}
+	if version := b.String("published"); version != "" {
+		r.published(b, version)
+		return
+	}
 	found := r.pinned(b, "bid_script", kindOfText{
 		name: "script", danger: "what prices GPUs", most: maxScript,
 		check: func(data []byte) error {
@@ -136,6 +141,27 @@ func (r *reading) script() {
 	})
 	r.at(b, "replace_customised", "bid_script.replace_customised")
 	r.spec.Script = &Script{File: found.file, Text: found.text, URL: found.url, SHA256: found.sha256, ReplaceCustomised: b.Bool("replace_customised")}
+}
+
+// published reads the name of a published script.
+func (r *reading) published(b config.Block, version string) {
+	r.at(b, "published", "bid_script.file") // where findings about the script point
+	for _, argument := range []string{"file", "url", "sha256"} {
+		if b.String(argument) != "" {
+			r.fail(b, argument, "One source", "published names the script, its address and its digest. Remove %s.", argument)
+		}
+	}
+	p, ok := script.PublishedAs(price.Version(version))
+	if !ok {
+		words := make([]string, 0, len(price.Versions()))
+		for _, v := range price.Versions() {
+			words = append(words, string(v))
+		}
+		r.fail(b, "published", "No published script", "%q is no published script.%s upkeep knows %s.", version, meant(version, words), strings.Join(words, ", "))
+		return
+	}
+	r.spec.Script = &Script{Published: p.Version, URL: p.URL(), SHA256: p.SHA256, ReplaceCustomised: b.Bool("replace_customised")}
+	r.at(b, "replace_customised", "bid_script.replace_customised")
 }
 
 // maxDefinitions is more than any file of definitions, and what a download may have.
@@ -241,6 +267,7 @@ func (r *reading) prices() {
 		}
 	}
 	r.gpu(b)
+	r.policy(b)
 	if text := b.String("max_change"); text != "" {
 		r.at(b, "max_change", "price_targets.max_change")
 		found := percentPattern.FindStringSubmatch(text)

@@ -63,8 +63,10 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	if r.release.Values[valueScript] == facts.New && s.Script != nil && s.Script.Text != "" {
 		// A prediction whose facts did not have the text.
-		r.release.Values = values.Clone(r.release.Values)
-		r.release.Values[valueScript] = encodeScript(s.Script.Text)
+		if text, err := compiled(s.Policy, s.Script.Text); err == nil { // reviewScript reports the error
+			r.release.Values = values.Clone(r.release.Values)
+			r.release.Values[valueScript] = encodeScript(text)
+		}
 	}
 	r.repair = pending.Decide(r.release, in.Now, r.spec.patience())
 	r.reviewScript()
@@ -81,6 +83,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewObjects()
 	r.reviewPod()
 	r.reviewPrices()
+	r.reviewMeasurement()
 	r.plan()
 	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision))
 	return r.out

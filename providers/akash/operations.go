@@ -241,6 +241,10 @@ func (o upgrade) values(ctx context.Context, s Spec, args upgradeArgs) (values.T
 			text = d.Text
 		}
 	}
+	text, err = compiled(s.Policy, text)
+	if err != nil {
+		return nil, fmt.Errorf("putting the policy before the script: %w", err)
+	}
 	if found := digest([]byte(text)); found != args.Script {
 		return nil, fmt.Errorf("the script has the SHA-256 %s, and the plan was made with %s; plan again", found, args.Script)
 	}

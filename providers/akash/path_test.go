@@ -75,8 +75,8 @@ func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...prov
 	side := tasks.New(tasks.Time{At: w.Now, Sleep: w.Sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: akash.Type().Effects, Operations: akash.Operations(w.Tools(specs...)),
-		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
-			world := w.World(ctx, specs...)
+		Observe: func(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
+			world := w.Looked(ctx, steps, specs...)
 			return providers.Input{World: world, Now: world.ObservedAt, Inventory: w.Inventory()}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },

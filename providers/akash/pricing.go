@@ -32,7 +32,7 @@ func biddingOf(values map[string]any, other *bidding) bidding {
 		b.recognition = script.Recognise([]byte(body))
 	}
 	b.body = body
-	b.setting.Version = b.recognition.Version
+	b.setting.Version, b.setting.Policy = b.recognition.Version, b.recognition.Policy
 	if b.known() {
 		b.setting.Targets = b.recognition.InForce(b.setting.Targets)
 	}
@@ -246,7 +246,11 @@ func (r *review) pricesChange() ([]price.Change, string) {
 	if err != nil {
 		return nil, err.Error()
 	}
-	return changes, ""
+	minimum, err := minimumChange(r.was.setting.Policy, r.will.setting.Policy)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return append(changes, minimum), ""
 }
 
 // priceChanges are the effective prices before and after: of every GPU of the fleet by each way of asking for it that has a
@@ -283,7 +287,7 @@ func usd(u *price.USD) string {
 	if u == nil {
 		return "no bids"
 	}
-	return u.String()
+	return u.String() + " (" + u.Hourly() + "/h)"
 }
 
 func percent(c price.Change) string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
+	"upkeep/providers/akash/script"
 )
 
 // reviewScript finds the script that is wanted, if one is, and looks at the one that the release has.
@@ -14,6 +16,7 @@ func (r *review) reviewScript() {
 	}
 	r.script, r.known = want.Text, true
 	if want.URL == "" {
+		r.compile()
 		return
 	}
 	d, asked := r.in.World.Downloads[want.URL]
@@ -36,7 +39,38 @@ func (r *review) reviewScript() {
 		r.block("the script behind the URL is another one")
 	default:
 		r.script = d.Text
+		r.compile()
 	}
+}
+
+// compile puts the policy before the script that is wanted. One that the release has from another generator stays.
+func (r *review) compile() {
+	text, err := compiled(r.spec.Policy, r.script)
+	if err != nil {
+		r.known = false
+		r.add(providers.Finding{
+			ID: "BID_SCRIPT_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: "price_targets", Summary: "the policy cannot be put before the script: " + err.Error(),
+		}, "price_targets")
+		r.block("the policy cannot be put before the script")
+		return
+	}
+	r.script = text
+	if has, ok := scriptOf(r.release.Values); ok && script.SamePolicy([]byte(has), []byte(text)) {
+		r.script = has
+	}
+}
+
+// compiled is a published script under a policy; without one, the text itself.
+func compiled(policy *price.Policy, text string) (string, error) {
+	if policy == nil {
+		return text, nil
+	}
+	version := script.Recognise([]byte(text)).Version
+	if published, ok := script.PublishedWith(digest([]byte(text))); ok {
+		version = published.Version
+	}
+	out, err := script.Compile(*policy, version, []byte(text))
+	return string(out), err
 }
 
 // hasScript reports whether the release has the script that is wanted.

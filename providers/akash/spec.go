@@ -30,6 +30,8 @@ type Spec struct {
 	// it is not set.
 	Targets map[string]string `json:"price_targets,omitempty"`
 	GPU     map[string]string `json:"gpu,omitempty"`
+	// Policy is what stands before the script; nil: none.
+	Policy *price.Policy `json:"policy,omitempty"`
 	// MaxChange is a percentage as a decimal; empty: prices may change by any amount.
 	MaxChange string `json:"max_change,omitempty"`
 	// The further values that are laid over those of the release.
@@ -53,6 +55,8 @@ type Chart struct {
 
 // Script says which bid price script.
 type Script struct {
+	// Published is the version of a published script; URL and SHA256 are then that script's.
+	Published price.Version `json:"published,omitempty"`
 	// File is as the operator wrote it, Text what stood in it; or URL, with the SHA-256 of what must stand behind it.
 	File   string `json:"file,omitempty"`
 	Text   string `json:"text,omitempty"`
@@ -91,7 +95,7 @@ func (s Spec) Address() providers.Address {
 var secretValues = []string{"key", "keysecret", "authpem", "letsEncrypt.providers.cloudflare.apiToken", "letsEncrypt.providers.googleCloud.serviceAccount"}
 
 // environment are the variables that are read from the running pod.
-var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", "WHITELIST_URL", "DEBUG_BID_SCRIPT"}
+var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", variableDeposit, "WHITELIST_URL", "DEBUG_BID_SCRIPT"}
 
 // Needs asks for the cluster, the release with what an upgrade would change, the tenants' leases, what was archived, and
 // the script where it is behind a URL.
@@ -100,7 +104,9 @@ func (s Spec) Needs() providers.Needs {
 	if s.Chart != nil {
 		wanted := s.priced(s.All())
 		if s.Script != nil && s.Script.Text != "" {
-			wanted[valueScript] = encodeScript(s.Script.Text)
+			if text, err := compiled(s.Policy, s.Script.Text); err == nil { // a Diff reports the error
+				wanted[valueScript] = encodeScript(text)
+			}
 		}
 		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Preview: true, Values: wanted}
 	}

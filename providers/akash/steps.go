@@ -7,6 +7,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/revision"
@@ -36,8 +37,9 @@ type (
 		SHA256 string `json:"sha256,omitempty"`
 		// Values are laid over those of the release. A sensitive value is what stands for it; the script is not here.
 		Values map[string]any `json:"values,omitempty"`
-		// Script is the SHA-256 of the script; empty where it stays as it is.
+		// Script is the SHA-256 of the script; empty where it stays as it is. Policy stands before it; nil: none.
 		Script  string          `json:"script,omitempty"`
+		Policy  *price.Policy   `json:"policy,omitempty"`
 		Timeout config.Duration `json:"timeout"`
 		// Rolls: the provider restarts by it.
 		Rolls bool `json:"rolls"`
@@ -201,7 +203,7 @@ func (r *review) planUpgrade() bool {
 	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges, r.pricesDiffer(), r.respelled(), r.spec.Chart.Version)
 	delete(args.Values, valueScript)
 	if r.known {
-		args.Script = digest([]byte(r.script))
+		args.Script, args.Policy = digest([]byte(r.script)), r.spec.Policy
 	}
 	if o := r.release.Offer; o != nil {
 		args.SHA256 = o.Digest
@@ -218,7 +220,7 @@ func (r *review) planUpgrade() bool {
 	s.Undo = revision.Rollback(r.release)
 	if args.Rolls {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
-		s.Proof += "; the running pod has them in its environment"
+		s.Proof += "; the running pod has them in its environment" + r.measuredProof()
 	}
 	r.guard(s) // also where the restart is a step of its own
 	if !chartChanges {
@@ -263,6 +265,9 @@ func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Ch
 		out = append(out, providers.Change{What: valueScript, Before: old, After: r.scriptText(r.script), Always: true})
 	}
 	out = append(out, r.priceChanges()...)
+	if r.will.known() {
+		out = append(out, policyChanges(r.was.setting.Policy, r.will.setting.Policy)...)
+	}
 	for _, c := range values.Diff(r.release.Values, r.after) {
 		if c.Path == valueScript {
 			continue
@@ -294,8 +299,16 @@ func (r *review) planRestart() {
 	}
 	s.Disruption = "the provider, which restarts; " + r.undisturbed()
 	r.guard(s)
-	s.Proof = "another pod runs, and it has the values of the release in its environment"
+	s.Proof = "another pod runs, and it has the values of the release in its environment" + r.measuredProof()
 	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
+}
+
+// measuredProof is what the proof of a step that restarts the provider measures in its pod.
+func (r *review) measuredProof() string {
+	if !r.will.scripted {
+		return ""
+	}
+	return "; its bid price script is measured with three sample orders"
 }
 
 func (r *review) fillStart(s *providers.Step) {

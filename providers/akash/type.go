@@ -16,6 +16,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/akash/price"
 	"upkeep/providers/helm/revision"
 )
 
@@ -141,6 +142,7 @@ func schema() config.Schema {
 			Doc: "The most that one plan may change the price of anything, as a percentage. A plan that changes one by more is refused unless " +
 				"it is applied with `-override=max_change=REASON`.",
 		})
+	prices = append(prices, policyAttributes()...)
 	return config.Schema{
 		Attributes: []config.Attribute{
 			{Name: "release", Type: cty.String, Default: cty.StringVal("akash-provider"), Doc: "The name of the Helm release."},
@@ -176,8 +178,13 @@ func schema() config.Schema {
 				}},
 			},
 			{
-				Name: "bid_script", Doc: "The bid price script, from a file or a URL. Without this block the script of the release is unchanged.",
+				Name: "bid_script", Doc: "The bid price script: a published one by its name, or one from a file or a URL. Without this block the script of the release is unchanged.",
 				Schema: config.Schema{Attributes: []config.Attribute{
+					{
+						Name: "published", Type: cty.String,
+						Doc: "A script that `akash-network/helm-charts` published, such as `" + string(price.Newest) + "`. upkeep knows its address and its digest, " +
+							"fetches it and refuses another text; a plan from recorded facts takes it from them.",
+					},
 					{Name: "file", Type: cty.String, Doc: "A file; a relative path is meant against the configuration directory."},
 					{Name: "url", Type: cty.String, Doc: "An https URL; `sha256` is then required."},
 					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the script in hexadecimal. A plan that finds another one shows it and changes nothing."},

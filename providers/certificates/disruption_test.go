@@ -99,8 +99,8 @@ func lost(w *facts.World, name string) {
 // TestPartialTrouble says for each kind of step whether it goes on beside each kind of trouble. Where it does not, why says so.
 func TestPartialTrouble(t *testing.T) {
 	const (
-		waits = "and the member of cp1 is not touched until it is: member"
-		alone = "no other control plane could take over from"
+		waits = "The member of cp1 is not changed until etcd is healthy"
+		alone = "no other control plane can take over from"
 	)
 	tests := []struct {
 		name   string
@@ -170,7 +170,7 @@ func TestPartialTrouble(t *testing.T) {
 		{
 			name: "containers elsewhere cannot be seen, and something there is broken", planes: 3,
 			change: func(w *facts.World) { w.Nodes["cp2"].ControlPlane.ContainersUnknown = "no CRI socket answers" },
-			why:    all("control plane cp2 is not whole"),
+			why:    all("control plane cp2 is unhealthy"),
 		},
 		{
 			name: "a member is cut off from its peers", planes: 3,
@@ -255,7 +255,7 @@ func TestABlockOfOneControlPlane(t *testing.T) {
 		"nothing leads there": {func(w *facts.World) {
 			dead(w, "cp3")
 			w.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "poststarthook"}
-		}, "no other control plane could take over from"},
+		}, "no other control plane can take over from"},
 		"the component does not run there": {func(w *facts.World) {
 			worlds.Pod(w.Nodes["cp2"], "kube-controller-manager").ContainerID = ""
 		}, "kube-controller-manager has no running container"},

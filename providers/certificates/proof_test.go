@@ -121,7 +121,7 @@ func TestProved(t *testing.T) {
 			change: func(w *facts.World) { w.Kubernetes.Leases[0].Holder = "" },
 		},
 		{
-			name: "the API server is not ready", step: restart, err: "the control plane of cp2 is not whole: kube-apiserver is not ready",
+			name: "the API server is not ready", step: restart, err: "the control plane of cp2 is unhealthy: kube-apiserver is not ready",
 			change: func(w *facts.World) { cp2(w).ControlPlane.APIServer = facts.APIServer{} },
 		},
 		{

@@ -36,7 +36,7 @@ func FuzzParseEnvironment(f *testing.F) {
 }
 
 func TestLimitedKeepsTheBeginning(t *testing.T) {
-	var l limited
+	l := limited{most: environmentLimit}
 	for range 3 {
 		if n, err := l.Write(make([]byte, environmentLimit/2+1)); err != nil || n != environmentLimit/2+1 {
 			t.Fatalf("%d, %v", n, err)

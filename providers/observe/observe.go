@@ -82,6 +82,8 @@ type Observer struct {
 	Stores     Stores
 	Helm       Helm // nil as Kubernetes is
 	Files      Files
+	// Measure: running parts are asked what only they can tell (providers.Measurable).
+	Measure bool
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
 	Endpoints []Endpoint
 	Now       func() time.Time
@@ -114,7 +116,11 @@ func (o *Observer) Resources(ctx context.Context, desired config.Desired, resour
 	world := unasked()
 	o.stage(ctx, desired, nil, needs, &world)
 	if ctx.Err() == nil {
-		if second := SecondNeeds(desired, world, resources); len(second) > 0 {
+		second := SecondNeeds(desired, world, resources)
+		if o.Measure {
+			second = append(second, measurementNeeds(world, resources)...)
+		}
+		if len(second) > 0 {
 			o.stage(ctx, desired, needs, second, &world)
 		}
 	}
@@ -142,6 +148,16 @@ func SecondNeeds(desired config.Desired, world facts.World, resources []provider
 	for _, resource := range resources {
 		if staged, ok := resource.(providers.Staged); ok {
 			out = append(out, staged.SecondNeeds(world, inventory()))
+		}
+	}
+	return out
+}
+
+func measurementNeeds(world facts.World, resources []providers.Resource) []providers.Needs {
+	var out []providers.Needs
+	for _, resource := range resources {
+		if measurable, ok := resource.(providers.Measurable); ok {
+			out = append(out, measurable.MeasurementNeeds(world))
 		}
 	}
 	return out

@@ -20,7 +20,13 @@ func Price(o Order, s Setting) (Result, error) {
 		return Result{}, fmt.Errorf("there is no script version %q", s.Version)
 	}
 	r := &run{order: o, setting: s, traits: t, result: Result{Version: s.Version}}
+	if s.Policy != nil && !r.permits(*s.Policy) {
+		return r.result, nil
+	}
 	err := r.all()
+	if err == nil && s.Policy != nil {
+		err = r.raise(s.Policy.Minimum)
+	}
 	return r.result, err
 }
 

@@ -16,8 +16,18 @@ type Result struct {
 	// Total is what the order costs a month. Where Priced is false the script failed to compute it, and goes on with nothing.
 	Total  USD  `json:"usd_month"`
 	Priced bool `json:"priced"`
+	// Raised is the policy's minimum in USD a month where that is asked for, since the total is less; nil where it is not.
+	Raised *USD `json:"raised_to_usd_month,omitempty"`
 	// Faults say what failed within the script although it went on.
 	Faults []string `json:"faults,omitempty"`
+}
+
+// Charged is what a bid asks for in USD a month: the total, or the policy's minimum.
+func (r Result) Charged() USD {
+	if r.Raised != nil {
+		return *r.Raised
+	}
+	return r.Total
 }
 
 // Line is one part of the sum.
@@ -62,4 +72,6 @@ type Setting struct {
 	// Whitelist is the list of tenants that the script serves; nil where WHITELIST_URL is not set. Owner is whose order it is.
 	Whitelist *Whitelist `json:"whitelist,omitempty"`
 	Owner     string     `json:"owner,omitempty"`
+	// Policy stands before the script; nil: none does.
+	Policy *Policy `json:"policy,omitempty"`
 }

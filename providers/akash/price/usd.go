@@ -51,6 +51,26 @@ func (u USD) Round() string {
 	return text
 }
 
+// hoursPerMonth is the month of the scripts: 30.437 days (akash.md 3.4).
+var hoursPerMonth = apd.New(730488, -3)
+
+// Hourly is what an amount a month is an hour, for people: to four significant digits.
+func (u USD) Hourly() string {
+	if u.Sign() == 0 {
+		return "0"
+	}
+	const digits = 4
+	var out apd.Decimal
+	if _, err := wide().Quo(&out, &u.amount, hoursPerMonth); err != nil {
+		return "?"
+	}
+	if _, err := apd.BaseContext.WithPrecision(digits).Round(&out, &out); err != nil {
+		return "?"
+	}
+	out.Reduce(&out)
+	return out.Text('f')
+}
+
 // MarshalJSON writes a JSON number.
 func (u USD) MarshalJSON() ([]byte, error) { return []byte(u.String()), nil }
 

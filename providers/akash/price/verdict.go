@@ -23,6 +23,7 @@ type Reason string
 
 const (
 	ScriptFailed Reason = "script_failed" // it exited with an error
+	ByPolicy     Reason = "by_policy"     // the policy before the script refuses the order
 	Unscaled     Reason = "unscaled"      // without a script: the scales give no price
 	NoNumber     Reason = "no_number"     // its output is not one number
 	Zero         Reason = "zero"
@@ -45,6 +46,9 @@ func Judge(o Order, r Result) Verdict {
 	}
 	if r.ExitCode != 0 && r.Version == Scale {
 		return refuse(Unscaled, "%s", r.Stderr)
+	}
+	if r.ExitCode != 0 && strings.HasPrefix(r.Stderr, PolicySays) {
+		return refuse(ByPolicy, "%s", strings.TrimPrefix(r.Stderr, PolicySays))
 	}
 	if r.ExitCode != 0 {
 		return refuse(ScriptFailed, "%s", strings.TrimSpace(r.Stderr))

@@ -38,9 +38,12 @@ var ErrNoAKT = errors.New("the order asks in uakt; say what one AKT costs: -akt-
 func (a Answer) saying() string {
 	switch a.Verdict.Reason {
 	case "":
-		return fmt.Sprintf("the provider bids %s %s a block", a.Verdict.Amount, denomWord(a.Verdict.Denom))
+		bid := a.Result.Charged()
+		return fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount, denomWord(a.Verdict.Denom), bid.Round(), bid.Hourly())
 	case price.TooHigh:
 		return "no bid, too high for the order: " + a.Verdict.Detail
+	case price.ByPolicy:
+		return "no bid, the policy refuses the order: " + a.Verdict.Detail
 	case price.ScriptFailed:
 		return "no bid, the script fails: " + a.Verdict.Detail
 	case price.NoNumber:

@@ -46,7 +46,7 @@ func Explain(name string, order price.Order, is Prices, was *Prices) (Explanatio
 	before, err := To(order, *was)
 	e.Before = &ExplanationBefore{Prices: *was, Answer: before}
 	if before.Result.Priced && e.Answer.Result.Priced {
-		e.Before.Percent, _ = e.Answer.Result.Total.Percent(before.Result.Total)
+		e.Before.Percent, _ = e.Answer.Result.Charged().Percent(before.Result.Charged())
 	}
 	return e, err
 }
@@ -58,7 +58,7 @@ func (e Explanation) Write(w io.Writer) error {
 		fmt.Fprintf(w, ": at most %s %s a block", trimmedNumber(e.Amount), denomWord(e.Denom))
 	}
 	if e.Maximum != nil {
-		fmt.Fprintf(w, ", %s USD a month", e.Maximum.Round())
+		fmt.Fprintf(w, ", %s USD a month, %s an hour", e.Maximum.Round(), e.Maximum.Hourly())
 	}
 	fmt.Fprintf(w, "\n%s (%s)\n", e.Prices.Name, e.Prices.Script)
 	if e.Before != nil {
@@ -89,13 +89,13 @@ type row struct{ what, reckoning, usd string }
 func (e Explanation) table(w io.Writer) error {
 	now := rows(e.Answer.Result)
 	if e.Before == nil {
-		lines := [][]string{{"", "", "USD a month"}}
+		lines := [][]string{{"", "", "USD a month (an hour)"}}
 		for _, r := range now {
 			lines = append(lines, []string{r.what, r.reckoning, r.usd})
 		}
 		return aligned(w, lines)
 	}
-	lines := [][]string{{"", "before", "USD a month", "now", "USD a month", ""}}
+	lines := [][]string{{"", "before", "USD a month (an hour)", "now", "USD a month (an hour)", ""}}
 	for _, pair := range pairs(rows(e.Before.Answer.Result), now) {
 		mark, what := "", pair[1].what
 		if what == "" {
@@ -131,7 +131,7 @@ func rows(r price.Result) []row {
 		if quantity == "0" {
 			continue
 		}
-		out = append(out, row{l.What, fmt.Sprintf("%s %s x %s", quantity, l.Unit, l.Target), l.USD.Round()})
+		out = append(out, row{l.What, fmt.Sprintf("%s %s x %s", quantity, l.Unit, l.Target), both(l.USD)})
 	}
 	for _, g := range r.GPUs {
 		if g.Units == "0" {
@@ -141,7 +141,10 @@ func rows(r price.Result) []row {
 	}
 	total := row{what: "total", usd: "cannot be computed"}
 	if r.Priced {
-		total.usd = r.Total.Round()
+		total.usd = both(r.Charged())
+	}
+	if r.Raised != nil {
+		out = append(out, row{what: "minimum of the policy", usd: "+" + both(r.Raised.Minus(r.Total))})
 	}
 	return append(out, total)
 }
@@ -160,7 +163,7 @@ func gpuRow(g price.GPULine) row {
 	case g.Key == "" && g.Tried != nil:
 		reckoning += " (not listed)"
 	}
-	out := row{what: "GPU " + g.Model, reckoning: reckoning, usd: g.USD.Round()}
+	out := row{what: "GPU " + g.Model, reckoning: reckoning, usd: both(g.USD)}
 	if g.Model == "*" && g.Tried == nil {
 		out.what = "GPUs"
 	}

@@ -39,7 +39,7 @@ func Migrate(name string, charged akash.Charged, to price.Version) (Migration, e
 func (m Migration) Write(w io.Writer) error {
 	fmt.Fprintf(w, "%s (%s)\nto %s\n\n", m.Name, m.Script, m.To.Version)
 	changed := 0
-	lines := [][]string{{"USD a month", "per", "before", "now", ""}}
+	lines := [][]string{{"USD a month (an hour)", "per", "before", "now", ""}}
 	for _, c := range m.Prices {
 		mark := ""
 		if c.Changed() {
@@ -52,7 +52,7 @@ func (m Migration) Write(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	lines = [][]string{{"Sample orders, USD a month", "before", "now", ""}}
+	lines = [][]string{{"Sample orders, USD a month (an hour)", "before", "now", ""}}
 	for _, o := range m.Orders {
 		mark := ""
 		if dollars(o.Before) != dollars(o.After) {
@@ -91,5 +91,5 @@ func exactly(u *price.USD) string {
 	if u == nil {
 		return "cannot be computed"
 	}
-	return u.String()
+	return u.String() + " (" + u.Hourly() + ")"
 }

@@ -79,7 +79,7 @@ func (p *Prices) read(body []byte, named price.Version) error {
 		return err
 	}
 	p.Script = r.String()
-	p.Setting.Version = r.Version
+	p.Setting.Version, p.Setting.Policy = r.Version, r.Policy
 	p.Setting.Targets = r.InForce(p.Setting.Targets)
 	return nil
 }

@@ -72,12 +72,12 @@ func TestReplayOrders(t *testing.T) {
 	const want = `provider.yaml (February-04-2025+uact)
 against provider.yaml (February-04-2025+uact)
 
-order        at most  before  now
-all.jsonl:1  4.30     4.87    2.47  too high -> bid
-all.jsonl:2  2.15     4.87    2.47  too high
+order, USD a month (an hour)  at most          before           now
+all.jsonl:1                   4.30 (0.005885)  4.87 (0.006667)  2.47 (0.003381)  too high -> bid
+all.jsonl:2                   2.15 (0.002943)  4.87 (0.006667)  2.47 (0.003381)  too high
 
-Before: a bid on 0 of 2 orders, 0.00 USD a month in all; refused: 2 too high.
-Now:    a bid on 1 of 2 orders, 2.47 USD a month in all; refused: 1 too high.
+Before: a bid on 0 of 2 orders, 0.00 USD a month in all, 0 an hour; refused: 2 too high.
+Now:    a bid on 1 of 2 orders, 2.47 USD a month in all, 0.003381 an hour; refused: 1 too high.
 `
 	if diff := cmp.Diff(want, text.String()); diff != "" {
 		t.Error(diff)

@@ -103,7 +103,7 @@ func (s *Summary) add(a Answer) {
 		return
 	}
 	s.Bids++
-	s.USD = s.USD.Plus(a.Result.Total)
+	s.USD = s.USD.Plus(a.Result.Charged())
 }
 
 // ReplayOrders answers recorded orders, and each beside it under what was before, if that is not nil.
@@ -142,7 +142,8 @@ func totalOf(a Answer) *price.USD {
 	if !a.Result.Priced {
 		return nil
 	}
-	return &a.Result.Total
+	charged := a.Result.Charged()
+	return &charged
 }
 
 // Write renders a replay as text.
@@ -152,9 +153,9 @@ func (r Replay) Write(w io.Writer) error {
 		fmt.Fprintf(w, "against %s (%s)\n", r.Against.Name, r.Against.Script)
 	}
 	fmt.Fprintln(w)
-	lines := [][]string{{"order", "at most", "price", ""}}
+	lines := [][]string{{"order, USD a month (an hour)", "at most", "price", ""}}
 	if r.Against != nil {
-		lines = [][]string{{"order", "at most", "before", "now", ""}}
+		lines = [][]string{{"order, USD a month (an hour)", "at most", "before", "now", ""}}
 	}
 	for _, o := range r.Orders {
 		fate := verdictWord(o.Verdict)
@@ -184,8 +185,11 @@ func dollars(u *price.USD) string {
 	if u == nil {
 		return "?"
 	}
-	return u.Round()
+	return both(*u)
 }
+
+// both is an amount a month, and in brackets an hour.
+func both(u price.USD) string { return u.Round() + " (" + u.Hourly() + ")" }
 
 // verdictWord is a verdict in a word or two.
 func verdictWord(v price.Verdict) string {
@@ -196,7 +200,7 @@ func verdictWord(v price.Verdict) string {
 }
 
 func (s Summary) saying() string {
-	text := fmt.Sprintf("a bid on %d of %d orders, %s USD a month in all", s.Bids, s.Orders, s.USD.Round())
+	text := fmt.Sprintf("a bid on %d of %d orders, %s USD a month in all, %s an hour", s.Bids, s.Orders, s.USD.Round(), s.USD.Hourly())
 	var reasons []string
 	for reason, n := range s.Refused {
 		reasons = append(reasons, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(reason), "_", " ")))

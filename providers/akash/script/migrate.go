@@ -86,8 +86,8 @@ func (r Recognition) Migrate(values price.Targets, to price.Version, fleet []pri
 	if !ok || !after.Parameterised {
 		return m, fmt.Errorf("the script %s does not read price_target_*", to)
 	}
-	m.From = price.Setting{Version: r.Version, Targets: r.InForce(values)}
-	m.To = price.Setting{Version: to}
+	m.From = price.Setting{Version: r.Version, Targets: r.InForce(values), Policy: r.Policy}
+	m.To = price.Setting{Version: to, Policy: r.Policy}
 	for _, target := range price.NumericTargets() {
 		word, _ := m.From.Targets.Get(target.Key)
 		if word == "" {
@@ -241,6 +241,9 @@ func CompareOrders(orders []Sample, before, after price.Setting) ([]OrderChange,
 func cost(o price.Order, s price.Setting) (*price.USD, error) {
 	if t, _ := s.Version.Traits(); !t.Parameterised {
 		o.Bare, o.Price = true, price.PriceAbsent
+	}
+	if s.Policy != nil && s.Owner == "" {
+		s.Owner = s.Policy.Served()
 	}
 	r, err := price.Price(o, s)
 	if err != nil || !r.Priced {

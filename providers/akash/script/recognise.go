@@ -38,6 +38,8 @@ type Recognition struct {
 	PriceSource string `json:"price_source,omitempty"`
 	// WindowsLines: its lines end in carriage returns, so that bash does not run it.
 	WindowsLines bool `json:"windows_lines,omitempty"`
+	// Policy stands before the script; nil: none does.
+	Policy *price.Policy `json:"policy,omitempty"`
 }
 
 // Literal is a target in a script's text.
@@ -117,6 +119,20 @@ var versionLine = regexp.MustCompile(`(?m)^#[ \t]*Version:[ \t]*(\S+)`)
 
 // Recognise says which script this is. Scripts that the caller vouches for are known, too.
 func Recognise(body []byte, vouched ...Known) Recognition {
+	compiled, is := ReadCompiled(body)
+	if !is {
+		return recognise(body, vouched...)
+	}
+	r := recognise(compiled.Published, vouched...)
+	r.SHA256, r.Policy = digest(body), &compiled.Policy
+	r.Known = r.Known && compiled.Exact
+	for i := range r.Targets {
+		r.Targets[i].Line += compiled.Lines
+	}
+	return r
+}
+
+func recognise(body []byte, vouched ...Known) Recognition {
 	r := Recognition{SHA256: digest(body), LogicSHA256: logicDigest(body), Targets: []Literal{}, WindowsLines: bytes.Contains(body, []byte("\r\n"))}
 	if m := versionLine.FindSubmatch(body); m != nil {
 		r.Says = string(m[1])
@@ -178,6 +194,9 @@ func (r Recognition) String() string {
 		name = "unknown script"
 	case !r.Known:
 		name = "customised script like " + name
+	}
+	if r.Policy != nil {
+		name += " under a policy"
 	}
 	return fmt.Sprintf("%s, sha256 %.12s", name, r.SHA256)
 }
