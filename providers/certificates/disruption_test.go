@@ -291,7 +291,7 @@ func TestAControlPlaneOfAnotherRole(t *testing.T) {
 	for i := range in.World.Kubernetes.Nodes {
 		in.World.Kubernetes.Nodes[i].Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	}
-	if got := ready(in, step); got.State == providers.Holds || !strings.Contains(got.Why, "no other control plane could take over") {
+	if got := ready(in, step); got.State == providers.Holds || !strings.Contains(got.Why, "no other control plane can take over") {
 		t.Errorf("beside two that cannot take over: %+v", got)
 	}
 }
