@@ -48,7 +48,7 @@ func testAkashProvider(t *testing.T, s *suite) {
 	t.Run("the prices that the old script keeps", func(t *testing.T) {
 		d.declare(t, "6.0.5", 1.60, 120)
 		text := strings.Join(strings.Fields(d.run(t, "price", "migrate").want(t, 0).stdout), " ")
-		for _, words := range []string{"a100.80Gi GPU 80.5 80.5", "a100 = 80.5 h100 = 80.5 t4 = 80.5", "With it every price stays as it is."} {
+		for _, words := range []string{"a100.80Gi GPU 80.5 80.5", "a100 = 80.5 h100 = 80.5 t4 = 80.5", "With this block no price changes."} {
 			if !strings.Contains(text, words) {
 				t.Errorf("it does not say %q:\n%s", words, text)
 			}

@@ -110,7 +110,7 @@ func testStagedUpgrade(t *testing.T, s *suite) {
 		if s.podUID(t) != running || s.newestRevision(t).Version != 1 {
 			t.Error("the provider was touched although its operator failed")
 		}
-		s.definedAs(t, definitionsOf(t, claimStage.program)) // they serve the versions of before, and stay
+		s.definedAs(t, definitionsOf(t, claimStage.program)) // they serve the old versions, and stay
 	})
 	s.images(t, claimStage.program)
 	t.Run("over 12.0.0", func(t *testing.T) {

@@ -139,7 +139,7 @@ func (b Block) Integer(name string, min, max int) (int, hcl.Diagnostics) {
 	f := v.AsBigFloat()
 	i, accuracy := f.Int64()
 	if accuracy != big.Exact || i < int64(min) || i > int64(max) {
-		return 0, hcl.Diagnostics{b.Diagnose(name, "Invalid number", fmt.Sprintf("%q must be a whole number from %d to %d.", name, min, max))}
+		return 0, hcl.Diagnostics{b.Diagnose(name, "Invalid number", fmt.Sprintf("%q must be an integer from %d to %d.", name, min, max))}
 	}
 	return int(i), nil
 }

@@ -239,7 +239,7 @@ func (l *loader) unknownRoot(root string, at hcl.Range) {
 		if !strings.Contains(more, "Did you mean") {
 			more += " If text is meant, put it in quotation marks."
 		}
-		l.errorAt(at, "Unknown reference", "%q means nothing here.%s", root, more)
+		l.errorAt(at, "Unknown reference", "%q is not allowed here.%s", root, more)
 	}
 }
 

@@ -50,7 +50,7 @@ func instancesOf(v cty.Value) ([]instance, string) {
 	case v.IsNull():
 		return nil, "This value is null. for_each needs a map or a set of strings; for no blocks at all write {}."
 	case holdsSelection(v) && !v.CanIterateElements():
-		return nil, "This is a set of nodes, which is known only after discovery. for_each needs values that stand in the configuration: a map, or a set of strings."
+		return nil, "This is a set of nodes, which is known only after discovery. for_each needs values from the configuration: a map, or a set of strings."
 	}
 	t := v.Type()
 	isSet := t.IsSetType() && t.ElementType() == cty.String

@@ -75,7 +75,7 @@ func includeBlock() entry {
 `,
 		Schema: Schema{Attributes: []Attribute{{
 			Name: "files", Type: cty.List(cty.String), Required: true,
-			Doc: "Paths, relative to the file that has this block; `*` stands for any part of a name. Each must end in `.upkeep.hcl` and match a file. Constants only.",
+			Doc: "Paths, relative to the file that has this block; `*` matches any part of a name. Each must end in `.upkeep.hcl` and match a file. Constants only.",
 		}}},
 	}}
 }
@@ -102,7 +102,7 @@ func variableBlock() entry {
 				{Name: "default", Type: cty.DynamicPseudoType, Doc: "The value where none is given. Without it a value must be given."},
 				{Name: "description", Type: cty.String, Doc: "What the variable is for."},
 				{Name: "sensitive", Type: cty.Bool, Default: cty.False, Doc: "Never show the value; only arguments that take secrets accept it."},
-				{Name: "nullable", Type: cty.Bool, Default: cty.True, Doc: "Whether `null` is a value. Where it is not, `null` stands for the default."},
+				{Name: "nullable", Type: cty.Bool, Default: cty.True, Doc: "Whether `null` is a value. Where it is not, `null` means the default."},
 			},
 			Blocks: []NestedBlock{{
 				Name: "validation", Repeatable: true, Doc: "A condition that the value must meet.",

@@ -24,7 +24,7 @@ const (
 )
 
 // errOutside: a path leads out of the configuration directory.
-var errOutside = errors.New("it lies outside of the configuration directory, and a configuration that another person wrote reads only what lies in there")
+var errOutside = errors.New("it is outside the configuration directory, and an untrusted configuration reads only files in that directory")
 
 // reach is what of the machine a configuration may read.
 type reach struct {

@@ -84,7 +84,7 @@ func (l *loader) collectBlock(block *hclsyntax.Block) {
 		body = without(body, "for_each")
 		if e.plain {
 			d.sound = false
-			l.errorAt(attr.NameRange, "for_each not possible here", "for_each makes several blocks, and a %s block stands for one thing only.", e.Name)
+			l.errorAt(attr.NameRange, "for_each not possible here", "for_each makes several blocks, and a %s block describes one thing only.", e.Name)
 		} else {
 			d.forEach = attr.Expr
 			d.ranges["for_each"] = attr.Expr.Range()

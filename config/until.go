@@ -44,7 +44,7 @@ type exemption struct {
 func exemptionAttributes() []Attribute {
 	return []Attribute{
 		{Name: "reason", Type: cty.String, Required: true, Doc: "Why. Every report shows it."},
-		{Name: "owner", Type: cty.String, Required: true, Doc: "Who answers for it."},
+		{Name: "owner", Type: cty.String, Required: true, Doc: "Who is responsible."},
 		{Name: "until", Type: cty.String, Required: true, Doc: "The last day on which it holds, in UTC: `\"2027-01-31\"`."},
 	}
 }
@@ -56,7 +56,7 @@ func exemptionOf(b Block) (exemption, hcl.Diagnostics) {
 		diags = append(diags, b.Diagnose("reason", "No reason", "\"reason\" is empty. Write why."))
 	}
 	if e.owner == "" {
-		diags = append(diags, b.Diagnose("owner", "No owner", "\"owner\" is empty. Write who answers for it, such as \"ops\"."))
+		diags = append(diags, b.Diagnose("owner", "No owner", "\"owner\" is empty. Write who is responsible, such as \"ops\"."))
 	}
 	var err error
 	if e.until, err = ParseUntil(b.String("until")); err != nil {

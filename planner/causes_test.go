@@ -34,7 +34,7 @@ func TestOneFindingPerCause(t *testing.T) {
 	again := saving
 	again.Name = "weekly"
 	both := []providers.Resource{renewing, saving}
-	const untouched, beside = "upkeep touches no control plane while etcd is unhealthy", "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
+	const untouched, beside = "upkeep touches no control plane while etcd is unhealthy", "etcd works without this member. upkeep changes no other member until then, and does the work that does not change etcd"
 	member := func(i int, change func(*facts.Member)) func(*facts.World) {
 		return func(w *facts.World) { change(&w.Etcd.Members[i]) }
 	}

@@ -23,7 +23,7 @@ type Override struct {
 // planRules are the rules of the planner itself that can be overridden, with what each demands.
 var planRules = []providers.Consent{
 	{Rule: "order", Demands: "control planes one at a time, the primary first"},
-	{Rule: "max_unavailable", Demands: "never more nodes, or more of one model, under way than the configuration says"},
+	{Rule: "max_unavailable", Demands: "never more nodes, or more nodes of one model, in progress than the configuration says"},
 	{Rule: "window", Demands: "no disruptive step outside its maintenance window"},
 }
 

@@ -11,7 +11,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// workUnderWay is the finding that upkeep is still at work on a node: for a run that died, or for one elsewhere.
+// workUnderWay is the finding that upkeep still works on a node: for a run that died, or for one elsewhere.
 const workUnderWay = "WORK_UNDER_WAY"
 
 // unsettled returns a world in which nothing is known of the nodes that upkeep is still at work on: what was seen of such a node
@@ -27,7 +27,7 @@ func unsettled(world facts.World) facts.World {
 			cloned = true
 		}
 		changed := *node
-		changed.Unknown = "upkeep is still at work: " + requestsText(node.Work.UnderWay)
+		changed.Unknown = "upkeep still works: " + requestsText(node.Work.UnderWay)
 		world.Nodes[name] = &changed
 	}
 	return world
@@ -71,7 +71,7 @@ func stillAtWork(in providers.Input, resources []providers.Resource, steps []pro
 		}
 		findings = append(findings, finding)
 		if planes[node.Name] && len(work.UnderWay) > 0 && asked(node.Name) && slices.ContainsFunc(steps, inControlPlane) {
-			refusals = append(refusals, fmt.Sprintf("upkeep is still at work on the control plane %s (%s), and control planes are changed one at a time; wait until that work has ended, then plan again", node.Name, summary))
+			refusals = append(refusals, fmt.Sprintf("upkeep still works on the control plane %s (%s), and control planes are changed one at a time. Wait for that work to end, then plan again", node.Name, summary))
 		}
 	}
 	return findings, refusals

@@ -14,7 +14,7 @@ import (
 
 var atWork = facts.Work{UnderWay: []facts.Request{{Plan: "p1", Step: "widget.w@cp1/set", Method: "widget.set", By: "systemd unit upkeep-1.service", Began: testNow}}}
 
-// While upkeep is still at work on a node, nothing is planned for the node, and no plan is "no changes", even where the node looks
+// While upkeep still works on a node, nothing is planned for the node, and no plan is "no changes", even where the node looks
 // as declared already.
 func TestWorkUnderWayIsUnknown(t *testing.T) {
 	const summary = "widget.set for step widget.w@cp1/set of plan p1, begun 2026-11-22T03:00:00Z"
@@ -34,7 +34,7 @@ func TestWorkUnderWayIsUnknown(t *testing.T) {
 					t.Errorf("a step for the node: %s", s.ID)
 				}
 			}
-			if diff := cmp.Diff([]planner.Unknown{{Name: "cp1", Why: "upkeep is still at work: " + summary}}, p.Unknown()); diff != "" {
+			if diff := cmp.Diff([]planner.Unknown{{Name: "cp1", Why: "upkeep still works: " + summary}}, p.Unknown()); diff != "" {
 				t.Error(diff)
 			}
 			want := providers.Finding{
@@ -63,7 +63,7 @@ func TestWorkUnderWayHoldsControlPlanes(t *testing.T) {
 		t.Errorf("workers: applyable %t, refusals %q", p.Applyable, p.Refusals)
 	}
 	r.Desired.Nodes[0].Roles = append(r.Desired.Nodes[0].Roles, "control-plane")
-	if p := build(t, r); p.Applyable || len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0], "still at work on the control plane cp1") {
+	if p := build(t, r); p.Applyable || len(p.Refusals) != 1 || !strings.Contains(p.Refusals[0], "still works on the control plane cp1") {
 		t.Errorf("a control plane: applyable %t, refusals %q", p.Applyable, p.Refusals)
 	}
 }

@@ -130,7 +130,7 @@ func (e *CorruptError) Error() string {
 	if where == "" {
 		where = "the state"
 	}
-	return fmt.Sprintf("state %s is corrupt: %v; it was left untouched; put back a copy of it, or begin with an empty memory (the cluster is observed anew either way): mv %s %s.corrupt",
+	return fmt.Sprintf("state %s is corrupt: %v; it was left untouched; put back a copy of it, or start with an empty memory (the cluster is observed again either way): mv %s %s.corrupt",
 		where, e.Cause, where, where)
 }
 

@@ -98,7 +98,7 @@ func (e *LockedError) Error() string {
 	if e.Waited > 0 {
 		waited = fmt.Sprintf(" (waited %s)", e.Waited.Round(time.Second))
 	}
-	return fmt.Sprintf("state %s is locked%s by %s, process %d, for %s since %s; without renewal the lock expires at %s; wait for it with -lock-timeout=5m, or, if that process is surely gone: upkeep force-unlock %s",
+	return fmt.Sprintf("state %s is locked%s by %s, process %d, for %s since %s; without renewal the lock expires at %s; wait for it with -lock-timeout=5m, or, if that process crashed: upkeep force-unlock %s",
 		e.Info.Path, waited, e.Info.Who, e.Info.PID, e.Info.Operation, e.Info.Created.UTC().Format(time.RFC3339), e.Info.Expires.UTC().Format(time.RFC3339), e.Info.ID)
 }
 
@@ -110,7 +110,7 @@ type LostError struct {
 
 // Error implements error.
 func (e *LostError) Error() string {
-	return fmt.Sprintf("the lock %s on state %s was lost: %s; work was stopped and the state not written; the next apply looks at what was done and goes on", e.Info.ID, e.Info.Path, e.Why)
+	return fmt.Sprintf("the lock %s on state %s was lost: %s; work was stopped and the state not written; the next apply checks what was done and continues", e.Info.ID, e.Info.Path, e.Why)
 }
 
 // ErrUnlocked is the cause of a lock's context after Unlock.
@@ -127,6 +127,6 @@ func (e *WrongLockError) Error() string {
 	if e.Held == nil {
 		return fmt.Sprintf("there is no lock %s to remove: the state is not locked", e.Asked)
 	}
-	return fmt.Sprintf("the state is not locked by %s but by %s (%s, process %d, for %s); if that one is surely gone: upkeep force-unlock %s",
+	return fmt.Sprintf("the state is not locked by %s but by %s (%s, process %d, for %s); if that process crashed: upkeep force-unlock %s",
 		e.Asked, e.Held.ID, e.Held.Who, e.Held.PID, e.Held.Operation, e.Held.ID)
 }

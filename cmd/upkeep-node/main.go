@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h *hos
 	flags.Var(class, "class", "answer requests of this class alone: observe, backup or change")
 	nonce := flags.String("nonce", "", "the session's nonce: 32 hexadecimal digits")
 	tunnel := flags.String("tunnel", "", "serve a raw tunnel to this service of the node")
-	perform := flags.String("perform", "", "carry out the request with this id")
+	perform := flags.String("perform", "", "run the request with this id")
 	printVersion := flags.Bool("version", false, "print the version and end")
 	switch err := flags.Parse(args); {
 	case err != nil:

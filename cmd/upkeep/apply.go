@@ -38,9 +38,9 @@ func applyCommand(env environment) *cli.Command {
 		flags = append(flags, more...)
 	}
 	return &cli.Command{
-		Name: "apply", Usage: "carry out a plan, and prove each step",
+		Name: "apply", Usage: "apply a plan and check each step",
 		ArgsUsage:   "[PLANFILE]",
-		Description: "With a plan file, applies exactly that plan. The plan must have been made with the state and the configuration of this directory. Without a plan file, makes a plan, shows it and asks; only the word `yes` goes on.",
+		Description: "With a plan file, applies exactly that plan. The plan must have been made with the state and the configuration of this directory. Without a plan file, makes a plan, shows it and asks; only the word `yes` continues.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			began := env.now()

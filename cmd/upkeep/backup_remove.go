@@ -18,14 +18,14 @@ import (
 func backupRemoveCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "force", Usage: "do not ask"},
-		&cli.BoolFlag{Name: "missing", Usage: "forget every proved bundle that is gone from its store"},
+		&cli.BoolFlag{Name: "missing", Usage: "forget every proved bundle that is missing from its store"},
 		lockTimeoutFlag(),
 	}
 	return &cli.Command{
-		Name: "remove", Usage: "remove bundles by name, and forget those that are gone from their store",
+		Name: "remove", Usage: "remove bundles by name, and forget bundles that are missing from their store",
 		ArgsUsage: "[BUNDLE...]",
 		Description: "BUNDLE is the full id of a bundle. `keep` removes proved bundles; this command is for the others: bundles that are not authentic, damaged, not proved or in the clear. " +
-			"The newest proved bundle is never removed. Of a bundle that is gone from its store (BACKUP_MISSING) the proof is forgotten.",
+			"The newest proved bundle is never removed. upkeep forgets the proof of a bundle that is missing from its store (BACKUP_MISSING).",
 		Flags: append(flags, configurationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
 			if (cmd.Args().Len() == 0) == !cmd.Bool("missing") {
@@ -47,7 +47,7 @@ func backupRemoveCommand(env environment) *cli.Command {
 				fmt.Fprintf(env.stdout, "  %s: %s\n", c.id, c.what)
 			}
 			if !cmd.Bool("force") {
-				fmt.Fprint(env.stdout, "Remove them? What is removed is gone.\n  Only 'yes' will be accepted.\n\n  Enter a value: ")
+				fmt.Fprint(env.stdout, "Remove them? Removed bundles cannot be restored.\n  Only 'yes' will be accepted.\n\n  Enter a value: ")
 				if err := readYes(env); err != nil {
 					return err
 				}

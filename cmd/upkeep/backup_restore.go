@@ -23,11 +23,11 @@ func backupRestoreCommand(env environment) *cli.Command {
 		&cli.StringFlag{Name: "to", Usage: "write into the new directory `DIR`"},
 		&cli.StringSliceFlag{Name: "member", Usage: "a member of the restored cluster, `NAME=PEERURL[,PEERURL]`; may be repeated. Default: those that the nodes in the bundle ran"},
 		&cli.Uint64Flag{Name: "bump-revision", Value: drill.SuggestedBump, Usage: "add `N` to the newest revision, so that no revision that a client has seen is used a second time; 0: do not"},
-		&cli.BoolFlag{Name: "mark-compacted", Value: true, Usage: "end every watch from before, so that clients list anew; goes together with -bump-revision"},
+		&cli.BoolFlag{Name: "mark-compacted", Value: true, Usage: "end every earlier watch, so that clients list again; used with -bump-revision"},
 		jsonFlag(),
 	)
 	return &cli.Command{
-		Name: "restore", Usage: "write data directories and keys from a bundle, for a cluster that is to come back",
+		Name: "restore", Usage: "write data directories and keys from a bundle, to bring a cluster back",
 		ArgsUsage: "BUNDLE",
 		Description: bundleArgument + " A file needs neither configuration nor store; a snapshot that etcdctl wrote is taken, too. " +
 			"`latest` is the newest bundle that is authentic, proved and of this cluster. Any other one needs its full name and a reason: -accept=REASON. " +

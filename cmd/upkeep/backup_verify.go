@@ -246,7 +246,7 @@ func (v verified) String() string {
 	case v.Opened && v.Cold:
 		text += "\n  parts         as the manifest inside says\n  data          every file of each stopped member as its node read it; unproved, and nothing can prove it"
 	case v.Restored && v.Datastore == backup.DatastoreSQLite:
-		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  database      opened: every page and index is whole, revision %d, %d keys", v.Revision, v.Keys)
+		text += fmt.Sprintf("\n  parts         as the manifest inside says\n  database      opened: every page and index is intact, revision %d, %d keys", v.Revision, v.Keys)
 	case v.Opened && v.Datastore == backup.DatastoreSQLite:
 		text += "\n  parts         as the manifest inside says\n  database      as long as its header says; not opened: -level=restore"
 	case v.Restored:

@@ -103,7 +103,7 @@ func TestFindingsAreDocumented(t *testing.T) {
 func findingIndex(t *testing.T) string {
 	t.Helper()
 	var index strings.Builder
-	index.WriteString("<!-- Generated from the pages beside it; change them, not this. -->\n\n# Findings\n\n" +
+	index.WriteString("<!-- Generated from the pages in this directory; change those pages, not this file. -->\n\n# Findings\n\n" +
 		"What `upkeep plan` and `upkeep drift` can find. The words are stable: alerts and `ignore` blocks may rely on them.\n" +
 		"`upkeep explain FINDING` prints a page in the terminal.\n\n| Finding | |\n|---|---|\n")
 	for _, id := range findings.IDs() {

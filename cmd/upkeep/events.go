@@ -50,7 +50,7 @@ func (v *runText) show(event apply.Event) {
 		if e.Resumed {
 			v.line("This plan was started before; going on with it.")
 			for _, id := range e.UnderWay {
-				v.line("  under way when it stopped: %s", id)
+				v.line("  in progress when it stopped: %s", id)
 			}
 		}
 	case apply.StepStarted:
@@ -103,7 +103,7 @@ func (v *runText) summary(r apply.Result) {
 		}
 		v.line("  %-8s %s: %s%s", s.Outcome, s.Step, s.Why, age)
 	}
-	v.line("What was done is done. `upkeep plan` shows what is left; applying the same plan file again goes on with it.")
+	v.line("Finished steps stay done. `upkeep plan` shows what is left. Apply the same plan file again to continue.")
 }
 
 // eventStream is a run as Terraform's machine-readable events.

@@ -12,7 +12,7 @@ import (
 func forceUnlockCommand(env environment) *cli.Command {
 	flags := append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}, jsonFlag()}, configurationFlags()...)
 	return &cli.Command{
-		Name: "force-unlock", Usage: "remove the state lock of a run that is surely gone",
+		Name: "force-unlock", Usage: "remove the state lock of a run that crashed",
 		ArgsUsage: "LOCK_ID",
 		Flags:     flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {

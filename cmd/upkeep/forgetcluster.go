@@ -14,7 +14,7 @@ import (
 func forgetClusterCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "forget-cluster", Usage: "forget which cluster the state belongs to; the next apply remembers the one that it finds",
-		Description: "For a cluster that was built anew, or whose CA was rotated. For another cluster use another state path.",
+		Description: "For a cluster that was rebuilt, or whose CA was rotated. For another cluster use another state path.",
 		Flags:       append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}, lockTimeoutFlag()}, configurationFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
 			w, err := open(env, cmd)

@@ -13,7 +13,7 @@ const packagedHelpers = "/usr/lib/upkeep"
 func helperDirectory() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("finding the helpers that lie beside upkeep: %w", err)
+		return "", fmt.Errorf("find the helpers next to upkeep: %w", err)
 	}
 	if real, err := filepath.EvalSymlinks(self); err == nil {
 		self = real

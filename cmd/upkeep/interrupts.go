@@ -222,12 +222,12 @@ func (h *halt) next() string {
 	switch h.count {
 	case 1:
 		h.stop <- struct{}{}
-		return "Interrupt: no new node is started. Nodes under way go on to where they can be left, and guards end. Interrupt again to finish running steps only."
+		return "Interrupt: no new node is started. Nodes in progress run to their next safe point, and guards end. Interrupt again to finish running steps only."
 	case 2:
 		h.stop <- struct{}{}
 		return "Interrupt: running steps are finished and verified, and guards end. Interrupt again to stop at once."
 	default:
 		h.cancel(errInterrupted)
-		return "Stopping at once. The next apply looks at what was done and goes on."
+		return "Stopping at once. The next apply checks what was done and continues."
 	}
 }

@@ -53,7 +53,7 @@ func showRun(ctx context.Context, env environment, cmd *cli.Command, which strin
 	}
 	record, known := remembered.Run(plan)
 	if !history.Started() && !known {
-		return fmt.Errorf("there is no journal of a plan %s beside the state %s; `upkeep state show` lists the last runs", plan, backend.Describe())
+		return fmt.Errorf("the state %[2]s has no journal of plan %[1]s; `upkeep state show` lists the last runs", plan, backend.Describe())
 	}
 	steps, err := stepsOf(ctx, backend, plan)
 	if err != nil {

@@ -129,7 +129,7 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	ctx, asked, release, err := finishOnSignal(lock.Context(), env, "Interrupt: the mark under way is finished, and no other one is undone. Interrupt again to stop at once.")
+	ctx, asked, release, err := finishOnSignal(lock.Context(), env, "Interrupt: the current mark is finished, and no other mark is undone. Interrupt again to stop at once.")
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			if err := caller.Call(ctx, m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {
 				return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
 			}
-			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, plain.Line(orElse(result.Undone, "it was gone already")))
+			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, plain.Line(orElse(result.Undone, "it was already removed")))
 		}
 	}
 	return nil
@@ -231,7 +231,7 @@ func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {
 		}
 	}
 	if count == 0 && unknown == 0 {
-		_, err := fmt.Fprintln(env.stdout, "No marks: nothing of upkeep's is left on the nodes.")
+		_, err := fmt.Fprintln(env.stdout, "No marks: upkeep left nothing on the nodes.")
 		return err
 	}
 	if count > 0 {

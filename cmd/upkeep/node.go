@@ -26,7 +26,7 @@ func nodeCommand(env environment) *cli.Command {
 		Description: "The same as an out block in the configuration, kept in the state. Every plan and report shows the node.\n" +
 			"The node changes no exit code and takes no place in a lane. After the day every plan is an error, until you say more.",
 		Flags: flags(reason,
-			&cli.StringFlag{Name: "owner", Usage: "who answers for it, in `TEXT`"},
+			&cli.StringFlag{Name: "owner", Usage: "who is responsible, in `TEXT`"},
 			&cli.StringFlag{Name: "until", Usage: "the last day on which the node is out, as `YYYY-MM-DD` in UTC"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error { return takeNodeOut(ctx, env, cmd) },
 	}

@@ -13,7 +13,7 @@ import (
 func overrideFlag() cli.Flag {
 	return &cli.StringSliceFlag{
 		Name:  "override",
-		Usage: "go without a safety rule for this run: `RULE[@NODE]=REASON`, where RULE is " + strings.Join(planner.OverridableRules(domains()), ", ") + "; recorded; may be repeated",
+		Usage: "override a safety rule for this run: `RULE[@NODE]=REASON`, where RULE is " + strings.Join(planner.OverridableRules(domains()), ", ") + "; recorded; may be repeated",
 	}
 }
 

@@ -27,11 +27,11 @@ func priceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "targets", Usage: "take price targets, and the script if it is there, from a values `FILE` such as provider.yaml"},
 		&cli.StringFlag{Name: "script", Usage: "take the version, and targets in its text, from the bid price script in `FILE`"},
-		&cli.StringFlag{Name: "script-version", Usage: "reckon as this `VERSION` of the script does, or scale: as a provider without one; the newest where nothing says"},
+		&cli.StringFlag{Name: "script-version", Usage: "calculate as this `VERSION` of the script does, or scale: as a provider without one; the newest where nothing says"},
 		&cli.StringFlag{Name: "akt-price", Usage: "`USD` for one AKT; needed for orders in uakt"},
 		&cli.StringFlag{Name: "whitelist", Usage: "refuse tenants that the list in `FILE` does not name, as a script with whitelist_url does; needs -owner"},
 		&cli.StringFlag{Name: "owner", Usage: "the `ADDRESS` of the tenant whose orders these are"},
-		&cli.StringFlag{Name: "against", Usage: "show beside it what the values or the script in `FILE` would ask"},
+		&cli.StringFlag{Name: "against", Usage: "also show the prices of the values or the script in `FILE`"},
 		&cli.StringFlag{Name: "against-version", Usage: "the `VERSION` of the script of -against"},
 		jsonFlag(),
 	}

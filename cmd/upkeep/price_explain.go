@@ -17,7 +17,7 @@ func priceExplainCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "explain", Usage: "show the price of an order, line by line",
 		Description: "The order is the JSON that the provider pipes to its bid price script; with -order=- it is read from " +
-			"standard input. With -against, the prices of another file stand beside it, as what was before.",
+			"standard input. With -against, the prices of another file are shown as the old prices.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "order", Usage: "the order in `FILE`"},
 			&cli.BoolFlag{Name: "run", Usage: "run the script in a sandbox, and show what it really answers; Linux only"},

@@ -95,7 +95,7 @@ func makeState(ctx context.Context, w workspace) (state.State, error) {
 		return state.State{}, err
 	}
 	if !made.Key.Equal(w.key) {
-		return state.State{}, errors.New("another run made the state meanwhile, with another key; plan again")
+		return state.State{}, errors.New("another run made the state at the same time, with another key; plan again")
 	}
 	return made, nil
 }

@@ -38,7 +38,7 @@ func warnTracked(directory string, desired config.Desired) hcl.Diagnostics {
 	for _, place := range found {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagWarning, Summary: "Secrets are tracked by Git",
-			Detail: fmt.Sprintf("Git tracks %s, and keys, values or a state lie there. Stop tracking it, and replace the secrets that were committed: git -C %s rm -r --cached %s", place, root, place),
+			Detail: fmt.Sprintf("Git tracks %s, which holds keys, values or a state. Stop tracking %[1]s, and replace the secrets that were committed: git -C %s rm -r --cached %s", place, root, place),
 		})
 	}
 	return diags

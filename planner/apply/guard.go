@@ -18,7 +18,7 @@ type lostGuard struct {
 }
 
 func (l lostGuard) String() string {
-	return fmt.Sprintf("the guard %q, which step %s began, does not hold any more: %s", l.guard, l.step, l.seen)
+	return fmt.Sprintf("the guard %q, which step %s began, no longer holds: %s", l.guard, l.step, l.seen)
 }
 
 // undone refuses a step whose guard began again and does not hold all the same: whoever undoes it is still at it.
@@ -55,7 +55,7 @@ func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground)
 			return
 		case providers.Moved:
 			found.Readiness = now.Readiness
-			found.Why = fmt.Sprintf("the guard %q, which step %s began, does not hold any more and cannot begin again: %s; look into that, then make a new plan", b.guard, begin.ID, now.Why)
+			found.Why = fmt.Sprintf("the guard %q, which step %s began, no longer holds and cannot begin again: %s; find the cause, then make a new plan", b.guard, begin.ID, now.Why)
 		default:
 			found.Readiness = now.Readiness
 			found.Why = fmt.Sprintf("whether the guard %q, which step %s began, still holds cannot be told: %s; apply again when it can be seen", b.guard, begin.ID, now.Why)

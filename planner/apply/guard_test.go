@@ -91,13 +91,13 @@ func TestAGuardStillHolds(t *testing.T) {
 				c.relabel("g1")
 			}
 		}, want: []string{"done", "refused", "blocked", "blocked", "blocked", "skipped"}, lowers: 2,
-			why: `the guard "leases", which step sim.guard@g1/lower began, does not hold any more: g1 is as before; upkeep began it again, and it was undone again`},
+			why: `the guard "leases", which step sim.guard@g1/lower began, no longer holds: g1 is as before; upkeep began it again, and it was undone again`},
 		"changed to what it cannot begin from": {ended: func(c *cluster, step string) {
 			if step == "sim.it@cp1/restart" {
 				c.relabel("hers")
 			}
 		}, want: stuck, lowers: 1,
-			why: `the guard "leases", which step sim.guard@g1/lower began, does not hold any more and cannot begin again: it is hers, and was g1`},
+			why: `the guard "leases", which step sim.guard@g1/lower began, no longer holds and cannot begin again: it is hers, and was g1`},
 		"it cannot be seen": {ended: func(c *cluster, step string) {
 			if step == "sim.it@cp1/restart" {
 				c.faults[lower] = unknown

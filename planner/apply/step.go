@@ -76,7 +76,7 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, again 
 	if err != nil {
 		done, kind = resultOf(step, Failed, err.Error()), journal.StepFailed
 		if cause := context.Cause(ctx); cause != nil {
-			done.Why = fmt.Sprintf("cancelled while it was under way (%v): %v", cause, err)
+			done.Why = fmt.Sprintf("cancelled while it was in progress (%v): %v", cause, err)
 		}
 	}
 	done.StartedAt, done.Seconds = began, seconds(r.now().Sub(began))

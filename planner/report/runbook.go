@@ -118,7 +118,7 @@ func (r *RunbookJSON) know(name string, inventory providers.Inventory, connectio
 	}
 	known := RunbookNode{Name: n.Name, Host: n.Host, Primary: n.Primary, Shell: command}
 	if connection.Access == "restricted" {
-		known.Note = "connection." + connection.Name + " lets its user run upkeep's helper alone: log in as somebody who may become root"
+		known.Note = "connection." + connection.Name + " allows its user to run only upkeep's helper: log in as a user who may become root"
 	}
 	r.Nodes = append(r.Nodes, known)
 	return nil

@@ -136,7 +136,7 @@ func (s *Schedule) reason(i int32) string {
 		return s.noRoom(st.on, st.series)
 	case heldNode:
 		if busy := s.nodes[st.on].busy; busy != none {
-			return fmt.Sprintf("step %s is under way on %s", s.id(busy), s.nameOf(st.on))
+			return fmt.Sprintf("step %s is in progress on %s", s.id(busy), s.nameOf(st.on))
 		}
 	case heldIdle:
 		if b := s.bracketOf(i); b != none {
@@ -201,10 +201,10 @@ func (s *Schedule) takes(l, h int32) string {
 		case se.damage != none:
 			return fmt.Sprintf("step %s %s", s.id(se.damage), was(s.steps[se.damage].outcome))
 		case se.leftOver:
-			return "left under way by an earlier run"
+			return "left in progress by an earlier run"
 		}
 	}
-	return "under way"
+	return "in progress"
 }
 
 // was puts an outcome into a sentence about a step.

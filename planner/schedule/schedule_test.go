@@ -213,7 +213,7 @@ func TestRules(t *testing.T) {
 				ended a/x.1
 				next`,
 			want: []string{
-				"start a/x.1, start b/y.1", "nothing", "a/x.1 waiting", "a/y.1 waiting: step a/x.1 is under way on a", "b/y.1 waiting", "start a/y.1",
+				"start a/x.1, start b/y.1", "nothing", "a/x.1 waiting", "a/y.1 waiting: step a/x.1 is in progress on a", "b/y.1 waiting", "start a/y.1",
 			},
 		},
 		"nodes that are not ready take room, but not their own": {
@@ -247,8 +247,8 @@ func TestRules(t *testing.T) {
 				taken
 				next`,
 			want: []string{
-				"start a/x.1, start b/x.1", "no start of a/x.1", "nothing", `a/x.1 waiting: no room in lane "two" (2 wide): b (under way), d (NotReady)`,
-				"b/x.1 waiting", `c/x.1 waiting: no room in lane "two" (2 wide): b (under way), d (NotReady)`, "start c/x.1", "start a/x.1",
+				"start a/x.1, start b/x.1", "no start of a/x.1", "nothing", `a/x.1 waiting: no room in lane "two" (2 wide): b (in progress), d (NotReady)`,
+				"b/x.1 waiting", `c/x.1 waiting: no room in lane "two" (2 wide): b (in progress), d (NotReady)`, "start c/x.1", "start a/x.1",
 			},
 		},
 		"repairs take no room from one another, and go one at a time": {
@@ -271,7 +271,7 @@ func TestRules(t *testing.T) {
 				done b/x.2
 				next`,
 			want: []string{
-				"look b/x.1", `a/x.1 waiting: no room in lane "one" (1 wide): b (left under way by an earlier run)`, "a/x.2 waiting: step a/x.1 must come first",
+				"look b/x.1", `a/x.1 waiting: no room in lane "one" (1 wide): b (left in progress by an earlier run)`, "a/x.2 waiting: step a/x.1 must come first",
 				"b/x.1 waiting", "b/x.2 waiting: step b/x.1 must come first", "start b/x.2", "start a/x.1",
 			},
 		},

@@ -23,11 +23,11 @@ func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if args.File != valuesFile {
 		file := providers.ShellWord(args.File)
 		return []providers.Command{{
-			What: "keep the values of before", Run: providers.ShellScript("umask 077", get+" > "+file, "test -s "+file), See: "the file is there, and only you can read it",
+			What: "save the current values", Run: providers.ShellScript("umask 077", get+" > "+file, "test -s "+file), See: "the file is there, and only you can read it",
 		}}
 	}
 	return []providers.Command{{
-		What: "keep the values (with the keys of the wallet) and the script of before",
+		What: "save the current values (with the keys of the wallet) and the bid script",
 		Run: providers.ShellScript("umask 077",
 			get+" | jq -r '.bidpricescript // empty | @base64d' > "+scriptFile,
 			get+" | jq 'del(.bidpricescript)' > provider.yaml",
@@ -63,7 +63,7 @@ func (upgrading) ByHand(in providers.Input, step providers.Step) []providers.Com
 		stop = "changes.json holds placeholders of sensitive values, \"hmac:...\": put the values in their place first (" + strings.Join(hidden, ", ") + "); or the upgrade fails"
 	}
 	return []providers.Command{{
-		What: "upgrade with the values of before and the changes", Run: providers.ShellScript(run...), See: see, Stop: stop,
+		What: "upgrade with the current values and the changes", Run: providers.ShellScript(run...), See: see, Stop: stop,
 		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", namespace, release)),
 	}}
 }
@@ -114,7 +114,7 @@ func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Comm
 	}
 	set := fmt.Sprintf("-n %s statefulset/%s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))
 	return []providers.Command{{
-		What: "stop the provider, so that it closes no lease meanwhile; marked, so that upkeep starts it again",
+		What: "stop the provider, so that the provider closes no lease; marked, so that upkeep starts it again",
 		Run: providers.ShellScript(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, MarkAnnotation, MarkReplicas, replicas),
 			fmt.Sprintf("kubectl scale %s --replicas=0", set),
 			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))),
@@ -138,7 +138,7 @@ func (starting) ByHand(in providers.Input, step providers.Step) []providers.Comm
 	replicas := replicasOf(providerOf(in.World.Release(args.Namespace, args.Release)).workload)
 	return []providers.Command{{
 		What: "start the provider again, if it was stopped for this work", Run: startScript(args, replicas),
-		See: "the pod is ready, and the leases are those of before",
+		See: "the pod is ready, and the leases have not changed",
 	}}
 }
 
@@ -149,11 +149,11 @@ func (replacing) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	}
 	set := fmt.Sprintf("-n %s statefulset %s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))
 	return []providers.Command{{
-		What: "stop the provider and delete its StatefulSet, which the upgrade makes anew; its volumes stay",
+		What: "stop the provider and delete its StatefulSet, which the upgrade creates again; its volumes stay",
 		Run: providers.ShellScript(fmt.Sprintf("kubectl scale %s --replicas=0", set),
 			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
 			fmt.Sprintf("kubectl delete %s", set)),
-		See:  "the StatefulSet is gone; go on with the upgrade at once",
+		See:  "the StatefulSet is deleted; run the upgrade immediately",
 		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Release))),
 	}}
 }

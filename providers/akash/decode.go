@@ -229,7 +229,7 @@ func (r *reading) pinned(b config.Block, block string, kind kindOfText) pinned {
 	case p.url != "" && !strings.HasPrefix(p.url, "https://"):
 		r.fail(b, "url", "Invalid URL", "%q is not https: %s is not fetched in the clear.", p.url, kind.danger)
 	case p.url != "" && p.sha256 == "":
-		r.fail(b, "url", "No digest", "A URL needs sha256: what stands there may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read the %s first.", kind.name)
+		r.fail(b, "url", "No digest", "A URL needs sha256: the file at the URL may change between the plan and its review. `curl -fsSL URL | sha256sum` prints it; read the %s first.", kind.name)
 	case p.file != "":
 		r.pinnedFile(b, &p, kind)
 	}

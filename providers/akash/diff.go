@@ -211,14 +211,14 @@ func (r *review) reviewTarget(name, argument, wanted string) {
 		return
 	}
 	text, set := rendered(has)
-	summary := fmt.Sprintf("is %s in the release and is to be %s", text, wanted)
+	summary := fmt.Sprintf("%s -> %s", text, wanted)
 	switch {
 	case !set && has != nil && has != "":
-		summary = fmt.Sprintf("is %s in the release, which the chart takes for not set: the script's default holds; it is to be %s", values.Text(has), wanted)
+		summary = fmt.Sprintf("%s (the chart reads that as not set, and the script's default applies) -> %s", values.Text(has), wanted)
 	case !set:
-		summary = fmt.Sprintf("is not set in the release and is to be %s", wanted)
+		summary = fmt.Sprintf("not set -> %s", wanted)
 	case name != valueGPU && decimal(text) == nil:
-		summary = fmt.Sprintf("is written %s to the script, which cannot read it; it is to be %s", text, wanted)
+		summary = fmt.Sprintf("%s (the script cannot read that) -> %s", text, wanted)
 	}
 	r.add(providers.Finding{ID: "PRICE_TARGET_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary}, argument)
 	r.due = append(r.due, fmt.Sprintf("%s %s (%s)", name, summary, r.spec.where(argument)))

@@ -16,7 +16,7 @@ import (
 func read[A interface{ Named() revision.Args }](in providers.Input, step providers.Step) (args A, release facts.Release, unusable *providers.Readiness) {
 	args, release, unusable = revision.Read[A](in, step)
 	if unusable == nil && release.Missing {
-		unusable = new(providers.Moved.Because("release %s/%s is gone", release.Namespace, release.Name))
+		unusable = new(providers.Moved.Because("release %s/%s does not exist", release.Namespace, release.Name))
 	}
 	return args, release, unusable
 }

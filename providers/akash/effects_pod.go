@@ -100,7 +100,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	}
 	old, now := providerOf(was).pod, providerOf(is).pod
 	if old != nil && old.UID == now.UID {
-		return fmt.Errorf("pod %s is still the one of before", now.Name)
+		return fmt.Errorf("pod %s has not been replaced", now.Name)
 	}
 	return provedPrices(is)
 }
@@ -215,7 +215,7 @@ func (starting) Proved(before, after providers.Input, step providers.Step) error
 	return ready(release)
 }
 
-// replacing is the meaning of akash.replace: the StatefulSet and its pod are gone, so that an upgrade can make another one.
+// replacing is the meaning of akash.replace: the StatefulSet and its pod are deleted, so that an upgrade can make another one.
 type replacing struct{}
 
 func (replacing) Predict(in providers.Input, step providers.Step) facts.Update {
@@ -248,7 +248,7 @@ func (replacing) Ready(in providers.Input, step providers.Step) providers.Readin
 	case why != "":
 		return providers.Moved.Because("%s", why)
 	case p.workload.Missing:
-		return providers.Done.Because("StatefulSet %s is gone", p.workload.Name)
+		return providers.Done.Because("StatefulSet %s does not exist", p.workload.Name)
 	}
 	return providers.Readiness{State: providers.Holds}
 }

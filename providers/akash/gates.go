@@ -46,7 +46,7 @@ func (r *review) reviewChart() {
 	from, to := r.release.Chart.Version, r.spec.Chart.Version
 	changes := from != to
 	if changes {
-		summary := fmt.Sprintf("the chart is version %s and is to be %s", from, to)
+		summary := fmt.Sprintf("chart %s -> %s", from, to)
 		newest := ""
 		if o := r.release.Offer; o != nil && before(to, o.Newest) {
 			newest = "; " + o.Newest + " is the newest"
@@ -133,7 +133,7 @@ func (r *review) unseen(object, summary, hint string) {
 func (r *review) reviewGates(from, to string) {
 	if before(to, from) && (crosses(to, from, firstWithClaim) || crosses(to, from, firstWithGateway)) {
 		r.gate(to, fmt.Sprintf("version %s cannot be gone back to from %s: the objects of the newer one do not fit", to, from),
-			"stay at "+from+", or install the provider anew")
+			"stay at "+from+", or install the provider again")
 		return
 	}
 	// Each of the two is proved in the running pod before the next begins, and what the second one changes can be seen only

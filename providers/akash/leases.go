@@ -30,7 +30,7 @@ func (g leases) before(in providers.Input, guarded []providers.Step) []providers
 	p := providerOf(release)
 	s := providers.NewStep(in, g.spec.Address(), "leases-stop", OperationStop, g.args(in), stopEstimate)
 	s.Position = g.spec.Position.String()
-	s.Summary = "stop the provider, so that it closes no lease meanwhile"
+	s.Summary = "stop the provider, so that the provider closes no lease"
 	s.Why = []string{why}
 	s.Changes = []providers.Change{{What: "replicas of " + p.workload.Name, Before: fmt.Sprint(p.workload.Replicas), After: "0, and marked"}}
 	s.Disruption = "the provider: no bids, no updates of deployments; tenants keep running (" + leasesText(in.World.Tenancies) + ")"

@@ -125,7 +125,7 @@ func (t Tools) see(ctx context.Context, question facts.ReleaseQuestion) (facts.R
 	case r.Unknown != "":
 		return r, fmt.Errorf("release %s/%s: %s", question.Namespace, question.Name, r.Unknown)
 	case r.Missing:
-		return r, fmt.Errorf("release %s/%s is gone", question.Namespace, question.Name)
+		return r, fmt.Errorf("release %s/%s does not exist", question.Namespace, question.Name)
 	}
 	return r, nil
 }
@@ -271,7 +271,7 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 	if ground.Pod != "" && ground.Pod != p.pod.UID && runs(release) == nil {
 		return nil
 	}
-	progress.Say("deleting pod %s, which its StatefulSet makes anew", p.pod.Name)
+	progress.Say("deleting pod %s, which its StatefulSet creates again", p.pod.Name)
 	return o.tools.Workloads.DeletePod(ctx, args.Namespace, p.pod.Name, p.pod.UID)
 }
 

@@ -33,7 +33,7 @@ func (o archive) Run(ctx context.Context, step providers.Step, progress provider
 		return err
 	}
 	if revision != release.Revision {
-		return fmt.Errorf("release %s/%s went from revision %d to %d meanwhile", args.Namespace, args.Release, release.Revision, revision)
+		return fmt.Errorf("release %s/%s changed from revision %d to %d during the step", args.Namespace, args.Release, release.Revision, revision)
 	}
 	entry := facts.ArchiveEntry{
 		Revision: revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),

@@ -23,7 +23,7 @@ func (o define) Run(ctx context.Context, step providers.Step, progress providers
 		return err
 	}
 	if s.Definitions == nil {
-		return fmt.Errorf("%s: the block names no definitions any more; plan again", step.ID)
+		return fmt.Errorf("%s: the block no longer names definitions; plan again", step.ID)
 	}
 	text := s.Definitions.Text
 	if s.Definitions.URL != "" {

@@ -172,7 +172,7 @@ func TestOperatorRepairMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := carryOut(t, w, p, s)
-	if result.Steps[0].Outcome != apply.Refused || !strings.Contains(result.Steps[0].Why, "another Helm may still be at work") {
+	if result.Steps[0].Outcome != apply.Refused || !strings.Contains(result.Steps[0].Why, "another Helm may still work") {
 		t.Errorf("%+v", result.Steps)
 	}
 }

@@ -79,7 +79,7 @@ func (r *review) reviewEnvironment(c facts.Container) {
 		r.restart = append(r.restart, summary)
 	}
 	if stale != "" && len(wrong) == 0 {
-		summary := "a ConfigMap changed after the pod started, so the pod still has the values of before: " + stale
+		summary := "a ConfigMap changed after the pod started, so the pod still has the old values: " + stale
 		r.add(providers.Finding{ID: "POD_STALE", Severity: providers.SeverityError, Object: r.provider.pod.Name, Summary: summary})
 		r.restart = append(r.restart, summary)
 	}

@@ -20,7 +20,7 @@ func policyAttributes() []config.Attribute {
 		{
 			Name: "minimum", Type: cty.Number,
 			Doc: "The least that an order costs, in USD a month. A cheaper order is priced at the minimum. `minimum`, `gpu_only`, `deny` and `allow` are a policy: " +
-				"upkeep writes it before the published script of `bid_script`, whose text stays as it is.",
+				"upkeep writes it before the published script of `bid_script`. The text of that script is unchanged.",
 		},
 		{Name: "gpu_only", Type: cty.Bool, Doc: "Bid on no order without a GPU."},
 		{Name: "deny", Type: cty.List(cty.String), Doc: names + "An order of such an account, or for such a model, gets no bid. `deny` beats `allow`."},

@@ -131,7 +131,7 @@ func (r *review) reviewBody() {
 		if scripted {
 			old = r.was.recognition.String()
 		}
-		summary := fmt.Sprintf("the script is %s and is to be %s", old, r.scriptText(r.script))
+		summary := fmt.Sprintf("bid script: %s -> %s", old, r.scriptText(r.script))
 		hint := ""
 		if traits, known := r.was.setting.Version.Traits(); scripted && known && !traits.Parameterised {
 			hint = "the new script does not read the prices in the old one's text; `upkeep price migrate` writes the price_targets that keep them"

@@ -34,7 +34,7 @@ func (r *review) reviewScript() {
 		r.add(providers.Finding{
 			ID: "BID_SCRIPT_DIGEST", Severity: providers.SeverityError, Object: want.URL,
 			Summary: fmt.Sprintf("has the SHA-256 %s, and not %s", d.SHA256, want.SHA256),
-			Hint:    "somebody has changed what stands there: read it, then write the digest that was found",
+			Hint:    "somebody changed the file at the URL. Read the file, then write the digest that was found",
 		}, "bid_script.sha256")
 		r.block("the script behind the URL is another one")
 	default:

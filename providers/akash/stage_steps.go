@@ -89,7 +89,7 @@ func (r *review) planOperators() {
 			s.Why = append(s.Why, fmt.Sprintf("revision %d did not end well, and is %s", u.release.Revision, u.release.Status))
 		}
 		s.Changes = []providers.Change{{What: "chart version", Before: inForce(u.release), After: u.chart.Version, Always: true}}
-		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the values of before, and its pods are ready", u.chart.Version)
+		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the old values, and its pods are ready", u.chart.Version)
 		s.Undo = revision.Rollback(u.release)
 		if u.rolls {
 			s.Disruption = fmt.Sprintf("the operator %s, which restarts; %s", u.release.Name, r.undisturbed())

@@ -167,7 +167,7 @@ func TestStagesAreRefused(t *testing.T) {
 			if err := w.SetStatus(fakeprovider.Namespace, "inventory-operator", 1, facts.ReleasePendingUpgrade, clock); err != nil {
 				t.Fatal(err)
 			}
-		}, "RELEASE_PENDING", "another Helm may still be at work until 2026-11-22T12:10:00Z"},
+		}, "RELEASE_PENDING", "another Helm may still work until 2026-11-22T12:10:00Z"},
 		{"an operator that is being removed", func(t *testing.T, w *fakeprovider.World, _ *akash.Spec) {
 			if err := w.SetStatus(fakeprovider.Namespace, "inventory-operator", 1, "uninstalling", clock); err != nil {
 				t.Fatal(err)

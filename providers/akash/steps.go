@@ -145,9 +145,9 @@ func (r *review) planArchive(verb string, of releaseArgs, release facts.Release)
 	if e, ok := a.Entry(release.Revision); ok && archived(e, release) {
 		return
 	}
-	args, summary := archiveArgs{of, r.spec.Archive, valuesFile}, "keep the values and the script of before"
+	args, summary := archiveArgs{of, r.spec.Archive, valuesFile}, "save the current values and bid script"
 	if of.Release != r.spec.Release {
-		args.File, summary = of.Release+".yaml", "keep the values of "+of.Release+" of before"
+		args.File, summary = of.Release+".yaml", "save the current values of "+of.Release
 	}
 	s := r.step(verb, OperationArchive, args, archiveEstimate)
 	s.Summary = summary
@@ -175,11 +175,11 @@ const timeOfRelease = "2006-01-02T15:04:05Z"
 
 func (r *review) planReplace() {
 	s := r.step("replace", OperationReplace, r.args(), replaceEstimate)
-	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade makes anew"
+	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade creates again"
 	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s", r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
 	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
 	r.guard(s)
-	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are gone"
+	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are deleted"
 	s.Undo = revision.Rollback(r.release)
 }
 
@@ -324,7 +324,7 @@ func (r *review) fillStart(s *providers.Step) {
 func fillStart(s *providers.Step, workload string) {
 	s.Repairs = true
 	s.Summary = "start the provider again"
-	s.Proof = "StatefulSet " + workload + " has the replicas of before and a ready pod, and carries no mark"
+	s.Proof = "StatefulSet " + workload + " has its former replicas and a ready pod, and has no mark"
 	s.Undo = "nothing to undo"
 }
 

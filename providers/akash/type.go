@@ -6,7 +6,7 @@
 // fills. It does not observe: it reads facts. It does not install a provider, and it does not price by itself: package
 // price does.
 //
-// It promises that values which the operator does not mention stay as they are in the release; that a price is called
+// It promises that values which the operator does not mention are unchanged in the release; that a price is called
 // right only when the running pod has it; that a provider which could not be observed is never called healthy; that no
 // secret value enters a step; and that a release which an interrupted run left pending is repaired before it is changed.
 package akash
@@ -55,7 +55,7 @@ func Type() providers.Type {
 			Name:  "akash_provider",
 			Label: "name",
 			Doc: "An Akash provider: its Helm release, its bid price script and its prices. Prices are what the running pod has, " +
-				"not what Helm has recorded. Values that the block does not mention stay as they are in the release. " +
+				"not what Helm has recorded. Values that the block does not mention are unchanged in the release. " +
 				"Provides the guard `leases`: work that could close a tenant's lease stops the provider first, and starts it again.",
 			Example: example,
 			Schema:  schema(),
@@ -135,7 +135,7 @@ func schema() config.Schema {
 	prices = append(prices,
 		config.Attribute{
 			Name: "gpu", Type: cty.Map(cty.Number),
-			Doc: "USD per GPU and month, by model: `a100`, `\"a100.80Gi\"`, `\"a100.80Gi.sxm\"`, `\"a100.pcie\"`. It replaces the whole mapping " +
+			Doc: "USD per GPU and month, by model: `a100`, `\"a100.80Gi\"`, `\"a100.80Gi.sxm\"`, `\"a100.pcie\"`. It replaces the complete mapping " +
 				"of the release. A model that is not listed costs the highest listed price, and at least 100; `*` is no catch-all.",
 		},
 		config.Attribute{
@@ -150,7 +150,7 @@ func schema() config.Schema {
 			{Name: "namespace", Type: cty.String, Default: cty.StringVal("akash-services"), Doc: "Its namespace."},
 			{
 				Name: "values", Type: cty.DynamicPseudoType, Sensitive: true,
-				Doc: "Further values of the chart, as an object. They are laid over those of the release; a list is replaced whole. " +
+				Doc: "Further values of the chart, as an object. They are laid over those of the release; a list is replaced completely. " +
 					"Sensitive values may stand here: no plan shows or holds them.",
 			},
 			{
@@ -166,7 +166,7 @@ func schema() config.Schema {
 		},
 		Blocks: []config.NestedBlock{
 			{
-				Name: "chart", Doc: "The chart and its exact version. Without it the chart stays as it is, and prices cannot be changed.",
+				Name: "chart", Doc: "The chart and its exact version. Without this block the chart is unchanged, and prices cannot be changed.",
 				Schema: config.Schema{Attributes: append([]config.Attribute{
 					{Name: "repository", Type: cty.String, Doc: "The URL of a chart repository. Without `repository`, `oci` and `path` it is `" + chartRepository + "`."},
 					{Name: "oci", Type: cty.String, Doc: "`oci://HOST/PATH`, without the chart's name."},
@@ -179,7 +179,7 @@ func schema() config.Schema {
 				}, providers.ChartAccessAttributes()...)},
 			},
 			{
-				Name: "bid_script", Doc: "The bid price script: a published one by its name, or one from a file or a URL. Without it the script stays as it is in the release.",
+				Name: "bid_script", Doc: "The bid price script: a published one by its name, or one from a file or a URL. Without this block the script of the release is unchanged.",
 				Schema: config.Schema{Attributes: []config.Attribute{
 					{
 						Name: "published", Type: cty.String,
@@ -206,7 +206,7 @@ func schema() config.Schema {
 				}},
 			},
 			{
-				Name: "price_targets", Doc: "The prices. What is not set stays as it is in the release, and where it is not set there either, the script's own default holds.",
+				Name: "price_targets", Doc: "The prices. A price that is not set here is unchanged in the release. A price that is not set in the release either has the script's default.",
 				Schema: config.Schema{Attributes: prices},
 			},
 		},

@@ -92,7 +92,7 @@ func namesOf(stopped []stoppedMember) string {
 func oneCluster(stopped []stoppedMember) (string, error) {
 	for _, s := range stopped[1:] {
 		if s.data.ClusterID != stopped[0].data.ClusterID {
-			return "", fmt.Errorf("the data on %s is of cluster %s, and that on %s of cluster %s: they do not belong together; name the nodes of one of them in nodes",
+			return "", fmt.Errorf("the data on %s belongs to cluster %s, and the data on %s belongs to cluster %s; name the nodes of one of them in nodes",
 				stopped[0].node, stopped[0].data.ClusterID, s.node, s.data.ClusterID)
 		}
 	}
@@ -149,10 +149,10 @@ func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) provider
 			After: fmt.Sprintf("copied, %s, up to raft term %d, index %d", bytes(m.data.Size), m.data.Term, m.data.Index)})
 	}
 	for _, n := range silent {
-		s.Changes = append(s.Changes, providers.Change{What: coldGap(n.node), Before: "not to be had", After: "a gap: " + n.why})
+		s.Changes = append(s.Changes, providers.Change{What: coldGap(n.node), Before: "cannot be read", After: "a gap: " + n.why})
 	}
 	s.Why = []string{"no member of etcd answers, and on " + namesOf(stopped) + " it does not run", "no proved bundle is young enough", r.maxAgeWhy()}
-	s.Proof = "every file has the SHA-256 that its node sent with it, and the stored bundle is read back; whether etcd starts from it nobody knows"
+	s.Proof = "every file has the SHA-256 that its node sent with it, and the stored bundle is read back; not checked: whether etcd starts from the bundle"
 	s.Undo = "none is needed: a bundle more"
 	return s
 }

@@ -145,8 +145,8 @@ func (r *review) reviewStore() {
 	}
 	for _, p := range r.inventory.missing {
 		r.add(providers.Finding{ID: "BACKUP_MISSING", Severity: providers.SeverityError, Object: p.Bundle,
-			Summary: fmt.Sprintf("the bundle of %s was proved on %s and is gone from the store; upkeep did not remove it", instant(p.TakenAt), instant(p.At)),
-			Hint:    "find out who removed the bundle and put it back. If it is gone for good, say so: upkeep backup remove " + p.Bundle})
+			Summary: fmt.Sprintf("the bundle of %s was proved on %s and is missing from the store; upkeep did not remove it", instant(p.TakenAt), instant(p.At)),
+			Hint:    "find out who removed the bundle and put it back. If the bundle is lost, say so: upkeep backup remove " + p.Bundle})
 	}
 	if h, back := r.inventory.future(); back {
 		r.add(providers.Finding{ID: "BACKUP_CLOCK_WENT_BACK", Severity: providers.SeverityError, Object: called(h.ID),

@@ -114,7 +114,7 @@ func TestDiff(t *testing.T) {
 		"damage that the store shows": {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore"}, stored{id: "b", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Damaged = "it is cut off" }}),
 			found: []string{"BUNDLE_DAMAGED b: it is cut off"}},
 		"of another cluster": {in: input(stored{id: "a", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.ClusterID = "cafe" }}),
-			found: []string{`BACKUP_NONE : there is no bundle, max_age = "1d"`, "BUNDLE_FOREIGN a: it is of the cluster with the id cafe, and this cluster has 9f706f45f558be15"}, steps: []string{take}},
+			found: []string{`BACKUP_NONE : there is no bundle, max_age = "1d"`, "BUNDLE_FOREIGN a: it belongs to the cluster with the id cafe, and this cluster has the id 9f706f45f558be15"}, steps: []string{take}},
 		"of another block": {in: input(stored{id: "a", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Address = "etcd_backup.weekly" }}),
 			found: []string{`BACKUP_NONE : there is no bundle, max_age = "1d"`}, steps: []string{take}},
 		"a gap": {in: input(stored{id: "a", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Gaps = []string{"keys and configuration of cp3: no answer"} }}),

@@ -124,7 +124,7 @@ func (t taker) copyMember(ctx context.Context, w *bundle.Writer, member stoppedM
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case err != nil:
-		return "its copy is not whole: " + err.Error(), part.Close()
+		return "its copy is incomplete: " + err.Error(), part.Close()
 	case report.ClusterID != member.data.ClusterID:
 		return "", fmt.Errorf("%s sent data of cluster %s, and had data of cluster %s", member.node, report.ClusterID, member.data.ClusterID)
 	}

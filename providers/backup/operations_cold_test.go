@@ -207,7 +207,7 @@ func TestColdInTrouble(t *testing.T) {
 				r, err := whole(ctx, node)
 				return io.NopCloser(io.LimitReader(r, 70_000)), err
 			}
-		}, "its copy is not whole"},
+		}, "its copy is incomplete"},
 		"a byte is another": {func(s *site) {
 			whole := s.cold
 			s.cold = func(ctx context.Context, node string) (io.ReadCloser, error) {

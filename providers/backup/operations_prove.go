@@ -59,7 +59,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		return fmt.Errorf("bundle %s is not the one that this plan was made for; plan again", args.Bundle)
 	}
 	if cluster := clusterOf(in.World); cluster != "" && label.ClusterID != cluster {
-		return fmt.Errorf("bundle %s is of cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
+		return fmt.Errorf("bundle %s belongs to cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
 	}
 	if bundle.SignedBy(label.Facts(), in.Memory.Signers, clockSlack) == "" && !slices.ContainsFunc(remembered, func(p facts.Proof) bool {
 		return p.Bundle == label.ID && p.SHA256 == label.StoredSHA256

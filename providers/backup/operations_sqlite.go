@@ -59,7 +59,7 @@ func (t taker) copyDatabase(ctx context.Context, w *bundle.Writer, m *bundle.Man
 		return err
 	}
 	m.Revision, m.Keys, m.Hash, m.HashRevision = contents.Revision, contents.Keys, contents.Hash, contents.Revision
-	t.progress.Say("opened it: every page and index is whole, revision %d, %d keys, hash %08x", contents.Revision, contents.Keys, contents.Hash)
+	t.progress.Say("opened it: every page and index is intact, revision %d, %d keys, hash %08x", contents.Revision, contents.Keys, contents.Hash)
 	return os.Remove(file)
 }
 
@@ -111,7 +111,7 @@ func checked(into io.Writer, part *bundle.PartReader) error {
 // started says what a drill of a bundle did.
 func started(m bundle.Manifest) string {
 	if m.Datastore == DatastoreSQLite {
-		return "SQLite opened it, every page and index is whole,"
+		return "SQLite opened it, every page and index is intact,"
 	}
 	return "etcd started from it"
 }

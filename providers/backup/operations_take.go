@@ -193,7 +193,7 @@ func (t taker) snapshot(ctx context.Context, w *bundle.Writer, m *bundle.Manifes
 	}
 	saved := members.saved
 	if snapshot.ClusterID != t.in.World.Etcd.ClusterID {
-		return fmt.Errorf("the member on %s is of cluster %s, and this is cluster %s", t.member.Node, snapshot.ClusterID, t.in.World.Etcd.ClusterID)
+		return fmt.Errorf("the member on %s belongs to cluster %s, and this is cluster %s", t.member.Node, snapshot.ClusterID, t.in.World.Etcd.ClusterID)
 	}
 	m.ClusterID, m.MemberID, m.Versions["etcd"] = snapshot.ClusterID, snapshot.Member, snapshot.Version
 	m.Revision, m.Keys, m.Hash, m.HashRevision = saved.Revision, saved.Keys, saved.Hash, saved.Revision

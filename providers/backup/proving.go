@@ -100,7 +100,7 @@ func (e proving) Proved(before, after providers.Input, step providers.Step) erro
 	case is.unknown != "":
 		return fmt.Errorf("what the store holds is unknown: %s", is.unknown)
 	case !there:
-		return fmt.Errorf("bundle %s is gone from the store", args.Bundle)
+		return fmt.Errorf("bundle %s is missing from the store", args.Bundle)
 	case !is.proved(h):
 		return fmt.Errorf("bundle %s: %s", args.Bundle, h.why)
 	}
@@ -185,7 +185,7 @@ func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readin
 		}
 	}
 	if left == 0 {
-		return providers.Done.Because("all of it is gone already")
+		return providers.Done.Because("everything is already removed")
 	}
 	return providers.Holds.Because("no rule of the policy keeps what is removed")
 }
@@ -215,7 +215,7 @@ func (e pruning) Proved(before, after providers.Input, step providers.Step) erro
 	}
 	if h, any := was.newestProved(); any {
 		if _, there := is.find(h.ID); !there {
-			return fmt.Errorf("the newest proved bundle %s is gone from the store", h.ID)
+			return fmt.Errorf("the newest proved bundle %s is missing from the store", h.ID)
 		}
 	}
 	return kept(was, is, args.Remove)

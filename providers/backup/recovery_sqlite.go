@@ -20,6 +20,6 @@ func (r Recovery) recoverDatabase(ctx context.Context, directory string, m bundl
 	if _, err := rehearseDatabase(ctx, r.Drill, filepath.Join(directory, databaseFile), m); err != nil {
 		return err
 	}
-	r.say("opened the database: every page and index is whole")
+	r.say("opened the database: every page and index is intact")
 	return os.Remove(filepath.Join(directory, "etcd")) // it is empty: there are no members
 }

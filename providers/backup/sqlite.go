@@ -167,7 +167,7 @@ func (o origin) proof(level string) string {
 	if o.sqlite() {
 		text := "SHA-256 of the database as the node read it; the stored bundle read back"
 		if level == LevelRestore {
-			text += "; SQLite opens the copy, finds every page and index whole, and reads every key"
+			text += "; SQLite opens the copy, checks that every page and index is intact, and reads every key"
 		}
 		return text
 	}
@@ -181,7 +181,7 @@ func (o origin) proof(level string) string {
 // proved says what a restore proves of a bundle that is stored.
 func (o origin) proved() string {
 	if o.sqlite() {
-		return "SQLite opens its database, finds every page and index whole, and the keys that were saved"
+		return "SQLite opens its database, checks that every page and index is intact, and the keys that were saved"
 	}
 	return "a real etcd starts from its snapshot"
 }

@@ -54,9 +54,9 @@ func (j judge) judge(b facts.Bundle) held {
 	}
 	switch here := j.cluster; {
 	case here.EtcdClusterID != "" && b.ClusterID != "" && here.EtcdClusterID != b.ClusterID:
-		return is(OtherCluster, "it is of the cluster with the id %s, and this cluster has %s", b.ClusterID, here.EtcdClusterID)
+		return is(OtherCluster, "it belongs to the cluster with the id %s, and this cluster has the id %s", b.ClusterID, here.EtcdClusterID)
 	case here.Authority != "" && b.Authority != "" && here.Authority != b.Authority:
-		return is(OtherCluster, "it is of the cluster with the CA %.12s…, and this cluster has the CA %.12s…", b.Authority, here.Authority)
+		return is(OtherCluster, "it belongs to the cluster with the CA %.12s…, and this cluster has the CA %.12s…", b.Authority, here.Authority)
 	}
 	remembered, differs := j.proofOf(b)
 	h.proof = remembered

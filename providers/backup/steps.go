@@ -223,8 +223,8 @@ func (r *review) removal(verb string, inventory inventory, leftovers []string) (
 	if len(args.Remove) == 0 {
 		s.Why = []string{"the run that wrote it was interrupted"}
 	}
-	s.Proof = "they are gone from the store, and every other bundle is there"
-	s.Undo = "none: what is removed is gone"
+	s.Proof = "the store has every other bundle, and no longer these"
+	s.Undo = "none: removed bundles cannot be restored"
 	return s, args, true
 }
 

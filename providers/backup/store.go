@@ -79,7 +79,7 @@ func storeSchema() config.Schema {
 		{Name: "access_key", Type: cty.String, Sensitive: true, Doc: "`s3`: the access key. Default: the environment variable AWS_ACCESS_KEY_ID."},
 		{Name: "secret_key", Type: cty.String, Sensitive: true, Doc: "`s3`: the secret key. Default: AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN where it is set)."},
 		{Name: "object_lock", Type: cty.String, OneOf: []string{"governance", "compliance"}, Doc: "`s3`: lock each bundle against removal for `lock_for`. `governance` can be lifted by some, `compliance` by nobody. The bucket must have been made with object lock."},
-		{Name: "lock_for", Type: cty.String, Doc: "`s3`: how long each bundle is locked, such as `\"30d\"`. A bundle that is to be removed sooner by `keep` stays until then."},
+		{Name: "lock_for", Type: cty.String, Doc: "`s3`: how long each bundle is locked, such as `\"30d\"`. A bundle that `keep` would remove earlier stays until then."},
 	}}
 }
 

@@ -151,7 +151,7 @@ func (e taking) Proved(before, after providers.Input, step providers.Step) error
 func kept(was, is inventory, removed []string) error {
 	for _, h := range was.bundles {
 		if _, there := is.find(h.ID); !there && !slices.Contains(removed, h.ID) {
-			return fmt.Errorf("bundle %s is gone from the store", h.ID)
+			return fmt.Errorf("bundle %s is missing from the store", h.ID)
 		}
 	}
 	return nil

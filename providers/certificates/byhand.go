@@ -195,14 +195,14 @@ func (h commandWriter) lookLast() providers.Command {
 	see := "\"API server: ok\", every control plane \"condition met\"; every etcd member \"is healthy\" where etcd runs on the control planes"
 	if !strictAPI {
 		lines = append(lines, "api get --raw '/readyz?verbose' || echo 'the API server of this node is not ready yet'")
-		see = "what is whole by now: the cluster did not answer when this was made, and may do so only after its last control plane"
+		see = "check what is healthy now: the cluster did not answer when this was made, and may answer only after its last control plane"
 	}
 	if !strictEtcd && h.stacked() {
-		lines = append(lines, "etcd endpoint health --cluster || echo 'etcd is not whole yet'")
-		see = "what is whole by now: etcd did not answer when this was made, and may do so only after its last member"
+		lines = append(lines, "etcd endpoint health --cluster || echo 'etcd is not healthy yet'")
+		see = "check what is healthy now: etcd did not answer when this was made, and may answer only after its last member"
 	}
 	lines = append(lines, h.wholeScript(strictAPI, strictEtcd))
-	return h.command("look at the whole", script(lines...), see, "a line that begins with STOP: do not touch another control plane", "")
+	return h.command("check the cluster", script(lines...), see, "a line that begins with STOP: do not touch another control plane", "")
 }
 
 // archivePath is where the node's files are kept before the work. It is the same for every try of one runbook, so that a
@@ -218,7 +218,7 @@ func (h commandWriter) archive(copies []string) providers.Command {
 	for _, path := range copies {
 		members = append(members, providers.ShellWord(strings.TrimPrefix(path, "/")))
 	}
-	return h.command("keep what stands there", script(
+	return h.command("save the current files", script(
 		"umask 077",
 		"mkdir -p "+handDirectory,
 		"archive="+providers.ShellWord(h.archivePath()),

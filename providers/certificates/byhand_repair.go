@@ -25,7 +25,7 @@ func (h commandWriter) undo(u facts.Unfinished) providers.Command {
 		return h.command("look at renewal "+u.ID, script(stopFunction, "ls -l /var/lib/upkeep/intents /var/lib/upkeep/archive", `stop "nobody knows what this renewal was at"`),
 			"what is there", "always: compare each file of the intent with the one in place, and with the archive of the same name, before anything else is done here", "")
 	}
-	lines := []string{stopFunction, "umask 077", pemFunction, "archive=" + providers.ShellWord(archive), `[ -e ` + providers.ShellWord(intent+"/intent.json") + ` ] || stop "this renewal is not unfinished any more"`}
+	lines := []string{stopFunction, "umask 077", pemFunction, "archive=" + providers.ShellWord(archive), `[ -e ` + providers.ShellWord(intent+"/intent.json") + ` ] || stop "this renewal is no longer unfinished"`}
 	var members, proofs []string
 	for _, name := range u.Remaining {
 		f := file(&h.node.Certificates, name)
@@ -41,10 +41,10 @@ func (h commandWriter) undo(u facts.Unfinished) providers.Command {
 	}
 	if len(members) > 0 {
 		lines = append(lines, `tar -tzf "$archive" >/dev/null`, `tar -C / -xpzf "$archive" `+strings.Join(members, " "),
-			`prove() { pem "$2" | openssl x509 -noout || stop "$1 holds no certificate"; [ "$(pem "$2" | openssl x509 -noout -pubkey)" = "$(key "$2" "$3" | openssl pkey -pubout)" ] || stop "the key of $1 does not belong to it"; echo "$1: whole"; }`)
+			`prove() { pem "$2" | openssl x509 -noout || stop "$1 holds no certificate"; [ "$(pem "$2" | openssl x509 -noout -pubkey)" = "$(key "$2" "$3" | openssl pkey -pubout)" ] || stop "the key of $1 does not belong to it"; echo "$1: intact"; }`)
 		lines = append(lines, proofs...)
 	}
 	lines = append(lines, "mkdir -p "+handDirectory, "mv "+providers.ShellWord(intent)+" "+providers.ShellWord(kept), "ls -d "+providers.ShellWord(kept))
-	return h.command("put back what renewal "+u.ID+" had not finished", script(lines...), "\"whole\" for each file, and the intent in its new place",
+	return h.command("put back what renewal "+u.ID+" had not finished", script(lines...), "\"intact\" for each file, and the intent in its new place",
 		"a line that begins with STOP", script("mv "+providers.ShellWord(kept)+" "+providers.ShellWord(intent), h.putBack()))
 }

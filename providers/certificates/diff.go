@@ -165,7 +165,7 @@ func (r *review) reviewEtcd() {
 		case t.Kind == health.Learner:
 			f.Severity = providers.SeverityNote
 		case r.standing.Sick == "":
-			f.Hint = "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
+			f.Hint = "etcd works without this member. upkeep changes no other member until then, and does the work that does not change etcd"
 		default:
 			f.Hint = "upkeep touches no control plane while etcd is unhealthy"
 		}

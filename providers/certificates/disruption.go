@@ -74,7 +74,7 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 	stacked := stackedEtcd(in)
 	missing := standing.Beside(step.Node)
 	if t.etcd() && len(missing) > 0 {
-		return holdBackFor("etcd is not whole, and the member of %s is not touched until it is: %s; plan again, for the work that leaves etcd alone", step.Node, health.Words(missing))
+		return holdBackFor("etcd is unhealthy: %[2]s. The member of %[1]s is not changed until etcd is healthy; plan again, for the work that does not change etcd", step.Node, health.Words(missing))
 	}
 	own := controlPlaneTroubles(in.World.Nodes[step.Node], stacked)
 	broken := slices.ContainsFunc(own, func(t controlPlaneTrouble) bool { return !t.unknown }) // what cannot be seen is not therefore broken
@@ -96,7 +96,7 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 	}
 	for _, c := range t.restarts {
 		if len(planes.nodes) > 1 && !planes.ableBeside(in, step.Node, c) {
-			return holdBackFor("no other control plane could take over from %s on %s meanwhile", c, step.Node)
+			return holdBackFor("no other control plane can take over from %s on %s", c, step.Node)
 		}
 	}
 	return holdBack{}
@@ -130,7 +130,7 @@ func keepsFrom(in providers.Input, other *facts.Node, t touch, troubles []contro
 	if len(troubles) == 0 {
 		return ""
 	}
-	why := "control plane " + other.Name + " is not whole, and only one may be disturbed at a time: " + refusal(troubles)
+	why := "control plane " + other.Name + " is unhealthy, and only one may be disrupted at a time: " + refusal(troubles)
 	if slices.ContainsFunc(troubles, func(t controlPlaneTrouble) bool { return t.unknown && t.component != apiServer }) {
 		return why
 	}
@@ -197,7 +197,7 @@ func (r *review) spare(w *work) {
 	}
 	r.on(w.node.Name, providers.Finding{
 		ID: "ETCD_WORK_WAITS", Severity: providers.SeverityError, Object: etcdServer, Waits: true,
-		Summary: strings.Join(waiting, ", ") + " must wait: no member of etcd is touched while another one takes no part (" + strings.Join(members, ", ") + ")",
-		Hint:    "bring the member back, or, where its machine is gone for good, take it out: `etcdctl member remove ID`, and its node out of the configuration; then plan again",
+		Summary: strings.Join(waiting, ", ") + " must wait: no etcd member is changed while another etcd member is not serving (" + strings.Join(members, ", ") + ")",
+		Hint:    "bring the member back. If its machine is lost, remove the member: `etcdctl member remove ID`, and its node out of the configuration; then plan again",
 	})
 }

@@ -99,8 +99,8 @@ func lost(w *facts.World, name string) {
 // TestPartialTrouble says for each kind of step whether it goes on beside each kind of trouble. Where it does not, why says so.
 func TestPartialTrouble(t *testing.T) {
 	const (
-		waits = "and the member of cp1 is not touched until it is: member"
-		alone = "no other control plane could take over from"
+		waits = "The member of cp1 is not changed until etcd is healthy"
+		alone = "no other control plane can take over from"
 	)
 	tests := []struct {
 		name   string
@@ -170,7 +170,7 @@ func TestPartialTrouble(t *testing.T) {
 		{
 			name: "containers elsewhere cannot be seen, and something there is broken", planes: 3,
 			change: func(w *facts.World) { w.Nodes["cp2"].ControlPlane.ContainersUnknown = "no CRI socket answers" },
-			why:    all("control plane cp2 is not whole"),
+			why:    all("control plane cp2 is unhealthy"),
 		},
 		{
 			name: "a member is cut off from its peers", planes: 3,
@@ -255,7 +255,7 @@ func TestABlockOfOneControlPlane(t *testing.T) {
 		"nothing leads there": {func(w *facts.World) {
 			dead(w, "cp3")
 			w.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "poststarthook"}
-		}, "no other control plane could take over from"},
+		}, "no other control plane can take over from"},
 		"the component does not run there": {func(w *facts.World) {
 			worlds.Pod(w.Nodes["cp2"], "kube-controller-manager").ContainerID = ""
 		}, "kube-controller-manager has no running container"},
@@ -291,7 +291,7 @@ func TestAControlPlaneOfAnotherRole(t *testing.T) {
 	for i := range in.World.Kubernetes.Nodes {
 		in.World.Kubernetes.Nodes[i].Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	}
-	if got := ready(in, step); got.State == providers.Holds || !strings.Contains(got.Why, "no other control plane could take over") {
+	if got := ready(in, step); got.State == providers.Holds || !strings.Contains(got.Why, "no other control plane can take over") {
 		t.Errorf("beside two that cannot take over: %+v", got)
 	}
 }
@@ -401,7 +401,7 @@ func TestBrokenBeforeIsNoFailure(t *testing.T) {
 		{
 			name: "its scheduler falls", before: func(w *facts.World) { lost(w, "cp1") },
 			after: func(w *facts.World) { lost(w, "cp1"); worlds.Pod(w.Nodes["cp1"], "kube-scheduler").ContainerID = "" },
-			want:  "kube-scheduler on cp1 was restarted meanwhile, and not by this step",
+			want:  "kube-scheduler on cp1 was restarted during this step, but not by this step",
 		},
 		{
 			name: "its certificate was the reason, and it does not come back",

@@ -117,7 +117,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		r.on(w.node.Name, providers.Finding{
 			ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain,
 			Hint: "upkeep does not guess which authority is right; when the authorities are as they should be, `upkeep apply -replace=" +
-				r.address.On(w.node.Name).String() + "` issues it anew",
+				r.address.On(w.node.Name).String() + "` issues it again",
 		})
 	}
 	if leaf.NotBefore.After(now) {

@@ -125,7 +125,7 @@ func fileCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `24h left, renew_before = "30d"`,
-				Hint: "upkeep cannot renew it: the key of its authority ca is not on this node: whoever holds it must issue the certificate",
+				Hint: "upkeep cannot renew it: the key of its authority ca is not on this node: the holder of the CA key must issue the certificate",
 			}},
 		},
 		{
@@ -136,7 +136,7 @@ func fileCases() []findingCase {
 			want: []providers.Finding{{
 				ID: "CERT_CHAIN_BROKEN", Severity: "error", Address: address("cp2"), Object: "apiserver",
 				Summary: "x509: certificate signed by unknown authority",
-				Hint:    "upkeep does not guess which authority is right; when the authorities are as they should be, `upkeep apply -replace=certificates.control_plane@cp2` issues it anew",
+				Hint:    "upkeep does not guess which authority is right; when the authorities are as they should be, `upkeep apply -replace=certificates.control_plane@cp2` issues it again",
 			}},
 		},
 		{

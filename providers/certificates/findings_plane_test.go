@@ -251,7 +251,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused", Cause: silent,
-				Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
+				Hint: "etcd works without this member. upkeep changes no other member until then, and does the work that does not change etcd",
 			}},
 		},
 		{
@@ -264,7 +264,7 @@ func planeCases() []findingCase {
 			want: []providers.Finding{
 				{
 					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused", Cause: silent,
-					Hint: "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone",
+					Hint: "etcd works without this member. upkeep changes no other member until then, and does the work that does not change etcd",
 				},
 				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`},
 				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-healthcheck-client", Summary: `12d left, renew_before = "30d"`},
@@ -272,8 +272,8 @@ func planeCases() []findingCase {
 				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-server", Summary: `12d left, renew_before = "30d"`},
 				{
 					ID: "ETCD_WORK_WAITS", Severity: "error", Address: address("cp1"), Object: "etcd", Waits: true,
-					Summary: "etcd-server, etcd-peer must wait: no member of etcd is touched while another one takes no part (cp3)",
-					Hint:    "bring the member back, or, where its machine is gone for good, take it out: `etcdctl member remove ID`, and its node out of the configuration; then plan again",
+					Summary: "etcd-server, etcd-peer must wait: no etcd member is changed while another etcd member is not serving (cp3)",
+					Hint:    "bring the member back. If its machine is lost, remove the member: `etcdctl member remove ID`, and its node out of the configuration; then plan again",
 				},
 			},
 			steps: []string{cp1 + "/renew: renew apiserver, etcd-healthcheck-client"},
@@ -288,11 +288,11 @@ func planeCases() []findingCase {
 			want: []providers.Finding{
 				{
 					ID: "NODE_CONTROL_PLANE_BROKEN", Severity: "error", Address: address("cp2"), Object: "kube-scheduler", Summary: "has no running container",
-					Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on cp2; no other control plane is touched meanwhile",
+					Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on cp2; until then upkeep changes no other control plane",
 				},
 				{
 					ID: "NODE_CONTROL_PLANE_BROKEN", Severity: "error", Address: address("cp2"), Object: "kube-apiserver", Summary: "is not ready: etcd",
-					Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on cp2; no other control plane is touched meanwhile",
+					Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on cp2; until then upkeep changes no other control plane",
 				},
 			},
 		},

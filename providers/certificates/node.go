@@ -77,7 +77,7 @@ func (r *review) reviewNode(n config.Node) work {
 	for _, t := range controlPlaneTroubles(observed, !r.policy.externalEtcd) {
 		r.on(n.Name, providers.Finding{
 			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component, Summary: t.what, Unknown: t.unknown,
-			Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on " + n.Name + "; no other control plane is touched meanwhile",
+			Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on " + n.Name + "; until then upkeep changes no other control plane",
 		})
 	}
 	r.reviewServed(&w)
@@ -202,7 +202,7 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		}
 		switch {
 		case f.Key == "missing":
-			b.set(f.Name, "the key of its authority "+f.Name+" is not on this node: whoever holds it must issue the certificate")
+			b.set(f.Name, "the key of its authority "+f.Name+" is not on this node: the holder of the CA key must issue the certificate")
 		case f.Key == "mismatch":
 			b.set(f.Name, "the key of its authority "+f.Name+" does not belong to it")
 		case f.Chain != "":

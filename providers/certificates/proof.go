@@ -27,7 +27,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	for _, name := range args.Names {
 		old, now := file(&was.Certificates, name), file(&is.Certificates, name)
 		if old == nil || now == nil {
-			return fmt.Errorf("%s: %s is not observed any more", step.Node, name)
+			return fmt.Errorf("%s: %s is no longer observed", step.Node, name)
 		}
 		if err := reissued(old, now, issued, after.Now); err != nil {
 			return fmt.Errorf("%s: %w", step.Node, err)
@@ -36,7 +36,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	for _, path := range args.Kubeconfigs {
 		old, now := file(&was.Certificates, path), file(&is.Certificates, path)
 		if old == nil || now == nil {
-			return fmt.Errorf("%s: %s is not observed any more", step.Node, path)
+			return fmt.Errorf("%s: %s is no longer observed", step.Node, path)
 		}
 		if err := sameCluster(old, now); err != nil {
 			return fmt.Errorf("%s: %w", step.Node, err)
@@ -123,7 +123,7 @@ func reissued(old, now *facts.CertificateFile, p policy, clock time.Time) error 
 	return sameCluster(old, now)
 }
 
-// sameCluster returns an error unless a kubeconfig kept its server and its whole bundle of authorities.
+// sameCluster returns an error unless a kubeconfig kept its server and its complete bundle of authorities.
 func sameCluster(old, now *facts.CertificateFile) error {
 	if old.Server != now.Server {
 		return fmt.Errorf("the server of %s was %s and is %s", now.Name, old.Server, now.Server)
@@ -224,7 +224,7 @@ func led(k facts.Kubernetes, component string, since time.Time) error {
 	lease, ok := k.Lease(component)
 	switch {
 	case !ok || lease.Holder == "":
-		return fmt.Errorf("nobody holds the lease of %s", component)
+		return fmt.Errorf("no process holds the lease of %s", component)
 	case lease.RenewedAt.Before(since):
 		return fmt.Errorf("the lease of %s was last renewed %s before the restart, by %s", component, since.Sub(lease.RenewedAt).Round(time.Second), lease.Holder)
 	}
@@ -251,7 +251,7 @@ func healthy(before, after providers.Input, node string) error {
 		return fmt.Errorf("the Kubernetes API does not answer after the step on %s: %s", node, why)
 	}
 	if why := refusal(newTroubles(before, after, node)); why != "" {
-		return fmt.Errorf("the control plane of %s is not whole: %s", node, why)
+		return fmt.Errorf("the control plane of %s is unhealthy: %s", node, why)
 	}
 	if why := worse(before, after); why != "" {
 		return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
@@ -288,7 +288,7 @@ func untouched(before, after providers.Input, c change) error {
 					continue
 				}
 				if now == nil || now.ContainerID != old.ContainerID {
-					return fmt.Errorf("%s on %s was restarted meanwhile, and not by this step", old.Component, name)
+					return fmt.Errorf("%s on %s was restarted during this step, but not by this step", old.Component, name)
 				}
 			}
 		}
@@ -301,7 +301,7 @@ func untouched(before, after providers.Input, c change) error {
 				continue
 			}
 			if now := file(&is.Certificates, old.Name); now == nil || !sameBlocks(old, now) {
-				return fmt.Errorf("%s on %s was changed meanwhile, and not by this step", old.Name, name)
+				return fmt.Errorf("%s on %s was changed during this step, but not by this step", old.Name, name)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func TestProved(t *testing.T) {
 			change: func(w *facts.World) { worlds.Served(cp2(w), "apiserver").Unknown = "refused" },
 		},
 		{
-			name: "a certificate that was not due was changed", step: renew, err: "etcd-peer on cp2 was changed meanwhile, and not by this step",
+			name: "a certificate that was not due was changed", step: renew, err: "etcd-peer on cp2 was changed during this step, but not by this step",
 			change: func(w *facts.World) { worlds.File(cp2(w), "etcd-peer").Blocks[0].SHA256 = "other" },
 		},
 		{
@@ -90,11 +90,11 @@ func TestProved(t *testing.T) {
 			change: func(w *facts.World) { worlds.File(cp2(w), "kubelet-client").Blocks[0].SHA256 = "other" },
 		},
 		{
-			name: "a container was restarted by renewing", step: renew, err: "kube-scheduler on cp2 was restarted meanwhile, and not by this step",
+			name: "a container was restarted by renewing", step: renew, err: "kube-scheduler on cp2 was restarted during this step, but not by this step",
 			change: func(w *facts.World) { worlds.Pod(cp2(w), "kube-scheduler").ContainerID = "other" },
 		},
 		{
-			name: "a container of another control plane was restarted", step: restart, err: "etcd on cp3 was restarted meanwhile, and not by this step",
+			name: "a container of another control plane was restarted", step: restart, err: "etcd on cp3 was restarted during this step, but not by this step",
 			change: func(w *facts.World) { worlds.Pod(w.Nodes["cp3"], "etcd").ContainerID = "other" },
 		},
 		{
@@ -117,11 +117,11 @@ func TestProved(t *testing.T) {
 			change: func(w *facts.World) { w.Kubernetes.Leases[0].RenewedAt = now.Add(-10 * time.Second) },
 		},
 		{
-			name: "no lease", step: restart, err: "nobody holds the lease of kube-controller-manager",
+			name: "no lease", step: restart, err: "no process holds the lease of kube-controller-manager",
 			change: func(w *facts.World) { w.Kubernetes.Leases[0].Holder = "" },
 		},
 		{
-			name: "the API server is not ready", step: restart, err: "the control plane of cp2 is not whole: kube-apiserver is not ready",
+			name: "the API server is not ready", step: restart, err: "the control plane of cp2 is unhealthy: kube-apiserver is not ready",
 			change: func(w *facts.World) { cp2(w).ControlPlane.APIServer = facts.APIServer{} },
 		},
 		{

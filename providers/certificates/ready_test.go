@@ -77,7 +77,7 @@ func TestReady(t *testing.T) {
 		},
 		{
 			name: "the API server of another control plane is not ready, an hour after its certificates were changed", want: "unknown",
-			why: "control plane cp1 is not whole, and only one may be disturbed at a time: kube-apiserver is not ready: etcd; its apiserver was changed 60m before",
+			why: "control plane cp1 is unhealthy, and only one may be disrupted at a time: kube-apiserver is not ready: etcd; its apiserver was changed 60m before",
 			change: func(w *facts.World) {
 				w.Nodes["cp1"].ControlPlane.APIServer = facts.APIServer{NotReady: "etcd"}
 				worlds.File(w.Nodes["cp1"], "apiserver").Modified = now.Add(-time.Hour)

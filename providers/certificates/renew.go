@@ -119,7 +119,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		f := file(&observed.Certificates, name)
 		switch {
 		case f == nil || f.Missing:
-			return providers.Moved.Because("%s is not on %s any more; plan again", name, step.Node)
+			return providers.Moved.Because("%s is no longer on %s; plan again", name, step.Node)
 		case f.Unknown != "" || len(f.Blocks) == 0:
 			return providers.Unknown.Because("%s on %s cannot be read: %s", name, step.Node, f.Unknown)
 		case !ok:

@@ -68,7 +68,7 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	s.RenewBefore = duration
 	if !durationDiags.HasErrors() && duration <= 0 {
 		diags = append(diags, b.Diagnose("renew_before", "Invalid duration",
-			`renew_before must be longer than zero: write the time that is left when a certificate is to be renewed, such as "30d".`))
+			`renew_before must be longer than zero: write how long before its end a certificate is renewed, such as "30d".`))
 	}
 	if len(s.Nodes.Roles)+len(s.Nodes.Fleets)+len(s.Nodes.Names) == 0 {
 		diags = append(diags, b.Diagnose("nodes", "No nodes", `nodes selects nothing. Write role("control-plane"), or name a node or nodes block.`))

@@ -100,7 +100,7 @@ func TestExampleIsValid(t *testing.T) {
 func TestSpecMistakes(t *testing.T) {
 	tests := []struct{ name, argument, want string }{
 		{"no duration", `renew_before = "30 days"`, `Invalid duration: "30 days" is not a duration; write a number and a unit, such as "30d", "12h" or "1h30m" (units: ms, s, m, h, d, w, y)`},
-		{"zero", `renew_before = "0s"`, `Invalid duration: renew_before must be longer than zero: write the time that is left when a certificate is to be renewed, such as "30d".`},
+		{"zero", `renew_before = "0s"`, `Invalid duration: renew_before must be longer than zero: write how long before its end a certificate is renewed, such as "30d".`},
 		{"relative", `kubeconfigs = ["~/.kube/config"]`, `Not an absolute path: "~/.kube/config" is a path on the nodes and must be absolute and plain, such as "/root/.kube/config".`},
 		{"climbing", `kubeconfigs = ["/root/../etc/shadow"]`, `Not an absolute path: "/root/../etc/shadow" is a path on the nodes and must be absolute and plain, such as "/root/.kube/config".`},
 		{"admin.conf itself", `kubeconfigs = ["/etc/kubernetes/admin.conf"]`, `Not a copy: "/etc/kubernetes/admin.conf" is a file of the layout, which is watched anyway. kubeconfigs names copies of admin.conf, such as "/root/.kube/config".`},

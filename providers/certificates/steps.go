@@ -167,8 +167,8 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	for _, c := range components {
 		s.Changes = append(s.Changes, providers.Change{What: "container of " + c, Before: "running", After: "new"})
 	}
-	s.Proof = "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole"
-	s.Undo = "none is needed: the container is the same, started anew"
+	s.Proof = "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd healthy"
+	s.Undo = "none is needed: the same container starts again"
 }
 
 func (r *review) guard(s *providers.Step) {

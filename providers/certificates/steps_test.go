@@ -75,8 +75,8 @@ func TestStepsAreWholeAndReadable(t *testing.T) {
 			Guards:     []providers.Need{{Name: "backup"}, {Name: "leases", Optional: true}}, Rest: true, After: []string{id + "/renew"},
 			Ground:     []byte(`{"containers":{"kube-controller-manager":"` + container + `"}}`),
 			GroundText: []string{"container of kube-controller-manager = " + container},
-			Proof:      "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd whole",
-			Undo:       "none is needed: the container is the same, started anew",
+			Proof:      "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd healthy",
+			Undo:       "none is needed: the same container starts again",
 			Estimate:   5, Position: "provider.upkeep.hcl:20",
 		},
 	}

@@ -91,7 +91,7 @@ func TestUnseenIsNotBroken(t *testing.T) {
 	in.World.Nodes["cp2"].ControlPlane.ContainersUnknown = "no CRI socket answers"
 	worlds.Pod(in.World.Nodes["cp1"], "kube-apiserver").ContainerID = ""
 	worlds.File(in.World.Nodes["cp1"], "apiserver").Modified = now.Add(-time.Hour)
-	if r := ready(in, steps[0]); r.State != providers.Unknown || !strings.Contains(r.Why, "control plane cp1 is not whole") {
+	if r := ready(in, steps[0]); r.State != providers.Unknown || !strings.Contains(r.Why, "control plane cp1 is unhealthy") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -37,7 +37,7 @@ type ClaimLostError struct {
 
 // Error implements error.
 func (e *ClaimLostError) Error() string {
-	return fmt.Sprintf("%s was lost: %s; work was stopped; the next apply looks at what was done and goes on", e.What, e.Why)
+	return fmt.Sprintf("%s was lost: %s; work was stopped; the next apply checks what was done and continues", e.What, e.Why)
 }
 
 // Claim is a Holding that is kept alive. All work on the cluster must use its context.

@@ -31,7 +31,7 @@ func (e *NodeLockedError) Error() string {
 	if e.Holder != "" {
 		holder = fmt.Sprintf(": held by %s (generation %d)", e.Holder, e.Generation)
 	}
-	return fmt.Sprintf("another upkeep works on this cluster: the lock of node %s is not to be had%s; wait for it with -lock-timeout=5m", e.Node, holder)
+	return fmt.Sprintf("another upkeep works on this cluster: could not lock node %s%s; wait for the lock with -lock-timeout=5m", e.Node, holder)
 }
 
 // Lost tells this error from one that a later renewal may repair.

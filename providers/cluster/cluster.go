@@ -88,7 +88,7 @@ func (s Spec) reviewLease(out *providers.Outcome, k *facts.Kubernetes, name stri
 	why := ""
 	switch {
 	case !ok || lease.Holder == "":
-		why = "nobody holds the lease of " + name
+		why = "no process holds the lease of " + name
 	case now.Sub(lease.RenewedAt) > limit:
 		why = fmt.Sprintf("%s has not renewed the lease of %s for %s", lease.Holder, name, now.Sub(lease.RenewedAt).Round(time.Second))
 	}

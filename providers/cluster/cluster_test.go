@@ -35,7 +35,7 @@ func TestDiff(t *testing.T) {
 		},
 			[]string{"CLUSTER_LEADER_LOST error kube-controller-manager: cp1_x has not renewed the lease of kube-controller-manager for 46s"}},
 		{"a leader just in time", func(k *facts.Kubernetes) { k.Leases[0].RenewedAt = now.Add(-45 * time.Second) }, nil},
-		{"no leader", func(k *facts.Kubernetes) { k.Leases = k.Leases[:1] }, []string{"CLUSTER_LEADER_LOST error kube-scheduler: nobody holds the lease of kube-scheduler"}},
+		{"no leader", func(k *facts.Kubernetes) { k.Leases = k.Leases[:1] }, []string{"CLUSTER_LEADER_LOST error kube-scheduler: no process holds the lease of kube-scheduler"}},
 		{"the kubeconfig ends", func(k *facts.Kubernetes) { k.Kubeconfig.Blocks[0].NotAfter = now.Add(30 * day) },
 			[]string{"CLUSTER_KUBECONFIG_EXPIRES warning kubeconfig: its client certificate ends 2026-12-22T12:00:00Z (/home/ops/.kube/config)"}},
 		{"the kubeconfig has ended and so the API is closed", func(k *facts.Kubernetes) { k.Kubeconfig.Blocks[0].NotAfter = now; k.Unknown = "unauthorized" },

@@ -91,9 +91,9 @@ func (c *Checker) Finish() (Sums, error) {
 	case c.size == 0:
 		return sums, ErrEmpty
 	case c.size%sectorSize != trailerSize && isDatabase && c.size >= needs && c.size%sectorSize == 0:
-		return sums, fmt.Errorf("%w: %d bytes, a whole database and nothing behind it; take it from a member with the snapshot request, not as a copy of its file", ErrNoTrailer, c.size)
+		return sums, fmt.Errorf("%w: %d bytes, a complete database without a checksum; take the snapshot from a member with the snapshot request, not as a copy of its file", ErrNoTrailer, c.size)
 	case c.size%sectorSize != trailerSize:
-		return sums, fmt.Errorf("%w: %d bytes, which is no whole number of %d-byte sectors and a %d-byte checksum", ErrCutShort, c.size, sectorSize, trailerSize)
+		return sums, fmt.Errorf("%w: %d bytes, which is not a multiple of %d bytes and a %d-byte checksum", ErrCutShort, c.size, sectorSize, trailerSize)
 	case bytes.Equal(database, c.held):
 		return sums, nil
 	case isDatabase && c.size-trailerSize < needs:

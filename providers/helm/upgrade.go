@@ -142,7 +142,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 		return result, err
 	}
 	if last != nil && last.Info.Status != release.StatusUninstalled && deployed == nil {
-		return result, fmt.Errorf("%w; it stays as it is: no revision was ever deployed to go back to", err)
+		return result, fmt.Errorf("%w; it is unchanged: no deployed revision exists to go back to", err)
 	}
 	return result, u.undo(ctx, configuration, made, deployed, err, progress)
 }

@@ -58,7 +58,7 @@ func (e *LeaseHeldError) Error() string {
 	if e.Why != "" {
 		why = " (" + e.Why + ")"
 	}
-	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s, since %s, renewed %s%s; wait for it with -lock-timeout=5m; a holder that is gone loses it %s after its last renewal, or at once by `kubectl -n kube-system delete lease upkeep`",
+	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s, since %s, renewed %s%s; wait for it with -lock-timeout=5m; a crashed holder loses the Lease %s after its last renewal, or immediately with `kubectl -n kube-system delete lease upkeep`",
 		metav1.NamespaceSystem, LeaseName, e.Server, e.Holder.Holder, e.Holder.Lineage, e.Holder.Generation, e.Holder.Plan,
 		stamp(e.Holder.Since), stamp(e.Holder.Renewed), why, e.Holder.Duration)
 }
@@ -74,7 +74,7 @@ type LeaseLostError struct {
 
 // Error implements error.
 func (e *LeaseLostError) Error() string {
-	return fmt.Sprintf("Lease %s/%s on %s was lost: %s; work was stopped; the next apply looks at what was done and goes on",
+	return fmt.Sprintf("Lease %s/%s on %s was lost: %s; work was stopped; the next apply checks what was done and continues",
 		metav1.NamespaceSystem, LeaseName, e.Server, e.Why)
 }
 

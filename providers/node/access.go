@@ -102,7 +102,7 @@ func (c *Client) sudoers(user, access string) (string, error) {
 		}
 	}
 	if len(digests) == 0 {
-		return "", fmt.Errorf("no helper lies in %s, so its digest is unknown; install the whole package", c.helpers.directory)
+		return "", fmt.Errorf("%s has no helper, so the helper's digest is unknown; install the complete package", c.helpers.directory)
 	}
 	var b strings.Builder
 	b.WriteString("# Leave out the classes that this user must not have: a plan needs observe, and change where it looks at etcd.\n")

@@ -28,7 +28,7 @@ func bootstrap() string {
 		`fail() { say fail "$*"; exit 1; };`,
 		`m=$(uname -m);`,
 		`case $m in x86_64|amd64) s=$x;; aarch64|arm64) s=$a;; *) fail "there is no helper for machines of type $m";; esac;`,
-		`if test "$s" = -; then fail "the helper for $m does not lie beside upkeep"; fi;`,
+		`if test "$s" = -; then fail "the helper for $m is not next to upkeep"; fi;`,
 		`u=$(id -u); p=${d%/*};`,
 		`mkdir -p "$d" 2>/dev/null || fail "user $(id -un) cannot create $d";`,
 		`for q in "$p" "$d"; do`,

@@ -240,7 +240,7 @@ func TestAMachineWithoutHelper(t *testing.T) {
 	s := newSite(t)
 	s.options.Helpers = t.TempDir()
 	got := fmt.Sprint(s.observe(remote("cp1")))
-	if !strings.HasPrefix(got, "cp1: the helper for ") || !strings.HasSuffix(got, " does not lie beside upkeep") {
+	if !strings.HasPrefix(got, "cp1: the helper for ") || !strings.HasSuffix(got, " is not next to upkeep") {
 		t.Errorf("over ssh: %s", got)
 	}
 	got = fmt.Sprint(s.observe(local("cp1")))

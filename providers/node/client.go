@@ -239,7 +239,7 @@ func (c *Client) checkHello(ctx context.Context, t Target, rpc *jrpc2.Client) er
 	}
 	if want == noHelper {
 		return &Error{Node: t.Name, Why: "the helper on the node cannot be compared: " + c.helpers.path(hello.Architecture) + " is not there",
-			Next: "install the whole package where upkeep runs"}
+			Next: "install the complete package where upkeep runs"}
 	}
 	if want != hello.SHA256 {
 		return &Error{Node: t.Name,

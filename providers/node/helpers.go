@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// noHelper stands for the digest of a helper that does not lie beside upkeep; the bootstrap knows it.
+// noHelper stands for the digest of a helper that is not next to upkeep; the bootstrap knows it.
 const noHelper = "-"
 
 // helpers are the helper programs that lie beside upkeep, as upkeep-node-linux-ARCHITECTURE.
@@ -64,7 +64,7 @@ func (h *helpers) local() (string, error) {
 	}
 	path := h.path(runtime.GOARCH)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("the helper does not lie beside upkeep: %w; run `make build`, or install the whole package", err)
+		return "", fmt.Errorf("the helper is not next to upkeep: %w; run `make build`, or install the complete package", err)
 	}
 	return path, nil
 }

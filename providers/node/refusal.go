@@ -70,7 +70,7 @@ func explain(t Target, installed string, exitCode int, stderr string) *Error {
 				if t.KnownHosts != "" {
 					file = " -f " + quote(t.KnownHosts)
 				}
-				e.Next = fmt.Sprintf("if the machine was installed anew, verify its key on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) and then run: ssh-keygen -R %s%s", quote(host), file)
+				e.Next = fmt.Sprintf("if the machine was reinstalled, verify its key on its console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) and then run: ssh-keygen -R %s%s", quote(host), file)
 			}
 			return e
 		case strings.Contains(stderr, "Host key verification failed"):

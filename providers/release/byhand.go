@@ -49,7 +49,7 @@ func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 		run += " --wait --timeout " + time.Duration(args.Timeout).String()
 	}
 	return []providers.Command{write, {
-		What: verb + " " + args.Release + " with the values of before and the changes", Run: providers.ShellScript(append(check, run, fmt.Sprintf("helm -n %s list --filter %s", namespace, providers.ShellWord("^"+args.Release+"$")))...),
+		What: verb + " " + args.Release + " with the current values and the changes", Run: providers.ShellScript(append(check, run, fmt.Sprintf("helm -n %s list --filter %s", namespace, providers.ShellWord("^"+args.Release+"$")))...),
 		See: see, Stop: stop, Undo: undo,
 	}}
 }

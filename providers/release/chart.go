@@ -44,7 +44,7 @@ func (r *review) reviewChart() {
 
 // differs reports that another version is to run.
 func (r *review) differs(known badVersion, isBad bool) {
-	summary := fmt.Sprintf("the chart is version %s and is to be ", r.release.Chart.Version)
+	summary := fmt.Sprintf("chart %s -> ", r.release.Chart.Version)
 	switch exact := versions.Equal(r.spec.Chart.Version, r.chosen.Version); {
 	case r.chosen.Version == "":
 		summary += r.spec.Chart.Version

@@ -105,18 +105,19 @@ func (r *review) reviewStatus() {
 // reviewValues compares what is wanted with what the release has.
 func (r *review) reviewValues() {
 	for _, c := range values.Diff(r.release.Values, values.Merge(r.release.Values, r.spec.Masked())) {
-		what := "is not set in the release"
+		from, to := "not set", "a secret"
 		switch {
 		case c.Had && values.IsSealed(c.Before) && values.IsSealed(c.After):
-			what = "is another secret in the release"
+			from, to = "a secret", "another secret"
 		case c.Had && values.IsSealed(c.Before):
-			what = "is a secret in the release"
+			from = "a secret"
 		case c.Had:
-			what = fmt.Sprintf("is %s in the release", shown(c.Before))
+			from = shown(c.Before)
 		}
 		if !values.IsSealed(c.After) {
-			what += fmt.Sprintf(" and is to be %s", shown(c.After))
+			to = shown(c.After)
 		}
+		what := from + " -> " + to
 		r.add(providers.Finding{ID: "RELEASE_VALUE_DIFFERS", Severity: providers.SeverityError, Object: c.Path, Summary: what}, "values")
 		r.due = append(r.due, fmt.Sprintf("%s %s (%s)", c.Path, what, r.spec.where("values")))
 	}

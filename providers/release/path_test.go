@@ -292,7 +292,7 @@ func TestUpgradeIsBlocked(t *testing.T) {
 		}, []string{"RELEASE_UPGRADE_BLOCKED nvdp", "RELEASE_VALUE_DIFFERS image", "CHART_UNKNOWN "}, "the chart cannot be rendered"},
 		{"somebody may be at it", func(t *testing.T, w *world, _ *release.Spec) {
 			setStatus(t, w, 1, facts.ReleasePendingUpgrade, clock.Add(-time.Minute))
-		}, []string{"RELEASE_UPGRADE_BLOCKED nvdp", "RELEASE_PENDING nvdp"}, "another operation on the release may be under way"},
+		}, []string{"RELEASE_UPGRADE_BLOCKED nvdp", "RELEASE_PENDING nvdp"}, "another operation on the release may be in progress"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -6,7 +6,7 @@
 // caller fills. It does not observe: it reads facts. It knows no chart but for versions that are known to be bad, and it
 // uninstalls nothing.
 //
-// It promises that values which the operator does not mention stay as they are in the release; that a version which fits
+// It promises that values which the operator does not mention are unchanged in the release; that a version which fits
 // the declared constraint stays although a newer one appears; that a version known to be bad is never chosen; that a
 // release counts as upgraded only when it is deployed with the wanted chart and values and the cluster holds what the
 // chart renders; that a release which an interrupted run left pending is repaired before it is changed; and that no secret
@@ -37,7 +37,7 @@ func Type() providers.Type {
 			Name:  "helm_release",
 			Label: "name",
 			Doc: "A Helm release of any chart. It is installed where it is absent, upgraded where chart, values or objects in the cluster " +
-				"are not as declared, and rolled back where an upgrade fails. Values that the block does not mention stay as they are in the release. " +
+				"are not as declared, and rolled back where an upgrade fails. Values that the block does not mention are unchanged in the release. " +
 				"Removing the block uninstalls nothing.",
 			Example: example,
 			Schema:  schema(),
@@ -79,11 +79,11 @@ func schema() config.Schema {
 			{Name: "namespace", Type: cty.String, Required: true, Doc: "Its namespace."},
 			{
 				Name: "create_namespace", Type: cty.Bool, Default: cty.False,
-				Doc: "Make the namespace when the release is installed. Without it an install into a namespace that is not there fails.",
+				Doc: "Make the namespace when the release is installed. Without it an install into a missing namespace fails.",
 			},
 			{
 				Name: "values", Type: cty.DynamicPseudoType, Sensitive: true,
-				Doc: "Values of the chart, as an object. They are laid over those of the release: what is not mentioned stays, a list is replaced whole, " +
+				Doc: "Values of the chart, as an object. They are laid over those of the release: what is not mentioned stays, a list is replaced completely, " +
 					"and `null` takes a default of the chart away. Sensitive values may stand here: no plan shows or holds them. " +
 					"A value whose key looks like a secret's (`password`, `token`, ...) is treated as one.",
 			},
@@ -93,7 +93,7 @@ func schema() config.Schema {
 			},
 			{
 				Name: "atomic", Type: cty.Bool,
-				Doc: "Go back to the revision of before when an upgrade fails; a failed install is uninstalled. It needs `wait`, and is the default with it.",
+				Doc: "Go back to the previous revision when an upgrade fails; a failed install is uninstalled. It needs `wait`, and is the default with it.",
 			},
 			{Name: "timeout", Type: cty.String, Default: cty.StringVal("5m"), Doc: "How long to wait."},
 		},

@@ -36,7 +36,7 @@ func (c *Checker) Finish() error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if c.size%h.PageSize != 0 {
-		return fmt.Errorf("%w: %d bytes are no whole pages of %d", ErrDamaged, c.size, h.PageSize)
+		return fmt.Errorf("%w: %d bytes is not a multiple of the page size %d", ErrDamaged, c.size, h.PageSize)
 	}
 	pages := int64(binary.BigEndian.Uint32(c.first[28:]))
 	if pages != 0 && binary.BigEndian.Uint32(c.first[24:]) == binary.BigEndian.Uint32(c.first[92:]) && pages != c.size/h.PageSize {

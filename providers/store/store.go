@@ -87,7 +87,7 @@ type source struct {
 	size   int64
 }
 
-var errSource = errors.New("what is to be stored could not be read")
+var errSource = errors.New("could not read the data to store")
 
 func (s *source) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b)

@@ -21,7 +21,7 @@ func (e *CorruptError) Error() string {
 	if path == "" {
 		path = "the journal"
 	}
-	return fmt.Sprintf("journal %s is corrupt in line %d: %v; it was left untouched, and its plan cannot be continued; make a new plan (the cluster is observed anew) and apply that", path, e.Line, e.Cause)
+	return fmt.Sprintf("journal %s is corrupt in line %d: %v; it was left untouched, and its plan cannot be continued; make a new plan (the cluster is observed again) and apply that", path, e.Line, e.Cause)
 }
 
 // Unwrap returns the cause.

@@ -15,11 +15,11 @@ type SpilledError struct {
 func (e *SpilledError) Error() string {
 	switch {
 	case e.Path == "":
-		return fmt.Sprintf("the journal cannot be written: %v; there is no place for its records on this machine either: %v; nothing more was started; run the same `upkeep apply` again when the cause is gone: apply looks at what was done", e.Cause, e.Lost)
+		return fmt.Sprintf("the journal cannot be written: %v; there is no place for its records on this machine either: %v; nothing more was started; run the same `upkeep apply` again when the cause is fixed: apply looks at what was done", e.Cause, e.Lost)
 	case e.Lost != nil:
-		return fmt.Sprintf("the journal cannot be written: %v; its records were kept in %s until that failed, too: %v; nothing more was started; run the same `upkeep apply` again when the cause is gone: apply looks at what was done", e.Cause, e.Path, e.Lost)
+		return fmt.Sprintf("the journal cannot be written: %v; its records were kept in %s until that failed, too: %v; nothing more was started; run the same `upkeep apply` again when the cause is fixed: apply looks at what was done", e.Cause, e.Path, e.Lost)
 	}
-	return fmt.Sprintf("the journal cannot be written: %v; no new step was started; records since then are in %s; run the same `upkeep apply` again when the cause is gone: apply adds these records to the journal", e.Cause, e.Path)
+	return fmt.Sprintf("the journal cannot be written: %v; no new step was started; records since then are in %s; run the same `upkeep apply` again when the cause is fixed: apply adds these records to the journal", e.Cause, e.Path)
 }
 
 // Unwrap returns the cause.

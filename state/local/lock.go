@@ -81,7 +81,7 @@ func (b *Backend) tryLock(ctx context.Context, request state.LockRequest) (l *lo
 		info := describe(request, b.path, now, s.Generation)
 		for _, path := range []string{b.path, b.infoPath()} {
 			if err := durable.RemoveLeftovers(path); err != nil {
-				return fmt.Errorf("clean up beside state %s: %w", b.path, err)
+				return fmt.Errorf("clean up next to state %s: %w", b.path, err)
 			}
 		}
 		// The lock goes first: dying between the two leaves a stale lock and the old state, which the next one repairs.

@@ -65,7 +65,7 @@ func (b *Backend) UpdateSeen(ctx context.Context, change func(seen.Seen) seen.Se
 		return after, err
 	}
 	if err := durable.RemoveLeftovers(b.seenPath()); err != nil {
-		return seen.Seen{}, fmt.Errorf("clean up beside %s: %w", b.seenPath(), err)
+		return seen.Seen{}, fmt.Errorf("clean up next to %s: %w", b.seenPath(), err)
 	}
 	if err := durable.Replace(b.seenPath(), data, 0o600, b.options.Trace.Under("seen:")); err != nil {
 		return seen.Seen{}, err

@@ -16,7 +16,7 @@ func TestTheFenceWantsTime(t *testing.T) {
 	for _, test := range []struct {
 		ttl  time.Duration
 		want string
-	}{{2 * time.Minute, ""}, {20 * time.Second, "a request may be under way for 30s; nothing is begun any more"}} {
+	}{{2 * time.Minute, ""}, {20 * time.Second, "a request may be in progress for 30s; no new step starts"}} {
 		backend, err := local.New(filepath.Join(t.TempDir(), "upkeep.state.json"), local.Options{})
 		if err != nil {
 			t.Fatal(err)

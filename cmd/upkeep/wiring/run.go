@@ -48,7 +48,7 @@ func Fence(lock state.Lock, held *claim.Claim) func(context.Context) error {
 			left = min(left, held.Left())
 		}
 		if left < protocol.ChangeWithin {
-			return fmt.Errorf("the locks of this run end in %s without another renewal, and a request may be under way for %s; nothing is begun any more",
+			return fmt.Errorf("the locks of this run end in %s without another renewal, and a request may be in progress for %s; no new step starts",
 				max(left, 0).Round(time.Second), protocol.ChangeWithin)
 		}
 		return nil

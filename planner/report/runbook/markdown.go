@@ -79,7 +79,7 @@ func (b *book) head(r report.RunbookJSON) {
 	}
 	b.line("For the night when upkeep itself cannot run. It does what the plan below would have done, with ssh here and, on the")
 	b.line("nodes, kubeadm, kubectl and etcdctl (where etcdctl is missing: the one inside the etcd pod), and what every Linux node")
-	b.line("has: sh, coreutils, tar, sed, awk, ps and openssl. No secret stands in it.")
+	b.line("has: sh, coreutils, tar, sed, awk, ps and openssl. The runbook contains no secret.")
 	b.line("")
 	b.item("Plan", r.PlanID)
 	b.item("Digest", r.Digest)
@@ -138,9 +138,9 @@ func (b *book) rules(r report.RunbookJSON) {
 	}
 	b.line("## Rules")
 	b.line("")
-	b.line("1. One person, and no upkeep: nobody else renews, restarts or upgrades anything meanwhile, and no `upkeep apply` runs.")
+	b.line("1. One person works, without upkeep. Nobody else renews, restarts or upgrades anything, and no `upkeep apply` runs.")
 	b.line("2. The steps in this order, each block in its order. Every block may be copied as it stands; it stops at its first error,")
-	b.line("   and a block that could not be sent whole does nothing.")
+	b.line("   and a block that could not be sent completely does nothing.")
 	if nodes := serialNodes(r.Steps); len(nodes) > 1 {
 		b.line("3. One control plane at a time, the primary first: %s. The next one only when the last block of the one before", strings.Join(nodes, ", then "))
 		b.line("   has shown what it must show.")

@@ -28,7 +28,7 @@ func Bundles(w io.Writer, all report.BundlesJSON, style Style) error {
 			p.bundles(s.Bundles)
 		}
 		for _, m := range s.Missing {
-			p.wrapped(red, "  ", clean(m.Bundle)+": gone from the store; it was proved on "+minute(m.At)+" UTC")
+			p.wrapped(red, "  ", clean(m.Bundle)+": missing from the store; it was proved on "+minute(m.At)+" UTC")
 		}
 		for _, stray := range s.Strays {
 			p.wrapped(yellow, "  ", clean(stray.Name)+": "+clean(stray.Kind)+", "+clean(stray.What))

@@ -60,7 +60,7 @@ func ReadReport(printed []byte, orders []string) (facts.PodMeasurement, error) {
 	r := report{orders: orders}
 	lines := strings.Split(string(bytes.TrimSuffix(printed, []byte("\n"))), "\n")
 	if lines[0] != "upkeep-measure 1" || lines[len(lines)-1] != "end" {
-		return facts.PodMeasurement{}, errors.New("the measurement did not end: its output is not whole")
+		return facts.PodMeasurement{}, errors.New("the measurement did not end: its output is incomplete")
 	}
 	for i, text := range lines[1 : len(lines)-1] {
 		word, value, _ := strings.Cut(text, " ")

@@ -96,7 +96,7 @@ func (it item) lint(p Problem, t Traits) (out []Problem, stop bool) {
 	if word := strings.TrimSpace(it.price); !t.Decimals && plainNumber.MatchString(word) {
 		switch {
 		case strings.Contains(word, "."):
-			out = append(out, at.of(DecimalsTooNew, true, fmt.Sprintf("%s reads whole numbers only: with %s these GPUs are free", t.Version, word), "write a whole number, or take the script of April-03-2024 or newer"))
+			out = append(out, at.of(DecimalsTooNew, true, fmt.Sprintf("%s reads integers only: with %s these GPUs are free", t.Version, word), "write an integer, or use the script of April-03-2024 or newer"))
 		case len(word) > 1 && word[0] == '0':
 			out = append(out, at.of(NotANumber, true, fmt.Sprintf("%s takes %s for an octal number", t.Version, word), "write it without the leading zero"))
 		}

@@ -116,9 +116,9 @@ func (m Migration) Write(w io.Writer) error {
 		}
 		fmt.Fprint(w, "To run the script in a sandbox with an order:\n  upkeep price explain -run -order=FILE -script=FILE\n")
 	case changed > 0:
-		fmt.Fprint(w, "\nWhat is marked ~ would cost something else: the two scripts do not reckon alike. Correct the block where that is not meant.\n")
+		fmt.Fprint(w, "\nWhat is marked ~ would cost something else: the two scripts calculate differently. Correct the block where that is not meant.\n")
 	default:
-		fmt.Fprint(w, "\nWith it every price stays as it is.\n")
+		fmt.Fprint(w, "\nWith this block no price changes.\n")
 	}
 	if len(m.Fleet) == 0 {
 		fmt.Fprint(w, "Warning: no GPU is named, so none has a price of its own; name each model of the fleet with -gpu=MODEL, or let upkeep look at the nodes.\n")

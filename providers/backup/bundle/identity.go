@@ -23,7 +23,7 @@ func ParseRecipients(names []string) (Recipients, error) {
 	kinds := map[bool]bool{}
 	for _, name := range names {
 		if strings.HasPrefix(strings.ToUpper(name), "AGE-SECRET-KEY-") {
-			return Recipients{}, fmt.Errorf("a recipient is a public key (age1…), and this is a secret one; it is not printed here, and must not stand in a configuration")
+			return Recipients{}, fmt.Errorf("a recipient is a public key (age1…), and this is a secret key. The secret key is not printed here, and must not be in a configuration")
 		}
 		var key age.Recipient
 		var err error

@@ -77,7 +77,7 @@ func write(w io.Writer, id string, to Recipients, fill func(*Writer) (Manifest, 
 		return Label{}, err
 	}
 	if m.ID != id {
-		return Label{}, fmt.Errorf("the manifest is of %q, the bundle is %q", m.ID, id)
+		return Label{}, fmt.Errorf("the manifest belongs to bundle %q, this is bundle %q", m.ID, id)
 	}
 	return b.Close(m)
 }

@@ -152,7 +152,7 @@ func TestSaveThatFails(t *testing.T) {
 			_, err := w.Part("etcd/snapshot.db")
 			return manifest("daily-1"), err
 		}, "part etcd/snapshot.db is not closed"},
-		{"a manifest of another", filling(manifest("daily-0"), small()), `the manifest is of "daily-0", the bundle is "daily-1"`},
+		{"a manifest of another", filling(manifest("daily-0"), small()), `the manifest belongs to bundle "daily-0", this is bundle "daily-1"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := newStore(t)

@@ -114,7 +114,7 @@ func (l Label) describes(m Manifest, sum string) error {
 	case string(want) == string(got):
 		return nil
 	case l.ID != m.ID:
-		return fmt.Errorf("%w: the label is of %s, the bundle is %s", ErrLabel, l.ID, m.ID)
+		return fmt.Errorf("%w: the label belongs to bundle %s, this is bundle %s", ErrLabel, l.ID, m.ID)
 	default:
 		return fmt.Errorf("%w: they say different things of %s", ErrLabel, m.ID)
 	}

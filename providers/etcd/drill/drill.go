@@ -152,7 +152,7 @@ func Program(directory string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s is missing; it proves and restores etcd snapshots, and lies beside upkeep in every release (`make build` makes it): %w", programName, err)
+		return "", fmt.Errorf("%s is missing; it proves and restores etcd snapshots, and is next to upkeep in every release (`make build` makes it): %w", programName, err)
 	case info.IsDir() || info.Mode()&0o111 == 0:
 		return "", fmt.Errorf("%s is no program", path)
 	}

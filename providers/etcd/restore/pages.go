@@ -101,7 +101,7 @@ func (w *walker) open() (root, freelist uint64, err error) {
 		}
 	}
 	if best == nil {
-		return 0, 0, damaged("at byte 0: neither of its first two pages is sound; this is no database of etcd's, or its beginning is lost")
+		return 0, 0, damaged("at byte 0: its first two pages are both damaged; the file is not an etcd database, or its beginning is lost")
 	}
 	w.pages = binary.LittleEndian.Uint64(best[40:])
 	if w.pages < 4 || w.pages > uint64(w.size/w.pageSize) {

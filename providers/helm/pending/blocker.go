@@ -29,7 +29,7 @@ func Find(r facts.Release, m Repair, k facts.Kubernetes, now time.Time) (Blocker
 	case m.Action == Wait:
 		s.Finding.ID, s.Finding.Summary, s.Finding.Waits = "RELEASE_PENDING", m.Why, true
 		s.Finding.Hint = "wait until it has ended and plan again; upkeep repairs what stays pending"
-		s.Blocked = "another operation on the release may be under way"
+		s.Blocked = "another operation on the release may be in progress"
 	case m.Action != None:
 		s.Finding.ID, s.Finding.Summary = "RELEASE_PENDING", m.Why
 		s.Due = fmt.Sprintf("revision %d was interrupted and is %s", r.Revision, r.Status)

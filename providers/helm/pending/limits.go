@@ -26,5 +26,5 @@ func Limit(timeout time.Duration) time.Duration { return 3*timeout + 2*time.Minu
 
 // StillAtWork is when a person must not repair a release by hand: the operation is as young as upkeep itself would wait for.
 func StillAtWork(patience time.Duration) string {
-	return "somebody else's helm is still at work: the last revision is younger than " + patience.String()
+	return "another Helm may still work: the last revision is younger than " + patience.String()
 }

@@ -69,7 +69,7 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 	switch {
 	case age < patience:
 		m.Action = Wait
-		m.Why = fmt.Sprintf("%s; another Helm may still be at work until %s", began, r.Updated.Add(patience).UTC().Format(time.RFC3339))
+		m.Why = fmt.Sprintf("%s; another Helm may still work until %s", began, r.Updated.Add(patience).UTC().Format(time.RFC3339))
 	case m.Deployed > 0:
 		m.Action = Unlock
 		m.Why = fmt.Sprintf("%s; it is marked as failed, and revision %d is what the next upgrade starts from", began, m.Deployed)

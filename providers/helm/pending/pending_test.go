@@ -41,7 +41,7 @@ func TestDecide(t *testing.T) {
 		{"unknown", facts.Release{Unknown: "no answer", Status: "pending-upgrade"}, time.Hour, 0, pending.Repair{Action: pending.None}},
 		{"perhaps still at work", release("deployed", "pending-upgrade"), 9 * time.Minute, 10 * time.Minute, pending.Repair{
 			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
-			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still work until 2026-11-22T03:10:00Z",
 		}},
 		{"upkeep began it", ours(release("deployed", "pending-upgrade"), 2), time.Second, 10 * time.Minute, pending.Repair{
 			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade", Deployed: 1,
@@ -49,7 +49,7 @@ func TestDecide(t *testing.T) {
 		}},
 		{"upkeep began the one before", ours(release("deployed", "pending-upgrade"), 1), time.Second, 10 * time.Minute, pending.Repair{
 			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
-			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
+			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still work until 2026-11-22T03:10:00Z",
 		}},
 		{"stale upgrade", release("superseded", "deployed", "pending-upgrade"), 10 * time.Minute, 10 * time.Minute, pending.Repair{
 			Action: pending.Unlock, Revision: 3, Status: "pending-upgrade", Deployed: 2,

@@ -38,9 +38,9 @@ func TestStands(t *testing.T) {
 		{"somebody may be at work", of(facts.ReleasePendingUpgrade, ""), time.Hour, pending.Blocker{
 			Finding: finding(providers.Finding{
 				ID: "RELEASE_PENDING", Waits: true, Hint: "wait until it has ended and plan again; upkeep repairs what stays pending",
-				Summary: "revision 3 is pending-upgrade since 2026-11-01T11:59:00Z; another Helm may still be at work until 2026-11-01T12:59:00Z",
+				Summary: "revision 3 is pending-upgrade since 2026-11-01T11:59:00Z; another Helm may still work until 2026-11-01T12:59:00Z",
 			}),
-			Due: "revision 3 is pending-upgrade", Blocked: "another operation on the release may be under way",
+			Due: "revision 3 is pending-upgrade", Blocked: "another operation on the release may be in progress",
 		}, true},
 		{"being uninstalled", of("uninstalling", ""), 0, pending.Blocker{
 			Finding: finding(providers.Finding{

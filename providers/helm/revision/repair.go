@@ -30,7 +30,7 @@ func PlanRepair(in providers.Input, address providers.Address, verb, operation s
 	s.Summary = "repair the interrupted operation on the release " + of.Release
 	s.Why = []string{m.Why, "Helm refuses every operation on a release that is pending"}
 	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", m.Revision), Before: m.Status, After: facts.ReleaseFailed}}
-	s.Proof = "the release is not pending any more"
+	s.Proof = "the release is no longer pending"
 	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
 	return s
 }
@@ -71,7 +71,7 @@ func (Repairing) Ready(in providers.Input, step providers.Step) providers.Readin
 	}
 	switch why := Moved(release, step); {
 	case release.Missing:
-		return providers.Done.Because("there is no such release any more")
+		return providers.Done.Because("the release no longer exists")
 	case !release.Pending():
 		return providers.Done.Because("the release is %s", release.Status)
 	case why != "":

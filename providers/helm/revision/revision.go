@@ -115,9 +115,9 @@ func Moved(release facts.Release, step providers.Step) string {
 	case ground.Revision == nil || *ground.Revision == has:
 		return ""
 	case release.Missing:
-		return fmt.Sprintf("release %s is gone; make a new plan, which installs it", name)
+		return fmt.Sprintf("release %s does not exist; make a new plan, which installs it", name)
 	case *ground.Revision == 0:
-		return fmt.Sprintf("somebody has installed release %s meanwhile, at revision %d; make a new plan", name, has)
+		return fmt.Sprintf("somebody installed release %s at revision %d after this plan was made; make a new plan", name, has)
 	default:
 		return fmt.Sprintf("release %s is at revision %d, and the plan was made for %d: somebody else upgraded it; make a new plan", name, has, *ground.Revision)
 	}
@@ -130,7 +130,7 @@ func Refused(release facts.Release, step providers.Step, version, sha256 string)
 		return why
 	}
 	if release.Pending() {
-		return fmt.Sprintf("revision %d of %s is %s: an operation is under way, or was interrupted; make a new plan, which repairs it", release.Revision, release.Name, release.Status)
+		return fmt.Sprintf("revision %d of %s is %s: an operation is in progress, or was interrupted; make a new plan, which repairs the release", release.Revision, release.Name, release.Status)
 	}
 	if o := release.Offer; o != nil && o.Digest != "" && sha256 != "" && o.Digest != sha256 && versions.Equal(o.Chosen.Version, version) {
 		return fmt.Sprintf("the archive of chart version %s has another content than when the plan was made (SHA-256 %s, was %s)", version, o.Digest, sha256)

@@ -69,12 +69,12 @@ func TestRepairReady(t *testing.T) {
 	}{
 		{"as planned", step, interrupted, time.Hour, providers.Readiness{State: providers.Holds}},
 		{"repaired already", step, release("deployed", "failed"), time.Hour, providers.Readiness{State: providers.Done, Why: "the release is failed"}},
-		{"uninstalled meanwhile", step, release(), time.Hour, providers.Readiness{State: providers.Done, Why: "there is no such release any more"}},
+		{"uninstalled meanwhile", step, release(), time.Hour, providers.Readiness{State: providers.Done, Why: "the release no longer exists"}},
 		{"another operation was interrupted", step, later, time.Hour, providers.Readiness{
 			State: providers.Moved, Why: "release n/r is at revision 3, and the plan was made for 2: somebody else upgraded it; make a new plan",
 		}},
 		{"somebody may be at work", step, interrupted, time.Minute, providers.Readiness{
-			State: providers.Moved, Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
+			State: providers.Moved, Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still work until 2026-11-22T03:10:00Z",
 		}},
 		{"cannot be read", step, unknown, time.Hour, providers.Readiness{State: providers.Unknown, Why: "release n/r: no answer"}},
 		{"arguments of something else", broken, interrupted, time.Hour, providers.Readiness{
@@ -202,7 +202,7 @@ func TestRefused(t *testing.T) {
 		{"gone", step(deployed), release(), "release n/r is gone; make a new plan, which installs it"},
 		{"installed by somebody else", step(release()), deployed, "somebody has installed release n/r meanwhile, at revision 2; make a new plan"},
 		{"upgraded by somebody else", step(release("deployed")), deployed, "release n/r is at revision 2, and the plan was made for 1: somebody else upgraded it; make a new plan"},
-		{"pending", step(release("deployed", "pending-upgrade")), release("deployed", "pending-upgrade"), "revision 2 of r is pending-upgrade: an operation is under way, or was interrupted; make a new plan, which repairs it"},
+		{"pending", step(release("deployed", "pending-upgrade")), release("deployed", "pending-upgrade"), "revision 2 of r is pending-upgrade: an operation is in progress, or was interrupted; make a new plan, which repairs the release"},
 		{"another archive", step(deployed), offered, "the archive of chart version 1.2.3 has another content than when the plan was made (SHA-256 bb, was aa)"},
 		{"ground of something else", providers.Step{ID: "x/upgrade", Ground: []byte(`[]`)}, deployed, "ground of x/upgrade: json: cannot unmarshal array into Go value of type revision.Ground"},
 	} {

@@ -124,7 +124,7 @@ func (w Wanted) Seal(from Wanted, mac MAC) (Wanted, error) {
 	for _, at := range w.Paths() {
 		secret, ok := from.secrets[at]
 		if !ok {
-			return Wanted{}, fmt.Errorf("the sensitive value %s is not in the configuration any more; make a new plan", at)
+			return Wanted{}, fmt.Errorf("the sensitive value %s is no longer in the configuration; make a new plan", at)
 		}
 		text := Sealed + mac([]byte(secret.Reveal()))
 		if was := w.Sealed[at]; was != "" && was != text {
@@ -190,7 +190,7 @@ func (w Wanted) Reveal(planned Tree) (Tree, error) {
 	}
 	for _, c := range Diff(nil, out) {
 		if _, known := w.Sealed[c.Path]; !known && IsSealed(c.After) {
-			return nil, fmt.Errorf("the value %s stands for a secret that the configuration does not have; plan again", c.Path)
+			return nil, fmt.Errorf("the value %s is a secret that the configuration does not have; plan again", c.Path)
 		}
 	}
 	return out, nil

@@ -98,7 +98,7 @@ func stopwatch(uptime func() time.Duration) func() time.Duration {
 func change(row protocol.Row, since func() time.Duration, h Handler) jrpc2.Handler {
 	return func(ctx context.Context, r *jrpc2.Request) (any, error) {
 		if late := since(); late > protocol.ChangeWithin {
-			return nil, jrpc2.Errorf(jrpc2.SystemError, "%s came %s after its session began, and must come within %s: who sent it was paused meanwhile and may have lost its locks; nothing was changed",
+			return nil, jrpc2.Errorf(jrpc2.SystemError, "%s came %s after its session began, and must come within %s: the sender was paused and may have lost its locks; nothing was changed",
 				r.Method(), late.Round(time.Second), protocol.ChangeWithin)
 		}
 		server := jrpc2.ServerFromContext(ctx)

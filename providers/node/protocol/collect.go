@@ -51,7 +51,7 @@ func CheckCollect(p string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no place of a control plane's keys and configuration; a node gives away nothing but %s, and what lies in them",
+	return fmt.Errorf("%q is no place of a control plane's keys and configuration; a node sends only %s and their contents",
 		p, strings.Join(collectable, ", "))
 }
 

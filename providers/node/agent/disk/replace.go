@@ -23,7 +23,7 @@ func (d *Dir) Prepare(name string, mode fs.FileMode, uid, gid int, fill func(io.
 	prepared := &Prepared{dir: d, temp: Temporary(name), name: name}
 	f, err := d.root.OpenFile(prepared.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write next to %s: %w", p, bare(err))
 	}
 	defer func() {
 		if err != nil {
@@ -32,11 +32,11 @@ func (d *Dir) Prepare(name string, mode fs.FileMode, uid, gid int, fill func(io.
 		}
 	}()
 	if err := fill(f); err != nil {
-		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write next to %s: %w", p, bare(err))
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write next to %s: %w", p, bare(err))
 	}
 	if made := describe(info); made.UID != uid || made.GID != gid {
 		if err := f.Chown(uid, gid); err != nil {
@@ -50,7 +50,7 @@ func (d *Dir) Prepare(name string, mode fs.FileMode, uid, gid int, fill func(io.
 		return nil, fmt.Errorf("sync %s: %w", p, bare(err))
 	}
 	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("write beside %s: %w", p, bare(err))
+		return nil, fmt.Errorf("write next to %s: %w", p, bare(err))
 	}
 	return prepared, nil
 }

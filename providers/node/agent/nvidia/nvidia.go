@@ -36,7 +36,7 @@ const maxOutput = 1 << 20
 func Collect(ctx context.Context, d *disk.Disk, program, digest string) facts.NVIDIA {
 	err := check(d, program, digest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return facts.NVIDIA{Unknown: "upkeep-nvml is not on this node, beside the helper"}
+		return facts.NVIDIA{Unknown: "upkeep-nvml is not next to the helper on this node"}
 	}
 	if err != nil {
 		return facts.NVIDIA{Unknown: fmt.Sprintf("upkeep-nvml is not run: %v", err)}

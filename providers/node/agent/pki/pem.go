@@ -43,7 +43,7 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 		found = append(found, cert)
 	}
 	if begun := strings.Count(string(data), "-----BEGIN CERTIFICATE-----"); begun > len(found) {
-		return nil, fmt.Errorf("%d PEM certificates begin and only %d are whole", begun, len(found))
+		return nil, fmt.Errorf("%d PEM certificates begin and only %d are complete", begun, len(found))
 	}
 	if len(found) == 0 {
 		if len(data) == 0 {

@@ -66,7 +66,7 @@ func (r *Renewer) lookCopies(q protocol.RenewRequest) ([]copied, error) {
 func takeOver(done []renewed, copies []copied, d *disk.Disk, progress func(string)) ([]renewed, error) {
 	for _, c := range copies {
 		if c.why != "" {
-			progress(fmt.Sprintf("leaving %s as it is: %s", c.file.path, c.why))
+			progress(fmt.Sprintf("leaving %s unchanged: %s", c.file.path, c.why))
 			continue
 		}
 		cert, config, err := newest(done, c, d)
@@ -74,7 +74,7 @@ func takeOver(done []renewed, copies []copied, d *disk.Disk, progress func(strin
 			return nil, err
 		}
 		if cert == nil {
-			progress(fmt.Sprintf("leaving %s as it is: neither admin.conf nor super-admin.conf holds a newer certificate of its user, %s", c.file.path, c.old.Subject))
+			progress(fmt.Sprintf("leaving %s unchanged: neither admin.conf nor super-admin.conf holds a newer certificate of its user, %s", c.file.path, c.old.Subject))
 			continue
 		}
 		data, err := graft(c.file.data, config.Certificate, config.Key)

@@ -33,7 +33,7 @@ func (s *state) markStage(id string, run protocol.Run, now time.Time) error {
 func (s *state) markIntent(id string, run protocol.Run, archive string, now time.Time) error {
 	return marks.Make(s.base, marks.Mark{
 		Kind: intentKind, Name: id, What: "intent " + path.Join(Dir, "intents", id), Previous: "the files in " + archive,
-		Undo: "repair it: put in place what is whole, and put back the rest", Run: run, Made: now.UTC(),
+		Undo: "repair it: install the complete files, and restore the rest", Run: run, Made: now.UTC(),
 	})
 }
 
@@ -72,7 +72,7 @@ func (r *Renewer) Undo(q protocol.UndoRequest, progress func(string)) (protocol.
 	defer s.close()
 	m, err := marks.Get(s.base, q.Mark)
 	if errors.Is(err, fs.ErrNotExist) {
-		progress("there is no such mark any more: nothing to undo")
+		progress("the mark no longer exists: nothing to undo")
 		return protocol.UndoResult{}, nil
 	}
 	if err != nil {

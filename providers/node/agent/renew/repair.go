@@ -41,7 +41,7 @@ func (r *Renewer) repair(s *state, id string, progress func(string)) (protocol.R
 	fail := func(err error) (protocol.RepairResult, error) { return protocol.RepairResult{}, err }
 	dir, err := s.intents.Sub(id)
 	if errors.Is(err, fs.ErrNotExist) {
-		progress("there is no such intent any more: nothing to repair")
+		progress("the intent no longer exists: nothing to repair")
 		return protocol.RepairResult{}, nil
 	}
 	if err != nil {
@@ -111,7 +111,7 @@ func decide(e examined) (action, string) {
 	case e.Intact && e.New+e.Old == e.Files:
 		return finish, "its new files are intact; putting them in place"
 	case e.Complete:
-		return keepOld, "what is there is whole; leaving it"
+		return keepOld, "the installed files are intact; leaving them"
 	case e.Intact:
 		return finish, "what is there does not fit together and its new files are intact; putting them in place"
 	}

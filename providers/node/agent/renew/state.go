@@ -41,7 +41,7 @@ func (r *Renewer) open() (*state, error) {
 	}
 	unlock, err := base.Lock("lock")
 	if err != nil {
-		return nil, fmt.Errorf("another change is under way on this node: %w", err)
+		return nil, fmt.Errorf("another change is in progress on this node: %w", err)
 	}
 	s.close = unlock
 	return s, nil

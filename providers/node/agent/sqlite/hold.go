@@ -152,7 +152,7 @@ func (h *held) lockLog(ctx context.Context) (err error) {
 	for _, at := range []struct {
 		byte int64
 		what string
-	}{{inUseByte, "a process is opening " + h.name}, {checkpointByte, "a checkpoint of " + h.name + " is under way"}} {
+	}{{inUseByte, "a process is opening " + h.name}, {checkpointByte, "a checkpoint of " + h.name + " is in progress"}} {
 		for {
 			free, err := lockShared(h.shm, at.byte, 1)
 			if err != nil {
@@ -229,7 +229,7 @@ func (h *held) readLog(ctx, patient context.Context) error {
 	case err != nil:
 		return err
 	case last.frames != x.frames:
-		return damaged(fmt.Sprintf("it is whole up to frame %d, and %d frames are committed", last.frames, x.frames))
+		return damaged(fmt.Sprintf("it is intact up to frame %d, and %d frames are committed", last.frames, x.frames))
 	case sum != x.sum || last.pages != x.pages:
 		return damaged("its last frame is not the one that its index names")
 	}
@@ -323,7 +323,7 @@ func (h *held) countPages(pages uint32) error {
 			return err
 		}
 		if info.Size()%h.pageSize != 0 {
-			return fmt.Errorf("%s has %d bytes, which are no whole pages of %d", h.name, info.Size(), h.pageSize)
+			return fmt.Errorf("%s has %d bytes, which is not a multiple of the page size %d", h.name, info.Size(), h.pageSize)
 		}
 		pages = uint32(info.Size() / h.pageSize)
 	}
@@ -364,7 +364,7 @@ func (h *held) stood() error {
 			return err
 		}
 		if log, ok := parseWALHeader(b[:]); !ok || log != h.log {
-			return fmt.Errorf("%s-wal began anew although it was locked: a process does not keep SQLite's locks", h.name)
+			return fmt.Errorf("%s-wal was restarted although it was locked: a process does not keep SQLite's locks", h.name)
 		}
 		return nil
 	}
@@ -376,14 +376,14 @@ func (h *held) stood() error {
 		switch is := now[i]; {
 		case was == nil && is == nil:
 		case was == nil || is == nil, !os.SameFile(was, is), was.Size() != is.Size(), !was.ModTime().Equal(is.ModTime()):
-			return fmt.Errorf("%s was opened by a process while it was read, although none had it before: k3s was started meanwhile; take another", h.name)
+			return fmt.Errorf("%s was opened by a process while it was read, although none had it before: k3s was started; take another bundle", h.name)
 		}
 	}
 	if h.shm == nil {
 		return nil
 	}
 	if used, err := locked(h.shm, inUseByte, 1); err != nil || used {
-		return errors.Join(err, fmt.Errorf("%s was opened by a process while it was read: k3s was started meanwhile; take another", h.name))
+		return errors.Join(err, fmt.Errorf("%s was opened by a process while it was read: k3s was started; take another bundle", h.name))
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func Private(parent *disk.Dir, name string) (*disk.Dir, error) {
 		return nil, err
 	}
 	if mode.Perm() != 0o700 {
-		return nil, fmt.Errorf("%s has mode %04o, not 0700, and private keys lie in it: `chmod 0700 %s`, and find out who opened it",
+		return nil, fmt.Errorf("%s has mode %04o, not 0700, and it holds private keys: `chmod 0700 %s`, and find out who opened it",
 			dir.Path(), mode.Perm(), dir.Path())
 	}
 	return dir, nil

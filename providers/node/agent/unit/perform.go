@@ -41,7 +41,7 @@ func (u *Units) Perform(ctx context.Context, id string, works map[string]Work) e
 	// A session looks at this lock for an instant, to see whether anybody lives.
 	unlock, err := store.Wait(dir, performerLock, time.Second)
 	if err != nil {
-		return fmt.Errorf("request %s is being carried out: %w", id, err)
+		return fmt.Errorf("request %s is running: %w", id, err)
 	}
 	defer unlock()
 	q, err := read[request](dir, requestFile)
@@ -121,7 +121,7 @@ func (u *Units) exclude(base *disk.Dir, q request, progress func(string)) (unloc
 	if errors.Is(err, disk.ErrLocked) {
 		progress("waiting for another change on this node to end: " + holder(base))
 		if unlock, err = store.Wait(base, changeLock, changePatience); errors.Is(err, disk.ErrLocked) {
-			return nil, fmt.Errorf("another change is under way on this node: %s; nothing was changed here", holder(base))
+			return nil, fmt.Errorf("another change is in progress on this node: %s; nothing was changed here", holder(base))
 		}
 	}
 	if err != nil {
