@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -17,6 +18,22 @@ var digestPattern = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
 // SHA-256 of the archive, and whether the source may lack TLS and the templates may read the cluster.
 func ChartTrust(b config.Block, source *facts.ChartSource) (sha256 string, diags hcl.Diagnostics) {
 	source.Insecure, source.Lookup = b.Bool("insecure"), b.Bool("lookup")
+	argument := "repository"
+	if b.String("oci") != "" {
+		argument = "oci"
+	}
+	if at, err := url.Parse(source.Repository); source.Repository != "" && source.Path == "" {
+		switch {
+		case err != nil || at.Scheme != "" && at.Host == "":
+			diags = append(diags, b.Diagnose(argument, "Invalid URL", fmt.Sprintf("%q names no host. Write https://HOST/PATH or oci://HOST/PATH.", source.Repository)))
+		case at.User != nil:
+			diags = append(diags, b.Diagnose(argument, "Credentials in a URL",
+				"A plan shows this URL. Remove the user and the password from it, and run `helm registry login`, or give the chart as a path."))
+		}
+	}
+	if source.Insecure && !source.InTheClear() {
+		diags = append(diags, b.Diagnose("insecure", "Nothing to allow", "insecure allows a repository without TLS (http://), and the source of this chart is none. Remove insecure."))
+	}
 	if source.InTheClear() && !source.Insecure {
 		diags = append(diags, b.Diagnose("repository", "No TLS", fmt.Sprintf("%q has no TLS, so anybody on the way may replace the chart. Write https://, or insecure = true.", source.Repository)))
 	}

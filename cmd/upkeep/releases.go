@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/kube"
+	"upkeep/providers/plain"
 )
 
 // releases opens Helm for a cluster once.
@@ -41,6 +44,10 @@ func (r *releases) open(cluster config.Cluster) (*helm.Client, error) {
 	client, err := helm.Open(cluster.Kubeconfig, cluster.Context)
 	if err != nil {
 		return nil, err
+	}
+	client.Exhausted = func(err error) {
+		fmt.Fprintf(os.Stderr, "upkeep: %s; upkeep ends, since nothing else stops a template\n", plain.Line(err.Error()))
+		os.Exit(exitError)
 	}
 	r.client, r.opened = client, cluster
 	return client, nil
