@@ -39,7 +39,7 @@ func LockedNodes(steps []providers.Step, in providers.Input) (names []string, wh
 }
 
 // unlocked foresees that apply starts none of the steps, since the API does not answer and no node gives its lock instead.
-func unlocked(steps []providers.Step, desired config.Desired, in providers.Input) (out []Foreseen) {
+func unlocked(steps []providers.Step, desired config.Desired, in providers.Input) (out []ExpectedRefusal) {
 	down := in.World.Kubernetes.Unknown
 	if desired.Cluster == nil {
 		down = "the configuration has no cluster block"
@@ -52,7 +52,7 @@ func unlocked(steps []providers.Step, desired config.Desired, in providers.Input
 		return nil
 	}
 	for _, step := range steps {
-		out = append(out, Foreseen{Step: step.ID, Why: fmt.Sprintf("the Kubernetes API does not answer (%s), and no node gives a lock instead: %s", down, why)})
+		out = append(out, ExpectedRefusal{Step: step.ID, Why: fmt.Sprintf("the Kubernetes API does not answer (%s), and no node gives a lock instead: %s", down, why)})
 	}
 	return out
 }

@@ -83,13 +83,13 @@ func TestARefusedLockIsForeseen(t *testing.T) {
 			test.change(&r)
 			p := build(t, r)
 			if test.want == "" {
-				if len(p.Foreseen) > 0 {
-					t.Errorf("foreseen %+v", p.Foreseen)
+				if len(p.ExpectedRefusals) > 0 {
+					t.Errorf("foreseen %+v", p.ExpectedRefusals)
 				}
 				return
 			}
-			if len(p.Foreseen) != len(p.Steps) || len(p.Steps) == 0 || !strings.Contains(p.Foreseen[0].Why, test.want) {
-				t.Errorf("foreseen %+v of %d steps, want %q", p.Foreseen, len(p.Steps), test.want)
+			if len(p.ExpectedRefusals) != len(p.Steps) || len(p.Steps) == 0 || !strings.Contains(p.ExpectedRefusals[0].Why, test.want) {
+				t.Errorf("foreseen %+v of %d steps, want %q", p.ExpectedRefusals, len(p.Steps), test.want)
 			}
 		})
 	}

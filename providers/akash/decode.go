@@ -100,6 +100,12 @@ func (r *reading) chart() {
 	if given > 1 {
 		r.fail(b, "repository", "Where the chart is", "A chart has one source: write repository, oci or path.")
 	}
+	for _, argument := range []string{"repository", "oci"} {
+		if wrong := providers.Userinfo(b, argument, b.String(argument)); wrong != nil {
+			r.diags = append(r.diags, wrong...)
+			return
+		}
+	}
 	switch {
 	case given == 0:
 		c.Source = facts.ChartSource{Repository: chartRepository, Name: b.String("name")}
@@ -120,9 +126,10 @@ func (r *reading) chart() {
 		r.fail(b, "version", "Not an exact version", "%q is no exact version. An open one would jump whenever the repository does: write all three numbers, such as \"6.0.5\".", c.Version)
 	}
 	r.at(b, "version", "chart.version")
-	var wrong hcl.Diagnostics
+	var wrong, half hcl.Diagnostics
 	c.SHA256, wrong = providers.ChartTrust(b, &c.Source)
-	r.diags = append(r.diags, wrong...)
+	c.Access, half = providers.ChartCredentials(b, &c.Source)
+	r.diags = append(append(r.diags, wrong...), half...)
 	r.spec.Chart = c
 }
 
@@ -207,6 +214,10 @@ func (r *reading) pinned(b config.Block, block string, kind kindOfText) pinned {
 	p := pinned{file: b.String("file"), url: b.String("url"), sha256: strings.ToLower(b.String("sha256"))}
 	for _, argument := range []string{"file", "url", "sha256"} {
 		r.at(b, argument, block+"."+argument)
+	}
+	if wrong := providers.Userinfo(b, "url", p.url); wrong != nil {
+		r.diags = append(r.diags, wrong...)
+		return p
 	}
 	switch {
 	case p.sha256 != "" && !sha256Pattern.MatchString(p.sha256):
