@@ -41,6 +41,7 @@ var floors = []struct {
 	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
 	{prefix: "providers/backup/keep", floor: 2},
 	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
+	{prefix: "providers/sandbox", floor: 2},
 	{prefix: "providers/archive", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 

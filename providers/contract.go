@@ -123,6 +123,8 @@ type Needs struct {
 	Stores []facts.BackupsQuestion
 	Helm   HelmNeeds
 	Files  FileNeeds
+	// Prices asks to run bid price scripts. Nobody does so unless the user asked for it.
+	Prices []facts.PriceQuestion
 }
 
 // KubernetesNeeds is what the API server is asked.

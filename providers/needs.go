@@ -62,5 +62,6 @@ func (n Needs) And(other Needs) Needs {
 			Archives:  slices.Concat(n.Files.Archives, other.Files.Archives),
 			Downloads: slices.Concat(n.Files.Downloads, other.Files.Downloads),
 		},
+		Prices: slices.Concat(n.Prices, other.Prices),
 	}
 }

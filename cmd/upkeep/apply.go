@@ -34,7 +34,7 @@ func applyCommand(env environment) *cli.Command {
 		overrideFlag(),
 		jsonFlag(),
 	}
-	for _, more := range [][]cli.Flag{planningFlags(), configurationFlags(), observationFlags()} {
+	for _, more := range [][]cli.Flag{planningFlags(), configurationFlags(), observationFlags(), measureFlags()} {
 		flags = append(flags, more...)
 	}
 	return &cli.Command{

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"upkeep/providers/sandbox"
 	"upkeep/state/durable"
 )
 
@@ -19,6 +20,7 @@ import (
 var version = "0.1.0-dev"
 
 func main() {
+	sandbox.Child()
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(),

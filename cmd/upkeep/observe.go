@@ -15,6 +15,7 @@ func observeCommand(env environment) *cli.Command {
 	flags := []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write the facts to `FILE` instead of the terminal"}, measureFlag(), jsonFlag()}
 	flags = append(flags, configurationFlags()...)
 	flags = append(flags, observationFlags()...)
+	flags = append(flags, measureFlags()...)
 	return &cli.Command{
 		Name: "observe", Usage: "record the facts that a plan would be made from",
 		Description: "`upkeep plan -facts=FILE` plans from recorded facts, for instance where no credentials are. The file also holds what the\nstate remembers, so that such a plan needs no state. Facts hold no secrets.",

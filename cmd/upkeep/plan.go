@@ -43,7 +43,7 @@ func planCommand(env environment) *cli.Command {
 		runbookFlag(),
 		jsonFlag(),
 	}
-	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags()} {
+	for _, more := range [][]cli.Flag{planningFlags(), factsFlags(), configurationFlags(), observationFlags(), measureFlags()} {
 		flags = append(flags, more...)
 	}
 	return &cli.Command{
@@ -101,6 +101,9 @@ func makePlan(ctx context.Context, env environment, cmd *cli.Command) (planner.P
 // makePlanOf is makePlan for what choose chooses.
 func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose func(workspace, *planner.Request) error) (planner.Plan, workspace, error) {
 	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
+	if _, err := measuring(cmd); err != nil { // before anything is read
+		return fail(err)
+	}
 	w, err := open(env, cmd)
 	if err != nil {
 		return fail(err)

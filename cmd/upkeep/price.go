@@ -94,6 +94,7 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 // readPrices reads the chart's values and the script from files: the script's own, or the values. An empty name is no file.
 func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.Source, err error) {
 	if valuesFile != "" {
+		source.Flags = "-targets=" + valuesFile
 		source.Names = append(source.Names, valuesFile)
 		data, err := os.ReadFile(valuesFile)
 		if err != nil {
@@ -109,6 +110,7 @@ func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.S
 		}
 	}
 	if scriptFile != "" {
+		source.Flags = strings.TrimSpace(source.Flags + " -script=" + scriptFile)
 		source.Names = append(source.Names, scriptFile)
 		if source.Body, err = os.ReadFile(scriptFile); err != nil {
 			return quote.Source{}, err

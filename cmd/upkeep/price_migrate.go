@@ -45,9 +45,14 @@ func priceMigrateCommand(env environment) *cli.Command {
 			}
 			plain.In(&m, plain.Text)
 			if cmd.Bool("json") {
-				return printJSON(env.stdout, m)
+				err = printJSON(env.stdout, m)
+			} else {
+				err = m.Write(env.stdout)
 			}
-			return m.Write(env.stdout)
+			if err == nil && !m.Known() {
+				return ending(exitError)
+			}
+			return err
 		},
 	}
 }
@@ -88,7 +93,7 @@ func charging(ctx context.Context, env environment, cmd *cli.Command) (akash.Cha
 	if source.Body == nil {
 		return akash.Charged{}, "", "", fmt.Errorf("%s has no bid price script in %s; name the file with -script", name, price.ScriptKey)
 	}
-	charged := akash.Charged{Targets: price.TargetsOf(source.Values)}
+	charged := akash.Charged{Targets: price.TargetsOf(source.Values), Body: string(source.Body), Values: source.Values}
 	if charged.Script, err = quote.Recognise(source.Body, named); err != nil {
 		return charged, "", "", fmt.Errorf("%s: %w", name, err)
 	}

@@ -24,7 +24,7 @@ func priceReplayCommand(env environment) *cli.Command {
 				return usage(cmd, "replay takes one directory of recorded orders")
 			}
 			directory := cmd.Args().First()
-			recorded, err := readOrders(directory)
+			recorded, odd, err := readOrders(directory)
 			if err != nil {
 				return err
 			}
@@ -32,26 +32,27 @@ func priceReplayCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			r, err := quote.ReplayOrders(recorded, is, was)
-			if err != nil {
-				return err
-			}
+			r := quote.ReplayOrders(recorded, odd, is, was)
 			plain.In(&r, plain.Line)
 			if cmd.Bool("json") {
-				return printJSON(env.stdout, r)
+				err = printJSON(env.stdout, r)
+			} else {
+				err = r.Write(env.stdout)
 			}
-			return r.Write(env.stdout)
+			if err == nil && !r.Known() {
+				return ending(exitError)
+			}
+			return err
 		},
 	}
 }
 
 // readOrders reads the orders of a directory, in the order of file names and lines.
-func readOrders(directory string) ([]quote.Order, error) {
+func readOrders(directory string) (out []quote.Order, odd []quote.Unanswered, err error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []quote.Order
 	for _, entry := range entries {
 		extension := filepath.Ext(entry.Name())
 		if entry.IsDir() || extension != ".json" && extension != ".jsonl" {
@@ -59,16 +60,13 @@ func readOrders(directory string) ([]quote.Order, error) {
 		}
 		data, err := os.ReadFile(filepath.Join(directory, entry.Name()))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		orders, err := quote.ParseOrders(entry.Name(), data)
-		if err != nil {
-			return nil, fmt.Errorf("%s/%w", filepath.Clean(directory), err)
-		}
-		out = append(out, orders...)
+		orders, unread := quote.ParseOrders(entry.Name(), data)
+		out, odd = append(out, orders...), append(odd, unread...)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("there is no order in %s: no *.json and no *.jsonl file", directory)
+	if len(out)+len(odd) == 0 {
+		return nil, nil, fmt.Errorf("there is no order in %s: no *.json and no *.jsonl file", directory)
 	}
-	return out, nil
+	return out, odd, nil
 }

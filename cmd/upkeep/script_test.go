@@ -22,6 +22,7 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
+	"upkeep/providers/sandbox"
 	"upkeep/state"
 )
 
@@ -29,6 +30,7 @@ var update = flag.Bool("update", false, "write the golden files, the scripts' ex
 
 // TestMain makes the test binary upkeep itself, and the child that lies beside it, where it runs under their names.
 func TestMain(m *testing.M) {
+	sandbox.Child()
 	testscript.Main(m, map[string]func(){
 		"upkeep": func() {
 			os.Exit(run(context.Background(), environment{
@@ -114,6 +116,18 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CLUSTER", filepath.Join(env.WorkDir, "cluster"))
 			env.Setenv("LC_ALL", "C.UTF-8")
 			return err
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "sandbox" {
+				return false, fmt.Errorf("there is no condition %s", name)
+			}
+			_, err := sandbox.Run(context.Background(), sandbox.Job{
+				Script: []byte("#!/bin/bash\n"), Programs: []string{"bash", "jq", "bc"}, Required: []string{"bash", "jq", "bc"}, Limits: measureLimits,
+			})
+			if err != nil && os.Getenv("CI") != "" {
+				return false, err
+			}
+			return err == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,

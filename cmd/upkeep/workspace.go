@@ -110,11 +110,16 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	if err != nil {
 		return facts.World{}, err
 	}
+	prices, err := measuring(cmd)
+	if err != nil {
+		return facts.World{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
 	observer := w.observer(nodes, progress.report)
+	observer.Prices = prices
 	observer.Measure = measuresInPod(cmd)
 	world, err := observer.Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {

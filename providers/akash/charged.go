@@ -12,6 +12,9 @@ import (
 // Charged is how a provider prices, as it was observed.
 type Charged struct {
 	Script script.Recognition
+	// Body is the script's text, Values those of the release.
+	Body   string
+	Values map[string]any
 	// Targets are those of the release's values; the script may have others in its text.
 	Targets price.Targets
 	// Fleet are the GPUs that its nodes offer.
@@ -36,5 +39,5 @@ func (s Spec) Charged(w facts.World) (Charged, error) {
 		return Charged{}, errors.New("release " + name + " has no bid price script: it prices by scale, where GPUs are free, so it has no prices to take over; declare bid_script and price_targets")
 	}
 	kinds, _ := fleetOf(w.Kubernetes)
-	return Charged{Script: script.Recognise([]byte(body)), Targets: price.TargetsOf(release.Values), Fleet: models(kinds)}, nil
+	return Charged{Script: script.Recognise([]byte(body)), Body: body, Values: release.Values, Targets: price.TargetsOf(release.Values), Fleet: models(kinds)}, nil
 }

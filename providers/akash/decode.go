@@ -145,8 +145,10 @@ func (r *reading) script() {
 	found := r.pinned(b, "bid_script", kindOfText{
 		name: "script", danger: "what prices GPUs", most: maxScript,
 		check: func(data []byte) error {
-			_, err := script.Encode(data)
-			return err
+			if _, err := script.Encode(data); err != nil {
+				return err
+			}
+			return script.Recognise(data).CheckUsable()
 		},
 	})
 	r.at(b, "replace_customised", "bid_script.replace_customised")

@@ -35,6 +35,8 @@ type review struct {
 	was, will bidding
 	kinds     []gpu
 	where     map[gpu][]string
+	// reported are the scripts that findings were made of.
+	reported map[string]bool
 
 	// stages are what must be done before an upgrade of the chart: see stages.go.
 	stages
@@ -76,8 +78,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.reviewStatus()
 	r.reviewValues()
-	r.was = biddingOf(r.release.Values, nil)
-	r.will = biddingOf(r.after, &r.was)
+	r.reviewBiddings()
 	r.reviewBody()
 	r.reviewChart()
 	r.reviewObjects()

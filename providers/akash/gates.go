@@ -96,6 +96,12 @@ func (r *review) reviewOffer(changes bool) {
 	case o.ChosenUnknown != "":
 		unknown("the chart cannot be had", o.ChosenUnknown)
 		return
+	case r.spec.Chart.Source.Path == "" && o.Source != r.spec.Chart.Source:
+		unknown("what an upgrade would change is not known", fmt.Sprintf("the facts are about the chart %s: observe again", o.Source))
+		return
+	case !sameVersion(o.Chosen.Version, r.spec.Chart.Version):
+		unknown("what an upgrade would change is not known", fmt.Sprintf("the facts are about version %s of the chart, and the block says %s: observe again", o.Chosen.Version, r.spec.Chart.Version))
+		return
 	case o.Preview == nil:
 		unknown("what an upgrade would change is not known", "the facts hold no preview")
 		return

@@ -151,7 +151,7 @@ func items(text string) (map[string]string, bool) {
 func sameValue(name string, has any, wanted string) bool {
 	text, set := rendered(has)
 	if !set {
-		return false
+		return wanted == "" // an empty mapping is what no mapping is to the script
 	}
 	if _, isText := has.(string); !isText && name == valueGPU {
 		return false // a bare number is no mapping

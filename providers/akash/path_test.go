@@ -107,7 +107,8 @@ func operationsOf(p planner.Plan) []string {
 func ids(findings []providers.Finding) []string {
 	out := []string{}
 	for _, f := range findings {
-		if f.Severity != providers.SeverityNote {
+		// The scripts of these worlds are nobody's: each plan says so, and TestUnpublished looks at how.
+		if f.Severity != providers.SeverityNote && (f.ID != "BID_SCRIPT_CUSTOMISED" || f.Severity == providers.SeverityError) {
 			out = append(out, f.ID)
 		}
 	}

@@ -15,6 +15,7 @@ type bidding struct {
 	setting     price.Setting
 	recognition script.Recognition
 	body        string
+	values      map[string]any
 	// scripted: there is a script. Without one the provider prices by scale, where GPUs are free.
 	scripted bool
 }
@@ -22,7 +23,7 @@ type bidding struct {
 // biddingOf reads how a release's values price; other is what is known of another one, whose script may be the same.
 func biddingOf(values map[string]any, other *bidding) bidding {
 	body, ok := scriptOf(values)
-	b := bidding{scripted: ok, setting: price.Setting{Targets: price.TargetsOf(values)}}
+	b := bidding{scripted: ok, values: values, setting: price.Setting{Targets: price.TargetsOf(values)}}
 	if !ok {
 		return b
 	}
@@ -33,16 +34,25 @@ func biddingOf(values map[string]any, other *bidding) bidding {
 	}
 	b.body = body
 	b.setting.Version, b.setting.Policy = b.recognition.Version, b.recognition.Policy
-	if b.known() {
+	if b.alike() {
 		b.setting.Targets = b.recognition.InForce(b.setting.Targets)
 	}
 	return b
 }
 
-// known reports whether what the script makes of an order is known.
-func (b bidding) known() bool {
+// known reports whether what the script makes of an order is known without running it: it is a published one.
+func (b bidding) known() bool { return b.alike() && b.recognition.Known }
+
+// alike reports whether the script looks like a published one.
+func (b bidding) alike() bool {
 	_, ok := b.setting.Version.Traits()
 	return b.scripted && ok
+}
+
+// same reports whether two biddings are of one script with one setting: no price changes from one to the other, whatever the
+// script does.
+func (b bidding) same(other bidding) bool {
+	return b.scripted == other.scripted && b.body == other.body && b.setting.Targets == other.setting.Targets
 }
 
 // models are the kinds of GPUs as package price knows them.
@@ -74,7 +84,6 @@ func (r *review) reviewPrices() {
 	k := r.in.World.Kubernetes
 	var fleet []price.FleetGPU
 	if k.Unknown == "" {
-		r.kinds, r.where = fleetOf(k)
 		fleet = models(r.kinds)
 	} else {
 		r.add(providers.Finding{
@@ -90,10 +99,9 @@ func (r *review) reviewPrices() {
 		return
 	}
 	if !priced.known() {
-		r.add(providers.Finding{
-			ID: "BID_SCRIPT_CUSTOMISED", Severity: providers.SeverityWarning, Object: valueScript,
-			Summary: "the script is none that is known (" + priced.recognition.String() + "), so what it charges is not known",
-		}, "bid_script.file")
+		r.reviewUnpublished(priced)
+	}
+	if !priced.alike() {
 		return
 	}
 	for _, target := range price.NumericTargets() {
@@ -131,20 +139,16 @@ func (r *review) reviewBody() {
 		r.add(providers.Finding{ID: "BID_SCRIPT_DIFFERS", Severity: providers.SeverityError, Object: valueScript, Summary: summary, Hint: hint}, "bid_script.file")
 		r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where("bid_script.file")))
 		if customised && !r.spec.Script.ReplaceCustomised {
+			r.reviewText(has, r.was.recognition)
+			r.reported["customised "+has] = true
 			r.add(providers.Finding{
 				ID: "BID_SCRIPT_CUSTOMISED", Severity: providers.SeverityError, Object: valueScript,
-				Summary: fmt.Sprintf("somebody changed the script of the release by hand (%s, %s); it is not replaced unasked", r.was.recognition, lines(has)),
-				Hint:    "compare it with the published one (the archive will hold it); set replace_customised = true to let it go",
+				Summary: fmt.Sprintf("somebody changed the script of the release (%s): %s", r.was.recognition, differences(has)),
+				Hint:    "read the differences; to replace the script, set replace_customised = true",
 			}, "bid_script.file")
-			r.block("the script of the release was changed by hand, and replace_customised is not set")
+			r.block("somebody changed the script of the release, and replace_customised is not set")
 		}
 		return
-	}
-	if customised && r.was.known() {
-		r.add(providers.Finding{
-			ID: "BID_SCRIPT_CUSTOMISED", Severity: providers.SeverityNote, Object: valueScript,
-			Summary: fmt.Sprintf("somebody changed the script by hand (%s): prices are those of the version that it is most like", r.was.recognition),
-		}, "bid_script.file")
 	}
 	if scripted && r.was.known() && r.was.setting.Version != price.Newest {
 		r.add(providers.Finding{
@@ -237,10 +241,10 @@ func (r *review) pricesChange() ([]price.Change, string) {
 		return nil, "the provider priced by scale until now, without a script"
 	case !r.will.scripted:
 		return nil, "the provider prices by scale from now on, without a script"
-	case !r.was.known():
-		return nil, "the script of the release is none that is known"
-	case !r.will.known():
-		return nil, "the new script is none that is known"
+	case r.was.same(r.will):
+		return nil, ""
+	case !r.was.known() || !r.will.known():
+		return r.measuredChanges()
 	}
 	changes, err := price.Changes(models(r.kinds), r.was.setting, r.will.setting)
 	if err != nil {
@@ -276,6 +280,10 @@ func (r *review) priceChanges() []providers.Change {
 				plain[model] = c
 			}
 			out = append(out, providers.Change{What: "GPU " + c.What + ", USD a month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
+			continue
+		}
+		if c.Unit == script.Order {
+			out = append(out, providers.Change{What: "order, USD a month: " + c.What, Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
 			continue
 		}
 		out = append(out, providers.Change{What: c.What + ", USD per " + c.Unit + " and month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
@@ -317,8 +325,12 @@ func (r *review) holdPrices(s *providers.Step) {
 			beyond = append(beyond, fmt.Sprintf("%s from %s to %s%s", c.What, usd(c.Before), usd(c.After), percent(c)))
 		}
 	}
-	if unknown != "" && (r.known || len(r.spec.Targets)+len(r.spec.GPU) > 0) {
-		beyond = append(beyond, "by how much prices change is not known: "+unknown)
+	if unknown != "" {
+		beyond = append(beyond, "by how much prices change is unknown: "+unknown)
+		r.add(providers.Finding{
+			ID: "PRICE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: "max_change",
+			Summary: "max_change cannot judge the prices of this plan: " + unknown, Hint: "to measure the prices, run: " + measureCommand,
+		}, "price_targets.max_change")
 	}
 	if len(beyond) == 0 {
 		return

@@ -52,7 +52,10 @@ func TestRecordedProvider(t *testing.T) {
 	})
 	w.Kubernetes, w.Tenancies = kubernetes(), tenancies()
 	s := spec(w, "6.0.5", map[string]string{"a100": "120", "t4": "80"})
-	s.Targets["price_target_memory"] = "0.3"
+	s.Targets = map[string]string{ // as fixtures/akash/provider.upkeep.hcl has them: prices are measured for these
+		"price_target_cpu": "1.6", "price_target_memory": "0.3", "price_target_hd_ephemeral": "0.02", "price_target_hd_pers_hdd": "0.01",
+		"price_target_hd_pers_ssd": "0.03", "price_target_hd_pers_nvme": "0.04", "price_target_endpoint": "0.05", "price_target_ip": "5",
+	}
 	s.Script = &akash.Script{File: "price_script_generic.sh", Text: fakeprovider.Script(price.Newest), ReplaceCustomised: true}
 	world := w.World(context.Background(), s)
 	release := world.Releases[facts.ReleaseKey(fakeprovider.Namespace, fakeprovider.Release)]

@@ -43,8 +43,14 @@ func (r *review) reviewScript() {
 	}
 }
 
-// compile puts the policy before the script that is wanted. One that the release has from another generator stays.
+// compile puts the policy before the script that is wanted, and refuses one that the provider cannot run, or whose prices upkeep
+// would misread. One that the release has from another generator stays.
 func (r *review) compile() {
+	if why := r.reviewText(r.script, script.Recognise([]byte(r.script))); why != "" {
+		r.known = false
+		r.block(why)
+		return
+	}
 	text, err := compiled(r.spec.Policy, r.script)
 	if err != nil {
 		r.known = false

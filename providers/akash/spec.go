@@ -29,7 +29,7 @@ type Spec struct {
 	// Targets are the price targets by the chart's value: "price_target_cpu" is a decimal. GPU is the mapping; nil where
 	// it is not set.
 	Targets map[string]string `json:"price_targets,omitempty"`
-	GPU     map[string]string `json:"gpu,omitempty"`
+	GPU     map[string]string `json:"gpu,omitzero"`
 	// Policy is what stands before the script; nil: none.
 	Policy *price.Policy `json:"policy,omitempty"`
 	// MaxChange is a percentage as a decimal; empty: prices may change by any amount.

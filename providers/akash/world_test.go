@@ -136,6 +136,8 @@ func TestFindings(t *testing.T) {
 			s.Chart.Version = "16.0.0"
 			r.Offer.Preview.Absent = []string{"gateway.networking.k8s.io/v1 HTTPRoute"}
 		}, []string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_GATE"}, nil},
+		{"the facts are about another version of the chart", func(s *akash.Spec, _ *facts.World, _ *facts.Release) { s.Chart.Version = "7.0.0" },
+			[]string{"RELEASE_UPGRADE_BLOCKED", "CHART_VERSION_DIFFERS", "CHART_UNKNOWN"}, nil},
 		{"a value is wanted", func(s *akash.Spec, _ *facts.World, _ *facts.Release) {
 			s.Values = map[string]any{"domain": "example.net"}
 		},
@@ -158,7 +160,11 @@ func TestFindings(t *testing.T) {
 			s := declared
 			chart := *declared.Chart
 			s.Chart, s.Targets = &chart, map[string]string{"price_target_cpu": "1.6", "price_target_memory": "0.8"}
-			test.change(&s, &world, world.Releases["akash-services/akash-provider"])
+			release := world.Releases["akash-services/akash-provider"]
+			test.change(&s, &world, release)
+			if release.Offer != nil && s.Chart.Version != "7.0.0" {
+				release.Offer.Chosen.Version = s.Chart.Version // as if it was observed for this version
+			}
 			p, err := planner.Build(planner.Request{Desired: fakeprovider.Desired(s), World: world, Now: clock}, types())
 			if err != nil {
 				t.Fatal(err)
@@ -368,6 +374,34 @@ func BenchmarkPlan200Releases(b *testing.B) {
 		p, err := planner.Build(request, types())
 		if err != nil || len(p.Steps) != 400 {
 			b.Fatalf("%d steps, %v", len(p.Steps), err)
+		}
+	}
+}
+
+// TestEmptyMapping: `gpu = {}` empties the mapping of the release, once.
+func TestEmptyMapping(t *testing.T) {
+	for _, release := range []map[string]any{
+		{"price_target_cpu": "1.6", "price_target_memory": "0.8", "bidpricescript": newest, "price_target_gpu_mappings": "t4=80"},
+		{"price_target_cpu": "1.6", "price_target_memory": "0.8", "bidpricescript": newest},
+	} {
+		w := open(t, "9.2.2", release)
+		s := spec(w, "9.2.2", map[string]string{})
+		data, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := akash.Type().Restore(data); err != nil || again.(akash.Spec).GPU == nil {
+			t.Fatalf("the block in a plan file has the mapping %v, %v", again.(akash.Spec).GPU, err)
+		}
+		p := plan(t, w, s)
+		if had := release["price_target_gpu_mappings"] != nil; (len(p.Steps) > 0) != had {
+			t.Errorf("a release that has a mapping (%t) needs %v", had, operationsOf(p))
+		}
+		if result := carryOut(t, w, p, s); len(p.Steps) > 0 && result.Outcome != apply.Complete {
+			t.Fatalf("%+v", result.Steps)
+		}
+		if again := plan(t, w, s); len(again.Steps) > 0 || slices.Contains(ids(again.Findings), "PRICE_TARGET_DIFFERS") {
+			t.Errorf("a second plan has %v and %+v", operationsOf(again), again.Findings)
 		}
 	}
 }

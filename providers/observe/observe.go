@@ -74,6 +74,11 @@ type Files interface {
 	Download(ctx context.Context, question facts.DownloadQuestion) facts.Download
 }
 
+// Prices runs bid price scripts and says what they answered.
+type Prices interface {
+	Measure(ctx context.Context, question facts.PriceQuestion) facts.PriceMeasurement
+}
+
 // Observer holds the adapters, one for each part of providers.Needs.
 type Observer struct {
 	Nodes      Nodes
@@ -82,6 +87,8 @@ type Observer struct {
 	Stores     Stores
 	Helm       Helm // nil as Kubernetes is
 	Files      Files
+	// Prices is nil where nobody asked for measuring: nothing is run then, and nothing is said of prices.
+	Prices Prices
 	// Measure: running parts are asked what only they can tell (providers.Staged).
 	Measure bool
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.

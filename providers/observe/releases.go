@@ -105,7 +105,7 @@ func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs, world
 	world.Tenancies = &found
 }
 
-// files asks for archives and downloads, each once.
+// files asks for archives, downloads and measured prices, each once.
 func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *facts.World) {
 	for _, n := range needs {
 		for _, question := range n.Files.Archives {
@@ -114,6 +114,11 @@ func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *fa
 		}
 		for _, question := range n.Files.Downloads {
 			once(&world.Downloads, question.URL, func() facts.Download { return o.Files.Download(ctx, question) })
+		}
+		for _, question := range n.Prices {
+			if o.Prices != nil {
+				once(&world.Prices, question.Key(), func() facts.PriceMeasurement { return o.Prices.Measure(ctx, question) })
+			}
 		}
 	}
 }

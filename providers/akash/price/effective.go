@@ -206,3 +206,43 @@ func change(what, unit string, before, after *USD) Change {
 	}
 	return c
 }
+
+// ChangeOf is what costs so much before and after, to a tenth of a cent: a bid is a rate for a block, which no month divides
+// evenly.
+func ChangeOf(what, unit string, before, after *USD) Change {
+	return change(what, unit, rounded(before), rounded(after))
+}
+
+func rounded(u *USD) *USD {
+	if u == nil {
+		return nil
+	}
+	var out USD
+	if _, err := wide().Quantize(&out.amount, &u.amount, -3); err != nil {
+		return u
+	}
+	out.amount.Reduce(&out.amount)
+	return &out
+}
+
+// Each is what one thing costs where so many more of it raise a price from one sum to another; nil where there is no such sum.
+func Each(without, with *USD, more int64) *USD {
+	if without == nil || with == nil {
+		return nil
+	}
+	difference := with.Minus(*without)
+	var out USD
+	if _, err := wide().Quo(&out.amount, &difference.amount, apd.New(more, 0)); err != nil {
+		return nil
+	}
+	return &out
+}
+
+// Requests are the forms in which a tenant may ask for a model, the least exact first.
+func (g FleetGPU) Requests() []FleetGPU {
+	var out []FleetGPU
+	for _, m := range g.requests() {
+		out = append(out, FleetGPU{Vendor: g.Vendor, Model: m.Model, RAM: m.RAM, Interface: m.Interface})
+	}
+	return out
+}

@@ -49,6 +49,7 @@ const (
 	DebugOn         Kind = "debug_bid_script"  // no bids at all
 	NoACT           Kind = "no_uact"           // the script does not price uact
 	NoScript        Kind = "no_script"         // GPUs are free
+	TargetUnread    Kind = "target_unread"     // the script sets a target in a form that is not read
 )
 
 // LintValue judges a target as it stands in a release's values or a file of values: a typed value, not what is rendered of it.

@@ -65,10 +65,12 @@ func (e Explanation) Write(w io.Writer) error {
 		fmt.Fprintf(w, "against %s (%s)\n", e.Before.Prices.Name, e.Before.Prices.Script)
 	}
 	fmt.Fprintln(w)
-	if err := e.table(w); err != nil {
-		return err
+	if e.computed() {
+		if err := e.table(w); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w)
 	if e.Before != nil {
 		fmt.Fprintf(w, "Before: %s.\nNow:    %s.\n", e.Before.Answer.saying(), e.Answer.saying())
 	} else {
@@ -77,10 +79,39 @@ func (e Explanation) Write(w io.Writer) error {
 	for _, fault := range e.Answer.Result.Faults {
 		fmt.Fprintf(w, "Note: %s.\n", fault)
 	}
+	e.unpublished(w, &e.Prices)
+	if e.Before != nil {
+		e.unpublished(w, &e.Before.Prices)
+	}
 	if e.Before == nil {
 		return writeProblems(w, &e.Prices)
 	}
 	return writeProblems(w, &e.Prices, &e.Before.Prices)
+}
+
+// Known reports whether every answer is known.
+func (e Explanation) Known() bool {
+	return e.Answer.Unknown == "" && (e.Before == nil || e.Before.Answer.Unknown == "")
+}
+
+// computed reports whether there is a sum to show line by line.
+func (e Explanation) computed() bool {
+	of := func(a Answer) bool { return a.Unknown == "" && a.Measured == "" }
+	return of(e.Answer) && (e.Before == nil || of(e.Before.Answer))
+}
+
+// unpublished says where a script differs from a published one, and how its prices become known.
+func (e Explanation) unpublished(w io.Writer, p *Prices) {
+	if len(p.Differences) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nWarning: %s is modified:\n", p.Name)
+	for _, line := range p.Differences {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
+	if p.Unknown != "" && p.Measured == nil {
+		fmt.Fprintf(w, "To run the script in a sandbox:\n  upkeep price explain -run -order=%s %s\n", e.Order, p.flags)
+	}
 }
 
 // row is one line of the table, of one setting.

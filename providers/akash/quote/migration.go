@@ -3,6 +3,7 @@ package quote
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"upkeep/providers/akash"
@@ -20,14 +21,47 @@ type Migration struct {
 	Block string `json:"block"`
 	// Fleet are the GPUs that have their prices.
 	Fleet []price.FleetGPU `json:"fleet"`
+	// Problems are what is wrong with the values that the prices are taken from, and with those that keep them.
+	Problems []price.Problem `json:"problems"`
+	// Unknown says why nobody knows what is charged now: the script is not a published one. Prices and Orders then have nothing
+	// before. Differences are where the script differs from the published one that it is most like.
+	Unknown     string   `json:"unknown,omitempty"`
+	Differences []string `json:"differences,omitempty"`
 }
+
+// Known reports whether what is charged before and after is known.
+func (m Migration) Known() bool { return m.Unknown == "" }
 
 // Migrate moves what a provider charges to a version of the script. The name is the prices', for people.
 func Migrate(name string, charged akash.Charged, to price.Version) (Migration, error) {
-	m := Migration{FormatVersion: Format, Name: name, Script: charged.Script.String(), Fleet: charged.Fleet}
+	m := Migration{FormatVersion: Format, Name: name, Script: charged.Script.String(), Fleet: charged.Fleet, Problems: []price.Problem{}}
+	if err := charged.Script.CheckUsable(); err != nil {
+		return m, fmt.Errorf("%s: %w", name, err)
+	}
+	if u := charged.Script.Unread; len(u) > 0 {
+		return m, fmt.Errorf("%s: line %d sets %s in a form that upkeep does not read, so its prices cannot be moved; write %s=\"NUMBER\"", name, u[0].Line, u[0].Name, u[0].Name)
+	}
 	var err error
 	if m.Migration, err = charged.Script.Migrate(charged.Targets, to, charged.Fleet); err != nil {
 		return m, fmt.Errorf("%s: %w", name, err)
+	}
+	from := Prices{Name: name, Setting: m.From, Problems: []price.Problem{}}
+	from.lint(charged.Values)
+	m.Problems = from.Problems
+	for _, p := range price.LintMappings(m.To.Targets.GPUMappings, m.To.Version, charged.Fleet) {
+		if !slices.ContainsFunc(m.Problems, func(has price.Problem) bool { return has.Kind == p.Kind && has.Item == p.Item }) {
+			m.Problems = append(m.Problems, p)
+		}
+	}
+	if !charged.Script.Known {
+		m.Unknown = "the script is modified, so only running the script tells what the provider charges"
+		m.Differences = differences([]byte(charged.Body))
+		for i := range m.Prices {
+			m.Prices[i].Before, m.Prices[i].Percent = nil, ""
+		}
+		for i := range m.Orders {
+			m.Orders[i].Before, m.Orders[i].Percent = nil, ""
+		}
 	}
 	if m.Block, err = akash.PriceTargets(m.Values); err != nil {
 		return m, fmt.Errorf("%s: %w", name, err)
@@ -41,12 +75,15 @@ func (m Migration) Write(w io.Writer) error {
 	changed := 0
 	lines := [][]string{{"USD a month (an hour)", "per", "before", "now", ""}}
 	for _, c := range m.Prices {
-		mark := ""
-		if c.Changed() {
+		mark, before := "", exactly(c.Before)
+		switch {
+		case m.Unknown != "":
+			mark, before = "?", "?"
+		case c.Changed():
 			changed++
 			mark = changeMark(c.Percent)
 		}
-		lines = append(lines, []string{c.What, c.Unit, exactly(c.Before), exactly(c.After), mark})
+		lines = append(lines, []string{c.What, c.Unit, before, exactly(c.After), mark})
 	}
 	if err := aligned(w, lines); err != nil {
 		return err
@@ -55,7 +92,10 @@ func (m Migration) Write(w io.Writer) error {
 	lines = [][]string{{"Sample orders, USD a month (an hour)", "before", "now", ""}}
 	for _, o := range m.Orders {
 		mark := ""
-		if dollars(o.Before) != dollars(o.After) {
+		switch {
+		case m.Unknown != "":
+			mark = "?"
+		case dollars(o.Before) != dollars(o.After):
 			changed++
 			mark = changeMark(o.Percent)
 		}
@@ -69,6 +109,12 @@ func (m Migration) Write(w io.Writer) error {
 		fmt.Fprint(w, "  "+line)
 	}
 	switch {
+	case m.Unknown != "":
+		fmt.Fprintf(w, "\nUNKNOWN  Prices before are unknown: %s.\n", m.Unknown)
+		for _, line := range m.Differences {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
+		fmt.Fprint(w, "To run the script in a sandbox with an order:\n  upkeep price explain -run -order=FILE -script=FILE\n")
 	case changed > 0:
 		fmt.Fprint(w, "\nWhat is marked ~ would cost something else: the two scripts do not reckon alike. Correct the block where that is not meant.\n")
 	default:
@@ -77,7 +123,7 @@ func (m Migration) Write(w io.Writer) error {
 	if len(m.Fleet) == 0 {
 		fmt.Fprint(w, "Warning: no GPU is named, so none has a price of its own; name each model of the fleet with -gpu=MODEL, or let upkeep look at the nodes.\n")
 	}
-	return nil
+	return writeProblems(w, &Prices{Name: m.Name, Problems: m.Problems})
 }
 
 func changeMark(percent string) string {

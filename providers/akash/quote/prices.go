@@ -11,6 +11,7 @@ import (
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/script"
+	"upkeep/providers/facts"
 )
 
 // Format is the version of the JSON of all answers.
@@ -22,11 +23,37 @@ type Prices struct {
 	Setting  price.Setting   `json:"setting"`
 	Script   string          `json:"script"`
 	Problems []price.Problem `json:"problems"`
+	// Unknown says why nobody knows what these prices make of an order: the script is not a published one. Differences are then
+	// where the script differs from the published one that it is most like.
+	Unknown     string   `json:"unknown,omitempty"`
+	Differences []string `json:"differences,omitempty"`
+	// Measured are the answers of the script to the orders that are asked about, where the script ran.
+	Measured *facts.PriceMeasurement `json:"measured,omitempty"`
+
+	body   []byte
+	values map[string]any
+	flags  string // that name these prices
 }
+
+// Question asks what the script answers to an order when it runs; false where there is no script to run.
+func (p Prices) Question(o price.Order) (facts.PriceQuestion, bool) {
+	if p.body == nil {
+		return facts.PriceQuestion{}, false
+	}
+	akt := p.Setting.AKT
+	if akt == "" {
+		akt = script.AKT
+	}
+	return script.Question(string(p.body), p.values, akt, []price.Order{o}), true
+}
+
+// Known reports whether what these prices make of an order is known.
+func (p Prices) Known() bool { return p.Unknown == "" || p.Measured != nil }
 
 // Source is where prices come from: the chart's values, the bid price script, or both.
 type Source struct {
 	Names  []string // of the files, for people
+	Flags  string   // of the command line that name the files
 	Values map[string]any
 	Body   []byte // of the script; nil: none
 }
@@ -34,7 +61,7 @@ type Source struct {
 // Of returns the prices of a source. The setting says what is beside the targets (the price of AKT, whose orders these are);
 // a version that is named is believed before a script's text.
 func Of(source Source, setting price.Setting, named price.Version) (Prices, error) {
-	p := Prices{Name: strings.Join(source.Names, ", "), Setting: setting, Problems: []price.Problem{}}
+	p := Prices{Name: strings.Join(source.Names, ", "), Setting: setting, Problems: []price.Problem{}, body: source.Body, values: source.Values, flags: source.Flags}
 	p.Setting.Version = price.Newest
 	p.Setting.Targets = price.TargetsOf(source.Values)
 	if named != "" {
@@ -55,9 +82,35 @@ func Of(source Source, setting price.Setting, named price.Version) (Prices, erro
 	return p, nil
 }
 
+// differences says where a script differs from the published one that it is most like, with the lines that it has instead.
+func differences(body []byte) []string {
+	d, ok := script.Compare(body)
+	if !ok {
+		return []string{"like no published script"}
+	}
+	out := []string{"nearest published script: " + string(d.Nearest.Version) + " (" + d.Nearest.URL() + ")"}
+	for _, h := range d.Hunks {
+		out = append(out, h.String())
+		for _, line := range h.Added {
+			out = append(out, "  + "+line)
+		}
+	}
+	return out
+}
+
+func unread(u script.Unread) price.Problem {
+	return price.Problem{
+		Kind: price.TargetUnread, Key: price.ScriptKey, Item: u.Name, Breaks: true,
+		Message: fmt.Sprintf("line %d sets %s in a form that upkeep does not read", u.Line, u.Name), Fix: fmt.Sprintf(`write %s="NUMBER"`, u.Name),
+	}
+}
+
 // Recognise says which version a script is, or prices like; one that is named is believed before the text.
 func Recognise(body []byte, named price.Version) (script.Recognition, error) {
 	r := script.Recognise(body)
+	if err := r.CheckUsable(); err != nil {
+		return r, err
+	}
 	if named != "" {
 		r.Version = named
 	}
@@ -74,13 +127,29 @@ func Known(r script.Recognition) error {
 
 // read takes the version and the targets of a script.
 func (p *Prices) read(body []byte, named price.Version) error {
-	r, err := Recognise(body, named)
-	if err != nil {
+	r := script.Recognise(body)
+	if err := r.CheckUsable(); err != nil {
 		return err
+	}
+	if named != "" {
+		r.Version = named
 	}
 	p.Script = r.String()
 	p.Setting.Version, p.Setting.Policy = r.Version, r.Policy
 	p.Setting.Targets = r.InForce(p.Setting.Targets)
+	if r.Known {
+		return nil
+	}
+	p.Differences = differences(body)
+	for _, u := range r.Unread {
+		p.Problems = append(p.Problems, unread(u))
+	}
+	switch {
+	case named == "" || len(r.Unread) > 0:
+		p.Unknown = "the script is modified, so only running the script tells what the provider bids"
+	default:
+		p.Script = fmt.Sprintf("as %s prices; the script itself is %s", named, script.Recognise(body))
+	}
 	return nil
 }
 
@@ -98,6 +167,9 @@ func (p *Prices) lint(values map[string]any) {
 		default:
 			p.Problems = append(p.Problems, price.LintValue(key, value)...)
 		}
+	}
+	if p.Setting.Version == "" {
+		return
 	}
 	given := p.Setting
 	given.Targets = price.TargetsOf(values)

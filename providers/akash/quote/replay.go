@@ -3,6 +3,7 @@ package quote
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"path"
@@ -18,8 +19,15 @@ type Order struct {
 	Order price.Order
 }
 
-// ParseOrders reads the orders of one file: one in a *.json file, one a line in a *.jsonl file; none in any other.
-func ParseOrders(file string, data []byte) ([]Order, error) {
+// Unanswered is a recorded order that has no answer, and why.
+type Unanswered struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// ParseOrders reads the orders of one file: one in a *.json file, one a line in a *.jsonl file; none in any other. One that is
+// no order is named beside the others: it does not keep them from being read.
+func ParseOrders(file string, data []byte) (orders []Order, odd []Unanswered) {
 	var texts [][]byte
 	lines := path.Ext(file) == ".jsonl"
 	switch {
@@ -28,7 +36,6 @@ func ParseOrders(file string, data []byte) ([]Order, error) {
 	case path.Ext(file) == ".json":
 		texts = [][]byte{data}
 	}
-	var out []Order
 	for i, text := range texts {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
@@ -39,11 +46,12 @@ func ParseOrders(file string, data []byte) ([]Order, error) {
 		}
 		order, err := price.ParseOrder(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", place, err)
+			odd = append(odd, Unanswered{place, err.Error()})
+			continue
 		}
-		out = append(out, Order{place, order})
+		orders = append(orders, Order{place, order})
 	}
-	return out, nil
+	return orders, odd
 }
 
 func jsonLinesOf(data []byte) [][]byte {
@@ -65,7 +73,12 @@ type Replay struct {
 	Summary       Summary         `json:"summary"`
 	// Before is the summary under the prices compared with.
 	Before *Summary `json:"before,omitempty"`
+	// Unanswered are what is no order, and orders that have no answer.
+	Unanswered []Unanswered `json:"unanswered,omitempty"`
 }
+
+// Known reports whether every order has an answer.
+func (r Replay) Known() bool { return len(r.Unanswered) == 0 }
 
 // ReplayedOrder is what becomes of one order.
 type ReplayedOrder struct {
@@ -106,19 +119,18 @@ func (s *Summary) add(a Answer) {
 	s.USD = s.USD.Plus(a.Result.Charged())
 }
 
-// ReplayOrders answers recorded orders, and each beside it under what was before, if that is not nil.
-func ReplayOrders(recorded []Order, is Prices, was *Prices) (Replay, error) {
-	r := Replay{FormatVersion: Format, Prices: is, Against: was, Summary: Summary{Refused: map[price.Reason]int{}}}
+// ReplayOrders answers recorded orders, and each beside it under what was before, if that is not nil. What is odd is told with
+// the orders that have no answer; it does not end the others.
+func ReplayOrders(recorded []Order, odd []Unanswered, is Prices, was *Prices) Replay {
+	r := Replay{Unanswered: odd, FormatVersion: Format, Prices: is, Against: was, Summary: Summary{Refused: map[price.Reason]int{}}}
 	if was != nil {
 		r.Before = &Summary{Refused: map[price.Reason]int{}}
 	}
 	for _, o := range recorded {
-		if NeedsAKT(o.Order) && is.Setting.AKT == "" {
-			return r, fmt.Errorf("%s: %w", o.Name, ErrNoAKT)
-		}
-		now, err := To(o.Order, is)
+		now, before, err := bothSides(o.Order, is, was)
 		if err != nil {
-			return r, fmt.Errorf("%s: %w", o.Name, err)
+			r.Unanswered = append(r.Unanswered, Unanswered{o.Name, err.Error()})
+			continue
 		}
 		r.Summary.add(now)
 		line := ReplayedOrder{Name: o.Name, USD: totalOf(now), Verdict: now.Verdict}
@@ -126,16 +138,32 @@ func ReplayOrders(recorded []Order, is Prices, was *Prices) (Replay, error) {
 			line.Maximum = &maximum
 		}
 		if was != nil {
-			before, err := To(o.Order, *was)
-			if err != nil {
-				return r, fmt.Errorf("%s: %w", o.Name, err)
-			}
 			r.Before.add(before)
 			line.Before = &ReplayedBefore{USD: totalOf(before), Verdict: before.Verdict}
 		}
 		r.Orders = append(r.Orders, line)
 	}
-	return r, nil
+	return r
+}
+
+// bothSides answers an order under what is, and under what was before.
+func bothSides(o price.Order, is Prices, was *Prices) (now, before Answer, err error) {
+	if NeedsAKT(o) && is.Setting.AKT == "" {
+		return now, before, ErrNoAKT
+	}
+	if now, err = To(o, is); err != nil || was == nil {
+		return now, before, cmp.Or(err, now.err(is))
+	}
+	before, err = To(o, *was)
+	return now, before, cmp.Or(err, now.err(is), before.err(*was))
+}
+
+// err is why an answer is unknown; nil where it is known.
+func (a Answer) err(p Prices) error {
+	if a.Unknown == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", p.Name, a.Unknown)
 }
 
 func totalOf(a Answer) *price.USD {
@@ -178,8 +206,20 @@ func (r Replay) Write(w io.Writer) error {
 	} else {
 		fmt.Fprintf(w, "%s.\n", capitalised(r.Summary.saying()))
 	}
+	if len(r.Unanswered) > 0 {
+		fmt.Fprintf(w, "\nUNKNOWN  %d of %d recorded lines have no answer:\n", len(r.Unanswered), len(r.Unanswered)+len(r.Orders))
+	}
+	for _, u := range r.Unanswered[:min(len(r.Unanswered), mostUnanswered)] {
+		fmt.Fprintf(w, "  %s: %s\n", u.Name, u.Error)
+	}
+	if more := len(r.Unanswered) - mostUnanswered; more > 0 {
+		fmt.Fprintf(w, "  %d more; -json lists all\n", more)
+	}
 	return writeProblems(w, &r.Prices, r.Against)
 }
+
+// mostUnanswered is how many lines without an answer the text names.
+const mostUnanswered = 20
 
 func dollars(u *price.USD) string {
 	if u == nil {

@@ -50,7 +50,11 @@ func writeProblems(w io.Writer, all ...*Prices) error {
 			if problem.Item != "" {
 				name += ", " + strings.TrimSpace(problem.Item)
 			}
-			if _, err := fmt.Fprintf(w, "Warning: %s: %s: %s; %s.\n", p.Name, name, problem.Message, problem.Fix); err != nil {
+			severity := "Warning"
+			if problem.Kind == price.TargetUnread {
+				severity = "Error"
+			}
+			if _, err := fmt.Fprintf(w, "%s: %s: %s: %s; %s.\n", severity, p.Name, name, problem.Message, problem.Fix); err != nil {
 				return err
 			}
 		}

@@ -7,33 +7,48 @@ import (
 	"strings"
 )
 
-// The lines that set a target: as a plain number, or as what the environment says and a number where it says nothing.
+// The lines that set a target as published scripts write them: a plain number, or what the environment says and a number
+// where the environment says nothing.
 var (
-	literalLine = regexp.MustCompile(`^(TARGET_[A-Z_]+)="([0-9]*\.?[0-9]+)"[ \t]*(#.*)?$`)
-	defaultLine = regexp.MustCompile(`^(TARGET_[A-Z_]+)="\$\{PRICE_(TARGET_[A-Z_]+):-([0-9]*\.?[0-9]+)\}"[ \t]*(#.*)?$`)
+	literalLine = regexp.MustCompile(`^(TARGET_[A-Z_]+)="([0-9]{0,20}\.?[0-9]{1,20})"[ \t]*(#.*)?$`)
+	defaultLine = regexp.MustCompile(`^(TARGET_[A-Z_]+)="\$\{PRICE_(TARGET_[A-Z_]+):-([0-9]{0,20}\.?[0-9]{1,20})\}"[ \t]*(#.*)?$`)
 )
 
 func lines(body []byte) []string { return strings.Split(string(body), "\n") }
 
-// logicDigest is the SHA-256 of what a script does, apart from its targets: without empty lines, lines that are a comment, space
-// at line ends, and the numbers of target lines. What is within a target line but is no number stays, so that a command hidden
-// there changes the digest. So do Windows line ends, which bash does not understand.
-func logicDigest(body []byte) string {
-	var logic strings.Builder
-	for _, line := range lines(body) {
-		line = strings.TrimRight(line, " \t")
-		if trimmed := strings.TrimLeft(line, " \t"); trimmed == "" || strings.HasPrefix(trimmed, "#") {
-			continue
-		}
-		if m := literalLine.FindStringSubmatch(line); m != nil {
-			line = m[1] + "=number"
-		} else if m := defaultLine.FindStringSubmatch(line); m != nil && m[1] == m[2] {
-			line = m[1] + "=environment or number"
-		}
-		logic.WriteString(line)
-		logic.WriteByte('\n')
+// target reads a line that sets a target as published scripts write it.
+func target(line string) (l Literal, ok bool) {
+	if m := literalLine.FindStringSubmatch(line); m != nil {
+		return Literal{Name: m[1], Value: m[2]}, true
 	}
-	return digest([]byte(logic.String()))
+	if m := defaultLine.FindStringSubmatch(line); m != nil && m[1] == m[2] {
+		return Literal{Name: m[1], Value: m[3], FromValues: true}, true
+	}
+	return Literal{}, false
+}
+
+// blank returns a line without the number of the target that it sets. Every other byte of it stays.
+func blank(line string) string {
+	l, ok := target(line)
+	if !ok {
+		return line
+	}
+	start := len(l.Name) + len(`="`)
+	if l.FromValues {
+		start += len(`${PRICE_`) + len(l.Name) + len(`:-`)
+	}
+	return line[:start] + "?" + line[start+len(l.Value):]
+}
+
+// formDigest is the SHA-256 of a script's bytes with a question mark for the number of each target. Every other byte counts,
+// comments, space and empty lines among them: a blank behind a backslash, or a comment inside an expression, ends what bash
+// would read as one command.
+func formDigest(body []byte) string {
+	all := lines(body)
+	for i, line := range all {
+		all[i] = blank(line)
+	}
+	return digest([]byte(strings.Join(all, "\n")))
 }
 
 func digest(data []byte) string {

@@ -173,15 +173,21 @@ func (m Migration) mappings(fleet []price.FleetGPU) (string, error) {
 type Sample struct {
 	Name  string
 	Order price.Order
+	// What, Unit and More say that the order is the base order with so much more of one thing: what it costs more is the price of
+	// that. They are empty for an order that stands for itself.
+	What, Unit string
+	More       int64
 }
 
-// SampleOrders are a small web service, a database with three replicas, and one GPU of each model of the fleet, with enough of
-// everything else. They ask in USDC, which every parameterised script prices.
-func SampleOrders(fleet []price.FleetGPU) []Sample {
-	const gib = 1 << 30
+// SampleOrders are sample orders in USDC, which every parameterised script prices.
+func SampleOrders(fleet []price.FleetGPU) []Sample { return SampleOrdersIn(price.USDC, fleet) }
+
+// SampleOrdersIn are a small web service, a database with three replicas, and one GPU of each model of the fleet, with enough of
+// everything else. They ask in the given denomination.
+func SampleOrdersIn(denom string, fleet []price.FleetGPU) []Sample {
 	out := []Sample{
-		{"web service: 0.5 threads, 512 MiB, 1 endpoint", sample(entry(500, gib/2, 1, volume("ephemeral", gib)))},
-		{"database: 3 replicas of 4 threads, 8 GiB, 100 GiB of NVMe", sample(entry(4000, 8*gib, 3, volume("ephemeral", gib), volume("beta3", 100*gib)))},
+		{Name: "web service: 0.5 threads, 512 MiB, 1 endpoint", Order: sample(denom, entry(500, gib/2, 1, volume("ephemeral", gib)))},
+		{Name: "database: 3 replicas of 4 threads, 8 GiB, 100 GiB of NVMe", Order: sample(denom, entry(4000, 8*gib, 3, volume("ephemeral", gib), volume("beta3", 100*gib)))},
 	}
 	seen := map[string]bool{}
 	for _, g := range fleet {
@@ -189,21 +195,27 @@ func SampleOrders(fleet []price.FleetGPU) []Sample {
 			continue
 		}
 		seen[g.Name()] = true
-		e := entry(8000, 32*gib, 1, volume("ephemeral", 100*gib))
-		e.GPU.Units = number(1)
-		model := &price.Model{Model: g.Model, RAM: g.RAM, Interface: g.Interface, Named: true}
-		if g.Vendor == "amd" {
-			e.GPU.AMD = model
-		} else {
-			e.GPU.NVIDIA = model
-		}
-		out = append(out, Sample{"1 " + g.Name() + ": 8 threads, 32 GiB, 100 GiB", sample(e)})
+		out = append(out, Sample{Name: "1 " + g.Name() + ": 8 threads, 32 GiB, 100 GiB", Order: sample(denom, withGPU(base(), g))})
 	}
 	return out
 }
 
-func sample(e price.Entry) price.Order {
-	return price.Order{Price: price.PriceObject, Denom: price.USDC, Amount: "1000000", Precision: 6, Resources: []price.Entry{e}}
+// base is an order of everything that GPUs are asked with.
+func base() price.Entry { return entry(8000, 32*gib, 1, volume("ephemeral", 100*gib)) }
+
+func withGPU(e price.Entry, g price.FleetGPU) price.Entry {
+	e.GPU.Units = number(1)
+	model := &price.Model{Model: g.Model, RAM: g.RAM, Interface: g.Interface, Named: true}
+	if g.Vendor == "amd" {
+		e.GPU.AMD = model
+	} else {
+		e.GPU.NVIDIA = model
+	}
+	return e
+}
+
+func sample(denom string, e price.Entry) price.Order {
+	return price.Order{Price: price.PriceObject, Denom: denom, Amount: "1000000", Precision: 6, Resources: []price.Entry{e}}
 }
 
 func number(n float64) *float64 { return &n }
