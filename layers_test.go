@@ -72,6 +72,7 @@ var floors = []struct {
 	{prefix: "fixtures/plans", floor: 4},
 	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/simulation", floor: 4, with: []string{"fixtures"}},
+	{prefix: "fixtures/scaling", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/chartrepo/install", floor: 4},
 }
 

@@ -45,7 +45,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	sizes = joined(sizes, ended)
+	sizes = joined(joined(sizes, ended), insecureKubeconfig(r, all.Findings))
 	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
@@ -71,6 +71,9 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	predicted, foreseen, err := known.fold(in, steps, guarded.brackets)
 	if err != nil {
 		return Plan{}, err
+	}
+	if kept := unlocked(steps, r.Desired, in); len(kept) > 0 && !r.Recorded { // a recorded one is for review, and is not applied
+		foreseen = kept // each of them, for this reason before any other
 	}
 	predicted.Replace = nil // what was asked for once is done by then
 	after, err := diff(resources, predicted)

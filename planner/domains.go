@@ -66,7 +66,7 @@ func (d domains) effect(step providers.Step) (providers.Effect, error) {
 // returns the input as the last step leaves it, and the steps that apply is known to refuse. Each step costs what its own
 // prediction costs, however large the world.
 func (d domains) fold(in providers.Input, steps []providers.Step, brackets []providers.Bracket) (providers.Input, []ExpectedRefusal, error) {
-	in.World = in.World.Clone()
+	in, _ = in.Walk()
 	guarded := providers.IndexBrackets(brackets).Guarded
 	var refused []ExpectedRefusal
 	for i := range steps {

@@ -49,16 +49,9 @@ type Staged interface {
 	Resource
 	// SecondNeeds says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs
 	// where nothing is. There are two stages and no third: it is asked once. A node that both stages are about is asked
-	// again, for all of it. Pure.
-	SecondNeeds(facts.World, Inventory) Needs
-}
-
-// Measurable is a Resource of which a running part can be asked what only it can tell. That runs commands of upkeep's where the
-// part runs, so it is asked only where a person wants it, and after a step that has just started the part.
-type Measurable interface {
-	Resource
-	// MeasurementNeeds says what to ask, given the answers to Needs; the zero Needs where there is nothing to ask. Pure.
-	MeasurementNeeds(facts.World) Needs
+	// again, for all of it. With measure it may ask a running part for what only that can tell, by commands of upkeep's that
+	// run where the part runs; nobody is asked so unless a person wants it. Pure.
+	SecondNeeds(world facts.World, inventory Inventory, measure bool) Needs
 }
 
 // GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
@@ -108,11 +101,14 @@ type Input struct {
 	Replace []Address
 	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
 	Owners map[string]Address
+	// kept is set by Walk.
+	kept *kept
 }
 
 // Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
 // facts.World.Clone).
 func (in *Input) Apply(u facts.Update) {
+	in.note(u)
 	in.World.Apply(u)
 	in.Memory = in.Memory.WithSections(u.Sections)
 }

@@ -35,7 +35,7 @@ func (r chartReleases) Upgrade(ctx context.Context, u release.Upgrade, progress 
 func releaseOperations(t tools) map[string]providers.Operation {
 	all := release.Tools{Specs: map[providers.Address]release.Spec{}}
 	if t.desired.Cluster != nil {
-		all.Releases = chartReleases{t.releases.of(*t.desired.Cluster, t.mac, t.directory)}
+		all.Releases = chartReleases{t.releases.of(t.desired, t.mac, t.directory)}
 	}
 	for _, spec := range release.Declared(t.desired) {
 		all.Specs[spec.Address()] = spec

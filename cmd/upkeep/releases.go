@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -18,6 +20,8 @@ import (
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/kube"
+	"upkeep/providers/plain"
+	"upkeep/providers/release"
 )
 
 // releases opens Helm for a cluster once.
@@ -25,10 +29,26 @@ type releases struct {
 	mu     sync.Mutex
 	client *helm.Client
 	opened config.Cluster
+	// access are the credentials of chart repositories that the configuration has.
+	access []providers.ChartAccess
 }
 
 // of returns what asks the releases of a cluster.
-func (r *releases) of(cluster config.Cluster, mac func([]byte) string, base string) clusterReleases {
+func (r *releases) of(desired config.Desired, mac func([]byte) string, base string) clusterReleases {
+	cluster := *desired.Cluster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.access = nil
+	for _, spec := range release.Declared(desired) {
+		if spec.Chart.Access != nil {
+			r.access = append(r.access, *spec.Chart.Access)
+		}
+	}
+	for _, spec := range akash.Declared(desired) {
+		if spec.Chart != nil && spec.Chart.Access != nil {
+			r.access = append(r.access, *spec.Chart.Access)
+		}
+	}
 	return clusterReleases{shared: r, cluster: cluster, mac: mac, base: base}
 }
 
@@ -36,12 +56,18 @@ func (r *releases) open(cluster config.Cluster) (*helm.Client, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.client != nil && r.opened == cluster {
+		r.client.Charts.Authorise(r.access)
 		return r.client, nil
 	}
 	client, err := helm.Open(cluster.Kubeconfig, cluster.Context)
 	if err != nil {
 		return nil, err
 	}
+	client.Exhausted = func(err error) {
+		fmt.Fprintf(os.Stderr, "upkeep: %s; upkeep ends, since nothing else stops a template\n", plain.Line(err.Error()))
+		os.Exit(exitError)
+	}
+	client.Charts.Authorise(r.access)
 	r.client, r.opened = client, cluster
 	return client, nil
 }
@@ -222,7 +248,7 @@ func akashOperations(t tools) map[string]providers.Operation {
 		Specs: map[providers.Address]akash.Spec{}, Run: "plan " + t.plan.ID, Now: t.env.now, Sleep: sleep,
 	}
 	if t.desired.Cluster != nil {
-		releases := t.releases.of(*t.desired.Cluster, t.mac, t.directory)
+		releases := t.releases.of(t.desired, t.mac, t.directory)
 		all.Releases, all.Definers = releases, releases
 	}
 	for _, spec := range akash.Declared(t.desired) {

@@ -99,7 +99,7 @@ func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{kube.Cluster{Kubeconfig: cluster.Kubeconfig, Context: cluster.Context}, clusterCharts{w.releases, *cluster}}
-		o.Helm = w.releases.of(*cluster, w.mac, w.directory)
+		o.Helm = w.releases.of(w.desired, w.mac, w.directory)
 	}
 	return o
 }

@@ -32,7 +32,7 @@ func (labels) Needs() providers.Needs {
 }
 
 // SecondNeeds asks the same again, of the whole fleet.
-func (l labels) SecondNeeds(facts.World, providers.Inventory) providers.Needs { return l.Needs() }
+func (l labels) SecondNeeds(facts.World, providers.Inventory, bool) providers.Needs { return l.Needs() }
 
 // forgetful is an effect that asks for nothing.
 type forgetful struct{ effect }

@@ -24,7 +24,10 @@ import (
 const maxScript = 256 << 10
 
 var (
-	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	// A namespace is a DNS label: it has no points.
+	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	percentPattern = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{1,6})?)%$`)
 )
@@ -55,8 +58,8 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Position: config.PositionOf(b.DefRange, b.Directory),
 		At:       map[string]config.Position{},
 	}}
-	for _, argument := range []string{"release", "namespace"} {
-		if !namePattern.MatchString(b.String(argument)) {
+	for argument, pattern := range map[string]*regexp.Regexp{"release": namePattern, "namespace": namespacePattern} {
+		if !pattern.MatchString(b.String(argument)) {
 			r.fail(b, argument, "Invalid name", "%q is no name of a %s: write lower-case letters, digits and dashes.", b.String(argument), argument)
 		}
 	}
@@ -97,6 +100,12 @@ func (r *reading) chart() {
 	if given > 1 {
 		r.fail(b, "repository", "Where the chart is", "A chart has one source: write repository, oci or path.")
 	}
+	for _, argument := range []string{"repository", "oci"} {
+		if wrong := providers.Userinfo(b, argument, b.String(argument)); wrong != nil {
+			r.diags = append(r.diags, wrong...)
+			return
+		}
+	}
 	switch {
 	case given == 0:
 		c.Source = facts.ChartSource{Repository: chartRepository, Name: b.String("name")}
@@ -117,9 +126,10 @@ func (r *reading) chart() {
 		r.fail(b, "version", "Not an exact version", "%q is no exact version. An open one would jump whenever the repository does: write all three numbers, such as \"6.0.5\".", c.Version)
 	}
 	r.at(b, "version", "chart.version")
-	var wrong hcl.Diagnostics
+	var wrong, half hcl.Diagnostics
 	c.SHA256, wrong = providers.ChartTrust(b, &c.Source)
-	r.diags = append(r.diags, wrong...)
+	c.Access, half = providers.ChartCredentials(b, &c.Source)
+	r.diags = append(append(r.diags, wrong...), half...)
 	r.spec.Chart = c
 }
 
@@ -206,6 +216,10 @@ func (r *reading) pinned(b config.Block, block string, kind kindOfText) pinned {
 	p := pinned{file: b.String("file"), url: b.String("url"), sha256: strings.ToLower(b.String("sha256"))}
 	for _, argument := range []string{"file", "url", "sha256"} {
 		r.at(b, argument, block+"."+argument)
+	}
+	if wrong := providers.Userinfo(b, "url", p.url); wrong != nil {
+		r.diags = append(r.diags, wrong...)
+		return p
 	}
 	switch {
 	case p.sha256 != "" && !sha256Pattern.MatchString(p.sha256):
@@ -311,6 +325,9 @@ func (r *reading) gpu(b config.Block) {
 	}
 	for _, at := range sortedKeys(hints) {
 		r.fail(b, at, "Invalid model", "%s", strings.Join(hints[at], "\n\n"))
+	}
+	if len(prices) == 0 && len(bad) == 0 {
+		r.warn(b, "gpu", "No models", "gpu names no model, and it replaces the mapping of the release: the script then charges its own default for every GPU. Name models, or remove gpu.")
 	}
 	if _, set := prices["*"]; set {
 		r.warn(b, b.Item("gpu", "*"), "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")

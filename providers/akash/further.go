@@ -8,12 +8,19 @@ import (
 	"upkeep/providers/facts"
 )
 
-// SecondNeeds asks for the prices of scripts that nobody published, for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
-// ports, where the step over 16.0.0 is ahead and the cluster does not tell.
-func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory) providers.Needs {
-	return providers.Needs{
-		Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)}, Nodes: s.furtherNodes(world, inventory), Prices: s.furtherPrices(world),
+// SecondNeeds asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
+// ports, where the step over 16.0.0 is ahead and the cluster does not tell. It asks for the prices of
+// scripts that nobody published. With measure it asks the running pod.
+func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, measure bool) providers.Needs {
+	needs := providers.Needs{
+		Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)},
+		Nodes:      s.furtherNodes(world, inventory),
+		Prices:     s.furtherPrices(world),
 	}
+	if measure {
+		return needs.And(s.measurementNeeds(world))
+	}
+	return needs
 }
 
 func (s Spec) furtherDefinitions(world facts.World) []string {
@@ -44,8 +51,9 @@ func (s Spec) furtherNodes(world facts.World, inventory providers.Inventory) []p
 	}
 	var out []providers.NodeNeed
 	ground, _ := groundOfPorts(world)
+	find := inventory.Finder()
 	for _, node := range ground.nodes {
-		if declared, ok := inventory.Of(node.node); ok && len(node.open) > 0 {
+		if declared, ok := find(node.node); ok && len(node.open) > 0 {
 			out = append(out, providers.NodeNeed{
 				Nodes: config.Selection{Names: []string{declared.Name}}, Question: facts.Question{Ports: node.open},
 			})

@@ -51,6 +51,8 @@ type Chart struct {
 	Version string            `json:"version"`
 	// SHA256 is that of the chart's archive; empty: any.
 	SHA256 string `json:"sha256,omitempty"`
+	// Access are the credentials of the repository; nil: it asks for none.
+	Access *providers.ChartAccess `json:"-"`
 }
 
 // Script says which bid price script.
@@ -169,6 +171,11 @@ func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (pro
 		return nil, err
 	}
 	s.Wanted = sealed
+	if s.Chart != nil && other.Chart != nil {
+		chart := *s.Chart
+		chart.Access = other.Chart.Access
+		s.Chart = &chart
+	}
 	return s, nil
 }
 

@@ -213,8 +213,13 @@ func (r *review) planUpgrade() bool {
 	}
 	s := r.step("upgrade", OperationUpgrade, args, upgradeEstimate)
 	s.Limit = limit(args.Timeout)
-	s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", r.spec.Release, chartName(r.spec.Chart.Source, r.release.Chart.Name), r.spec.Chart.Version)
-	s.Why = slices.Clone(r.due)
+	verb, chart := "upgrade", chartName(r.spec.Chart.Source, r.release.Chart.Name)
+	if finding, is := revision.HoldDowngrade(s, chart, r.release.Chart.Version, r.spec.Chart.Version); is {
+		verb = "downgrade"
+		r.add(finding, "chart.version")
+	}
+	s.Summary = fmt.Sprintf("%s %s with chart %s-%s", verb, r.spec.Release, chart, r.spec.Chart.Version)
+	s.Why = append(slices.Clone(r.due), s.Why...)
 	s.Changes = r.upgradeChanges(scriptChanges, chartChanges)
 	s.Proof = fmt.Sprintf("the release is deployed with chart version %s and these values; everything else in them is as before", r.spec.Chart.Version)
 	s.Undo = revision.Rollback(r.release)

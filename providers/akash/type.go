@@ -78,6 +78,7 @@ func Type() providers.Type {
 		},
 		Rules: []providers.Consent{
 			{Rule: guardLeases, Demands: "no work that could close a tenant's lease"},
+			revision.Downgrade(),
 			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
 		DigestArgs: digestArgs,
@@ -166,7 +167,7 @@ func schema() config.Schema {
 		Blocks: []config.NestedBlock{
 			{
 				Name: "chart", Doc: "The chart and its exact version. Without it the chart stays as it is, and prices cannot be changed.",
-				Schema: config.Schema{Attributes: []config.Attribute{
+				Schema: config.Schema{Attributes: append([]config.Attribute{
 					{Name: "repository", Type: cty.String, Doc: "The URL of a chart repository. Without `repository`, `oci` and `path` it is `" + chartRepository + "`."},
 					{Name: "oci", Type: cty.String, Doc: "`oci://HOST/PATH`, without the chart's name."},
 					{Name: "path", Type: cty.String, Doc: "The chart's directory or archive where upkeep runs; a relative path is meant against the configuration directory."},
@@ -175,7 +176,7 @@ func schema() config.Schema {
 					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the chart's archive in hexadecimal: another archive under the same version is refused."},
 					{Name: "insecure", Type: cty.Bool, Default: cty.False, Doc: "Allow a repository without TLS (`http://`): anybody on the way may replace the chart."},
 					{Name: "lookup", Type: cty.Bool, Default: cty.False, Doc: "Allow the chart's templates to read objects of the cluster, Secrets among them, by Helm's function `lookup`."},
-				}},
+				}, providers.ChartAccessAttributes()...)},
 			},
 			{
 				Name: "bid_script", Doc: "The bid price script: a published one by its name, or one from a file or a URL. Without it the script stays as it is in the release.",

@@ -67,7 +67,7 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 	if why := in.World.Kubernetes.Unknown; why != "" {
 		return holdBackFor("the Kubernetes API cannot be asked how the cluster is: %s", why)
 	}
-	standing := health.Judge(in.World.Etcd)
+	standing := standingOf(in)
 	if standing.Sick != "" {
 		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + standing.Sick, standing.Lasting}
 	}
@@ -81,36 +81,21 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 	if broken && (len(missing) == 0 || len(t.restarts) == 0) {
 		return holdBack{}
 	}
-	planes, incomplete := controlPlanes(in, nodes)
-	if incomplete != "" {
-		return holdBackFor("not all control planes are known: %s", incomplete)
+	planes := planesOf(in, nodes, stacked)
+	if planes.incomplete != "" {
+		return holdBackFor("not all control planes are known: %s", planes.incomplete)
 	}
-	able := make(map[string]bool, len(t.restarts))
-	for _, n := range planes {
-		if n.Name == step.Node {
-			continue
-		}
-		other := in.World.Nodes[n.Name]
-		if other == nil || other.Unknown != "" {
-			if kubernetesReady(in.World.Kubernetes, n) {
-				for _, c := range t.restarts {
-					able[c] = true
-				}
-			}
-			continue
-		}
+	for _, name := range planes.doubtful(step.Node) {
+		other := in.World.Nodes[name]
 		if len(other.Certificates.Unfinished) > 0 {
-			return holdBack{"an interrupted renewal on control plane " + n.Name + " must be repaired first", true}
+			return holdBack{"an interrupted renewal on control plane " + name + " must be repaired first", true}
 		}
 		if why := keepsFrom(in, other, t, controlPlaneTroubles(other, stacked)); why != "" {
-			return holdBackFor("%s; repair it first (where certificates are the reason, `upkeep apply -target=%s`)", why, step.Address.On(n.Name))
-		}
-		for _, c := range t.restarts {
-			able[c] = able[c] || takesOver(other, c)
+			return holdBackFor("%s; repair it first (where certificates are the reason, `upkeep apply -target=%s`)", why, step.Address.On(name))
 		}
 	}
 	for _, c := range t.restarts {
-		if len(planes) > 1 && !able[c] {
+		if len(planes.nodes) > 1 && !planes.ableBeside(in, step.Node, c) {
 			return holdBackFor("no other control plane could take over from %s on %s meanwhile", c, step.Node)
 		}
 	}
@@ -122,14 +107,19 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 func controlPlanes(in providers.Input, selection config.Selection) (planes []config.Node, incomplete string) {
 	planes, incomplete = in.Inventory.Select(selection)
 	others, unknown := in.Inventory.Select(config.Selection{Roles: []string{"control-plane"}})
+	find := in.Inventory.Finder()
 	for _, known := range in.World.Kubernetes.Nodes {
-		if node, ok := in.Inventory.Of(known); ok && providers.Labelled(known, "control-plane") {
+		if node, ok := find(known); ok && providers.Labelled(known, "control-plane") {
 			others = append(others, node)
 		}
 	}
+	there := make(map[string]bool, len(planes))
+	for _, n := range planes {
+		there[n.Name] = true
+	}
 	for _, n := range others {
-		if !slices.ContainsFunc(planes, func(p config.Node) bool { return p.Name == n.Name }) {
-			planes = append(planes, n)
+		if !there[n.Name] {
+			planes, there[n.Name] = append(planes, n), true
 		}
 	}
 	return planes, cmp.Or(incomplete, unknown)
@@ -176,11 +166,10 @@ func takesOver(n *facts.Node, component string) bool {
 // spare takes out of a node's work what must wait until the members of etcd that take no part are back: planned, it would be
 // refused, and close the lane with all the work that need not wait.
 func (r *review) spare(w *work) {
-	standing := health.Judge(r.in.World.Etcd)
-	if standing.Sick != "" {
+	if r.standing.Sick != "" {
 		return
 	}
-	missing := standing.Beside(w.node.Name)
+	missing := r.standing.Beside(w.node.Name)
 	if len(missing) == 0 {
 		return
 	}

@@ -23,7 +23,7 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	if observed == nil || err != nil {
 		return facts.Update{}
 	}
-	issued, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
+	issued, err := policyOf(in, in.World.Kubernetes.ClusterConfiguration)
 	if err != nil {
 		return facts.Update{}
 	}

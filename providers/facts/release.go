@@ -46,11 +46,13 @@ type ChartSource struct {
 	Insecure bool `json:"insecure,omitempty"`
 	// Lookup allows the chart's templates to read objects of the cluster, Secrets among them.
 	Lookup bool `json:"lookup,omitempty"`
+	// Private: the repository asks for credentials. The configuration alone has them.
+	Private bool `json:"private,omitempty"`
 }
 
 // Sibling returns another chart of the same repository, under the same trust.
 func (s ChartSource) Sibling(name string) ChartSource {
-	return ChartSource{Repository: s.Repository, Name: name, Insecure: s.Insecure, Lookup: s.Lookup}
+	return ChartSource{Repository: s.Repository, Name: name, Insecure: s.Insecure, Lookup: s.Lookup, Private: s.Private}
 }
 
 // InTheClear reports whether the chart comes over a network without TLS.

@@ -23,6 +23,7 @@ import (
 	"helm.sh/helm/v3/pkg/registry"
 	"helm.sh/helm/v3/pkg/repo"
 
+	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/versions"
 )
@@ -47,6 +48,31 @@ type Charts struct {
 
 	mu      sync.Mutex
 	fetched map[string]*fetched
+	access  map[string]providers.ChartAccess // by repository
+}
+
+// Authorise tells the credentials of private repositories.
+func (c *Charts) Authorise(list []providers.ChartAccess) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.access = map[string]providers.ChartAccess{}
+	for _, access := range list {
+		c.access[access.Repository] = access
+	}
+}
+
+// credentials returns those of a private repository; nil for one that asks for none.
+func (c *Charts) credentials(source facts.ChartSource) (*providers.ChartAccess, error) {
+	if !source.Private {
+		return nil, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	access, ok := c.access[source.Repository]
+	if !ok {
+		return nil, fmt.Errorf("chart repository %s asks for credentials, and the configuration has none; write username and password in the block chart", source.Repository)
+	}
+	return &access, nil
 }
 
 type fetched struct {
@@ -174,7 +200,7 @@ func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version
 			return c.fetchAny(ctx, facts.ChartSource{Repository: address[:at], Name: strings.TrimSuffix(address[at+1:], ":"+version)}, version)
 		}
 		data, err := c.once(ctx, address, func(ctx context.Context) ([]byte, error) {
-			return c.get(ctx, address, chartLimit)
+			return c.get(ctx, source, address, chartLimit)
 		})
 		if err != nil {
 			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
@@ -195,10 +221,10 @@ func checkSource(source facts.ChartSource) error {
 	}
 	parsed, err := url.Parse(source.Repository)
 	if err != nil {
-		return fmt.Errorf("chart repository: %w", err)
+		return errors.New("chart repository: this is no address; write https://HOST/PATH") // the error would show it, with a password in it
 	}
 	if parsed.User != nil {
-		return fmt.Errorf("chart repository %s: credentials do not belong into an address; run `helm registry login`, or give the chart as a path", parsed.Redacted())
+		return fmt.Errorf("chart repository %s: an address holds no credentials; write username and password in the block chart", parsed.Host)
 	}
 	switch parsed.Scheme {
 	case "http", "https", registry.OCIScheme:
@@ -240,10 +266,18 @@ func (c *Charts) forget(key string, f *fetched) {
 }
 
 // get fetches a URL.
-func (c *Charts) get(ctx context.Context, address string, limit int64) ([]byte, error) {
+func (c *Charts) get(ctx context.Context, source facts.ChartSource, address string, limit int64) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
+	}
+	access, err := c.credentials(source)
+	if err != nil {
+		return nil, err
+	}
+	// Another host that the index names gets no password. A redirection to another host drops it (package net/http).
+	if at, err := url.Parse(source.Repository); access != nil && err == nil && at.Scheme == request.URL.Scheme && at.Host == request.URL.Host {
+		request.SetBasicAuth(access.Username, access.Password.Reveal())
 	}
 	request.Header.Set("User-Agent", "upkeep")
 	response, err := c.http.Do(request)
@@ -277,7 +311,7 @@ func (c *Charts) index(ctx context.Context, source facts.ChartSource) ([]indexed
 		return nil, fmt.Errorf("chart repository %s: %w", source.Repository, err)
 	}
 	f := c.entry(address)
-	f.once.Do(func() { f.data, f.err = c.get(ctx, address, indexLimit) })
+	f.once.Do(func() { f.data, f.err = c.get(ctx, source, address, indexLimit) })
 	list, err := f.chart(source.Name)
 	if err != nil {
 		c.forget(address, f)

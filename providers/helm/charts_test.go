@@ -144,7 +144,7 @@ func TestChartsRefuse(t *testing.T) {
 		{"no index", "404 Not Found", facts.ChartSource{Repository: serve("/x", "").URL + "/deeper", Name: "x"}},
 		{"both path and repository", "not from both", facts.ChartSource{Repository: "https://example.net", Path: "/x"}},
 		{"neither", "needs repository and name", facts.ChartSource{Repository: "https://example.net"}},
-		{"credentials in the address", "http://ops:xxxxx@example.net: credentials", facts.ChartSource{Repository: "http://ops:hush@example.net", Name: "x"}},
+		{"credentials in the address", "chart repository example.net: an address holds no credentials", facts.ChartSource{Repository: "http://ops:hush@example.net", Name: "x"}},
 		{"no TLS", "has no TLS, so anybody on the way may replace the chart", facts.ChartSource{Repository: "http://charts.example.net", Name: "x"}},
 		{"a file URL", "must begin with https://", facts.ChartSource{Repository: "file:///etc", Name: "passwd"}},
 	} {

@@ -95,7 +95,7 @@ func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, depl
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}
-	after, err := render(got, full, options, capabilities, c.lookups(asked.Source))
+	after, err := render(c.bounds(), got, full, options, capabilities, c.lookups(asked.Source))
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}

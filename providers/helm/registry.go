@@ -14,13 +14,20 @@ import (
 )
 
 // registryClient returns a client of OCI registries whose requests end with ctx: the SDK's calls take none.
-func (c *Charts) registryClient(ctx context.Context) (*registry.Client, error) {
+func (c *Charts) registryClient(ctx context.Context, source facts.ChartSource) (*registry.Client, error) {
 	options := []registry.ClientOption{registry.ClientOptHTTPClient(&http.Client{
 		Timeout:   fetchTimeout,
 		Transport: bound{ctx, http.DefaultTransport},
 	})}
 	if c.plain {
 		options = append(options, registry.ClientOptPlainHTTP())
+	}
+	access, err := c.credentials(source)
+	if err != nil {
+		return nil, err
+	}
+	if access != nil {
+		options = append(options, registry.ClientOptBasicAuth(access.Username, access.Password.Reveal()))
 	}
 	return registry.NewClient(options...)
 }
@@ -61,7 +68,7 @@ func reference(source facts.ChartSource) string {
 }
 
 func (c *Charts) tags(ctx context.Context, source facts.ChartSource) ([]facts.ChartVersion, error) {
-	client, err := c.registryClient(ctx)
+	client, err := c.registryClient(ctx, source)
 	if err != nil {
 		return nil, fmt.Errorf("chart registry %s: %w", source.Repository, err)
 	}
@@ -78,7 +85,7 @@ func (c *Charts) tags(ctx context.Context, source facts.ChartSource) ([]facts.Ch
 }
 
 func (c *Charts) pull(ctx context.Context, source facts.ChartSource, version string) ([]byte, error) {
-	client, err := c.registryClient(ctx)
+	client, err := c.registryClient(ctx, source)
 	if err != nil {
 		return nil, fmt.Errorf("chart registry %s: %w", source.Repository, err)
 	}

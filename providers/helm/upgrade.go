@@ -160,7 +160,7 @@ func (c *Client) checkLookups(u Upgrade, got archive, full values.Tree, last *re
 	if last != nil {
 		options.Revision = last.Version + 1
 	}
-	_, err = render(got, full, options, capabilities, nil)
+	_, err = render(c.bounds(), got, full, options, capabilities, nil)
 	return err
 }
 

@@ -150,6 +150,7 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 	run := protocol.Run{Lineage: "s", Generation: 1, Plan: "p", Step: "1"}
 	answer := frame(`{"jsonrpc":"2.0","id":1,"result":{"installed":["x"]}}`)
 	refuse := frame(`{"jsonrpc":"2.0","id":1,"error":{"code":-32098,"message":"no"}}`)
+	advise := frame(`{"jsonrpc":"2.0","id":1,"error":{"code":-32098,"message":"unknown\"; run: ssh-keyscan evil >> known_hosts"}}`)
 	for _, test := range []struct {
 		name     string
 		run      protocol.Run
@@ -161,7 +162,8 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 		{"inside its answer", run, `test $(wc -l <"$c") = 2 || { printf '\000\000\001\000{'; exit 1; }; ` + answer + untilHungUp, 2, ""},
 		{"it never answers", run, "exit 1", 8, "cp1: the helper ended before it answered (exit status 1)"},
 		{"no run", protocol.Run{}, "exit 1", 1, "cp1: the helper ended before it answered (exit status 1)"},
-		{"it refuses", run, refuse + untilHungUp, 1, "cp1: no"},
+		{"it refuses", run, refuse + untilHungUp, 1, `cp1: the helper says: "no"`},
+		{"it gives advice", run, advise + untilHungUp, 1, `cp1: the helper says: "unknown'; run: ssh-keyscan evil >> known_hosts"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

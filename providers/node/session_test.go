@@ -102,15 +102,15 @@ func TestHelpersThatMisbehave(t *testing.T) {
 func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 	s := newSite(t)
 	_, err := s.client().Observe(t.Context(), local("cp1"), layout("error"))
-	if diff := cmp.Diff(`cp1: layout "error": not \u001b[31mknown`, fmt.Sprint(err)); diff != "" {
+	if diff := cmp.Diff(`cp1: the helper says: "layout 'error': not \u001b[31mknown"`, fmt.Sprint(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
 	_, err = s.client().Observe(t.Context(), local("cp1"), layout("huge"))
-	if err == nil || !strings.HasSuffix(err.Error(), "bytes; at most 16773120 fit") {
+	if err == nil || !strings.HasSuffix(err.Error(), `bytes; at most 16773120 fit"`) {
 		t.Errorf("huge: %v", err)
 	}
 	_, err = s.client().Observe(t.Context(), local("cp1"), layout("panic"))
-	if err == nil || !strings.HasPrefix(err.Error(), "cp1: the helper failed: no such layout (at ") || !strings.Contains(err.Error(), "main_test.go:") {
+	if err == nil || !strings.HasPrefix(err.Error(), `cp1: the helper says: "the helper failed: no such layout (at `) || !strings.Contains(err.Error(), "main_test.go:") {
 		t.Errorf("panic: %v", err)
 	}
 	err = s.client().Call(t.Context(), local("cp1"), "format.disk", struct{}{}, nil, nil)
@@ -118,7 +118,7 @@ func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 		t.Errorf("unknown method: %v", err)
 	}
 	err = s.client().Call(t.Context(), local("cp1"), protocol.MethodRenew, map[string]any{"step": "s", "force": true}, &protocol.RenewResult{}, nil)
-	if err == nil || !strings.Contains(err.Error(), `unknown field "force"`) {
+	if err == nil || !strings.Contains(err.Error(), `unknown field 'force'"`) {
 		t.Errorf("unknown field: %v", err)
 	}
 }

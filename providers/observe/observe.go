@@ -89,7 +89,7 @@ type Observer struct {
 	Files      Files
 	// Prices is nil where nobody asked for measuring: nothing is run then, and nothing is said of prices.
 	Prices Prices
-	// Measure: running parts are asked what only they can tell (providers.Measurable).
+	// Measure: running parts are asked what only they can tell (providers.Staged).
 	Measure bool
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
 	Endpoints []Endpoint
@@ -123,11 +123,7 @@ func (o *Observer) Resources(ctx context.Context, desired config.Desired, resour
 	world := unasked()
 	o.stage(ctx, desired, nil, needs, &world)
 	if ctx.Err() == nil {
-		second := SecondNeeds(desired, world, resources)
-		if o.Measure {
-			second = append(second, measurementNeeds(world, resources)...)
-		}
-		if len(second) > 0 {
+		if second := SecondNeeds(desired, world, resources, o.Measure); len(second) > 0 {
 			o.stage(ctx, desired, needs, second, &world)
 		}
 	}
@@ -149,22 +145,12 @@ func (o *Observer) For(ctx context.Context, desired config.Desired, known provid
 }
 
 // SecondNeeds returns what resources need once their first needs are answered, in declared order. Pure.
-func SecondNeeds(desired config.Desired, world facts.World, resources []providers.Resource) []providers.Needs {
+func SecondNeeds(desired config.Desired, world facts.World, resources []providers.Resource, measure bool) []providers.Needs {
 	var out []providers.Needs
 	inventory := sync.OnceValue(func() providers.Inventory { return providers.NewInventory(desired, world) })
 	for _, resource := range resources {
 		if staged, ok := resource.(providers.Staged); ok {
-			out = append(out, staged.SecondNeeds(world, inventory()))
-		}
-	}
-	return out
-}
-
-func measurementNeeds(world facts.World, resources []providers.Resource) []providers.Needs {
-	var out []providers.Needs
-	for _, resource := range resources {
-		if measurable, ok := resource.(providers.Measurable); ok {
-			out = append(out, measurable.MeasurementNeeds(world))
+			out = append(out, staged.SecondNeeds(world, inventory(), measure))
 		}
 	}
 	return out

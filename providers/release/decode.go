@@ -91,6 +91,10 @@ func (r *reading) chart() {
 		r.fail(b, append(given, "")[0], "Where the chart is", "A chart has one source: write repository, oci or path.")
 		return
 	}
+	if wrong := providers.Userinfo(b, given[0], b.String(given[0])); given[0] != "path" && wrong != nil {
+		r.diags = append(r.diags, wrong...)
+		return
+	}
 	switch given[0] {
 	case "path":
 		c.Source.Path = b.String("path")
@@ -108,9 +112,10 @@ func (r *reading) chart() {
 			r.fail(b, "repository", "Invalid URL", "%q is no chart repository: write https://HOST/PATH; a registry is written oci.", c.Source.Repository)
 		}
 	}
-	var wrong hcl.Diagnostics
+	var wrong, half hcl.Diagnostics
 	c.SHA256, wrong = providers.ChartTrust(b, &c.Source)
-	r.diags = append(r.diags, wrong...)
+	c.Access, half = providers.ChartCredentials(b, &c.Source)
+	r.diags = append(append(r.diags, wrong...), half...)
 	if _, err := semver.StrictNewVersion(c.Version); err != nil && c.SHA256 != "" && c.Source.Path == "" {
 		r.fail(b, "sha256", "A digest of no exact version", "sha256 belongs to one archive, and %q allows several versions. Write the exact version.", c.Version)
 	}

@@ -40,7 +40,7 @@ func TestReleaseIsKept(t *testing.T) {
 			prepare: func(t *testing.T, w *world) { w.install(t, "0.16.0", map[string]any{"runtimeClassName": "nvidia"}) },
 			version: "< 0.16.2",
 			findings: []string{
-				"CHART_KNOWN_BAD 0.16.0", "CHART_VERSION_DIFFERS nvidia-device-plugin",
+				"CHART_KNOWN_BAD 0.16.0", "CHART_VERSION_DIFFERS nvidia-device-plugin", "CHART_DOWNGRADE nvidia-device-plugin",
 			},
 			steps: []string{"release.upgrade"}, disruptive: true,
 			wantVersion: "0.15.0", wantValues: map[string]any{"runtimeClassName": "nvidia"},

@@ -39,6 +39,8 @@ type Chart struct {
 	Version string `json:"version,omitempty"`
 	// SHA256 is that of the chart's archive; empty: any.
 	SHA256 string `json:"sha256,omitempty"`
+	// Access are the credentials of the repository; nil: it asks for none.
+	Access *providers.ChartAccess `json:"-"`
 }
 
 // Address returns helm_release.NAME.
@@ -82,7 +84,7 @@ func (s Spec) Seal(from providers.Resource, mac func(secret []byte) string) (pro
 	if err != nil {
 		return nil, err
 	}
-	s.Wanted = sealed
+	s.Wanted, s.Chart.Access = sealed, other.Chart.Access
 	return s, nil
 }
 

@@ -92,8 +92,14 @@ func (r *review) planUpgrade() {
 		verb, s.Action = "install", "create"
 		s.Undo = fmt.Sprintf("helm -n %s uninstall %s", r.spec.Namespace, r.spec.Release)
 	}
+	if versions.Older(args.Version, r.release.Chart.Version) && !args.Install {
+		verb = "downgrade"
+		if finding, is := revision.HoldDowngrade(s, args.Chart, r.release.Chart.Version, args.Version); is {
+			r.add(finding, "chart.version")
+		}
+	}
 	s.Summary = fmt.Sprintf("%s %s with chart %s-%s", verb, r.spec.Release, args.Chart, args.Version)
-	s.Why = slices.Clone(r.due)
+	s.Why = append(slices.Clone(r.due), s.Why...)
 	s.Changes = r.changes(args)
 	s.Proof = fmt.Sprintf("the release is deployed with chart version %s and these values; everything else in them is as before; its objects are in the cluster as rendered", args.Version)
 	if args.Wait {

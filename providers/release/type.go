@@ -50,6 +50,7 @@ func Type() providers.Type {
 			OperationRepair:  revision.Repairing{},
 			OperationUpgrade: upgrading{},
 		},
+		Rules:      []providers.Consent{revision.Downgrade()},
 		DigestArgs: digestArgs,
 		Findings:   findingDocs(),
 	}
@@ -99,7 +100,7 @@ func schema() config.Schema {
 		Blocks: []config.NestedBlock{
 			{
 				Name: "chart", Required: true, Doc: "The chart, from one source, and its version.",
-				Schema: config.Schema{Attributes: []config.Attribute{
+				Schema: config.Schema{Attributes: append([]config.Attribute{
 					{Name: "repository", Type: cty.String, Doc: "The URL of a chart repository."},
 					{Name: "oci", Type: cty.String, Doc: "`oci://HOST/PATH`, without the chart's name."},
 					{Name: "path", Type: cty.String, Doc: "The chart's directory or archive where upkeep runs; a relative path is meant against the configuration directory."},
@@ -113,7 +114,7 @@ func schema() config.Schema {
 					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the chart's archive in hexadecimal: another archive under the same version is refused. It needs an exact `version`."},
 					{Name: "insecure", Type: cty.Bool, Default: cty.False, Doc: "Allow a repository without TLS (`http://`): anybody on the way may replace the chart."},
 					{Name: "lookup", Type: cty.Bool, Default: cty.False, Doc: "Allow the chart's templates to read objects of the cluster, Secrets among them, by Helm's function `lookup`."},
-				}},
+				}, providers.ChartAccessAttributes()...)},
 			},
 		},
 	}

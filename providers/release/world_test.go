@@ -221,7 +221,9 @@ func buildWith(t testing.TB, meta config.Meta, world facts.World, replace []prov
 		a := spec.Address()
 		desired.Resources = append(desired.Resources, config.Declared{Type: a.Type, Name: a.Name, Key: a.Key, Meta: meta, Value: spec})
 	}
-	p, err := planner.Build(planner.Request{Desired: desired, World: world, Now: world.ObservedAt, Replace: replace}, []providers.Type{release.Type()})
+	p, err := planner.Build(planner.Request{
+		Desired: desired, World: world, Now: world.ObservedAt, Replace: replace, Overrides: []planner.Override{{Rule: "downgrade", Reason: "a test"}},
+	}, []providers.Type{release.Type()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	_ "embed" // the script that runs in the container
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"upkeep/providers/akash/price"
@@ -50,8 +51,7 @@ func Measure(ctx context.Context, pods Pods, release facts.Release, question fac
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, Timeout, fmt.Errorf("no answer in %s", Timeout))
 	defer cancel()
-	command := append([]string{"bash", "-c", script, "upkeep-measure", price.SampleOwner, denomOf(question.Orders)}, question.Orders...)
-	printed, err := pods.Run(ctx, release.Namespace, pod.Name, question.Container, command, ReportLimit)
+	printed, err := pods.Run(ctx, release.Namespace, pod.Name, question.Container, Command(question.Orders), ReportLimit)
 	if err != nil {
 		return facts.PodMeasurement{Unknown: reason(ctx, "run a command in pod "+pod.Name, err)}
 	}
@@ -62,6 +62,18 @@ func Measure(ctx context.Context, pods Pods, release facts.Release, question fac
 	found.Pod = pod.UID
 	found.Log = logOf(ctx, pods, release.Namespace, pod.Name, question.Container)
 	return found
+}
+
+// Command is what runs in the container. The API server takes it as a part of a URL, so it is as short as can be: without
+// comments and without the blanks that begin a line.
+func Command(orders []string) []string {
+	var text strings.Builder
+	for line := range strings.Lines(script) {
+		if line = strings.TrimLeft(line, " "); !strings.HasPrefix(line, "#") {
+			text.WriteString(line)
+		}
+	}
+	return append([]string{"bash", "-c", text.String(), "upkeep-measure", price.SampleOwner, denomOf(orders)}, orders...)
 }
 
 func logOf(ctx context.Context, pods Pods, namespace, pod, container string) facts.BidLog {

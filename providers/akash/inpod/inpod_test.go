@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,6 +176,12 @@ func TestMeasureFailures(t *testing.T) {
 			}, "1denom in not supported: uact",
 		},
 		{
+			"the directory of the measurement shows nowhere", func(m *machine) {
+				m.file("scripts/price_script.sh", "#!/bin/bash\nset -e\ncat /tmp/aktprice.cache.of.nobody\n")
+			},
+			func(f facts.PodMeasurement) string { return f.Price.Answers[0].Stderr }, "cat: /tmp/aktprice.cache.of.nobody: No such file",
+		},
+		{
 			"the script has Windows line ends", func(m *machine) { m.file("scripts/price_script.sh", "#!/bin/bash\r\necho 1\r\n") },
 			func(f facts.PodMeasurement) string { return strconv.Itoa(f.Price.Answers[0].ExitCode) }, "12", // 126 or 127
 		},
@@ -213,6 +220,18 @@ func TestMeasureFailures(t *testing.T) {
 				t.Errorf("left behind: %q", left)
 			}
 		})
+	}
+}
+
+// Proxies before an API server refuse a request line of more than 8 KiB (nginx, large_client_header_buffers).
+func TestCommandFitsIntoAURL(t *testing.T) {
+	orders, err := price.Samples(price.USDC, []price.FleetGPU{{Vendor: "nvidia", Model: "rtx6000ada", RAM: "48Gi"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{"command": inpod.Command(orders)}.Encode()
+	if len(query) > 7<<10 {
+		t.Errorf("the command is %d bytes in a URL", len(query))
 	}
 }
 

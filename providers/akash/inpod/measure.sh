@@ -10,7 +10,7 @@ find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'upkeep-measure.*' -mmin +15 -exec rm -
 dir=$(mktemp -d "${TMPDIR:-/tmp}/upkeep-measure.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
-for tool in base64 timeout sed sha256sum head date; do
+for tool in base64 timeout sed sha256sum head date tr; do
   command -v "$tool" >/dev/null || { echo "the container has no $tool" >&2; exit 1; }
 done
 owner=$1 denom=$2
@@ -24,7 +24,9 @@ bounded() {
   timeout -k 1 "$@" >"$dir/out" 2>"$dir/err"
   echo $? >"$dir/status"
 }
-told() { echo "$1 $(cat "$dir/status") $(encode "$2" "$dir/out"),$(encode 2048 "$dir/err")"; }
+told() {
+  echo "$1 $(cat "$dir/status") $(encode "$2" "$dir/out"),$(sed "s#$dir/tmp/#/tmp/#g; s#$dir/##g" "$dir/err" | encode 2048)"
+}
 
 echo "upkeep-measure 1"
 echo "clock $(date +%s)"
@@ -50,13 +52,16 @@ else
   fi
   bounded 5 jq --version </dev/null
   told jq 64
-  env -0 | while IFS= read -r -d '' pair; do
-    case $pair in PRICE_TARGET_*) echo "target $(printf %s "$pair" | encode 16384)" ;; esac
+  for name in "${!PRICE_TARGET_@}"; do
+    echo "target $(printf '%s=%s' "$name" "${!name}" | encode 16384)"
   done
   for order in "$@"; do
     printf '%s\n' "$order" >"$dir/order"
-    bounded 10 env -u WHITELIST_URL "PATH=$dir/bin:$PATH" "TMPDIR=$dir/tmp" "AKASH_OWNER=$owner" "AKASH_DENOM=$denom" \
-      "$dir/script" <"$dir/order"
+    (
+      unset WHITELIST_URL
+      export PATH=$dir/bin:$PATH TMPDIR=$dir/tmp AKASH_OWNER=$owner AKASH_DENOM=$denom
+      bounded 10 "$dir/script" <"$dir/order"
+    )
     told answer 4096
   done
 fi

@@ -17,6 +17,7 @@ func Findings() []providers.FindingDoc {
 		{ID: "RELEASE_VALUE_DIFFERS", Class: providers.ClassNotApplied},
 		{ID: "RELEASE_UPGRADE_BLOCKED", Class: providers.ClassNotApplied},
 		{ID: "CHART_VERSION_DIFFERS", Class: providers.ClassNotApplied},
+		{ID: "CHART_DOWNGRADE", Class: providers.ClassNotApplied},
 		{ID: "CHART_OUTDATED", Class: providers.ClassExpiring},
 		{ID: "CHART_UNKNOWN", Class: providers.ClassUnknown},
 	}

@@ -93,5 +93,9 @@ func Reference(source facts.ChartSource) string {
 	case strings.HasPrefix(source.Repository, "oci://"):
 		return providers.ShellWord(source.Repository + "/" + source.Name)
 	}
-	return fmt.Sprintf("%s --repo %s", providers.ShellWord(source.Name), providers.ShellWord(source.Repository))
+	text := fmt.Sprintf("%s --repo %s", providers.ShellWord(source.Name), providers.ShellWord(source.Repository))
+	if source.Private {
+		text += ` --username "$CHART_USERNAME" --password "$CHART_PASSWORD"`
+	}
+	return text
 }

@@ -161,10 +161,10 @@ func known(sorted []facts.ChartVersion) string {
 	return text
 }
 
-// Equal reports whether two texts are the same version; "v1.2.3" and "1.2.3" are.
+// Equal reports whether two texts are the same version; "v1.2.3" and "1.2.3" are. "1.2" is none: it stands for all of 1.2.x.
 func Equal(a, b string) bool {
-	va, errA := semver.NewVersion(a)
-	vb, errB := semver.NewVersion(b)
+	va, errA := semver.StrictNewVersion(strings.TrimPrefix(a, "v"))
+	vb, errB := semver.StrictNewVersion(strings.TrimPrefix(b, "v"))
 	if errA != nil || errB != nil {
 		return a == b
 	}
@@ -182,6 +182,12 @@ func Compare(a, b string) (int, error) {
 		return 0, fmt.Errorf("version %q: %w", b, err)
 	}
 	return va.Compare(vb), nil
+}
+
+// Older reports whether a version is older than another one: to go there is a downgrade. A text that is no version is not.
+func Older(version, than string) bool {
+	order, err := Compare(version, than)
+	return err == nil && order < 0
 }
 
 // Satisfies reports whether a version fits a constraint.

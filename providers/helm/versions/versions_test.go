@@ -107,3 +107,14 @@ func TestCompare(t *testing.T) {
 		t.Errorf("%v, %v", ok, err)
 	}
 }
+
+func TestEqual(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{{"1.2.3", "v1.2.3", true}, {"1.2", "1.2.0", false}, {"1.2", "1.2", true}, {"0.16", "0.16.0", false}, {"1.2.3", "1.2.4", false}, {"main", "main", true}} {
+		if got := versions.Equal(test.a, test.b); got != test.want {
+			t.Errorf("%s and %s: %t", test.a, test.b, got)
+		}
+	}
+}
