@@ -109,7 +109,12 @@ func (r *review) measuredChanges() ([]price.Change, string) {
 	if unknown != "" {
 		return nil, unknown
 	}
-	return script.Changes(r.was.recognition.Samples(models(r.kinds)), before, after), ""
+	changes := script.Changes(r.was.recognition.Samples(models(r.kinds)), before, after)
+	minimum, err := minimumChange(r.was.setting.Policy, r.will.setting.Policy)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return append(changes, minimum), ""
 }
 
 // reviewText reports a text that the provider cannot run, and targets in it that upkeep does not read. It returns why the text

@@ -270,7 +270,7 @@ func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Ch
 		out = append(out, providers.Change{What: valueScript, Before: old, After: r.scriptText(r.script), Always: true})
 	}
 	out = append(out, r.priceChanges()...)
-	if r.will.known() {
+	if r.will.alike() {
 		out = append(out, policyChanges(r.was.setting.Policy, r.will.setting.Policy)...)
 	}
 	for _, c := range values.Diff(r.release.Values, r.after) {

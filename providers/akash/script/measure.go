@@ -90,7 +90,7 @@ func Changes(samples []Sample, before, after []*price.USD) []price.Change {
 }
 
 // Order is the unit of a change that is about a sample order.
-const Order = "order"
+const Order = "sample order"
 
 // Question asks what a script answers to orders with a release's values and a price of AKT. Its list of tenants is left out: it decides who is
 // served, not for how much, and lies on a network that a measurement does not have.
