@@ -23,7 +23,7 @@ TIMES ?= 20
 N ?= 100000
 FROM ?= 1
 
-.PHONY: build helpers test steady race simulate acceptance acceptance-all demo bench fuzz fuzz-short lint install release clean
+.PHONY: build helpers test steady race simulate scaling acceptance acceptance-all demo bench fuzz fuzz-short lint install release clean
 
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
@@ -49,6 +49,9 @@ race: ## the race detector on what runs side by side; not on cmd/upkeep, which w
 
 simulate: ## walk N random clusters with faults, crashes and two operators, from seed FROM; `make test` walks some thousands
 	go test -count=1 -timeout 0 -run 'Test(Release|Worker)?Worlds$$' -v ./fixtures/simulation -worlds $(N) -from $(FROM)
+
+scaling: ## twice as many nodes cost twice the processor time, for plan, drift, rehearse, apply and show; most of a minute
+	go test -count=1 -timeout 4m -run 'TestLinear$$' -v ./fixtures/scaling -linear
 
 demo: ## the main job on a recorded three-control-plane world
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep

@@ -57,7 +57,7 @@ var floors = []struct {
 	{prefix: "providers/certificates", floor: 3, domain: true, acts: []string{"operations.go"}},
 	{prefix: "providers/backup", floor: 3, domain: true, acts: []string{
 		"recovery.go", "recovery_cold.go", "recovery_members.go", "recovery_sqlite.go", "operations.go", "operations_take.go", "operations_cold.go", "operations_prove.go",
-		"operations_sqlite.go", "operations_workshop.go",
+		"operations_sqlite.go", "operations_workdir.go",
 	}},
 	{prefix: "providers/cluster", floor: 3, domain: true},
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}, domain: true, acts: []string{"operations.go", "operations_stages.go"}},
@@ -71,6 +71,7 @@ var floors = []struct {
 	{prefix: "fixtures/plans", floor: 4},
 	{prefix: "fixtures/fakeprovider", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/simulation", floor: 4, with: []string{"fixtures"}},
+	{prefix: "fixtures/scaling", floor: 4, with: []string{"fixtures"}},
 	{prefix: "fixtures/chartrepo/install", floor: 4},
 }
 

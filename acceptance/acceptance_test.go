@@ -48,7 +48,7 @@ func TestAcceptance(t *testing.T) {
 			}
 			of.healthy(t)
 			if broken {
-				of.mended(t)
+				of.repaired(t)
 			}
 			part.do(t, &of)
 		})
@@ -159,9 +159,9 @@ func (s *suite) healthy(t *testing.T) {
 	}
 }
 
-// mended does what a part that failed has left undone, so that the parts after it do not fail for its reason: nobody holds
+// repaired does what a part that failed has left undone, so that the parts after it do not fail for its reason: nobody holds
 // the cluster, and nothing is due.
-func (s *suite) mended(t *testing.T) {
+func (s *suite) repaired(t *testing.T) {
 	t.Helper()
 	s.freeLease(t)
 	s.declare(t, declaration{renewBefore: time.Hour}).run(t, "apply", "-auto-approve").want(t, 0)

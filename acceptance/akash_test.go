@@ -78,7 +78,7 @@ func testAkashProvider(t *testing.T, s *suite) {
 			t.Fatalf("the release is %s after the kill, so this proves nothing", status)
 		}
 		p, _ := d.plan(t)
-		if !p.has("RELEASE_PENDING") || !slices.Equal(p.operations(), []string{"akash.mend", "akash.archive", "akash.upgrade"}) {
+		if !p.has("RELEASE_PENDING") || !slices.Equal(p.operations(), []string{"akash.repair", "akash.archive", "akash.upgrade"}) {
 			t.Errorf("findings %+v, steps %q", p.Upkeep.Findings, p.operations())
 		}
 		d.run(t, "apply", "-auto-approve").want(t, 0)
@@ -176,9 +176,7 @@ func (s *suite) provider(t *testing.T, repository string, more ...map[string]any
 			t.Error("cleaning up:", err)
 		}
 	})
-	if err := s.lab.AddImage(s.ctx, providerImage, s.build(t, "env")); err != nil {
-		t.Fatal(err)
-	}
+	s.addProviderImage(t)
 	for _, node := range slices.Sorted(maps.Keys(gpuLabels)) {
 		s.kubectl(t, append([]string{"label", "node", node, "--overwrite"}, gpuLabels[node]...)...)
 	}
@@ -190,7 +188,7 @@ func (s *suite) provider(t *testing.T, repository string, more ...map[string]any
 		"attributes":     []any{map[string]any{"key": "host", "value": "akash"}, map[string]any{"key": "tier", "value": "community"}},
 		"bidpricescript": base64Of(string(script)),
 		"image":          map[string]any{"repository": reference, "tag": tag},
-		"command":        []string{"env", "wait"},
+		"command":        []string{"provider-services", "run"},
 		"tolerations":    []any{map[string]any{"operator": "Exists"}}, // the lab's nodes are control planes
 	}
 	for _, other := range more {

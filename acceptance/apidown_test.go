@@ -11,7 +11,7 @@ import (
 // awayPods are moved out of the kubelet's sight: the API servers, and what would fail and be restarted without them, later and later.
 const awayPods = "kube-apiserver kube-controller-manager kube-scheduler"
 
-// Every API server is down, so that there is no Lease to be had, and a renewal was cut short before. A laptop mends it and keeps
+// Every API server is down, so that there is no Lease to be had, and a renewal was cut short before. A laptop repairs it and keeps
 // a runner with a state of its own away by locks on the nodes, which say who holds them.
 func testLocksWithoutAPI(t *testing.T, s *suite) {
 	const node, name = "n2", "front-proxy-client"
@@ -32,7 +32,7 @@ func testLocksWithoutAPI(t *testing.T, s *suite) {
 	}
 
 	restore := s.withoutAPI(t)
-	holds := laptop.start(t, "certificates.control_plane@"+node+"/mend/acting", "apply", "-auto-approve")
+	holds := laptop.start(t, "certificates.control_plane@"+node+"/repair/acting", "apply", "-auto-approve")
 	holds.reached(t)
 	if !strings.Contains(holds.said(), "the cluster's API does not answer") || !strings.Contains(holds.said(), "a lock on n1, n2, n3") {
 		t.Errorf("the laptop does not say how others are kept away:\n%s", holds.said())
@@ -43,17 +43,17 @@ func testLocksWithoutAPI(t *testing.T, s *suite) {
 		t.Errorf("the runner is not told who holds the locks, %s...\n%s", holder, kept.stderr)
 	}
 	if still := s.standing(t, node, name); still.whole {
-		t.Error("the runner has mended what the laptop was about to")
+		t.Error("the runner has repaired what the laptop was about to")
 	}
 	holds.free(t)
 	// All that could be planned is done, and it says that not everything could be.
 	if code := holds.wait(t); code != 3 || !strings.Contains(holds.said(), "1 steps done and proved") {
 		t.Errorf("the laptop's apply: exit %d, want 3\n%s", code, holds.said())
 	}
-	if mended := s.standing(t, node, name); !mended.whole || mended.serial != intended || mended.left != "" {
-		t.Errorf("mended: serial %s, whole: %t, left: %q; want serial %s and nothing left", mended.serial, mended.whole, mended.left, intended)
+	if repaired := s.standing(t, node, name); !repaired.whole || repaired.serial != intended || repaired.left != "" {
+		t.Errorf("repaired: serial %s, whole: %t, left: %q; want serial %s and nothing left", repaired.serial, repaired.whole, repaired.left, intended)
 	}
-	// The locks were given back: the runner gets them, and finds nothing to mend any more.
+	// The locks were given back: the runner gets them, and finds nothing to repair any more.
 	if r := runner.run(t, "apply", "-auto-approve"); strings.Contains(r.stderr, "another upkeep") || r.code == 6 {
 		t.Errorf("the runner is kept away by nobody: exit %d\n%s", r.code, r.stderr)
 	}

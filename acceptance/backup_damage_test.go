@@ -19,20 +19,20 @@ import (
 // Every kind of damage to a real bundle is found, by the cheap check and by the dear one: by the state that remembers its
 // proof, and, by whoever has nothing but the bundle and a label that was made to fit, by what is inside.
 func testDamagedBundles(t *testing.T, s *suite) {
-	shelf := filepath.Join(t.TempDir(), "backups")
-	d := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("hash", `unencrypted = "the tests take it apart"`, fileStore(shelf))})
+	folder := filepath.Join(t.TempDir(), "backups")
+	d := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("hash", `unencrypted = "the tests take it apart"`, fileStore(folder))})
 	for range 2 {
 		d.run(t, "backup", "take", "-auto-approve").want(t, 0)
 		time.Sleep(time.Second) // ids end in the second
 	}
-	ids := bundlesIn(t, shelf)
+	ids := bundlesIn(t, folder)
 	if len(ids) != 2 {
 		t.Fatalf("the store has %v", ids)
 	}
 	id := ids[1]
-	older, whole := readStored(t, shelf, ids[0]), readStored(t, shelf, id)
+	older, whole := readStored(t, folder, ids[0]), readStored(t, folder, id)
 	// Another place with the same store: it remembers nothing.
-	stranger := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("hash", `unencrypted = "the tests take it apart"`, fileStore(shelf))})
+	stranger := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("hash", `unencrypted = "the tests take it apart"`, fileStore(folder))})
 	// It knows the key that signs them, as an operator who lost the state does.
 	key := strings.Fields(d.run(t, "state", "public-key").want(t, 0).stdout)[0]
 	for _, where := range []directory{d, stranger} {
@@ -78,8 +78,8 @@ func testDamagedBundles(t *testing.T, s *suite) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := test.damage()
-			b.write(t, shelf, id)
-			defer whole.write(t, shelf, id)
+			b.write(t, folder, id)
+			defer whole.write(t, folder, id)
 			for _, level := range []string{"hash", "restore"} {
 				for _, where := range []directory{d, stranger} {
 					r := where.run(t, "backup", "verify", "-level="+level, id).want(t, 1)
@@ -109,15 +109,15 @@ func testDamagedBundles(t *testing.T, s *suite) {
 // storedBundle is a bundle and its label.
 type storedBundle struct{ bundle, label []byte }
 
-func readStored(t *testing.T, shelf, id string) storedBundle {
+func readStored(t *testing.T, folder, id string) storedBundle {
 	t.Helper()
-	return storedBundle{readFile(t, filepath.Join(shelf, id+".upkeep-bundle")), readFile(t, filepath.Join(shelf, id+".upkeep-bundle.json"))}
+	return storedBundle{readFile(t, filepath.Join(folder, id+".upkeep-bundle")), readFile(t, filepath.Join(folder, id+".upkeep-bundle.json"))}
 }
 
-func (b storedBundle) write(t *testing.T, shelf, id string) {
+func (b storedBundle) write(t *testing.T, folder, id string) {
 	t.Helper()
 	for name, data := range map[string][]byte{id + ".upkeep-bundle": b.bundle, id + ".upkeep-bundle.json": b.label} {
-		if err := os.WriteFile(filepath.Join(shelf, name), data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,8 +41,8 @@ func testBackupFaults(t *testing.T, s *suite) {
 		return s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("hash", encryptedTo(key), store)})
 	}
 	t.Run("the member is killed in the middle of its snapshot", func(t *testing.T) {
-		shelf := filepath.Join(t.TempDir(), "backups")
-		d := declare(t, fileStore(shelf))
+		folder := filepath.Join(t.TempDir(), "backups")
+		d := declare(t, fileStore(folder))
 		// A bundle is spooled before its store gets it: while the spool grows, the member is read from.
 		u := d.stalledWhile(t, func(u *underWay) bool { return u.spooled(t) >= stalled })
 		member := u.source(t)
@@ -54,12 +54,12 @@ func testBackupFaults(t *testing.T, s *suite) {
 		if code := u.wait(); code == 0 || !strings.Contains(u.said(), "broke off") {
 			t.Errorf("exit %d:\n%s", code, u.said())
 		}
-		if ids := bundlesIn(t, shelf); len(ids) > 0 {
+		if ids := bundlesIn(t, folder); len(ids) > 0 {
 			t.Errorf("the store has %v", ids)
 		}
 		// The bundle is taken from another member, and the exit code says that one could not be asked.
 		again := d.run(t, "backup", "take", "-auto-approve").want(t, 3)
-		if ids := bundlesIn(t, shelf); len(ids) != 1 {
+		if ids := bundlesIn(t, folder); len(ids) != 1 {
 			t.Errorf("after another take the store has %v", ids)
 		}
 		if from := bundleFrom.FindStringSubmatch(again.stdout); from == nil || from[1] == member {
@@ -84,13 +84,13 @@ func testBackupFaults(t *testing.T, s *suite) {
 				t.Error(err)
 			}
 		})
-		shelf := filepath.Join(mount, "backups")
-		d := declare(t, fileStore(shelf))
+		folder := filepath.Join(mount, "backups")
+		d := declare(t, fileStore(folder))
 		r := d.run(t, "backup", "take", "-auto-approve")
 		if r.code == 0 || !strings.Contains(r.stdout+r.stderr, "no space left on device") {
 			t.Errorf("exit %d:\n%s%s", r.code, r.stdout, r.stderr)
 		}
-		if entries, err := os.ReadDir(shelf); err != nil || len(entries) > 0 {
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
 			t.Errorf("left in the store: %v, %v", entries, err)
 		}
 		if p, _ := d.plan(t); len(p.Upkeep.Steps) == 0 {
@@ -128,24 +128,24 @@ func testBackupFaults(t *testing.T, s *suite) {
 		}
 	})
 	t.Run("upkeep is killed while it writes", func(t *testing.T) {
-		shelf := filepath.Join(t.TempDir(), "backups")
-		d := declare(t, fileStore(shelf))
-		u := d.stalledAt(t, shelf)
+		folder := filepath.Join(t.TempDir(), "backups")
+		d := declare(t, fileStore(folder))
+		u := d.stalledAt(t, folder)
 		u.signal(t, syscall.SIGKILL)
 		u.wait()
-		if ids := bundlesIn(t, shelf); len(ids) > 0 {
+		if ids := bundlesIn(t, folder); len(ids) > 0 {
 			t.Errorf("the store has %v", ids)
 		}
 		p, _ := d.plan(t)
 		t.Logf("found afterwards: %+v", p.Upkeep.Findings)
 		d.run(t, "apply", "-auto-approve").want(t, 0)
-		ids := bundlesIn(t, shelf)
+		ids := bundlesIn(t, folder)
 		if len(ids) != 1 {
 			t.Errorf("after an apply the store has %v", ids)
 		}
 		d.verify(t, "-identity="+key.file, "latest")
 		// What the killed one left is named until it is removed; it is young, and could be another's who still writes.
-		entries, err := os.ReadDir(shelf)
+		entries, err := os.ReadDir(folder)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,13 +159,13 @@ func testBackupFaults(t *testing.T, s *suite) {
 		}
 	})
 	t.Run("a store on a node", func(t *testing.T) {
-		const shelf = "/var/lib/upkeep-acceptance-backups"
-		s.undo(t, "n3", "rm -rf "+shelf)
-		d := declare(t, fmt.Sprintf("store \"node\" {\n    node = \"n3\"\n    path = %q\n  }", shelf))
+		const folder = "/var/lib/upkeep-acceptance-backups"
+		s.undo(t, "n3", "rm -rf "+folder)
+		d := declare(t, fmt.Sprintf("store \"node\" {\n    node = \"n3\"\n    path = %q\n  }", folder))
 		d.run(t, "backup", "take", "-auto-approve").want(t, 0)
 		d.empty(t)
 		d.verify(t, "-identity="+key.file, "-level=restore", "latest")
-		if modes := s.ssh(t, "n3", "stat -c '%a %U' "+shelf+" "+shelf+"/*.upkeep-bundle"); modes != "700 root\n600 root\n" {
+		if modes := s.ssh(t, "n3", "stat -c '%a %U' "+folder+" "+folder+"/*.upkeep-bundle"); modes != "700 root\n600 root\n" {
 			t.Errorf("modes on n3: %q", modes)
 		}
 	})
@@ -238,17 +238,17 @@ func (u *underWay) source(t *testing.T) string {
 }
 
 // stalledAt begins to take a bundle and stops the process when a part of the bundle is in the store.
-func (d directory) stalledAt(t *testing.T, shelf string) *underWay {
+func (d directory) stalledAt(t *testing.T, folder string) *underWay {
 	t.Helper()
 	u := d.stalledWhile(t, func(*underWay) bool {
-		for _, e := range stored(t, shelf) {
+		for _, e := range stored(t, folder) {
 			if info, err := e.Info(); err == nil && info.Size() >= stalled {
 				return true
 			}
 		}
 		return false
 	})
-	if bundleIsWhole(stored(t, shelf)) {
+	if bundleIsWhole(stored(t, folder)) {
 		t.Fatal("the bundle was whole before upkeep could be stopped")
 	}
 	return u
@@ -290,9 +290,9 @@ func (u *underWay) spooled(t *testing.T) int64 {
 }
 
 // stored lists what is in the store; a store that does not exist yet has nothing.
-func stored(t *testing.T, shelf string) []os.DirEntry {
+func stored(t *testing.T, folder string) []os.DirEntry {
 	t.Helper()
-	entries, err := os.ReadDir(shelf)
+	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}

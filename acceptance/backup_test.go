@@ -182,8 +182,8 @@ func (s *suite) unload(t *testing.T, client *clientv3.Client) {
 // while, the bundle is restored before it counts, and afterwards there is nothing to do.
 func testBackupGuards(t *testing.T, s *suite) {
 	const node = "n2"
-	key, shelf := newAgeKey(t), filepath.Join(t.TempDir(), "backups")
-	d := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("restore", encryptedTo(key), fileStore(shelf))})
+	key, folder := newAgeKey(t), filepath.Join(t.TempDir(), "backups")
+	d := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("restore", encryptedTo(key), fileStore(folder))})
 	replace := "-replace=certificates.control_plane@" + node
 	p, r := d.plan(t, replace)
 	r.want(t, 2)
@@ -213,7 +213,7 @@ func testBackupGuards(t *testing.T, s *suite) {
 			t.Errorf("%s on %s ends at %s, as before: it was not renewed", name, node, end)
 		}
 	}
-	ids := bundlesIn(t, shelf)
+	ids := bundlesIn(t, folder)
 	if len(ids) != 1 {
 		t.Fatalf("the store has %v, want one bundle", ids)
 	}

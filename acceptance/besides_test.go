@@ -323,7 +323,7 @@ func testManyAtOnce(t *testing.T, s *suite) {
 }
 
 // killedWhileFourRun kills upkeep while a helper signs on one node and three releases are under way. The helper finishes what it
-// had begun; the next apply mends the releases and upgrades them, and renews nothing a second time.
+// had begun; the next apply repairs the releases and upgrades them, and renews nothing a second time.
 func (d besides) killedWhileFourRun(t *testing.T, tenant string) {
 	const node, name = "n2", "front-proxy-client"
 	s := d.s

@@ -153,7 +153,7 @@ func testHelmRelease(t *testing.T, s *suite) {
 		d.killedAt(t, "objects are ready", "apply", "-auto-approve")
 		d.declare(t, "0.16.2", "cdi-annotations", "1")
 		p, _ := d.plan(t)
-		if !p.has("RELEASE_PENDING") || !slices.Equal(p.operations(), []string{"release.mend", "release.upgrade"}) {
+		if !p.has("RELEASE_PENDING") || !slices.Equal(p.operations(), []string{"release.repair", "release.upgrade"}) {
 			t.Errorf("findings %+v, steps %q", p.Upkeep.Findings, p.operations())
 		}
 		d.run(t, "apply", "-auto-approve").want(t, 0)

@@ -16,8 +16,8 @@ const disasterPage = "../docs/disaster-recovery.md"
 // All three data directories are destroyed; docs/disaster-recovery.md, executed by a plain shell as it stands, brings the cluster
 // back as it was when the bundle was taken.
 func testDisaster(t *testing.T, s *suite) {
-	key, shelf := newAgeKey(t), filepath.Join(t.TempDir(), "backups")
-	d := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("restore", encryptedTo(key), fileStore(shelf))})
+	key, folder := newAgeKey(t), filepath.Join(t.TempDir(), "backups")
+	d := s.declare(t, declaration{renewBefore: time.Hour, backup: backupBlock("restore", encryptedTo(key), fileStore(folder))})
 	kubectl := "kubectl --kubeconfig /etc/kubernetes/admin.conf -n default "
 	token := fmt.Sprint(time.Now().UnixNano())
 	s.ssh(t, "n1", kubectl+"create configmap upkeep-canary --from-literal=token="+token+" && "+kubectl+"create secret generic upkeep-canary --from-literal=token="+token)

@@ -45,7 +45,7 @@ type crash struct {
 	// then is a node where the same certificate is due, so that its step comes after.
 	then  string
 	kills []kill
-	// fresh: the plan is made again to finish, since it has to be mended first.
+	// fresh: the plan is made again to finish, since it has to be repaired first.
 	fresh bool
 }
 
@@ -80,11 +80,11 @@ var crashes = []crash{
 	{node: "n3", name: "admin.conf", kills: []kill{{at: "renew/mark:stage", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
 	{node: "n1", name: "etcd-healthcheck-client", kills: []kill{{at: "renew/intent:record", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
 	{node: "n2", name: "front-proxy-client", fresh: true, kills: []kill{{at: "renew/intent:recorded", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
-	// While it is mended, too. The renewal is planned after it, should mending come to keep the old certificate.
+	// While it is repaired, too. The renewal is planned after it, should repairing come to keep the old certificate.
 	{node: "n3", name: "apiserver-kubelet-client", fresh: true, kills: []kill{
 		{at: "renew/install:apiserver-kubelet-client:rename:1", helper: true, victim: theUnit, code: 1, standing: "0 1 0"},
-		{at: "mend/install:apiserver-kubelet-client:rename:0", helper: true, victim: everything, standing: "0 1 1"},
-		{at: "mend/clear", helper: true, victim: theUnit, code: 1, standing: "0 1 1"},
+		{at: "repair/install:apiserver-kubelet-client:rename:0", helper: true, victim: everything, standing: "0 1 1"},
+		{at: "repair/clear", helper: true, victim: theUnit, code: 1, standing: "0 1 1"},
 	}},
 	{node: "n1", name: "apiserver-kubelet-client", fresh: true, kills: []kill{{at: "renew/clear", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
 	{node: "n2", name: "etcd-healthcheck-client", kills: []kill{{at: "renew/worked", helper: true, victim: theUnit, code: 1, standing: "0 1 0"}}},
@@ -104,7 +104,7 @@ func testKillPoints(t *testing.T, s *suite) {
 		s.ssh(t, n.Name, "rm -rf "+onNode)
 		s.undo(t, n.Name, "rm -rf "+onNode)
 	}
-	s.mended(t) // what a run of this test has left that was broken off
+	s.repaired(t) // what a run of this test has left that was broken off
 	d.empty(t)
 	containers := map[string][]container{}
 	for _, n := range s.lab.Nodes {

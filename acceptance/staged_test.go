@@ -129,7 +129,7 @@ func testStagedUpgrade(t *testing.T, s *suite) {
 		if r := s.newestOf(t, hostnameOperator); r.Info.Status != "pending-upgrade" {
 			t.Fatalf("%s is %s after the kill, so this proves nothing", hostnameOperator, r.Info.Status)
 		}
-		if p := d.wantSteps(t, slices.Concat([]string{"akash.mend"}, operatorSteps, operatorSteps, []string{"akash.archive", "akash.upgrade"})); !p.has("RELEASE_PENDING") {
+		if p := d.wantSteps(t, slices.Concat([]string{"akash.repair"}, operatorSteps, operatorSteps, []string{"akash.archive", "akash.upgrade"})); !p.has("RELEASE_PENDING") {
 			t.Errorf("findings %+v", p.Upkeep.Findings)
 		}
 		d.run(t, "apply", "-auto-approve").want(t, 0)

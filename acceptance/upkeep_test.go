@@ -173,6 +173,7 @@ type finding struct {
 	Severity string `json:"severity"`
 	Address  string `json:"address"`
 	Object   string `json:"object"`
+	Summary  string `json:"summary"`
 	Unknown  bool   `json:"unknown"`
 }
 

@@ -130,8 +130,8 @@ func (b Block) Nested(name string) (Block, bool) {
 	return inner, true
 }
 
-// Whole returns a number argument that must be a whole number from min to max; 0 where it is null.
-func (b Block) Whole(name string, min, max int) (int, hcl.Diagnostics) {
+// All returns a number argument that must be a whole number from min to max; 0 where it is null.
+func (b Block) Integer(name string, min, max int) (int, hcl.Diagnostics) {
 	v := b.attribute(name)
 	if v.IsNull() {
 		return 0, nil

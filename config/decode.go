@@ -144,6 +144,7 @@ func (l *loader) accept(d *declaration, b Block) {
 	if diags.HasErrors() {
 		return
 	}
+	l.checkEmpty(d.Schema, b)
 	if own, ok := value.(part); ok {
 		own.enter(l, b)
 		return

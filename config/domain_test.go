@@ -70,7 +70,7 @@ func decodeCerts(b Block) (any, hcl.Diagnostics) {
 		c.Stores = append(c.Stores, store.GetAttr("label").AsString()+":"+store.GetAttr("path").AsString())
 	}
 	if keep, ok := b.Nested("keep"); ok {
-		daily, more := keep.Whole("daily", 1, 1000)
+		daily, more := keep.Integer("daily", 1, 1000)
 		diags = append(diags, more...)
 		c.Daily = daily
 	}

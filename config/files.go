@@ -144,6 +144,9 @@ func (l *loader) includedBy(name string, body *hclsyntax.Body) []string {
 			l.errorAt(attr.Expr.Range(), "Invalid include", `"files" must be a list of paths in quotation marks, such as ["gpu/*%s"].`, Suffix)
 			continue
 		}
+		if len(patterns) == 0 {
+			l.errorAt(attr.Expr.Range(), "Invalid include", `"files" names no file. Name one, such as "gpu/*%s", or remove the block.`, Suffix)
+		}
 		for _, pattern := range patterns {
 			found = append(found, l.match(name, pattern, attr.Expr.Range())...)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // acceptNode enters a node, which must have a name of its own and be the only primary.
@@ -118,6 +119,41 @@ func (l *loader) declaredRoles() map[string]bool {
 	return roles
 }
 
+// checkEmpty reports optional arguments that are written as an empty text: mostly a variable that somebody forgot to set. Nearly
+// everywhere "" reads as if the argument were absent, so that a limit, a digest or a key would be off without a word. An
+// argument that may be left out under a condition is null.
+func (l *loader) checkEmpty(s Schema, b Block) {
+	for _, a := range s.Attributes {
+		if _, set := b.Ranges[a.Name]; !set || a.Required || !a.Type.Equals(cty.String) || !b.Value.Type().HasAttribute(a.Name) {
+			continue // what is required is its type's to judge, and meta-arguments are judged elsewhere
+		}
+		value, _ := b.attribute(a.Name).Unmark()
+		if value.IsKnown() && !value.IsNull() && strings.TrimSpace(value.AsString()) == "" {
+			l.report(b.Diagnose(a.Name, "Empty text", fmt.Sprintf("%q is empty. Write a value, or remove the argument; null is the same as no argument.", a.Name)))
+		}
+	}
+	eachNested(s, b, l.checkEmpty)
+}
+
+// eachNested calls visit for the blocks in a block.
+func eachNested(s Schema, b Block, visit func(Schema, Block)) {
+	for _, nested := range s.Blocks {
+		if !nested.Repeatable {
+			if inner, ok := b.Nested(nested.Name); ok {
+				visit(nested.Schema, inner)
+			}
+			continue
+		}
+		for i := 0; ; i++ {
+			inner, ok := b.Nested(fmt.Sprintf("%s.%d", nested.Name, i))
+			if !ok {
+				break
+			}
+			visit(nested.Schema, inner)
+		}
+	}
+}
+
 // checkSelections reports sets of nodes that are certainly empty, and roles that no node has.
 func (l *loader) checkSelections(s Schema, b Block) {
 	if l.failedNodes() {
@@ -137,21 +173,7 @@ func (l *loader) checkSelections(s Schema, b Block) {
 			l.report(b.Diagnose(a.Name, "Empty set of nodes", "There is no node in this set, so the block would do nothing. Name some nodes, or remove the block."))
 		}
 	}
-	for _, nested := range s.Blocks {
-		if !nested.Repeatable {
-			if inner, ok := b.Nested(nested.Name); ok {
-				l.checkSelections(nested.Schema, inner)
-			}
-			continue
-		}
-		for i := 0; ; i++ {
-			inner, ok := b.Nested(fmt.Sprintf("%s.%d", nested.Name, i))
-			if !ok {
-				break
-			}
-			l.checkSelections(nested.Schema, inner)
-		}
-	}
+	eachNested(s, b, l.checkSelections)
 }
 
 // mayBeLabelled reports whether Kubernetes may say of a node that it has a role: of a discovered one, and of one that does

@@ -78,8 +78,8 @@ func validHop(hop string) bool {
 }
 
 func decodeConnection(b Block) (any, hcl.Diagnostics) {
-	port, diags := b.Whole("port", 1, 65535)
-	sessions, more := b.Whole("max_sessions", 1, largestSessions)
+	port, diags := b.Integer("port", 1, 65535)
+	sessions, more := b.Integer("max_sessions", 1, largestSessions)
 	diags = append(diags, more...)
 	check := func(name string, right func(string) bool, word, wanted string) {
 		if !right(word) {

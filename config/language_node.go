@@ -102,7 +102,7 @@ func nodesBlock() entry {
 }
 
 func decodeNodes(b Block) (any, hcl.Diagnostics) {
-	expect, diags := b.Whole("expect", 1, largestFleet)
+	expect, diags := b.Integer("expect", 1, largestFleet)
 	roles, more := rolesOf(b)
 	diags = append(diags, more...)
 	selector, more := selectorOf(b)

@@ -61,6 +61,11 @@ func TestNothingIsSilentlyAccepted(t *testing.T) {
 		"no such day":                  {node + "out \"n\" {\n  reason = \"a\"\n  owner = \"b\"\n  until = \"2027-02-30\"\n}\n", []mistake{{"Invalid date", `"2027-02-30"`}}},
 		"state file without a name":    {"state \"local\" {\n  path = \"\"\n}\n", []mistake{{"Invalid path", `""`}}},
 		"port of a fraction":           {"connection \"c\" {\n  port = 22.5\n}\n", []mistake{{"Invalid number", `22.5`}}},
+		"text of an unset variable":    {"connection \"c\" {\n  user = \"\"\n}\n", []mistake{{"Empty text", `""`}}},
+		"null is no argument":          {"connection \"c\" {\n  user = null\n}\n", nil},
+		"include of no file":           {"include {\n  files = []\n}\n", []mistake{{"Invalid include", `[]`}}},
+		"include of an empty name":     {"include {\n  files = [\"\"]\n}\n", []mistake{{"Invalid include", `[""]`}}},
+		"nothing to say of a variable": {"variable \"v\" {\n  default = 1\n  validation {\n    condition = true\n    error_message = \" \"\n  }\n}\n", []mistake{{"Invalid error message", `" "`}}},
 		"port 0":                       {"connection \"c\" {\n  port = 0\n}\n", []mistake{{"Invalid number", `0`}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -194,6 +195,10 @@ func (l *loader) validate(v *variable, body *hclsyntax.Body) {
 	}
 	if explanation, err = convert.Convert(explanation, cty.String); err != nil || explanation.IsNull() {
 		l.errorAt(text.Expr.Range(), "Invalid error message", "error_message must be a string.")
+		return
+	}
+	if strings.TrimSpace(explanation.AsString()) == "" {
+		l.errorAt(text.Expr.Range(), "Invalid error message", "error_message is empty. Say what is wrong with a value that breaks the condition.")
 		return
 	}
 	if !result.True() {

@@ -45,7 +45,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	sizes = joined(sizes, ended)
+	sizes = joined(joined(sizes, ended), insecureKubeconfig(r, all.Findings))
 	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
@@ -72,6 +72,9 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if kept := unlocked(steps, r.Desired, in); len(kept) > 0 && !r.Recorded { // a recorded one is for review, and is not applied
+		foreseen = kept // each of them, for this reason before any other
+	}
 	predicted.Replace = nil // what was asked for once is done by then
 	after, err := diff(resources, predicted)
 	if err != nil {
@@ -79,17 +82,17 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	}
 
 	p := Plan{
-		FormatVersion: FormatVersion,
-		CreatedAt:     r.Now,
-		Request:       r,
-		Findings:      joined(wrong, all.Findings),
-		Steps:         steps,
-		Brackets:      guarded.brackets,
-		Lanes:         lanes,
-		Objects:       all.Objects,
-		Remaining:     joined(joined(wrong, sizes), after.Findings), // no step mends these
-		Refusals:      slices.Concat(sameMachine(in), notThis, guarded.refusals),
-		Foreseen:      foreseen,
+		FormatVersion:    FormatVersion,
+		CreatedAt:        r.Now,
+		Request:          r,
+		Findings:         joined(wrong, all.Findings),
+		Steps:            steps,
+		Brackets:         guarded.brackets,
+		Lanes:            lanes,
+		Objects:          all.Objects,
+		Remaining:        joined(joined(wrong, sizes), after.Findings), // no step repairs these
+		Refusals:         slices.Concat(sameMachine(in), notThis, guarded.refusals),
+		ExpectedRefusals: foreseen,
 	}
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)

@@ -25,10 +25,10 @@ func NotRemembered(remembered, found Identity) (reasons []string) {
 	return reasons
 }
 
-// Stranger says why a node is not of the cluster whose kubeconfig is used; empty where it is, or where that cannot be
+// OtherCluster says why a node is not of the cluster whose kubeconfig is used; empty where it is, or where that cannot be
 // told. A node is of the cluster when one of the authorities that its control plane uses is one that the kubeconfig
 // trusts: during a rotation both may be bundles.
-func Stranger(world facts.World, name string) string {
+func OtherCluster(world facts.World, name string) string {
 	trusted := authorities(world.Kubernetes)
 	found := world.Node(name).ClusterAuthorities()
 	if len(trusted) == 0 || len(found) == 0 || slices.ContainsFunc(found, func(ca string) bool { return slices.Contains(trusted, ca) }) {
@@ -54,7 +54,7 @@ func strangers(in providers.Input) (nodes, why []string) {
 	trusted := authorities(in.World.Kubernetes)
 	first := ""
 	for _, node := range in.Inventory.Nodes {
-		reason := Stranger(in.World, node.Name)
+		reason := OtherCluster(in.World, node.Name)
 		if found := in.World.Node(node.Name).ClusterAuthorities(); len(trusted) == 0 && len(found) > 0 {
 			switch reference := in.World.Node(first).ClusterAuthorities(); {
 			case first == "":

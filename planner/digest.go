@@ -19,7 +19,7 @@ const digestVersion = "upkeep plan 2"
 // digests are those of a plan: of what is done for each resource, by address, and of all that.
 //
 // Of a resource they cover the targets (the CA of the cluster, the lineage of the state) and of each step: id, node with its
-// machine id, operation, arguments as the domain gives their essence, needs with waivers and with who provides the guard and
+// machine id, operation, arguments as the domain gives them for the digest, needs with waivers and with who provides the guard and
 // for what, consents, window, lanes by definition, repair and rest, and which steps of the resource come before it.
 //
 // Outside stand turn and place within a lane, the steps of guards (whether one is needed is judged at apply), the clock,
@@ -109,7 +109,7 @@ func (d domains) digest(r Request, steps []providers.Step, brackets []providers.
 func (g digester) guard(id string) bool { return len(g.index.Begins[id])+len(g.index.Ends[id]) > 0 }
 
 func (g digester) step(step providers.Step) (digestStep, error) {
-	args, err := g.essence(step)
+	args, err := g.digestArgs(step)
 	if err != nil {
 		return digestStep{}, fmt.Errorf("step %s: digest its arguments: %w", step.ID, err)
 	}
@@ -144,12 +144,12 @@ func (g digester) step(step providers.Step) (digestStep, error) {
 	return s, nil
 }
 
-// essence returns what of a step's arguments its digest covers: what the domain says, else all, with numbers as written.
-func (d domains) essence(step providers.Step) (any, error) {
+// digestArgs returns what of a step's arguments its digest covers: what the domain says, else all, with numbers as written.
+func (d domains) digestArgs(step providers.Step) (any, error) {
 	args := step.Args
-	if essence, resource := d.essences[step.Operation], d.resources[step.Address.Resource()]; essence != nil && resource != nil {
+	if digestArgs, resource := d.argsOf[step.Operation], d.resources[step.Address.Resource()]; digestArgs != nil && resource != nil {
 		var err error
-		if args, err = essence(resource, step); err != nil {
+		if args, err = digestArgs(resource, step); err != nil {
 			return nil, err
 		}
 	}

@@ -86,7 +86,7 @@ func TestOneWorldHasOneDigest(t *testing.T) {
 // Where two values differ at all, two digests do, however alike a decoder of JSON might read them.
 func TestDigestsTellValuesApart(t *testing.T) {
 	types := testTypes()
-	types[0].Essence = nil // the arguments as they are
+	types[0].DigestArgs = nil // the arguments as they are
 	digest := func(args string) string {
 		r := testRequest(1, nil)
 		r.Desired.Resources[0].Value = fixed{args: args}

@@ -281,7 +281,7 @@ func testTypes() []providers.Type {
 				return w, err
 			}},
 			Effects: map[string]providers.Effect{"widget.set": setEffect{}, "widget.restart": restartEffect{}},
-			Essence: func(_ providers.Resource, s providers.Step) (json.RawMessage, error) {
+			DigestArgs: func(_ providers.Resource, s providers.Step) (json.RawMessage, error) {
 				var args struct {
 					Version string `json:"version"`
 				}

@@ -13,9 +13,9 @@ type domains struct {
 	guards  map[string][]provided
 	// rules are what a person can lift for one run, by name, with what each demands.
 	rules map[string]string
-	// resources are the declared ones, and essences say what of a step's arguments its digest covers, by operation.
+	// resources are the declared ones, and argsOf says what of a step's arguments its digest covers, by operation.
 	resources map[providers.Address]providers.Resource
-	essences  map[string]func(providers.Resource, providers.Step) (json.RawMessage, error)
+	argsOf    map[string]func(providers.Resource, providers.Step) (json.RawMessage, error)
 	// general are the ids of findings that yield to others of the same cause.
 	general map[string]bool
 	// marks are what blocks say of all their steps.
@@ -24,7 +24,7 @@ type domains struct {
 
 func register(types []providers.Type, resources []providers.Resource, marks metas) (domains, error) {
 	d := domains{effects: map[string]providers.Effect{}, guards: map[string][]provided{}, rules: map[string]string{}, marks: marks,
-		resources: map[providers.Address]providers.Resource{}, essences: map[string]func(providers.Resource, providers.Step) (json.RawMessage, error){}, general: map[string]bool{}}
+		resources: map[providers.Address]providers.Resource{}, argsOf: map[string]func(providers.Resource, providers.Step) (json.RawMessage, error){}, general: map[string]bool{}}
 	for _, rule := range Rules(types) {
 		d.rules[rule.Rule] = rule.Demands
 	}
@@ -39,12 +39,12 @@ func register(types []providers.Type, resources []providers.Resource, marks meta
 				return d, fmt.Errorf("two block types give the operation %s a meaning, one of them %s", operation, t.Name)
 			}
 			d.effects[operation] = effect
-			d.essences[operation] = t.Essence
+			d.argsOf[operation] = t.DigestArgs
 		}
 	}
 	for _, resource := range resources {
 		d.resources[resource.Address()] = resource
-		if guardian, ok := resource.(providers.Guardian); ok {
+		if guardian, ok := resource.(providers.GuardProvider); ok {
 			for name, guard := range guardian.Guards() {
 				d.guards[name] = append(d.guards[name], provided{resource.Address(), guard})
 			}
@@ -65,10 +65,10 @@ func (d domains) effect(step providers.Step) (providers.Effect, error) {
 // fold walks the steps over one copy of the world, records in each step what it relies on just before it runs, and
 // returns the input as the last step leaves it, and the steps that apply is known to refuse. Each step costs what its own
 // prediction costs, however large the world.
-func (d domains) fold(in providers.Input, steps []providers.Step, brackets []providers.Bracket) (providers.Input, []Foreseen, error) {
-	in.World = in.World.Clone()
+func (d domains) fold(in providers.Input, steps []providers.Step, brackets []providers.Bracket) (providers.Input, []ExpectedRefusal, error) {
+	in, _ = in.Walk()
 	guarded := providers.IndexBrackets(brackets).Guarded
-	var refused []Foreseen
+	var refused []ExpectedRefusal
 	for i := range steps {
 		effect, err := d.effect(steps[i])
 		if err != nil {
@@ -82,7 +82,7 @@ func (d domains) fold(in providers.Input, steps []providers.Step, brackets []pro
 			ready = d.conditions(in, brackets, guarded[steps[i].ID], steps[i])
 		}
 		if ready.State == providers.Moved || ready.State == providers.Unknown {
-			refused = append(refused, Foreseen{Step: steps[i].ID, Why: ready.Why})
+			refused = append(refused, ExpectedRefusal{Step: steps[i].ID, Why: ready.Why})
 		}
 		in.Apply(effect.Predict(in, steps[i]))
 	}

@@ -11,11 +11,11 @@ import (
 	"upkeep/providers/facts"
 )
 
-// moody is a block whose guard is needed only while cp1 is restless.
-type moody struct{ store }
+// changing is a block whose guard is needed only while cp1 is restless.
+type changing struct{ store }
 
-func (moody) Address() providers.Address { return providers.Address{Type: "vault", Name: "moody"} }
-func (moody) Guards() map[string]providers.Guard {
+func (changing) Address() providers.Address { return providers.Address{Type: "vault", Name: "moody"} }
+func (changing) Guards() map[string]providers.Guard {
 	return map[string]providers.Guard{"mood": {Before: moodBefore, After: moodAfter}}
 }
 
@@ -23,14 +23,14 @@ func moodBefore(in providers.Input, guarded []providers.Step) []providers.Step {
 	if in.World.Node("cp1").System.Hostname != "restless" {
 		return nil
 	}
-	return []providers.Step{{ID: "vault.moody/begin", Address: moody{}.Address(), Operation: "vault.begin", Why: ids(guarded)}}
+	return []providers.Step{{ID: "vault.moody/begin", Address: changing{}.Address(), Operation: "vault.begin", Why: ids(guarded)}}
 }
 
 func moodAfter(in providers.Input, guarded []providers.Step) []providers.Step {
 	if len(moodBefore(in, guarded)) == 0 {
 		return nil
 	}
-	return []providers.Step{{ID: "vault.moody/end", Address: moody{}.Address(), Operation: "vault.end"}}
+	return []providers.Step{{ID: "vault.moody/end", Address: changing{}.Address(), Operation: "vault.end"}}
 }
 
 // secondStore provides the guard "copy" as the vault does.
@@ -79,7 +79,7 @@ func TestDormantGuards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := testRequest(2, test.change)
 			r.World.Nodes["cp1"].System.Hostname = test.hostname
-			r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "moody", Value: moody{}})
+			r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: "moody", Value: changing{}})
 			var dormant []providers.Bracket
 			for _, b := range build(t, r).Brackets {
 				if b.Dormant() {
@@ -88,7 +88,7 @@ func TestDormantGuards(t *testing.T) {
 			}
 			var want []providers.Bracket
 			if test.want > 0 {
-				want = []providers.Bracket{{Guard: "mood", Of: moody{}.Address(), Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart", "widget.w@cp2/set", "widget.w@cp2/restart"}}}
+				want = []providers.Bracket{{Guard: "mood", Of: changing{}.Address(), Guarded: []string{"widget.w@cp1/set", "widget.w@cp1/restart", "widget.w@cp2/set", "widget.w@cp2/restart"}}}
 			}
 			if diff := cmp.Diff(want, dormant); diff != "" {
 				t.Errorf("dormant brackets (-want +got):\n%s", diff)
@@ -103,7 +103,7 @@ func TestGuardsOfAPlan(t *testing.T) {
 	for _, block := range []struct {
 		name  string
 		value any
-	}{{"moody", moody{}}, {"calm", calm{}}} {
+	}{{"moody", changing{}}, {"calm", calm{}}} {
 		r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "vault", Name: block.name, Value: block.value})
 	}
 	p := build(t, r)

@@ -51,7 +51,7 @@ func TestOut(t *testing.T) {
 func TestFindingOfANodeThatIsOut(t *testing.T) {
 	r := testRequest(1, nil)
 	seen := providers.Finding{ID: "NODE_NOT_READY", Severity: providers.SeverityError, Address: providers.Address{Type: "herald", Name: "h", Node: "gpu7"}, Unknown: true}
-	heralds(&r, seen)
+	reports(&r, seen)
 	if p := build(t, r); p.Complete || len(p.Ignored) != 0 {
 		t.Fatalf("complete %t, ignored %v", p.Complete, p.Ignored)
 	}
@@ -109,15 +109,15 @@ func TestTargetThatIsOut(t *testing.T) {
 	}
 }
 
-// herald is a resource that reports what it is told.
-type herald struct{ says []providers.Finding }
+// reporter is a resource that reports what it is told.
+type reporter struct{ says []providers.Finding }
 
-func (herald) Address() providers.Address               { return providers.Address{Type: "herald", Name: "h"} }
-func (herald) Needs() providers.Needs                   { return providers.Needs{} }
-func (h herald) Diff(providers.Input) providers.Outcome { return providers.Outcome{Findings: h.says} }
+func (reporter) Address() providers.Address               { return providers.Address{Type: "herald", Name: "h"} }
+func (reporter) Needs() providers.Needs                   { return providers.Needs{} }
+func (h reporter) Diff(providers.Input) providers.Outcome { return providers.Outcome{Findings: h.says} }
 
-func heralds(r *planner.Request, says ...providers.Finding) {
-	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "herald", Name: "h", Value: herald{says}})
+func reports(r *planner.Request, says ...providers.Finding) {
+	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "herald", Name: "h", Value: reporter{says}})
 }
 
 // TestIgnore: what an ignore block accepts is shown and not counted; it hides no step, nothing unknown on a node that it does
@@ -150,7 +150,7 @@ func TestIgnore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testRequest(1, nil)
-			heralds(&r, says...)
+			reports(&r, says...)
 			r.Desired.Ignores = test.rules
 			p := build(t, r)
 			ignored, counted, ended := "", "", 0
@@ -204,7 +204,7 @@ func TestIgnoredSilence(t *testing.T) {
 	r := testRequest(2, nil)
 	r.World.Nodes["cp2"] = &facts.Node{Name: "cp2", Unknown: "ssh: no answer in 10s"}
 	at := func(node string) providers.Address { return providers.Address{Type: "herald", Name: "h", Node: node} }
-	heralds(&r, providers.Finding{ID: "MEMBER_UNKNOWN", Severity: "error", Unknown: true, Address: at("cp2"), Object: "etcd"})
+	reports(&r, providers.Finding{ID: "MEMBER_UNKNOWN", Severity: "error", Unknown: true, Address: at("cp2"), Object: "etcd"})
 	rule := config.Ignore{Name: "rma", Finding: "NODE_UNREACHABLE", Nodes: []string{"cp2"}, Reason: "RMA", Owner: "ops", Until: "2026-12-31"}
 	r.Desired.Ignores = []config.Ignore{rule}
 	p := build(t, r)

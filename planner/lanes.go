@@ -65,8 +65,9 @@ func ControlPlanes(in providers.Input) map[string]bool {
 			member[node.Name] = true
 		}
 	}
+	find := in.Inventory.Finder()
 	for _, known := range in.World.Kubernetes.Nodes {
-		if node, ok := in.Inventory.Of(known); ok && providers.Labelled(known, controlPlaneRoles...) {
+		if node, ok := find(known); ok && providers.Labelled(known, controlPlaneRoles...) {
 			member[node.Name] = true
 		}
 	}

@@ -42,8 +42,8 @@ type Plan struct {
 	Remaining []providers.Finding `json:"remaining"`
 	// Refusals are the reasons why this plan must not be applied; each says what to do.
 	Refusals []string `json:"refusals,omitempty"`
-	// Foreseen are the steps that apply is known to refuse in the very world that the plan was made for, in plan order.
-	Foreseen []Foreseen `json:"foreseen,omitempty"`
+	// ExpectedRefusal are the steps that apply is known to refuse in the very world that the plan was made for, in plan order.
+	ExpectedRefusals []ExpectedRefusal `json:"expected_refusals,omitempty"`
 	// Digest is "sha256:" and the hexadecimal digest of what will be done (see digests): over Digests, which are of what is
 	// done for each resource, by address, and over the brackets.
 	Digest  string            `json:"digest"`
@@ -54,8 +54,8 @@ type Plan struct {
 	Complete bool `json:"complete"`
 }
 
-// Foreseen is a step that apply is known to refuse, and why.
-type Foreseen struct {
+// ExpectedRefusal is a step that apply is known to refuse, and why.
+type ExpectedRefusal struct {
 	Step string `json:"step"`
 	Why  string `json:"why"`
 }

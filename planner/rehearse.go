@@ -1,10 +1,6 @@
 package planner
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -127,8 +123,8 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	if in.Owners, err = owners(resources); err != nil {
 		return Rehearsal{}, err
 	}
-	stage := &stage{before: in, after: in}
-	stage.before.World, stage.after.World = in.World.Clone(), in.World.Clone()
+	stage := &stage{}
+	stage.before, stage.after = in.Walk()
 	out := Rehearsal{Digest: p.Digest, Faults: faults, Steps: []Rehearsed{}, Refusals: p.Refusals}
 	steps, err := known.walk(p, stage, injected)
 	if err != nil {
@@ -180,9 +176,7 @@ func (d domains) walk(p Plan, on *stage, injected map[string]FaultKind) ([]Rehea
 					if _, err := book.Started(step.ID); err != nil { // one at a time, nothing comes between
 						return nil, err
 					}
-					if ending, why, err = on.perform(effect, step, decision.Index, injected[step.ID]); err != nil {
-						return nil, err
-					}
+					ending, why = on.perform(effect, step, decision.Index, injected[step.ID])
 				}
 				endings[decision.Index].Ending, endings[decision.Index].Why = ending, why
 				err = book.Ended(step.ID, outcomeOf(ending), why)
@@ -245,20 +239,18 @@ func (d domains) conditions(in providers.Input, brackets []providers.Bracket, gu
 type stage struct{ before, after providers.Input }
 
 // perform runs one step of a rehearsal, whose ground holds.
-func (s *stage) perform(effect providers.Effect, step providers.Step, number int, fault FaultKind) (Ending, string, error) {
+func (s *stage) perform(effect providers.Effect, step providers.Step, number int, fault FaultKind) (Ending, string) {
 	var update facts.Update
 	switch {
 	case fault == Fails, fault == Loses && step.Node == "":
-		return Failed, "injected: the operation fails", nil
+		return Failed, "injected: the operation fails"
 	case fault == Lies:
 	case fault == Loses:
 		host := s.before.World.Node(step.Node).Host
 		update.Nodes = []facts.Node{{Name: step.Node, Host: host, Unknown: "injected: the node stopped answering"}}
 	default:
-		var err error
-		if update, err = concrete(effect.Predict(s.before, step), fmt.Sprint(number, " ", step.ID)); err != nil {
-			return "", "", fmt.Errorf("step %s: %w", step.ID, err)
-		}
+		update = effect.Predict(s.before, step)
+		concrete(s.before.World, &update, fmt.Sprint(number, " ", step.ID))
 	}
 	s.after.Apply(update)
 	s.after.Now = s.before.Now.Add(step.EstimateDuration())
@@ -267,32 +259,12 @@ func (s *stage) perform(effect providers.Effect, step providers.Step, number int
 	s.before.Now = s.after.Now
 	switch {
 	case unproved != nil && fault != "":
-		return Failed, "injected: " + string(fault) + "; seen as: " + unproved.Error(), nil
+		return Failed, "injected: " + string(fault) + "; seen as: " + unproved.Error()
 	case unproved != nil:
-		return Failed, unproved.Error(), nil
+		return Failed, unproved.Error()
 	case fault != "":
-		return Proved, "injected: " + string(fault) + "; the step was proved all the same", nil
+		return Proved, "injected: " + string(fault) + "; the step was proved all the same"
 	default:
-		return Proved, "", nil
+		return Proved, ""
 	}
-}
-
-// concrete gives the new values of an update a value that no fact has: upper-case hexadecimal, as serials are.
-func concrete(update facts.Update, seed string) (facts.Update, error) {
-	data, err := json.Marshal(update)
-	if err != nil {
-		return update, err
-	}
-	mark := []byte(`"` + facts.New + `"`)
-	if !bytes.Contains(data, mark) {
-		return update, nil
-	}
-	sum := sha256.Sum256([]byte(seed))
-	value := strings.ToUpper(hex.EncodeToString(sum[:8]))
-	data = bytes.ReplaceAll(data, mark, []byte(`"`+value+`"`))
-	var out facts.Update
-	if err := json.Unmarshal(data, &out); err != nil {
-		return update, err
-	}
-	return out, nil
 }

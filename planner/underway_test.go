@@ -107,8 +107,8 @@ func TestLeftOutDoesNotCount(t *testing.T) {
 // A step that apply would refuse in the very world of the plan is foreseen.
 func TestForeseenRefusal(t *testing.T) {
 	r := testRequest(1, nil)
-	if p := build(t, r); len(p.Foreseen) != 0 {
-		t.Fatalf("%+v", p.Foreseen)
+	if p := build(t, r); len(p.ExpectedRefusals) != 0 {
+		t.Fatalf("%+v", p.ExpectedRefusals)
 	}
 	types := testTypes()
 	for i := range types {
@@ -120,7 +120,7 @@ func TestForeseenRefusal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]planner.Foreseen{{Step: "widget.w@cp1/set", Why: "no room for a drill"}}, p.Foreseen); diff != "" {
+	if diff := cmp.Diff([]planner.ExpectedRefusal{{Step: "widget.w@cp1/set", Why: "no room for a drill"}}, p.ExpectedRefusals); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -61,7 +61,7 @@ func Userinfo(b config.Block, argument, address string) hcl.Diagnostics {
 	if err != nil && !strings.Contains(address, "@") {
 		return nil
 	}
-	return hcl.Diagnostics{b.Diagnose("", "Credentials in an address", fmt.Sprintf("%s holds a user or a password, which would show in plans and reports. "+
+	return hcl.Diagnostics{b.Diagnose("", "Credentials in a URL", fmt.Sprintf("%s holds a user or a password, which would show in plans and reports. "+
 		"Remove it from the address. In a block chart, write username = \"NAME\" and password = var.NAME, or password = env(\"NAME\").", argument))}
 }
 
@@ -69,6 +69,22 @@ func Userinfo(b config.Block, argument, address string) hcl.Diagnostics {
 // SHA-256 of the archive, and whether the source may lack TLS and the templates may read the cluster.
 func ChartTrust(b config.Block, source *facts.ChartSource) (sha256 string, diags hcl.Diagnostics) {
 	source.Insecure, source.Lookup = b.Bool("insecure"), b.Bool("lookup")
+	argument := "repository"
+	if b.String("oci") != "" {
+		argument = "oci"
+	}
+	if at, err := url.Parse(source.Repository); source.Repository != "" && source.Path == "" {
+		switch {
+		case err != nil || at.Scheme != "" && at.Host == "":
+			diags = append(diags, b.Diagnose(argument, "Invalid URL", fmt.Sprintf("%q names no host. Write https://HOST/PATH or oci://HOST/PATH.", source.Repository)))
+		case at.User != nil:
+			diags = append(diags, b.Diagnose(argument, "Credentials in a URL",
+				"A plan shows this URL. Remove the user and the password from it, and run `helm registry login`, or give the chart as a path."))
+		}
+	}
+	if source.Insecure && !source.InTheClear() {
+		diags = append(diags, b.Diagnose("insecure", "Nothing to allow", "insecure allows a repository without TLS (http://), and the source of this chart is none. Remove insecure."))
+	}
 	if source.InTheClear() && !source.Insecure {
 		diags = append(diags, b.Diagnose("repository", "No TLS", fmt.Sprintf("%q has no TLS, so anybody on the way may replace the chart. Write https://, or insecure = true.", source.Repository)))
 	}

@@ -26,10 +26,10 @@ type Type struct {
 	Effects map[string]Effect
 	// Findings declares every finding id this domain can report.
 	Findings []FindingDoc
-	// Essence returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
+	// DigestArgs returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
 	// not have: the same for the same due work on any machine and day. So it leaves out times, ids that contain a time and
 	// what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments as they are. Pure.
-	Essence func(Resource, Step) (json.RawMessage, error)
+	DigestArgs func(Resource, Step) (json.RawMessage, error)
 	// Rules are what a person can lift for one run with -override: the guards that this domain provides, and the consents
 	// that its steps can ask for.
 	Rules []Consent
@@ -49,19 +49,20 @@ type Staged interface {
 	Resource
 	// SecondNeeds says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs
 	// where nothing is. There are two stages and no third: it is asked once. A node that both stages are about is asked
-	// again, for all of it. Pure.
-	SecondNeeds(facts.World, Inventory) Needs
+	// again, for all of it. With measure it may ask a running part for what only that can tell, by commands of upkeep's that
+	// run where the part runs; nobody is asked so unless a person wants it. Pure.
+	SecondNeeds(world facts.World, inventory Inventory, measure bool) Needs
 }
 
-// Guardian is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
+// GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
 // provide the same guard, all of them take part.
-type Guardian interface {
+type GuardProvider interface {
 	Guards() map[string]Guard
 }
 
-// Confidant is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
+// SecretHolder is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
 // configuration again.
-type Confidant interface {
+type SecretHolder interface {
 	Resource
 	// HoldsSecrets reports whether the block has secrets, read with it or not.
 	HoldsSecrets() bool
@@ -100,11 +101,14 @@ type Input struct {
 	Replace []Address
 	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
 	Owners map[string]Address
+	// kept is set by Walk.
+	kept *kept
 }
 
 // Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
 // facts.World.Clone).
 func (in *Input) Apply(u facts.Update) {
+	in.note(u)
 	in.World.Apply(u)
 	in.Memory = in.Memory.WithSections(u.Sections)
 }

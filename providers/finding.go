@@ -22,7 +22,7 @@ type Finding struct {
 	Hint string `json:"hint,omitempty"`
 	// Unknown: this is about something that could not be observed.
 	Unknown bool `json:"unknown,omitempty"`
-	// Waits: this is work that is due and not in the plan, since something else must be mended first. A run that has done all
+	// Waits: this is work that is due and not in the plan, since something else must be repaired first. A run that has done all
 	// its steps is then one that was applied in part.
 	Waits    bool   `json:"waits,omitempty"`
 	Position string `json:"position,omitempty"` // file:line

@@ -120,16 +120,6 @@ func (k kubernetesNodes) of(n config.Node) facts.KubernetesNode {
 	return k.byAddress[strings.ToLower(n.Host)]
 }
 
-// reachedAt reports whether a host is one of the addresses of a node of Kubernetes.
-func reachedAt(host string, node facts.KubernetesNode) bool {
-	for _, address := range node.Addresses {
-		if host != "" && strings.EqualFold(host, address) {
-			return true
-		}
-	}
-	return false
-}
-
 // Out returns why a node is out, and whether it is.
 func (inv Inventory) Out(name string) (config.Out, bool) {
 	i := slices.IndexFunc(inv.Outs, func(o config.Out) bool { return o.Node == name })
@@ -150,15 +140,35 @@ func (inv Inventory) Node(name string) (config.Node, bool) {
 
 // Of returns the node of the inventory that a node of Kubernetes is: the one of its name, else the one that is reached at
 // one of its addresses.
-func (inv Inventory) Of(node facts.KubernetesNode) (config.Node, bool) {
-	if found, ok := inv.Node(node.Name); ok {
-		return found, true
+func (inv Inventory) Of(node facts.KubernetesNode) (config.Node, bool) { return inv.Finder()(node) }
+
+// Finder returns Of for many nodes: after one pass over the inventory each question costs the same however many nodes it has.
+func (inv Inventory) Finder() func(facts.KubernetesNode) (config.Node, bool) {
+	byName, byHost := make(map[string]int, len(inv.Nodes)), make(map[string]int, len(inv.Nodes))
+	note := func(in map[string]int, key string, i int) {
+		if _, taken := in[key]; !taken && key != "" {
+			in[key] = i
+		}
 	}
-	i := slices.IndexFunc(inv.Nodes, func(n config.Node) bool { return reachedAt(n.Host, node) })
-	if i < 0 {
-		return config.Node{}, false
+	for i, n := range inv.Nodes {
+		note(byName, n.Name, i)
+		note(byHost, strings.ToLower(n.Host), i)
 	}
-	return inv.Nodes[i], true
+	return func(node facts.KubernetesNode) (config.Node, bool) {
+		found, ok := byName[node.Name]
+		if ok {
+			return inv.Nodes[found], true
+		}
+		for _, address := range node.Addresses {
+			if i, reached := byHost[strings.ToLower(address)]; reached && (!ok || i < found) {
+				found, ok = i, true
+			}
+		}
+		if !ok {
+			return config.Node{}, false
+		}
+		return inv.Nodes[found], true
+	}
 }
 
 // Select returns the nodes of a selection, the primary first and else in the inventory's order, and the reason why the

@@ -20,7 +20,7 @@ func NeedsOfResource(in Input, step Step) Needs {
 	}
 	needs := resource.Needs()
 	if staged, ok := resource.(Staged); ok {
-		needs = needs.And(staged.SecondNeeds(in.World, in.Inventory))
+		needs = needs.And(staged.SecondNeeds(in.World, in.Inventory, false))
 	}
 	return needs
 }

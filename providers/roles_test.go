@@ -54,7 +54,7 @@ func TestRoles(t *testing.T) {
 
 // TestRolesWithoutKubernetes: roles that nobody could tell make a selection incomplete; declared ones wait for nothing.
 func TestRolesWithoutKubernetes(t *testing.T) {
-	dark := facts.World{
+	outage := facts.World{
 		Kubernetes: facts.Kubernetes{Unknown: "connection refused"},
 		Fleets:     map[string]facts.Fleet{"gpu": {Unknown: "Kubernetes: connection refused"}},
 	}
@@ -73,7 +73,7 @@ func TestRolesWithoutKubernetes(t *testing.T) {
 		"all nodes say what they are": {config.Desired{Nodes: []config.Node{declared}}, "etcd", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, incomplete := NewInventory(test.desired, dark).Select(config.Selection{Roles: []string{test.role}}); incomplete != test.incomplete {
+			if _, incomplete := NewInventory(test.desired, outage).Select(config.Selection{Roles: []string{test.role}}); incomplete != test.incomplete {
 				t.Errorf("incomplete = %q, want %q", incomplete, test.incomplete)
 			}
 		})

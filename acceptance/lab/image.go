@@ -9,17 +9,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
-// image is a container image of one layer that holds some programs and nothing else.
+// image is a container image of one layer that holds some programs and files and nothing else.
 type image struct {
 	reference string   // registry.k8s.io/etcd:3.6.6-0
 	programs  []string // files; each lands in /usr/local/bin, the first is the entry point
+	// files are further files, by their absolute path in the image.
+	files map[string]string
 }
 
 // name is the image's file in the cache.
@@ -42,9 +46,9 @@ func images(references []string, bin string) []image {
 		}
 		switch base {
 		case "kube-apiserver", "kube-controller-manager", "kube-scheduler", "pause":
-			all = append(all, image{reference, in(base)})
+			all = append(all, image{reference, in(base), nil})
 		case "etcd":
-			all = append(all, image{reference, in("etcd", "etcdctl", "etcdutl")})
+			all = append(all, image{reference, in("etcd", "etcdctl", "etcdutl"), nil})
 		}
 	}
 	return all
@@ -147,7 +151,7 @@ func (i image) write(to string) (err error) {
 // writeLayer writes the image's file system. No times and no owners, so that equal programs give equal bytes.
 func (i image) writeLayer(to io.Writer) error {
 	layer := tar.NewWriter(to)
-	for _, dir := range []string{"etc/", "tmp/", "usr/", "usr/local/", "usr/local/bin/", "var/", "var/lib/"} {
+	for _, dir := range i.directories() {
 		mode := int64(0o755)
 		if dir == "tmp/" {
 			mode = 0o1777
@@ -157,14 +161,33 @@ func (i image) writeLayer(to io.Writer) error {
 		}
 	}
 	for _, program := range i.programs {
-		if err := addProgram(layer, program); err != nil {
+		if err := addProgram(layer, "usr/local/bin/"+filepath.Base(program), program); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(i.files)) {
+		if err := addProgram(layer, strings.TrimPrefix(name, "/"), i.files[name]); err != nil {
 			return err
 		}
 	}
 	return layer.Close()
 }
 
-func addProgram(layer *tar.Writer, program string) error {
+// directories are those of the image, each after the one that it lies in.
+func (i image) directories() []string {
+	all := []string{"etc/", "tmp/", "usr/", "usr/local/", "usr/local/bin/", "var/", "var/lib/"}
+	for name := range i.files {
+		for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
+			if dir = path.Clean(dir); !slices.Contains(all, dir[1:]+"/") {
+				all = append(all, dir[1:]+"/")
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func addProgram(layer *tar.Writer, name, program string) error {
 	in, err := os.Open(program)
 	if err != nil {
 		return err
@@ -174,7 +197,7 @@ func addProgram(layer *tar.Writer, program string) error {
 	if err != nil {
 		return err
 	}
-	if err := layer.WriteHeader(&tar.Header{Name: "usr/local/bin/" + filepath.Base(program), Mode: 0o755, Size: info.Size()}); err != nil {
+	if err := layer.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: info.Size()}); err != nil {
 		return err
 	}
 	_, err = io.Copy(layer, in)

@@ -21,9 +21,9 @@ func TestImagesForWhatKubeadmAsks(t *testing.T) {
 		"registry.k8s.io/coredns/coredns:v1.13.1", "registry.k8s.io/pause:3.10.1", "registry.k8s.io/etcd:3.6.6-0",
 	}, "/bin")
 	want := []image{
-		{"registry.k8s.io/kube-apiserver:v1.35.4", []string{"/bin/kube-apiserver"}},
-		{"registry.k8s.io/pause:3.10.1", []string{"/bin/pause"}},
-		{"registry.k8s.io/etcd:3.6.6-0", []string{"/bin/etcd", "/bin/etcdctl", "/bin/etcdutl"}},
+		{"registry.k8s.io/kube-apiserver:v1.35.4", []string{"/bin/kube-apiserver"}, nil},
+		{"registry.k8s.io/pause:3.10.1", []string{"/bin/pause"}, nil},
+		{"registry.k8s.io/etcd:3.6.6-0", []string{"/bin/etcd", "/bin/etcdctl", "/bin/etcdutl"}, nil},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(image{})); diff != "" {
 		t.Errorf("images (-want +got):\n%s", diff)
@@ -40,7 +40,7 @@ func TestImageArchive(t *testing.T) {
 	if err := os.WriteFile(program, []byte("the program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	i := image{"registry.k8s.io/pause:3.10.1", []string{program}}
+	i := image{"registry.k8s.io/pause:3.10.1", []string{program}, map[string]string{"/lib/deep/libc.so.6": program}}
 	paths := []string{filepath.Join(dir, "a.tar"), filepath.Join(dir, "b.tar")}
 	for _, path := range paths {
 		if err := i.write(path); err != nil {
@@ -84,6 +84,9 @@ func TestImageArchive(t *testing.T) {
 	}
 	if !bytes.Equal(read(t, paths[0]), read(t, paths[1])) {
 		t.Error("the same program gave two different archives")
+	}
+	if got := untar(t, layer)["lib/deep/libc.so.6"]; string(got) != "the program" {
+		t.Errorf("the further file holds %q", got)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, ".layer-*"))
 	if err != nil || len(left) > 0 {

@@ -10,13 +10,18 @@ import (
 // AddImage gives every node a container image that holds some static programs and nothing else; the first is its entry
 // point. Nothing of the lab is in it: whoever adds one takes it away again.
 func (l *Lab) AddImage(ctx context.Context, reference string, programs ...string) error {
+	return l.AddImageWith(ctx, reference, nil, programs...)
+}
+
+// AddImageWith is AddImage with further files, by their absolute path in the image.
+func (l *Lab) AddImageWith(ctx context.Context, reference string, files map[string]string, programs ...string) error {
 	dir, err := os.MkdirTemp("", "upkeep-lab-image-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "image.tar")
-	if err := (image{reference, programs}).write(path); err != nil {
+	if err := (image{reference, programs, files}).write(path); err != nil {
 		return fmt.Errorf("image %s: %w", reference, err)
 	}
 	archive, err := os.ReadFile(path)

@@ -55,7 +55,7 @@ func (l *Lab) Status(ctx context.Context) (string, error) {
 	}
 	fmt.Fprintf(&b, "\n%s", l.Reach())
 	if len(bad) > 0 {
-		return b.String(), fmt.Errorf("not as it should be: %s (go run ./cmd/lab up mends it)", strings.Join(bad, ", "))
+		return b.String(), fmt.Errorf("not as it should be: %s (go run ./cmd/lab up repairs it)", strings.Join(bad, ", "))
 	}
 	return b.String(), nil
 }

@@ -15,7 +15,7 @@ func accessCommand(env environment) *cli.Command {
 	flags := append([]cli.Flag{
 		&cli.StringFlag{Name: "user", Value: "upkeep", Usage: "the user for connections that name none"},
 		&cli.BoolFlag{Name: "print", Usage: "print what to do on each node so that upkeep can reach it"},
-		&cli.BoolFlag{Name: "kubernetes", Usage: "print two ClusterRoles instead: what observing and applying ask of the Kubernetes API"},
+		&cli.BoolFlag{Name: "kubernetes", Usage: "print three ClusterRoles instead: what observing, applying and measuring in a pod ask of the Kubernetes API; the last can read the wallet"},
 		jsonFlag(),
 	}, configurationFlags()...)
 	return &cli.Command{

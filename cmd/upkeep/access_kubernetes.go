@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// clusterRoles are what upkeep asks of the Kubernetes API, as two ClusterRoles: one to observe, which a CI job may have, and
-// one to apply. docs/security.md says what each verb is for.
+// clusterRoles are what upkeep asks of the Kubernetes API, as three ClusterRoles: one to observe, which a CI job may have, one to
+// apply, and one to measure in the pod of a provider. docs/security.md says what each verb is for.
 //
 //go:embed access_kubernetes.yaml
 var clusterRoles string

@@ -63,6 +63,18 @@ func TestClusterRoles(t *testing.T) {
 			}
 		}
 	}
+	// Whoever may run commands in a provider's container can read its wallet: observing may not, and the role that may is named
+	// for that and allows nothing else.
+	if observe.allows("", "pods/exec", "create") || observe.allows("", "pods/log", "get") {
+		t.Error("observing may run commands in pods")
+	}
+	inPod := found["upkeep-measure-in-pod"]
+	if !inPod.allows("", "pods/exec", "create") || !inPod.allows("", "pods/log", "get") || len(inPod.Rules) != 2 {
+		t.Errorf("measuring in a pod may %+v", inPod.Rules)
+	}
+	if !strings.Contains(clusterRoles, "CAN READ THE WALLET") {
+		t.Error("nothing says that a role can read the wallet")
+	}
 	call := regexp.MustCompile(`\.(CoreV1|AppsV1|CoordinationV1)\(\)\.([A-Z][A-Za-z]+)\(.*\)\.(Get|List|Create|Update|Delete|Patch|Watch)\(`)
 	groups := map[string]string{"CoreV1": "", "AppsV1": "apps", "CoordinationV1": "coordination.k8s.io"}
 	seen := 0

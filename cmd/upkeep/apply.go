@@ -84,7 +84,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 	}
 	if len(plan.Steps) == 0 {
-		sweepWorkshops(env, w.desired)
+		sweepWorkDirectories(env, w.desired)
 		return nothingPlanned(env, cmd, plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
@@ -92,7 +92,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			return err
 		}
 	}
-	sweepWorkshops(env, w.desired)
+	sweepWorkDirectories(env, w.desired)
 	var ended apply.Result
 	err := carryOut(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)

@@ -23,8 +23,8 @@ import (
 	"upkeep/state"
 )
 
-// shelves is the backup stores of a configuration, seen with what the state remembers of their bundles.
-type shelves struct {
+// inventories is the backup stores of a configuration, seen with what the state remembers of their bundles.
+type inventories struct {
 	env        environment
 	desired    config.Desired
 	stores     stores
@@ -34,23 +34,23 @@ type shelves struct {
 	keys []string
 }
 
-// openShelves reads the configuration and the state. It asks no node, but one that a store is on.
-func openShelves(ctx context.Context, env environment, cmd *cli.Command, name string) (shelves, error) {
+// openInventories reads the configuration and the state. It asks no node, but one that a store is on.
+func openInventories(ctx context.Context, env environment, cmd *cli.Command, name string) (inventories, error) {
 	w, err := open(env, cmd)
 	if err != nil {
-		return shelves{}, err
+		return inventories{}, err
 	}
 	chosen, err := chooseBackups(w, name)
 	if err != nil {
-		return shelves{}, err
+		return inventories{}, err
 	}
-	s := shelves{env: env, desired: w.desired, addresses: chosen}
+	s := inventories{env: env, desired: w.desired, addresses: chosen}
 	if s.remembered, err = readState(ctx, w); err != nil {
-		return shelves{}, err
+		return inventories{}, err
 	}
 	nodes, err := newNodes(w.desired, 1)
 	if err != nil {
-		return shelves{}, err
+		return inventories{}, err
 	}
 	s.stores = storesOf(w.desired, nodes, protocol.Run{})
 	s.keys, err = publicKeys(cmd, w.desired)
@@ -72,7 +72,7 @@ func publicKeys(cmd *cli.Command, desired config.Desired) ([]string, error) {
 }
 
 // judge says what the bundles of a store count for: as plan does, and by the operator's own public keys as well.
-func (s shelves) judge(spec backup.Spec, found facts.Backups) backup.Judgement {
+func (s inventories) judge(spec backup.Spec, found facts.Backups) backup.Judgement {
 	memory := s.remembered.Memory.Clone()
 	for _, key := range s.keys {
 		if !slices.ContainsFunc(memory.Signers, func(known facts.Signer) bool { return known.Key == key }) {
@@ -113,7 +113,7 @@ func findBundle(ctx context.Context, env environment, cmd *cli.Command, identity
 	if isPath(wanted) {
 		return openFile(ctx, env, cmd, wanted, identityFile)
 	}
-	s, err := openShelves(ctx, env, cmd, "")
+	s, err := openInventories(ctx, env, cmd, "")
 	if err != nil {
 		return foundBundle{}, err
 	}
@@ -142,7 +142,7 @@ func isPath(argument string) bool {
 }
 
 // look judges what the store of a block holds. Where only bundles are gone it is judged, too.
-func (s shelves) look(ctx context.Context, spec backup.Spec) (backup.Judgement, error) {
+func (s inventories) look(ctx context.Context, spec backup.Spec) (backup.Judgement, error) {
 	address := spec.Address().String()
 	observed := s.stores.Observe(ctx, facts.BackupsQuestion{Address: address})
 	if observed.Unknown != "" {
@@ -152,7 +152,7 @@ func (s shelves) look(ctx context.Context, spec backup.Spec) (backup.Judgement, 
 }
 
 // bundles returns the bundles of one store, oldest first. One whose label is lost is read where it is the one that is wanted.
-func (s shelves) bundles(ctx context.Context, address providers.Address, wanted, identityFile string) ([]foundBundle, error) {
+func (s inventories) bundles(ctx context.Context, address providers.Address, wanted, identityFile string) ([]foundBundle, error) {
 	spec, _ := s.stores.spec(address)
 	opened, err := s.stores.open(spec)
 	if err != nil {
@@ -233,7 +233,7 @@ func withoutLabel(stored io.Reader, id, declared, given string) (bundle.Label, e
 }
 
 // newestOf returns the bundle that `latest` means.
-func newestOf(found []foundBundle, silent []error, s shelves) (newest foundBundle, err error) {
+func newestOf(found []foundBundle, silent []error, s inventories) (newest foundBundle, err error) {
 	if len(silent) > 0 {
 		return newest, errors.Join(silent...)
 	}
@@ -312,11 +312,11 @@ func begins(id, text string) bool {
 // and its state know counts.
 func openFile(ctx context.Context, env environment, cmd *cli.Command, path, identityFile string) (out foundBundle, err error) {
 	out = foundBundle{place: path, named: true, stateless: true, get: func(context.Context) (io.ReadCloser, error) { return os.Open(path) }}
-	s := shelves{env: env}
+	s := inventories{env: env}
 	if directory, err := directoryOf(cmd); err != nil {
 		return out, err
 	} else if files, err := filepath.Glob(filepath.Join(directory, "*.upkeep.hcl")); err == nil && len(files) > 0 {
-		if s, err = openShelves(ctx, env, cmd, ""); err != nil {
+		if s, err = openInventories(ctx, env, cmd, ""); err != nil {
 			return out, err
 		}
 		out.desired, out.stateless = s.desired, !s.remembered.Exists()

@@ -22,7 +22,7 @@ func backupListCommand(env environment) *cli.Command {
 			if cmd.Args().Len() > 1 {
 				return usage(cmd, "backup list takes one name, and there are %d arguments", cmd.Args().Len())
 			}
-			s, err := openShelves(ctx, env, cmd, cmd.Args().First())
+			s, err := openInventories(ctx, env, cmd, cmd.Args().First())
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func backupListCommand(env environment) *cli.Command {
 }
 
 // list returns what every store holds.
-func (s shelves) list(ctx context.Context) report.BundlesJSON {
+func (s inventories) list(ctx context.Context) report.BundlesJSON {
 	var stores []report.StoreJSON
 	for _, address := range s.addresses {
 		spec, _ := s.stores.spec(address)

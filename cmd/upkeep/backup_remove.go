@@ -31,7 +31,7 @@ func backupRemoveCommand(env environment) *cli.Command {
 			if (cmd.Args().Len() == 0) == !cmd.Bool("missing") {
 				return usage(cmd, "backup remove takes full ids of bundles, or -missing")
 			}
-			s, err := openShelves(ctx, env, cmd, "")
+			s, err := openInventories(ctx, env, cmd, "")
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ type removal struct {
 }
 
 // toRemove finds the bundles that are named, or all that are missing.
-func (s shelves) toRemove(ctx context.Context, ids []string, missing bool) (out []removal, err error) {
+func (s inventories) toRemove(ctx context.Context, ids []string, missing bool) (out []removal, err error) {
 	refused := map[string]error{}
 	for _, address := range s.addresses {
 		spec, _ := s.stores.spec(address)
@@ -105,7 +105,7 @@ func (s shelves) toRemove(ctx context.Context, ids []string, missing bool) (out 
 
 // remove removes bundles under the state's lock, each from its store first: a proof without its bundle is reported, a bundle
 // without its proof is not.
-func (s shelves) remove(ctx context.Context, cmd *cli.Command, chosen []removal) (err error) {
+func (s inventories) remove(ctx context.Context, cmd *cli.Command, chosen []removal) (err error) {
 	w, err := open(s.env, cmd)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if b.judged.Standing != backup.Proved {
 				fmt.Fprintf(env.stderr, "Note: bundle %s is %s: %s\n", b.judged.ID, b.judged.Standing, b.judged.Why)
 			}
-			sweepWorkshops(env, b.desired)
+			sweepWorkDirectories(env, b.desired)
 			identityFile := cmd.String("identity")
 			if identityFile == "" {
 				identityFile = b.spec.IdentityFile

@@ -25,7 +25,7 @@ func identityFlag() cli.Flag {
 type verified struct {
 	Bundle string `json:"bundle"`
 	Store  string `json:"store"`
-	// Standing is what the bundle counts for; Why says what keeps it from counting.
+	// Blocker is what the bundle counts for; Why says what keeps it from counting.
 	Standing string `json:"standing"`
 	Why      string `json:"why,omitempty"`
 	// Authentic: a key signed it, or the state remembers a proof of exactly these bytes (Remembered).
@@ -66,7 +66,7 @@ func backupVerifyCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			sweepWorkshops(env, b.desired)
+			sweepWorkDirectories(env, b.desired)
 			v, err := verify(ctx, b, cmd.String("identity"), level)
 			if err != nil {
 				return fmt.Errorf("bundle %s in %s: %w", b.judged.ID, b.place, err)
@@ -89,11 +89,11 @@ func verifyAll(ctx context.Context, env environment, cmd *cli.Command, level str
 	if cmd.Args().Len() > 1 {
 		return usage(cmd, "backup verify -all takes one name of an etcd_backup, and there are %d arguments", cmd.Args().Len())
 	}
-	s, err := openShelves(ctx, env, cmd, cmd.Args().First())
+	s, err := openInventories(ctx, env, cmd, cmd.Args().First())
 	if err != nil {
 		return err
 	}
-	sweepWorkshops(env, s.desired)
+	sweepWorkDirectories(env, s.desired)
 	all, wrong := []verified{}, []error(nil)
 	for _, address := range s.addresses {
 		found, err := s.bundles(ctx, address, "", "")
@@ -141,7 +141,7 @@ func holding(all []verified) (n int) {
 
 // holds reports whether it is what somebody whom the state or its operator knows wrote for this cluster.
 func (v verified) holds() bool {
-	switch backup.Standing(v.Standing) {
+	switch backup.Status(v.Standing) {
 	case backup.Proved, backup.Unproved, backup.Cold, backup.Unencrypted:
 		return true
 	}
@@ -214,7 +214,7 @@ func (v *verified) open(ctx context.Context, stored io.Reader, b foundBundle, id
 	if err != nil {
 		return found, err
 	}
-	directory, remove, err := backup.Workshop(options)
+	directory, remove, err := backup.WorkDirectory(options)
 	if err != nil {
 		return found, err
 	}

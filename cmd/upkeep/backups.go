@@ -55,9 +55,9 @@ func drillOptions() (drill.Options, error) {
 	return drill.Options{Program: program}, err
 }
 
-// sweepWorkshops removes what a drill left behind, in the clear, whose process was killed. What cannot be removed is said, and
+// sweepWorkDirectories removes what a drill left behind, in the clear, whose process was killed. What cannot be removed is said, and
 // keeps nothing from going on.
-func sweepWorkshops(env environment, desired config.Desired) {
+func sweepWorkDirectories(env environment, desired config.Desired) {
 	if len(backup.Declared(desired)) == 0 {
 		return
 	}

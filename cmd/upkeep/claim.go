@@ -24,7 +24,7 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 		return nil, err
 	}
 	run, who := wiring.RunOf(lock, plan.ID), fmt.Sprintf("%s/%d", lock.Info().Who, os.Getpid())
-	locked, why := wiring.LockedNodes(plan, plan.Request.Input(nil))
+	locked, why := planner.LockedNodes(plan.Steps, plan.Request.Input(nil))
 	held, err := wiring.Claimer{
 		Run: run, Who: who, Locker: nodes, Nodes: locked, NoNodes: why,
 		Lease: func(ctx context.Context) (claim.Holding, error) { return takeLease(ctx, env, plan, run, who) },

@@ -16,6 +16,7 @@ func driftCommand(env environment) *cli.Command {
 		&cli.BoolFlag{Name: "verbose", Usage: "name every node and object"},
 		&cli.StringSliceFlag{Name: "target", Usage: "report only `ADDRESS`; may be repeated"},
 		&cli.StringSliceFlag{Name: "exclude", Usage: "leave `ADDRESS` out; may be repeated"},
+		measureFlag(),
 	}
 	for _, more := range [][]cli.Flag{factsFlags(), configurationFlags(), observationFlags()} {
 		flags = append(flags, more...)
@@ -25,6 +26,9 @@ func driftCommand(env environment) *cli.Command {
 		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when not everything could be checked or an error occurs.",
 		Flags:       flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if measuresInPod(cmd) && cmd.String("facts") != "" {
+				return usage(cmd, "-%s asks the cluster, and -facts says not to; record the answers with `upkeep observe -%s -out=FILE`", measureInPod, measureInPod)
+			}
 			began := env.now()
 			plan, w, err := makePlan(ctx, env, cmd)
 			if err != nil {

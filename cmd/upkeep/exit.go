@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/config"
 	"upkeep/planner/report"
 )
 
@@ -43,8 +44,8 @@ block with an end exempts. With -json, "status" tells an error from what is unkn
 // precedence is the order in which exit codes outweigh one another.
 var precedence = []int{exitInterrupted, exitLocked, exitStale, exitError, exitWindow, exitPartial, exitChanges, exitDone}
 
-// outweighing returns the one of some exit codes that counts.
-func outweighing(codes ...int) int {
+// mostImportant returns the one of some exit codes that counts.
+func mostImportant(codes ...int) int {
 	for _, code := range precedence {
 		if slices.Contains(codes, code) {
 			return code
@@ -97,7 +98,16 @@ func conclude(env environment, err error) int {
 	if text != "" {
 		fmt.Fprintf(env.stderr, "upkeep: %s\n", text)
 	}
-	return outweighing(codes...)
+	code := mostImportant(codes...)
+	if stdout, ok := env.stdout.(*screen); ok {
+		var wrong *misconfigured
+		var diagnostics []config.Diagnostic
+		if errors.As(err, &wrong) {
+			diagnostics = wrong.diagnostics
+		}
+		tellJSON(env, stdout.printed(), code, text, diagnostics)
+	}
+	return code
 }
 
 // codesOf returns the exit codes of an error and of those that it joins, and what is still to be said of them.
@@ -114,7 +124,10 @@ func codesOf(err error) (codes []int, text string) {
 		return codes, strings.Join(texts, "\n")
 	}
 	var known exit
+	var wrong *misconfigured
 	switch {
+	case errors.As(err, &wrong):
+		return []int{exitError}, ""
 	case errors.As(err, &known) && known.cause == nil:
 		return []int{known.code}, ""
 	case errors.As(err, &known):

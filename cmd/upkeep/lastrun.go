@@ -97,7 +97,7 @@ func stepsOf(ctx context.Context, backend state.Backend, id string) ([]providers
 }
 
 // runLines is a recollection for people.
-func runLines(r apply.Recollection, holder *state.LockInfo) string {
+func runLines(r apply.JournalSummary, holder *state.LockInfo) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("plan     %s", r.Plan)

@@ -36,11 +36,12 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 // print shows all diagnostics on the terminal's error side; an error among them ends the command.
 func (l loaded) print(env environment, cmd *cli.Command) error {
 	t := terminalOf(env, env.stderr, cmd.Bool("no-color"))
-	if err := config.WriteText(env.stderr, fromHere(config.Describe(l.diags, l.sources)), config.TextOptions{Color: t.Colour, Width: t.Width}); err != nil {
+	described := fromHere(config.Describe(l.diags, l.sources))
+	if err := config.WriteText(env.stderr, described, config.TextOptions{Color: t.Colour, Width: t.Width}); err != nil {
 		return err
 	}
 	if l.diags.HasErrors() {
-		return exit{code: exitError}
+		return &misconfigured{described}
 	}
 	return nil
 }

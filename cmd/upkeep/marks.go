@@ -235,7 +235,7 @@ func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {
 		return err
 	}
 	if count > 0 {
-		_, err := fmt.Fprintln(env.stdout, "\n`upkeep marks -undo` undoes them; the next `upkeep plan` mends an interrupted renewal by itself.")
+		_, err := fmt.Fprintln(env.stdout, "\n`upkeep marks -undo` undoes them; the next `upkeep plan` repairs an interrupted renewal by itself.")
 		return err
 	}
 	return nil

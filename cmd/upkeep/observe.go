@@ -12,7 +12,7 @@ import (
 )
 
 func observeCommand(env environment) *cli.Command {
-	flags := []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write the facts to `FILE` instead of the terminal"}, jsonFlag()}
+	flags := []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write the facts to `FILE` instead of the terminal"}, measureFlag(), jsonFlag()}
 	flags = append(flags, configurationFlags()...)
 	flags = append(flags, observationFlags()...)
 	return &cli.Command{

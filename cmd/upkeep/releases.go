@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -12,11 +14,13 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash"
+	"upkeep/providers/akash/inpod"
 	"upkeep/providers/archive"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/kube"
+	"upkeep/providers/plain"
 	"upkeep/providers/release"
 )
 
@@ -59,6 +63,10 @@ func (r *releases) open(cluster config.Cluster) (*helm.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	client.Exhausted = func(err error) {
+		fmt.Fprintf(os.Stderr, "upkeep: %s; upkeep ends, since nothing else stops a template\n", plain.Line(err.Error()))
+		os.Exit(exitError)
+	}
 	client.Charts.Authorise(r.access)
 	r.client, r.opened = client, cluster
 	return client, nil
@@ -96,7 +104,12 @@ func (r clusterReleases) Observe(ctx context.Context, question facts.ReleaseQues
 		}
 		question.Offer = &offer
 	}
-	return client.Observe(ctx, question, r.mac)
+	found := client.Observe(ctx, question, r.mac)
+	if question.Measure != nil && found.Unknown == "" && !found.Missing {
+		measured := inpod.Measure(ctx, client, found, *question.Measure)
+		found.Measured = &measured
+	}
+	return found
 }
 
 // Chart asks for the releases of a chart.
@@ -169,12 +182,12 @@ func (r clusterReleases) Rollback(ctx context.Context, namespace, name string, t
 	return client.Rollback(ctx, helm.Rollback{Namespace: namespace, Release: name, To: to, Wait: true}, progress)
 }
 
-func (r clusterReleases) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
+func (r clusterReleases) Repair(ctx context.Context, namespace, name string, m pending.Repair) error {
 	client, err := r.shared.open(r.cluster)
 	if err != nil {
 		return err
 	}
-	return client.Mend(ctx, namespace, name, m)
+	return client.Repair(ctx, namespace, name, m)
 }
 
 // statefulSets opens the cluster when a step needs it.

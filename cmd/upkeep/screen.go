@@ -21,6 +21,7 @@ type screen struct {
 	mu      sync.Mutex
 	colours bool
 	kept    []byte // the beginning of a character whose end has not been written yet
+	written bool   // something has been
 }
 
 // colours are the sequences that upkeep paints with: bold, dim, underlined, red, green, yellow, and back.
@@ -33,6 +34,7 @@ const longestColour = len("\x1b[00m")
 func (s *screen) Write(text []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.written = s.written || len(text) > 0
 	clean, kept := s.clean(append(s.kept, text...))
 	s.kept = append([]byte(nil), kept...)
 	if _, err := s.to.Write(clean); err != nil {
@@ -80,6 +82,13 @@ func (s *screen) paint(colours bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.colours = colours
+}
+
+// printed reports whether anything was written.
+func (s *screen) printed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written
 }
 
 // end lets out what is left of an unfinished character.

@@ -24,7 +24,7 @@ func seal(desired, from config.Desired, mac func([]byte) string) (config.Desired
 	out := desired
 	out.Resources = append([]config.Declared{}, desired.Resources...)
 	for i, declared := range out.Resources {
-		confidant, ok := declared.Value.(providers.Confidant)
+		confidant, ok := declared.Value.(providers.SecretHolder)
 		if !ok || !confidant.HoldsSecrets() {
 			continue
 		}
@@ -46,7 +46,7 @@ func reseal(desired config.Desired, seals map[facts.Address]map[string]string) c
 	out := desired
 	out.Resources = slices.Clone(desired.Resources)
 	for i, declared := range out.Resources {
-		if confidant, ok := declared.Value.(providers.Confidant); ok && confidant.HoldsSecrets() {
+		if confidant, ok := declared.Value.(providers.SecretHolder); ok && confidant.HoldsSecrets() {
 			out.Resources[i].Value = confidant.Resealed(seals[confidant.Address()])
 		}
 	}
@@ -57,7 +57,7 @@ func reseal(desired config.Desired, seals map[facts.Address]map[string]string) c
 func seals(desired config.Desired) map[facts.Address]map[string]string {
 	out := map[facts.Address]map[string]string{}
 	for _, resource := range providers.Declared[providers.Resource](desired) {
-		if confidant, ok := resource.(providers.Confidant); ok && len(confidant.Seals()) > 0 {
+		if confidant, ok := resource.(providers.SecretHolder); ok && len(confidant.Seals()) > 0 {
 			out[confidant.Address()] = confidant.Seals()
 		}
 	}

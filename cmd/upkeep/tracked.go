@@ -69,12 +69,12 @@ func secretPlaces(directory string, desired config.Desired) []string {
 const longestIndex = 128 << 20
 
 // gitIndex returns the root of the work tree that a directory lies in, and the names that its index has
-// (gitformat-index(5), versions 2 and 3). Git itself is not run: a repository's configuration may name programs.
+// (gitformat-index(5), versions 2 to 4). Git itself is not run: a repository's configuration may name programs.
 func gitIndex(directory string) (root string, names []string) {
 	for at := directory; ; at = filepath.Dir(at) {
-		info, err := os.Stat(filepath.Join(at, ".git", "index"))
-		if err == nil && info.Size() <= longestIndex {
-			text, err := os.ReadFile(filepath.Join(at, ".git", "index"))
+		path := filepath.Join(gitDirectory(at), "index")
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() <= longestIndex {
+			text, err := os.ReadFile(path)
 			if err != nil {
 				return "", nil
 			}
@@ -86,20 +86,49 @@ func gitIndex(directory string) (root string, names []string) {
 	}
 }
 
+// gitDirectory is where Git keeps what belongs to the work tree at a root: .git, or where a file of that name leads
+// (gitrepository-layout(5)).
+func gitDirectory(root string) string {
+	at := filepath.Join(root, ".git")
+	info, err := os.Stat(at)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<12 {
+		return at
+	}
+	text, err := os.ReadFile(at)
+	to, is := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
+	if err != nil || !is {
+		return at
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(root, to)
+	}
+	return to
+}
+
 // indexNames reads the names of an index. What is of another form has none.
 func indexNames(text []byte) (names []string) {
 	const header, fixed, extended = 12, 62, 0x4000
 	if len(text) < header || string(text[:4]) != "DIRC" {
 		return nil
 	}
-	if version := binary.BigEndian.Uint32(text[4:]); version != 2 && version != 3 {
+	version := binary.BigEndian.Uint32(text[4:])
+	if version < 2 || version > 4 {
 		return nil
 	}
+	name := ""
 	count := binary.BigEndian.Uint32(text[8:])
 	for at := header; count > 0 && at+fixed < len(text); count-- {
 		from := at + fixed
 		if binary.BigEndian.Uint16(text[at+fixed-2:])&extended != 0 {
 			from += 2
+		}
+		begins := ""
+		if version == 4 { // a name goes on from the one before it, but for so many bytes at its end
+			drop, read := offsetNumber(text[min(from, len(text)):])
+			if read == 0 || drop > len(name) {
+				return names
+			}
+			begins, from = name[:len(name)-drop], from+read
 		}
 		if from >= len(text) {
 			return names
@@ -108,8 +137,27 @@ func indexNames(text []byte) (names []string) {
 		if length < 0 {
 			return names
 		}
-		names = append(names, string(text[from:from+length]))
-		at += (from - at + length + 8) &^ 7 // one to eight zeros, up to a multiple of eight
+		if name = begins + string(text[from:from+length]); len(name) > longestName {
+			return names
+		}
+		names = append(names, name)
+		if at = from + length + 1; version < 4 {
+			at += (header - at) & 7 // entries end at multiples of eight
+		}
 	}
 	return names
+}
+
+// longestName bounds a name, which in version 4 may grow from entry to entry: the longest path of Linux.
+const longestName = 4096
+
+// offsetNumber reads a number as the offsets in packs of Git are written (gitformat-pack(5)); read is 0 where there is none.
+func offsetNumber(text []byte) (n, read int) {
+	for i, b := range text[:min(4, len(text))] {
+		if n = n<<7 | int(b&0x7f); b&0x80 == 0 {
+			return n, i + 1
+		}
+		n++
+	}
+	return 0, 0
 }

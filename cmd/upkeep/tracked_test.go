@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/binary"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,12 +26,52 @@ func index(names ...string) []byte {
 	return text
 }
 
+// The indexes that Git itself writes, of every version and of a work tree that has its directory elsewhere.
+func TestIndexNamesOfGit(t *testing.T) {
+	program, err := exec.LookPath("git")
+	if err != nil {
+		t.Skip("there is no git")
+	}
+	want := []string{"akash-archive/ns/x/1/values.yaml", "akash-archive/ns/x/2/values.yaml", "main.upkeep.hcl", strings.Repeat("n", 300) + ".json", "z"}
+	for _, version := range []string{"2", "3", "4"} {
+		root := t.TempDir()
+		git := func(args ...string) {
+			t.Helper()
+			command := exec.Command(program, append([]string{"-C", root}, args...)...)
+			command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+			if out, err := command.CombinedOutput(); err != nil {
+				t.Fatalf("git %v: %v\n%s", args, err, out)
+			}
+		}
+		git("init", "-q", "--separate-git-dir="+filepath.Join(t.TempDir(), "elsewhere"))
+		for _, name := range want {
+			path := filepath.Join(root, name[:min(len(name), 200)])
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		git("update-index", "--index-version", version)
+		git("add", ".")
+		found, names := gitIndex(filepath.Join(root, "akash-archive"))
+		cut := slices.Clone(want)
+		for i := range cut {
+			cut[i] = cut[i][:min(len(cut[i]), 200)]
+		}
+		if diff := cmp.Diff(cut, names); found != root || diff != "" {
+			t.Errorf("version %s: root %q (-want +got):\n%s", version, found, diff)
+		}
+	}
+}
+
 func TestIndexNames(t *testing.T) {
 	want := []string{"a", "akash-archive/ns/x/1/values.yaml", "main.upkeep.hcl", strings.Repeat("n", 10)}
 	if diff := cmp.Diff(want, indexNames(index(want...))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for _, text := range []string{"", "DIRC", "DIRC\x00\x00\x00\x04\x00\x00\x00\x01", string(index("abc"))[:70]} {
+	for _, text := range []string{"", "DIRC", "DIRC\x00\x00\x00\x05\x00\x00\x00\x01", "DIRC\x00\x00\x00\x04\x00\x00\x00\x01" + strings.Repeat("\x00", 62) + "\x01x\x00", string(index("abc"))[:70]} {
 		if got := indexNames([]byte(text)); len(got) > 0 {
 			t.Errorf("%q has the names %q", text, got)
 		}
@@ -73,10 +115,13 @@ func TestTrackedSecretsAreAWarning(t *testing.T) {
 
 func FuzzIndexNames(f *testing.F) {
 	f.Add(index("a", "b/c"))
+	four := append([]byte("DIRC\x00\x00\x00\x04\x00\x00\x00\x02"), make([]byte, 62)...)
+	four = append(append(four, "\x00a/b\x00"...), make([]byte, 62)...)
+	f.Add(append(four, "\x01c\x00"...))
 	f.Add([]byte("DIRC\x00\x00\x00\x03\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, name := range indexNames(text) {
-			if strings.ContainsRune(name, 0) || len(name) > len(text) {
+			if strings.ContainsRune(name, 0) || len(name) > longestName {
 				t.Fatalf("%q", name)
 			}
 		}

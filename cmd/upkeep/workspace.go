@@ -48,6 +48,20 @@ func observationFlags() []cli.Flag {
 	}
 }
 
+// measureInPod is the flag of the commands that may ask a running pod what only the pod can tell. It has a name of its own in
+// the cluster's permissions, too: whoever may run commands in the provider's container can read the key of its wallet.
+const measureInPod = "measure-in-pod"
+
+func measureFlag() cli.Flag {
+	return &cli.BoolFlag{
+		Name: measureInPod, Usage: "also ask the running pod of each akash_provider for prices, balance and last bid; needs a role that can read the wallet",
+	}
+}
+
+func measuresInPod(cmd *cli.Command) bool {
+	return hasFlag(cmd, measureInPod) && cmd.Bool(measureInPod)
+}
+
 // directoryOf returns the configuration directory a command works in: the current one, see enter.
 func directoryOf(*cli.Command) (string, error) { return os.Getwd() }
 
@@ -100,7 +114,9 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	defer cancel()
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
-	world, err := w.observer(nodes, progress.report).Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
+	observer := w.observer(nodes, progress.report)
+	observer.Measure = measuresInPod(cmd)
+	world, err := observer.Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {
 		return facts.World{}, fmt.Errorf("observing: %w", err)
 	}

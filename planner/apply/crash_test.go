@@ -46,7 +46,7 @@ func applyOnce(dir string, trace func(string)) (result apply.Result, err error) 
 	if _, err := l.Write(context.Background(), l.State().WithRun(run)); err != nil {
 		return result, err
 	}
-	result, err = onStrands(e).Run(l.Context(), plan)
+	result, err = onTasks(e).Run(l.Context(), plan)
 	if err != nil {
 		return result, err
 	}

@@ -59,7 +59,7 @@ func TestAGuardWithNothingLeftIsNotBegun(t *testing.T) {
 			// The first step of the group goes before the guard, which is for the others.
 			c.faults = map[string]fault{unguard(&plan).ID: test.fault}
 			e := c.executor(&memoryJournal{dies: -1}, journal.History{})
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestAGuardThatWasBegunIsEnded(t *testing.T) {
 					stop <- struct{}{}
 				}
 			}
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestALostLockDoesNotEndGuards(t *testing.T) {
 			cancel(lostError{})
 		}
 	}
-	if _, err := onStrands(e).Run(ctx, plan); !errors.As(err, &lostError{}) || slices.Contains(c.Acts, "sim.guard@g1/raise") {
+	if _, err := onTasks(e).Run(ctx, plan); !errors.As(err, &lostError{}) || slices.Contains(c.Acts, "sim.guard@g1/raise") {
 		t.Errorf("%v; acts %v", err, c.Acts)
 	}
 }
@@ -150,12 +150,12 @@ func TestAGuardBeginsAgainWhenItsPlanGoesOn(t *testing.T) {
 	first := &memoryJournal{dies: -1}
 	c.faults["sim.it@cp1/restart"] = fails
 	e := withUnlabel(c.executor(first, journal.History{}), c)
-	if _, err := onStrands(e).Run(t.Context(), plan); err != nil {
+	if _, err := onTasks(e).Run(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	c.faults, c.Acts = map[string]fault{}, nil
 	e = withUnlabel(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(first.records...)), c)
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}

@@ -69,9 +69,9 @@ type Executor struct {
 	MaxAge time.Duration
 	// Limits bound the waiting; zero fields have defaults.
 	Limits Limits
-	// Now is the clock; nil is time.Now. Strands is how things are done side by side and waited for; nil is goroutines.
-	Now     func() time.Time
-	Strands Strands
+	// Now is the clock; nil is time.Now. Tasks is how things are done side by side and waited for; nil is goroutines.
+	Now   func() time.Time
+	Tasks Tasks
 	// Trace is for tests, which stop the process at a boundary: those of a step are its id and "/acting", "/acted" or "/proved",
 	// so that of two steps under way one can be stopped and the other not.
 	Trace durable.Tracer

@@ -177,7 +177,7 @@ func TestStartIsRecordedBeforeTheAct(t *testing.T) {
 			return c.Run(ctx, s, p)
 		})
 	}
-	if _, err := onStrands(e).Run(t.Context(), plan); err != nil || acts != 2 {
+	if _, err := onTasks(e).Run(t.Context(), plan); err != nil || acts != 2 {
 		t.Errorf("%d acts, %v", acts, err)
 	}
 }
@@ -215,7 +215,7 @@ func TestPlansThatAreNotBegun(t *testing.T) {
 			plan := planFor(c, []string{"cp1", "cp2"}, []string{"w1"})
 			test.edit(&plan)
 			j := &memoryJournal{dies: -1}
-			_, err := onStrands(c.executor(j, journal.HistoryOf(test.history...))).Run(t.Context(), plan)
+			_, err := onTasks(c.executor(j, journal.HistoryOf(test.history...))).Run(t.Context(), plan)
 			var refused *apply.RefusedError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.want) || refused.Stale != test.stale {
 				t.Errorf("got %v, want a refusal with %q", err, test.want)
@@ -247,7 +247,7 @@ func TestAnotherClusterInTheMiddle(t *testing.T) {
 			c.World.Kubernetes.UID = "uid-2"
 		}
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func TestOperationsAreBounded(t *testing.T) {
 	c.break_(map[string]fault{"cp1/renew": hangs})
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	e.Limits.Act = 20 * time.Millisecond
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Partial || !strings.Contains(result.Steps[0].Why, "not finished after 20ms") {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -298,7 +298,7 @@ func TestOperationsHaveTheirOwnLimit(t *testing.T) {
 	c.break_(map[string]fault{"cp1/renew": hangs})
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	e.Limits.Act = 20 * time.Millisecond
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || !strings.Contains(result.Steps[0].Why, "not finished after 30ms") {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -313,7 +313,7 @@ func TestDoneStepsNeverRunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.World.Nodes["w1"].System.Hostname = "w1"
-	result, err := onStrands(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
+	result, err := onTasks(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Stale || !strings.Contains(result.Steps[0].Why, "something undid it") {
 		t.Errorf("%+v, %v", result, err)
 	}
@@ -344,7 +344,7 @@ func TestEvents(t *testing.T) {
 			got = append(got, string(x.Result.Outcome))
 		}
 	}
-	if _, err := onStrands(e).Run(t.Context(), plan); err != nil {
+	if _, err := onTasks(e).Run(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"run plan-1 3",
@@ -379,7 +379,7 @@ func TestRunRecord(t *testing.T) {
 	c.break_(map[string]fault{"cp1/restart": fails})
 	e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 	begun := e.Begun(plan)
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

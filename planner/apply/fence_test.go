@@ -29,7 +29,7 @@ func TestAFallenFenceEndsTheRun(t *testing.T) {
 			}
 			return nil
 		}
-		result, err := onStrands(e).Run(t.Context(), plan)
+		result, err := onTasks(e).Run(t.Context(), plan)
 		if !errors.As(err, &lostError{}) || len(c.Acts) != acts || result.Count(apply.Pending) != len(plan.Steps)-acts || result.Outcome != apply.Interrupted {
 			t.Errorf("falling after %d acts: %v; acts %v; %s, %v", acts, err, c.Acts, result.Outcome, outcomes(result))
 		}

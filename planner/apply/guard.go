@@ -10,28 +10,28 @@ import (
 	"upkeep/state/journal"
 )
 
-// lapse is a guard that was begun and does not hold any more.
-type lapse struct {
+// lostGuard is a guard that was begun and does not hold any more.
+type lostGuard struct {
 	guard string
 	step  string // which step of the plan began it
 	seen  string // what is not as that step left it
 }
 
-func (l lapse) String() string {
+func (l lostGuard) String() string {
 	return fmt.Sprintf("the guard %q, which step %s began, does not hold any more: %s", l.guard, l.step, l.seen)
 }
 
 // undone refuses a step whose guard began again and does not hold all the same: whoever undoes it is still at it.
-func (l lapse) undone() string {
+func (l lostGuard) undone() string {
 	return fmt.Sprintf("%s; upkeep began it again, and it was undone again: find out who does that and stop it, then apply again", l)
 }
 
-// lapse lets the guard begin again that a step goes within, or refuses the step where that was done before.
-func (r *run) lapse(step providers.Step, l lapse) {
+// lostGuard lets the guard begin again that a step goes within, or refuses the step where that was done before.
+func (r *run) lostGuard(step providers.Step, l lostGuard) {
 	begins := false
 	r.report(func(book *schedule.Schedule) (err error) {
-		r.lapses[l.step] = l.String()
-		begins, err = book.Lapsed(step.ID, l.step)
+		r.lostGuards[l.step] = l.String()
+		begins, err = book.GuardLost(step.ID, l.step)
 		return err
 	})
 	if !begins {
@@ -42,7 +42,7 @@ func (r *run) lapse(step providers.Step, l lapse) {
 }
 
 // guardsNow looks once at the guards that a step goes within, where each of them began: what was done there must still be
-// so. A guard that does not hold is found.lapsed where it can begin again; else the step cannot run.
+// so. A guard that does not hold is found.lost where it can begin again; else the step cannot run.
 func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground) {
 	for _, b := range r.guards.within(step.ID) {
 		begin := r.plan.Steps[b.step]
@@ -51,7 +51,7 @@ func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground)
 		case providers.Done:
 			continue
 		case providers.Holds:
-			found.lapsed = &lapse{guard: b.guard, step: begin.ID, seen: r.unlike(now, begin)}
+			found.lost = &lostGuard{guard: b.guard, step: begin.ID, seen: r.unlike(now, begin)}
 			return
 		case providers.Moved:
 			found.Readiness = now.Readiness

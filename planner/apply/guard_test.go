@@ -139,7 +139,7 @@ func TestAGuardStillHolds(t *testing.T) {
 			if test.sleeps != nil {
 				c.sleeps = func() { test.sleeps(c) }
 			}
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +183,7 @@ func TestAGuardWithoutAnEndIsNotLookedAtAgain(t *testing.T) {
 			c.relabel("g1")
 		}
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete || c.looks[lower] != 2 {
 		t.Errorf("%s, %v, %d looks: %+v", result.Outcome, err, c.looks[lower], result.Steps)
 	}
@@ -212,7 +212,7 @@ func TestAStopWhileAGuardBeginsAgain(t *testing.T) {
 			}
 		}
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestEveryJournalPrefixResumesWithItsGuard(t *testing.T) {
 	c := newCluster("cp1", "cp2", "g1")
 	e := guarded(t, c, whole, journal.History{})
 	undo(c, e)
-	if result, err := onStrands(e).Run(t.Context(), liftedPlan(c)); err != nil || result.Outcome != apply.Complete {
+	if result, err := onTasks(e).Run(t.Context(), liftedPlan(c)); err != nil || result.Outcome != apply.Complete {
 		t.Fatal(result, err)
 	}
 	for dies := range whole.records {
@@ -248,13 +248,13 @@ func TestEveryJournalPrefixResumesWithItsGuard(t *testing.T) {
 				j := &memoryJournal{dies: dies, early: early}
 				e := guarded(t, c, j, journal.History{})
 				undo(c, e)
-				if _, err := onStrands(e).Run(t.Context(), plan); !errors.Is(err, errDied) {
+				if _, err := onTasks(e).Run(t.Context(), plan); !errors.Is(err, errDied) {
 					t.Fatal(err)
 				}
 				if between {
 					c.relabel("g1")
 				}
-				result, err := onStrands(guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
+				result, err := onTasks(guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 				if err != nil || result.Outcome != apply.Complete {
 					t.Errorf("%s, %v, %+v", result.Outcome, err, result.Steps)
 				}
@@ -283,14 +283,14 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 			// The first step of the group goes before the guard, which is for the others.
 			unguard(&plan)
 			j := &memoryJournal{dies: 5} // run_started, then start and end of both
-			if _, err := onStrands(withUnlabel(c.executor(j, journal.History{}), c)).Run(t.Context(), plan); !errors.Is(err, errDied) {
+			if _, err := onTasks(withUnlabel(c.executor(j, journal.History{}), c)).Run(t.Context(), plan); !errors.Is(err, errDied) {
 				t.Fatal(err)
 			}
 			if label := c.World.Node("g1").System.Hostname; label != lower {
 				t.Fatalf("the killed run left the label %q", label)
 			}
 			c.faults = faults
-			result, err := onStrands(guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
+			result, err := onTasks(guarded(t, c, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 			if err != nil || c.World.Node("g1").System.Hostname != "g1" {
 				t.Errorf("the guard was not ended: %v, %+v", err, result.Steps)
 			}
@@ -298,7 +298,7 @@ func TestAGuardThatAKilledRunBeganIsEnded(t *testing.T) {
 	}
 }
 
-// moody is a block whose guard is needed while g1 is called "restless".
+// changing is a block whose guard is needed while g1 is called "restless".
 type moody struct{}
 
 func (moody) Address() providers.Address                 { return guardAddress }
@@ -360,7 +360,7 @@ func TestAGuardThatIsNeededByNow(t *testing.T) {
 			if test.sleeps != nil {
 				c.sleeps = func() { test.sleeps(c) }
 			}
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -432,7 +432,7 @@ func TestAGuardThatIsACondition(t *testing.T) {
 			if test.sleeps != nil {
 				c.sleeps = func() { test.sleeps(c) }
 			}
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}

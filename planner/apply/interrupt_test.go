@@ -26,7 +26,7 @@ func TestFirstInterruptFinishesTheNode(t *testing.T) {
 			stop <- struct{}{}
 		}
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Interrupted {
 		t.Errorf("%s, %v", result.Outcome, err)
 	}
@@ -37,7 +37,7 @@ func TestFirstInterruptFinishesTheNode(t *testing.T) {
 		t.Errorf("the journal ends with %+v", last)
 	}
 	// The next apply of the plan does the rest, and nothing twice.
-	result, err = onStrands(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
+	result, err = onTasks(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete || !result.Resumed || result.Count(apply.Skipped) != 2 || result.Count(apply.Done) != 2 {
 		t.Errorf("resumed: %+v, %v", result, err)
 	}
@@ -58,7 +58,7 @@ func TestACancelledRunStopsAtOnce(t *testing.T) {
 					cancel(cause)
 				}
 			}
-			result, err := onStrands(e).Run(ctx, plan)
+			result, err := onTasks(e).Run(ctx, plan)
 			if result.Outcome != apply.Interrupted || cause == nil && err != nil || cause != nil && !errors.Is(err, cause) {
 				t.Errorf("%s, %v", result.Outcome, err)
 			}
@@ -66,7 +66,7 @@ func TestACancelledRunStopsAtOnce(t *testing.T) {
 				t.Errorf("%s\n%+v", diff, result.Steps)
 			}
 			c.faults = nil
-			result, err = onStrands(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
+			result, err = onTasks(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 			if err != nil || result.Outcome != apply.Complete {
 				t.Errorf("resumed: %+v, %v", result, err)
 			}

@@ -30,7 +30,7 @@ func twoLanes(c *cluster, j apply.Journal) (*apply.Executor, planner.Plan) {
 		add(node, providers.Lane{Name: "fleet", Width: 3, Failures: 1, Selection: names("w", 9)})
 	}
 	e := c.executor(j, journal.History{})
-	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, aMinute, e.Strands.Sleep}
+	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, aMinute, e.Tasks.Sleep}
 	return e, plan
 }
 
@@ -70,7 +70,7 @@ func TestTwoLanesAtOnce(t *testing.T) {
 					}
 				}
 			}
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			if err != nil || result.Outcome != test.outcome {
 				t.Errorf("%s, %v", result.Outcome, err)
 			}
@@ -98,7 +98,7 @@ func TestADeathWhileThreeStepsRun(t *testing.T) {
 	whole := &memoryJournal{dies: -1}
 	c := newCluster(append(names("cp", 3), names("w", 9)...)...)
 	e, plan := twoLanes(c, whole)
-	if _, err := onStrands(e).Run(t.Context(), plan); err != nil {
+	if _, err := onTasks(e).Run(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	for dies := range whole.records {
@@ -106,12 +106,12 @@ func TestADeathWhileThreeStepsRun(t *testing.T) {
 			c := newCluster(append(names("cp", 3), names("w", 9)...)...)
 			j := &memoryJournal{dies: dies, early: dies%2 == 1}
 			e, plan := twoLanes(c, j)
-			if _, err := onStrands(e).Run(t.Context(), plan); err == nil {
+			if _, err := onTasks(e).Run(t.Context(), plan); err == nil {
 				t.Fatal("the journal's end was not noticed")
 			}
 			again, _ := twoLanes(c, &memoryJournal{dies: -1})
 			again.History = journal.HistoryOf(j.records...)
-			result, err := onStrands(again).Run(t.Context(), plan)
+			result, err := onTasks(again).Run(t.Context(), plan)
 			if err != nil || result.Outcome != apply.Complete {
 				t.Errorf("applied again: %s, %v, %+v", result.Outcome, err, result.Steps)
 			}

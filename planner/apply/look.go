@@ -15,8 +15,8 @@ import (
 type ground struct {
 	providers.Readiness
 	input providers.Input
-	// lapsed is a guard that the step goes within and that does not hold any more, though it can begin again; nil: none.
-	lapsed *lapse
+	// guardLost is a guard that the step goes within and that does not hold any more, though it can begin again; nil: none.
+	lost *lostGuard
 }
 
 // together returns the looks among decisions, those of one resource in one list: one observation serves them.
@@ -113,7 +113,7 @@ func (r *run) grounds(ctx context.Context, steps []providers.Step, judge func(pr
 				unknown = append(unknown, i)
 			}
 		}
-		if open = unknown; len(open) == 0 || limit.ends(pause) || r.strands.Sleep(ctx, pause) != nil {
+		if open = unknown; len(open) == 0 || limit.ends(pause) || r.tasks.Sleep(ctx, pause) != nil {
 			return out
 		}
 	}
@@ -127,7 +127,7 @@ func (r *run) judge(step providers.Step, input providers.Input) ground {
 	if err := sameCluster(r.plan.Request.Identity(), identityOf(input)); err != nil {
 		return stands(providers.Moved, err.Error())
 	}
-	if why := planner.Stranger(input.World, step.Node); why != "" {
+	if why := planner.OtherCluster(input.World, step.Node); why != "" {
 		return stands(providers.Moved, why)
 	}
 	ready := r.Effects[step.Operation].Ready(input, step)

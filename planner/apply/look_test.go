@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -32,7 +32,7 @@ func (labels) Needs() providers.Needs {
 }
 
 // SecondNeeds asks the same again, of the whole fleet.
-func (l labels) SecondNeeds(facts.World, providers.Inventory) providers.Needs { return l.Needs() }
+func (l labels) SecondNeeds(facts.World, providers.Inventory, bool) providers.Needs { return l.Needs() }
 
 // forgetful is an effect that asks for nothing.
 type forgetful struct{ effect }
@@ -152,9 +152,9 @@ func (f *fleet) run(t *testing.T, of providers.Effect, meanwhile func()) apply.S
 			return providers.Input{World: world, Inventory: providers.NewInventory(desired, world), Now: world.ObservedAt}, err
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return plan.Request.Identity(), nil },
-		Journal:  &memoryJournal{dies: -1}, History: journal.History{}, Now: now.now, Strands: strands.New(now, 1, 2),
+		Journal:  &memoryJournal{dies: -1}, History: journal.History{}, Now: now.now, Tasks: tasks.New(now, 1, 2),
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestAClockThatStandsStill(t *testing.T) {
 		e := c.executor(&memoryJournal{dies: -1}, journal.History{})
 		stands := c.clock
 		e.Now = func() time.Time { return stands }
-		result, err := onStrands(e).Run(t.Context(), planFor(c, []string{"cp1"}, nil))
+		result, err := onTasks(e).Run(t.Context(), planFor(c, []string{"cp1"}, nil))
 		if err != nil || result.Outcome != apply.Partial {
 			t.Errorf("%s: %s, %v", name, result.Outcome, err)
 		}

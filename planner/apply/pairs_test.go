@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -49,12 +49,12 @@ func (c crossing) String() string {
 	return fmt.Sprint(c.boundary, " ", c.times)
 }
 
-// boundaries sees every boundary that a run crosses. The first strand that comes to one of two crossings stands still there;
-// the one that comes to the other ends the process, and so all of its strands.
+// boundaries sees every boundary that a run crosses. The first task that comes to one of two crossings stands still there;
+// the one that comes to the other ends the process, and so all of its tasks.
 type boundaries struct {
 	*cluster
 	journal *memoryJournal
-	strands *strands.Set
+	tasks   *tasks.Set
 	// crossed are the crossings of the two nodes, in order.
 	crossed []crossing
 	times   map[string]int
@@ -83,14 +83,14 @@ func (b *boundaries) at(boundary string) {
 	if b.there[now] = true; len(b.there) == len(b.kill) {
 		panic(died{})
 	}
-	b.strands.Wait(24 * time.Hour) // whoever comes to the other crossing comes sooner, or never
+	b.tasks.Wait(24 * time.Hour) // whoever comes to the other crossing comes sooner, or never
 }
 
 // Run is every operation: it takes a while, so that the two nodes are under way at once.
 func (b *boundaries) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
 	b.at(step.ID + "/begun")
 	b.changing[step.ID] = step
-	if err := b.strands.Sleep(ctx, aMinute(step)); err != nil {
+	if err := b.tasks.Sleep(ctx, aMinute(step)); err != nil {
 		return err
 	}
 	if err := b.cluster.Run(ctx, step, progress); err != nil {
@@ -129,7 +129,7 @@ func (b *boundaries) run(t *testing.T, plan planner.Plan, history journal.Histor
 	b.crossed, b.times, b.kill, b.there = nil, map[string]int{}, kill, map[crossing]bool{}
 	b.changing = map[string]providers.Step{}
 	e := withUnlabel(b.cluster.executor(b, history), b.cluster)
-	b.strands = e.Strands.(*strands.Set)
+	b.tasks = e.Tasks.(*tasks.Set)
 	e.Observe, e.Trace = b.look, b.at
 	for _, operation := range []string{"sim.renew", "sim.restart"} {
 		e.Operations[operation] = b
@@ -144,7 +144,7 @@ func (b *boundaries) run(t *testing.T, plan planner.Plan, history journal.Histor
 			panic(r)
 		}
 	}()
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil {
 		t.Errorf("%v: %+v", err, result.Steps)
 	}

@@ -25,7 +25,7 @@ func (r *run) prove(ctx context.Context, before providers.Input, step providers.
 			report("not proved yet: " + text)
 			told = text
 		}
-		if r.strands.Sleep(ctx, pause) != nil {
+		if r.tasks.Sleep(ctx, pause) != nil {
 			return fmt.Errorf("it ran, and was not proved before the end: %w", err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"upkeep/state/journal"
 )
 
-// Standing is what a run has left a step as.
+// Blocker is what a run has left a step as.
 type Standing string
 
 // The standings of a step.
@@ -17,8 +17,8 @@ const (
 	StandsUntouched Standing = "untouched" // it was never begun
 )
 
-// Recollection is what the journal of a plan says of its runs.
-type Recollection struct {
+// JournalSummary is what the journal of a plan says of its runs.
+type JournalSummary struct {
 	Plan      string    `json:"plan"`
 	Digest    string    `json:"digest,omitempty"`
 	Who       string    `json:"who,omitempty"`
@@ -29,15 +29,15 @@ type Recollection struct {
 	Outcome   string    `json:"outcome,omitempty"`
 	Overrides []string  `json:"overrides,omitempty"`
 	// Complete: the plan is known, so that steps which were never begun are listed.
-	Complete  bool           `json:"complete"`
-	Done      int            `json:"done"`
-	HalfDone  int            `json:"half_done"`
-	Untouched int            `json:"untouched"`
-	Steps     []RecalledStep `json:"steps"`
+	Complete  bool          `json:"complete"`
+	Done      int           `json:"done"`
+	HalfDone  int           `json:"half_done"`
+	Untouched int           `json:"untouched"`
+	Steps     []StepSummary `json:"steps"`
 }
 
-// RecalledStep is what the journal says of one step.
-type RecalledStep struct {
+// StepSummary is what the journal says of one step.
+type StepSummary struct {
 	Step      string   `json:"step"`
 	Node      string   `json:"node,omitempty"`
 	Operation string   `json:"operation,omitempty"`
@@ -54,12 +54,12 @@ type RecalledStep struct {
 
 // Recall says what the runs of a plan have done, step by step: in the plan's order where its steps are known, else in the
 // order in which the journal names them. Pure.
-func Recall(plan string, steps []providers.Step, history journal.History) Recollection {
-	r := Recollection{Plan: plan, Complete: len(steps) > 0, Steps: []RecalledStep{}}
+func Recall(plan string, steps []providers.Step, history journal.History) JournalSummary {
+	r := JournalSummary{Plan: plan, Complete: len(steps) > 0, Steps: []StepSummary{}}
 	index := map[string]int{}
 	for _, step := range steps {
 		index[step.ID] = len(r.Steps)
-		r.Steps = append(r.Steps, RecalledStep{
+		r.Steps = append(r.Steps, StepSummary{
 			Step: step.ID, Node: step.Node, Operation: step.Operation, Summary: step.Summary, Standing: StandsUntouched, Undo: step.Undo,
 		})
 	}
@@ -81,7 +81,7 @@ func Recall(plan string, steps []providers.Step, history journal.History) Recoll
 		if !known {
 			i = len(r.Steps)
 			index[record.Step] = i
-			r.Steps = append(r.Steps, RecalledStep{Step: record.Step, Node: record.Node, Operation: record.Operation, Standing: StandsUntouched})
+			r.Steps = append(r.Steps, StepSummary{Step: record.Step, Node: record.Node, Operation: record.Operation, Standing: StandsUntouched})
 		}
 		step := &r.Steps[i]
 		step.Last, step.Why, step.At, step.Seconds = record.Kind, record.Text, record.At, record.Seconds

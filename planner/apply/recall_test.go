@@ -63,7 +63,7 @@ func TestRecall(t *testing.T) {
 func TestRecallAgreesWithTheCluster(t *testing.T) {
 	whole := &memoryJournal{dies: -1}
 	c := newCluster("cp1", "cp2", "w1")
-	if _, err := onStrands(c.executor(whole, journal.History{})).Run(t.Context(), planFor(c, []string{"cp1", "cp2"}, []string{"w1"})); err != nil {
+	if _, err := onTasks(c.executor(whole, journal.History{})).Run(t.Context(), planFor(c, []string{"cp1", "cp2"}, []string{"w1"})); err != nil {
 		t.Fatal(err)
 	}
 	for dies := range whole.records {
@@ -71,7 +71,7 @@ func TestRecallAgreesWithTheCluster(t *testing.T) {
 			c := newCluster("cp1", "cp2", "w1")
 			plan := planFor(c, []string{"cp1", "cp2"}, []string{"w1"})
 			j := &memoryJournal{dies: dies, early: early}
-			if _, err := onStrands(c.executor(j, journal.History{})).Run(t.Context(), plan); !errors.Is(err, errDied) {
+			if _, err := onTasks(c.executor(j, journal.History{})).Run(t.Context(), plan); !errors.Is(err, errDied) {
 				t.Fatal(err)
 			}
 			changed := map[string]bool{}

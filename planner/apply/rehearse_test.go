@@ -43,7 +43,7 @@ func TestRehearseSaysWhatApplyDoes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := onStrands(c.executor(&memoryJournal{dies: -1}, journal.History{})).Run(t.Context(), plan)
+		result, err := onTasks(c.executor(&memoryJournal{dies: -1}, journal.History{})).Run(t.Context(), plan)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ func checkOnce(t interface{ Errorf(string, ...any) }, plan planner.Plan, acts []
 func TestEveryJournalPrefixResumes(t *testing.T) {
 	whole := &memoryJournal{dies: -1}
 	c := newCluster("cp1", "cp2", "w1")
-	if _, err := onStrands(c.executor(whole, journal.History{})).Run(t.Context(), planFor(c, []string{"cp1", "cp2"}, []string{"w1"})); err != nil {
+	if _, err := onTasks(c.executor(whole, journal.History{})).Run(t.Context(), planFor(c, []string{"cp1", "cp2"}, []string{"w1"})); err != nil {
 		t.Fatal(err)
 	}
 	for dies := range whole.records {
@@ -46,11 +46,11 @@ func TestEveryJournalPrefixResumes(t *testing.T) {
 			c := newCluster("cp1", "cp2", "w1")
 			plan := planFor(c, []string{"cp1", "cp2"}, []string{"w1"})
 			j := &memoryJournal{dies: dies, early: early}
-			if _, err := onStrands(c.executor(j, journal.History{})).Run(t.Context(), plan); !errors.Is(err, errDied) {
+			if _, err := onTasks(c.executor(j, journal.History{})).Run(t.Context(), plan); !errors.Is(err, errDied) {
 				t.Fatalf("dying at record %d: %v", dies, err)
 			}
 			second := &memoryJournal{dies: -1}
-			result, err := onStrands(c.executor(second, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
+			result, err := onTasks(c.executor(second, journal.HistoryOf(j.records...))).Run(t.Context(), plan)
 			if err != nil || result.Outcome != apply.Complete {
 				t.Errorf("after dying at record %d: %s, %v, %v", dies, result.Outcome, outcomes(result), err)
 			}
@@ -80,7 +80,7 @@ func TestAnythingGoesWrongThenAllIsWell(t *testing.T) {
 			}
 			j := &memoryJournal{dies: rapid.IntRange(-1, 2*len(plan.Steps)).Draw(t, "dies"), early: rapid.Bool().Draw(t, "early")}
 			c.log = nil
-			_, err := onStrands(c.executor(j, journal.HistoryOf(history...))).Run(t.Context(), plan)
+			_, err := onTasks(c.executor(j, journal.HistoryOf(history...))).Run(t.Context(), plan)
 			if err != nil && !errors.Is(err, errDied) {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestAnythingGoesWrongThenAllIsWell(t *testing.T) {
 			history = append(history, j.records...)
 		}
 		c.faults, c.looks, c.visible, c.shown = nil, map[string]int{}, map[string]time.Time{}, map[string]facts.Node{}
-		result, err := onStrands(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(history...))).Run(t.Context(), plan)
+		result, err := onTasks(c.executor(&memoryJournal{dies: -1}, journal.HistoryOf(history...))).Run(t.Context(), plan)
 		if err != nil || result.Outcome != apply.Complete {
 			t.Fatalf("without faults: %s, %v, %+v", result.Outcome, err, result.Steps)
 		}

@@ -12,21 +12,21 @@ import (
 	"upkeep/state/journal"
 )
 
-// run is one run of a plan: its book says what may start, its strands do it.
+// run is one run of a plan: its book says what may start, its tasks do it.
 type run struct {
 	*Executor
-	plan    planner.Plan
-	guards  guards
-	strands Strands
+	plan   planner.Plan
+	guards guards
+	tasks  Tasks
 
-	// mu guards what follows; no strand holds it while it looks, acts or waits.
-	mu      sync.Mutex
-	book    *schedule.Schedule
-	results map[string]StepResult // the latest of each step: one that begins a guard may run again
-	lapses  map[string]string     // why a step begins its guard once more
-	level   schedule.Level
-	failure error
-	under   int // strands that have not ended
+	// mu guards what follows; no task holds it while it looks, acts or waits.
+	mu         sync.Mutex
+	book       *schedule.Schedule
+	results    map[string]StepResult // the latest of each step: one that begins a guard may run again
+	lostGuards map[string]string     // why a step begins its guard once more
+	level      schedule.Level
+	failure    error
+	under      int // tasks that have not ended
 }
 
 func (e *Executor) newRun(plan planner.Plan) (*run, error) {
@@ -38,9 +38,9 @@ func (e *Executor) newRun(plan planner.Plan) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schedule plan %s: %w", plan.ID, err)
 	}
-	r := &run{Executor: e, plan: plan, guards: guards, strands: e.Strands, book: book, results: map[string]StepResult{}, lapses: map[string]string{}}
-	if r.strands == nil {
-		r.strands = newGoroutines()
+	r := &run{Executor: e, plan: plan, guards: guards, tasks: e.Tasks, book: book, results: map[string]StepResult{}, lostGuards: map[string]string{}}
+	if r.tasks == nil {
+		r.tasks = newGoroutines()
 	}
 	return r, nil
 }
@@ -71,14 +71,14 @@ func (r *run) drive(ctx context.Context) {
 			return
 		}
 		for _, looks := range together(decisions, r.plan.Steps) {
-			r.strands.Go(func() { r.look(ctx, looks) })
+			r.tasks.Go(func() { r.look(ctx, looks) })
 		}
 		for _, d := range decisions {
 			if d.Kind == schedule.Start {
-				r.strands.Go(func() { r.start(ctx, d) })
+				r.tasks.Go(func() { r.start(ctx, d) })
 			}
 		}
-		if r.strands.Next(ctx, r.Stop, until) {
+		if r.tasks.Next(ctx, r.Stop, until) {
 			r.stop()
 		}
 	}
@@ -119,7 +119,7 @@ func (r *run) next(ctx context.Context) (decisions []schedule.Decision, until ti
 	return decisions, r.book.Wake(), r.under == 0
 }
 
-// left notes that a strand has ended.
+// left notes that a task has ended.
 func (r *run) left() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

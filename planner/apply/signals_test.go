@@ -44,7 +44,7 @@ func TestInterruptsWithTwoRunning(t *testing.T) {
 			ready := func(j apply.Journal, history journal.History) *apply.Executor {
 				e := withUnlabel(c.executor(j, history), c)
 				for _, operation := range []string{"sim.renew", "sim.restart"} {
-					e.Operations[operation] = long{c, aMinute, e.Strands.Sleep}
+					e.Operations[operation] = long{c, aMinute, e.Tasks.Sleep}
 				}
 				return e
 			}
@@ -67,7 +67,7 @@ func TestInterruptsWithTwoRunning(t *testing.T) {
 					}
 				}
 			}
-			result, err := onStrands(e).Run(ctx, plan)
+			result, err := onTasks(e).Run(ctx, plan)
 			if err != nil || result.Outcome != apply.Interrupted {
 				t.Errorf("%s, %v", result.Outcome, err)
 			}
@@ -82,7 +82,7 @@ func TestInterruptsWithTwoRunning(t *testing.T) {
 // finish applies the plan again, and wants every step of the workers done once and the guard ended.
 func finish(t *testing.T, e *apply.Executor, plan planner.Plan, c *cluster) {
 	t.Helper()
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Errorf("applied again: %s, %v, %v", result.Outcome, err, outcomes(result))
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -277,7 +277,7 @@ func (c *cluster) now() time.Time {
 	return c.clock
 }
 
-// Now and Advance implement strands.Clock.
+// Now and Advance implement tasks.Clock.
 func (c *cluster) Now() time.Time { return c.now() }
 
 func (c *cluster) Advance(d time.Duration) {
@@ -289,13 +289,13 @@ func (c *cluster) Advance(d time.Duration) {
 	c.clock = c.clock.Add(d)
 }
 
-// strand runs an executor on its strands, one thing at a time.
-type strand struct{ *apply.Executor }
+// task runs an executor on its tasks, one thing at a time.
+type task struct{ *apply.Executor }
 
-func onStrands(e *apply.Executor) strand { return strand{e} }
+func onTasks(e *apply.Executor) task { return task{e} }
 
-func (s strand) Run(ctx context.Context, plan planner.Plan) (result apply.Result, err error) {
-	s.Strands.(*strands.Set).Run(func() { result, err = s.Executor.Run(ctx, plan) })
+func (s task) Run(ctx context.Context, plan planner.Plan) (result apply.Result, err error) {
+	s.Tasks.(*tasks.Set).Run(func() { result, err = s.Executor.Run(ctx, plan) })
 	return result, err
 }
 
@@ -304,7 +304,7 @@ func (c *cluster) executor(j apply.Journal, history journal.History) *apply.Exec
 	e := &apply.Executor{
 		Effects: map[string]providers.Effect{}, Operations: map[string]providers.Operation{},
 		Observe: c.observe, Identify: c.identify, Journal: j, History: history, Who: "ops@admin", Generation: 3,
-		Now: c.now, Strands: strands.New(c, 1, 2),
+		Now: c.now, Tasks: tasks.New(c, 1, 2),
 	}
 	for _, operation := range []string{"sim.renew", "sim.restart", "sim.label"} {
 		e.Effects[operation] = watched{effect{operation}, c}
@@ -392,7 +392,7 @@ func (j *memoryJournal) append(r journal.Record) error {
 func run(t testing.TB, c *cluster, plan planner.Plan) (apply.Result, *memoryJournal, error) {
 	t.Helper()
 	j := &memoryJournal{dies: -1}
-	result, err := onStrands(c.executor(j, journal.History{})).Run(t.Context(), plan)
+	result, err := onTasks(c.executor(j, journal.History{})).Run(t.Context(), plan)
 	return result, j, err
 }
 

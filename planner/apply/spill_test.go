@@ -50,7 +50,7 @@ func (s *spilling) error(cause error) error {
 func TestAJournalThatTakesNoMore(t *testing.T) {
 	c := newCluster("cp1", "cp2", "g1")
 	whole := &memoryJournal{dies: -1}
-	if _, err := onStrands(guarded(t, c, whole, journal.History{})).Run(t.Context(), liftedPlan(c)); err != nil {
+	if _, err := onTasks(guarded(t, c, whole, journal.History{})).Run(t.Context(), liftedPlan(c)); err != nil {
 		t.Fatal(err)
 	}
 	for dies := range whole.records {
@@ -59,7 +59,7 @@ func TestAJournalThatTakesNoMore(t *testing.T) {
 				c := newCluster("cp1", "cp2", "g1")
 				plan := liftedPlan(c)
 				j := &spilling{memoryJournal: memoryJournal{dies: dies}, full: full}
-				result, err := onStrands(guarded(t, c, j, journal.History{})).Run(t.Context(), plan)
+				result, err := onTasks(guarded(t, c, j, journal.History{})).Run(t.Context(), plan)
 				var spilled *journal.SpilledError
 				if !errors.As(err, &spilled) {
 					t.Fatalf("the run ended with %v", err)
@@ -81,7 +81,7 @@ func TestAJournalThatTakesNoMore(t *testing.T) {
 				}
 				before := slices.Clone(c.Acts)
 				history := journal.HistoryOf(append(slices.Clone(j.records), j.spilled...)...)
-				result, err = onStrands(guarded(t, c, &memoryJournal{dies: -1}, history)).Run(t.Context(), plan)
+				result, err = onTasks(guarded(t, c, &memoryJournal{dies: -1}, history)).Run(t.Context(), plan)
 				if err != nil || result.Outcome != apply.Complete {
 					t.Errorf("the next apply: %s, %v, %+v", result.Outcome, err, result.Steps)
 				}

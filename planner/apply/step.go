@@ -11,7 +11,7 @@ import (
 	"upkeep/state/journal"
 )
 
-// start takes a step that may start to its end, or back to where it waits. It is one strand of the run.
+// start takes a step that may start to its end, or back to where it waits. It is one task of the run.
 func (r *run) start(ctx context.Context, d schedule.Decision) {
 	defer r.left()
 	step := r.plan.Steps[d.Index]
@@ -20,23 +20,23 @@ func (r *run) start(ctx context.Context, d schedule.Decision) {
 	switch {
 	case ctx.Err() != nil || found.State == providers.Unknown && r.halted(ctx, step):
 		r.release(step)
-	case found.lapsed != nil:
-		r.lapse(step, *found.lapsed)
+	case found.lost != nil:
+		r.lostGuard(step, *found.lost)
 	case found.State != providers.Holds:
 		r.not(step, found)
 	default:
 		if d.Again {
-			found.Why = r.lapsed(step)
+			found.Why = r.guardLost(step)
 		}
 		r.act(ctx, step, found, d.Again)
 	}
 }
 
-// lapsed says why a step begins its guard once more.
-func (r *run) lapsed(step providers.Step) string {
+// guardLost says why a step begins its guard once more.
+func (r *run) guardLost(step providers.Step) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.lapses[step.ID]
+	return r.lostGuards[step.ID]
 }
 
 // act runs a step whose ground holds, and proves it. One that begins its guard again tells why.

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/fixtures/worlds"
 	"upkeep/planner"
 	"upkeep/planner/apply"
@@ -125,8 +125,8 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 			return planner.Request{World: p.world}.Identity(), nil
 		},
 		Journal: &memoryJournal{dies: -1}, History: journal.History{},
-		Now:     func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
-		Strands: strands.New(p, 1, 2),
+		Now:   func() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock },
+		Tasks: tasks.New(p, 1, 2),
 	}
 	for name := range e.Effects {
 		e.Operations[name] = p
@@ -134,10 +134,10 @@ func (p *planes) run(t *testing.T, plan planner.Plan, change func(*apply.Executo
 	if change != nil {
 		change(e)
 	}
-	return onStrands(e).Run(t.Context(), plan)
+	return onTasks(e).Run(t.Context(), plan)
 }
 
-// Now and Advance implement strands.Clock.
+// Now and Advance implement tasks.Clock.
 func (p *planes) Now() time.Time { p.mu.Lock(); defer p.mu.Unlock(); return p.clock }
 
 func (p *planes) Advance(d time.Duration) {
@@ -376,7 +376,7 @@ func TestOldPlansAreNotBegun(t *testing.T) {
 			}
 			e := c.executor(&memoryJournal{dies: -1}, history)
 			e.MaxAge = 24 * time.Hour
-			result, err := onStrands(e).Run(t.Context(), plan)
+			result, err := onTasks(e).Run(t.Context(), plan)
 			var refused *apply.RefusedError
 			if stale := errors.As(err, &refused) && refused.Stale; stale != test.stale || !stale && (err != nil || result.Outcome != apply.Complete) {
 				t.Errorf("%s, %v", result.Outcome, err)

@@ -20,7 +20,7 @@ func TestAWaitGoesOnInTheNextRun(t *testing.T) {
 		j := &memoryJournal{dies: -1}
 		e, plan := waitingPlan(c, c.clock.Add(100*24*time.Hour), time.Second, j, journal.History{})
 		e.Waited = known.Waits
-		result, err := onStrands(e).Run(t.Context(), plan)
+		result, err := onTasks(e).Run(t.Context(), plan)
 		if err != nil || result.Steps[2].Outcome != apply.Waiting {
 			t.Fatalf("run %d: %v, %+v", n, err, result.Steps)
 		}

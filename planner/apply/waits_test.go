@@ -55,7 +55,7 @@ func waitingPlan(c *cluster, until time.Time, takes time.Duration, j apply.Journ
 	plan.Steps[2].Operation = "sim.tenanted"
 	e := withUnlabel(c.executor(j, history), c)
 	e.Effects["sim.tenanted"], e.Operations["sim.tenanted"] = tenanted{effect{"sim.label"}, c, until}, labelling{c}
-	e.Operations["sim.label"] = long{c, always(takes), e.Strands.Sleep}
+	e.Operations["sim.label"] = long{c, always(takes), e.Tasks.Sleep}
 	return e, plan
 }
 
@@ -74,7 +74,7 @@ func TestOnlyWaitsAreLeft(t *testing.T) {
 	j := &memoryJournal{dies: -1}
 	e, plan := waitingPlan(c, c.clock.Add(24*time.Hour), time.Second, j, journal.History{})
 	began := c.clock
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Waits {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}
@@ -95,7 +95,7 @@ func TestOnlyWaitsAreLeft(t *testing.T) {
 	c.clock = c.clock.Add(48 * time.Hour)
 	e, plan = waitingPlan(c, began, time.Second, &memoryJournal{dies: -1}, journal.HistoryOf(j.records...))
 	plan.Steps[2].Args = []byte(`{"before":"w2"}`)
-	if result, err = onStrands(e).Run(t.Context(), plan); err != nil || result.Outcome != apply.Complete {
+	if result, err = onTasks(e).Run(t.Context(), plan); err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("applied again: %s, %v, %+v", result.Outcome, err, result.Steps)
 	}
 	if got := c.World.Node("g1").System.Hostname; got != "g1" {
@@ -114,7 +114,7 @@ func TestAWaitThatPassesBesideOtherWork(t *testing.T) {
 			at = s.At.Sub(began)
 		}
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}
@@ -130,8 +130,8 @@ func TestAGuardBeginsAndEndsTwice(t *testing.T) {
 	e, plan := waitingPlan(c, c.clock.Add(30*time.Minute), time.Second, j, journal.History{})
 	beside := step("sim.slow", "w3", "", "w3") // outside the guard, and long enough for the run to be there when the wait is over
 	plan.Steps = append(plan.Steps, beside)
-	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, always(time.Hour), e.Strands.Sleep}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, always(time.Hour), e.Tasks.Sleep}
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Complete {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}
@@ -155,7 +155,7 @@ func TestAStoppedRunLooksAtNoWaits(t *testing.T) {
 	c := newCluster("g1", "w1", "w2", "w3")
 	e, plan := waitingPlan(c, c.clock.Add(24*time.Hour), time.Second, &memoryJournal{dies: -1}, journal.History{})
 	plan.Steps = append(plan.Steps, step("sim.slow", "w3", "", "w3"))
-	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, always(time.Hour), e.Strands.Sleep}
+	e.Effects["sim.slow"], e.Operations["sim.slow"] = effect{"sim.label"}, long{labelling{c}, always(time.Hour), e.Tasks.Sleep}
 	stop := make(chan struct{}, 2)
 	e.Stop = stop
 	e.Events = func(event apply.Event) {
@@ -164,7 +164,7 @@ func TestAStoppedRunLooksAtNoWaits(t *testing.T) {
 			stop <- struct{}{}
 		}
 	}
-	result, err := onStrands(e).Run(t.Context(), plan)
+	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Interrupted {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
 	}

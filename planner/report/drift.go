@@ -37,8 +37,8 @@ type DriftSummary struct {
 	Notes    int `json:"notes"`
 	// Unknown counts what could not be checked, but for what somebody exempted.
 	Unknown int `json:"unknown"`
-	// Mended counts the errors and warnings that a plan would repair.
-	Mended int `json:"mended_by_plan"`
+	// Fixed counts the errors and warnings that a plan would repair.
+	Fixed int `json:"fixed_by_plan"`
 }
 
 // Drift returns what a plan found, without what it would do.
@@ -61,7 +61,7 @@ func Drift(p planner.Plan) DriftJSON {
 		}
 	}
 	d.Summary.Unknown = all.Upkeep.Summary.Unknown
-	d.Summary.Mended = max(0, d.Summary.Errors+d.Summary.Warnings-Known(p.Remaining))
+	d.Summary.Fixed = max(0, d.Summary.Errors+d.Summary.Warnings-Known(p.Remaining))
 	return d
 }
 

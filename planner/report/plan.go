@@ -76,9 +76,9 @@ type Upkeep struct {
 	// Unknown is everything that could not be checked, whole nodes and parts of them.
 	Unknown  []planner.Unknown `json:"unknown"`
 	Warnings []string          `json:"warnings"`
-	// Refusals are the reasons why this plan must not be applied; Foreseen are the steps that apply will refuse.
-	Refusals []string           `json:"refusals"`
-	Foreseen []planner.Foreseen `json:"foreseen_refusals"`
+	// Refusals are the reasons why this plan must not be applied; ExpectedRefusals are the steps that apply will refuse.
+	Refusals         []string                  `json:"refusals"`
+	ExpectedRefusals []planner.ExpectedRefusal `json:"expected_refusals"`
 }
 
 // Node is one node of the inventory.
@@ -112,30 +112,30 @@ func Plan(p planner.Plan) PlanJSON {
 		Complete:      p.Complete,
 		Errored:       VerdictOf(p) == Failed || VerdictOf(p) == Unsure,
 		Upkeep: Upkeep{
-			Version:    p.UpkeepVersion,
-			PlanID:     p.ID,
-			Digest:     p.Digest,
-			Digests:    p.Digests,
-			Status:     VerdictOf(p),
-			Identity:   p.Request.Identity(),
-			ObservedAt: p.Request.World.ObservedAt,
-			Recorded:   p.Request.Recorded,
-			Targets:    p.Request.Targets,
-			Exclude:    p.Request.Exclude,
-			Overrides:  p.Request.Overrides,
-			Nodes:      []Node{},
-			Out:        present(p.Outs()),
-			Findings:   present(p.Findings),
-			Ignored:    present(p.Ignored),
-			LeftOut:    present(p.LeftOut),
-			Steps:      present(p.Steps),
-			Brackets:   present(p.Brackets),
-			Lanes:      present(p.Lanes),
-			Remaining:  present(p.Remaining),
-			Unknown:    present(Unknowns(p)),
-			Warnings:   present(p.Warnings),
-			Refusals:   present(p.Refusals),
-			Foreseen:   present(p.Foreseen),
+			Version:          p.UpkeepVersion,
+			PlanID:           p.ID,
+			Digest:           p.Digest,
+			Digests:          p.Digests,
+			Status:           VerdictOf(p),
+			Identity:         p.Request.Identity(),
+			ObservedAt:       p.Request.World.ObservedAt,
+			Recorded:         p.Request.Recorded,
+			Targets:          p.Request.Targets,
+			Exclude:          p.Request.Exclude,
+			Overrides:        p.Request.Overrides,
+			Nodes:            []Node{},
+			Out:              present(p.Outs()),
+			Findings:         present(p.Findings),
+			Ignored:          present(p.Ignored),
+			LeftOut:          present(p.LeftOut),
+			Steps:            present(p.Steps),
+			Brackets:         present(p.Brackets),
+			Lanes:            present(p.Lanes),
+			Remaining:        present(p.Remaining),
+			Unknown:          present(Unknowns(p)),
+			Warnings:         present(p.Warnings),
+			Refusals:         present(p.Refusals),
+			ExpectedRefusals: present(p.ExpectedRefusals),
 		},
 	}
 	for _, node := range inventory.Nodes {

@@ -29,7 +29,7 @@ const (
 func VerdictOf(p planner.Plan) Verdict {
 	broken := func(f providers.Finding) bool { return !f.Unknown && f.Severity == providers.SeverityError }
 	switch {
-	case len(p.Refusals)+len(p.Foreseen) > 0:
+	case len(p.Refusals)+len(p.ExpectedRefusals) > 0:
 		return Failed
 	case !p.Complete || len(counted(Unknowns(p))) > 0:
 		return Unsure

@@ -48,7 +48,7 @@ func TestVerdict(t *testing.T) {
 		"a node is unknown":          {[]func(*planner.Plan){plans.UnknownNode}, report.Unsure, report.Unsure},
 		"not complete":               {[]func(*planner.Plan){func(p *planner.Plan) { p.Complete = false }}, report.Unsure, report.Unsure},
 		"refused and unknown":        {[]func(*planner.Plan){plans.UnknownNode, step, func(p *planner.Plan) { p.Refusals = []string{"no backup"} }}, report.Failed, report.Unsure},
-		"refused foreseeably":        {[]func(*planner.Plan){step, func(p *planner.Plan) { p.Foreseen = []planner.Foreseen{{Step: "s", Why: "w"}} }}, report.Failed, report.Well},
+		"refused foreseeably":        {[]func(*planner.Plan){step, func(p *planner.Plan) { p.ExpectedRefusals = []planner.ExpectedRefusal{{Step: "s", Why: "w"}} }}, report.Failed, report.Well},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := plans.Quiet(func(p *planner.Plan) {

@@ -71,7 +71,7 @@ type step struct {
 	retired bool // it never runs again
 	outcome Outcome
 	why     string
-	doom    string    // it is in the driver's hands, and must not start
+	barred  string    // it is in the driver's hands, and must not start
 	wait    Wait      // while it is parked
 	again   time.Time // when it may be looked at again
 	looked  time.Time // when it was last found ready, if it was seen so
@@ -81,7 +81,7 @@ type step struct {
 	line    hold    // what it stands in line for
 	soft    bool    // room is set aside while its brackets begin
 	wanted  []int32 // brackets that it waits for
-	lapsed  []int32 // brackets that were found undone before it
+	lost    []int32 // brackets that were found undone before it
 	redo    bool    // it begins a bracket once more
 	endedIn int     // the round in which it last ended its bracket
 }

@@ -61,8 +61,8 @@ func (s *Schedule) want(b, i int32) {
 	}
 }
 
-// unwant has a step wait for no bracket any more.
-func (s *Schedule) unwant(i int32) {
+// stopWaiting has a step wait for no bracket any more.
+func (s *Schedule) stopWaiting(i int32) {
 	st := &s.steps[i]
 	for _, b := range st.wanted {
 		s.brackets[b].wants--

@@ -152,8 +152,8 @@ func (s *Schedule) Ready(id string, now time.Time) error {
 	s.tick(now)
 	st := &s.steps[i]
 	st.looked, st.seen, st.past = s.now, true, false
-	if st.doom != "" {
-		s.drop(i, st.doom)
+	if st.barred != "" {
+		s.drop(i, st.barred)
 		return nil
 	}
 	s.unpark(i)
@@ -169,8 +169,8 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	s.tick(now)
 	st := &s.steps[i]
 	switch {
-	case st.doom != "":
-		s.drop(i, st.doom)
+	case st.barred != "":
+		s.drop(i, st.barred)
 	case st.ends != none:
 		return fmt.Errorf("waits: step %s ends a guard, and an end does not wait; report Ended", id)
 	default:
@@ -190,8 +190,8 @@ func (s *Schedule) Started(id string) (bool, error) {
 	st := &s.steps[i]
 	se := &s.series[st.series]
 	switch {
-	case st.doom != "":
-		s.drop(i, st.doom)
+	case st.barred != "":
+		s.drop(i, st.barred)
 		return false, nil
 	case !s.stillStartable(i), s.crowded(st.series):
 		s.takeBack(i)
@@ -246,32 +246,32 @@ func (s *Schedule) Ended(id string, outcome Outcome, why string) error {
 	return nil
 }
 
-// Lapsed answers the Start of a guarded step: what a step did that began its bracket was undone. The bracket begins again,
+// GuardLost answers the Start of a guarded step: what a step did that began its bracket was undone. The bracket begins again,
 // and then the step is handed out again. False: that was so before; whoever undoes it is still at it, so the driver must
 // report Ended with Refused.
-func (s *Schedule) Lapsed(id, begin string) (bool, error) {
-	i, err := s.report(id, "lapsed", Handed)
+func (s *Schedule) GuardLost(id, begin string) (bool, error) {
+	i, err := s.report(id, "guard lost", Handed)
 	if err != nil {
 		return false, err
 	}
 	st := &s.steps[i]
 	j, ok := s.index[begin]
 	if !ok {
-		return false, fmt.Errorf("lapsed: the plan has no step %q", begin)
+		return false, fmt.Errorf("guard lost: the plan has no step %q", begin)
 	}
 	at := slices.IndexFunc(st.guards, func(b int32) bool { return slices.Contains(s.steps[j].begins, b) })
 	if at < 0 {
-		return false, fmt.Errorf("lapsed: step %s does not begin a bracket of step %s", begin, id)
+		return false, fmt.Errorf("guard lost: step %s does not begin a bracket of step %s", begin, id)
 	}
 	b := st.guards[at]
-	if st.doom != "" {
-		s.drop(i, st.doom)
+	if st.barred != "" {
+		s.drop(i, st.barred)
 		return true, nil
 	}
-	if slices.Contains(st.lapsed, j) {
+	if slices.Contains(st.lost, j) {
 		return false, nil
 	}
-	st.lapsed = append(st.lapsed, j)
+	st.lost = append(st.lost, j)
 	st.looked, st.seen = s.now, true
 	br := &s.brackets[b]
 	if k := slices.Index(br.begin, j); br.did[k] && (br.phase == open || br.phase == beginning) && !s.steps[j].phase.inHand() {
@@ -294,8 +294,8 @@ func (s *Schedule) Release(id string) error {
 	if err != nil {
 		return err
 	}
-	if st := &s.steps[i]; st.doom != "" {
-		s.drop(i, st.doom)
+	if st := &s.steps[i]; st.barred != "" {
+		s.drop(i, st.barred)
 		return nil
 	}
 	s.unparkBrackets(i)
@@ -331,7 +331,7 @@ func (s *Schedule) Taken(nodes []Taken) {
 			if ln.held[int32(h)] == 0 {
 				ln.used += by
 				if n.repaired {
-					ln.mendable += by
+					ln.repairable += by
 				}
 			}
 			for _, i := range ln.queue { // who may enter has changed

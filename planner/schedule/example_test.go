@@ -9,7 +9,7 @@ import (
 )
 
 // A driver that does one thing at a time, and to whom every step is ready and succeeds. One that does many starts each
-// decision in a strand of its own and calls Next whenever one of them has reported.
+// decision in a task of its own and calls Next whenever one of them has reported.
 func Example() {
 	plan := schedule.Plan{
 		Steps: []providers.Step{

@@ -17,13 +17,13 @@ type lane struct {
 	free      bool    // neither its order nor its closing is kept
 	unlimited bool    // its width is not kept
 
-	held      map[int32]int32 // by holder, how many of its series are in the lane
-	taken     map[int32]bool  // observed to take room
-	used      int             // holders that are in either
-	mendable  int             // holders that are taken, not in the lane, and have a repairing series
-	repairing int             // repairing series in the lane
-	soft      int             // series for which room is set aside
-	moving    int             // steps of its series that are under way or may start
+	held       map[int32]int32 // by holder, how many of its series are in the lane
+	taken      map[int32]bool  // observed to take room
+	used       int             // holders that are in either
+	repairable int             // holders that are taken, not in the lane, and have a repairing series
+	repairing  int             // repairing series in the lane
+	soft       int             // series for which room is set aside
+	moving     int             // steps of its series that are under way or may start
 
 	failed   map[int32]bool // holders that failed after their first change
 	closedBy int32
@@ -48,7 +48,7 @@ func (s *Schedule) room(l, n int32, begins bool) bool {
 		if ln.repairing > 0 {
 			return false
 		}
-		used -= ln.mendable
+		used -= ln.repairable
 		if ln.taken[h] && s.nodes[h].repaired {
 			used++ // counted twice
 		}
@@ -103,7 +103,7 @@ func (s *Schedule) crowded(n int32) bool {
 		}
 		others := ln.used - 1
 		if se.repairs {
-			others -= ln.mendable
+			others -= ln.repairable
 		}
 		if others >= ln.def.Width {
 			return true
@@ -143,7 +143,7 @@ func (s *Schedule) enter(n int32) {
 			if !ln.taken[se.holder] {
 				ln.used++
 			} else if s.nodes[se.holder].repaired {
-				ln.mendable--
+				ln.repairable--
 			}
 		}
 		if se.repairs {
@@ -176,7 +176,7 @@ func (s *Schedule) leave(n int32) {
 			if !ln.taken[se.holder] {
 				ln.used--
 			} else if s.nodes[se.holder].repaired {
-				ln.mendable++
+				ln.repairable++
 			}
 		}
 		if se.repairs {

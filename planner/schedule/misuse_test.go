@@ -44,7 +44,7 @@ func TestReportsOutOfPlace(t *testing.T) {
 		"done without a start":     func() error { return s.Ended("-/x.1", schedule.Done, "") },
 		"blocked by the driver":    func() error { return s.Ended("-/x.1", schedule.Blocked, "") },
 		"not handed out":           func() error { _, err := s.Started("-/x.2"); return err },
-		"no bracket":               func() error { _, err := s.Lapsed("-/x.1", "-/x.2"); return err },
+		"no bracket":               func() error { _, err := s.GuardLost("-/x.1", "-/x.2"); return err },
 	} {
 		if report() == nil {
 			t.Errorf("%s: no error", name)

@@ -13,7 +13,7 @@
 // # How a driver uses it
 //
 // Next hands out decisions. For a Look the driver asks the step's readiness and reports Ready, Waits or Ended. For a Start
-// it asks again, looks at the step's guards, and reports Waits, Lapsed or Ended, or Started and, after the act and its
+// it asks again, looks at the step's guards, and reports Waits, GuardLost or Ended, or Started and, after the act and its
 // proof, Ended. Then it calls Next again. Nothing was handed out, nothing is in the driver's hands: the run is over (Over),
 // and States says how each step ended. See the example.
 //
@@ -119,7 +119,7 @@ const (
 	// bracket would begin for this step, or the step waited when it was last looked at, or an earlier run did it. Looks that come together for one
 	// resource can share one observation.
 	Look Kind = "look"
-	// Start: ask whether the step is ready and its guards hold, then report Started and run it; or Waits, Lapsed or Ended.
+	// Start: ask whether the step is ready and its guards hold, then report Started and run it; or Waits, GuardLost or Ended.
 	Start Kind = "start"
 )
 

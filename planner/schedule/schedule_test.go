@@ -130,7 +130,7 @@ func tell(t *testing.T, plan schedule.Plan, history schedule.History, script str
 			}
 			s.Taken(taken)
 		case "lapse":
-			again, err := s.Lapsed(words[1], words[2])
+			again, err := s.GuardLost(words[1], words[2])
 			fail(err)
 			out = append(out, fmt.Sprintf("again %v", again))
 		case "after":

@@ -48,7 +48,7 @@ func (s *Schedule) consider(i int32) {
 		s.considerEnd(i)
 		return
 	}
-	s.unwant(i)
+	s.stopWaiting(i)
 	s.setAside(i, false)
 	se := &s.series[st.series]
 	begins := len(st.begins) > 0
@@ -157,7 +157,7 @@ func (s *Schedule) release(i int32) {
 func (s *Schedule) putBack(i int32) {
 	st := &s.steps[i]
 	s.release(i)
-	s.unwant(i)
+	s.stopWaiting(i)
 	s.setAside(i, false)
 	se := &s.series[st.series]
 	others := se.holding
@@ -178,8 +178,8 @@ func (s *Schedule) block(i int32, why string) {
 	switch {
 	case st.retired || st.ends != none || st.phase == Underway || st.phase == Ended && st.outcome != "":
 	case st.phase.inHand():
-		if st.doom == "" {
-			st.doom = why
+		if st.barred == "" {
+			st.barred = why
 		}
 	default:
 		s.drop(i, why)
@@ -213,7 +213,7 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 	se := &s.series[st.series]
 	s.release(i)
 	s.set(i, Ended)
-	st.outcome, st.why, st.doom, st.redo = outcome, why, "", false
+	st.outcome, st.why, st.barred, st.redo = outcome, why, "", false
 	again := s.again(i)
 	switch {
 	case se.repairs && !outcome.Succeeded():

@@ -340,7 +340,7 @@ func (w *world) answer(d schedule.Decision, troubles bool) {
 		for _, b := range w.truth.plan.Brackets {
 			if len(b.Begin) > 0 && len(b.End) > 0 && slices.Contains(b.Guarded, d.Step) && chance(w.t, 20, "lapses") {
 				w.lapses--
-				again, err := w.s.Lapsed(d.Step, b.Begin[0])
+				again, err := w.s.GuardLost(d.Step, b.Begin[0])
 				w.must(err)
 				w.say("lapsed %s of %s: %v", b.Begin[0], d.Step, again)
 				w.truth.proved[b.Begin[0]] = false

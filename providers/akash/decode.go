@@ -30,7 +30,10 @@ const defaultMaxChange = "50"
 const maxScript = 256 << 10
 
 var (
-	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
+	// A namespace is a DNS label: it has no points.
+	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	percentPattern = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{1,6})?)%$`)
 )
@@ -61,8 +64,8 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Position: config.PositionOf(b.DefRange, b.Directory),
 		At:       map[string]config.Position{},
 	}}
-	for _, argument := range []string{"release", "namespace"} {
-		if !namePattern.MatchString(b.String(argument)) {
+	for argument, pattern := range map[string]*regexp.Regexp{"release": namePattern, "namespace": namespacePattern} {
+		if !pattern.MatchString(b.String(argument)) {
 			r.fail(b, argument, "Invalid name", "%q is no name of a %s: write lower-case letters, digits and dashes.", b.String(argument), argument)
 		}
 	}
@@ -329,6 +332,9 @@ func (r *reading) gpu(b config.Block) {
 	}
 	for _, at := range sortedKeys(hints) {
 		r.fail(b, at, "Invalid model", "%s", strings.Join(hints[at], "\n\n"))
+	}
+	if len(prices) == 0 && len(bad) == 0 {
+		r.warn(b, "gpu", "No models", "gpu names no model, and it replaces the mapping of the release: the script then charges its own default for every GPU. Name models, or remove gpu.")
 	}
 	if _, set := prices["*"]; set {
 		r.warn(b, b.Item("gpu", "*"), "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")

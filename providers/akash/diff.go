@@ -21,7 +21,7 @@ type review struct {
 
 	release  facts.Release
 	provider provider
-	mending  pending.Mending
+	repair   pending.Repair
 
 	// overlay are the values that the block wants, what stands for the sensitive ones in their place, and the script.
 	// script is its body; known says that there is one to compare.
@@ -68,7 +68,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.release.Values[valueScript] = encodeScript(text)
 		}
 	}
-	r.mending = pending.Decide(r.release, in.Now, r.spec.patience())
+	r.repair = pending.Decide(r.release, in.Now, r.spec.patience())
 	r.reviewScript()
 	r.overlay = s.wanted()
 	if r.known {
@@ -84,6 +84,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewPod()
 	r.reviewPrices()
 	r.reviewVocabulary()
+	r.reviewMeasurement()
 	r.plan()
 	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision))
 	return r.out
@@ -109,7 +110,7 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	standing, wrong := pending.Stands(r.release, r.mending, r.in.World.Kubernetes, r.in.Now)
+	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Now)
 	switch {
 	case !wrong:
 		return

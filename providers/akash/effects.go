@@ -116,9 +116,12 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	return revision.Replaced(release)
 }
 
-// Needs: the operators come before the provider, and the gateway's ports must be free.
+// Needs: the operators come before the provider, and the gateway's ports must be free. Once the pod has the new prices, they are
+// measured.
 func (upgrading) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return providers.NeedsOfResource(in, step)
+	args, release, unusable := read[upgradeArgs](in, step)
+	left := unusable == nil && args.Rolls && upgraded(release, args) == nil && runs(release) == nil
+	return measured(in, step, providers.NeedsOfResource(in, step), left)
 }
 
 func (upgrading) Ground(in providers.Input, step providers.Step) providers.Ground {
@@ -216,7 +219,10 @@ func (upgrading) Proved(before, after providers.Input, step providers.Step) erro
 	if !args.Rolls {
 		return nil
 	}
-	return runs(is)
+	if err := runs(is); err != nil {
+		return err
+	}
+	return provedPrices(is)
 }
 
 // ready returns nil where the provider has a ready pod of its newest template.

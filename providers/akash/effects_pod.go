@@ -50,8 +50,13 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	return revision.Replaced(withWorkload(release, w))
 }
 
+// Needs: once another pod runs, its prices are measured.
 func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs {
-	return revision.Needs(in, step, false)
+	_, release, unusable := read[releaseArgs](in, step)
+	ground, err := providers.GroundOf[podGround](step)
+	pod := providerOf(release).pod
+	left := unusable == nil && err == nil && pod != nil && pod.UID != ground.Pod && runs(release) == nil
+	return measured(in, step, revision.Needs(in, step, false), left)
 }
 
 func (restarting) Ground(in providers.Input, step providers.Step) providers.Ground {
@@ -97,7 +102,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	if old != nil && old.UID == now.UID {
 		return fmt.Errorf("pod %s is still the one of before", now.Name)
 	}
-	return nil
+	return provedPrices(is)
 }
 
 // stopping is the meaning of akash.stop: the provider is scaled to 0, and marked.

@@ -9,9 +9,16 @@ import (
 )
 
 // SecondNeeds asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
-// ports, where the step over 16.0.0 is ahead and the cluster does not tell.
-func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory) providers.Needs {
-	return providers.Needs{Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)}, Nodes: s.furtherNodes(world, inventory)}
+// ports, where the step over 16.0.0 is ahead and the cluster does not tell. With measure it asks the running pod.
+func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, measure bool) providers.Needs {
+	needs := providers.Needs{
+		Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)},
+		Nodes:      s.furtherNodes(world, inventory),
+	}
+	if measure {
+		return needs.And(s.measurementNeeds(world))
+	}
+	return needs
 }
 
 func (s Spec) furtherDefinitions(world facts.World) []string {
@@ -42,8 +49,9 @@ func (s Spec) furtherNodes(world facts.World, inventory providers.Inventory) []p
 	}
 	var out []providers.NodeNeed
 	ground, _ := groundOfPorts(world)
+	find := inventory.Finder()
 	for _, node := range ground.nodes {
-		if declared, ok := inventory.Of(node.node); ok && len(node.open) > 0 {
+		if declared, ok := find(node.node); ok && len(node.open) > 0 {
 			out = append(out, providers.NodeNeed{
 				Nodes: config.Selection{Names: []string{declared.Name}}, Question: facts.Question{Ports: node.open},
 			})

@@ -13,7 +13,7 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// Releases works on Helm releases. No method is called for a release that is pending but Mend.
+// Releases works on Helm releases. No method is called for a release that is pending but Repair.
 type Releases interface {
 	Observe(ctx context.Context, question facts.ReleaseQuestion) facts.Release
 	// Values returns the values that an upgrade starts from, secrets and all, and the newest revision.
@@ -89,7 +89,7 @@ type Tools struct {
 // Operations returns the operations of this domain by name. They change the cluster: hand them to apply alone.
 func Operations(t Tools) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationMend:    revision.Repair{Releases: t.Releases},
+		OperationRepair:  revision.Repair{Releases: t.Releases},
 		OperationArchive: archive{t},
 		OperationStop:    stop{t},
 		OperationStart:   start{t},
@@ -315,7 +315,7 @@ func (o start) Run(ctx context.Context, step providers.Step, progress providers.
 
 type replace struct{ tools Tools }
 
-// Run stops the provider under a mark before it deletes its StatefulSet, so that a run that ends in between is mended.
+// Run stops the provider under a mark before it deletes its StatefulSet, so that a run that ends in between is repaired.
 func (o replace) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
 	if err := o.tools.stop(ctx, step); err != nil {
 		return err

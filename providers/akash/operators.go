@@ -17,8 +17,8 @@ type operatorUpgrade struct {
 	chart   Chart
 	sha256  string
 	rolls   bool
-	// mending is what comes before it.
-	mending pending.Mending
+	// repair is what comes before it.
+	repair pending.Repair
 }
 
 // reviewOperators compares the operators with the wanted chart: their versions must be the provider's.
@@ -126,8 +126,8 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 			why = unfit(release.Offer.Preview)
 		}
 	}
-	mending := pending.Decide(release, r.in.Now, r.spec.patience())
-	if ill && !r.reviewOperatorStatus(release, mending, why) {
+	repair := pending.Decide(release, r.in.Now, r.spec.patience())
+	if ill && !r.reviewOperatorStatus(release, repair, why) {
 		return
 	}
 	if why != "" {
@@ -145,15 +145,15 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 	o := release.Offer
 	r.upgrades = append(r.upgrades, operatorUpgrade{
 		release: release, chart: Chart{Source: o.Source.Sibling(chart), Version: wanted}, sha256: o.Digest,
-		rolls: len(o.Preview.Rolls) > 0 || len(revision.OtherTemplate(release)) > 0, mending: mending,
+		rolls: len(o.Preview.Rolls) > 0 || len(revision.OtherTemplate(release)) > 0, repair: repair,
 	})
 }
 
 // reviewOperatorStatus reports an operator whose last revision did not end well, and whether anything can be done about it
 // now. why says what keeps it from being upgraded; "" where nothing does. The operators come before the provider, so a
-// change of the provider's chart waits for those that are not mended.
-func (r *review) reviewOperatorStatus(release facts.Release, mending pending.Mending, why string) (able bool) {
-	standing, _ := pending.Stands(release, mending, r.in.World.Kubernetes, r.in.Now)
+// change of the provider's chart waits for those that are not repaired.
+func (r *review) reviewOperatorStatus(release facts.Release, repair pending.Repair, why string) (able bool) {
+	standing, _ := pending.Find(release, repair, r.in.World.Kubernetes, r.in.Now)
 	able = standing.Blocked == ""
 	if able && why != "" {
 		standing.Finding.Hint = "upkeep cannot upgrade it (" + why + "); " + undoOf(release)

@@ -52,25 +52,25 @@ func settled(t *testing.T, w *fakeprovider.World, s akash.Spec, version string) 
 	}
 }
 
-// TestOperatorThatDidNotEndWell: what a kill or a failure left of an operator's upgrade is mended, kept and upgraded, with
+// TestOperatorThatDidNotEndWell: what a kill or a failure left of an operator's upgrade is repaired, kept and upgraded, with
 // the values that were in force before.
 func TestOperatorThatDidNotEndWell(t *testing.T) {
-	mended := []string{"akash.mend", "akash.archive", "akash.operator"}
+	repaired := []string{"akash.repair", "akash.archive", "akash.operator"}
 	for _, test := range []struct {
 		name, to, tried, status string
 		want                    []string
 		findings                []string
 	}{
 		{"killed on the way up", "12.1.3", "12.1.3", facts.ReleasePendingUpgrade,
-			slices.Concat([]string{"akash.crds", "akash.archive", "akash.operator"}, mended, []string{"akash.archive", "akash.replace", "akash.upgrade"}),
+			slices.Concat([]string{"akash.crds", "akash.archive", "akash.operator"}, repaired, []string{"akash.archive", "akash.replace", "akash.upgrade"}),
 			[]string{"CHART_VERSION_DIFFERS", "CRD_DIFFERS", "OPERATOR_VERSION_DIFFERS", "RELEASE_PENDING", "OPERATOR_VERSION_DIFFERS"}},
 		{"failed on the way up, and nobody went back", "12.1.3", "12.1.3", facts.ReleaseFailed,
 			[]string{"akash.crds", "akash.archive", "akash.operator", "akash.archive", "akash.operator", "akash.archive", "akash.replace", "akash.upgrade"},
 			[]string{"CHART_VERSION_DIFFERS", "CRD_DIFFERS", "OPERATOR_VERSION_DIFFERS", "RELEASE_FAILED", "OPERATOR_VERSION_DIFFERS"}},
-		{"killed while the provider stays as it is", "11.6.3", "11.6.3", facts.ReleasePendingUpgrade, mended, []string{"RELEASE_PENDING"}},
-		{"killed on the way back", "11.6.3", "11.6.3", facts.ReleasePendingRollback, mended, []string{"RELEASE_PENDING"}},
+		{"killed while the provider stays as it is", "11.6.3", "11.6.3", facts.ReleasePendingUpgrade, repaired, []string{"RELEASE_PENDING"}},
+		{"killed on the way back", "11.6.3", "11.6.3", facts.ReleasePendingRollback, repaired, []string{"RELEASE_PENDING"}},
 		{"failed while the provider stays as it is", "11.6.3", "11.6.3", facts.ReleaseFailed, []string{"akash.archive", "akash.operator"}, []string{"RELEASE_FAILED"}},
-		{"somebody's newer version was killed", "11.6.3", "12.1.3", facts.ReleasePendingUpgrade, mended, []string{"RELEASE_PENDING"}},
+		{"somebody's newer version was killed", "11.6.3", "12.1.3", facts.ReleasePendingUpgrade, repaired, []string{"RELEASE_PENDING"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, s := withOperators(t, "11.6.3", test.to, map[bool]string{true: "v0.8.3", false: "v0.6.11"}[test.to == "12.1.3"])
@@ -154,13 +154,13 @@ func TestOperatorStillAtWork(t *testing.T) {
 	if err := w.Sleep(context.Background(), 10*time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if got := operationsOf(plan(t, w, s)); !slices.Contains(got, "akash.mend") {
+	if got := operationsOf(plan(t, w, s)); !slices.Contains(got, "akash.repair") {
 		t.Errorf("steps %v", got)
 	}
 }
 
-// TestOperatorMendMoved: somebody whose Helm goes on meanwhile is not overruled.
-func TestOperatorMendMoved(t *testing.T) {
+// TestOperatorRepairMoved: somebody whose Helm goes on meanwhile is not overruled.
+func TestOperatorRepairMoved(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "11.6.3", "v0.6.11")
 	s.Definitions = nil
 	killed(t, w, "11.6.3", facts.ReleasePendingUpgrade, time.Hour)

@@ -13,7 +13,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/fixtures/fakeprovider"
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -72,15 +72,15 @@ func types() []providers.Type { return []providers.Type{akash.Type()} }
 // carryOut applies a plan.
 func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...providers.Resource) apply.Result {
 	t.Helper()
-	side := strands.New(strands.Time{At: w.Now, Sleep: w.Sleep}, 1, 2)
+	side := tasks.New(tasks.Time{At: w.Now, Sleep: w.Sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: akash.Type().Effects, Operations: akash.Operations(w.Tools(specs...)),
-		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
-			world := w.World(ctx, specs...)
+		Observe: func(ctx context.Context, steps ...providers.Step) (providers.Input, error) {
+			world := w.Looked(ctx, steps, specs...)
 			return providers.Input{World: world, Now: world.ObservedAt, Inventory: w.Inventory()}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
-		Journal:  &journalInMemory{}, Now: w.Now, Strands: side,
+		Journal:  &journalInMemory{}, Now: w.Now, Tasks: side,
 	}
 	var result apply.Result
 	var err error
@@ -285,9 +285,9 @@ func TestStalePodUnderRespelledPrices(t *testing.T) {
 	}
 }
 
-// TestPendingUpgradeIsMended: what a kill in the middle of an upgrade leaves is mended by the next plan, which then does
+// TestPendingUpgradeIsRepaired: what a kill in the middle of an upgrade leaves is repaired by the next plan, which then does
 // the work.
-func TestPendingUpgradeIsMended(t *testing.T) {
+func TestPendingUpgradeIsRepaired(t *testing.T) {
 	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1"})
 	s := spec(w, "9.2.2", nil)
 	if result := carryOut(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
@@ -300,7 +300,7 @@ func TestPendingUpgradeIsMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := plan(t, w, s)
-	if diff := cmp.Diff([]string{"akash.mend", "akash.archive", "akash.upgrade"}, operationsOf(p)); diff != "" {
+	if diff := cmp.Diff([]string{"akash.repair", "akash.archive", "akash.upgrade"}, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	if got := ids(p.Findings); got[0] != "RELEASE_PENDING" || len(ids(p.Remaining)) > 0 {

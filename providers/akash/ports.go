@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
@@ -161,9 +162,10 @@ func portTroubles(in providers.Input) []portTrouble {
 	for _, p := range ground.held {
 		out = append(out, podTrouble(p))
 	}
+	find := in.Inventory.Finder()
 	for _, node := range ground.nodes {
 		if len(node.open) > 0 {
-			out = append(out, node.troubles(in)...)
+			out = append(out, node.troubles(in, find)...)
 		}
 	}
 	return out
@@ -186,12 +188,12 @@ func podTrouble(p facts.HostPortPod) portTrouble {
 }
 
 // troubles is what the node itself says of the ports that no pod accounts for.
-func (n portNode) troubles(in providers.Input) []portTrouble {
+func (n portNode) troubles(in providers.Input, find func(facts.KubernetesNode) (config.Node, bool)) []portTrouble {
 	name := n.node.Name
 	unseen := func(ports []int, why, hint string) []portTrouble {
 		return []portTrouble{{object: name, unseen: true, summary: fmt.Sprintf("whether %s of node %s %s free is not known: %s", portsText(ports), name, are(ports), why), hint: hint}}
 	}
-	declared, ok := in.Inventory.Of(n.node)
+	declared, ok := find(n.node)
 	if !ok {
 		host := addressOf(n.node)
 		return unseen(n.open, "the configuration declares no node of that name, or with an address of its own",

@@ -176,7 +176,7 @@ func TestPorts(t *testing.T) {
 			}
 			inventory := providers.Inventory{Nodes: declared}
 			asked := map[string][]int{}
-			for _, need := range s.SecondNeeds(world, inventory).Nodes {
+			for _, need := range s.SecondNeeds(world, inventory, false).Nodes {
 				for _, name := range need.Nodes.Names {
 					asked[name] = need.Question.Ports
 				}
@@ -223,12 +223,12 @@ func TestNobodyIsAskedElsewhere(t *testing.T) {
 			release = facts.Release{Namespace: release.Namespace, Name: release.Name, Missing: true}
 		}
 		world.Apply(facts.Update{Releases: []facts.Release{release}})
-		if got := len(s.SecondNeeds(world, inventory).Nodes); got != test.asked {
+		if got := len(s.SecondNeeds(world, inventory, false).Nodes); got != test.asked {
 			t.Errorf("from %q to %s: %d nodes are asked, want %d", test.from, test.to, got, test.asked)
 		}
 	}
 	s.Chart = nil
-	if needs := s.Needs(); len(needs.Kubernetes.HostPorts) > 0 || len(s.SecondNeeds(w.World(context.Background(), s), inventory).Nodes) > 0 {
+	if needs := s.Needs(); len(needs.Kubernetes.HostPorts) > 0 || len(s.SecondNeeds(w.World(context.Background(), s), inventory, false).Nodes) > 0 {
 		t.Error("a block without a chart asks for ports")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/fixtures/fakeprovider"
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -106,7 +106,7 @@ func (s *simulated) round() {
 		return
 	}
 	record := &journalInMemory{}
-	side := strands.New(strands.Time{At: s.world.Now, Sleep: s.world.Sleep}, 1, 2)
+	side := tasks.New(tasks.Time{At: s.world.Now, Sleep: s.world.Sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: akash.Type().Effects, Operations: akash.Operations(s.world.Tools(s.spec)),
 		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
@@ -114,7 +114,7 @@ func (s *simulated) round() {
 			return providers.Input{World: world, Now: world.ObservedAt}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return planner.Identity{}, nil },
-		Journal:  record, Now: s.world.Now, Strands: side,
+		Journal:  record, Now: s.world.Now, Tasks: side,
 	}
 	var result apply.Result
 	var err error

@@ -97,14 +97,14 @@ func (s Spec) Address() providers.Address {
 var secretValues = []string{"key", "keysecret", "authpem", "letsEncrypt.providers.cloudflare.apiToken", "letsEncrypt.providers.googleCloud.serviceAccount"}
 
 // environment are the variables that are read from the running pod.
-var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", "WHITELIST_URL", "DEBUG_BID_SCRIPT"}
+var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", variableDeposit, "WHITELIST_URL", "DEBUG_BID_SCRIPT"}
 
 // Needs asks for the cluster, the release with what an upgrade would change, the tenants' leases, what was archived, and
 // the script where it is behind a URL.
 func (s Spec) Needs() providers.Needs {
 	question := s.question()
 	if s.Chart != nil {
-		wanted := s.priced(s.Whole())
+		wanted := s.priced(s.All())
 		if s.Script != nil && s.Script.Text != "" {
 			if text, err := compiled(s.Policy, s.Script.Text); err == nil { // a Diff reports the error
 				wanted[valueScript] = encodeScript(text)

@@ -71,13 +71,13 @@ func (r *review) planDefinitions() {
 	}
 }
 
-// planOperators brings each operator to its version: one that an interrupted run left pending is mended, and what its upgrade
+// planOperators brings each operator to its version: one that an interrupted run left pending is repaired, and what its upgrade
 // replaces is kept.
 func (r *review) planOperators() {
 	for _, u := range r.upgrades {
 		of := revision.Args{Namespace: u.release.Namespace, Release: u.release.Name}
-		if u.mending.Action == pending.Unlock {
-			r.planMend("mend-"+of.Release, of, u.mending)
+		if u.repair.Action == pending.Unlock {
+			r.planRepair("repair-"+of.Release, of, u.repair)
 		}
 		r.planArchive("archive-"+of.Release, releaseArgs{Args: of}, u.release)
 		args := operatorArgs{Args: of, Chart: u.chart, SHA256: u.sha256, Rolls: u.rolls, Timeout: r.spec.Timeout}

@@ -113,7 +113,7 @@ func (r *review) reviewDefinitions(from, to string) {
 	larger := r.chartChanges() && major(from) != major(to)
 	if r.spec.Definitions == nil {
 		if larger {
-			r.missDefinitions(to)
+			r.requireDefinitions(to)
 		}
 		return
 	}
@@ -169,9 +169,9 @@ func (r *review) lostVersions(name, summary string) {
 	r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary, Hint: hint}, "crds.tag")
 }
 
-// missDefinitions refuses a larger step whose definitions nobody names, where the cluster has Akash's kinds or its
+// requireDefinitions refuses a larger step whose definitions nobody names, where the cluster has Akash's kinds or its
 // operators, or where that is not known.
-func (r *review) missDefinitions(to string) {
+func (r *review) requireDefinitions(to string) {
 	needed, unknown := false, ""
 	for _, name := range akashDefinitions {
 		d := r.in.World.Definition(name)

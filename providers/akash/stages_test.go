@@ -340,7 +340,7 @@ func TestOwnWorkFirst(t *testing.T) {
 	w, s := healthy(t)
 	s.Targets["price_target_cpu"] = "2"
 	p := plan(t, w, outage{300}, s)
-	if diff := cmp.Diff([]string{"akash.archive", "akash.upgrade", "akash.stop", "akash.mend", "akash.start"}, operationsOf(p)); diff != "" {
+	if diff := cmp.Diff([]string{"akash.archive", "akash.upgrade", "akash.stop", "akash.repair", "akash.start"}, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {

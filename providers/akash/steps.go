@@ -81,18 +81,18 @@ func (r *review) append(s providers.Step) *providers.Step {
 }
 
 // plan turns what is due into steps, in the order in which they must run: a provider that an interrupted run left stopped is
-// started before anything else; the release is mended before it is read by
+// started before anything else; the release is repaired before it is read by
 // anything else, what it was is kept before it is changed, and a restart proves what the upgrade could not.
 func (r *review) plan() {
 	replaced := slices.Contains(r.in.Replace, r.address)
 	// A chart that is as declared, with nothing due, needs none of the things that an upgrade needs.
-	upgrade := len(r.due) > 0 && len(r.blocked) == 0 && r.spec.Chart != nil && r.mending.Action != pending.Wait
+	upgrade := len(r.due) > 0 && len(r.blocked) == 0 && r.spec.Chart != nil && r.repair.Action != pending.Wait
 	if r.provider.stoppedByUs() && !(upgrade && r.mustReplace()) {
 		s := r.step("start", OperationStart, r.args(), startEstimate)
 		r.fillStart(s)
 	}
-	if r.mending.Action == pending.Unlock {
-		r.planMend("mend", r.args().Args, r.mending)
+	if r.repair.Action == pending.Unlock {
+		r.planRepair("repair", r.args().Args, r.repair)
 	}
 	if replaced {
 		r.restart = append(r.restart, "-replace names "+r.address.String())
@@ -109,7 +109,7 @@ func (r *review) plan() {
 	if n := len(r.out.Findings) - 1; n > 0 && r.out.Findings[n].ID == "RELEASE_UPGRADE_BLOCKED" {
 		r.out.Findings = slices.Insert(r.out.Findings[:n], 0, r.out.Findings[n]) // first: the others say what is in the way
 	}
-	if r.mending.Action != pending.Wait && (upgrade || !r.chartChanges()) {
+	if r.repair.Action != pending.Wait && (upgrade || !r.chartChanges()) {
 		r.planDefinitions()
 		r.planOperators()
 	}
@@ -123,13 +123,13 @@ func (r *review) plan() {
 		}
 		return
 	}
-	if len(r.restart) > 0 && r.mending.Action != pending.Wait && r.provider.found && r.provider.workload.Replicas > 0 {
+	if len(r.restart) > 0 && r.repair.Action != pending.Wait && r.provider.found && r.provider.workload.Replicas > 0 {
 		r.planRestart()
 	}
 }
 
-func (r *review) planMend(verb string, of revision.Args, m pending.Mending) {
-	r.append(revision.PlanRepair(r.in, r.address, verb, OperationMend, of, m, r.spec.patience()))
+func (r *review) planRepair(verb string, of revision.Args, m pending.Repair) {
+	r.append(revision.PlanRepair(r.in, r.address, verb, OperationRepair, of, m, r.spec.patience()))
 }
 
 // The files of an archive: the guide's names for what it keeps of the provider. The values of any other release are in
@@ -225,7 +225,7 @@ func (r *review) planUpgrade() bool {
 	s.Undo = revision.Rollback(r.release)
 	if args.Rolls {
 		s.Disruption = "the provider, which restarts; " + r.undisturbed()
-		s.Proof += "; the running pod has them in its environment"
+		s.Proof += "; the running pod has them in its environment" + r.measuredProof()
 	}
 	r.guard(s) // also where the restart is a step of its own
 	if !chartChanges {
@@ -304,8 +304,16 @@ func (r *review) planRestart() {
 	}
 	s.Disruption = "the provider, which restarts; " + r.undisturbed()
 	r.guard(s)
-	s.Proof = "another pod runs, and it has the values of the release in its environment"
+	s.Proof = "another pod runs, and it has the values of the release in its environment" + r.measuredProof()
 	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
+}
+
+// measuredProof is what the proof of a step that restarts the provider measures in its pod.
+func (r *review) measuredProof() string {
+	if !r.will.scripted {
+		return ""
+	}
+	return "; its bid price script is measured with three sample orders"
 }
 
 func (r *review) fillStart(s *providers.Step) {

@@ -8,7 +8,7 @@
 //
 // It promises that values which the operator does not mention stay as they are in the release; that a price is called
 // right only when the running pod has it; that a provider which could not be observed is never called healthy; that no
-// secret value enters a step; and that a release which an interrupted run left pending is mended before it is changed.
+// secret value enters a step; and that a release which an interrupted run left pending is repaired before it is changed.
 package akash
 
 import (
@@ -22,7 +22,7 @@ import (
 
 // The operations of this domain.
 const (
-	OperationMend    = "akash.mend"
+	OperationRepair  = "akash.repair"
 	OperationArchive = "akash.archive"
 	OperationStop    = "akash.stop"
 	OperationStart   = "akash.start"
@@ -65,7 +65,7 @@ func Type() providers.Type {
 			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
-			OperationMend:    revision.Repairing{},
+			OperationRepair:  revision.Repairing{},
 			OperationArchive: archiving{},
 			OperationStop:    stopping{},
 			OperationStart:   starting{},
@@ -81,8 +81,8 @@ func Type() providers.Type {
 			revision.Downgrade(),
 			{Rule: ruleMaxChange, Demands: "no price changed by more than max_change"},
 		},
-		Essence:  essence,
-		Findings: findingDocs(),
+		DigestArgs: digestArgs,
+		Findings:   findingDocs(),
 	}
 }
 

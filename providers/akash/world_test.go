@@ -64,7 +64,7 @@ func TestFindings(t *testing.T) {
 		}, []string{"RELEASE_PENDING"}, nil},
 		{"an operation was interrupted", func(_ *akash.Spec, _ *facts.World, r *facts.Release) {
 			r.Status, r.Updated = facts.ReleasePendingUpgrade, clock.Add(-time.Hour)
-		}, []string{"RELEASE_PENDING"}, []string{"akash.mend", "akash.archive", "akash.upgrade", "akash.restart"}},
+		}, []string{"RELEASE_PENDING"}, []string{"akash.repair", "akash.archive", "akash.upgrade", "akash.restart"}},
 		{"the last revision failed", func(_ *akash.Spec, _ *facts.World, r *facts.Release) { r.Status = facts.ReleaseFailed },
 			[]string{"RELEASE_FAILED"}, []string{"akash.archive", "akash.upgrade", "akash.restart"}},
 		{"an object was changed", func(_ *akash.Spec, _ *facts.World, r *facts.Release) {
@@ -257,7 +257,7 @@ func (outage) Address() providers.Address {
 func (outage) Needs() providers.Needs { return providers.Needs{} }
 func (o outage) Diff(in providers.Input) providers.Outcome {
 	return providers.Outcome{Steps: []providers.Step{{
-		ID: "outage", Operation: "akash.mend", Args: json.RawMessage(`{"namespace":"akash-services","release":"akash-provider","action":"unlock"}`),
+		ID: "outage", Operation: "akash.repair", Args: json.RawMessage(`{"namespace":"akash-services","release":"akash-provider","action":"unlock"}`),
 		Guards: []providers.Need{{Name: "leases"}}, Estimate: o.seconds, Disruption: "tenants", Action: "update",
 	}}}
 }
@@ -269,8 +269,8 @@ func TestLeases(t *testing.T) {
 		seconds float64
 		want    []string
 	}{
-		{"short work", 60, []string{"akash.mend"}},
-		{"work longer than the monitor's patience of 460 seconds", 300, []string{"akash.stop", "akash.mend", "akash.start"}},
+		{"short work", 60, []string{"akash.repair"}},
+		{"work longer than the monitor's patience of 460 seconds", 300, []string{"akash.stop", "akash.repair", "akash.start"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

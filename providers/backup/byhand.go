@@ -195,7 +195,7 @@ func (pruning) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	for _, id := range args.Remove {
 		names = append(names, id+".upkeep-bundle.json", id+".upkeep-bundle")
 	}
-	names = append(names, args.Scraps...)
+	names = append(names, args.Leftovers...)
 	kind, place, _ := strings.Cut(s.store, " ")
 	c := providers.Command{
 		What: "remove what the policy does not keep from the store " + s.store + "; this can wait until upkeep runs again",

@@ -105,7 +105,7 @@ func silentEtcd(in providers.Input) bool {
 }
 
 // coldFresh returns the newest cold bundle, where it is whole and younger than the limit.
-func (s shelf) coldFresh() (held, bool) {
+func (s inventory) coldFresh() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if h.standing == Cold && s.young(h) {
 			return h, true
@@ -124,9 +124,9 @@ func (r *review) reviewCold() bool {
 	if len(stopped) == 0 {
 		return false
 	}
-	if h, fresh := r.shelf.coldFresh(); fresh && !r.replaced() {
+	if h, fresh := r.inventory.coldFresh(); fresh && !r.replaced() {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: no member of etcd answers, so no bundle can be proved; cold copies of the stopped members are in %s, %s, and count for no guard",
-			r.address, called(h.ID), r.shelf.old(h)))
+			r.address, called(h.ID), r.inventory.old(h)))
 		return true
 	}
 	r.cold = true
@@ -157,19 +157,19 @@ func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) provider
 	return s
 }
 
-// chilling is what backup.cold means.
-type chilling struct{}
+// takingCold is what backup.cold means.
+type takingCold struct{}
 
-func (chilling) read(in providers.Input, step providers.Step) (coldArgs, shelf, error) {
+func (takingCold) read(in providers.Input, step providers.Step) (coldArgs, inventory, error) {
 	args, err := providers.ArgsOf[coldArgs](step)
 	if err != nil {
-		return args, shelf{}, err
+		return args, inventory{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: LevelRestore, encrypted: len(args.EncryptTo) > 0}), nil
 }
 
 // Predict adds a bundle, and no proof.
-func (e chilling) Predict(in providers.Input, step providers.Step) facts.Update {
+func (e takingCold) Predict(in providers.Input, step providers.Step) facts.Update {
 	args, s, err := e.read(in, step)
 	if err != nil || s.unknown != "" {
 		return facts.Update{}
@@ -191,15 +191,15 @@ func (e chilling) Predict(in providers.Input, step providers.Step) facts.Update 
 }
 
 // Needs: only the members that do not run are copied, and only while none answers.
-func (chilling) Needs(in providers.Input, step providers.Step) providers.Needs {
+func (takingCold) Needs(in providers.Input, step providers.Step) providers.Needs {
 	return providers.NeedsOfResource(in, step)
 }
 
 // Ground is nothing by value: Ready looks at what can be had now.
-func (chilling) Ground(providers.Input, providers.Step) providers.Ground { return nil }
+func (takingCold) Ground(providers.Input, providers.Step) providers.Ground { return nil }
 
 // Ready refuses where a member answers: a snapshot of it can be proved, a copy cannot.
-func (e chilling) Ready(in providers.Input, step providers.Step) providers.Readiness {
+func (e takingCold) Ready(in providers.Input, step providers.Step) providers.Readiness {
 	args, s, err := e.read(in, step)
 	switch {
 	case err != nil:
@@ -224,7 +224,7 @@ func (e chilling) Ready(in providers.Input, step providers.Step) providers.Readi
 
 // Proved wants a whole cold bundle that was not there before, and every other bundle still there. That the bundle is good for
 // anything is not proved by it.
-func (e chilling) Proved(before, after providers.Input, step providers.Step) error {
+func (e takingCold) Proved(before, after providers.Input, step providers.Step) error {
 	_, was, err := e.read(before, step)
 	if err != nil {
 		return err
@@ -247,7 +247,7 @@ func (e chilling) Proved(before, after providers.Input, step providers.Step) err
 }
 
 // ByHand packs the data directory of each node on which etcd does not run, and its keys and configuration.
-func (chilling) ByHand(in providers.Input, step providers.Step) []providers.Command {
+func (takingCold) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, err := providers.ArgsOf[coldArgs](step)
 	if err != nil {
 		return nil
@@ -293,7 +293,7 @@ func (chilling) ByHand(in providers.Input, step providers.Step) []providers.Comm
 
 // decideCold says which bundles of cold copies stay. All do until a bundle that is proved was taken after them: they are the
 // last that is known of a cluster. After that the policy is asked about them alone, so that they push no other bundle out.
-func (s shelf) decideCold(policy keep.Policy, cold []keep.Bundle) (out []keep.Decision) {
+func (s inventory) decideCold(policy keep.Policy, cold []keep.Bundle) (out []keep.Decision) {
 	if len(cold) == 0 {
 		return nil
 	}
@@ -323,10 +323,10 @@ func (s shelf) decideCold(policy keep.Policy, cold []keep.Bundle) (out []keep.De
 
 // reportCold says that the newest bundle holds cold copies.
 func (r *review) reportCold() {
-	if len(r.shelf.bundles) == 0 {
+	if len(r.inventory.bundles) == 0 {
 		return
 	}
-	if h := r.shelf.bundles[len(r.shelf.bundles)-1]; h.standing == Cold {
+	if h := r.inventory.bundles[len(r.inventory.bundles)-1]; h.standing == Cold {
 		r.add(providers.Finding{ID: "BACKUP_UNPROVED", Severity: providers.SeverityNote, Object: called(h.ID),
 			Summary: "it holds cold copies of stopped members of etcd, which nothing can prove",
 			Hint:    "it is there for when nothing else brings the cluster back: `upkeep backup restore` writes its data directories"})

@@ -31,8 +31,8 @@ func stop(world *facts.World, nodes ...string) {
 	}
 }
 
-// dark is a cluster of which no member answers, with bundles in the store.
-func dark(nodes []string, bundles ...stored) providers.Input {
+// outage is a cluster of which no member answers, with bundles in the store.
+func outage(nodes []string, bundles ...stored) providers.Input {
 	in := input(bundles...)
 	in.Memory.Cluster.EtcdClusterID = in.World.Etcd.ClusterID
 	stop(&in.World, nodes...)
@@ -53,15 +53,15 @@ func TestColdDiff(t *testing.T) {
 		all         = "backup.cold: copy the data of stopped members of etcd, unproved, from cp1, cp2, cp3"
 		take        = "backup.take: take and prove a bundle"
 	)
-	lost := dark(every)
+	lost := outage(every)
 	lost.World.Nodes["cp3"] = &facts.Node{Name: "cp3", Unknown: "no answer in 10s"}
-	unreadable := dark([]string{"cp1"})
+	unreadable := outage([]string{"cp1"})
 	unreadable.World.Nodes["cp2"].EtcdData = facts.EtcdData{Directory: "/var/lib/etcd", Unknown: "input/output error"}
-	elsewhere := dark([]string{"cp1"})
+	elsewhere := outage([]string{"cp1"})
 	elsewhere.World.Nodes["cp2"].EtcdData = facts.EtcdData{}
 	answers := input()
 	answers.World.Nodes["cp3"].EtcdData = facts.EtcdData{Directory: "/var/lib/etcd", ClusterID: answers.World.Etcd.ClusterID}
-	replaced := dark(every, stored{id: "c", age: time.Hour, change: isCold})
+	replaced := outage(every, stored{id: "c", age: time.Hour, change: isCold})
 	replaced.Replace = []providers.Address{{Type: "etcd_backup", Name: "daily"}}
 	old := stored{id: "a", age: 31 * time.Hour, proved: "restore"}
 	for name, test := range map[string]struct {
@@ -70,18 +70,18 @@ func TestColdDiff(t *testing.T) {
 		warning      string
 		gaps         []string // "NODE: why", of the step
 	}{
-		"all are stopped":               {in: dark(every), found: []string{unreachable, none}, steps: []string{all}, warning: "the data of the stopped members (cp1, cp2, cp3) is copied as it lies, which counts for no guard"},
-		"beside an old proved one":      {in: dark(every, old), found: []string{unreachable, stale}, steps: []string{all}, warning: "counts for no guard"},
-		"beside a young proved one":     {in: dark(every, stored{id: "a", age: time.Hour, proved: "restore"}), found: []string{unreachable}},
-		"copied already":                {in: dark(every, old, stored{id: "c", age: time.Hour, change: isCold}), found: []string{unreachable, stale, copied}, warning: "cold copies of the stopped members are in c, 1h old, and count for no guard"},
-		"copied too long ago":           {in: dark(every, stored{id: "c", age: 25 * time.Hour, change: isCold}), found: []string{unreachable, unproved, copied}, steps: []string{all}, warning: "is copied"},
-		"copied, and damaged since":     {in: dark(every, stored{id: "c", age: time.Hour, change: func(b *facts.Bundle) { b.Cold, b.Damaged = true, "it is cut off" }}), found: []string{unreachable, unproved, "BUNDLE_DAMAGED c: it is cut off"}, steps: []string{all}, warning: "is copied"},
+		"all are stopped":               {in: outage(every), found: []string{unreachable, none}, steps: []string{all}, warning: "the data of the stopped members (cp1, cp2, cp3) is copied as it lies, which counts for no guard"},
+		"beside an old proved one":      {in: outage(every, old), found: []string{unreachable, stale}, steps: []string{all}, warning: "counts for no guard"},
+		"beside a young proved one":     {in: outage(every, stored{id: "a", age: time.Hour, proved: "restore"}), found: []string{unreachable}},
+		"copied already":                {in: outage(every, old, stored{id: "c", age: time.Hour, change: isCold}), found: []string{unreachable, stale, copied}, warning: "cold copies of the stopped members are in c, 1h old, and count for no guard"},
+		"copied too long ago":           {in: outage(every, stored{id: "c", age: 25 * time.Hour, change: isCold}), found: []string{unreachable, unproved, copied}, steps: []string{all}, warning: "is copied"},
+		"copied, and damaged since":     {in: outage(every, stored{id: "c", age: time.Hour, change: func(b *facts.Bundle) { b.Cold, b.Damaged = true, "it is cut off" }}), found: []string{unreachable, unproved, "BUNDLE_DAMAGED c: it is cut off"}, steps: []string{all}, warning: "is copied"},
 		"copied, and asked for":         {in: replaced, found: []string{unreachable, unproved, copied}, steps: []string{all}, warning: "is copied"},
-		"some run and do not answer":    {in: dark([]string{"cp2"}), found: []string{unreachable, none}, steps: []string{"backup.cold: copy the data of stopped members of etcd, unproved, from cp2"}, warning: "(cp2)", gaps: []string{"cp1: etcd runs there", "cp3: etcd runs there"}},
+		"some run and do not answer":    {in: outage([]string{"cp2"}), found: []string{unreachable, none}, steps: []string{"backup.cold: copy the data of stopped members of etcd, unproved, from cp2"}, warning: "(cp2)", gaps: []string{"cp1: etcd runs there", "cp3: etcd runs there"}},
 		"a node is lost":                {in: lost, found: []string{unreachable, none}, steps: []string{"backup.cold: copy the data of stopped members of etcd, unproved, from cp1, cp2"}, warning: "(cp1, cp2)", gaps: []string{"cp3: no answer in 10s"}},
 		"a disk cannot be read":         {in: unreadable, found: []string{unreachable, none}, steps: []string{"backup.cold: copy the data of stopped members of etcd, unproved, from cp1"}, warning: "(cp1)", gaps: []string{"cp2: input/output error", "cp3: etcd runs there"}},
 		"no data on a node":             {in: elsewhere, found: []string{unreachable, none}, steps: []string{"backup.cold: copy the data of stopped members of etcd, unproved, from cp1"}, warning: "(cp1)", gaps: []string{"cp2: no data directory", "cp3: etcd runs there"}},
-		"all run and none answers":      {in: dark(nil), found: []string{unreachable, none}, steps: []string{take}, warning: "apply will refuse to take a bundle until etcd has a member to take it from"},
+		"all run and none answers":      {in: outage(nil), found: []string{unreachable, none}, steps: []string{take}, warning: "apply will refuse to take a bundle until etcd has a member to take it from"},
 		"one is stopped, others answer": {in: answers, found: []string{none}, steps: []string{take + ", from cp2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,8 +137,8 @@ func TestColdCountsForNothing(t *testing.T) {
 	if ready := backup.Type().Effects[backup.OperationProve].Ready(input(stored{id: "c", age: time.Hour, change: isCold}), proving); ready.State != providers.Moved {
 		t.Errorf("it can be proved: %+v", ready)
 	}
-	dark := dark(every, stored{id: "c", age: time.Hour, change: isCold})
-	if ready := backup.Type().Effects[backup.OperationTake].Ready(dark, step); ready.State == providers.Done || ready.State == providers.Holds {
+	outage := outage(every, stored{id: "c", age: time.Hour, change: isCold})
+	if ready := backup.Type().Effects[backup.OperationTake].Ready(outage, step); ready.State == providers.Done || ready.State == providers.Holds {
 		t.Errorf("in the dark: %+v", ready)
 	}
 }
@@ -175,7 +175,7 @@ func TestColdKeeping(t *testing.T) {
 
 // While nothing newer is proved, none goes.
 func TestColdStayInTheDark(t *testing.T) {
-	in := dark(every, stored{id: "a", age: 99 * time.Hour, proved: "restore"}, stored{id: "c", age: 30 * time.Hour, change: isCold}, stored{id: "d", age: 25 * time.Hour, change: isCold})
+	in := outage(every, stored{id: "a", age: 99 * time.Hour, proved: "restore"}, stored{id: "c", age: 30 * time.Hour, change: isCold}, stored{id: "d", age: 25 * time.Hour, change: isCold})
 	for _, s := range declared(func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} }).Diff(in).Steps {
 		if s.Operation == backup.OperationPrune {
 			t.Errorf("%s: %+v", s.Summary, s.Changes)
@@ -184,14 +184,14 @@ func TestColdStayInTheDark(t *testing.T) {
 }
 
 func TestColdReady(t *testing.T) {
-	planned := dark(every)
+	planned := outage(every)
 	step := declared().Diff(planned).Steps[0]
-	mixed := dark(every)
+	mixed := outage(every)
 	mixed.World.Nodes["cp2"].EtcdData.ClusterID = "cafe"
-	unlisted := dark(every)
+	unlisted := outage(every)
 	unlisted.World.Backups = map[string]facts.Backups{"etcd_backup.daily": {Unknown: "connection refused"}}
 	after := func(change func(*facts.Bundle)) providers.Input {
-		return dark(every, stored{id: "c", age: time.Minute, change: change})
+		return outage(every, stored{id: "c", age: time.Minute, change: change})
 	}
 	effect := backup.Type().Effects[backup.OperationCold]
 	for name, test := range map[string]struct {
@@ -199,9 +199,9 @@ func TestColdReady(t *testing.T) {
 		want providers.ReadyState
 	}{
 		"as planned":            {planned, providers.Holds},
-		"one is stopped still":  {dark([]string{"cp3"}), providers.Holds},
+		"one is stopped still":  {outage([]string{"cp3"}), providers.Holds},
 		"a member answers":      {input(), providers.Moved},
-		"they were started":     {dark(nil), providers.Unknown},
+		"they were started":     {outage(nil), providers.Unknown},
 		"of two clusters":       {mixed, providers.Unknown},
 		"copied already":        {after(isCold), providers.Done},
 		"the store is not seen": {unlisted, providers.Unknown},
@@ -226,7 +226,7 @@ func TestColdReady(t *testing.T) {
 }
 
 func TestColdByHand(t *testing.T) {
-	in := dark([]string{"cp1", "cp3"})
+	in := outage([]string{"cp1", "cp3"})
 	in.World.Nodes["cp1"].EtcdData.Directory = "/srv/et'cd"
 	all := ""
 	for _, c := range backup.Type().Effects[backup.OperationCold].ByHand(in, declared().Diff(in).Steps[0]) {

@@ -12,11 +12,11 @@ import (
 
 // review is one Diff under way.
 type review struct {
-	spec    Spec
-	in      providers.Input
-	address providers.Address
-	at      string
-	shelf   shelf
+	spec      Spec
+	in        providers.Input
+	address   providers.Address
+	at        string
+	inventory inventory
 	// cold: cold copies are planned.
 	cold bool
 	out  providers.Outcome
@@ -27,7 +27,7 @@ func (s Spec) terms() terms {
 }
 
 func (s Spec) review(in providers.Input) *review {
-	return &review{spec: s, in: in, address: s.Address(), at: s.Position.String(), shelf: look(in, s.terms())}
+	return &review{spec: s, in: in, address: s.Address(), at: s.Position.String(), inventory: look(in, s.terms())}
 }
 
 // Diff compares the declared backups with what the store holds and the state remembers. What no rule
@@ -42,16 +42,16 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.reviewStore()
 	r.objects()
-	if r.shelf.unknown != "" {
+	if r.inventory.unknown != "" {
 		return r.out
 	}
 	due := r.takeDue()
-	unproved, any := r.shelf.newestUnproved()
+	unproved, any := r.inventory.newestUnproved()
 	if any = any && r.provable(unproved); any {
 		r.out.Steps = append(r.out.Steps, r.proveStep(unproved))
 	}
 	// What can be proved need not be taken; but where the proof fails, a new bundle is taken all the same.
-	saved := any && !r.replaced() && r.shelf.young(unproved)
+	saved := any && !r.replaced() && r.inventory.young(unproved)
 	instead := due && r.reviewCold() // of a snapshot
 	if due && !instead || r.cold {
 		r.clear()
@@ -118,39 +118,39 @@ func (r *review) replaced() bool {
 
 // takeDue reports whether a bundle is to be taken although no other step needs one.
 func (r *review) takeDue() bool {
-	_, fresh := r.shelf.fresh()
+	_, fresh := r.inventory.fresh()
 	return !fresh || r.replaced()
 }
 
 // reviewStore reports what is wrong with the backups.
 func (r *review) reviewStore() {
-	if r.shelf.unknown != "" {
+	if r.inventory.unknown != "" {
 		r.add(providers.Finding{ID: "BACKUP_STORE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true,
-			Object: r.spec.Store.Kind, Summary: r.shelf.unknown,
+			Object: r.spec.Store.Kind, Summary: r.inventory.unknown,
 			Hint: "what is backed up is unknown; no step that needs a proved backup runs until the store answers"})
 		return
 	}
-	newest, any := r.shelf.newestProved()
-	_, fresh := r.shelf.fresh()
+	newest, any := r.inventory.newestProved()
+	_, fresh := r.inventory.fresh()
 	limit := fmt.Sprintf("max_age = %q", r.spec.MaxAge.String())
 	switch {
 	case fresh:
 	case any:
 		r.add(providers.Finding{ID: "BACKUP_STALE", Severity: providers.SeverityWarning,
-			Summary: fmt.Sprintf("the last proved bundle %s, %s", r.shelf.aged(newest), limit)})
-	case len(r.shelf.bundles) == 0 && !r.shelf.planted():
+			Summary: fmt.Sprintf("the last proved bundle %s, %s", r.inventory.aged(newest), limit)})
+	case len(r.inventory.bundles) == 0 && !r.inventory.planted():
 		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: "there is no bundle, " + limit})
 	default:
 		r.add(providers.Finding{ID: "BACKUP_NONE", Severity: providers.SeverityError, Summary: "no bundle is proved, " + limit})
 	}
-	for _, p := range r.shelf.missing {
+	for _, p := range r.inventory.missing {
 		r.add(providers.Finding{ID: "BACKUP_MISSING", Severity: providers.SeverityError, Object: p.Bundle,
 			Summary: fmt.Sprintf("the bundle of %s was proved on %s and is gone from the store; upkeep did not remove it", instant(p.TakenAt), instant(p.At)),
 			Hint:    "find out who removed the bundle and put it back. If it is gone for good, say so: upkeep backup remove " + p.Bundle})
 	}
-	if h, back := r.shelf.future(); back {
+	if h, back := r.inventory.future(); back {
 		r.add(providers.Finding{ID: "BACKUP_CLOCK_WENT_BACK", Severity: providers.SeverityError, Object: called(h.ID),
-			Summary: fmt.Sprintf("it was taken at %s, which is %s", instant(h.TakenAt), r.shelf.old(h)),
+			Summary: fmt.Sprintf("it was taken at %s, which is %s", instant(h.TakenAt), r.inventory.old(h)),
 			Hint:    "set the clock of the machine that upkeep runs on; no bundle is removed until it is later than the newest one. If the bundle's own time is wrong, remove it by hand"})
 	}
 	if fresh && any {
@@ -159,13 +159,13 @@ func (r *review) reviewStore() {
 				Hint: "the next bundle will have it once the reason is gone; `upkeep backup take` takes one now"})
 		}
 	}
-	for _, h := range r.shelf.bundles {
+	for _, h := range r.inventory.bundles {
 		if h.damaged() {
 			r.add(providers.Finding{ID: "BUNDLE_DAMAGED", Severity: providers.SeverityError, Object: h.ID, Summary: h.why,
 				Hint: "it counts for nothing and is not removed: look at the store; `upkeep backup verify " + h.ID + "` says what is left of it"})
 		}
 	}
-	if h, unproved := r.shelf.newestUnproved(); unproved {
+	if h, unproved := r.inventory.newestUnproved(); unproved {
 		f := providers.Finding{ID: "BACKUP_UNPROVED", Severity: providers.SeverityNote, Object: called(h.ID), Summary: h.why}
 		if !r.provable(h) {
 			f.Hint = "it is encrypted, and without identity_file nothing but its taking can prove it: it does not count"
@@ -174,7 +174,7 @@ func (r *review) reviewStore() {
 	}
 	r.reportCold()
 	r.reviewOthers()
-	for _, stray := range r.shelf.strays {
+	for _, stray := range r.inventory.strays {
 		r.addStray(stray)
 	}
 }
@@ -184,7 +184,7 @@ func (r *review) reviewOthers() {
 	remove := func(id string) string {
 		return "it counts for nothing and upkeep never removes it by itself. Look at it: `upkeep backup show " + id + "`. Remove it: `upkeep backup remove " + id + "`"
 	}
-	for _, h := range slices.Concat(r.shelf.bundles, r.shelf.others) {
+	for _, h := range slices.Concat(r.inventory.bundles, r.inventory.others) {
 		switch h.standing {
 		case NotAuthentic:
 			r.add(providers.Finding{ID: "BUNDLE_NOT_AUTHENTIC", Severity: providers.SeverityWarning, Object: h.ID, Summary: h.why, Hint: remove(h.ID)})
@@ -231,16 +231,16 @@ func (r *review) provable(h held) bool {
 // objects lists what `status` shows.
 func (r *review) objects() {
 	object := providers.Object{Address: r.address, Name: "last proved bundle", Status: "ok", Path: r.spec.Store.String()}
-	newest, any := r.shelf.newestProved()
-	_, fresh := r.shelf.fresh()
+	newest, any := r.inventory.newestProved()
+	_, fresh := r.inventory.fresh()
 	switch {
-	case r.shelf.unknown != "":
-		object.Status, object.Detail = "unknown", r.shelf.unknown
+	case r.inventory.unknown != "":
+		object.Status, object.Detail = "unknown", r.inventory.unknown
 	case !any:
 		object.Status, object.Detail = "missing", "no bundle is proved"
 	default:
-		object.Detail = fmt.Sprintf("%s, %s, proved by %s; %s", called(newest.ID), r.shelf.old(newest), newest.proof.Level, bundles(len(r.shelf.bundles)))
-		object.Expires = newest.TakenAt.Add(r.shelf.maxAge)
+		object.Detail = fmt.Sprintf("%s, %s, proved by %s; %s", called(newest.ID), r.inventory.old(newest), newest.proof.Level, bundles(len(r.inventory.bundles)))
+		object.Expires = newest.TakenAt.Add(r.inventory.maxAge)
 		if !fresh {
 			object.Status = "due"
 		}

@@ -59,7 +59,7 @@ func Operations(t Tools) map[string]providers.Operation {
 		OperationTake:  take{t},
 		OperationProve: prove{t},
 		OperationPrune: prune{t},
-		OperationCold:  chill{t},
+		OperationCold:  takeCold{t},
 	}
 }
 

@@ -20,13 +20,13 @@ func ColdPart(node string) string { return coldParts + node + ".tar" }
 
 const coldParts = "etcd/cold/"
 
-// chill takes one bundle of cold copies.
-type chill struct{ tools Tools }
+// takeCold takes one bundle of cold copies.
+type takeCold struct{ tools Tools }
 
 // Run streams the data directory of each stopped member into a new bundle, adds the files of every node, and reads the stored
 // bundle back. It remembers no proof, since there is none.
-func (o chill) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	spec, shelf, err := o.tools.open(step)
+func (o takeCold) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	spec, inventory, err := o.tools.open(step)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (o chill) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	taken := o.tools.Now().UTC()
 	t := taker{Tools: o.tools, spec: spec, in: in, progress: progress}
-	label, err := o.tools.save(ctx, shelf, spec, id, func(w *bundle.Writer) (bundle.Manifest, error) {
+	label, err := o.tools.save(ctx, inventory, spec, id, func(w *bundle.Writer) (bundle.Manifest, error) {
 		m, err := t.fillCold(ctx, w, stopped, silent)
 		m.ID, m.TakenAt, m.ClusterID = id, taken, cluster
 		return m, err
@@ -62,7 +62,7 @@ func (o chill) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
-	progress.Say("stored %s in %s and read it back; nothing proves it", bytes(label.StoredSize), shelf)
+	progress.Say("stored %s in %s and read it back; nothing proves it", bytes(label.StoredSize), inventory)
 	return nil
 }
 

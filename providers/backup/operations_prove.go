@@ -28,7 +28,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
-	spec, shelf, err := o.tools.open(step)
+	spec, inventory, err := o.tools.open(step)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
-	label, err := bundle.ReadLabel(ctx, shelf, args.Bundle)
+	label, err := bundle.ReadLabel(ctx, inventory, args.Bundle)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		if options, err = o.tools.drillOptions(spec, in); err != nil {
 			return err
 		}
-		directory, remove, err := Workshop(options)
+		directory, remove, err := WorkDirectory(options)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		defer func() { err = errors.Join(err, remove()) }()
 		file = filepath.Join(directory, "snapshot.db")
 	}
-	stored, err := shelf.Get(ctx, bundle.Name(args.Bundle))
+	stored, err := inventory.Get(ctx, bundle.Name(args.Bundle))
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 	if err != nil {
 		return err
 	}
-	_, shelf, err := o.tools.open(step)
+	_, inventory, err := o.tools.open(step)
 	if err != nil {
 		return err
 	}
@@ -213,13 +213,13 @@ func (o prune) Run(ctx context.Context, step providers.Step, progress providers.
 		return err
 	}
 	for _, id := range args.Remove {
-		if err := bundle.Remove(ctx, shelf, id); err != nil {
+		if err := bundle.Remove(ctx, inventory, id); err != nil {
 			return fmt.Errorf("remove bundle %s: %w", id, err)
 		}
 		progress.Say("removed %s", id)
 	}
-	for _, name := range args.Scraps {
-		if err := shelf.Remove(ctx, name); err != nil {
+	for _, name := range args.Leftovers {
+		if err := inventory.Remove(ctx, name); err != nil {
 			return fmt.Errorf("clear away %s: %w", name, err)
 		}
 		progress.Say("cleared away %s", name)

@@ -29,7 +29,7 @@ type take struct{ tools Tools }
 // Run streams a snapshot from a healthy member into a new bundle, adds the files of every node, proves what can be proved
 // before the bundle appears under its name, reads the stored bundle back, and remembers the proof.
 func (o take) Run(ctx context.Context, step providers.Step, progress providers.Progress) (err error) {
-	spec, shelf, err := o.tools.open(step)
+	spec, inventory, err := o.tools.open(step)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 			return err
 		}
 		var remove func() error
-		if t.directory, remove, err = Workshop(t.drill); err != nil {
+		if t.directory, remove, err = WorkDirectory(t.drill); err != nil {
 			return err
 		}
 		t.drill.Directory = t.directory
@@ -63,7 +63,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	}
 	progress.Say("bundle %s from %s: %s", id, from.node, why)
 	taken := o.tools.Now().UTC()
-	label, err := o.tools.save(ctx, shelf, spec, id, func(w *bundle.Writer) (bundle.Manifest, error) {
+	label, err := o.tools.save(ctx, inventory, spec, id, func(w *bundle.Writer) (bundle.Manifest, error) {
 		m, err := t.fill(ctx, w)
 		m.ID, m.TakenAt = id, taken
 		return m, err
@@ -71,7 +71,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	if err != nil {
 		return err
 	}
-	progress.Say("stored %s in %s and read it back", bytes(label.StoredSize), shelf)
+	progress.Say("stored %s in %s and read it back", bytes(label.StoredSize), inventory)
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: id, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(), TakenAt: taken,
 		Store: spec.Store.String(), ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,

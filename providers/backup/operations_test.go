@@ -510,7 +510,7 @@ func TestPrune(t *testing.T) {
 }
 
 // grounded returns a step with what it relies on in a world, as the planner records it.
-func grounded(t fataler, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
+func grounded(t testFailer, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
 	t.Helper()
 	step, err := step.WithGround(effect.Ground(in, step))
 	if err != nil {
@@ -519,8 +519,8 @@ func grounded(t fataler, effect providers.Effect, in providers.Input, step provi
 	return step
 }
 
-// fataler is a test, or a property of one.
-type fataler interface {
+// testFailer is a test, or a property of one.
+type testFailer interface {
 	Helper()
 	Fatal(args ...any)
 }

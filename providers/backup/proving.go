@@ -13,10 +13,10 @@ import (
 // proving is what backup.prove means.
 type proving struct{}
 
-func (proving) read(in providers.Input, step providers.Step) (proveArgs, shelf, error) {
+func (proving) read(in providers.Input, step providers.Step) (proveArgs, inventory, error) {
 	args, err := providers.ArgsOf[proveArgs](step)
 	if err != nil {
-		return args, shelf{}, err
+		return args, inventory{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify, encrypted: args.Encrypted}), nil
 }
@@ -110,10 +110,10 @@ func (e proving) Proved(before, after providers.Input, step providers.Step) erro
 // pruning is what backup.prune means.
 type pruning struct{}
 
-func (pruning) read(in providers.Input, step providers.Step) (pruneArgs, shelf, error) {
+func (pruning) read(in providers.Input, step providers.Step) (pruneArgs, inventory, error) {
 	args, err := providers.ArgsOf[pruneArgs](step)
 	if err != nil {
-		return args, shelf{}, err
+		return args, inventory{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify, encrypted: args.Encrypted}), nil
 }
@@ -128,7 +128,7 @@ func (e pruning) Predict(in providers.Input, step providers.Step) facts.Update {
 	found.Bundles = slices.DeleteFunc(slices.Clone(found.Bundles), func(b facts.Bundle) bool {
 		return b.Address == s.address && slices.Contains(args.Remove, b.ID)
 	})
-	found.Strays = slices.DeleteFunc(slices.Clone(found.Strays), func(x facts.Stray) bool { return slices.Contains(args.Scraps, x.Name) })
+	found.Strays = slices.DeleteFunc(slices.Clone(found.Strays), func(x facts.Stray) bool { return slices.Contains(args.Leftovers, x.Name) })
 	out := facts.Update{Backups: map[string]facts.Backups{s.address: found}}
 	if section, err := Without(s.owner, in.Memory.Sections[s.owner], args.Remove...); err == nil && len(args.Remove) > 0 {
 		out.Sections = facts.Sections{s.owner: section}
@@ -175,7 +175,7 @@ func (e pruning) Ready(in providers.Input, step providers.Step) providers.Readin
 		}
 	}
 	for _, x := range s.strays {
-		if slices.Contains(args.Scraps, x.Name) {
+		if slices.Contains(args.Leftovers, x.Name) {
 			left++
 		}
 	}
@@ -209,7 +209,7 @@ func (e pruning) Proved(before, after providers.Input, step providers.Step) erro
 		}
 	}
 	for _, x := range is.strays {
-		if slices.Contains(args.Scraps, x.Name) {
+		if slices.Contains(args.Leftovers, x.Name) {
 			return fmt.Errorf("%s is still in the store", x.Name)
 		}
 	}

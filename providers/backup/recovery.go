@@ -74,7 +74,7 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 			return out, err
 		}
 	}
-	whole, err := vacant(r.Directory)
+	whole, err := emptyDirectory(r.Directory)
 	if err != nil {
 		return out, err
 	}
@@ -136,8 +136,8 @@ const (
 	configurationFile = "kubeadm-config.yaml"
 )
 
-// vacant returns the absolute path of a directory that holds nothing.
-func vacant(directory string) (string, error) {
+// emptyDirectory returns the absolute path of a directory that holds nothing.
+func emptyDirectory(directory string) (string, error) {
 	path, err := filepath.Abs(directory)
 	if err != nil {
 		return "", err

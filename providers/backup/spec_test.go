@@ -205,6 +205,6 @@ func TestSealNeedsTheSecrets(t *testing.T) {
 	if _, err := planned.Seal(declared(), nil); err == nil {
 		t.Error("sealed without secrets")
 	}
-	var _ providers.Confidant = planned
-	var _ providers.Guardian = planned
+	var _ providers.SecretHolder = planned
+	var _ providers.GuardProvider = planned
 }

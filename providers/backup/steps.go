@@ -34,10 +34,10 @@ type (
 
 	pruneArgs struct {
 		// Remove are bundles by id, Scraps the names of what interrupted writing left in the store.
-		Remove []string        `json:"remove,omitempty"`
-		Scraps []string        `json:"scraps,omitempty"`
-		MaxAge config.Duration `json:"max_age"`
-		Verify string          `json:"verify"`
+		Remove    []string        `json:"remove,omitempty"`
+		Leftovers []string        `json:"leftovers,omitempty"`
+		MaxAge    config.Duration `json:"max_age"`
+		Verify    string          `json:"verify"`
 		// Encrypted is as in proveArgs.
 		Encrypted bool        `json:"encrypted,omitempty"`
 		Keep      keep.Policy `json:"keep"`
@@ -76,24 +76,24 @@ func (r *review) takeStep() providers.Step {
 	}, estimate)
 	s.Action, s.Summary = "create", "take and prove a bundle"
 	before := "none"
-	newest, any := r.shelf.newestProved()
+	newest, any := r.inventory.newestProved()
 	if any {
-		before = r.shelf.old(newest)
+		before = r.inventory.old(newest)
 	}
-	_, fresh := r.shelf.fresh()
+	_, fresh := r.inventory.fresh()
 	switch {
-	case r.shelf.unknown != "":
+	case r.inventory.unknown != "":
 		before = "unknown"
-		s.Why = []string{"what the store holds is unknown: " + r.shelf.unknown}
+		s.Why = []string{"what the store holds is unknown: " + r.inventory.unknown}
 	case r.replaced():
 		s.Why = []string{"a new one is asked for (-replace)"}
 	case fresh:
 		// It is skipped unless this one has grown too old by then.
 		s.Action, s.Summary = "no-op", fmt.Sprintf("take and prove a bundle, unless one younger than %s is proved by then", r.spec.MaxAge)
-		s.Why = []string{"the last proved bundle " + r.shelf.aged(newest)}
+		s.Why = []string{"the last proved bundle " + r.inventory.aged(newest)}
 	case any:
-		s.Why = []string{"the last proved bundle " + r.shelf.aged(newest)}
-	case len(r.shelf.bundles) > 0:
+		s.Why = []string{"the last proved bundle " + r.inventory.aged(newest)}
+	case len(r.inventory.bundles) > 0:
 		s.Why = []string{"no bundle in the store is proved"}
 	default:
 		s.Why = []string{"there is no bundle yet"}
@@ -119,7 +119,7 @@ func size(e facts.Etcd) (largest int64) {
 
 // proveStep proves a bundle that is in the store and that nothing proves.
 func (r *review) proveStep(h held) providers.Step {
-	s := r.step("prove", OperationProve, proveArgs{Bundle: h.ID, MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Encrypted: r.shelf.encrypted}, takeEstimate+float64(h.Size)/bytesASecond)
+	s := r.step("prove", OperationProve, proveArgs{Bundle: h.ID, MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Encrypted: r.inventory.encrypted}, takeEstimate+float64(h.Size)/bytesASecond)
 	s.Summary = "prove bundle " + called(h.ID)
 	s.Why = []string{"nothing that this state remembers proves the newest bundle", fmt.Sprintf("%s.verify = %q (%s)", r.address, r.spec.Verify, r.at)}
 	s.Changes = []providers.Change{{What: "proof of " + called(h.ID), Before: "none", After: r.spec.Verify}}
@@ -134,36 +134,36 @@ func (r *review) proveStep(h held) providers.Step {
 // clear plans, before something is written, the removal of what no rule keeps as it is, and of what an interrupted run left: a
 // full store takes nothing else.
 func (r *review) clear() {
-	if s, gone, any := r.removal("clear", r.shelf, r.scraps()); any {
+	if s, gone, any := r.removal("clear", r.inventory, r.scraps()); any {
 		r.out.Steps = append(r.out.Steps, s)
-		r.shelf.bundles = slices.DeleteFunc(slices.Clone(r.shelf.bundles), func(h held) bool { return slices.Contains(gone.Remove, h.ID) })
-		r.shelf.strays = slices.DeleteFunc(slices.Clone(r.shelf.strays), func(x facts.Stray) bool { return slices.Contains(gone.Scraps, x.Name) })
+		r.inventory.bundles = slices.DeleteFunc(slices.Clone(r.inventory.bundles), func(h held) bool { return slices.Contains(gone.Remove, h.ID) })
+		r.inventory.strays = slices.DeleteFunc(slices.Clone(r.inventory.strays), func(x facts.Stray) bool { return slices.Contains(gone.Leftovers, x.Name) })
 	}
 }
 
 // prune plans the removal of what no rule keeps once the steps before it are done: with the newest bundle proved, with one more
 // taken, or with both.
 func (r *review) prune(taken, proved bool) {
-	shelf := r.shelf
-	shelf.bundles = slices.Clone(shelf.bundles)
-	if newest, any := shelf.newestUnproved(); proved && any {
-		for i := range shelf.bundles {
-			if h := &shelf.bundles[i]; h.ID == newest.ID {
+	inventory := r.inventory
+	inventory.bundles = slices.Clone(inventory.bundles)
+	if newest, any := inventory.newestUnproved(); proved && any {
+		for i := range inventory.bundles {
+			if h := &inventory.bundles[i]; h.ID == newest.ID {
 				h.proof = &facts.Proof{Bundle: h.ID, SHA256: h.SHA256, Level: r.spec.Verify}
 				h.standing, h.why = Proved, ""
 			}
 		}
 	}
 	if taken {
-		shelf.bundles = append(shelf.bundles, held{
+		inventory.bundles = append(inventory.bundles, held{
 			Bundle: facts.Bundle{ID: facts.New, TakenAt: r.in.Now, SHA256: facts.New},
 			proof:  &facts.Proof{Bundle: facts.New, SHA256: facts.New, Level: r.spec.Verify}, standing: Proved,
 		})
 	}
 	if r.cold {
-		shelf.bundles = append(shelf.bundles, held{Bundle: facts.Bundle{ID: newCold, TakenAt: r.in.Now, SHA256: facts.New, Cold: true}, standing: Cold})
+		inventory.bundles = append(inventory.bundles, held{Bundle: facts.Bundle{ID: newCold, TakenAt: r.in.Now, SHA256: facts.New, Cold: true}, standing: Cold})
 	}
-	s, _, any := r.removal("prune", shelf, r.scraps())
+	s, _, any := r.removal("prune", inventory, r.scraps())
 	if !any {
 		return
 	}
@@ -176,9 +176,9 @@ func (r *review) prune(taken, proved bool) {
 	r.out.Steps = append(r.out.Steps, s)
 }
 
-// scraps are the names of what interrupted runs of this block left in the store.
+// leftovers are the names of what interrupted runs of this block left in the store.
 func (r *review) scraps() (names []string) {
-	for _, stray := range r.shelf.strays {
+	for _, stray := range r.inventory.strays {
 		if stray.Kind == "half-written" && r.ours(stray) {
 			names = append(names, stray.Name)
 		}
@@ -187,13 +187,13 @@ func (r *review) scraps() (names []string) {
 }
 
 // removal is the step that removes what no rule keeps; false where nothing is to go.
-func (r *review) removal(verb string, shelf shelf, scraps []string) (s providers.Step, args pruneArgs, any bool) {
-	decisions, err := decide(shelf, r.spec.Keep, time.Duration(r.spec.Store.LockFor))
+func (r *review) removal(verb string, inventory inventory, leftovers []string) (s providers.Step, args pruneArgs, any bool) {
+	decisions, err := decide(inventory, r.spec.Keep, time.Duration(r.spec.Store.LockFor))
 	if err != nil {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: nothing is removed: %v", r.address, err))
 		return s, args, false
 	}
-	args = pruneArgs{MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Encrypted: r.shelf.encrypted, Keep: r.spec.Keep, LockFor: r.spec.Store.LockFor, Scraps: scraps}
+	args = pruneArgs{MaxAge: r.spec.MaxAge, Verify: r.spec.Verify, Encrypted: r.inventory.encrypted, Keep: r.spec.Keep, LockFor: r.spec.Store.LockFor, Leftovers: leftovers}
 	var changes []providers.Change
 	for _, d := range decisions {
 		change := providers.Change{What: "bundle " + called(d.ID), Before: "kept", After: "kept: " + strings.Join(d.Reasons, ", ")}
@@ -203,10 +203,10 @@ func (r *review) removal(verb string, shelf shelf, scraps []string) (s providers
 		}
 		changes = append(changes, change)
 	}
-	for _, name := range scraps {
+	for _, name := range leftovers {
 		changes = append(changes, providers.Change{What: name, Before: "half-written", After: "removed: the run that wrote it is over"})
 	}
-	if len(args.Remove)+len(args.Scraps) == 0 {
+	if len(args.Remove)+len(args.Leftovers) == 0 {
 		return s, args, false
 	}
 	s = r.step(verb, OperationPrune, args, pruneEstimate)
@@ -215,7 +215,7 @@ func (r *review) removal(verb string, shelf shelf, scraps []string) (s providers
 	if n := len(args.Remove); n > 0 {
 		what = append(what, fmt.Sprintf("remove %s of %d", count(n, "bundle"), len(decisions)))
 	}
-	if n := len(args.Scraps); n > 0 {
+	if n := len(args.Leftovers); n > 0 {
 		what = append(what, "clear away "+count(n, "half-written object"))
 	}
 	s.Summary = strings.Join(what, ", ")
@@ -231,7 +231,7 @@ func (r *review) removal(verb string, shelf shelf, scraps []string) (s providers
 // decide says which bundles stay. The policy is asked about authentic bundles that are proved, at whatever level, and about
 // cold copies by themselves. Every other bundle stays: it must not push a proved one out, and whoever looks into what is wrong
 // with it needs it.
-func decide(s shelf, policy keep.Policy, lockFor time.Duration) ([]keep.Decision, error) {
+func decide(s inventory, policy keep.Policy, lockFor time.Duration) ([]keep.Decision, error) {
 	var all, cold []keep.Bundle
 	taken := map[string]time.Time{}
 	for _, h := range s.bundles {

@@ -26,10 +26,10 @@ const none = "none"
 type taking struct{}
 
 // read decodes a step's arguments and looks at its store.
-func (taking) read(in providers.Input, step providers.Step) (takeArgs, shelf, error) {
+func (taking) read(in providers.Input, step providers.Step) (takeArgs, inventory, error) {
 	args, err := providers.ArgsOf[takeArgs](step)
 	if err != nil {
-		return args, shelf{}, err
+		return args, inventory{}, err
 	}
 	return args, look(in, terms{owner: step.Address.Resource(), maxAge: time.Duration(args.MaxAge), level: args.Verify, encrypted: len(args.EncryptTo) > 0}), nil
 }
@@ -89,7 +89,7 @@ func (e taking) Ground(in providers.Input, step providers.Step) providers.Ground
 	return takeGround{newest}
 }
 
-func newestOf(s shelf) string {
+func newestOf(s inventory) string {
 	if h, any := s.newestProved(); any {
 		return h.ID
 	}
@@ -148,7 +148,7 @@ func (e taking) Proved(before, after providers.Input, step providers.Step) error
 }
 
 // kept returns an error where a bundle is gone that nobody meant to remove.
-func kept(was, is shelf, removed []string) error {
+func kept(was, is inventory, removed []string) error {
 	for _, h := range was.bundles {
 		if _, there := is.find(h.ID); !there && !slices.Contains(removed, h.ID) {
 			return fmt.Errorf("bundle %s is gone from the store", h.ID)

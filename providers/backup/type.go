@@ -45,11 +45,11 @@ func Type() providers.Type {
 			OperationTake:  taking{},
 			OperationProve: proving{},
 			OperationPrune: pruning{},
-			OperationCold:  chilling{},
+			OperationCold:  takingCold{},
 		},
-		Findings: findingDocs(),
-		Essence:  essence,
-		Rules:    []providers.Consent{{Rule: Guard, Demands: "no disruptive step without a proved backup"}},
+		Findings:   findingDocs(),
+		DigestArgs: digestArgs,
+		Rules:      []providers.Consent{{Rule: Guard, Demands: "no disruptive step without a proved backup"}},
 	}
 }
 

@@ -15,19 +15,19 @@ import (
 // handDirectory is where a person's work on a node keeps what it needs. It holds private keys, as root's alone.
 const handDirectory = "/root/upkeep-runbook"
 
-// hand writes the commands of one step for a person. Scripts are for a POSIX shell (dash among them) run as root on the
+// commandWriter writes the commands of one step for a person. Scripts are for a POSIX shell (dash among them) run as root on the
 // step's node with `set -eu`; whatever comes from the node or the cluster is quoted in them.
-type hand struct {
+type commandWriter struct {
 	in   providers.Input
 	step providers.Step
 	node facts.Node
 }
 
-func byHand(in providers.Input, step providers.Step) hand {
-	return hand{in: in, step: step, node: in.World.Node(step.Node)}
+func byHand(in providers.Input, step providers.Step) commandWriter {
+	return commandWriter{in: in, step: step, node: in.World.Node(step.Node)}
 }
 
-func (h hand) command(what, run, see, stop, undo string) providers.Command {
+func (h commandWriter) command(what, run, see, stop, undo string) providers.Command {
 	return providers.Command{What: what, Node: h.step.Node, Run: run, See: see, Stop: stop, Undo: undo}
 }
 
@@ -49,24 +49,24 @@ func heredoc(text string) string {
 const stopFunction = `stop() { echo "STOP: $*" >&2; exit 1; }`
 
 // valid reports whether a certificate of the node can be used now.
-func (h hand) valid(name string) bool {
+func (h commandWriter) valid(name string) bool {
 	f := file(&h.node.Certificates, name)
 	return f != nil && whole(f) == nil && len(f.Blocks) > 0 && f.Blocks[0].NotAfter.After(h.in.Now)
 }
 
 // asksAPI and asksEtcd report whether the API and etcd answered when the runbook was made: a person then holds them to it. Where
 // they did not, as when their certificates have expired, they cannot be asked before the work either.
-func (h hand) asksAPI() bool {
+func (h commandWriter) asksAPI() bool {
 	return h.in.World.Kubernetes.Unknown == "" && h.node.ControlPlane.APIServer.Ready && h.valid(adminConf)
 }
 
-func (h hand) asksEtcd() bool {
+func (h commandWriter) asksEtcd() bool {
 	return h.in.World.Etcd.Unknown == "" && h.stacked() && h.valid("etcd-healthcheck-client")
 }
 
-func (h hand) stacked() bool { return stackedEtcd(h.in) }
+func (h commandWriter) stacked() bool { return stackedEtcd(h.in) }
 
-func (h hand) path(name string) string {
+func (h commandWriter) path(name string) string {
 	if f := file(&h.node.Certificates, name); f != nil {
 		return f.Path
 	}
@@ -74,7 +74,7 @@ func (h hand) path(name string) string {
 }
 
 // served returns the address at which a certificate of the node is served; empty where it is not.
-func (h hand) served(name string) string {
+func (h commandWriter) served(name string) string {
 	for _, s := range h.node.Certificates.Served {
 		if s.Name == name && s.Component != kubelet {
 			return s.Address
@@ -84,7 +84,7 @@ func (h hand) served(name string) string {
 }
 
 // apiFunction asks the node's own API server, as its administrator.
-func (h hand) apiFunction() string {
+func (h commandWriter) apiFunction() string {
 	server := ""
 	if address := h.served("apiserver"); address != "" {
 		server = " --server=" + providers.ShellWord("https://"+address)
@@ -93,7 +93,7 @@ func (h hand) apiFunction() string {
 }
 
 // etcdFunction asks the node's own etcd member: by the etcdctl of the node, else by that of the pod.
-func (h hand) etcdFunction() string {
+func (h commandWriter) etcdFunction() string {
 	endpoint := "127.0.0.1:2379"
 	if address := h.served("etcd-server"); address != "" {
 		endpoint = address
@@ -117,7 +117,7 @@ func (h hand) etcdFunction() string {
 }
 
 // wholeScript holds the API server of the node and etcd to being whole, waiting for a while.
-func (h hand) wholeScript(api, etcd bool) string {
+func (h commandWriter) wholeScript(api, etcd bool) string {
 	var lines []string
 	if api {
 		lines = append(lines,
@@ -146,11 +146,11 @@ func (h hand) wholeScript(api, etcd bool) string {
 }
 
 // lookFirst checks that this is the right cluster, that it is whole and that the work is still to be done.
-func (h hand) lookFirst() providers.Command {
+func (h commandWriter) lookFirst() providers.Command {
 	lines := []string{stopFunction}
-	// A half-done renewal may be why something is not whole: mending waits for nothing.
-	mending := h.step.Operation == OperationMend
-	api, etcd := h.asksAPI() && !mending, h.asksEtcd() && !mending
+	// A half-done renewal may be why something is not whole: repairing waits for nothing.
+	repair := h.step.Operation == OperationRepair
+	api, etcd := h.asksAPI() && !repair, h.asksEtcd() && !repair
 	if api || etcd {
 		lines = append(lines, h.apiFunction())
 	}
@@ -165,13 +165,13 @@ func (h hand) lookFirst() providers.Command {
 		lines = append(lines, "[ \"$(api get namespace kube-system -o jsonpath='{.metadata.uid}')\" = "+providers.ShellWord(uid)+" ] ||",
 			`  stop "this is another cluster than the one the runbook was made for"`)
 	}
-	if !mending {
-		lines = append(lines, `if ls /var/lib/upkeep/intents/*/intent.json >/dev/null 2>&1; then stop "a renewal of upkeep was interrupted on this node and must be mended first"; fi`)
+	if !repair {
+		lines = append(lines, `if ls /var/lib/upkeep/intents/*/intent.json >/dev/null 2>&1; then stop "a renewal of upkeep was interrupted on this node and must be repaired first"; fi`)
 	}
 	lines = append(lines, h.wholeScript(api, etcd))
 	see := "\"API server: ok\", every control plane \"condition met\", every etcd member \"is healthy\""
 	switch {
-	case mending:
+	case repair:
 		see = "nothing"
 	case !api && !etcd:
 		see = "no error. The API and etcd did not answer when this was made and are not asked: be sure that you know why"
@@ -185,7 +185,7 @@ func (h hand) lookFirst() providers.Command {
 
 // lookLast checks that the node's control plane is whole after a step. Where the cluster did not answer before, it may need
 // the same work on its other nodes first, and is only looked at.
-func (h hand) lookLast() providers.Command {
+func (h commandWriter) lookLast() providers.Command {
 	strictAPI := h.in.World.Kubernetes.Unknown == ""
 	strictEtcd := h.in.World.Etcd.Unknown == "" && h.stacked()
 	lines := []string{stopFunction, h.apiFunction()}
@@ -207,13 +207,13 @@ func (h hand) lookLast() providers.Command {
 
 // archivePath is where the node's files are kept before the work. It is the same for every try of one runbook, so that a
 // second try does not replace what stood there before the first.
-func (h hand) archivePath() string {
+func (h commandWriter) archivePath() string {
 	verb := strings.TrimPrefix(h.step.Operation, "certificates.")
 	return handDirectory + "/before-" + verb + "-" + h.in.World.ObservedAt.UTC().Format("20060102T150405Z") + ".tar.gz"
 }
 
 // archive keeps what stands on the node.
-func (h hand) archive(copies []string) providers.Command {
+func (h commandWriter) archive(copies []string) providers.Command {
 	members := []string{"etc/kubernetes"}
 	for _, path := range copies {
 		members = append(members, providers.ShellWord(strings.TrimPrefix(path, "/")))
@@ -237,13 +237,13 @@ func (h hand) archive(copies []string) providers.Command {
 
 // putBack undoes everything that was changed since the archive. Manifests are left: they are as they were, and the kubelet
 // watches them.
-func (h hand) putBack() string {
+func (h commandWriter) putBack() string {
 	return "tar -C / --exclude=etc/kubernetes/manifests -xpzf " + providers.ShellWord(h.archivePath())
 }
 
 // configuration writes the file that kubeadm is given. Without it kubeadm asks the API, and falls back to its defaults where
 // that does not answer; without the InitConfiguration it wants a default route.
-func (h hand) configuration(cluster string) providers.Command {
+func (h commandWriter) configuration(cluster string) providers.Command {
 	lines := []string{
 		stopFunction, "umask 077", "mkdir -p " + handDirectory, "cd " + handDirectory,
 		"cat >cluster.yaml " + heredoc(cluster),
@@ -264,7 +264,7 @@ func (h hand) configuration(cluster string) providers.Command {
 }
 
 // initConfiguration says what this node is, as the helper does.
-func (h hand) initConfiguration(cluster string) string {
+func (h commandWriter) initConfiguration(cluster string) string {
 	var head struct {
 		APIVersion string `json:"apiVersion"`
 	}

@@ -34,7 +34,7 @@ func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Comma
 
 // renew checks that the names are still the ones to renew, and has kubeadm issue them. kubeadm ends with 0 for a certificate
 // that it does not find, too.
-func (h hand) renew(names []string) providers.Command {
+func (h commandWriter) renew(names []string) providers.Command {
 	lines := []string{stopFunction, pemFunction, "cd " + handDirectory}
 	ground, _ := providers.GroundOf[renewGround](h.step)
 	for _, name := range names {
@@ -69,7 +69,7 @@ pem() { case $1 in *.crt) cat "$1" ;; *) embedded "$1" client-certificate-data ;
 key() { case $1 in *.crt) cat "$2" ;; *) embedded "$1" client-key-data ;; esac; }`
 
 // proveFiles holds the new files to what must be so: another serial, the policy's life, the key's own certificate, the chain.
-func (h hand) proveFiles(names []string, issued policy) providers.Command {
+func (h commandWriter) proveFiles(names []string, issued policy) providers.Command {
 	least, most := lifeBounds(issued)
 	lines := []string{
 		stopFunction, pemFunction,
@@ -96,7 +96,7 @@ func (h hand) proveFiles(names []string, issued policy) providers.Command {
 		"a line that begins with STOP: put back what stood there", h.putBack())
 }
 
-func (h hand) authorityPath(f *facts.CertificateFile) string {
+func (h commandWriter) authorityPath(f *facts.CertificateFile) string {
 	if path := h.path(f.Authority); path != "" {
 		return path
 	}
@@ -104,7 +104,7 @@ func (h hand) authorityPath(f *facts.CertificateFile) string {
 }
 
 // takeOver gives a copy of admin.conf the new client certificate and leaves its server and its authorities.
-func (h hand) takeOver(path string) providers.Command {
+func (h commandWriter) takeOver(path string) providers.Command {
 	from := "/etc/kubernetes/" + adminConf
 	if f := file(&h.node.Certificates, path); f != nil {
 		if original := source(&h.node.Certificates, f); original != nil {
@@ -146,7 +146,7 @@ serves() { # ADDRESS FILE
 }`
 
 // proveServed waits until the ports serve the new certificates; it is empty where no port serves one of the names.
-func (h hand) proveServed(names []string) providers.Command {
+func (h commandWriter) proveServed(names []string) providers.Command {
 	lines := []string{stopFunction, servedFunction}
 	for _, name := range names {
 		for _, s := range h.node.Certificates.Served {

@@ -27,7 +27,7 @@ func (restarting) ByHand(in providers.Input, step providers.Step) []providers.Co
 	return append(out, h.lookLast())
 }
 
-func servedBy(h hand, component string) (names []string) {
+func servedBy(h commandWriter, component string) (names []string) {
 	for _, s := range h.node.Certificates.Served {
 		if s.Component == component {
 			names = append(names, s.Name)
@@ -37,7 +37,7 @@ func servedBy(h hand, component string) (names []string) {
 }
 
 // restart ends a static pod and lets the kubelet start it anew. The API server took 47 s to stop on a real cluster.
-func (h hand) restart(component string) providers.Command {
+func (h commandWriter) restart(component string) providers.Command {
 	manifest := "/etc/kubernetes/manifests/" + component + ".yaml"
 	if p := staticPod(&h.node.ControlPlane, component); p != nil && p.Manifest != "" {
 		manifest = p.Manifest
@@ -73,7 +73,7 @@ func (h hand) restart(component string) providers.Command {
 }
 
 // proveLease waits until the lease of a component is renewed once more: whoever holds it lives.
-func (h hand) proveLease(component string) providers.Command {
+func (h commandWriter) proveLease(component string) providers.Command {
 	return h.command("prove that somebody leads "+component, script(
 		stopFunction, h.apiFunction(),
 		"lease() { api -n kube-system get lease "+providers.ShellWord(component)+` -o jsonpath='{.spec.holderIdentity} {.spec.renewTime}'; }`,

@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // byHand returns the commands of all steps that a world asks for, in order.
-func byHand(t fataler, w facts.World) []providers.Command {
+func byHand(t testFailer, w facts.World) []providers.Command {
 	in := input(w, len(w.Nodes))
 	steps, befores := fold(t, in, spec().Diff(in).Steps)
 	var out []providers.Command

@@ -74,7 +74,7 @@ func refusal(troubles []controlPlaneTrouble) string {
 
 // stackedEtcd reports whether kubeadm runs etcd on the control planes.
 func stackedEtcd(in providers.Input) bool {
-	p, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
+	p, err := policyOf(in, in.World.Kubernetes.ClusterConfiguration)
 	return err != nil || !p.externalEtcd
 }
 

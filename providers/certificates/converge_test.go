@@ -32,7 +32,7 @@ func input(w facts.World, n int) providers.Input {
 
 // fold predicts the steps one after the other, as the planner does, and returns the steps with what they rely on and the
 // world before each of them; the last one is the world after all.
-func fold(t fataler, in providers.Input, steps []providers.Step) ([]providers.Step, []providers.Input) {
+func fold(t testFailer, in providers.Input, steps []providers.Step) ([]providers.Step, []providers.Input) {
 	effects := certificates.Type().Effects
 	befores := []providers.Input{in}
 	var out []providers.Step
@@ -77,7 +77,7 @@ func TestDueCertificatesOfThreeControlPlanes(t *testing.T) {
 }
 
 // grounded returns a step with what it relies on in a world, as the planner records it.
-func grounded(t fataler, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
+func grounded(t testFailer, effect providers.Effect, in providers.Input, step providers.Step) providers.Step {
 	t.Helper()
 	step, err := step.WithGround(effect.Ground(in, step))
 	if err != nil {
@@ -86,8 +86,8 @@ func grounded(t fataler, effect providers.Effect, in providers.Input, step provi
 	return step
 }
 
-// fataler is a test, or a property of one.
-type fataler interface {
+// testFailer is a test, or a property of one.
+type testFailer interface {
 	Helper()
 	Fatal(args ...any)
 }

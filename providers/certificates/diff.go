@@ -27,12 +27,13 @@ type review struct {
 	// reference is the first control plane whose authorities are known; the others are compared with it.
 	reference *facts.Node
 	nodes     []config.Node // of the selection
-	at        string        // the block's place
-	beforeWhy string        // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
-	afterEnd  string        // what renewed certificates' not_after will be, in words
+	standing  health.Status
+	at        string // the block's place
+	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	afterEnd  string // what renewed certificates' not_after will be, in words
 }
 
-// Diff compares the declared state with the observed control planes. What interrupted renewals left half done is mended on
+// Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
 // all nodes before anything else; then come the control planes that are not whole for their certificates' sake, then the
 // whole ones, then those that are not whole for another reason: of each kind the primary and the others in declared order,
 // all steps of one node together.
@@ -64,13 +65,13 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			todo = append(todo, w)
 		}
 	}
-	r.reviewDark()
+	r.reviewOutage()
 	r.reviewCopies(nodes)
 	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
 	for i := range todo {
-		r.planMend(&todo[i])
+		r.planRepair(&todo[i])
 	}
-	for turn := turnToBeMended; turn <= turnNotWhole; turn++ {
+	for turn := turnRepair; turn <= turnUnhealthy; turn++ {
 		for i := range todo {
 			if todo[i].turn == turn {
 				r.planRenew(&todo[i])
@@ -153,7 +154,8 @@ func (r *review) readPolicy() {
 }
 
 func (r *review) reviewEtcd() {
-	standing := health.Judge(r.in.World.Etcd)
+	r.standing = standingOf(r.in)
+	silent := r.silentMembers()
 	for _, t := range health.Troubles(r.in.World.Etcd) {
 		f := providers.Finding{
 			Address: r.address, ID: "ETCD_UNHEALTHY", Severity: providers.SeverityError, Object: t.Member, Summary: t.What,
@@ -162,7 +164,7 @@ func (r *review) reviewEtcd() {
 		switch {
 		case t.Kind == health.Learner:
 			f.Severity = providers.SeverityNote
-		case standing.Sick == "":
+		case r.standing.Sick == "":
 			f.Hint = "etcd holds without it; upkeep touches no other member meanwhile, and goes on with what leaves etcd alone"
 		default:
 			f.Hint = "upkeep touches no control plane while etcd is unhealthy"
@@ -170,7 +172,7 @@ func (r *review) reviewEtcd() {
 		if t.Unknown && t.Member == "" && r.allUnknown() {
 			f.Summary = "etcd could not be asked: nothing is known of any node"
 		}
-		if node := r.unknownNode(t.Member); node != "" {
+		if node := silent[t.Member]; node != "" {
 			f.Address, f.Unknown, f.Summary = r.address.On(node), true, "member "+t.Member+" cannot be asked: nothing is known of its node"
 		}
 		r.add(f)
@@ -187,15 +189,16 @@ func (r *review) allUnknown() bool {
 	return len(r.in.World.Nodes) > 0
 }
 
-// unknownNode returns the node of a member that did not answer because its node did not; empty where that is not so.
-func (r *review) unknownNode(member string) string {
+// silentMembers returns the nodes of the members that did not answer because their nodes did not, by the member's name.
+func (r *review) silentMembers() map[string]string {
+	out := map[string]string{}
 	for i := range r.in.World.Etcd.Members {
 		m := &r.in.World.Etcd.Members[i]
-		if n := r.in.World.Nodes[m.Node]; m.Name == member && m.Unknown != "" && n != nil && n.Unknown != "" {
-			return m.Node
+		if n := r.in.World.Nodes[m.Node]; m.Unknown != "" && n != nil && n.Unknown != "" && out[m.Name] == "" {
+			out[m.Name] = m.Node
 		}
 	}
-	return ""
+	return out
 }
 
 // reviewOperatorKubeconfig looks at cluster.kubeconfig, with which upkeep itself talks to the cluster.
@@ -293,7 +296,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why := health.Judge(r.in.World.Etcd).Sick; why != "" {
+	if why := r.standing.Sick; why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

@@ -102,7 +102,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		if f.Key == "mismatch" {
 			summary = "its key does not belong to it"
 		}
-		if !halfDone(w.unfinished, f.Name) { // mending makes the pair whole
+		if !halfDone(w.unfinished, f.Name) { // repairing makes the pair whole
 			due, why = true, summary
 		}
 		r.on(w.node.Name, providers.Finding{ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint})

@@ -189,7 +189,7 @@ func planeCases() []findingCase {
 				{ID: "CERT_KEY_MISMATCH", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "its key does not belong to it"},
 			},
 			steps: []string{
-				cp2 + "/mend: mend the renewal that was interrupted",
+				cp2 + "/repair: repair the renewal that was interrupted",
 				cp1 + "/renew: renew front-proxy-client",
 			},
 		},
@@ -358,11 +358,11 @@ func planeCases() []findingCase {
 					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
 				},
 				{
-					ID: "CERT_CLUSTER_DARK", Severity: "error", Address: address("cp2"), Object: "control plane",
+					ID: "CERT_CLUSTER_DOWN", Severity: "error", Address: address("cp2"), Object: "control plane",
 					Summary: "neither the API nor etcd answers, and etcd-peer expired 24h ago, and 1 more",
 					Hint: "by hand, one control plane after the other: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`; " +
 						"`kubeadm certs renew all --config FILE`, where FILE is the cluster's own ClusterConfiguration (in a plan that upkeep applied before: `jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`); " +
-						"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DARK.md`",
+						"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DOWN.md`",
 				},
 			},
 		},

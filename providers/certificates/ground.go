@@ -94,13 +94,13 @@ type restartGround struct {
 // Lines implements providers.Ground.
 func (g restartGround) Lines() []string { return g.Containers.lines() }
 
-// mendGround is what mending relies on: the renewals that were interrupted, by the ids of their intents.
-type mendGround struct {
+// repairGround is what repairing relies on: the renewals that were interrupted, by the ids of their intents.
+type repairGround struct {
 	Unfinished []string `json:"unfinished,omitempty"`
 }
 
 // Lines implements providers.Ground.
-func (g mendGround) Lines() (out []string) {
+func (g repairGround) Lines() (out []string) {
 	for _, id := range g.Unfinished {
 		out = append(out, "unfinished renewal = "+id)
 	}

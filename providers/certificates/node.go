@@ -90,14 +90,14 @@ func (r *review) reviewNode(n config.Node) work {
 
 // turnOf returns when it is a node's turn.
 func (r *review) turnOf(w *work) int {
-	turn := turnWhole
+	turn := turnHealthy
 	for _, t := range controlPlaneTroubles(w.node, !r.policy.externalEtcd) {
 		switch {
 		case t.unknown && t.component == "":
 		case startable(w.node, t.component, r.in.Now, func(*facts.CertificateFile) bool { return false }) != "" && r.startable(w, t.component) == "":
-			return turnToBeMended
+			return turnRepair
 		default:
-			turn = turnNotWhole
+			turn = turnUnhealthy
 		}
 	}
 	return turn
@@ -105,7 +105,7 @@ func (r *review) turnOf(w *work) int {
 
 // settle puts the node's work into the order in which it is done, and adds the restarts that the renewals entail.
 func (r *review) settle(w *work) {
-	w.stale = slices.DeleteFunc(w.stale, func(f *facts.CertificateFile) bool { return !r.followable(w, f) })
+	w.stale = slices.DeleteFunc(w.stale, func(f *facts.CertificateFile) bool { return !r.canFollow(w, f) })
 	if len(w.due)+len(w.restart)+len(w.unfinished) == 0 {
 		return
 	}
@@ -137,9 +137,9 @@ func (w *work) restartReader(f *facts.CertificateFile) {
 	}
 }
 
-// followable reports whether a copy may take over its source's certificate: that is whole, or about to be, and the node's
+// canFollow reports whether a copy may take over its source's certificate: that is whole, or about to be, and the node's
 // authority is the cluster's, without which apply would refuse the step and leave the nodes after it as they are.
-func (r *review) followable(w *work, copied *facts.CertificateFile) bool {
+func (r *review) canFollow(w *work, copied *facts.CertificateFile) bool {
 	from := source(&w.node.Certificates, copied)
 	return r.policyUnknown == "" && r.authorityHolds(w.node) && (whole(from) == nil || slices.Contains(w.due, from) || halfDone(w.unfinished, from.Name))
 }

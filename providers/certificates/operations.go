@@ -19,7 +19,7 @@ type Caller interface {
 // Operations returns the operations of this domain by name. They change the nodes: hand them to apply alone.
 func Operations(c Caller) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationMend:    mend{c},
+		OperationRepair:  repair{c},
 		OperationRenew:   renew{c},
 		OperationRestart: restart{c},
 	}
@@ -28,23 +28,23 @@ func Operations(c Caller) map[string]providers.Operation {
 // restartTimeout is how long the helper waits for a new container, in seconds. The API server's graceful stop alone took 47.
 const restartTimeout = 180
 
-type mend struct{ caller Caller }
+type repair struct{ caller Caller }
 
-func (o mend) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
-	ground, err := providers.GroundOf[mendGround](step)
+func (o repair) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	ground, err := providers.GroundOf[repairGround](step)
 	if err != nil {
 		return err
 	}
 	if len(ground.Unfinished) == 0 {
-		return fmt.Errorf("%s: the plan does not say which renewal to mend; plan again", step.ID)
+		return fmt.Errorf("%s: the plan does not say which renewal to repair; plan again", step.ID)
 	}
 	var failures []error
 	for _, intent := range ground.Unfinished {
-		var result protocol.MendResult
-		request := protocol.MendRequest{Step: step.ID, Intent: intent}
-		if err := o.caller.Call(ctx, step.Node, protocol.MethodMend, request, &result, progress); err != nil {
+		var result protocol.RepairResult
+		request := protocol.RepairRequest{Step: step.ID, Intent: intent}
+		if err := o.caller.Call(ctx, step.Node, protocol.MethodRepair, request, &result, progress); err != nil {
 			// One whose record is damaged must not keep the others in halves.
-			failures = append(failures, fmt.Errorf("mend renewal %s on %s: %w", intent, step.Node, err))
+			failures = append(failures, fmt.Errorf("repair renewal %s on %s: %w", intent, step.Node, err))
 			continue
 		}
 		if len(result.Installed) > 0 {

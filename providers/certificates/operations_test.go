@@ -37,7 +37,7 @@ func (h *helper) Call(_ context.Context, node, method string, request, result an
 		r.Archive = "/var/lib/upkeep/archive/1.tar"
 	case *protocol.RestartResult:
 		r.ContainerID = "0123456789abcdef"
-	case *protocol.MendResult:
+	case *protocol.RepairResult:
 		r.Installed = []string{"etcd-peer"}
 	}
 	return nil
@@ -67,7 +67,7 @@ func TestOperationsAskTheHelperForWhatTheStepExpects(t *testing.T) {
 	serial := func(name string) string { return worlds.File(n, name).Blocks[0].Serial }
 	const id = "certificates.control_plane@cp1"
 	want := []string{
-		`cp1 certificates.mend {"run":{},"step":"` + id + `/mend","intent":"r1"}`,
+		`cp1 certificates.repair {"run":{},"step":"` + id + `/repair","intent":"r1"}`,
 		`cp1 certificates.renew {"run":{},"step":"` + id + `/renew","names":["apiserver","admin.conf"],"cluster_configuration":` + string(config) +
 			`,"serials":{"admin.conf":"` + serial("admin.conf") + `","apiserver":"` + serial("apiserver") + `"},"kubeconfigs":["/root/.kube/config"]}`,
 		`cp1 static_pod.restart {"run":{},"step":"` + id + `/restart-kube-controller-manager","component":"kube-controller-manager","container_id":"` + worlds.Pod(n, "kube-controller-manager").ContainerID + `","timeout_seconds":180}`,
@@ -101,7 +101,7 @@ func TestARestartThatFailsLeavesTheNextComponentAlone(t *testing.T) {
 // TestOperationsRefuseAStepWithoutItsGround: a step out of a damaged plan asks nothing of the helper.
 func TestOperationsRefuseAStepWithoutItsGround(t *testing.T) {
 	tests := []struct{ name, operation, args, err string }{
-		{"mend", certificates.OperationMend, `{}`, "the plan does not say which renewal to mend; plan again"},
+		{"repair", certificates.OperationRepair, `{}`, "the plan does not say which renewal to repair; plan again"},
 		{"renew", certificates.OperationRenew, `{"names":["apiserver"]}`, "the plan does not say which apiserver it was made for; plan again"},
 		{"renew an authority", certificates.OperationRenew, `{"names":["ca"]}`, `"ca" is not a certificate that kubeadm renews`},
 		{"restart", certificates.OperationRestart, `{"components":["etcd"]}`, "the plan does not say which container of etcd it was made for; plan again"},

@@ -3,12 +3,10 @@ package certificates
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"upkeep/providers"
-	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 )
 
@@ -22,7 +20,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	if err != nil {
 		return err
 	}
-	issued, err := readPolicy(args.ClusterConfiguration)
+	issued, err := policyOf(after, args.ClusterConfiguration)
 	if err != nil {
 		return fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
@@ -234,7 +232,7 @@ func led(k facts.Kubernetes, component string, since time.Time) error {
 }
 
 // newTroubles returns what is wrong with a node's control plane after a step, but for what was wrong before it and could not be
-// mended by it: the component had whole and valid certificates then.
+// repaired by it: the component had whole and valid certificates then.
 func newTroubles(before, after providers.Input, node string) []controlPlaneTrouble {
 	was, is := before.World.Nodes[node], after.World.Nodes[node]
 	old := controlPlaneTroubles(was, stackedEtcd(before))
@@ -255,14 +253,14 @@ func healthy(before, after providers.Input, node string) error {
 	if why := refusal(newTroubles(before, after, node)); why != "" {
 		return fmt.Errorf("the control plane of %s is not whole: %s", node, why)
 	}
-	if why := health.Worse(before.World.Etcd, after.World.Etcd); why != "" {
+	if why := worse(before, after); why != "" {
 		return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
 	}
 	was, is := before.World.Etcd, after.World.Etcd
 	if was.ClusterID != "" && was.ClusterID != is.ClusterID {
 		return fmt.Errorf("etcd was cluster %s and is %s", was.ClusterID, is.ClusterID)
 	}
-	if was.Unknown == "" && !slices.EqualFunc(was.Members, is.Members, func(a, b facts.Member) bool { return a.ID == b.ID }) {
+	if was.Unknown == "" && etcdOf(was) != etcdOf(is) && !slices.EqualFunc(was.Members, is.Members, func(a, b facts.Member) bool { return a.ID == b.ID }) {
 		return errors.New("the members of etcd changed during the step")
 	}
 	return nil
@@ -277,7 +275,7 @@ type change struct {
 // untouched returns an error where something changed that the step had no business with: another file or container of its node, or
 // a container of another control plane. What is unknown on either side is not compared.
 func untouched(before, after providers.Input, c change) error {
-	for _, name := range slices.Sorted(maps.Keys(before.World.Nodes)) {
+	for _, name := range providers.MovedNodes(before, after) {
 		was, is := before.World.Nodes[name], after.World.Nodes[name]
 		if is == nil || was == is || was.Unknown != "" || is.Unknown != "" {
 			continue

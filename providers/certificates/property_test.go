@@ -157,21 +157,21 @@ func TestPropertyUnknownIsNeverHealthy(t *testing.T) {
 	})
 }
 
-// TestPropertyOneControlPlaneAtATime: apart from mending, which comes first, all steps of a node stand together, in the order
+// TestPropertyOneControlPlaneAtATime: apart from repairing, which comes first, all steps of a node stand together, in the order
 // renew, restart, and each names the guard and counts as disruptive.
 func TestPropertyOneControlPlaneAtATime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, _ := broken(t)
 		var nodes []string
-		mending, turn := true, -1
+		repair, turn := true, -1
 		for _, s := range spec().Diff(in).Steps {
-			if s.Operation == certificates.OperationMend {
-				if !mending {
+			if s.Operation == certificates.OperationRepair {
+				if !repair {
 					t.Fatalf("%s comes after steps that disturb a control plane", s.ID)
 				}
 				continue
 			}
-			mending = false
+			repair = false
 			if len(nodes) == 0 || nodes[len(nodes)-1] != s.Node {
 				if slices.Contains(nodes, s.Node) {
 					t.Fatalf("the steps of %s are torn apart: %v then %s", s.Node, nodes, s.ID)

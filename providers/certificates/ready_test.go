@@ -56,11 +56,11 @@ func TestReady(t *testing.T) {
 			},
 		},
 		{
-			name: "a renewal was interrupted here", want: "moved", why: "an interrupted renewal on cp2 must be mended first; plan again",
+			name: "a renewal was interrupted here", want: "moved", why: "an interrupted renewal on cp2 must be repaired first; plan again",
 			change: func(w *facts.World) { w.Nodes["cp2"].Certificates.Unfinished = []facts.Unfinished{{ID: "r1"}} },
 		},
 		{
-			name: "a renewal was interrupted elsewhere", want: "unknown", why: "an interrupted renewal on control plane cp3 must be mended first",
+			name: "a renewal was interrupted elsewhere", want: "unknown", why: "an interrupted renewal on control plane cp3 must be repaired first",
 			change: func(w *facts.World) { w.Nodes["cp3"].Certificates.Unfinished = []facts.Unfinished{{ID: "r1"}} },
 		},
 		{
@@ -92,7 +92,7 @@ func TestReady(t *testing.T) {
 			},
 		},
 		{
-			name: "the node itself is broken, which renewing may mend", want: "holds",
+			name: "the node itself is broken, which renewing may repair", want: "holds",
 			change: func(w *facts.World) {
 				w.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "etcd"}
 				worlds.Pod(w.Nodes["cp3"], "kube-scheduler").ContainerID = ""

@@ -23,7 +23,7 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	if observed == nil || err != nil {
 		return facts.Update{}
 	}
-	issued, err := readPolicy(in.World.Kubernetes.ClusterConfiguration)
+	issued, err := policyOf(in, in.World.Kubernetes.ClusterConfiguration)
 	if err != nil {
 		return facts.Update{}
 	}
@@ -112,7 +112,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	case why == "":
 		return providers.Done.Because("%s is done on %s", step.Summary, step.Node)
 	case len(observed.Certificates.Unfinished) > 0:
-		return providers.Moved.Because("an interrupted renewal on %s must be mended first; plan again", step.Node)
+		return providers.Moved.Because("an interrupted renewal on %s must be repaired first; plan again", step.Node)
 	}
 	for _, name := range args.Names {
 		planned, ok := ground.certificate(name)
@@ -143,7 +143,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	if r := (&review{in: in}); !r.authorityHolds(observed) {
 		return providers.Moved.Because("the authority of %s is not the one that cluster.kubeconfig trusts: is it a node of another cluster?", step.Node)
 	}
-	return mayDisturb(in, args.Nodes, step, touch{renews: args.Names}).readiness()
+	return mayDisrupt(in, args.Nodes, step, touch{renews: args.Names}).readiness()
 }
 
 // authorityHolds reports whether a node's CA is the cluster's.

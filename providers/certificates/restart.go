@@ -107,9 +107,9 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 		return providers.Moved.Because("%s on %s uses what is on disk by now and need not be restarted; plan again", kept, step.Node)
 	}
 	if len(observed.Certificates.Unfinished) > 0 {
-		return providers.Moved.Because("an interrupted renewal on %s must be mended first; plan again", step.Node)
+		return providers.Moved.Because("an interrupted renewal on %s must be repaired first; plan again", step.Node)
 	}
-	return mayDisturb(in, args.Nodes, step, touch{restarts: args.Components}).readiness()
+	return mayDisrupt(in, args.Nodes, step, touch{restarts: args.Components}).readiness()
 }
 
 // stale reports whether a running component does not use what is on disk.

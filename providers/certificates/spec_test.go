@@ -116,7 +116,7 @@ func TestSpecMistakes(t *testing.T) {
 	}
 }
 
-// What may disturb a control plane looks at the others and at etcd; what is mended on one is looked at there alone.
+// What may disturb a control plane looks at the others and at etcd; what is repaired on one is looked at there alone.
 func TestNeedsOfSteps(t *testing.T) {
 	in := input(worlds.ControlPlanes(3, now), 3)
 	resource := spec()
@@ -127,7 +127,7 @@ func TestNeedsOfSteps(t *testing.T) {
 		alone.Nodes[i].Nodes = config.Selection{Names: []string{"cp2"}}
 	}
 	for operation, want := range map[string]providers.Needs{
-		certificates.OperationMend: alone, certificates.OperationRenew: resource.Needs(), certificates.OperationRestart: resource.Needs(),
+		certificates.OperationRepair: alone, certificates.OperationRenew: resource.Needs(), certificates.OperationRestart: resource.Needs(),
 	} {
 		step := providers.Step{Address: resource.Address().On("cp2"), Node: "cp2", Operation: operation}
 		if d := cmp.Diff(want, certificates.Type().Effects[operation].Needs(in, step)); d != "" {

@@ -12,7 +12,7 @@ import (
 // The arguments of steps. They hold no times, serials or container ids: those are in
 // the step's ground, so that the same due work has the same arguments on any day.
 type (
-	mendArgs struct{}
+	repairArgs struct{}
 
 	renewArgs struct {
 		// Nodes are all control planes of the block: while one of the others is broken the step is refused.
@@ -41,17 +41,17 @@ type (
 // everything in under two seconds, a static pod's container is back within two, and a leader lease is taken over within
 // its 15 seconds.
 const (
-	mendEstimate    = 3
+	repairEstimate  = 3
 	renewEstimate   = 3
 	restartEstimate = 5
 )
 
 // The turns of control planes: first those whose certificates are the reason why they are not whole, then those that are
-// whole, then those that are not whole for another reason, which no renewal mends: what goes wrong with them closes the lane.
+// whole, then those that are not whole for another reason, which no renewal repairs: what goes wrong with them closes the lane.
 const (
-	turnToBeMended = -1
-	turnWhole      = 0
-	turnNotWhole   = 1
+	turnRepair    = -1
+	turnHealthy   = 0
+	turnUnhealthy = 1
 )
 
 // guardBackup stands on renewals as well as on restarts: a renewal interrupts nothing, but it replaces private keys in place,
@@ -74,20 +74,20 @@ func (r *review) step(w *work, verb, operation string, args any, estimate float6
 	return &r.out.Steps[len(r.out.Steps)-1]
 }
 
-// planMend mends what an interrupted renewal left. It waits for no other node: mending an outage that exists disrupts
+// planRepair repairs what an interrupted renewal left. It waits for no other node: repairing an outage that exists disrupts
 // nothing, and no control plane is touched while another one is half done.
-func (r *review) planMend(w *work) {
+func (r *review) planRepair(w *work) {
 	if len(w.unfinished) == 0 {
 		return
 	}
-	s := r.step(w, "mend", OperationMend, mendArgs{}, mendEstimate)
-	s.Summary = "mend the renewal that was interrupted"
+	s := r.step(w, "repair", OperationRepair, repairArgs{}, repairEstimate)
+	s.Summary = "repair the renewal that was interrupted"
 	s.Repairs, s.Turn = true, 0
 	for _, u := range w.unfinished {
 		s.Why = append(s.Why, fmt.Sprintf("renewal %s on %s was interrupted", u.ID, w.node.Name))
 		s.Changes = append(s.Changes, providers.Change{What: "renewal " + u.ID, Before: "unfinished", After: "finished or undone"})
 	}
-	s.Why = append(s.Why, "a half-done renewal is mended before anything else ("+r.at+")")
+	s.Why = append(s.Why, "a half-done renewal is repaired before anything else ("+r.at+")")
 	s.Proof = "no unfinished renewal; every key belongs to its certificate"
 	s.Undo = "the archive of the PKI that the interrupted renewal took lies on " + w.node.Name
 }
@@ -130,8 +130,8 @@ func (r *review) planRenew(w *work) {
 	s.Undo = "put back the archive of /etc/kubernetes that the helper takes on " + w.node.Name + " before it changes anything"
 }
 
-// planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself. Where mending
-// comes before it, each component has a step of its own: whether mending changes what a component reads is not known before,
+// planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself. Where repairing
+// comes before it, each component has a step of its own: whether repairing changes what a component reads is not known before,
 // and one that need not be restarted must not be for another's sake.
 func (r *review) planRestart(w *work) {
 	if len(w.unfinished) == 0 || len(w.restart) == 1 {
@@ -151,7 +151,7 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	r.guard(s)
 	if r.in.World.Kubernetes.Unknown == "" {
 		// A provider counts what it cannot ask of the API against its tenants' leases (akash.md 4.3). Where the API is down,
-		// nothing can be scaled through it, and to mend that is what helps the leases.
+		// nothing can be scaled through it, and to repair that is what helps the leases.
 		s.Guards = append(s.Guards, providers.Need{Name: guardLeases, Optional: true})
 	}
 	s.Summary = "restart " + strings.Join(components, ", ")

@@ -12,7 +12,7 @@ import (
 )
 
 // due returns three control planes of which cp2 has certificates due, and the steps for them with what they rely on.
-func due(t fataler) (providers.Input, []providers.Step) {
+func due(t testFailer) (providers.Input, []providers.Step) {
 	w := worlds.ControlPlanes(3, now)
 	worlds.Age(now, 12*day, w.Nodes["cp2"], "apiserver", "admin.conf", "controller-manager.conf")
 	in := input(w, 3)

@@ -20,7 +20,7 @@ import (
 
 // The operations of this domain.
 const (
-	OperationMend    = "certificates.mend"
+	OperationRepair  = "certificates.repair"
 	OperationRenew   = "certificates.renew"
 	OperationRestart = "certificates.restart"
 )
@@ -41,7 +41,7 @@ func Type() providers.Type {
 			Restore: restore,
 		},
 		Effects: map[string]providers.Effect{
-			OperationMend:    mending{},
+			OperationRepair:  repairing{},
 			OperationRenew:   renewal{},
 			OperationRestart: restarting{},
 		},

@@ -116,7 +116,7 @@ func TestAReaderThatCameBackIsNotForgotten(t *testing.T) {
 }
 
 // TestNothingIsRestartedForAnothersSake: a component that uses what is on disk keeps its container although another one of the
-// same step must go; after mending each component has a step of its own.
+// same step must go; after repairing each component has a step of its own.
 func TestNothingIsRestartedForAnothersSake(t *testing.T) {
 	w := worlds.ControlPlanes(1, now)
 	n := w.Nodes["cp1"]
@@ -132,7 +132,7 @@ func TestNothingIsRestartedForAnothersSake(t *testing.T) {
 
 	n.Certificates.Unfinished = []facts.Unfinished{{ID: "r1", Remaining: []string{"scheduler.conf"}}}
 	want := []string{
-		"certificates.control_plane@cp1/mend: mend the renewal that was interrupted",
+		"certificates.control_plane@cp1/repair: repair the renewal that was interrupted",
 		"certificates.control_plane@cp1/restart-kube-controller-manager: restart kube-controller-manager",
 		"certificates.control_plane@cp1/restart-kube-scheduler: restart kube-scheduler",
 	}
@@ -164,19 +164,19 @@ func TestAStuckPortDoesNotSpoilTheRenewal(t *testing.T) {
 	}
 }
 
-// oneDamaged is a helper that cannot mend one intent.
-type oneDamaged struct{ mended []string }
+// oneDamaged is a helper that cannot repair one intent.
+type oneDamaged struct{ repaired []string }
 
 func (h *oneDamaged) Call(_ context.Context, _, _ string, request, _ any, _ func(string)) error {
-	intent := request.(protocol.MendRequest).Intent
+	intent := request.(protocol.RepairRequest).Intent
 	if intent == "r1" {
 		return errors.New("intent.json cannot be parsed")
 	}
-	h.mended = append(h.mended, intent)
+	h.repaired = append(h.repaired, intent)
 	return nil
 }
 
-// TestADamagedRecordDoesNotKeepOthersInHalves: each interrupted renewal is mended for itself, and one whose record cannot be
+// TestADamagedRecordDoesNotKeepOthersInHalves: each interrupted renewal is repaired for itself, and one whose record cannot be
 // read is unknown, not merely a problem.
 func TestADamagedRecordDoesNotKeepOthersInHalves(t *testing.T) {
 	w := worlds.ControlPlanes(1, now)
@@ -189,10 +189,10 @@ func TestADamagedRecordDoesNotKeepOthersInHalves(t *testing.T) {
 	steps, _ := fold(t, in, out.Steps)
 	h := &oneDamaged{}
 	err := certificates.Operations(h)[steps[0].Operation].Run(t.Context(), steps[0], nil)
-	if err == nil || !strings.Contains(err.Error(), "mend renewal r1 on cp1: intent.json cannot be parsed") {
+	if err == nil || !strings.Contains(err.Error(), "repair renewal r1 on cp1: intent.json cannot be parsed") {
 		t.Errorf("error %v", err)
 	}
-	if d := cmp.Diff([]string{"r2"}, h.mended); d != "" {
+	if d := cmp.Diff([]string{"r2"}, h.repaired); d != "" {
 		t.Error(d)
 	}
 }

@@ -34,7 +34,7 @@ func (e *NodeLockedError) Error() string {
 	return fmt.Sprintf("another upkeep works on this cluster: the lock of node %s is not to be had%s; wait for it with -lock-timeout=5m", e.Node, holder)
 }
 
-// Lost tells this error from one that a later renewal may mend.
+// Lost tells this error from one that a later renewal may repair.
 func (*NodeLockedError) Lost() bool { return true }
 
 // NoNodeError says that no node could be locked, since none answered, or since there is none.

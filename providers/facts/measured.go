@@ -1,8 +1,7 @@
 package facts
 
 // PriceMeasurement is what a bid price script answered to some orders when it really ran: in a sandbox on the machine of
-// upkeep, or in the pod of the provider. The price feed was replaced by a fixed price, so equal scripts with equal targets
-// give equal answers on any day.
+// upkeep, or in the pod of the provider. The price feed was replaced, so that nothing was asked of the internet.
 type PriceMeasurement struct {
 	// Unknown: the measurement was asked for and failed; why. The other fields say nothing then.
 	Unknown string `json:"unknown,omitempty"`
@@ -10,7 +9,7 @@ type PriceMeasurement struct {
 	Script string `json:"script,omitempty"`
 	// Targets are the variables that the script was given, by name: PRICE_TARGET_CPU. One that was not set is not here.
 	Targets map[string]string `json:"targets,omitempty"`
-	// AKT is the price of one AKT in USD that took the place of the price feed.
+	// AKT is the price of one AKT in USD that took the place of the price feed; empty: the feed did not answer.
 	AKT string `json:"akt_usd,omitempty"`
 	// JQ is what `jq --version` printed where the script ran: "jq-1.7.1".
 	JQ string `json:"jq,omitempty"`

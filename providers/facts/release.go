@@ -26,6 +26,8 @@ type ReleaseQuestion struct {
 	Environment []string `json:"environment,omitempty"`
 	// EnvironmentCommand prints the environment, NAME=VALUE a line; empty means `env`.
 	EnvironmentCommand []string `json:"environment_command,omitempty"`
+	// Measure asks the running pod what only the pod can tell, by running commands in it; nil: the pod is not asked.
+	Measure *PodMeasurementQuestion `json:"measure,omitempty"`
 	// Offer asks which versions of a chart there are, and what an upgrade to one of them would change.
 	Offer *OfferQuestion `json:"offer,omitempty"`
 }
@@ -152,6 +154,8 @@ type Release struct {
 	Workloads        []Workload  `json:"workloads,omitempty"`
 	ConfigMaps       []ConfigMap `json:"config_maps,omitempty"`
 
+	// Measured answers ReleaseQuestion.Measure; nil when nothing was asked.
+	Measured *PodMeasurement `json:"measured,omitempty"`
 	// Offer answers ReleaseQuestion.Offer; nil when nothing was asked.
 	Offer *ChartOffer `json:"offer,omitempty"`
 }

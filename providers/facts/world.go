@@ -96,10 +96,10 @@ type Update struct {
 	Definitions []Definition
 }
 
-// Apply replaces parts of w. The caller must own w (see Clone).
+// Apply replaces parts of w by those of u, which nobody may write into from then on. The caller must own w (see Clone).
 func (w *World) Apply(u Update) {
-	for _, n := range u.Nodes {
-		w.Nodes[n.Name] = &n
+	for i := range u.Nodes {
+		w.Nodes[u.Nodes[i].Name] = &u.Nodes[i]
 	}
 	if u.Kubernetes != nil {
 		w.Kubernetes = *u.Kubernetes

@@ -1,5 +1,5 @@
 // Package helm talks to Helm: what a release is and whether the cluster still holds it (Observe), which charts there are
-// (Charts), what an upgrade would change (ReleaseQuestion.Offer), and the acts themselves (Upgrade, Rollback, Mend).
+// (Charts), what an upgrade would change (ReleaseQuestion.Offer), and the acts themselves (Upgrade, Rollback, Repair).
 //
 // It is the only importer of Helm's SDK, and through it of client-go for the objects of releases; another version of
 // Helm touches this package alone. It decides nothing: what a pending release needs is decided in package pending, what
@@ -43,6 +43,9 @@ const inFlight = 16
 // Client is one kubeconfig, opened for Helm. It is safe for use by several goroutines.
 type Client struct {
 	Charts *Charts
+	// Exhausted is called when the templates of a chart fill the memory, and should end the program: nothing stops a template.
+	// Set it before the first use; nil panics.
+	Exhausted func(error)
 
 	// configuration prepares Helm's own view of one namespace; it does not connect.
 	configuration func(namespace string) (*action.Configuration, error)
@@ -127,6 +130,8 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 	}
 	return c, nil
 }
+
+func (c *Client) bounds() bounds { return bounds{exhausted: c.Exhausted} }
 
 // Parts are what a client is made of, for a cluster that is not real: tests and simulations. No field may be nil.
 type Parts struct {

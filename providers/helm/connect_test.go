@@ -107,7 +107,7 @@ func container(t *testing.T, stdout, stderr, status string) (url string, asked *
 func TestEnvironmentIsReadFromTheContainer(t *testing.T) {
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "akash-services", Name: "akash-provider-0"}}
 	running := facts.Container{Name: "provider", Started: time.Unix(1, 0)}
-	veil := objects.Veil{MAC: func([]byte) string { return "x" }, Secrets: []string{"hushhush"}}
+	redaction := objects.Redaction{MAC: func([]byte) string { return "x" }, Secrets: []string{"hushhush"}}
 	question := facts.ReleaseQuestion{Environment: []string{"PRICE_*", "*_TOKEN"}}
 	for _, test := range []struct {
 		name                   string
@@ -132,7 +132,7 @@ func TestEnvironmentIsReadFromTheContainer(t *testing.T) {
 			f := facts.Pod{Containers: []facts.Container{test.container}}
 			q := question
 			q.EnvironmentCommand = test.command
-			client.environment(context.Background(), pod, &f, q, veil)
+			client.environment(context.Background(), pod, &f, q, redaction)
 			if diff := cmp.Diff(test.want, f.Containers[0].Live); diff != "" {
 				t.Errorf("environment (-want +got):\n%s", diff)
 			}
@@ -195,7 +195,7 @@ spec:
 		t.Fatal(err)
 	}
 	for i := range list {
-		if got := objects.Drift(typed(list[i]), typed(live[i]), objects.Veil{}); got != nil {
+		if got := objects.Drift(typed(list[i]), typed(live[i]), objects.Redaction{}); got != nil {
 			t.Errorf("%s: %+v", objects.Kind(list[i]), got)
 		}
 	}

@@ -106,7 +106,7 @@ func TestTemplatesLookNothingUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = render(archive{chart: got}, map[string]any{}, chartutil.ReleaseOptions{Name: "x", Namespace: "x"}, chartutil.DefaultCapabilities, nil)
+		_, err = render(bounds{}, archive{chart: got}, map[string]any{}, chartutil.ReleaseOptions{Name: "x", Namespace: "x"}, chartutil.DefaultCapabilities, nil)
 		if err == nil || !strings.Contains(err.Error(), "only with lookup = true in the block chart") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,17 +1,13 @@
 package helm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"path"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/remotecommand"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/objects"
@@ -26,7 +22,7 @@ const (
 
 // environment asks the running containers of a pod for their environment: what they were really started with, which
 // neither the pod's spec nor a ConfigMap can tell.
-func (c *Client) environment(ctx context.Context, pod corev1.Pod, f *facts.Pod, question facts.ReleaseQuestion, veil objects.Veil) {
+func (c *Client) environment(ctx context.Context, pod corev1.Pod, f *facts.Pod, question facts.ReleaseQuestion, redaction objects.Redaction) {
 	command := question.EnvironmentCommand
 	if len(command) == 0 {
 		command = []string{"env"}
@@ -37,18 +33,18 @@ func (c *Client) environment(ctx context.Context, pod corev1.Pod, f *facts.Pod, 
 			container.LiveUnknown = "it does not run"
 			continue
 		}
-		printed, err := c.execute(ctx, pod, container.Name, command)
+		printed, err := c.execute(ctx, pod.Namespace, pod.Name, container.Name, command, environmentTimeout, environmentLimit)
 		if err != nil {
-			container.LiveUnknown = fmt.Sprintf("running %q in it: %s", strings.Join(command, " "), veil.Scrub(explain(err)))
+			container.LiveUnknown = fmt.Sprintf("running %q in it: %s", strings.Join(command, " "), redaction.Scrub(explain(err)))
 			continue
 		}
-		container.Live = parseEnvironment(printed, question.Environment, veil)
+		container.Live = parseEnvironment(printed, question.Environment, redaction)
 	}
 }
 
 // parseEnvironment reads NAME=VALUE lines, and keeps the names that a pattern matches. A line without "=" continues the
 // value before it.
-func parseEnvironment(printed []byte, patterns []string, veil objects.Veil) map[string]string {
+func parseEnvironment(printed []byte, patterns []string, redaction objects.Redaction) map[string]string {
 	all := map[string]string{}
 	name := ""
 	for line := range strings.Lines(string(printed)) {
@@ -64,56 +60,9 @@ func parseEnvironment(printed []byte, patterns []string, veil objects.Veil) map[
 	for name, value := range all {
 		for _, pattern := range patterns {
 			if ok, err := path.Match(pattern, name); err == nil && ok {
-				out[name] = veil.Text(name, value)
+				out[name] = redaction.Text(name, value)
 			}
 		}
 	}
 	return out
-}
-
-// execute runs a command in a container and returns what it prints.
-func (c *Client) execute(ctx context.Context, pod corev1.Pod, container string, command []string) ([]byte, error) {
-	if c.rest == nil {
-		return nil, fmt.Errorf("no connection to the cluster")
-	}
-	ctx, cancel := context.WithTimeout(ctx, environmentTimeout)
-	defer cancel()
-	request := c.typed.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
-	// Servers before 1.30 do not speak exec over WebSocket.
-	socket, err := remotecommand.NewWebSocketExecutor(c.rest, http.MethodGet, request.URL().String())
-	if err != nil {
-		return nil, err
-	}
-	old, err := remotecommand.NewSPDYExecutor(c.rest, http.MethodPost, request.URL())
-	if err != nil {
-		return nil, err
-	}
-	executor, err := remotecommand.NewFallbackExecutor(socket, old, func(err error) bool {
-		return strings.Contains(err.Error(), "unable to upgrade") || strings.Contains(err.Error(), "websocket")
-	})
-	if err != nil {
-		return nil, err
-	}
-	stdout, stderr := &limited{}, &limited{}
-	err = c.do(ctx, func() error {
-		return executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: stdout, Stderr: stderr})
-	})
-	if err != nil {
-		if said := strings.TrimSpace(stderr.String()); said != "" {
-			return nil, fmt.Errorf("%w: %s", err, said)
-		}
-		return nil, err
-	}
-	return stdout.Bytes(), nil
-}
-
-// limited keeps the first environmentLimit bytes.
-type limited struct{ bytes.Buffer }
-
-func (l *limited) Write(data []byte) (int, error) {
-	if room := environmentLimit - l.Len(); room > 0 {
-		l.Buffer.Write(data[:min(room, len(data))])
-	}
-	return len(data), nil
 }

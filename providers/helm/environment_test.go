@@ -13,11 +13,11 @@ import (
 func TestParseEnvironment(t *testing.T) {
 	printed := "PATH=/bin\nPRICE_TARGET_CPU=1.60\r\nPRICE_TARGET_GPU_MAPPINGS=a100=120,t4=80\nLINES=one\ntwo\nAKASH_TOKEN=hush\nnot a line\nAKASH_EMPTY=\n"
 	patterns := []string{"PRICE_TARGET_*", "AKASH_*", "LINES"}
-	veil := objects.Veil{MAC: func([]byte) string { return "x" }, Shown: patterns}
+	redaction := objects.Redaction{MAC: func([]byte) string { return "x" }, Shown: patterns}
 	want := map[string]string{
 		"PRICE_TARGET_CPU": "1.60", "PRICE_TARGET_GPU_MAPPINGS": "a100=120,t4=80", "AKASH_TOKEN": "hmac:x", "AKASH_EMPTY": "", "LINES": "one\ntwo",
 	}
-	got := parseEnvironment([]byte(printed), patterns, veil)
+	got := parseEnvironment([]byte(printed), patterns, redaction)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -27,7 +27,7 @@ func FuzzParseEnvironment(f *testing.F) {
 	f.Add([]byte("A=1\nB=2\nB_TOKEN=s\n"))
 	f.Add([]byte("=\n==\nA\n"))
 	f.Fuzz(func(t *testing.T, printed []byte) {
-		for name := range parseEnvironment(printed, []string{"A*"}, objects.Veil{}) {
+		for name := range parseEnvironment(printed, []string{"A*"}, objects.Redaction{}) {
 			if name == "" || name[0] != 'A' {
 				t.Fatalf("%q was not asked for", name)
 			}
@@ -36,7 +36,7 @@ func FuzzParseEnvironment(f *testing.F) {
 }
 
 func TestLimitedKeepsTheBeginning(t *testing.T) {
-	var l limited
+	l := limited{most: environmentLimit}
 	for range 3 {
 		if n, err := l.Write(make([]byte, environmentLimit/2+1)); err != nil || n != environmentLimit/2+1 {
 			t.Fatalf("%d, %v", n, err)

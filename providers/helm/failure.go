@@ -17,7 +17,7 @@ const lookAfter = 10 * time.Second
 
 // explain says why an upgrade failed, with the pods that are not ready: Helm's own "context deadline exceeded" names
 // nobody.
-func (c *Client) explain(ctx context.Context, failure error, made *release.Release, veil objects.Veil) string {
+func (c *Client) explain(ctx context.Context, failure error, made *release.Release, redaction objects.Redaction) string {
 	text := explain(failure)
 	if made == nil || made.Manifest == "" || c.dynamic == nil {
 		return text
@@ -25,7 +25,7 @@ func (c *Client) explain(ctx context.Context, failure error, made *release.Relea
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAfter)
 	defer cancel()
 	var seen facts.Release
-	c.live(ctx, &seen, made, facts.ReleaseQuestion{Namespace: made.Namespace, Name: made.Name}, veil)
+	c.live(ctx, &seen, made, facts.ReleaseQuestion{Namespace: made.Namespace, Name: made.Name}, redaction)
 	var problems []string
 	for _, w := range seen.Workloads {
 		for _, pod := range w.Pods {

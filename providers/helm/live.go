@@ -18,10 +18,10 @@ import (
 )
 
 // live fills in what the cluster holds of the objects that a revision has rendered.
-func (c *Client) live(ctx context.Context, observed *facts.Release, revision *release.Release, question facts.ReleaseQuestion, veil objects.Veil) {
+func (c *Client) live(ctx context.Context, observed *facts.Release, revision *release.Release, question facts.ReleaseQuestion, redaction objects.Redaction) {
 	rendered, err := parseManifest(revision.Manifest)
 	if err != nil {
-		observed.ObjectsUnknown = veil.Scrub(err.Error())
+		observed.ObjectsUnknown = redaction.Scrub(err.Error())
 		observed.WorkloadsUnknown = observed.ObjectsUnknown
 		return
 	}
@@ -33,13 +33,13 @@ func (c *Client) live(ctx context.Context, observed *facts.Release, revision *re
 	for i, o := range rendered {
 		group.Go(func() {
 			found, err := c.get(ctx, o, question.Namespace)
-			drifts[i] = drift(o, found, err, veil)
+			drifts[i] = drift(o, found, err, redaction)
 			switch objects.Kind(o) {
 			case "StatefulSet", "Deployment", "DaemonSet":
-				w := c.workload(ctx, o, found, err, question, veil)
+				w := c.workload(ctx, o, found, err, question, redaction)
 				workloads[i] = &w
 			case "ConfigMap":
-				configMap := configMapFacts(o, found, err, veil)
+				configMap := configMapFacts(o, found, err, redaction)
 				configMaps[i] = &configMap
 			}
 		})
@@ -65,7 +65,7 @@ func (c *Client) live(ctx context.Context, observed *facts.Release, revision *re
 	slices.SortStableFunc(observed.ConfigMaps, func(a, b facts.ConfigMap) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-func drift(rendered objects.Object, live *unstructured.Unstructured, err error, veil objects.Veil) facts.ObjectDrift {
+func drift(rendered objects.Object, live *unstructured.Unstructured, err error, redaction objects.Redaction) facts.ObjectDrift {
 	d := facts.ObjectDrift{
 		APIVersion: objects.APIVersion(rendered),
 		Kind:       objects.Kind(rendered),
@@ -80,12 +80,12 @@ func drift(rendered objects.Object, live *unstructured.Unstructured, err error, 
 	case meta.IsNoMatchError(err):
 		d.Unknown = "the cluster has no kind " + d.Kind + " of " + d.APIVersion
 	case err != nil:
-		d.Unknown = veil.Scrub(explain(err))
+		d.Unknown = redaction.Scrub(explain(err))
 	default:
 		if d.Namespace == "" {
 			d.Namespace = live.GetNamespace()
 		}
-		d.Differences = objects.Drift(typed(rendered), typed(live.Object), veil)
+		d.Differences = objects.Drift(typed(rendered), typed(live.Object), redaction)
 	}
 	return d
 }
@@ -118,14 +118,14 @@ func (c *Client) mapping(o objects.Object) (*meta.RESTMapping, error) {
 	return c.mapper.RESTMapping(gv.WithKind(objects.Kind(o)).GroupKind(), gv.Version)
 }
 
-func configMapFacts(rendered objects.Object, live *unstructured.Unstructured, err error, veil objects.Veil) facts.ConfigMap {
+func configMapFacts(rendered objects.Object, live *unstructured.Unstructured, err error, redaction objects.Redaction) facts.ConfigMap {
 	f := facts.ConfigMap{Name: objects.Name(rendered)}
 	switch {
 	case apierrors.IsNotFound(err):
 		f.Missing = true
 		return f
 	case err != nil:
-		f.Unknown = veil.Scrub(explain(err))
+		f.Unknown = redaction.Scrub(explain(err))
 		return f
 	}
 	f.ResourceVersion = live.GetResourceVersion()
@@ -141,7 +141,7 @@ func configMapFacts(rendered objects.Object, live *unstructured.Unstructured, er
 		if f.Data == nil {
 			f.Data = map[string]string{}
 		}
-		f.Data[key] = veil.Text(key, value)
+		f.Data[key] = redaction.Text(key, value)
 	}
 	return f
 }

@@ -74,7 +74,7 @@ func (noLookup) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableReso
 
 // render renders a chart as an upgrade would, and returns its objects without hooks. With a rest config, templates may
 // look the cluster up, as they do in an upgrade; without one, a template that calls lookup is an error.
-func render(got archive, full values.Tree, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, config *rest.Config) ([]objects.Object, error) {
+func render(within bounds, got archive, full values.Tree, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, config *rest.Config) ([]objects.Object, error) {
 	if wants := got.chart.Metadata.KubeVersion; wants != "" && !chartutil.IsCompatibleRange(wants, capabilities.KubeVersion.String()) {
 		return nil, fmt.Errorf("the chart wants Kubernetes %s; this is %s", wants, capabilities.KubeVersion)
 	}
@@ -87,12 +87,12 @@ func render(got archive, full values.Tree, options chartutil.ReleaseOptions, cap
 	if err != nil {
 		return nil, err
 	}
-	var files map[string]string
-	if config != nil {
-		files, err = engine.New(config).Render(got.chart, rendering)
-	} else {
-		files, err = engine.RenderWithClientProvider(got.chart, rendering, noLookup{})
-	}
+	files, err := within.files(got.chart.Name(), func() (map[string]string, error) {
+		if config != nil {
+			return engine.New(config).Render(got.chart, rendering)
+		}
+		return engine.RenderWithClientProvider(got.chart, rendering, noLookup{})
+	})
 	if err != nil {
 		return nil, err
 	}

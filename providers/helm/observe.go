@@ -42,36 +42,36 @@ func (c *Client) Observe(ctx context.Context, question facts.ReleaseQuestion, ma
 	if question.Offer != nil {
 		configs = append(configs, question.Offer.Values)
 	}
-	veil := veilOf(question, mac, configs...)
+	redaction := redactionOf(question, mac, configs...)
 	switch {
 	case last == nil || last.Info.Status == release.StatusUninstalled:
 		observed.Missing = true
-		observed.History = revisions(history, veil)
+		observed.History = revisions(history, redaction)
 	default:
-		c.recorded(&observed, last, deployed, history, question, veil)
-		c.live(ctx, &observed, keptFrom(last, deployed), question, veil)
+		c.recorded(&observed, last, deployed, history, question, redaction)
+		c.live(ctx, &observed, keptFrom(last, deployed), question, redaction)
 	}
 	if question.Offer != nil && (question.Offer.Like == nil || !observed.Missing) {
-		offer := c.offer(ctx, question, last, deployed, veil)
+		offer := c.offer(ctx, question, last, deployed, redaction)
 		observed.Offer = &offer
 	}
 	return observed
 }
 
 // recorded fills in what Helm's records say.
-func (c *Client) recorded(observed *facts.Release, last, deployed *release.Release, history []*release.Release, question facts.ReleaseQuestion, veil objects.Veil) {
+func (c *Client) recorded(observed *facts.Release, last, deployed *release.Release, history []*release.Release, question facts.ReleaseQuestion, redaction objects.Redaction) {
 	observed.Revision = last.Version
 	observed.Status = string(last.Info.Status)
-	observed.Description = veil.Scrub(last.Info.Description)
+	observed.Description = redaction.Scrub(last.Info.Description)
 	observed.Updated = last.Info.LastDeployed.Time.UTC()
 	observed.Labels = ownLabels(last.Labels)
-	observed.History = revisions(history, veil)
+	observed.History = revisions(history, redaction)
 	if last.Chart != nil {
 		observed.Chart = versionOf(last.Chart.Metadata)
 	}
-	observed.Values = values.Mask(last.Config, ruleOf(question), veil.MAC)
+	observed.Values = values.Mask(last.Config, ruleOf(question), redaction.MAC)
 	if kept := keptFrom(last, deployed); kept != last {
-		observed.Kept = values.Mask(kept.Config, ruleOf(question), veil.MAC)
+		observed.Kept = values.Mask(kept.Config, ruleOf(question), redaction.MAC)
 	}
 }
 
@@ -90,10 +90,10 @@ func ownLabels(all map[string]string) map[string]string {
 	return out
 }
 
-func revisions(history []*release.Release, veil objects.Veil) []facts.ReleaseRevision {
+func revisions(history []*release.Release, redaction objects.Redaction) []facts.ReleaseRevision {
 	var out []facts.ReleaseRevision
 	for _, r := range history {
-		f := facts.ReleaseRevision{Revision: r.Version, Status: string(r.Info.Status), Updated: r.Info.LastDeployed.Time.UTC(), Description: veil.Scrub(r.Info.Description)}
+		f := facts.ReleaseRevision{Revision: r.Version, Status: string(r.Info.Status), Updated: r.Info.LastDeployed.Time.UTC(), Description: redaction.Scrub(r.Info.Description)}
 		if r.Chart != nil {
 			f.Chart = versionOf(r.Chart.Metadata)
 		}
@@ -130,7 +130,7 @@ func (c *Client) History(ctx context.Context, namespace, name string) ([]facts.R
 	if err != nil {
 		return nil, fmt.Errorf("release %s/%s: %s", namespace, name, explain(err))
 	}
-	out := revisions(history, objects.Veil{})
+	out := revisions(history, objects.Redaction{})
 	for i := range out {
 		out[i].Description = ""
 	}
@@ -162,17 +162,17 @@ func ruleOf(question facts.ReleaseQuestion) values.Rule {
 	return values.Rule{Secret: question.Mask, Show: question.Show, Known: question.Known}
 }
 
-// veilOf knows the secrets of all given values, and the texts of which nobody knows whether they are some.
-func veilOf(question facts.ReleaseQuestion, mac values.MAC, trees ...values.Tree) objects.Veil {
-	veil := objects.Veil{MAC: mac, Names: question.MaskNames, Shown: question.Environment, Known: question.Known}
+// redactionOf knows the secrets of all given values, and the texts of which nobody knows whether they are some.
+func redactionOf(question facts.ReleaseQuestion, mac values.MAC, trees ...values.Tree) objects.Redaction {
+	redaction := objects.Redaction{MAC: mac, Names: question.MaskNames, Shown: question.Environment, Known: question.Known}
 	var unknown []string
 	for _, tree := range trees {
-		veil.Secrets = append(veil.Secrets, withDecoded(values.Secrets(tree, question.Mask))...)
+		redaction.Secrets = append(redaction.Secrets, withDecoded(values.Secrets(tree, question.Mask))...)
 		unknown = append(unknown, values.Unknown(tree, ruleOf(question))...)
 	}
-	veil.Secrets = longestFirst(veil.Secrets)
-	veil.Unknown = longestFirst(slices.DeleteFunc(inLines(unknown), func(s string) bool { return s == question.Namespace || s == question.Name }))
-	return veil
+	redaction.Secrets = longestFirst(redaction.Secrets)
+	redaction.Unknown = longestFirst(slices.DeleteFunc(inLines(unknown), func(s string) bool { return s == question.Namespace || s == question.Name }))
+	return redaction
 }
 
 // longestFirst sorts texts so that one that is part of another does not spoil it, each once.

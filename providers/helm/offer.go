@@ -18,7 +18,7 @@ import (
 )
 
 // offer says which versions of a chart there are, which one the question chooses and what it would change.
-func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last, deployed *release.Release, veil objects.Veil) facts.ChartOffer {
+func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last, deployed *release.Release, redaction objects.Redaction) facts.ChartOffer {
 	asked := *question.Offer
 	offer := facts.ChartOffer{Source: asked.Source}
 	list, err := c.Charts.Versions(ctx, asked.Source)
@@ -50,8 +50,8 @@ func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last
 		return offer
 	}
 	offer.Digest = got.digest
-	if preview, err = c.preview(got, question, last, deployed, veil); err != nil {
-		preview = facts.ReleasePreview{Unknown: veil.Scrub(explain(err))}
+	if preview, err = c.preview(got, question, last, deployed, redaction); err != nil {
+		preview = facts.ReleasePreview{Unknown: redaction.Scrub(explain(err))}
 	}
 	offer.Preview = &preview
 	return offer
@@ -76,7 +76,7 @@ func (c *Client) like(ctx context.Context, list []facts.ChartVersion, asked fact
 }
 
 // preview renders a chart with the values that an upgrade would use, and compares.
-func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, deployed *release.Release, veil objects.Veil) (facts.ReleasePreview, error) {
+func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, deployed *release.Release, redaction objects.Redaction) (facts.ReleasePreview, error) {
 	asked := *question.Offer
 	upgrade := Upgrade{Values: asked.Values, Remove: asked.Remove, ResetValues: asked.ResetValues}
 	full, err := upgrade.merge(last, deployed)
@@ -95,14 +95,14 @@ func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, depl
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}
-	after, err := render(got, full, options, capabilities, c.lookups(asked.Source))
+	after, err := render(c.bounds(), got, full, options, capabilities, c.lookups(asked.Source))
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}
-	effects := objects.Compare(normal(before), normal(after), veil)
+	effects := objects.Compare(normal(before), normal(after), redaction)
 	preview := facts.ReleasePreview{
 		Chart:     versionOf(got.chart.Metadata),
-		Values:    values.Mask(full, ruleOf(question), veil.MAC),
+		Values:    values.Mask(full, ruleOf(question), redaction.MAC),
 		Objects:   effects.Objects,
 		Rolls:     effects.Rolls,
 		Forbidden: effects.Forbidden,

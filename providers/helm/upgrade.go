@@ -25,7 +25,7 @@ const defaultTimeout = 5 * time.Minute
 // ErrMoved: the release is not at the revision that the caller has seen. Look again before acting.
 var ErrMoved = errors.New("the release has moved on")
 
-// ErrPending: an operation on the release has begun and not ended. Mend it first (see package pending).
+// ErrPending: an operation on the release has begun and not ended. Repair it first (see package pending).
 var ErrPending = errors.New("an operation on the release is pending")
 
 // Upgrade says what a release shall become.
@@ -112,7 +112,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	}
 	// What the caller says itself is known; what the release had is not.
 	known := values.Known(u.Values, u.Mask)
-	veil := veilOf(facts.ReleaseQuestion{Namespace: u.Namespace, Name: u.Release, Mask: u.Mask, Known: known}, nil, full)
+	redaction := redactionOf(facts.ReleaseQuestion{Namespace: u.Namespace, Name: u.Release, Mask: u.Mask, Known: known}, nil, full)
 	progress(fmt.Sprintf("fetching chart %s version %s", u.Source, u.Version))
 	got, err := c.Charts.fetch(ctx, u.Source, u.Version, u.SHA256)
 	if err != nil {
@@ -122,7 +122,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 		return Result{}, err
 	}
 	if err := c.checkLookups(u, got, full, last); err != nil {
-		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, veil.Scrub(err.Error()))
+		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(err.Error()))
 	}
 	var made *release.Release
 	if last == nil || last.Info.Status == release.StatusUninstalled {
@@ -137,7 +137,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err == nil {
 		return result, nil
 	}
-	err = fmt.Errorf("release %s: chart version %s: %s", name, u.Version, veil.Scrub(c.explain(ctx, err, made, veil)))
+	err = fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(c.explain(ctx, err, made, redaction)))
 	if !u.Atomic || made == nil {
 		return result, err
 	}
@@ -160,7 +160,7 @@ func (c *Client) checkLookups(u Upgrade, got archive, full values.Tree, last *re
 	if last != nil {
 		options.Revision = last.Version + 1
 	}
-	_, err = render(got, full, options, capabilities, nil)
+	_, err = render(c.bounds(), got, full, options, capabilities, nil)
 	return err
 }
 

@@ -27,14 +27,14 @@ const (
 )
 
 // workload reads a workload's state and its pods.
-func (c *Client) workload(ctx context.Context, rendered objects.Object, live *unstructured.Unstructured, err error, question facts.ReleaseQuestion, veil objects.Veil) facts.Workload {
+func (c *Client) workload(ctx context.Context, rendered objects.Object, live *unstructured.Unstructured, err error, question facts.ReleaseQuestion, redaction objects.Redaction) facts.Workload {
 	w := facts.Workload{Kind: objects.Kind(rendered), Name: objects.Name(rendered)}
 	switch {
 	case apierrors.IsNotFound(err):
 		w.Missing = true
 		return w
 	case err != nil:
-		w.Unknown = veil.Scrub(explain(err))
+		w.Unknown = redaction.Scrub(explain(err))
 		return w
 	}
 	w.UID = string(live.GetUID())
@@ -45,7 +45,7 @@ func (c *Client) workload(ctx context.Context, rendered objects.Object, live *un
 	}
 	selector, template, err := controller(live, &w)
 	if err != nil {
-		w.Unknown = veil.Scrub(err.Error())
+		w.Unknown = redaction.Scrub(err.Error())
 		return w
 	}
 	if at := template.Annotations[restartedAt]; at != "" {
@@ -62,9 +62,9 @@ func (c *Client) workload(ctx context.Context, rendered objects.Object, live *un
 		return w
 	}
 	for _, pod := range pods {
-		f := podFacts(pod, veil)
+		f := podFacts(pod, redaction)
 		if len(question.Environment) > 0 {
-			c.environment(ctx, pod, &f, question, veil)
+			c.environment(ctx, pod, &f, question, redaction)
 		}
 		w.Pods = append(w.Pods, f)
 	}
@@ -133,13 +133,13 @@ func (c *Client) pods(ctx context.Context, namespace string, selector labels.Sel
 	return pods, err
 }
 
-func podFacts(pod corev1.Pod, veil objects.Veil) facts.Pod {
+func podFacts(pod corev1.Pod, redaction objects.Redaction) facts.Pod {
 	f := facts.Pod{
 		Name:     pod.Name,
 		UID:      string(pod.UID),
 		Node:     pod.Spec.NodeName,
 		Phase:    string(pod.Status.Phase),
-		Problem:  veil.Scrub(problem(pod)),
+		Problem:  redaction.Scrub(problem(pod)),
 		Deleting: pod.DeletionTimestamp != nil,
 		Created:  pod.CreationTimestamp.UTC(),
 		Template: cmp.Or(pod.Labels["controller-revision-hash"], pod.Labels["pod-template-hash"]),
@@ -150,12 +150,12 @@ func podFacts(pod corev1.Pod, veil objects.Veil) facts.Pod {
 		}
 	}
 	for _, container := range pod.Spec.Containers {
-		f.Containers = append(f.Containers, containerFacts(container, pod.Status, veil))
+		f.Containers = append(f.Containers, containerFacts(container, pod.Status, redaction))
 	}
 	return f
 }
 
-func containerFacts(container corev1.Container, status corev1.PodStatus, veil objects.Veil) facts.Container {
+func containerFacts(container corev1.Container, status corev1.PodStatus, redaction objects.Redaction) facts.Container {
 	f := facts.Container{Name: container.Name, Image: container.Image}
 	for _, s := range status.ContainerStatuses {
 		if s.Name == container.Name {
@@ -166,7 +166,7 @@ func containerFacts(container corev1.Container, status corev1.PodStatus, veil ob
 		}
 	}
 	for _, env := range container.Env {
-		f.Env = append(f.Env, envFacts(env, veil))
+		f.Env = append(f.Env, envFacts(env, redaction))
 	}
 	for _, from := range container.EnvFrom {
 		if from.ConfigMapRef != nil && from.Prefix == "" {
@@ -176,8 +176,8 @@ func containerFacts(container corev1.Container, status corev1.PodStatus, veil ob
 	return f
 }
 
-func envFacts(env corev1.EnvVar, veil objects.Veil) facts.EnvVar {
-	f := facts.EnvVar{Name: env.Name, Value: veil.Text(env.Name, env.Value)}
+func envFacts(env corev1.EnvVar, redaction objects.Redaction) facts.EnvVar {
+	f := facts.EnvVar{Name: env.Name, Value: redaction.Text(env.Name, env.Value)}
 	if from := env.ValueFrom; from != nil {
 		switch {
 		case from.SecretKeyRef != nil:

@@ -78,7 +78,7 @@ func (e *LeaseLostError) Error() string {
 		metav1.NamespaceSystem, LeaseName, e.Server, e.Why)
 }
 
-// Lost tells this error from one that a later renewal may mend.
+// Lost tells this error from one that a later renewal may repair.
 func (*LeaseLostError) Lost() bool { return true }
 
 // UnreachableError says that the API server gave no answer that counts: it is down, or does not know the kubeconfig's

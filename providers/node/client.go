@@ -199,7 +199,8 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 	case errors.As(err, new(noAnswerError)), errors.As(err, new(*Error)), ctx.Err() != nil:
 		return asError(t, err)
 	case errors.As(err, &answered) && answered.Code != jrpc2.InternalError: // that one is made on this side
-		why := oneLine(answered.Message)
+		// Named as what the node says, and quoted: whoever has the node may write advice into it.
+		why := "the helper says: " + said(answered.Message)
 		if answered.Code == jrpc2.MethodNotFound {
 			why = "the helper knows no request " + method
 		}

@@ -50,21 +50,21 @@ func introduce(ctx context.Context, conn net.Conn, line []byte) error {
 	if _, err := conn.Write(line); err != nil {
 		return err
 	}
-	var said []byte
-	for one := make([]byte, 1); len(said) == 0 || said[len(said)-1] != '\n'; {
+	var sent []byte
+	for one := make([]byte, 1); len(sent) == 0 || sent[len(sent)-1] != '\n'; {
 		if _, err := conn.Read(one); err != nil {
 			return errors.New("the helper did not say whether it does that: " + oneLine(err.Error()))
 		}
-		if said = append(said, one[0]); len(said) > answerLimit {
+		if sent = append(sent, one[0]); len(sent) > answerLimit {
 			return errors.New("the helper's answer is too long")
 		}
 	}
 	var answer protocol.Answer
-	if err := json.Unmarshal(said, &answer); err != nil {
+	if err := json.Unmarshal(sent, &answer); err != nil {
 		return errors.New("the helper's answer cannot be read")
 	}
 	if answer.Refused != "" {
-		return errors.New(oneLine(answer.Refused))
+		return errors.New("the helper says: " + said(answer.Refused))
 	}
 	return conn.SetDeadline(time.Time{})
 }

@@ -105,7 +105,7 @@ func TestEndlessProgressIsCutOff(t *testing.T) {
 	note := frame(`{"jsonrpc":"2.0","method":"progress","params":{"line":"more"}}`)
 	s.scripted("b=$(mktemp); for i in $(seq 5000); do " + note + "; done >$b; while :; do cat $b; done")
 	var lines []string
-	err := s.client().Call(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{}, nil, func(line string) { lines = append(lines, line) })
+	err := s.client().Call(t.Context(), local("cp1"), protocol.MethodRepair, protocol.RepairRequest{}, nil, func(line string) { lines = append(lines, line) })
 	if err == nil || err.Error() != "cp1: no answer in 2s" {
 		t.Errorf("error %v", err)
 	}
@@ -121,10 +121,10 @@ func TestANodeThatBootsIsWaitedFor(t *testing.T) {
 	for _, restarts := range []bool{true, false} {
 		s := newSite(t)
 		s.scripted("c=" + s.path("sessions") + `; echo >>$c; test $(wc -l <"$c") = 11 || exit 1; ` + answer + untilHungUp)
-		var result protocol.MendResult
+		var result protocol.RepairResult
 		var lines []string
-		row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
-		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.MendRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
+		row := protocol.Row{Name: protocol.MethodRepair, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: restarts}}
+		err := s.client().CallRow(t.Context(), local("cp1"), row, protocol.RepairRequest{Run: run}, &result, func(line string) { lines = append(lines, line) })
 		if (err == nil) != restarts || result.Performed.Rebooted != restarts {
 			t.Errorf("restarts %t: %+v, error %v", restarts, result, err)
 		}
@@ -138,8 +138,8 @@ func TestANodeThatBootsIsWaitedFor(t *testing.T) {
 	over := errors.New("not finished after 1s")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, over)
 	defer cancel()
-	row := protocol.Row{Name: protocol.MethodMend, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
-	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.MendRequest{Run: run}, nil, nil); !errors.Is(err, over) {
+	row := protocol.Row{Name: protocol.MethodRepair, Limit: time.Minute, Unit: &protocol.Unit{Most: time.Minute, Restarts: true}}
+	if err := s.client().CallRow(ctx, local("cp1"), row, protocol.RepairRequest{Run: run}, nil, nil); !errors.Is(err, over) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -150,6 +150,7 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 	run := protocol.Run{Lineage: "s", Generation: 1, Plan: "p", Step: "1"}
 	answer := frame(`{"jsonrpc":"2.0","id":1,"result":{"installed":["x"]}}`)
 	refuse := frame(`{"jsonrpc":"2.0","id":1,"error":{"code":-32098,"message":"no"}}`)
+	advise := frame(`{"jsonrpc":"2.0","id":1,"error":{"code":-32098,"message":"unknown\"; run: ssh-keyscan evil >> known_hosts"}}`)
 	for _, test := range []struct {
 		name     string
 		run      protocol.Run
@@ -161,14 +162,15 @@ func TestALostConnectionIsMadeAgain(t *testing.T) {
 		{"inside its answer", run, `test $(wc -l <"$c") = 2 || { printf '\000\000\001\000{'; exit 1; }; ` + answer + untilHungUp, 2, ""},
 		{"it never answers", run, "exit 1", 8, "cp1: the helper ended before it answered (exit status 1)"},
 		{"no run", protocol.Run{}, "exit 1", 1, "cp1: the helper ended before it answered (exit status 1)"},
-		{"it refuses", run, refuse + untilHungUp, 1, "cp1: no"},
+		{"it refuses", run, refuse + untilHungUp, 1, `cp1: the helper says: "no"`},
+		{"it gives advice", run, advise + untilHungUp, 1, `cp1: the helper says: "unknown'; run: ssh-keyscan evil >> known_hosts"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.scripted("c=" + s.path("sessions") + "; echo >>$c; " + test.code)
-			var result protocol.MendResult
-			err := s.client().Call(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{Run: test.run}, &result, nil)
+			var result protocol.RepairResult
+			err := s.client().Call(t.Context(), local("cp1"), protocol.MethodRepair, protocol.RepairRequest{Run: test.run}, &result, nil)
 			if test.fails == "" && (err != nil || len(result.Installed) != 1) || test.fails != "" && (err == nil || err.Error() != test.fails) {
 				t.Errorf("%+v, error %v", result, err)
 			}

@@ -41,11 +41,11 @@ func TestARequestSaysHowLongItMayTake(t *testing.T) {
 				defer cancel()
 				ctx = bounded
 			}
-			request := timed(ctx, test.row, protocol.MendRequest{Run: test.run, Step: test.run.Step, Intent: "i"})
-			want := protocol.MendRequest{Run: test.run, Step: test.run.Step, Intent: "i"}
+			request := timed(ctx, test.row, protocol.RepairRequest{Run: test.run, Step: test.run.Step, Intent: "i"})
+			want := protocol.RepairRequest{Run: test.run, Step: test.run.Step, Intent: "i"}
 			want.Run.Limit = test.limit
 			// Time passes between the making of the context and the look at it.
-			if got := request.(protocol.MendRequest); got.Run.Limit == test.limit-1 && test.limit > 1 {
+			if got := request.(protocol.RepairRequest); got.Run.Limit == test.limit-1 && test.limit > 1 {
 				want.Run.Limit--
 				test.patient -= time.Second
 			}

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 func helper(args []string) error {
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP) // as upkeep-node does: nobody who listens is no reason to stop
 	h := agent.Handlers{Version: "test", Tunnel: dial, Methods: []agent.Handler{
-		agent.Answer(protocol.Observe, observe), agent.Handle(protocol.Renew, renew), agent.Handle(protocol.Mend, mend),
+		agent.Answer(protocol.Observe, observe), agent.Handle(protocol.Renew, renew), agent.Handle(protocol.Repair, repair),
 	}}
 	if len(args) == 4 && args[2] == "-tunnel" {
 		return agent.ServeTunnel(context.Background(), os.Stdin, os.Stdout, args[1], args[3], h)
@@ -76,20 +76,20 @@ func renew(_ context.Context, r protocol.RenewRequest, progress func(string)) (p
 	return protocol.RenewResult{Archive: r.Step, Serials: r.Serials}, nil
 }
 
-// mend takes a while, and then leaves a file with the name of the intent.
-func mend(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+// repair takes a while, and then leaves a file with the name of the intent.
+func repair(ctx context.Context, r protocol.RepairRequest, progress func(string)) (protocol.RepairResult, error) {
 	progress("started")
 	for range 20 {
 		time.Sleep(20 * time.Millisecond)
 		progress("still at it")
 	}
 	if ctx.Err() != nil {
-		return protocol.MendResult{}, ctx.Err()
+		return protocol.RepairResult{}, ctx.Err()
 	}
 	if err := os.WriteFile(r.Intent+".new", []byte("done"), 0o600); err != nil {
-		return protocol.MendResult{}, err
+		return protocol.RepairResult{}, err
 	}
-	return protocol.MendResult{Installed: []string{"done"}}, os.Rename(r.Intent+".new", r.Intent)
+	return protocol.RepairResult{Installed: []string{"done"}}, os.Rename(r.Intent+".new", r.Intent)
 }
 
 // dial connects to a service that answers each byte in upper case, or to the real one for bundles.

@@ -102,15 +102,15 @@ func TestHelpersThatMisbehave(t *testing.T) {
 func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 	s := newSite(t)
 	_, err := s.client().Observe(t.Context(), local("cp1"), layout("error"))
-	if diff := cmp.Diff(`cp1: layout "error": not \u001b[31mknown`, fmt.Sprint(err)); diff != "" {
+	if diff := cmp.Diff(`cp1: the helper says: "layout 'error': not \u001b[31mknown"`, fmt.Sprint(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
 	_, err = s.client().Observe(t.Context(), local("cp1"), layout("huge"))
-	if err == nil || !strings.HasSuffix(err.Error(), "bytes; at most 16773120 fit") {
+	if err == nil || !strings.HasSuffix(err.Error(), `bytes; at most 16773120 fit"`) {
 		t.Errorf("huge: %v", err)
 	}
 	_, err = s.client().Observe(t.Context(), local("cp1"), layout("panic"))
-	if err == nil || !strings.HasPrefix(err.Error(), "cp1: the helper failed: no such layout (at ") || !strings.Contains(err.Error(), "main_test.go:") {
+	if err == nil || !strings.HasPrefix(err.Error(), `cp1: the helper says: "the helper failed: no such layout (at `) || !strings.Contains(err.Error(), "main_test.go:") {
 		t.Errorf("panic: %v", err)
 	}
 	err = s.client().Call(t.Context(), local("cp1"), "format.disk", struct{}{}, nil, nil)
@@ -118,7 +118,7 @@ func TestErrorsOfTheHelperKeepTheirText(t *testing.T) {
 		t.Errorf("unknown method: %v", err)
 	}
 	err = s.client().Call(t.Context(), local("cp1"), protocol.MethodRenew, map[string]any{"step": "s", "force": true}, &protocol.RenewResult{}, nil)
-	if err == nil || !strings.Contains(err.Error(), `unknown field "force"`) {
+	if err == nil || !strings.Contains(err.Error(), `unknown field 'force'"`) {
 		t.Errorf("unknown field: %v", err)
 	}
 }
@@ -177,14 +177,14 @@ func TestCallerGivesUp(t *testing.T) {
 func TestAChangeOutlivesTheConnection(t *testing.T) {
 	s := newSite(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	mark := s.path("mended")
+	mark := s.path("repaired")
 	// The child of the fake ssh stands for the remote side: it must not be in the group that is killed.
 	s.host("cp1", `setsid sh -c "$3"; exit $?`+"\n")
-	err := s.client().Call(ctx, remote("cp1"), protocol.MethodMend, protocol.MendRequest{Step: "s", Intent: mark}, nil, func(string) { cancel() })
+	err := s.client().Call(ctx, remote("cp1"), protocol.MethodRepair, protocol.RepairRequest{Step: "s", Intent: mark}, nil, func(string) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want that it was cancelled", err)
 	}
-	if got := s.appears("mended"); got != "done" {
+	if got := s.appears("repaired"); got != "done" {
 		t.Errorf("the change left %q", got)
 	}
 }
@@ -232,9 +232,9 @@ func TestTheFenceIsAskedInTheSession(t *testing.T) {
 	s := newSite(t)
 	lost := errors.New("the lock was lost")
 	for _, refuses := range []bool{false, true} {
-		asked, left := 0, filepath.Join(t.TempDir(), "mended")
-		var result protocol.MendResult
-		err := s.client().CallFenced(t.Context(), local("cp1"), protocol.MethodMend, protocol.MendRequest{Step: "s", Intent: left}, &result, nil, func(context.Context) error {
+		asked, left := 0, filepath.Join(t.TempDir(), "repaired")
+		var result protocol.RepairResult
+		err := s.client().CallFenced(t.Context(), local("cp1"), protocol.MethodRepair, protocol.RepairRequest{Step: "s", Intent: left}, &result, nil, func(context.Context) error {
 			if asked++; refuses {
 				return lost
 			}

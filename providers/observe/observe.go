@@ -82,6 +82,8 @@ type Observer struct {
 	Stores     Stores
 	Helm       Helm // nil as Kubernetes is
 	Files      Files
+	// Measure: running parts are asked what only they can tell (providers.Staged).
+	Measure bool
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
 	Endpoints []Endpoint
 	Now       func() time.Time
@@ -114,7 +116,7 @@ func (o *Observer) Resources(ctx context.Context, desired config.Desired, resour
 	world := unasked()
 	o.stage(ctx, desired, nil, needs, &world)
 	if ctx.Err() == nil {
-		if second := SecondNeeds(desired, world, resources); len(second) > 0 {
+		if second := SecondNeeds(desired, world, resources, o.Measure); len(second) > 0 {
 			o.stage(ctx, desired, needs, second, &world)
 		}
 	}
@@ -136,12 +138,12 @@ func (o *Observer) For(ctx context.Context, desired config.Desired, known provid
 }
 
 // SecondNeeds returns what resources need once their first needs are answered, in declared order. Pure.
-func SecondNeeds(desired config.Desired, world facts.World, resources []providers.Resource) []providers.Needs {
+func SecondNeeds(desired config.Desired, world facts.World, resources []providers.Resource, measure bool) []providers.Needs {
 	var out []providers.Needs
 	inventory := sync.OnceValue(func() providers.Inventory { return providers.NewInventory(desired, world) })
 	for _, resource := range resources {
 		if staged, ok := resource.(providers.Staged); ok {
-			out = append(out, staged.SecondNeeds(world, inventory()))
+			out = append(out, staged.SecondNeeds(world, inventory(), measure))
 		}
 	}
 	return out

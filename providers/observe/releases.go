@@ -38,6 +38,9 @@ func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 			if len(out[i].EnvironmentCommand) == 0 {
 				out[i].EnvironmentCommand = question.EnvironmentCommand
 			}
+			if out[i].Measure == nil {
+				out[i].Measure = question.Measure
+			}
 			if out[i].Offer == nil || out[i].Offer.Like != nil && question.Offer != nil && question.Offer.Like == nil {
 				out[i].Offer = question.Offer
 			}

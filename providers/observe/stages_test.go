@@ -22,7 +22,7 @@ type asker struct {
 func (asker) Address() providers.Address             { return providers.Address{Type: "asker", Name: "a"} }
 func (asker) Diff(providers.Input) providers.Outcome { return providers.Outcome{} }
 func (a asker) Needs() providers.Needs               { return a.needs }
-func (a asker) SecondNeeds(w facts.World, i providers.Inventory) providers.Needs {
+func (a asker) SecondNeeds(w facts.World, i providers.Inventory, _ bool) providers.Needs {
 	return a.second(w, i)
 }
 

@@ -17,7 +17,7 @@ type review struct {
 	out     providers.Outcome
 
 	release facts.Release
-	mending pending.Mending
+	repair  pending.Repair
 
 	// before are the values that an upgrade starts from, after those that it leaves.
 	before, after values.Tree
@@ -43,7 +43,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "RELEASE_MISSING", Severity: providers.SeverityError, Object: s.Release, Summary: summary})
 		r.due = append(r.due, summary)
 	} else {
-		r.mending = pending.Decide(r.release, in.Now, s.patience())
+		r.repair = pending.Decide(r.release, in.Now, s.patience())
 		r.reviewStatus()
 		r.reviewValues()
 		r.reviewObjects()
@@ -91,7 +91,7 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	standing, wrong := pending.Stands(r.release, r.mending, r.in.World.Kubernetes, r.in.Now)
+	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Now)
 	if !wrong {
 		return
 	}
@@ -148,7 +148,7 @@ func (r *review) reviewObjects() {
 		if !o.Missing {
 			summary = differences(o)
 		}
-		if mendable(o) {
+		if repairable(o) {
 			r.due = append(r.due, name+" "+summary)
 		} else {
 			hint = "Helm does not bring changed custom resources back: change it by hand, or delete it and apply again"

@@ -21,7 +21,7 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 		return facts.Update{}
 	}
 	release = revision.Upgraded(release, args.Chart, args.Version, values.Merge(startsFrom(release), args.Values), in.Now)
-	release.Objects = slices.DeleteFunc(slices.Clone(release.Objects), mendable)
+	release.Objects = slices.DeleteFunc(slices.Clone(release.Objects), repairable)
 	release.Workloads = slices.Clone(release.Workloads)
 	for i, w := range release.Workloads {
 		release.Workloads[i] = revision.Settled(w, slices.Contains(args.Rolls, w.Kind+" "+w.Name), in.Now)
@@ -107,7 +107,7 @@ func (upgrading) Proved(before, after providers.Input, step providers.Step) erro
 		if o.Unknown != "" {
 			return fmt.Errorf("%s %s: %s", o.Kind, o.Name, o.Unknown)
 		}
-		if mendable(o) {
+		if repairable(o) {
 			return fmt.Errorf("%s %s is still not as it was rendered", o.Kind, o.Name)
 		}
 	}

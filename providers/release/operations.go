@@ -10,7 +10,7 @@ import (
 	"upkeep/providers/helm/revision"
 )
 
-// Releases works on Helm releases. No method is called for a release that is pending but Mend.
+// Releases works on Helm releases. No method is called for a release that is pending but Repair.
 type Releases interface {
 	// Upgrade installs or upgrades a release. With Atomic it leaves one that failed as it was before, and its error says so.
 	Upgrade(ctx context.Context, u Upgrade, progress func(string)) error
@@ -45,7 +45,7 @@ type Tools struct {
 // Operations returns the operations of this domain by name. They change the cluster: hand them to apply alone.
 func Operations(t Tools) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationMend:    revision.Repair{Releases: t.Releases},
+		OperationRepair:  revision.Repair{Releases: t.Releases},
 		OperationUpgrade: upgrade{t},
 	}
 }

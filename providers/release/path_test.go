@@ -91,7 +91,7 @@ func TestReleaseIsKept(t *testing.T) {
 			wantVersion: "0.16.2",
 		},
 		{
-			name: "an interrupted upgrade is mended and made again, from the values that were in force",
+			name: "an interrupted upgrade is repaired and made again, from the values that were in force",
 			prepare: func(t *testing.T, w *world) {
 				w.install(t, "0.15.0", map[string]any{"runtimeClassName": "nvidia"})
 				interrupted := w.spec("0.16.2", map[string]any{"runtimeClassName": "other", "command": []any{"sleep"}})
@@ -103,7 +103,7 @@ func TestReleaseIsKept(t *testing.T) {
 			},
 			version: "0.16.2", values: map[string]any{"deviceListStrategy": "cdi-cri"},
 			findings: []string{"RELEASE_PENDING nvdp", "RELEASE_VALUE_DIFFERS deviceListStrategy", "RELEASE_DRIFT DaemonSet nvdp-nvidia-device-plugin"},
-			steps:    []string{"release.mend", "release.upgrade"}, disruptive: true,
+			steps:    []string{"release.repair", "release.upgrade"}, disruptive: true,
 			wantVersion: "0.16.2", wantValues: map[string]any{"runtimeClassName": "nvidia", "deviceListStrategy": "cdi-cri"},
 		},
 		{
@@ -112,7 +112,7 @@ func TestReleaseIsKept(t *testing.T) {
 				w.install(t, "0.16.2", map[string]any{"runtimeClassName": "other"})
 				setStatus(t, w, 1, facts.ReleasePendingInstall, clock.Add(-time.Hour))
 			},
-			version: "0.16.2", findings: []string{"RELEASE_PENDING nvdp"}, steps: []string{"release.mend", "release.upgrade"},
+			version: "0.16.2", findings: []string{"RELEASE_PENDING nvdp"}, steps: []string{"release.repair", "release.upgrade"},
 			wantVersion: "0.16.2", wantValues: map[string]any{"runtimeClassName": "other"},
 		},
 		{

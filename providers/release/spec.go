@@ -68,7 +68,7 @@ func (s Spec) Needs() providers.Needs {
 			Offer: &facts.OfferQuestion{
 				Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.
-				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.Whole(),
+				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.All(),
 			},
 		}}},
 	}

@@ -82,6 +82,12 @@ func TestBlockIsRefused(t *testing.T) {
 	const good = `    path = "charts/a"`
 	tests := []struct{ name, text, want string }{
 		{"a version that is known to be bad", block("repository = \"https://charts.example.net\"\nname = \"nvidia-device-plugin\"\nversion = \"v0.16.1\"", ""), "a.upkeep.hcl:7,11-20 Known to be bad: Version 0.16.1 of nvidia-device-plugin"},
+		{"a digest that a variable did not bring", block("repository = \"https://charts.example.net\"\nname = \"a\"\nversion = \"1.0.0\"\nsha256 = \"\"", ""), "a.upkeep.hcl:8,10-12 Empty text: \"sha256\" is empty"},
+		{"a source that is empty beside another", block("path = \"a\"\nrepository = \"\"", ""), "Empty text: \"repository\" is empty"},
+		{"no host", block("repository = \"https:///charts\"\nname = \"a\"\nversion = \"1.0.0\"", ""), "names no host"},
+		{"a password in a URL", block("repository = \"https://ops:secret@charts.example.net\"\nname = \"a\"\nversion = \"1.0.0\"", ""), "Credentials in a URL"},
+		{"insecure where there is TLS", block("repository = \"https://charts.example.net\"\nname = \"a\"\nversion = \"1.0.0\"\ninsecure = true", ""), "Nothing to allow"},
+		{"insecure of a path", block("path = \"a\"\ninsecure = true", ""), "Nothing to allow"},
 		{"no source", block("name = \"a\"\nversion = \"1.0.0\"", ""), "A chart has one source"},
 		{"two sources", block("path = \"a\"\noci = \"oci://a\"", ""), "A chart has one source"},
 		{"no version", block("repository = \"https://charts.example.net\"\nname = \"a\"", ""), "Write the exact version"},

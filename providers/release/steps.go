@@ -56,13 +56,13 @@ func (r *review) step(s providers.Step) *providers.Step {
 	return &r.out.Steps[len(r.out.Steps)-1]
 }
 
-// plan turns what is due into steps: a release that is pending is mended before it is changed.
+// plan turns what is due into steps: a release that is pending is repaired before it is changed.
 func (r *review) plan() {
 	if slices.Contains(r.in.Replace, r.address) {
 		r.due = append(r.due, "-replace names "+r.address.String())
 	}
-	if r.mending.Action == pending.Unlock {
-		r.step(revision.PlanRepair(r.in, r.address, "mend", OperationMend, r.args(), r.mending, r.spec.patience()))
+	if r.repair.Action == pending.Unlock {
+		r.step(revision.PlanRepair(r.in, r.address, "repair", OperationRepair, r.args(), r.repair, r.spec.patience()))
 	}
 	switch {
 	case len(r.due) == 0:

@@ -9,7 +9,7 @@
 // It promises that values which the operator does not mention stay as they are in the release; that a version which fits
 // the declared constraint stays although a newer one appears; that a version known to be bad is never chosen; that a
 // release counts as upgraded only when it is deployed with the wanted chart and values and the cluster holds what the
-// chart renders; that a release which an interrupted run left pending is mended before it is changed; and that no secret
+// chart renders; that a release which an interrupted run left pending is repaired before it is changed; and that no secret
 // value enters a step.
 package release
 
@@ -23,7 +23,7 @@ import (
 
 // The operations of this domain.
 const (
-	OperationMend    = "release.mend"
+	OperationRepair  = "release.repair"
 	OperationUpgrade = "release.upgrade"
 )
 
@@ -47,12 +47,12 @@ func Type() providers.Type {
 			Owns:    owns,
 		},
 		Effects: map[string]providers.Effect{
-			OperationMend:    revision.Repairing{},
+			OperationRepair:  revision.Repairing{},
 			OperationUpgrade: upgrading{},
 		},
-		Rules:    []providers.Consent{revision.Downgrade()},
-		Essence:  essence,
-		Findings: findingDocs(),
+		Rules:      []providers.Consent{revision.Downgrade()},
+		DigestArgs: digestArgs,
+		Findings:   findingDocs(),
 	}
 }
 

@@ -70,8 +70,8 @@ var patched = []string{
 	"resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
 }
 
-// mendable reports whether an upgrade to the same chart and values brings an object back: one that is missing always.
-func mendable(o facts.ObjectDrift) bool {
+// repairable reports whether an upgrade to the same chart and values brings an object back: one that is missing always.
+func repairable(o facts.ObjectDrift) bool {
 	group := ""
 	if at := strings.LastIndex(o.APIVersion, "/"); at >= 0 {
 		group = o.APIVersion[:at]
@@ -83,7 +83,7 @@ func mendable(o facts.ObjectDrift) bool {
 func drifted(r facts.Release) []facts.ObjectDrift {
 	var out []facts.ObjectDrift
 	for _, o := range r.Objects {
-		if mendable(o) {
+		if repairable(o) {
 			out = append(out, o)
 		}
 	}

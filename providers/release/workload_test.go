@@ -38,8 +38,8 @@ func TestUnready(t *testing.T) {
 	}
 }
 
-// TestMendable: Helm brings back what its client knows the type of, and everything that is gone.
-func TestMendable(t *testing.T) {
+// TestRepairable: Helm brings back what its client knows the type of, and everything that is gone.
+func TestRepairable(t *testing.T) {
 	for _, test := range []struct {
 		o    facts.ObjectDrift
 		want bool
@@ -51,7 +51,7 @@ func TestMendable(t *testing.T) {
 		{facts.ObjectDrift{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition"}, false},
 		{facts.ObjectDrift{APIVersion: "v1", Kind: "ConfigMap", Unknown: "forbidden"}, false},
 	} {
-		if got := mendable(test.o); got != test.want {
+		if got := repairable(test.o); got != test.want {
 			t.Errorf("%+v: %v", test.o, got)
 		}
 	}

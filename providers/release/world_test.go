@@ -21,7 +21,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/fixtures/chartrepo"
-	"upkeep/fixtures/strands"
+	"upkeep/fixtures/tasks"
 	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/providers"
@@ -116,9 +116,9 @@ func (w *world) Upgrade(ctx context.Context, u release.Upgrade, progress func(st
 	return err
 }
 
-// Mend implements release.Releases.
-func (w *world) Mend(ctx context.Context, namespace, name string, m pending.Mending) error {
-	return w.Fake.Mend(ctx, namespace, name, m)
+// Repair implements release.Releases.
+func (w *world) Repair(ctx context.Context, namespace, name string, m pending.Repair) error {
+	return w.Fake.Repair(ctx, namespace, name, m)
 }
 
 // observe looks at everything that a block needs.
@@ -251,7 +251,7 @@ func (w *world) carryOut(t *testing.T, p planner.Plan, specs ...release.Spec) ap
 		tools.Specs[spec.Address()] = spec
 		resources = append(resources, spec)
 	}
-	side := strands.New(strands.Time{At: w.now, Sleep: w.sleep}, 1, 2)
+	side := tasks.New(tasks.Time{At: w.now, Sleep: w.sleep}, 1, 2)
 	e := &apply.Executor{
 		Effects: release.Type().Effects, Operations: release.Operations(tools),
 		Observe: func(ctx context.Context, _ ...providers.Step) (providers.Input, error) {
@@ -259,7 +259,7 @@ func (w *world) carryOut(t *testing.T, p planner.Plan, specs ...release.Spec) ap
 			return providers.Input{World: seen, Now: seen.ObservedAt, Replace: p.Request.Replace}, nil
 		},
 		Identify: func(context.Context) (planner.Identity, error) { return p.Request.Identity(), nil },
-		Journal:  &journalInMemory{}, Now: w.now, Strands: side,
+		Journal:  &journalInMemory{}, Now: w.now, Tasks: side,
 	}
 	var result apply.Result
 	var err error

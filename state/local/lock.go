@@ -84,7 +84,7 @@ func (b *Backend) tryLock(ctx context.Context, request state.LockRequest) (l *lo
 				return fmt.Errorf("clean up beside state %s: %w", b.path, err)
 			}
 		}
-		// The lock goes first: dying between the two leaves a stale lock and the old state, which the next one mends.
+		// The lock goes first: dying between the two leaves a stale lock and the old state, which the next one repairs.
 		if err := b.writeInfo(info); err != nil {
 			return err
 		}

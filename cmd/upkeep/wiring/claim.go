@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"upkeep/planner"
-	"upkeep/providers"
 	"upkeep/providers/claim"
 	"upkeep/providers/node/protocol"
 )
@@ -82,33 +79,4 @@ func (c Claimer) take(ctx context.Context) (claim.Holding, error) {
 		return nil, err
 	}
 	return &claim.Upgrade{First: locks, Take: c.Lease}, nil
-}
-
-// LockedNodes names the nodes that are locked for a plan while the API is down: the control planes, as the lane of that name
-// has them; without any, the nodes that its steps change. Where there are none either, why says so. Pure.
-func LockedNodes(plan planner.Plan, in providers.Input) (names []string, why string) {
-	planes := planner.ControlPlanes(in)
-	var declared []string
-	for _, node := range in.Inventory.Nodes {
-		declared = append(declared, node.Name)
-		if planes[node.Name] {
-			names = append(names, node.Name)
-		}
-	}
-	if len(names) > 0 {
-		return names, ""
-	}
-	for _, step := range plan.Steps {
-		if step.Node != "" && !slices.Contains(names, step.Node) {
-			names = append(names, step.Node)
-		}
-	}
-	switch {
-	case len(names) > 0:
-		return names, ""
-	case len(declared) == 0:
-		return nil, `the configuration declares no node; declare those that run etcd, with roles = ["etcd"], and plan again, or bring the API back`
-	}
-	const fix = `give the nodes that run etcd roles = ["etcd"] and plan again, or bring the API back`
-	return nil, fmt.Sprintf("none of %s is known to run etcd or a control plane; %s", strings.Join(declared, ", "), fix)
 }

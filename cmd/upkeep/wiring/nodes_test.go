@@ -4,11 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"upkeep/cmd/upkeep/wiring"
-	"upkeep/config"
-	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
@@ -87,52 +83,5 @@ func TestALookWantsADeclaredResource(t *testing.T) {
 	_, err := look.Step(t.Context(), providers.Step{ID: "block.b/do", Address: providers.Address{Type: "block", Name: "b"}})
 	if err == nil || !strings.Contains(err.Error(), "step block.b/do belongs to block.b, which the plan does not declare") {
 		t.Error(err)
-	}
-}
-
-// The nodes that give a lock are the control planes that the lane "control-plane" is about.
-func TestLockedNodes(t *testing.T) {
-	steps := []providers.Step{{Node: "w2"}, {Node: ""}, {Node: "w1"}, {Node: "w2"}}
-	worker := config.Node{Name: "w1", Roles: []string{"gpu"}}
-	named := config.Node{Name: "cp3", Roles: []string{"masters"}}
-	for name, test := range map[string]struct {
-		nodes []config.Node
-		steps []providers.Step
-		world facts.World
-		want  []string
-		why   string
-	}{
-		"control planes": {
-			nodes: []config.Node{worker, {Name: "cp1", Roles: []string{"etcd", "control-plane"}}, {Name: "cp2", Roles: []string{"control-plane"}}},
-			steps: steps, want: []string{"cp1", "cp2"},
-		},
-		"etcd alone": {nodes: []config.Node{worker, {Name: "e1", Roles: []string{"etcd"}}}, steps: []providers.Step{{}}, want: []string{"e1"}},
-		"etcd beside control planes": {
-			nodes: []config.Node{{Name: "e1", Roles: []string{"etcd"}}, {Name: "cp1", Roles: []string{"control-plane"}}}, want: []string{"e1", "cp1"},
-		},
-		"Kubernetes calls it one": {
-			nodes: []config.Node{worker, named}, steps: steps, want: []string{"cp3"},
-			world: facts.World{Kubernetes: facts.Kubernetes{Nodes: []facts.KubernetesNode{{Name: "cp3", Labels: map[string]string{"node-role.kubernetes.io/control-plane": ""}}}}},
-		},
-		"it runs a control plane's pods": {
-			nodes: []config.Node{worker, named}, steps: steps, want: []string{"cp3"},
-			world: facts.World{Nodes: map[string]*facts.Node{"cp3": {Name: "cp3", ControlPlane: facts.ControlPlane{StaticPods: []facts.StaticPod{{Component: "etcd"}}}}}},
-		},
-		"no control plane: the nodes of steps": {nodes: []config.Node{worker}, steps: steps, want: []string{"w2", "w1"}},
-		"nor a step of a node": {
-			nodes: []config.Node{worker, named}, steps: []providers.Step{{}},
-			why: `none of w1, cp3 is known to run etcd or a control plane; give the nodes that run etcd roles = ["etcd"] and plan again, or bring the API back`,
-		},
-		"no node": {
-			steps: []providers.Step{{}},
-			why:   `the configuration declares no node; declare those that run etcd, with roles = ["etcd"], and plan again, or bring the API back`,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			names, why := wiring.LockedNodes(planner.Plan{Steps: test.steps}, providers.Input{Inventory: providers.Inventory{Nodes: test.nodes}, World: test.world})
-			if diff := cmp.Diff(test.want, names); diff != "" || why != test.why {
-				t.Errorf("names (-want +got):\n%s\nwhy %q, want %q", diff, why, test.why)
-			}
-		})
 	}
 }

@@ -20,9 +20,9 @@ func cleaned(p report.PlanJSON) report.PlanJSON {
 	u.Unknown = cleanUnknown(u.Unknown)
 	u.Warnings = cleanTexts(u.Warnings)
 	u.Refusals = cleanTexts(u.Refusals)
-	u.Foreseen = slices.Clone(u.Foreseen)
-	for i, f := range u.Foreseen {
-		u.Foreseen[i] = planner.Foreseen{Step: clean(f.Step), Why: clean(f.Why)}
+	u.ExpectedRefusals = slices.Clone(u.ExpectedRefusals)
+	for i, f := range u.ExpectedRefusals {
+		u.ExpectedRefusals[i] = planner.ExpectedRefusal{Step: clean(f.Step), Why: clean(f.Why)}
 	}
 	u.Lanes = slices.Clone(u.Lanes)
 	for i, lane := range u.Lanes {

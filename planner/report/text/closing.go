@@ -145,13 +145,13 @@ func (p *page) next(plan report.PlanJSON, run Run) {
 	case run.SavedTo == "":
 		p.line()
 		p.wrapped("", "", "This plan was not saved (-out=FILE): `upkeep apply` makes a new plan, shows the plan and asks.")
-	case len(u.Foreseen) == len(u.Steps):
+	case len(u.ExpectedRefusals) == len(u.Steps):
 		command("Saved the plan to "+run.SavedTo+". Fix the errors above, then plan again:", "upkeep plan -out="+run.SavedTo)
 	default:
 		exactly := "To do exactly this:"
 		switch names := places(u.Unknown); {
-		case len(u.Foreseen) > 0:
-			exactly = fmt.Sprintf("To do what apply does not refuse (%d of %s):", len(u.Steps)-len(u.Foreseen), plural(len(u.Steps), "step"))
+		case len(u.ExpectedRefusals) > 0:
+			exactly = fmt.Sprintf("To do what apply does not refuse (%d of %s):", len(u.Steps)-len(u.ExpectedRefusals), plural(len(u.Steps), "step"))
 		case len(names) > 0:
 			exactly = "To do these steps and no others (exit code 3, since not everything was checked):"
 		}

@@ -36,7 +36,7 @@ func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 		if len(d.Ignored) > 0 {
 			text += fmt.Sprintf(", %s ignored", thousands(len(d.Ignored)))
 		}
-		p.wrapped(color, "", text+fmt.Sprintf(". `upkeep plan` has steps for %s of %s.", thousands(s.Mended), thousands(s.Errors+s.Warnings)))
+		p.wrapped(color, "", text+fmt.Sprintf(". `upkeep plan` has steps for %s of %s.", thousands(s.Fixed), thousands(s.Errors+s.Warnings)))
 	}
 	p.unsure(d)
 	return p.flush(w)

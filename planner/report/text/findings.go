@@ -70,11 +70,13 @@ func rows(findings []providers.Finding, first report.FirstSeen) []row {
 		out[i].findings += r.findings
 		out[i].since = report.Earlier(out[i].since, r.since)
 	}
-	slices.SortStableFunc(out, func(a, b row) int { return grave(report.LevelOf(a.first)) - grave(report.LevelOf(b.first)) })
+	slices.SortStableFunc(out, func(a, b row) int {
+		return severityRank(report.LevelOf(a.first)) - severityRank(report.LevelOf(b.first))
+	})
 	return out
 }
 
-func grave(l report.Level) int {
+func severityRank(l report.Level) int {
 	return slices.Index([]report.Level{report.LevelError, report.LevelUnknown, report.LevelWarning, report.LevelNote, report.LevelOK}, l)
 }
 
@@ -174,7 +176,7 @@ func (p *page) finding(r row, cells []string, widths []int) {
 		if r.first.Summary != "" {
 			p.wrapped("", beneath, r.first.Summary)
 		}
-		p.beneath(r, beneath)
+		p.hints(r, beneath)
 		return
 	}
 	prefix := begin + strings.Repeat(" ", max(0, widths[0]-length(cells[0])))
@@ -200,11 +202,11 @@ func (p *page) finding(r row, cells []string, widths []int) {
 		p.line(prefix)
 		p.wrapped("", beneath, r.first.Summary)
 	}
-	p.beneath(r, beneath)
+	p.hints(r, beneath)
 }
 
-// beneath writes what to do, and where it was asked for.
-func (p *page) beneath(r row, beneath string) {
+// hints writes what to do, and where it was asked for.
+func (p *page) hints(r row, beneath string) {
 	if r.first.Hint != "" {
 		p.wrapped("", beneath+"-> ", r.first.Hint)
 	}

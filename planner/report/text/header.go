@@ -41,7 +41,7 @@ func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST
 // header counts the nodes by what they are, and says when they were observed.
 func header(nodes []report.Node, s seen, run Run) string {
 	var parts []string
-	for _, c := range takeCensus(nodes) {
+	for _, c := range countRoles(nodes) {
 		switch c.role {
 		case "control-plane":
 			parts = append(parts, plural(c.nodes, "control plane"))
@@ -66,14 +66,14 @@ func header(nodes []report.Node, s seen, run Run) string {
 	return strings.Join(parts, ", ")
 }
 
-type census struct {
+type roleCount struct {
 	role  string
 	nodes int
 }
 
-// takeCensus counts each node once: as a control plane, else as a GPU node, else by its first role.
-func takeCensus(nodes []report.Node) []census {
-	var out []census
+// countRoles counts each node once: as a control plane, else as a GPU node, else by its first role.
+func countRoles(nodes []report.Node) []roleCount {
+	var out []roleCount
 	for _, n := range nodes {
 		role := ""
 		if len(n.Roles) > 0 {
@@ -84,10 +84,10 @@ func takeCensus(nodes []report.Node) []census {
 				role = known
 			}
 		}
-		i := slices.IndexFunc(out, func(c census) bool { return c.role == role })
+		i := slices.IndexFunc(out, func(c roleCount) bool { return c.role == role })
 		if i < 0 {
 			i = len(out)
-			out = append(out, census{role: role})
+			out = append(out, roleCount{role: role})
 		}
 		out[i].nodes++
 	}

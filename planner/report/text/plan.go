@@ -46,10 +46,10 @@ func (p *page) notApplicable(u report.Upkeep) {
 	switch {
 	case len(u.Refusals) > 0:
 		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses this plan."))
-	case len(u.Foreseen) > 0 && len(u.Foreseen) == len(u.Steps):
+	case len(u.ExpectedRefusals) > 0 && len(u.ExpectedRefusals) == len(u.Steps):
 		p.line(p.paint(red, "NOT APPLICABLE: `upkeep apply` refuses every step of this plan."))
-	case len(u.Foreseen) > 0:
-		p.line(p.paint(red, fmt.Sprintf("NOT APPLICABLE in full: `upkeep apply` refuses %d of %s.", len(u.Foreseen), plural(len(u.Steps), "step"))))
+	case len(u.ExpectedRefusals) > 0:
+		p.line(p.paint(red, fmt.Sprintf("NOT APPLICABLE in full: `upkeep apply` refuses %d of %s.", len(u.ExpectedRefusals), plural(len(u.Steps), "step"))))
 	}
 }
 
@@ -60,7 +60,7 @@ func (p *page) approval(plan report.PlanJSON) {
 		p.say(red, "ERROR", refusal)
 	}
 	for i, s := range u.Steps {
-		for _, f := range u.Foreseen {
+		for _, f := range u.ExpectedRefusals {
 			if f.Step == s.ID {
 				p.say(red, "ERROR", fmt.Sprintf("apply refuses step %d (%s): %s", i+1, s.ID, f.Why))
 			}

@@ -72,10 +72,10 @@ func TestSeverityIsAWord(t *testing.T) {
 // The first line says what a plan is not.
 func TestFirstLine(t *testing.T) {
 	foreseen := plans.ControlPlanes()
-	foreseen.Foreseen = []planner.Foreseen{{Step: foreseen.Steps[0].ID, Why: "a drill would starve etcd"}}
+	foreseen.ExpectedRefusals = []planner.ExpectedRefusal{{Step: foreseen.Steps[0].ID, Why: "a drill would starve etcd"}}
 	all := plans.EveryAction()
 	for _, s := range all.Steps {
-		all.Foreseen = append(all.Foreseen, planner.Foreseen{Step: s.ID, Why: "no room"})
+		all.ExpectedRefusals = append(all.ExpectedRefusals, planner.ExpectedRefusal{Step: s.ID, Why: "no room"})
 	}
 	refusedToo := plans.Recorded()
 	refusedToo.Refusals = []string{"no backup"}

@@ -66,7 +66,7 @@ func TestCompiledReadsBack(t *testing.T) {
 		if !strings.HasSuffix(string(text), publishedMark+string(body)) {
 			t.Errorf("%s: the published script is not as it was", name)
 		}
-		r := Recognise(text, vouch(body, price.Feb04ACT))
+		r := Recognise(text, knownScript(body, price.Feb04ACT))
 		if !r.Known || r.Version != price.Feb04ACT || r.Policy == nil || r.SHA256 != digest(text) {
 			t.Errorf("%s: recognised as %+v", name, r)
 		}

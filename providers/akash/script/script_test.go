@@ -21,8 +21,8 @@ func read(t testing.TB, name string) []byte {
 	return body
 }
 
-// vouch makes a test script a known one.
-func vouch(body []byte, v price.Version) Known {
+// knownScript makes a test script a known one.
+func knownScript(body []byte, v price.Version) Known {
 	return Known{LogicSHA256: logicDigest(body), Version: v}
 }
 
@@ -66,7 +66,7 @@ func cut(body []byte, text string) []byte {
 // A known script stays known with other targets, comments and empty lines; one command more and it is customised.
 func TestCustomised(t *testing.T) {
 	body := string(read(t, "literal.sh"))
-	known := vouch([]byte(body), price.Sept08)
+	known := knownScript([]byte(body), price.Sept08)
 	replaced := func(old, text string) string {
 		if !strings.Contains(body, old) {
 			t.Fatalf("there is no %q", old)
@@ -158,7 +158,7 @@ func TestMigrateLiterals(t *testing.T) {
 // A script that prices by model keeps its items; what it charged by default is written out, since newer ones charge otherwise.
 func TestMigrateMappings(t *testing.T) {
 	body := cut(cut(cut(cut(cut(cut(read(t, "mapped.sh"), `"uact"`), "diadata"), "bc -l"), "interface"), ".amd"), "gpu_unit_max_price")
-	r := Recognise(body, vouch(body, price.Sept19))
+	r := Recognise(body, knownScript(body, price.Sept19))
 	fleet := []price.FleetGPU{{Vendor: "nvidia", Model: "a100"}, {Vendor: "nvidia", Model: "rtx3060"}}
 	for _, test := range []struct{ given, want string }{
 		{"", "a100=120,t4=80,*=130,rtx3060=100"},

@@ -161,8 +161,8 @@ func (j *judge) member(m facts.Member) {
 // Follows reports whether a member that answers follows a leader.
 func Follows(m facts.Member) bool { return strings.Trim(m.Leader, "0") != "" }
 
-// Standing is what may be done while etcd is as it is.
-type Standing struct {
+// Blocker is what may be done while etcd is as it is.
+type Status struct {
 	// Sick says why nothing may be done to any control plane; empty: etcd holds. Then every trouble is a learner or a member
 	// that costs its vote, and the voters that are left are a majority and follow one leader.
 	Sick string
@@ -173,8 +173,8 @@ type Standing struct {
 
 // Judge says what may be done. A member that does not answer costs its vote and nothing more, and a learner that is well
 // costs nothing; anything else that is wrong with etcd is wrong with what all members share.
-func Judge(e facts.Etcd) Standing {
-	var s Standing
+func Judge(e facts.Etcd) Status {
+	var s Status
 	var sick []Trouble
 	for _, t := range Troubles(e) {
 		switch {
@@ -211,7 +211,7 @@ func Judge(e facts.Etcd) Standing {
 }
 
 // Beside returns the members that cost their vote and do not run on a node.
-func (s Standing) Beside(node string) []Trouble {
+func (s Status) Beside(node string) []Trouble {
 	return slices.DeleteFunc(slices.Clone(s.Out), func(t Trouble) bool { return t.Node == node })
 }
 

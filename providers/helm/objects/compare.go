@@ -2,7 +2,7 @@
 // and one rendering with another (Changes).
 //
 // It is pure and knows no cluster. It promises that no secret stands in what it returns: values of Secrets and values
-// that the caller's Veil knows are replaced by a keyed digest, and long texts by a plain one.
+// that the caller's Redaction knows are replaced by a keyed digest, and long texts by a plain one.
 package objects
 
 import (
@@ -29,8 +29,8 @@ type Object = map[string]any
 // longest is how long a text may be before its digest stands for it.
 const longest = 200
 
-// Veil hides secrets.
-type Veil struct {
+// Redaction hides secrets.
+type Redaction struct {
 	// MAC makes the digests that stand for secrets.
 	MAC values.MAC
 	// Names are patterns of path.Match for names of variables and keys that hold secrets, besides suspicious ones.
@@ -45,7 +45,7 @@ type Veil struct {
 }
 
 // Hides reports whether the value of a variable or key must be hidden.
-func (v Veil) Hides(name, value string) bool {
+func (v Redaction) Hides(name, value string) bool {
 	if values.Suspicious(name) {
 		return true
 	}
@@ -63,7 +63,7 @@ func (v Veil) Hides(name, value string) bool {
 }
 
 // Text returns the value of a variable or key where it is known to be no secret, else its seal.
-func (v Veil) Text(name, value string) string {
+func (v Redaction) Text(name, value string) string {
 	if value != "" && (v.Hides(name, value) || !v.shows(name, value)) {
 		return values.Seal(v.MAC, value)
 	}
@@ -71,7 +71,7 @@ func (v Veil) Text(name, value string) string {
 }
 
 // shows reports whether the value of a variable or key is known to be no secret.
-func (v Veil) shows(name, value string) bool {
+func (v Redaction) shows(name, value string) bool {
 	if values.Carries(value) {
 		return false
 	}
@@ -83,7 +83,7 @@ func (v Veil) shows(name, value string) bool {
 }
 
 // Scrub returns a text without the known secrets: Helm and Kubernetes quote values in their errors.
-func (v Veil) Scrub(text string) string {
+func (v Redaction) Scrub(text string) string {
 	for _, secret := range v.Secrets {
 		text = strings.ReplaceAll(text, secret, "(secret)")
 	}
@@ -119,21 +119,21 @@ func inWord(c byte) bool {
 
 // Drift returns the fields of a rendered object that are otherwise in the live one, sorted by path. Fields that only the
 // live object has are the cluster's own and no drift, apart from keys of data, node selectors and elements of lists.
-func Drift(rendered, live Object, veil Veil) []facts.FieldDifference {
-	return compareObjects(rendered, live, comparison{veil: veil})
+func Drift(rendered, live Object, redaction Redaction) []facts.FieldDifference {
+	return compareObjects(rendered, live, comparison{redaction: redaction})
 }
 
 // Changes returns all fields that differ between two renderings of an object, sorted by path. Live is the former's.
-func Changes(before, after Object, veil Veil) []facts.FieldDifference {
-	return compareObjects(after, before, comparison{veil: veil, both: true})
+func Changes(before, after Object, redaction Redaction) []facts.FieldDifference {
+	return compareObjects(after, before, comparison{redaction: redaction, both: true})
 }
 
 type comparison struct {
-	veil   Veil
-	secret bool // everything in this object is secret
-	custom bool // the object is of a kind that Kubernetes itself does not have
-	both   bool // what only the live side has is a difference, too
-	out    []facts.FieldDifference
+	redaction Redaction
+	secret    bool // everything in this object is secret
+	custom    bool // the object is of a kind that Kubernetes itself does not have
+	both      bool // what only the live side has is a difference, too
+	out       []facts.FieldDifference
 }
 
 func compareObjects(rendered, live Object, c comparison) []facts.FieldDifference {
@@ -298,15 +298,15 @@ func (c *comparison) text(at, name string, value any) string {
 		case text == "":
 			return text
 		case !isText && len(text) > longest && !c.free(at):
-		case c.free(at) && !c.veil.shows(name, text), values.Carries(text):
-			return values.Seal(c.veil.MAC, value)
-		case !slices.Contains(named, name) && c.veil.derives(text):
-			return values.Seal(c.veil.MAC, value)
+		case c.free(at) && !c.redaction.shows(name, text), values.Carries(text):
+			return values.Seal(c.redaction.MAC, value)
+		case !slices.Contains(named, name) && c.redaction.derives(text):
+			return values.Seal(c.redaction.MAC, value)
 		}
 	}
 	switch {
-	case c.secret && !strings.HasPrefix(at, "metadata."), c.veil.Hides(name, text):
-		return values.Seal(c.veil.MAC, value)
+	case c.secret && !strings.HasPrefix(at, "metadata."), c.redaction.Hides(name, text):
+		return values.Seal(c.redaction.MAC, value)
 	case len(text) > longest:
 		sum := sha256.Sum256([]byte(text))
 		return fmt.Sprintf("sha256:%s (%d bytes)", hex.EncodeToString(sum[:6]), len(text))
@@ -327,7 +327,7 @@ func (c *comparison) free(at string) bool { return c.custom || freeText.MatchStr
 var named = []string{"image", "name", "namespace", "serviceAccountName", "storageClassName", "ingressClassName", "schedulerName", "priorityClassName", "nodeSelector", "labels", "mountPath"}
 
 // derives reports whether a text holds one of which nobody knows whether it is a secret.
-func (v Veil) derives(text string) bool {
+func (v Redaction) derives(text string) bool {
 	return slices.ContainsFunc(v.Unknown, func(unknown string) bool { return strings.Contains(text, unknown) })
 }
 

@@ -21,7 +21,7 @@ func parse(t testing.TB, text string) objects.Object {
 	return o
 }
 
-var veil = objects.Veil{MAC: func(data []byte) string { return "of " + string(data[:min(4, len(data))]) }, Secrets: []string{"s3cr3t"}}
+var redaction = objects.Redaction{MAC: func(data []byte) string { return "of " + string(data[:min(4, len(data))]) }, Secrets: []string{"s3cr3t"}}
 
 const rendered = `
 apiVersion: apps/v1
@@ -77,7 +77,7 @@ func TestDrift(t *testing.T) {
 			if test.from == "" {
 				live = rendered + "status: {replicas: 2}\n"
 			}
-			if diff := cmp.Diff(test.want, objects.Drift(parse(t, rendered), parse(t, live), veil)); diff != "" {
+			if diff := cmp.Diff(test.want, objects.Drift(parse(t, rendered), parse(t, live), redaction)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -87,7 +87,7 @@ func TestDrift(t *testing.T) {
 func TestSecretsAreComparedAndNeverShown(t *testing.T) {
 	plain := parse(t, "{apiVersion: v1, kind: Secret, metadata: {name: s}, type: Opaque, stringData: {a: hello}}")
 	live := parse(t, "{apiVersion: v1, kind: Secret, metadata: {name: s}, type: Opaque, data: {a: aGVsbG8=}}")
-	if got := objects.Drift(plain, live, veil); got != nil {
+	if got := objects.Drift(plain, live, redaction); got != nil {
 		t.Errorf("stringData is data in plain: %v", got)
 	}
 	live = parse(t, "{apiVersion: v1, kind: Secret, metadata: {name: s}, type: Opaque, data: {a: b3RoZXI=, b: eA==}}")
@@ -95,7 +95,7 @@ func TestSecretsAreComparedAndNeverShown(t *testing.T) {
 		{Path: "data.a", Rendered: `hmac:of "aGV`, Live: `hmac:of "b3R`},
 		{Path: "data.b", Live: `hmac:of "eA=`},
 	}
-	if diff := cmp.Diff(want, objects.Drift(plain, live, veil)); diff != "" {
+	if diff := cmp.Diff(want, objects.Drift(plain, live, redaction)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -103,7 +103,7 @@ func TestSecretsAreComparedAndNeverShown(t *testing.T) {
 func TestLongTextsAreDigests(t *testing.T) {
 	a := objects.Object{"kind": "Deployment", "spec": objects.Object{"strategy": strings.Repeat("a", 300)}}
 	b := objects.Object{"kind": "Deployment", "spec": objects.Object{"strategy": strings.Repeat("b", 300)}}
-	got := objects.Drift(a, b, objects.Veil{})
+	got := objects.Drift(a, b, objects.Redaction{})
 	if len(got) != 1 || got[0].Path != "spec.strategy" || got[0].Rendered == got[0].Live {
 		t.Fatalf("%+v", got)
 	}
@@ -134,7 +134,7 @@ func TestCompare(t *testing.T) {
 		parse(t, "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: r}, roleRef: {name: b}}"),
 		parse(t, "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: c}, reclaimPolicy: Delete, allowVolumeExpansion: true}"),
 	}
-	got := objects.Compare(before, after, veil)
+	got := objects.Compare(before, after, redaction)
 	var changes []string
 	for _, o := range got.Objects {
 		changes = append(changes, o.Action+" "+o.Kind+" "+o.Name)
@@ -167,13 +167,13 @@ func FuzzDrift(f *testing.F) {
 		if yaml.Unmarshal(a, &x) != nil || yaml.Unmarshal(b, &y) != nil {
 			return
 		}
-		objects.Drift(x, y, objects.Veil{})
-		if got := objects.Drift(x, x, objects.Veil{}); got != nil {
+		objects.Drift(x, y, objects.Redaction{})
+		if got := objects.Drift(x, x, objects.Redaction{}); got != nil {
 			t.Fatalf("an object has drifted from itself: %+v", got)
 		}
-		if got := objects.Changes(y, y, objects.Veil{}); got != nil {
+		if got := objects.Changes(y, y, objects.Redaction{}); got != nil {
 			t.Fatalf("an object differs from itself: %+v", got)
 		}
-		objects.Compare([]objects.Object{x}, []objects.Object{y}, objects.Veil{})
+		objects.Compare([]objects.Object{x}, []objects.Object{y}, objects.Redaction{})
 	})
 }

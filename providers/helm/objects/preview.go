@@ -22,7 +22,7 @@ type Effects struct {
 }
 
 // Compare returns the effects of replacing the objects of one rendering by those of another, in a fixed order.
-func Compare(before, after []Object, veil Veil) Effects {
+func Compare(before, after []Object, redaction Redaction) Effects {
 	var effects Effects
 	old, fresh := index(before), index(after)
 	keys := map[string]bool{}
@@ -37,7 +37,7 @@ func Compare(before, after []Object, veil Veil) Effects {
 		a, has := fresh[key]
 		switch {
 		case had && has:
-			differences := Changes(b, a, veil)
+			differences := Changes(b, a, redaction)
 			if len(differences) == 0 {
 				continue
 			}
@@ -94,7 +94,7 @@ func rolls(before, after Object) bool {
 		return canonical(spec["template"])
 	}
 	a, b := template(before), template(after)
-	return !reflect.DeepEqual(a, b) && len(Changes(Object{"template": a}, Object{"template": b}, Veil{})) > 0
+	return !reflect.DeepEqual(a, b) && len(Changes(Object{"template": a}, Object{"template": b}, Redaction{})) > 0
 }
 
 // The fields of a StatefulSet's spec that may be changed in place; all others are refused (Kubernetes v1.36,
@@ -118,13 +118,13 @@ func forbidden(before, after Object) []string {
 	case "Job":
 		fixed = []string{"selector", "template", "completionMode"}
 	case "ClusterRoleBinding", "RoleBinding":
-		if len(Changes(Object{"roleRef": before["roleRef"]}, Object{"roleRef": after["roleRef"]}, Veil{})) > 0 {
+		if len(Changes(Object{"roleRef": before["roleRef"]}, Object{"roleRef": after["roleRef"]}, Redaction{})) > 0 {
 			return []string{"roleRef"}
 		}
 	case "StorageClass":
 		var out []string
 		for _, key := range []string{"parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"} {
-			if len(Changes(Object{key: before[key]}, Object{key: after[key]}, Veil{})) > 0 {
+			if len(Changes(Object{key: before[key]}, Object{key: after[key]}, Redaction{})) > 0 {
 				out = append(out, key)
 			}
 		}
@@ -132,7 +132,7 @@ func forbidden(before, after Object) []string {
 	}
 	var out []string
 	for _, key := range fixed {
-		if len(Changes(Object{key: b[key]}, Object{key: a[key]}, Veil{})) > 0 {
+		if len(Changes(Object{key: b[key]}, Object{key: a[key]}, Redaction{})) > 0 {
 			out = append(out, "spec."+key)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Action is what mends a release.
+// Action is what repairs a release.
 type Action string
 
 const (
@@ -26,8 +26,8 @@ const (
 	Unlock Action = "unlock"
 )
 
-// Mending is what to do about a release.
-type Mending struct {
+// Repair is what to do about a release.
+type Repair struct {
 	Action Action `json:"action"`
 	// Revision is the pending revision; the action applies to it alone.
 	Revision int    `json:"revision,omitempty"`
@@ -53,11 +53,11 @@ func Own(r facts.Release) bool {
 // Decide looks at a release. An operation that began less than patience ago may still be under way and is waited for, unless
 // upkeep began it: one upkeep at a time works on a cluster, and whoever acts on this holds the cluster's lock. patience 0
 // means that the caller knows that nobody is at work.
-func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
+func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 	if r.Unknown != "" || r.Missing || !r.Pending() {
-		return Mending{Action: None}
+		return Repair{Action: None}
 	}
-	m := Mending{Revision: r.Revision, Status: r.Status}
+	m := Repair{Revision: r.Revision, Status: r.Status}
 	if deployed, ok := r.LastDeployed(); ok {
 		m.Deployed = deployed.Revision
 	}
@@ -82,7 +82,7 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Mending {
 
 // Running says that a run of upkeep is at work on a release: upkeep began its pending operation, and a run holds the
 // cluster's Lease. "" where that is not so. It is for words: the Lease of a run that died lasts a while longer, and the next
-// run takes it and mends the release.
+// run takes it and repairs the release.
 func Running(r facts.Release, k facts.Kubernetes, now time.Time) string {
 	if !r.Pending() || !Own(r) {
 		return ""

@@ -33,45 +33,45 @@ func TestDecide(t *testing.T) {
 		release  facts.Release
 		age      time.Duration
 		patience time.Duration
-		want     pending.Mending
+		want     pending.Repair
 	}{
-		{"deployed", release("superseded", "deployed"), time.Hour, 0, pending.Mending{Action: pending.None}},
-		{"failed", release("deployed", "failed"), time.Hour, 0, pending.Mending{Action: pending.None}},
-		{"missing", facts.Release{Missing: true}, time.Hour, 0, pending.Mending{Action: pending.None}},
-		{"unknown", facts.Release{Unknown: "no answer", Status: "pending-upgrade"}, time.Hour, 0, pending.Mending{Action: pending.None}},
-		{"perhaps still at work", release("deployed", "pending-upgrade"), 9 * time.Minute, 10 * time.Minute, pending.Mending{
+		{"deployed", release("superseded", "deployed"), time.Hour, 0, pending.Repair{Action: pending.None}},
+		{"failed", release("deployed", "failed"), time.Hour, 0, pending.Repair{Action: pending.None}},
+		{"missing", facts.Release{Missing: true}, time.Hour, 0, pending.Repair{Action: pending.None}},
+		{"unknown", facts.Release{Unknown: "no answer", Status: "pending-upgrade"}, time.Hour, 0, pending.Repair{Action: pending.None}},
+		{"perhaps still at work", release("deployed", "pending-upgrade"), 9 * time.Minute, 10 * time.Minute, pending.Repair{
 			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
 		}},
-		{"upkeep began it", ours(release("deployed", "pending-upgrade"), 2), time.Second, 10 * time.Minute, pending.Mending{
+		{"upkeep began it", ours(release("deployed", "pending-upgrade"), 2), time.Second, 10 * time.Minute, pending.Repair{
 			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade", Deployed: 1,
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; it is marked as failed, and revision 1 is what the next upgrade starts from",
 		}},
-		{"upkeep began the one before", ours(release("deployed", "pending-upgrade"), 1), time.Second, 10 * time.Minute, pending.Mending{
+		{"upkeep began the one before", ours(release("deployed", "pending-upgrade"), 1), time.Second, 10 * time.Minute, pending.Repair{
 			Action: pending.Wait, Revision: 2, Status: "pending-upgrade", Deployed: 1,
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; another Helm may still be at work until 2026-11-22T03:10:00Z",
 		}},
-		{"stale upgrade", release("superseded", "deployed", "pending-upgrade"), 10 * time.Minute, 10 * time.Minute, pending.Mending{
+		{"stale upgrade", release("superseded", "deployed", "pending-upgrade"), 10 * time.Minute, 10 * time.Minute, pending.Repair{
 			Action: pending.Unlock, Revision: 3, Status: "pending-upgrade", Deployed: 2,
 			Why: "revision 3 is pending-upgrade since 2026-11-22T03:00:00Z; it is marked as failed, and revision 2 is what the next upgrade starts from",
 		}},
-		{"our own upgrade", release("deployed", "pending-upgrade"), time.Second, 0, pending.Mending{
+		{"our own upgrade", release("deployed", "pending-upgrade"), time.Second, 0, pending.Repair{
 			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade", Deployed: 1,
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z; it is marked as failed, and revision 1 is what the next upgrade starts from",
 		}},
-		{"stale rollback", release("superseded", "deployed", "pending-rollback"), time.Hour, 0, pending.Mending{
+		{"stale rollback", release("superseded", "deployed", "pending-rollback"), time.Hour, 0, pending.Repair{
 			Action: pending.Unlock, Revision: 3, Status: "pending-rollback", Deployed: 2,
 			Why: "revision 3 is pending-rollback since 2026-11-22T03:00:00Z; it is marked as failed, and revision 2 is what the next upgrade starts from",
 		}},
-		{"upgrade of what never worked", release("failed", "pending-upgrade"), time.Hour, 0, pending.Mending{
+		{"upgrade of what never worked", release("failed", "pending-upgrade"), time.Hour, 0, pending.Repair{
 			Action: pending.Unlock, Revision: 2, Status: "pending-upgrade",
 			Why: "revision 2 is pending-upgrade since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
 		}},
-		{"stale install", release("pending-install"), time.Hour, 0, pending.Mending{
+		{"stale install", release("pending-install"), time.Hour, 0, pending.Repair{
 			Action: pending.Unlock, Revision: 1, Status: "pending-install",
 			Why: "revision 1 is pending-install since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
 		}},
-		{"install after an uninstall that kept its history", release("uninstalled", "pending-install"), time.Hour, 0, pending.Mending{
+		{"install after an uninstall that kept its history", release("uninstalled", "pending-install"), time.Hour, 0, pending.Repair{
 			Action: pending.Unlock, Revision: 2, Status: "pending-install",
 			Why: "revision 2 is pending-install since 2026-11-22T03:00:00Z and no revision is deployed; it is marked as failed, and the next upgrade starts from it",
 		}},

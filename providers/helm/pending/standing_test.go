@@ -24,25 +24,25 @@ func TestStands(t *testing.T) {
 		name     string
 		release  facts.Release
 		patience time.Duration
-		want     pending.Standing
+		want     pending.Blocker
 		wrong    bool
 	}{
-		{"deployed", of(facts.ReleaseDeployed, "Upgrade complete"), 0, pending.Standing{}, false},
-		{"failed", of(facts.ReleaseFailed, "timed out\nand more"), 0, pending.Standing{
+		{"deployed", of(facts.ReleaseDeployed, "Upgrade complete"), 0, pending.Blocker{}, false},
+		{"failed", of(facts.ReleaseFailed, "timed out\nand more"), 0, pending.Blocker{
 			Finding: finding(providers.Finding{ID: "RELEASE_FAILED", Summary: "revision 3 failed: timed out"}),
 			Due:     "revision 3 failed: timed out",
 		}, true},
-		{"failed without a reason", of(facts.ReleaseFailed, ""), 0, pending.Standing{
+		{"failed without a reason", of(facts.ReleaseFailed, ""), 0, pending.Blocker{
 			Finding: finding(providers.Finding{ID: "RELEASE_FAILED", Summary: "revision 3 failed"}), Due: "revision 3 failed",
 		}, true},
-		{"somebody may be at work", of(facts.ReleasePendingUpgrade, ""), time.Hour, pending.Standing{
+		{"somebody may be at work", of(facts.ReleasePendingUpgrade, ""), time.Hour, pending.Blocker{
 			Finding: finding(providers.Finding{
 				ID: "RELEASE_PENDING", Waits: true, Hint: "wait until it has ended and plan again; upkeep repairs what stays pending",
 				Summary: "revision 3 is pending-upgrade since 2026-11-01T11:59:00Z; another Helm may still be at work until 2026-11-01T12:59:00Z",
 			}),
 			Due: "revision 3 is pending-upgrade", Blocked: "another operation on the release may be under way",
 		}, true},
-		{"being uninstalled", of("uninstalling", ""), 0, pending.Standing{
+		{"being uninstalled", of("uninstalling", ""), 0, pending.Blocker{
 			Finding: finding(providers.Finding{
 				ID: "RELEASE_FAILED", Summary: "revision 3 is uninstalling", Hint: "`helm history -n gpu nvdp` says what happened to it",
 			}),
@@ -50,7 +50,7 @@ func TestStands(t *testing.T) {
 		}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, wrong := pending.Stands(test.release, pending.Decide(test.release, now, test.patience), facts.Kubernetes{}, now)
+			got, wrong := pending.Find(test.release, pending.Decide(test.release, now, test.patience), facts.Kubernetes{}, now)
 			if diff := cmp.Diff(test.want, got); diff != "" || wrong != test.wrong {
 				t.Errorf("wrong %t, standing (-want +got):\n%s", wrong, diff)
 			}

@@ -10,7 +10,7 @@ import (
 
 // Repairer marks the pending revision of a release as failed, if it is still the one that is named.
 type Repairer interface {
-	Mend(ctx context.Context, namespace, name string, m pending.Mending) error
+	Repair(ctx context.Context, namespace, name string, m pending.Repair) error
 }
 
 // Repair is the operation of a step that repairs a release. It changes the cluster.
@@ -34,5 +34,5 @@ func (o Repair) Run(ctx context.Context, step providers.Step, _ providers.Progre
 	case o.Releases == nil:
 		return providers.ErrNoCluster
 	}
-	return o.Releases.Mend(ctx, args.Namespace, args.Release, pending.Mending{Action: args.Action, Revision: *ground.Revision, Status: ground.Status})
+	return o.Releases.Repair(ctx, args.Namespace, args.Release, pending.Repair{Action: args.Action, Revision: *ground.Revision, Status: ground.Status})
 }

@@ -24,7 +24,7 @@ const repairEstimate = 2
 
 // PlanRepair returns the step that repairs a release of a block, which an interrupted operation left pending. patience is
 // how long the operation of somebody else may be under way.
-func PlanRepair(in providers.Input, address providers.Address, verb, operation string, of Args, m pending.Mending, patience time.Duration) providers.Step {
+func PlanRepair(in providers.Input, address providers.Address, verb, operation string, of Args, m pending.Repair, patience time.Duration) providers.Step {
 	s := providers.NewStep(in, address, verb, operation, RepairArgs{of, m.Action, config.Duration(patience)}, repairEstimate)
 	s.Repairs = true // it changes Helm's record alone
 	s.Summary = "repair the interrupted operation on the release " + of.Release

@@ -45,7 +45,7 @@ func input(age time.Duration, releases ...facts.Release) providers.Input {
 func planned(t testing.TB, r facts.Release, patience time.Duration) providers.Step {
 	t.Helper()
 	in := input(1000*time.Hour, r)
-	step := revision.PlanRepair(in, address, "mend", "release.mend", named, pending.Decide(r, in.Now, patience), patience)
+	step := revision.PlanRepair(in, address, "repair", "release.repair", named, pending.Decide(r, in.Now, patience), patience)
 	step, err := step.WithGround(revision.Repairing{}.Ground(in, step))
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestRepairReady(t *testing.T) {
 		}},
 		{"cannot be read", step, unknown, time.Hour, providers.Readiness{State: providers.Unknown, Why: "release n/r: no answer"}},
 		{"arguments of something else", broken, interrupted, time.Hour, providers.Readiness{
-			State: providers.Unknown, Final: true, Why: "arguments of helm_release.r/mend: json: cannot unmarshal array into Go value of type revision.RepairArgs; plan again",
+			State: providers.Unknown, Final: true, Why: "arguments of helm_release.r/repair: json: cannot unmarshal array into Go value of type revision.RepairArgs; plan again",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestRepairProved(t *testing.T) {
 
 type repairer struct{ asked *[]any }
 
-func (r repairer) Mend(_ context.Context, namespace, name string, m pending.Mending) error {
+func (r repairer) Repair(_ context.Context, namespace, name string, m pending.Repair) error {
 	*r.asked = append(*r.asked, namespace, name, m)
 	return nil
 }
@@ -155,8 +155,8 @@ func TestRepair(t *testing.T) {
 		err     string
 	}{
 		{"as planned", step, true, ""},
-		{"the plan names no revision", ungrounded, true, "helm_release.r/mend: the plan does not say which revision it was made for; plan again"},
-		{"the plan names no state", without, true, "helm_release.r/mend: the plan does not say in which state the release was; plan again"},
+		{"the plan names no revision", ungrounded, true, "helm_release.r/repair: the plan does not say which revision it was made for; plan again"},
+		{"the plan names no state", without, true, "helm_release.r/repair: the plan does not say in which state the release was; plan again"},
 		{"there is no cluster", step, false, providers.ErrNoCluster.Error()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestRepair(t *testing.T) {
 				}
 				return
 			}
-			want := []any{"n", "r", pending.Mending{Action: pending.Unlock, Revision: 2, Status: "pending-upgrade"}}
+			want := []any{"n", "r", pending.Repair{Action: pending.Unlock, Revision: 2, Status: "pending-upgrade"}}
 			if diff := cmp.Diff(want, asked); diff != "" || err != nil {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
@@ -306,11 +306,11 @@ func (asking) Diff(providers.Input) providers.Outcome { return providers.Outcome
 func TestPlanRepairIsRemembered(t *testing.T) {
 	r := release("deployed", "pending-upgrade")
 	in := input(time.Hour, r)
-	in.Memory.Durations = map[string]float64{"release.mend": 7}
-	step := revision.PlanRepair(in, address, "mend", "release.mend", named, pending.Decide(r, in.Now, time.Minute), time.Minute)
+	in.Memory.Durations = map[string]float64{"release.repair": 7}
+	step := revision.PlanRepair(in, address, "repair", "release.repair", named, pending.Decide(r, in.Now, time.Minute), time.Minute)
 	args, err := providers.ArgsOf[revision.RepairArgs](step)
 	want := revision.RepairArgs{Args: named, Action: pending.Unlock, Patience: config.Duration(time.Minute)}
-	if diff := cmp.Diff(want, args); diff != "" || err != nil || step.Estimate != 7 || !step.Repairs || step.ID != "helm_release.r/mend" {
+	if diff := cmp.Diff(want, args); diff != "" || err != nil || step.Estimate != 7 || !step.Repairs || step.ID != "helm_release.r/repair" {
 		t.Errorf("%+v, %v (-want +got):\n%s", step, err, diff)
 	}
 	if _, err := providers.ArgsOf[revision.RepairArgs](providers.Step{ID: "x"}); err == nil || errors.Unwrap(err) == nil {

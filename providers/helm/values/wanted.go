@@ -158,8 +158,8 @@ func (w Wanted) Masked() Tree {
 	return out
 }
 
-// Whole returns all values with the secrets. Those that a restored plan does not have are left out.
-func (w Wanted) Whole() Tree {
+// All returns all values with the secrets. Those that a restored plan does not have are left out.
+func (w Wanted) All() Tree {
 	out := Clone(w.Values)
 	for _, at := range w.Paths() {
 		if value, ok := w.secret(at); ok {

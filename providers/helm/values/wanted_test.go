@@ -55,7 +55,7 @@ func TestPartIsWhatObservationMasks(t *testing.T) {
 		if changes := Diff(observed, Merge(observed, w.Masked())); len(changes) > 0 {
 			t.Fatalf("the release has what is wanted, and %+v differs", changes)
 		}
-		if diff := cmp.Diff(release, w.Whole()); diff != "" {
+		if diff := cmp.Diff(release, w.All()); diff != "" {
 			t.Fatalf("what is written (-wanted +got):\n%s", diff)
 		}
 		back, err := w.Reveal(w.Masked())

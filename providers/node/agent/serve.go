@@ -55,7 +55,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Han
 // methods serves the methods that there are handlers for, each as its row in the table says.
 func methods(h Handlers, since func() time.Duration) (handler.Map, error) {
 	m := handler.Map{}
-	hello := Answer(protocol.Greet, func(context.Context, struct{}) (protocol.Hello, error) { return Hello(h.Version) })
+	hello := Answer(protocol.Handshake, func(context.Context, struct{}) (protocol.Hello, error) { return Hello(h.Version) })
 	for _, h := range append([]Handler{hello}, h.Methods...) {
 		row, ok := protocol.Find(h.Method)
 		switch {

@@ -90,14 +90,14 @@ func TestServeEndsWithItsInput(t *testing.T) {
 func TestServeWaitsForAChangeUnderWay(t *testing.T) {
 	in, peer := io.Pipe()
 	finished := false
-	h := agent.Handlers{Methods: []agent.Handler{agent.Handle(protocol.Mend, func(ctx context.Context, r protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+	h := agent.Handlers{Methods: []agent.Handler{agent.Handle(protocol.Repair, func(ctx context.Context, r protocol.RepairRequest, progress func(string)) (protocol.RepairResult, error) {
 		peer.Close() // the connection is lost
 		time.Sleep(50 * time.Millisecond)
 		progress("nobody hears this")
 		finished = ctx.Err() == nil
-		return protocol.MendResult{}, nil
+		return protocol.RepairResult{}, nil
 	})}}
-	go io.WriteString(peer, frames(t, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":{"step":"s","intent":"i"}}`))
+	go io.WriteString(peer, frames(t, `{"jsonrpc":"2.0","id":1,"method":"certificates.repair","params":{"step":"s","intent":"i"}}`))
 	if err := agent.Serve(context.Background(), in, io.Discard, nonce, h); err != nil {
 		t.Fatal(err)
 	}
@@ -111,17 +111,17 @@ func TestLateChangesAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		late time.Duration
 		want string
-	}{{29 * time.Second, ""}, {31 * time.Second, "certificates.mend came 31s after its session began, and must come within 30s"}} {
-		up, mended := time.Hour, false
+	}{{29 * time.Second, ""}, {31 * time.Second, "certificates.repair came 31s after its session began, and must come within 30s"}} {
+		up, repaired := time.Hour, false
 		h := observing()
 		h.Uptime = func() time.Duration { now := up; up += test.late; return now }
-		h.Methods = append(h.Methods, agent.Handle(protocol.Mend, func(context.Context, protocol.MendRequest, func(string)) (protocol.MendResult, error) {
-			mended = true
-			return protocol.MendResult{}, nil
+		h.Methods = append(h.Methods, agent.Handle(protocol.Repair, func(context.Context, protocol.RepairRequest, func(string)) (protocol.RepairResult, error) {
+			repaired = true
+			return protocol.RepairResult{}, nil
 		}))
-		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":{"step":"s","intent":"i"}}`)
-		if !strings.Contains(answer, test.want) || mended != (test.want == "") {
-			t.Errorf("after %s: mended %t, %s", test.late, mended, answer)
+		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.repair","params":{"step":"s","intent":"i"}}`)
+		if !strings.Contains(answer, test.want) || repaired != (test.want == "") {
+			t.Errorf("after %s: repaired %t, %s", test.late, repaired, answer)
 		}
 		if answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"observe"}`); strings.Contains(answer, "error") {
 			t.Errorf("after %s: observed %s", test.late, answer)
@@ -140,15 +140,15 @@ func TestAChangeHasTheTimeOfItsStep(t *testing.T) {
 		{`{"run":{"limit":7200},"step":"s"}`, time.Hour},
 	} {
 		var left time.Duration
-		h := agent.Handlers{Methods: []agent.Handler{agent.Handle(protocol.Mend, func(ctx context.Context, _ protocol.MendRequest, _ func(string)) (protocol.MendResult, error) {
+		h := agent.Handlers{Methods: []agent.Handler{agent.Handle(protocol.Repair, func(ctx context.Context, _ protocol.RepairRequest, _ func(string)) (protocol.RepairResult, error) {
 			end, ok := ctx.Deadline()
 			if !ok {
-				return protocol.MendResult{}, errors.New("it has no end")
+				return protocol.RepairResult{}, errors.New("it has no end")
 			}
 			left = time.Until(end)
-			return protocol.MendResult{}, nil
+			return protocol.RepairResult{}, nil
 		})}}
-		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.mend","params":`+test.params+`}`)
+		answer := ask(t, h, `{"jsonrpc":"2.0","id":1,"method":"certificates.repair","params":`+test.params+`}`)
 		if want := test.want + 3*time.Minute; strings.Contains(answer, "error") || left > want || left < want-time.Minute {
 			t.Errorf("%s: %s left, want %s: %s", test.params, left, want, answer)
 		}

@@ -9,22 +9,22 @@ import (
 // The methods, each with the types of its request and of its result. A new one is a line here, a row of Methods, a handler in
 // package host and one in package fakenode; what else treats methods takes them from here.
 const (
-	Greet   Method[struct{}, Hello]               = "hello"
-	Observe Method[ObserveRequest, facts.Node]    = "observe"
-	Lock    Method[LockRequest, LockResult]       = "lock"
-	Renew   Method[RenewRequest, RenewResult]     = "certificates.renew"
-	Mend    Method[MendRequest, MendResult]       = "certificates.mend"
-	Restart Method[RestartRequest, RestartResult] = "static_pod.restart"
-	Undo    Method[UndoRequest, UndoResult]       = "marks.undo"
+	Handshake Method[struct{}, Hello]               = "hello"
+	Observe   Method[ObserveRequest, facts.Node]    = "observe"
+	Lock      Method[LockRequest, LockResult]       = "lock"
+	Renew     Method[RenewRequest, RenewResult]     = "certificates.renew"
+	Repair    Method[RepairRequest, RepairResult]   = "certificates.repair"
+	Restart   Method[RestartRequest, RestartResult] = "static_pod.restart"
+	Undo      Method[UndoRequest, UndoResult]       = "marks.undo"
 )
 
 // The same names for those who send requests by name.
 const (
-	MethodHello   = string(Greet)
+	MethodHello   = string(Handshake)
 	MethodObserve = string(Observe)
 	MethodLock    = string(Lock)
 	MethodRenew   = string(Renew)
-	MethodMend    = string(Mend)
+	MethodRepair  = string(Repair)
 	MethodRestart = string(Restart)
 	MethodUndo    = string(Undo)
 )
@@ -40,14 +40,14 @@ func Methods() []Row {
 		longest = time.Hour
 	)
 	return []Row{
-		read(Greet, ClassObserve, answer),
+		read(Handshake, ClassObserve, answer),
 		read(Observe, ClassObserve, answer),
 		// It writes one small file of the helper's, and only runs that change nodes ask for it.
 		read(Lock, ClassChange, answer),
 		// Kubeconfigs lie where the operator's configuration says, in home directories too: the unit of a request may write
 		// to the directories of those that it names.
 		change(Renew, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
-		change(Mend, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
+		change(Repair, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 		// The container runtime does it, behind a socket; the helper itself writes down what it did, and nothing else.
 		change(Restart, usual, Unit{Most: longest}),
 		// A mark can be undone when the state is gone, and so without a run. It undoes what a renewal did, where that did it.

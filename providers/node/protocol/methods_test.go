@@ -60,7 +60,7 @@ func TestTheWireStays(t *testing.T) {
 	got := map[string]string{}
 	want := map[string]string{
 		"hello": "observe", "observe": "observe", "lock": "change",
-		"certificates.renew": "change, unit", "certificates.mend": "change, unit", "static_pod.restart": "change, unit", "marks.undo": "change, unit",
+		"certificates.renew": "change, unit", "certificates.repair": "change, unit", "static_pod.restart": "change, unit", "marks.undo": "change, unit",
 	}
 	for name := range want {
 		if r, ok := protocol.Find(name); ok {
@@ -120,7 +120,7 @@ func TestHardening(t *testing.T) {
 func TestRequestsNameTheirRun(t *testing.T) {
 	run := protocol.Run{Lineage: "l", Generation: 4, Plan: "p", Limit: 90}
 	for step, request := range map[string]protocol.Changing{
-		"a": protocol.RenewRequest{Step: "a"}, "b": protocol.MendRequest{Step: "b"}, "c": protocol.RestartRequest{Step: "c"},
+		"a": protocol.RenewRequest{Step: "a"}, "b": protocol.RepairRequest{Step: "b"}, "c": protocol.RestartRequest{Step: "c"},
 		"undo m": protocol.UndoRequest{Mark: "m"},
 	} {
 		text, err := json.Marshal(request.InRun(run))

@@ -39,19 +39,19 @@ type RenewResult struct {
 	Performed Performed `json:"performed,omitzero"`
 }
 
-// MendRequest asks to finish or undo what an interrupted renewal left.
-type MendRequest struct {
+// RepairRequest asks to finish or undo what an interrupted renewal left.
+type RepairRequest struct {
 	Run    Run    `json:"run"`
 	Step   string `json:"step"`
 	Intent string `json:"intent"` // facts.Unfinished.ID
 }
 
 // InRun and BelongsTo implement Changing.
-func (r MendRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
-func (r MendRequest) BelongsTo() Run    { return r.Run }
+func (r RepairRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
+func (r RepairRequest) BelongsTo() Run    { return r.Run }
 
-// MendResult says what was done.
-type MendResult struct {
+// RepairResult says what was done.
+type RepairResult struct {
 	Installed []string `json:"installed,omitempty"`
 	Discarded []string `json:"discarded,omitempty"`
 

@@ -217,7 +217,7 @@ func (h *Host) methods() []method {
 		answers(protocol.Observe, h.Observe),
 		answers(protocol.Lock, h.Lock),
 		changes(protocol.Renew, h.Renew),
-		changes(protocol.Mend, h.Mend),
+		changes(protocol.Repair, h.Repair),
 		changes(protocol.Restart, h.Restart),
 		changes(protocol.Undo, h.Undo),
 	}
@@ -239,14 +239,14 @@ func (h *Host) Renew(ctx context.Context, q protocol.RenewRequest, progress func
 	return r.Run(ctx, q, quiet(progress))
 }
 
-// Mend finishes or undoes what an interrupted renewal left; see package renew.
-func (h *Host) Mend(_ context.Context, q protocol.MendRequest, progress func(string)) (protocol.MendResult, error) {
+// Repair finishes or undoes what an interrupted renewal left; see package renew.
+func (h *Host) Repair(_ context.Context, q protocol.RepairRequest, progress func(string)) (protocol.RepairResult, error) {
 	d, err := h.open()
 	if err != nil {
-		return protocol.MendResult{}, err
+		return protocol.RepairResult{}, err
 	}
 	defer d.Close()
-	return h.renewer(d, q.Run.Step).Mend(q, quiet(progress))
+	return h.renewer(d, q.Run.Step).Repair(q, quiet(progress))
 }
 
 // Undo undoes one mark; see package renew, which makes all there are.

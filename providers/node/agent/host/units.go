@@ -128,7 +128,7 @@ func places(d *disk.Disk, request protocol.Changing) []string {
 	switch q := request.(type) {
 	case protocol.RenewRequest:
 		return renew.Places(d, q.Kubeconfigs)
-	case protocol.MendRequest, protocol.UndoRequest:
+	case protocol.RepairRequest, protocol.UndoRequest:
 		return renew.Places(d, nil)
 	}
 	return nil

@@ -57,8 +57,8 @@ func TestUnitsWriteWhereTheyMay(t *testing.T) {
 		then func(t *testing.T, s *host.Session, dir string) error
 	}{
 		{"renew", "never", nil},
-		{"mend", "install:apiserver:rename:1", func(t *testing.T, s *host.Session, dir string) error {
-			_, err := host.Carry(t.Context(), s, protocol.Mend, protocol.MendRequest{Run: runOf(5), Intent: observe(t, dir).Unfinished[0].ID}, nil)
+		{"repair", "install:apiserver:rename:1", func(t *testing.T, s *host.Session, dir string) error {
+			_, err := host.Carry(t.Context(), s, protocol.Repair, protocol.RepairRequest{Run: runOf(5), Intent: observe(t, dir).Unfinished[0].ID}, nil)
 			return err
 		}},
 		{"undo", "install:apiserver:rename:1", func(t *testing.T, s *host.Session, dir string) error {

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever a crash, a disk or a person left: what mending does ends in a whole certificate.
+// Whatever a crash, a disk or a person left: what repairing does ends in a whole certificate.
 func TestDecideAlwaysEndsWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		files := rapid.IntRange(1, 2).Draw(t, "files")
@@ -15,7 +15,7 @@ func TestDecideAlwaysEndsWhole(t *testing.T) {
 		olds := rapid.IntRange(0, files-news).Draw(t, "old")
 		e := examined{Files: files, New: news, Old: olds, Intact: rapid.Bool().Draw(t, "intact")}
 		// The new files fit together, verified before they were recorded. The old ones usually do, and others may.
-		e.Whole = news == files || rapid.Bool().Draw(t, "whole")
+		e.Complete = news == files || rapid.Bool().Draw(t, "whole")
 		what, why := decide(e)
 		if why == "" {
 			t.Error("no reason given")
@@ -26,18 +26,18 @@ func TestDecideAlwaysEndsWhole(t *testing.T) {
 				t.Errorf("%+v: keeps new files that are not there", e)
 			}
 		case keepOld:
-			if !e.Whole {
+			if !e.Complete {
 				t.Errorf("%+v: keeps files that do not fit together", e)
 			}
 		case finish:
 			if !e.Intact {
 				t.Errorf("%+v: installs damaged files", e)
 			}
-			if e.Whole && news+olds < files {
+			if e.Complete && news+olds < files {
 				t.Errorf("%+v: overwrites somebody else's work, which is whole", e)
 			}
 		case restore:
-			if e.Intact || e.Whole {
+			if e.Intact || e.Complete {
 				t.Errorf("%+v: goes back although it need not", e)
 			}
 		}
@@ -50,13 +50,13 @@ func TestDecideTable(t *testing.T) {
 		e    examined
 		want action
 	}{
-		{"all in place", examined{Files: 2, New: 2, Intact: true, Whole: true}, keepNew},
-		{"all in place, stage damaged", examined{Files: 2, New: 2, Whole: true}, keepNew},
-		{"not begun", examined{Files: 2, Old: 2, Intact: true, Whole: true}, finish},
+		{"all in place", examined{Files: 2, New: 2, Intact: true, Complete: true}, keepNew},
+		{"all in place, stage damaged", examined{Files: 2, New: 2, Complete: true}, keepNew},
+		{"not begun", examined{Files: 2, Old: 2, Intact: true, Complete: true}, finish},
 		{"half", examined{Files: 2, New: 1, Old: 1, Intact: true}, finish},
-		{"not begun, stage damaged", examined{Files: 2, Old: 2, Whole: true}, keepOld},
+		{"not begun, stage damaged", examined{Files: 2, Old: 2, Complete: true}, keepOld},
 		{"half, stage damaged", examined{Files: 2, New: 1, Old: 1}, restore},
-		{"renewed by hand", examined{Files: 2, Intact: true, Whole: true}, keepOld},
+		{"renewed by hand", examined{Files: 2, Intact: true, Complete: true}, keepOld},
 		{"a mixture", examined{Files: 2, New: 1, Intact: true}, finish},
 		{"nothing there, stage damaged", examined{Files: 1}, restore},
 	} {

@@ -215,7 +215,7 @@ func TestRacingForAKubeconfig(t *testing.T) {
 			renewed++
 		}
 		for _, u := range observe(t, dir).Unfinished {
-			_, _ = host.Carry(t.Context(), s, protocol.Mend, protocol.MendRequest{Run: q.Run, Intent: u.ID}, nil)
+			_, _ = host.Carry(t.Context(), s, protocol.Repair, protocol.RepairRequest{Run: q.Run, Intent: u.ID}, nil)
 		}
 		untouched()
 	}

@@ -101,7 +101,7 @@ func (r *Renewer) write(s *state, id string, record Intent, done []renewed) erro
 	return nil
 }
 
-// readIntent reads a record and checks what mending relies on.
+// readIntent reads a record and checks what repairing relies on.
 func readIntent(dir *disk.Dir) (Intent, error) {
 	var record Intent
 	if err := dir.Trust(); err != nil {
@@ -117,7 +117,7 @@ func readIntent(dir *disk.Dir) (Intent, error) {
 		return Intent{}, fmt.Errorf("%s cannot be parsed: %w", path.Join(dir.Path(), intentFile), err)
 	}
 	if record.Version != intentVersion {
-		return Intent{}, fmt.Errorf("%s is of version %d; this program knows %d: mend with the version of upkeep that began", path.Join(dir.Path(), intentFile), record.Version, intentVersion)
+		return Intent{}, fmt.Errorf("%s is of version %d; this program knows %d: repair with the version of upkeep that began", path.Join(dir.Path(), intentFile), record.Version, intentVersion)
 	}
 	for _, g := range record.Groups {
 		for _, f := range g.Files {

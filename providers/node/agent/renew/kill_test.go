@@ -59,7 +59,7 @@ func TestKilledAtEveryInstant(t *testing.T) {
 			if !killed || where != instant.name {
 				t.Fatalf("killed %t, at %q", killed, where)
 			}
-			mended(t, dir, q, before, where)
+			repaired(t, dir, q, before, where)
 		})
 	}
 }
@@ -112,8 +112,8 @@ func die(t *testing.T, dir string, q protocol.RenewRequest, at int) (where strin
 	return strings.TrimSpace(said.String()), ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// mended looks at a node after a crash, mends it as the next run would, and looks again.
-func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string]string, where string) {
+// repaired looks at a node after a crash, repairs it as the next run would, and looks again.
+func repaired(t *testing.T, dir string, q protocol.RenewRequest, before map[string]string, where string) {
 	t.Helper()
 	crashed := observe(t, dir, q.Kubeconfigs...)
 	marked(t, dir, where)
@@ -122,7 +122,7 @@ func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string
 		mixed = mixed || f.Key == "mismatch"
 	}
 	if mixed && len(crashed.Unfinished) == 0 {
-		t.Errorf("at %s: a mismatched pair and no intent to mend it", where)
+		t.Errorf("at %s: a mismatched pair and no intent to repair it", where)
 	}
 	recorded := strings.HasPrefix(where, "install:") || where == "intent:recorded" || where == "clear"
 	if want := recorded; want != (len(crashed.Unfinished) == 1) {
@@ -132,19 +132,19 @@ func mended(t *testing.T, dir string, q protocol.RenewRequest, before map[string
 		if len(u.Installed)+len(u.Remaining) != 4 || u.Step != q.Step || u.Started.IsZero() || u.Unknown != "" {
 			t.Errorf("at %s: %+v", where, u)
 		}
-		if _, err := renewer(t, dir).Run(t.Context(), request(t, dir, "apiserver"), func(string) {}); err == nil || !strings.Contains(err.Error(), "mended first") {
+		if _, err := renewer(t, dir).Run(t.Context(), request(t, dir, "apiserver"), func(string) {}); err == nil || !strings.Contains(err.Error(), "repaired first") {
 			t.Errorf("at %s: a new renewal beside the unfinished one: %v", where, err)
 		}
-		result, err := renewer(t, dir).Mend(protocol.MendRequest{Intent: u.ID}, func(string) {})
+		result, err := renewer(t, dir).Repair(protocol.RepairRequest{Intent: u.ID}, func(string) {})
 		if err != nil {
 			t.Fatalf("at %s: %v", where, err)
 		}
 		if len(result.Installed) != 4 || len(result.Discarded) != 0 {
-			t.Errorf("at %s: mended %+v", where, result)
+			t.Errorf("at %s: repaired %+v", where, result)
 		}
-		again, err := renewer(t, dir).Mend(protocol.MendRequest{Intent: u.ID}, func(string) {})
+		again, err := renewer(t, dir).Repair(protocol.RepairRequest{Intent: u.ID}, func(string) {})
 		if err != nil || len(again.Installed)+len(again.Discarded) != 0 {
-			t.Errorf("at %s: mending twice: %+v, %v", where, again, err)
+			t.Errorf("at %s: repairing twice: %+v, %v", where, again, err)
 		}
 	}
 	after := observe(t, dir, q.Kubeconfigs...)

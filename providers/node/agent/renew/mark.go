@@ -33,7 +33,7 @@ func (s *state) markStage(id string, run protocol.Run, now time.Time) error {
 func (s *state) markIntent(id string, run protocol.Run, archive string, now time.Time) error {
 	return marks.Make(s.base, marks.Mark{
 		Kind: intentKind, Name: id, What: "intent " + path.Join(Dir, "intents", id), Previous: "the files in " + archive,
-		Undo: "mend it: put in place what is whole, and put back the rest", Run: run, Made: now.UTC(),
+		Undo: "repair it: put in place what is whole, and put back the rest", Run: run, Made: now.UTC(),
 	})
 }
 
@@ -60,7 +60,7 @@ func (s *state) sweepMarks() error {
 	})
 }
 
-// Undo undoes one mark of a renewal: a staging tree is removed, an intent is mended. It refuses what was not marked.
+// Undo undoes one mark of a renewal: a staging tree is removed, an intent is repaired. It refuses what was not marked.
 func (r *Renewer) Undo(q protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error) {
 	fail := func(err error) (protocol.UndoResult, error) {
 		return protocol.UndoResult{}, fmt.Errorf("undo mark %q: %w", q.Mark, err)
@@ -94,11 +94,11 @@ func (r *Renewer) Undo(q protocol.UndoRequest, progress func(string)) (protocol.
 			}
 			return protocol.UndoResult{Undone: "removed " + m.What + ", which had begun nothing"}, nil
 		}
-		mended, err := r.mend(s, m.Name, progress)
+		repaired, err := r.repair(s, m.Name, progress)
 		if err != nil {
 			return fail(err)
 		}
-		return protocol.UndoResult{Undone: fmt.Sprintf("mended %s: installed %d, put back or left %d", m.What, len(mended.Installed), len(mended.Discarded))}, nil
+		return protocol.UndoResult{Undone: fmt.Sprintf("repaired %s: installed %d, put back or left %d", m.What, len(repaired.Installed), len(repaired.Discarded))}, nil
 	}
 	return fail(fmt.Errorf("nobody knows how to undo a mark of kind %q: undo it with the version of upkeep that made it", m.Kind))
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Places returns the directories of the files that a renewal of these kubeconfigs may exchange, or that an intent on the
-// node names: what mending and undoing write to. A path that is none is left out; the request itself is refused for it.
+// node names: what repairing and undoing write to. A path that is none is left out; the request itself is refused for it.
 //
 // The directories of the layout are not among them.
 func Places(d *disk.Disk, kubeconfigs []string) []string {

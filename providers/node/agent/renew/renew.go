@@ -4,7 +4,7 @@
 // kubeadm signs; it does so inside a staging tree, since on the real files it writes key and certificate one after the
 // other, unprotected. What it made is verified there. Then an intent is recorded with the new files, and these are put
 // in place one by one, each by write-temp, fsync, rename, fsync of the directory. An intent that was not cleared is
-// what an interrupted renewal leaves; Mend finishes or undoes it, and Run refuses to start beside it.
+// what an interrupted renewal leaves; Repair finishes or undoes it, and Run refuses to start beside it.
 //
 // Everything is kept below /var/lib/upkeep, which root alone may write to:
 //
@@ -70,7 +70,7 @@ func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress fun
 		return fail(err)
 	}
 	if left := Unfinished(r.Disk); len(left) > 0 {
-		return fail(fmt.Errorf("an earlier renewal was interrupted and left intent %s: it must be mended first; `upkeep plan` puts that step first", left[0].ID))
+		return fail(fmt.Errorf("an earlier renewal was interrupted and left intent %s: it must be repaired first; `upkeep plan` puts that step first", left[0].ID))
 	}
 	copies, err := r.lookCopies(q)
 	if err != nil {
@@ -107,7 +107,7 @@ func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress fun
 	for _, g := range record.Groups {
 		progress("installing " + g.Name)
 		if err := r.install(s, id, g); err != nil {
-			return fail(fmt.Errorf("install %s: %w; intent %s keeps the new files: mend it (`upkeep plan` puts that step first)", g.Name, err, id))
+			return fail(fmt.Errorf("install %s: %w; intent %s keeps the new files: repair it (`upkeep plan` puts that step first)", g.Name, err, id))
 		}
 	}
 	r.at("clear")

@@ -233,7 +233,7 @@ func TestRefused(t *testing.T) {
 		{"an intent of before", fixture.Options{}, func(t *testing.T, dir string, _ *protocol.RenewRequest) {
 			p := filepath.Join(dir, renew.Dir, "intents/before")
 			must(t, os.MkdirAll(p, 0o700), os.Chmod(filepath.Dir(p), 0o700), os.WriteFile(filepath.Join(p, "intent.json"), []byte(`{"version":1}`), 0o600))
-		}, "must be mended first"},
+		}, "must be repaired first"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

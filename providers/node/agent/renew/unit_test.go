@@ -44,7 +44,7 @@ func runOf(generation uint64) protocol.Run {
 }
 
 // A unit that renews is killed. Whatever the instant: the same run is told so and renews nothing again; a mismatched pair
-// has its intent; and after mending every key has its certificate.
+// has its intent; and after repairing every key has its certificate.
 func TestUnitsThatRenewKilled(t *testing.T) {
 	for _, test := range []struct {
 		where string
@@ -77,7 +77,7 @@ func TestUnitsThatRenewKilled(t *testing.T) {
 				t.Errorf("the same run did it again: %d archives", len(now))
 			}
 			if !test.done {
-				mended(t, dir, q, before, test.where)
+				repaired(t, dir, q, before, test.where)
 				return
 			}
 			healthy(t, crashed)
@@ -91,8 +91,8 @@ func TestUnitsThatRenewKilled(t *testing.T) {
 	}
 }
 
-// Mending is a unit too: one that is killed is mended by the next run, which also undoes by the mark.
-func TestUnitsThatMendKilled(t *testing.T) {
+// Repair is a unit too: one that is killed is repaired by the next run, which also undoes by the mark.
+func TestUnitsThatRepairKilled(t *testing.T) {
 	for _, undo := range []bool{false, true} {
 		t.Run(fmt.Sprintf("undo %t", undo), func(t *testing.T) {
 			t.Parallel()
@@ -102,9 +102,9 @@ func TestUnitsThatMendKilled(t *testing.T) {
 				t.Fatal("it was not killed")
 			}
 			intent := observe(t, dir).Unfinished[0].ID
-			mend := protocol.MendRequest{Run: runOf(5), Intent: intent}
-			if _, err := host.Carry(t.Context(), hostOf(dir, "install:etcd-server:rename:1").Session("ops"), protocol.Mend, mend, nil); err == nil {
-				t.Fatal("mending was not killed")
+			repair := protocol.RepairRequest{Run: runOf(5), Intent: intent}
+			if _, err := host.Carry(t.Context(), hostOf(dir, "install:etcd-server:rename:1").Session("ops"), protocol.Repair, repair, nil); err == nil {
+				t.Fatal("repairing was not killed")
 			}
 			s := hostOf(dir, "never").Session("ops")
 			if undo {
@@ -115,8 +115,8 @@ func TestUnitsThatMendKilled(t *testing.T) {
 					}
 				}
 			} else {
-				mend.Run = runOf(6)
-				if got, err := host.Carry(t.Context(), s, protocol.Mend, mend, nil); err != nil || len(got.Installed) != 4 {
+				repair.Run = runOf(6)
+				if got, err := host.Carry(t.Context(), s, protocol.Repair, repair, nil); err != nil || len(got.Installed) != 4 {
 					t.Errorf("%+v, %v", got, err)
 				}
 			}

@@ -184,7 +184,7 @@ func (u *Units) follow(ctx context.Context, dir *disk.Dir, progress func(string)
 				return err
 			}
 			if down = u.goingDown(dir, q, b); !down {
-				_, err = u.bury(dir, q, b)
+				_, err = u.recordDeath(dir, q, b)
 			}
 			return err
 		})
@@ -301,7 +301,7 @@ func (u *Units) settle(base, dir *disk.Dir, e disk.Entry) (at time.Time, done bo
 		return b.At, false, nil
 	}
 	if err == nil && !there {
-		r, err = u.bury(dir, q, b)
+		r, err = u.recordDeath(dir, q, b)
 	}
 	if err != nil {
 		return at, false, err

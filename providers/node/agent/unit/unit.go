@@ -152,8 +152,8 @@ func (u *Units) goingDown(dir *disk.Dir, q request, b begun) bool {
 	return err == nil && u.now().Sub(told.Modified) < downPatience
 }
 
-// bury writes the result of a unit that died. The caller holds its performer's lock.
-func (u *Units) bury(dir *disk.Dir, q request, b begun) (result, error) {
+// recordDeath writes the result of a unit that died. The caller holds its performer's lock.
+func (u *Units) recordDeath(dir *disk.Dir, q request, b begun) (result, error) {
 	r := u.died(dir, q, b)
 	return r, write(dir, resultFile, r)
 }
