@@ -132,6 +132,7 @@ var pure = withDomains([]pureness{
 	{"providers/akash/price", nil},
 	{"providers/akash/quote", nil},
 	{"providers/akash/script", nil},
+	{"providers/akash/vocabulary", nil},
 	{"providers/facts", nil},
 	{"providers/layout", nil},
 	{"providers/plain", nil},

@@ -61,7 +61,7 @@ func Userinfo(b config.Block, argument, address string) hcl.Diagnostics {
 	if err != nil && !strings.Contains(address, "@") {
 		return nil
 	}
-	return hcl.Diagnostics{b.Diagnose("", "Credentials in an address", fmt.Sprintf("%s holds a user or a password, which would show in plans and reports. "+
+	return hcl.Diagnostics{b.Diagnose("", "Credentials in a URL", fmt.Sprintf("%s holds a user or a password, which would show in plans and reports. "+
 		"Remove it from the address. In a block chart, write username = \"NAME\" and password = var.NAME, or password = env(\"NAME\").", argument))}
 }
 

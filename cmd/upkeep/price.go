@@ -18,7 +18,7 @@ import (
 func priceCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "price", Usage: "what a provider bids, and how its prices move to another script",
-		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env), priceMigrateCommand(env)},
+		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env), priceMigrateCommand(env), priceCompareCommand(env)},
 	}
 }
 

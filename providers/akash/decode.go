@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -15,10 +16,15 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/script"
+	"upkeep/providers/akash/vocabulary"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 )
+
+// defaultMaxChange is the percentage by which one plan may change a price where the block does not say: a price an hour in the
+// place of one a month, or cents in the place of dollars, is far beyond it.
+const defaultMaxChange = "50"
 
 // maxScript is far more than any bid price script; Helm keeps values in a Secret, which holds a megabyte.
 const maxScript = 256 << 10
@@ -69,6 +75,9 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	timeout, wrong := b.DurationWithin("timeout", pending.ShortestTimeout, pending.LongestTimeout)
 	r.spec.Timeout, r.diags = timeout, append(r.diags, wrong...)
 	r.chart()
+	if r.spec.Chart != nil {
+		r.spec.MaxChange = defaultMaxChange
+	}
 	r.script()
 	r.definitions()
 	r.prices()
@@ -371,6 +380,7 @@ func (r *reading) values() {
 		r.value(key)
 		r.trap(tree, key)
 	}
+	r.vocabulary(tree)
 	r.spec.Wanted = values.Part(tree, paths)
 	r.numbers(r.spec.Values, nil)
 }
@@ -383,6 +393,8 @@ func (r *reading) value(key string) {
 		r.fail(r.block, at, "An argument of its own", "bidpricescript is set by the block bid_script.")
 	case key == valueGPU:
 		r.fail(r.block, at, "An argument of its own", "%s is set by price_targets.gpu.", key)
+	case strings.HasPrefix(key, "price_target_") && !slices.Contains(vocabulary.Paths(""), key):
+		// vocabulary reports it
 	case strings.HasPrefix(key, "price_target_"):
 		r.fail(r.block, at, "An argument of its own", "%s is set by price_targets.%s, which writes it so that the chart cannot misread it.", key, strings.TrimPrefix(key, "price_target_"))
 	case key == valueDebug:

@@ -44,7 +44,7 @@ func load(t *testing.T, body string) (akash.Spec, []string) {
 const chart = "chart {\n  repository = \"https://charts.example.net\"\n  version = \"6.0.5\"\n}\n"
 
 func TestDecode(t *testing.T) {
-	got, diags := load(t, chart+`
+	got, diags := load(t, strings.Replace(chart, "6.0.5", "19.0.2", 1)+`
   bid_script {
     file = "script.sh"
   }
@@ -67,7 +67,7 @@ func TestDecode(t *testing.T) {
 	}
 	want := akash.Spec{
 		Name: "main", Release: "akash-provider", Namespace: "akash-services", Archive: "akash-archive", MaxChange: "20", Timeout: config.Duration(20 * time.Minute),
-		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "6.0.5"},
+		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "19.0.2"},
 		Script:  &akash.Script{File: "script.sh", Text: "#!/bin/bash\n", SHA256: "cd7a2a2ba6f1ad1ac4ea0a1bd4fe8f3e9e1ee5de9aae0d7f93b0f4ddbb29d11a"},
 		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_endpoint": "0", "price_target_memory": "0.00001", "price_target_hd_ephemeral": "1000000"},
 		GPU:     map[string]string{"a100": "120", "a100.80Gi": "1000.5", "t4": "80"},
@@ -189,7 +189,7 @@ values = {
 	for _, d := range diags {
 		got[d.Subject.Start.Line] += d.Summary
 	}
-	want := map[int]string{9: "Invalid model", 10: "No catch-all", 11: "Negative price", 12: "Invalid model", 16: "An argument of its own", 18: "A chart that does not install"}
+	want := map[int]string{9: "Invalid model", 10: "No catch-all", 11: "Negative price", 12: "Invalid model", 16: "An argument of its own", 17: "A value that the chart does not read", 18: "A chart that does not install"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("by line (-want +got)\n%s", diff)
 	}

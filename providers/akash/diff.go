@@ -84,6 +84,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewObjects()
 	r.reviewPod()
 	r.reviewPrices()
+	r.reviewVocabulary()
 	r.reviewMeasurement()
 	r.plan()
 	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision))

@@ -140,7 +140,7 @@ func schema() config.Schema {
 		},
 		config.Attribute{
 			Name: "max_change", Type: cty.String,
-			Doc: "The most that one plan may change the price of anything, as a percentage. A plan that changes one by more is refused unless " +
+			Doc: "The most that one plan may change the price of anything, as a percentage; " + defaultMaxChange + "% where it is not set. A plan that changes one by more is refused unless " +
 				"it is applied with `-override=max_change=REASON`.",
 		})
 	prices = append(prices, policyAttributes()...)

@@ -81,8 +81,8 @@ func TestChartCredentials(t *testing.T) {
 	}
 	for _, test := range []struct{ name, repository, more, want string }{
 		{"a password in the address", "https://ci:canary-hunter2@charts.example.net", "", `username = "NAME" and password = var.NAME`},
-		{"a user in the address", "https://ci@charts.example.net", "", "Credentials in an address"},
-		{"an address that cannot be read", "https://ci:canary-hunter2%zz@charts.example.net", "", "Credentials in an address"},
+		{"a user in the address", "https://ci@charts.example.net", "", "Credentials in a URL"},
+		{"an address that cannot be read", "https://ci:canary-hunter2%zz@charts.example.net", "", "Credentials in a URL"},
 		{"no password", "https://charts.example.net", `username = "ci"`, "belong together"},
 		{"no user", "https://charts.example.net", `password = var.secret`, "belong together"},
 		{"no TLS", "http://charts.example.net", both + "\n insecure = true", "in the clear"},

@@ -71,6 +71,21 @@ func (u USD) Hourly() string {
 	return out.Text('f')
 }
 
+// FromHourly is what an amount an hour is a month.
+func (u USD) FromHourly() USD {
+	var out USD
+	_, _ = wide().Mul(&out.amount, &u.amount, hoursPerMonth) // cannot fail: 200 digits hold what USD may hold
+	out.amount.Reduce(&out.amount)
+	return out
+}
+
+// Times multiplies.
+func (u USD) Times(v USD) USD {
+	var out USD
+	_, _ = wide().Mul(&out.amount, &u.amount, &v.amount)
+	return out
+}
+
 // MarshalJSON writes a JSON number.
 func (u USD) MarshalJSON() ([]byte, error) { return []byte(u.String()), nil }
 
