@@ -2,7 +2,11 @@ module upkeep
 
 go 1.26.0
 
+// See the package: it must not have a path within this module.
+replace alloc => ./cmd/alloc
+
 require (
+	alloc v0.0.0
 	filippo.io/age v1.3.2
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/NVIDIA/go-nvml v0.13.3-0

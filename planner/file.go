@@ -14,8 +14,10 @@ import (
 	"upkeep/providers"
 )
 
-// Encode writes a plan file. The caller must keep it private (mode 0600): it holds facts of the whole cluster.
+// Encode writes the text of a plan file; Pack makes the file of it. The caller must keep both private (mode 0600): they hold
+// facts of all nodes.
 func Encode(p Plan) ([]byte, error) {
+	p.Objects = nil
 	data, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)

@@ -35,8 +35,9 @@ type Plan struct {
 	// Brackets are the guards, and which steps each of them surrounds.
 	Brackets []providers.Bracket `json:"brackets,omitempty"`
 	// Lanes are those of the steps but for the lanes of single nodes, each with its nodes.
-	Lanes    []LaneNodes        `json:"lanes,omitempty"`
-	Objects  []providers.Object `json:"objects"`
+	Lanes []LaneNodes `json:"lanes,omitempty"`
+	// Objects are what the facts say of each thing that is looked after. A plan file leaves them out: they follow from its facts.
+	Objects  []providers.Object `json:"objects,omitempty"`
 	Warnings []string           `json:"warnings,omitempty"`
 	// Remaining are the findings that the predicted world after the last step still has.
 	Remaining []providers.Finding `json:"remaining"`

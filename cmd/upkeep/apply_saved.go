@@ -87,6 +87,7 @@ func readBounded(path string) ([]byte, error) {
 	return data, err
 }
 
+// readPlanFile returns the text of a plan file.
 func readPlanFile(path string) ([]byte, error) {
 	data, err := readBounded(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,6 +95,9 @@ func readPlanFile(path string) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the plan: %w", err)
+	}
+	if data, err = planner.Unpack(data, maxFile); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return data, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/planner"
 	"upkeep/planner/apply"
 	"upkeep/planner/report/text"
 	"upkeep/providers"
@@ -86,6 +87,9 @@ func stepsOf(ctx context.Context, backend state.Backend, id string) ([]providers
 	}
 	if err != nil {
 		return nil, err
+	}
+	if data, err = planner.Unpack(data, maxFile); err != nil {
+		return nil, fmt.Errorf("the saved copy of plan %s: %w", id, err)
 	}
 	var plan struct {
 		Steps []providers.Step `json:"steps"`

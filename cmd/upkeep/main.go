@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	_ "alloc" // before all others: see there
+
 	"upkeep/providers/sandbox"
 	"upkeep/state/durable"
 )

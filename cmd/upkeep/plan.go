@@ -196,6 +196,9 @@ func savePlan(plan planner.Plan, key state.Key, out outFile) error {
 	if err != nil {
 		return err
 	}
+	if data, err = planner.Pack(data); err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
 	if err := out.write(data); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}

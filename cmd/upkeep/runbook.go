@@ -51,6 +51,9 @@ func saveDocuments(ctx context.Context, lock state.Lock, plan planner.Plan, type
 	if err != nil {
 		return err
 	}
+	if data, err = planner.Pack(data); err != nil {
+		return err
+	}
 	if err := lock.Save(ctx, plan.ID, state.SavedPlan, data); err != nil {
 		return err
 	}

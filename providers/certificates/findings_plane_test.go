@@ -361,7 +361,7 @@ func planeCases() []findingCase {
 					ID: "CERT_CLUSTER_DOWN", Severity: "error", Address: address("cp2"), Object: "control plane",
 					Summary: "neither the API nor etcd answers, and etcd-peer expired 24h ago, and 1 more",
 					Hint: "by hand, one control plane after the other: `tar -czf /root/kubernetes.tar.gz -C / etc/kubernetes`; " +
-						"`kubeadm certs renew all --config FILE`, where FILE is the cluster's own ClusterConfiguration (in a plan that upkeep applied before: `jq -r .request.world.kubernetes.cluster_configuration journal/PLAN.plan`); " +
+						"`kubeadm certs renew all --config FILE`, where FILE is the cluster's own ClusterConfiguration (in a plan that upkeep applied before: `zcat -f journal/PLAN.plan | jq -r .request.world.kubernetes.cluster_configuration`); " +
 						"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DOWN.md`",
 				},
 			},

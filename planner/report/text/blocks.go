@@ -46,7 +46,68 @@ func blocks(steps []providers.Step, unfolded bool) []block {
 		index[key] = len(out)
 		out = append(out, b)
 	}
+	if unfolded {
+		return out
+	}
+	return foldEqual(out)
+}
+
+// many is from how many blocks on equal work of different addresses is folded: a person reads fewer one by one.
+const many = 5
+
+// foldEqual folds blocks of different addresses, of one type, that do the same to the word and to the value: where one differs in
+// anything but its name and its node, it stands alone.
+func foldEqual(all []block) []block {
+	like := map[string][]int{}
+	keys := make([]string, len(all))
+	for i, b := range all {
+		if len(b.also) == 0 {
+			keys[i] = b.work()
+			like[keys[i]] = append(like[keys[i]], i)
+		}
+	}
+	var out []block
+	for i, b := range all {
+		same := like[keys[i]]
+		switch {
+		case len(b.also) > 0 || len(same) < many:
+			out = append(out, b)
+		case same[0] == i:
+			for _, other := range same[1:] {
+				b.also = append(b.also, all[other])
+			}
+			out = append(out, b)
+		}
+	}
 	return out
+}
+
+// work is the same for blocks of one type that do the same, with the same values.
+func (b block) work() string {
+	address := b.steps[0].Address
+	plain := func(text string) string {
+		for _, name := range []string{address.String(), address.Resource().String(), address.Node, address.Key, address.Name} {
+			text = anywhere(text, name)
+		}
+		return text
+	}
+	parts := []string{address.Type}
+	for _, s := range b.steps {
+		parts = append(parts, s.Operation, s.Action, plain(s.Summary), plain(s.Disruption), plain(s.Proof), plain(s.Undo),
+			plain(strings.Join(s.Why, "\n")), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == address.Node))
+		for _, c := range s.Changes {
+			parts = append(parts, plain(c.What), plain(c.Before), plain(c.After))
+		}
+	}
+	return strings.Join(parts, "\x00")
+}
+
+// label names a block that is folded into this one: by its node, or by its address where that is another one.
+func (b block) label(other block) string {
+	if other.steps[0].Address.Resource() == b.steps[0].Address.Resource() {
+		return other.node()
+	}
+	return other.steps[0].Address.String()
 }
 
 // likeness is the same for blocks that do the same on different nodes.
@@ -126,13 +187,17 @@ func (b block) others() string {
 	if len(b.also) <= 4 {
 		var parts []string
 		for _, other := range b.also {
-			parts = append(parts, fmt.Sprintf("then %s (%s)", other.node(), other.numbers()))
+			parts = append(parts, fmt.Sprintf("then %s (%s)", b.label(other), other.numbers()))
 		}
 		return strings.Join(parts, ", ") + how
 	}
 	last := b.also[len(b.also)-1]
-	return fmt.Sprintf("then the same on %s%s: %s (%s) to %s (%s), shown by -verbose",
-		plural(len(b.also), "more node"), how, b.also[0].node(), b.also[0].numbers(), last.node(), last.numbers())
+	thing := "on " + plural(len(b.also), "more node")
+	if last.steps[0].Address.Resource() != b.steps[0].Address.Resource() {
+		thing = "for " + plural(len(b.also), "more block")
+	}
+	return fmt.Sprintf("then the same %s%s: %s (%s) to %s (%s), shown by -verbose",
+		thing, how, b.label(b.also[0]), b.also[0].numbers(), b.label(last), last.numbers())
 }
 
 // variants returns the values of one change on the nodes where they are not those of the block's first node.

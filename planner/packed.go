@@ -1,0 +1,60 @@
+package planner
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// small is the size up to which a plan file stays text: the plans of most clusters can be read with any tool. 1,000 nodes are
+// 16 MB of text and 2 MB packed.
+const small = 512 << 10
+
+// Pack returns the text of a plan file as it is kept: gzip where it is large. Origin and digest are those of the text, so they
+// do not depend on who compressed it, and with which library.
+func Pack(text []byte) ([]byte, error) {
+	if len(text) <= small {
+		return text, nil
+	}
+	var out bytes.Buffer
+	packed, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := packed.Write(text); err != nil {
+		return nil, err
+	}
+	if err := packed.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// Unpack returns the text of a plan file, which may be packed. The file may come from elsewhere: no more than most bytes of text
+// are unpacked, the checksum must be right, and nothing may follow. What the text says, CheckOrigin and Decode judge.
+func Unpack(file []byte, most int) (text []byte, err error) {
+	if !bytes.HasPrefix(file, []byte{0x1f, 0x8b}) { // gzip: RFC 1952, 2.3.1
+		return file, nil
+	}
+	damaged := func(err error) error {
+		return fmt.Errorf("the plan file is damaged: %w; make the plan again with `upkeep plan -out=FILE`", err)
+	}
+	rest := bytes.NewReader(file) // a bytes.Reader, of which gzip reads no byte too many
+	in, err := gzip.NewReader(rest)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	in.Multistream(false)
+	text, err = io.ReadAll(io.LimitReader(in, int64(most)+1))
+	switch {
+	case err != nil:
+		return nil, damaged(err)
+	case len(text) > most:
+		return nil, fmt.Errorf("the plan file holds more than %d MiB of text", most>>20)
+	case rest.Len() > 0:
+		return nil, damaged(errors.New("something follows the plan"))
+	}
+	return text, nil
+}
