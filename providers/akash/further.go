@@ -8,9 +8,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// SecondNeeds asks for the definitions that a text behind a URL names, once that is known, and for who listens on the gateway's
-// ports, where the step over 16.0.0 is ahead and the cluster does not tell. It asks for the prices of
-// scripts that nobody published. With measure it asks the running pod.
+// SecondNeeds asks for the prices of scripts that nobody published, for the definitions that a text behind a URL names, once
+// that is known, and for who listens on the gateway's ports, where the step over 16.0.0 is ahead and the cluster does not
+// tell. With measure it asks the running pod.
 func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, measure bool) providers.Needs {
 	needs := providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)},
