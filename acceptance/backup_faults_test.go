@@ -54,8 +54,8 @@ func testBackupFaults(t *testing.T, s *suite) {
 		if code := u.wait(); code == 0 || !strings.Contains(u.said(), "broke off") {
 			t.Errorf("exit %d:\n%s", code, u.said())
 		}
-		if ids := bundlesIn(t, folder); len(ids) > 0 {
-			t.Errorf("the store has %v", ids)
+		if left := stored(t, folder); len(left) > 0 {
+			t.Errorf("the store has %v", left)
 		}
 		// The bundle is taken from another member, and the exit code says that one could not be asked.
 		again := d.run(t, "backup", "take", "-auto-approve").want(t, 3)

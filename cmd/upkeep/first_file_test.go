@@ -100,6 +100,12 @@ func firstWorld(t *testing.T, now time.Time) facts.World {
 	world := worlds.ControlPlanes(3, now)
 	worlds.Age(now, 12*24*time.Hour, world.Nodes["cp1"], "apiserver")
 	world.ObservedAt = now
+	// The recorded chart is the published one.
+	for _, release := range provider.Releases {
+		if release.Offer != nil {
+			release.Offer.Source.Repository = "https://akash-network.github.io/helm-charts"
+		}
+	}
 	world.Releases, world.Tenancies, world.Definitions, world.Archives = provider.Releases, provider.Tenancies, provider.Definitions, provider.Archives
 	var members []string
 	for i := range 37 {

@@ -33,7 +33,7 @@ type (
 	}
 
 	pruneArgs struct {
-		// Remove are bundles by id, Scraps the names of what interrupted writing left in the store.
+		// Remove are bundles by id, Leftovers the names of what interrupted writing left in the store.
 		Remove    []string        `json:"remove,omitempty"`
 		Leftovers []string        `json:"leftovers,omitempty"`
 		MaxAge    config.Duration `json:"max_age"`

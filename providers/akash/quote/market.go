@@ -193,7 +193,7 @@ func hundred() price.USD {
 
 // Write renders a comparison as text.
 func (c Comparison) Write(w io.Writer) error {
-	fmt.Fprintf(w, "%s (%s)\nbeside the market of %s\n\n", c.Prices.Name, c.Prices.Script, c.Market)
+	fmt.Fprintf(w, "%s (%s)\nnext to the market of %s\n\n", c.Prices.Name, c.Prices.Script, c.Market)
 	lines := [][]string{{"USD a month (an hour)", "ours", "market", ""}}
 	for _, r := range c.Rows {
 		ours, mark := "cannot be computed", ""
