@@ -116,7 +116,7 @@ func TestFailedUpgradeOfWhatWasNeverDeployedUninstallsNothing(t *testing.T) {
 	}
 	u.Values, u.Atomic = map[string]any{"price_target_cpu": "2"}, true
 	fake.FailOnce("wait", errors.New("timed out waiting for the condition"))
-	if _, err := fake.Upgrade(ctx, u, nil); err == nil || !strings.Contains(err.Error(), "no revision was ever deployed to go back to") {
+	if _, err := fake.Upgrade(ctx, u, nil); err == nil || !strings.Contains(err.Error(), "no deployed revision exists to go back to") {
 		t.Errorf("got %v", err)
 	}
 	statuses(t, fake, "failed", "failed")

@@ -199,8 +199,8 @@ func TestRefused(t *testing.T) {
 	}{
 		{"as planned", step(deployed), deployed, ""},
 		{"installed as planned", step(release()), release(), ""},
-		{"gone", step(deployed), release(), "release n/r is gone; make a new plan, which installs it"},
-		{"installed by somebody else", step(release()), deployed, "somebody has installed release n/r meanwhile, at revision 2; make a new plan"},
+		{"gone", step(deployed), release(), "release n/r does not exist; make a new plan, which installs it"},
+		{"installed by somebody else", step(release()), deployed, "somebody installed release n/r at revision 2 after this plan was made; make a new plan"},
 		{"upgraded by somebody else", step(release("deployed")), deployed, "release n/r is at revision 2, and the plan was made for 1: somebody else upgraded it; make a new plan"},
 		{"pending", step(release("deployed", "pending-upgrade")), release("deployed", "pending-upgrade"), "revision 2 of r is pending-upgrade: an operation is in progress, or was interrupted; make a new plan, which repairs the release"},
 		{"another archive", step(deployed), offered, "the archive of chart version 1.2.3 has another content than when the plan was made (SHA-256 bb, was aa)"},
