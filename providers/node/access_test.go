@@ -49,7 +49,7 @@ func TestAccessLinesRefuse(t *testing.T) {
 	}{
 		{"a b", remote("cp1"), "is not a user name"},
 		{"ops", remote("-x"), "neither an IP address nor a DNS name"},
-		{"ops", node.Target{Name: "n", Host: "h", Access: node.AccessRestricted}, "its digest is unknown"},
+		{"ops", node.Target{Name: "n", Host: "h", Access: node.AccessRestricted}, "digest is unknown"},
 	} {
 		if _, err := s.client().AccessLines(test.user, []node.Target{test.target}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want one with %q", err, test.want)

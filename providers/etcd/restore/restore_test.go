@@ -164,13 +164,13 @@ func TestDamagedSnapshotsAreFound(t *testing.T) {
 		{"flipped byte", func(b []byte) []byte { b[len(b)/2] ^= 0x10; return b }, etcd.ErrWrongSum, "the checksum at its end says"},
 		{"flipped byte of the checksum", func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, etcd.ErrWrongSum, "the checksum at its end says"},
 		{"cut by 4 KiB", func(b []byte) []byte { return b[:len(b)-4096] }, nil, "the snapshot"},
-		{"cut by a byte", func(b []byte) []byte { return b[:len(b)-1] }, etcd.ErrCutShort, "sectors"},
+		{"cut by a byte", func(b []byte) []byte { return b[:len(b)-1] }, etcd.ErrCutShort, "not a multiple of 512 bytes"},
 		{"cut in half", func(b []byte) []byte { return b[:len(b)/2/512*512+32] }, etcd.ErrCutShort, "its first page says"},
-		{"no checksum", func(b []byte) []byte { return b[:len(b)-32] }, etcd.ErrNoTrailer, "a whole database and nothing behind it"},
+		{"no checksum", func(b []byte) []byte { return b[:len(b)-32] }, etcd.ErrNoTrailer, "a complete database without a checksum"},
 		{"zero checksum", func(b []byte) []byte { clear(b[len(b)-32:]); return b }, etcd.ErrZeroTrailer, "its end was never written"},
 		{"empty", func([]byte) []byte { return nil }, etcd.ErrEmpty, "empty"},
-		{"no database at all", func([]byte) []byte { return resum(make([]byte, 8192+32)) }, drill.ErrDamaged, "at byte 0: neither"},
-		{"both first pages broken at the member", func(b []byte) []byte { clear(b[:8192]); return resum(b) }, drill.ErrDamaged, "at byte 0: neither"},
+		{"no database at all", func([]byte) []byte { return resum(make([]byte, 8192+32)) }, drill.ErrDamaged, "at byte 0: its first two pages are both damaged"},
+		{"both first pages broken at the member", func(b []byte) []byte { clear(b[:8192]); return resum(b) }, drill.ErrDamaged, "at byte 0: its first two pages are both damaged"},
 		{"a record overwritten at the member", func(b []byte) []byte {
 			// The type of the field that holds the key; in every version of the page, of which only one counts.
 			return resum(bytes.ReplaceAll(b, []byte("\x0a\x20/registry/namespaces/kube-system"), []byte("\x0f\x20/registry/namespaces/kube-system")))

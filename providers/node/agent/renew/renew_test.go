@@ -320,7 +320,7 @@ func TestTwoRenewalsExcludeEachOther(t *testing.T) {
 		if instant != "intent:mkdir" {
 			return
 		}
-		if _, err := renewer(t, dir).Run(t.Context(), q, func(string) {}); err == nil || !strings.Contains(err.Error(), "another change is under way") {
+		if _, err := renewer(t, dir).Run(t.Context(), q, func(string) {}); err == nil || !strings.Contains(err.Error(), "another change is in progress") {
 			t.Errorf("a second renewal: %v", err)
 		}
 	}

@@ -200,7 +200,7 @@ func TestStartedDuringACopy(t *testing.T) {
 				if !stay {
 					again.stop()
 				}
-				if _, _, err := receive(t, conn, 0); err == nil || !strings.Contains(err.Error(), "k3s was started meanwhile") {
+				if _, _, err := receive(t, conn, 0); err == nil || !strings.Contains(err.Error(), "k3s was started") {
 					t.Errorf("the copy: %v", err)
 				}
 			})
