@@ -181,7 +181,7 @@ type underWay struct {
 
 func (d directory) begin(t *testing.T, args ...string) *underWay {
 	t.Helper()
-	u := &underWay{command: exec.Command(d.s.upkeep, args...), ended: make(chan struct{})}
+	u := &underWay{command: exec.Command(d.s.upkeep, d.arguments(args)...), ended: make(chan struct{})}
 	u.command.Dir = d.path
 	out, err := u.command.StdoutPipe()
 	if err != nil {

@@ -478,7 +478,7 @@ akash_provider "main" {
 	if err := os.WriteFile(filepath.Join(path, "lab.upkeep.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	twice := directory{s, path}
+	twice := directory{s: s, path: path}
 	r := twice.start(t, "etcd_backup.lab/take/acting", "apply", "-auto-approve", "-replace=certificates.first@n1", "-replace=certificates.second@n2")
 	r.reached(t)
 	r.await(t, "the guard's end", func() bool { return slices.Contains(twice.ended(t), "akash_provider.main/leases-start done") })

@@ -87,7 +87,7 @@ func (d chartDirectory) settled(t *testing.T) {
 // testHelmRelease takes a release from nothing through an upgrade, a change by somebody else's hand, a version that is
 // known to be bad, and an upgrade that is killed.
 func testHelmRelease(t *testing.T, s *suite) {
-	d := chartDirectory{directory{s, t.TempDir()}, s.serveCharts(t)}
+	d := chartDirectory{directory{s: s, path: t.TempDir()}, s.serveCharts(t)}
 	clean := func(ctx context.Context) error {
 		for _, args := range [][]string{{"delete", "namespace", pluginNamespace, "--ignore-not-found"}, {"taint", "node", pluginNode, controlPlane + "=:NoSchedule", "--overwrite"}} {
 			if _, err := s.kubectlIn(ctx, "", args...); err != nil {

@@ -53,7 +53,7 @@ func testKilledAndSecondOperator(t *testing.T, s *suite) {
 // killedAt runs upkeep and kills it with SIGKILL once it has printed a text.
 func (d directory) killedAt(t *testing.T, text string, args ...string) {
 	t.Helper()
-	command := exec.CommandContext(d.s.ctx, d.s.upkeep, args...)
+	command := exec.CommandContext(d.s.ctx, d.s.upkeep, d.arguments(args)...)
 	command.Dir = d.path
 	var stderr bytes.Buffer
 	command.Stderr = &stderr

@@ -58,7 +58,7 @@ var parts = []struct {
 	{"backups that go wrong", rest, 12 * time.Minute, testBackupFaults},
 	{"damaged bundles", backupAndLoss, 4 * time.Minute, testDamagedBundles},
 	{"an Akash provider", provider, 8 * time.Minute, testAkashProvider},
-	{"an Akash provider that earns, or not", rest, 6 * time.Minute, testEarnings},
+	{"an Akash provider that earns or not", rest, 6 * time.Minute, testEarnings},
 	{"an Akash provider over many versions", rest, 8 * time.Minute, testStagedUpgrade},
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
 	{"leases beside a restart", provider, 8 * time.Minute, testLeases},

@@ -85,7 +85,7 @@ certificates "fleet" {
 	if err := os.WriteFile(filepath.Join(path, "fleet.upkeep.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return directory{s, path}
+	return directory{s: s, path: path}
 }
 
 // sshTrue measures 256 times `ssh HOST true`, as many at a time, with the options that upkeep gives ssh.

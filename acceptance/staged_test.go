@@ -275,6 +275,7 @@ akash_provider "main" {
     cpu    = %g
     memory = 0.80
     gpu    = { a100 = 120, h100 = 250.5, t4 = 80 }
+    max_change = "400%%"
   }
 }
 `, d.s.kubeconfig, d.s.lab.KnownHosts(), d.s.lab.Identity(), strings.Join(hosts, ", "), providerToken, d.repository, to.chart, to.program, d.definitions, to.program, digest, to.cpu)
