@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"upkeep/config"
+	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/kube"
 )
@@ -26,7 +27,7 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 		return l, err
 	}
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
-		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
+		Types: planner.BlockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
 		Selector: kube.CheckSelector, Trust: trust, AllowEnv: allowed,
 	})
 	l.diags = append(l.diags, warnTracked(directory, l.desired)...)

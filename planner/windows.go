@@ -1,0 +1,76 @@
+package planner
+
+import (
+	"time"
+
+	"upkeep/config"
+	"upkeep/planner/schedule"
+	"upkeep/planner/window"
+	"upkeep/providers"
+)
+
+// windowsOf are the declared maintenance windows, in declared order.
+func windowsOf(desired config.Desired) []*window.Window {
+	var out []*window.Window
+	for _, d := range desired.Resources {
+		if w, ok := d.Value.(*window.Window); ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// calendar returns when a step may begin. What interrupts nothing may at any time, and so may what puts an outage right.
+func (m metas) calendar(s providers.Step) window.Calendar {
+	if s.Disruption == "" || s.Repairs {
+		return window.Calendar{}
+	}
+	resource := s.Address.Resource()
+	return window.Of(m.windows, m.of[resource].Windows, resource.Type, resource.String(), s.Disruption)
+}
+
+// calendars are the calendars that are shut at some time, of some steps, by Step.Window.
+func (m metas) calendars(steps []providers.Step) map[string]window.Calendar {
+	out := map[string]window.Calendar{}
+	for _, s := range steps {
+		if _, known := out[s.Window]; known || s.Window == window.Always || s.Window == "" {
+			continue
+		}
+		if c := m.calendar(s); c.Bound() {
+			out[s.Window] = c
+		}
+	}
+	return out
+}
+
+// horizon is how far ahead openings are worked out: past the days for which a plan may be continued, and to the next opening of a
+// window that opens once a year.
+const horizon = 400 * 24 * time.Hour
+
+// openings are those of the calendars of the plan's steps, from the time for which the plan was made.
+func (p Plan) openings() map[string][]schedule.Opening {
+	out := map[string][]schedule.Opening{}
+	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
+		found := c.Openings(p.CreatedAt, p.CreatedAt.Add(horizon))
+		openings := make([]schedule.Opening, 0, len(found))
+		for _, o := range found {
+			openings = append(openings, schedule.Opening{From: o.From, Until: o.Until})
+		}
+		out[name] = openings
+	}
+	return out
+}
+
+// windowLanes bound how many nodes are under way in the windows of a step that say so.
+func windowLanes(c window.Calendar, s providers.Step) []providers.Lane {
+	var out []providers.Lane
+	if s.Node == "" {
+		return nil
+	}
+	for _, w := range c.Allow {
+		if w.MaxNodes > 0 {
+			out = append(out, providers.Lane{Name: "window/" + w.Name, Width: w.MaxNodes, Failures: providers.NeverCloses})
+		}
+	}
+	return out
+}
