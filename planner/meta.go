@@ -17,7 +17,7 @@ type metas struct {
 }
 
 func metasOf(desired config.Desired) metas {
-	m := metas{of: map[providers.Address]config.Meta{}, windows: windowsOf(desired)}
+	m := metas{of: map[providers.Address]config.Meta{}, windows: Windows(desired)}
 	for _, d := range desired.Resources {
 		m.of[providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}] = d.Meta
 	}

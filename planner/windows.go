@@ -9,12 +9,31 @@ import (
 	"upkeep/providers"
 )
 
-// windowsOf are the declared maintenance windows, in declared order.
-func windowsOf(desired config.Desired) []*window.Window {
+// Windows are the declared maintenance windows, in declared order.
+func Windows(desired config.Desired) []*window.Window {
 	var out []*window.Window
 	for _, d := range desired.Resources {
 		if w, ok := d.Value.(*window.Window); ok {
 			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// BlockCalendar is when the disruptive steps of a block may begin, whatever they interrupt.
+type BlockCalendar struct {
+	Address providers.Address
+	window.Calendar
+}
+
+// Calendars are those of the declared blocks, in declared order.
+func Calendars(desired config.Desired) []BlockCalendar {
+	windows := Windows(desired)
+	var out []BlockCalendar
+	for _, d := range desired.Resources {
+		if _, plans := d.Value.(providers.Resource); plans {
+			address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
+			out = append(out, BlockCalendar{address, window.Of(windows, d.Meta.Windows, d.Type, address.String(), "")})
 		}
 	}
 	return out
