@@ -93,3 +93,64 @@ func windowLanes(c window.Calendar, s providers.Step) []providers.Lane {
 	}
 	return out
 }
+
+// WindowUse is what a plan can do in the windows of some of its steps.
+type WindowUse struct {
+	// Name names the windows: Step.Window.
+	Name string `json:"name"`
+	// State is that of the time for which the plan was made.
+	window.State
+	// Opening is the present one, or the next; zero where there is none.
+	Opening window.Opening `json:"opening,omitzero"`
+	// Steps is how many steps wait for these windows, and Fit how many of them end, by their estimates, if a run begins with the
+	// opening, or now where it is open. Such a run ends at Ends.
+	Steps int       `json:"steps"`
+	Fit   int       `json:"fit"`
+	Ends  time.Time `json:"ends,omitzero"`
+}
+
+// WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps name them.
+func (p Plan) WindowUses() []WindowUse {
+	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
+	if len(calendars) == 0 {
+		return nil
+	}
+	scheduled := p.Scheduled()
+	var out []WindowUse
+	place := map[string]int{}
+	for _, s := range p.Steps {
+		c, bound := calendars[s.Window]
+		if !bound {
+			continue
+		}
+		i, known := place[s.Window]
+		if !known {
+			i = len(out)
+			place[s.Window] = i
+			use := WindowUse{Name: s.Window, State: c.At(p.CreatedAt)}
+			if next := c.Next(p.CreatedAt, 1); len(next) > 0 {
+				use.Opening = next[0]
+			}
+			out = append(out, use)
+		}
+		out[i].Steps++
+	}
+	for i := range out {
+		use := &out[i]
+		if use.Opening == (window.Opening{}) {
+			continue
+		}
+		begin := use.Opening.From
+		if begin.Before(p.CreatedAt) {
+			begin = p.CreatedAt
+		}
+		var done []bool
+		done, use.Ends = schedule.Reach(scheduled, begin)
+		for n, s := range p.Steps {
+			if done[n] && s.Window == use.Name {
+				use.Fit++
+			}
+		}
+	}
+	return out
+}

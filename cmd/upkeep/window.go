@@ -7,12 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
 	"upkeep/planner/window"
+	"upkeep/providers"
 )
 
 func windowCommand(env environment) *cli.Command {
@@ -76,4 +78,16 @@ func windowListCommand(env environment) *cli.Command {
 			return nil
 		},
 	}
+}
+
+// windowDiagnostics are what is wrong with windows once all blocks are read.
+func windowDiagnostics(l loaded, types []providers.Type, at time.Time) (diags hcl.Diagnostics) {
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	for _, m := range planner.WindowMistakes(l.desired, names, at) {
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: m.Summary, Detail: m.Detail, Subject: l.line(m.Position)})
+	}
+	return diags
 }

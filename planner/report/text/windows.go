@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"upkeep/planner"
 	"upkeep/planner/report"
 	"upkeep/planner/window"
 )
@@ -120,3 +121,40 @@ func (p *page) day(r report.WindowsJSON, day time.Time, today bool) string {
 	}
 	return p.paint(color, text)
 }
+
+// windows says of each window of a plan whether it is open, and whether the plan fits.
+func (p *page) windows(uses []planner.WindowUse, now time.Time) {
+	for _, use := range uses {
+		color := ""
+		if use.Fit < use.Steps {
+			color = yellow
+		}
+		p.say(color, "WINDOW", use.Why+". "+fits(use, now))
+	}
+}
+
+// fits says how far a plan gets in the opening that comes, or is.
+func fits(use planner.WindowUse, now time.Time) string {
+	steps, fit := plural(use.Steps, "disruptive step"), "fit"
+	if use.Steps == 1 {
+		fit = "fits"
+	}
+	switch {
+	case use.Opening == (window.Opening{}):
+		return steps + " cannot begin."
+	case use.Fit == use.Steps && use.Open:
+		return fmt.Sprintf("%s %s, done by %s.", steps, fit, minuteAfter(use.Ends).Format("15:04 UTC"))
+	case use.Fit == use.Steps:
+		return fmt.Sprintf("%s %s into it, done by %s.", steps, fit, minuteAfter(use.Ends).Format("Mon 2006-01-02 15:04 UTC"))
+	case use.Fit == 0:
+		from := use.Opening.From
+		if use.Open {
+			from = now
+		}
+		return fmt.Sprintf("No disruptive step fits into %s. Make the window longer.", span(use.Opening.Until.Sub(from)))
+	}
+	return fmt.Sprintf("%d of %s fit into it. The rest waits for the next opening.", use.Fit, steps)
+}
+
+// minuteAfter rounds up to the minute.
+func minuteAfter(t time.Time) time.Time { return t.UTC().Add(time.Minute - 1).Truncate(time.Minute) }
