@@ -288,8 +288,11 @@ func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend st
 }
 
 // outcomeExit maps how a run ended to an exit code; the summary has been shown already.
-func outcomeExit(outcome apply.Outcome) error {
-	switch outcome {
+func outcomeExit(result apply.Result) error {
+	if result.OnlyWindows() {
+		return exit{code: exitWindow}
+	}
+	switch result.Outcome {
 	case apply.Complete:
 		return nil
 	case apply.Partial, apply.Waits:

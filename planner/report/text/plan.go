@@ -75,6 +75,7 @@ func (p *page) approval(plan report.PlanJSON) {
 			text = some
 		}
 		p.say("", "IMPACT", "Disrupts "+text)
+		p.windows(u.Windows, plan.Timestamp)
 		if text := noReturn(u.Steps); text != "" {
 			p.say("", "NO UNDO", text)
 		}
@@ -209,7 +210,8 @@ func about(s float64) string {
 
 // ends says when the work ends if it starts as soon as it is planned, rounded up to the minute.
 func ends(plan report.PlanJSON) string {
-	if plan.Upkeep.Summary.EstimateSeconds <= 0 {
+	shut := func(use planner.WindowUse) bool { return !use.Open }
+	if plan.Upkeep.Summary.EstimateSeconds <= 0 || slices.ContainsFunc(plan.Upkeep.Windows, shut) {
 		return ""
 	}
 	begin := plan.Timestamp.UTC()
