@@ -66,6 +66,9 @@ type Upkeep struct {
 	// LeftOut are findings about what -target and -exclude leave out. They do not count either.
 	LeftOut []providers.Finding `json:"left_out"`
 	Steps   []providers.Step    `json:"steps"`
+	// Money is how prices change, and Undo how the steps are taken back.
+	Money []Money `json:"money"`
+	Undo  []Undo  `json:"undo"`
 	// Waits are the steps that an earlier apply left waiting.
 	Waits []Wait `json:"waits,omitempty"`
 	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
@@ -131,6 +134,8 @@ func Plan(p planner.Plan) PlanJSON {
 			Ignored:          present(p.Ignored),
 			LeftOut:          present(p.LeftOut),
 			Steps:            present(p.Steps),
+			Money:            money(p.Steps),
+			Undo:             undo(p.Steps),
 			Brackets:         present(p.Brackets),
 			Lanes:            present(p.Lanes),
 			Windows:          p.WindowUses(),

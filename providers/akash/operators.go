@@ -168,7 +168,8 @@ func (r *review) reviewOperatorStatus(release facts.Release, repair pending.Repa
 // undoOf is how a person goes back to what a release was before its last operation.
 func undoOf(release facts.Release) string {
 	if _, deployed := release.LastDeployed(); deployed {
-		return fmt.Sprintf("`%s` goes back to the revision that worked", revision.Rollback(release))
+		rollback, _ := revision.Rollback(release)
+		return fmt.Sprintf("`%s` goes back to the revision that worked", rollback)
 	}
 	return fmt.Sprintf("`helm -n %s history %s` says what happened to it: no revision of it ever worked", release.Namespace, release.Name)
 }

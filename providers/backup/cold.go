@@ -154,6 +154,7 @@ func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) provider
 	s.Why = []string{"no member of etcd answers, and on " + namesOf(stopped) + " it does not run", "no proved bundle is young enough", r.maxAgeWhy()}
 	s.Proof = "every file has the SHA-256 that its node sent with it, and the stored bundle is read back; not checked: whether etcd starts from the bundle"
 	s.Undo = "none is needed: a bundle more"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s
 }
 

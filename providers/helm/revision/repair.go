@@ -32,6 +32,7 @@ func PlanRepair(in providers.Input, address providers.Address, verb, operation s
 	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", m.Revision), Before: m.Status, After: facts.ReleaseFailed}}
 	s.Proof = "the release is no longer pending"
 	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s
 }
 

@@ -141,13 +141,14 @@ func Refused(release facts.Release, step providers.Step, version, sha256 string)
 // Replaced is the update that replaces one release.
 func Replaced(r facts.Release) facts.Update { return facts.Update{Releases: []facts.Release{r}} }
 
-// Rollback is the command that goes back to what a release is before it is upgraded.
-func Rollback(release facts.Release) string {
+// Rollback is the command that goes back to what a release is before it is upgraded, and the same as data.
+func Rollback(release facts.Release) (command string, reversal providers.Reversal) {
 	revision := release.Revision
 	if deployed, ok := release.LastDeployed(); ok {
 		revision = deployed.Revision
 	}
-	return fmt.Sprintf("helm -n %s rollback %s %d", release.Namespace, release.Name, revision)
+	command = fmt.Sprintf("helm -n %s rollback %s %d", release.Namespace, release.Name, revision)
+	return command, providers.Reversal{Way: providers.ReverseRollback, To: fmt.Sprint(revision)}
 }
 
 // ended returns the history of a release with its last revision in a status.
