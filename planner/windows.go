@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"upkeep/config"
@@ -107,6 +109,16 @@ type WindowUse struct {
 	Steps int       `json:"steps"`
 	Fit   int       `json:"fit"`
 	Ends  time.Time `json:"ends,omitzero"`
+}
+
+// Calendars are those that hold steps of the plan back at some time.
+func (p Plan) Calendars() []window.Calendar {
+	var out []window.Calendar
+	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
+	for _, name := range slices.Sorted(maps.Keys(calendars)) {
+		out = append(out, calendars[name])
+	}
+	return out
 }
 
 // WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps name them.

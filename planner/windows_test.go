@@ -107,6 +107,13 @@ func TestWindowUses(t *testing.T) {
 			if len(uses) != 1 || uses[0].Name != "w" || uses[0].Steps != 1 || uses[0].Fit != test.fit || uses[0].Open != test.open {
 				t.Fatalf("%+v", uses)
 			}
+			life := planner.MaxAge
+			if test.fit > 0 {
+				life = max(life, uses[0].Opening.Until.Sub(p.CreatedAt))
+			}
+			if p.Lifetime() != life {
+				t.Errorf("it may be begun within %s, want %s", p.Lifetime(), life)
+			}
 			book, err := schedule.New(p.Scheduled(), nil)
 			if err != nil {
 				t.Fatal(err)
