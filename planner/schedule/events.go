@@ -198,6 +198,7 @@ func (s *Schedule) Started(id string) (bool, error) {
 		return false, nil
 	}
 	if !se.changed {
+		s.beginIn(st.windows)
 		se.edge = s.edgeOf(i)
 	}
 	if st.ends != none {
