@@ -600,7 +600,7 @@ func TestRules(t *testing.T) {
 				done b/x.1
 				next
 				end`,
-			want: []string{"start a/x.1", "start b/x.1", "over", "a/x.1 done", "b/x.1 done"},
+			want: []string{"start a/x.1", "start b/x.1 (20m0s over)", "over", "a/x.1 done", "b/x.1 done"},
 		},
 		"a plan that is one stretch begins only where all of it fits": {
 			steps:    steps(testLanes, "a/x.1 lane one window w min 30", "b/x.1 lane one window w min 60"),
