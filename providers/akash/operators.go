@@ -50,7 +50,7 @@ func (r *review) reviewInventory(from, to string) {
 	if crosses(from, to, firstWithInventory) && r.in.World.Release(r.spec.Namespace, inventoryOperator).Missing {
 		r.add(providers.Finding{
 			ID: "CHART_GATE", Severity: providers.SeverityWarning, Object: inventoryOperator,
-			Summary: fmt.Sprintf("from version %s on, nodes are for rent by what the inventory operator finds on them, and there is no release %s", firstWithInventory, inventoryOperator),
+			Summary: fmt.Sprintf("from version %s on, the inventory operator decides what nodes offer; there is no release %s", firstWithInventory, inventoryOperator),
 			Hint:    fmt.Sprintf("see that the chart akash-inventory-operator is installed, at a version that goes with %s; helm_release can do it", to),
 		}, "chart.version")
 	}

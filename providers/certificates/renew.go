@@ -130,7 +130,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		if c := reader(name); c != "" {
 			p := staticPod(&observed.ControlPlane, c)
 			if _, ran := ground.Containers[c]; !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
-				return providers.Moved.Because("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)
+				return providers.Moved.Because("%s on %s runs now, but did not run when the plan was made; the plan does not restart the component; plan again", c, step.Node)
 			}
 		}
 	}

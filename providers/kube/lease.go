@@ -58,7 +58,7 @@ func (e *LeaseHeldError) Error() string {
 	if e.Why != "" {
 		why = " (" + e.Why + ")"
 	}
-	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s, since %s, renewed %s%s; wait for it with -lock-timeout=5m; a crashed holder loses the Lease %s after its last renewal, or immediately with `kubectl -n kube-system delete lease upkeep`",
+	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s; held since %s, renewed %s%s; wait for it with -lock-timeout=5m; a crashed holder loses the Lease %s after its last renewal; to remove the Lease now, run `kubectl -n kube-system delete lease upkeep`",
 		metav1.NamespaceSystem, LeaseName, e.Server, e.Holder.Holder, e.Holder.Lineage, e.Holder.Generation, e.Holder.Plan,
 		stamp(e.Holder.Since), stamp(e.Holder.Renewed), why, e.Holder.Duration)
 }

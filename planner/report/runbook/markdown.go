@@ -145,16 +145,16 @@ func (b *book) rules(r report.RunbookJSON) {
 		b.line("3. One control plane at a time, the primary first: %s. The next one only when the last block of the one before", strings.Join(nodes, ", then "))
 		b.line("   has shown what it must show.")
 	} else {
-		b.line("3. One node at a time, and the next one only when the last block of the one before has shown what it must show.")
+		b.line("3. One node at a time. Start the next node only when the last block of the previous node has shown what it must show.")
 	}
 	for _, lane := range r.Lanes {
 		if said := room(lane); said != "" {
 			b.line("   %s", said)
 		}
 	}
-	b.line("4. Stop altogether, and start no other node, when a block ends with an error, when something under *Stop* is seen, when")
-	b.line("   a node or an etcd member is lost, or when a node says that it belongs to another cluster. What is done is done and")
-	b.line("   stays good: between two steps is a safe place to stop. To go back, run the blocks under *Undo* of that step, last first.")
+	b.line("4. Stop, and start no other node, when a block ends with an error or when you see something under *Stop*. Also stop when")
+	b.line("   a node or an etcd member is lost, or when a node belongs to another cluster. Steps that are done stay")
+	b.line("   good: between two steps is a safe place to stop. To go back, run the blocks under *Undo* of that step, last first.")
 	b.line("5. It was made for the world as it was observed. A block that finds another one stops; then make a new runbook, or think.")
 	b.line("")
 }
