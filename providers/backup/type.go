@@ -113,7 +113,7 @@ func schema() config.Schema {
 			},
 			{
 				Name: "verify", Type: cty.String, Default: cty.StringVal("restore"), OneOf: []string{"hash", "restore"},
-				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot as etcd sent it, the same hash on every member, and the stored bundle read back. `restore`: that, and a real etcd started from the snapshot, where upkeep runs, whose revision, keys and hash are those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, checks that every page and index is intact, and reads every key.",
+				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot as etcd sent it, the same hash on every member, and the stored bundle read back (in the store `file`: written to the disk). `restore`: that, and a real etcd started from the snapshot, where upkeep runs, whose revision, keys and hash are those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, checks that every page and index is intact, and reads every key.",
 			},
 			{
 				Name: "drill_on_control_plane", Type: cty.Bool, Default: cty.False,
