@@ -127,7 +127,8 @@ func (d besides) settled(t *testing.T, tenant string) {
 	t.Helper()
 	p, r := d.plan(t)
 	for _, f := range p.Upkeep.Findings {
-		if f.Severity != "note" && f.ID != "BID_SCRIPT_NO_UACT" { // the guide's script is older than what mainnet is paid with
+		// The guide's script is older than what mainnet is paid with.
+		if f.Severity != "note" && f.ID != "BID_SCRIPT_NO_UACT" && !slices.Contains(peculiar, f.ID) {
 			t.Errorf("left: %+v", f)
 		}
 	}

@@ -190,7 +190,7 @@ func (s *suite) measureAsObserver(t *testing.T, d providerDirectory) {
 	}
 	s.kubectl(t, "create", "rolebinding", account, "--clusterrole=upkeep-measure-in-pod", "--serviceaccount="+providerNamespace+":"+account)
 	s.until(t, 30*time.Second, "the role to count", func(ctx context.Context) error {
-		_, err := s.kubectlIn(ctx, providerNamespace, "auth", "can-i", "create", "pods/exec", "--as=system:serviceaccount:"+providerNamespace+":"+account)
+		_, err := s.kubectlIn(ctx, providerNamespace, "auth", "can-i", "create", "pods", "--subresource=exec", "--as=system:serviceaccount:"+providerNamespace+":"+account)
 		return err
 	})
 	if found := d.measuredDrift(t, "-measure-in-pod"); found.summary("PROVIDER_POD_UNKNOWN") != "" {
