@@ -78,7 +78,9 @@ var (
 const nameLimit = 165
 
 // IsBundleName reports whether an object can have this name.
-func IsBundleName(name string) bool { return len(strings.TrimSuffix(name, ".json")) <= nameLimit && bundleName.MatchString(name) }
+func IsBundleName(name string) bool {
+	return len(strings.TrimSuffix(name, ".json")) <= nameLimit && bundleName.MatchString(name)
+}
 
 // PartialBundleName is the name under which something incomplete is listed, made of the name it was to have and sixteen
 // hexadecimal digits.
