@@ -98,6 +98,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
+	p.Warnings = append(p.Warnings, p.tooShort()...)
 	p.Warnings = append(p.Warnings, strangeOuts(r, in.Inventory)...)
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)

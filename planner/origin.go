@@ -80,11 +80,24 @@ func originOf(file []byte, mac MAC) (string, error) {
 	return mac(originPurpose, value), nil
 }
 
-// MaxAge is how old a plan may be when it is begun, and MaxRun how long after that it may be continued.
+// MaxAge is how old a plan may be when it is begun, and MaxRun how long after that it may be continued. A plan whose steps have a
+// window may be begun until its first usable opening ends, but not after MaxWait.
 const (
-	MaxAge = 24 * time.Hour
-	MaxRun = 31 * 24 * time.Hour
+	MaxAge  = 24 * time.Hour
+	MaxWait = 8 * 24 * time.Hour
+	MaxRun  = 31 * 24 * time.Hour
 )
+
+// Lifetime is how old the plan may be when it is begun where nobody says otherwise.
+func (p Plan) Lifetime() time.Duration {
+	life := MaxAge
+	for _, use := range p.WindowUses() {
+		if use.Fit > 0 {
+			life = max(life, min(use.Opening.Until.Sub(p.CreatedAt), MaxWait))
+		}
+	}
+	return life
+}
 
 // Expired says why a plan is too old to be begun, or, where it was begun at a time, to be continued; nil: it is not. A plan
 // from the future is as wrong as an old one: one of two clocks is.

@@ -74,6 +74,8 @@ type Upkeep struct {
 	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
 	Brackets []providers.Bracket `json:"brackets"`
 	Lanes    []planner.LaneNodes `json:"lanes"`
+	// Windows are the maintenance windows that hold steps back at some time, and what fits into their next openings.
+	Windows []planner.WindowUse `json:"windows,omitempty"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
 	// Unknown is everything that could not be checked, whole nodes and parts of them.
@@ -136,6 +138,7 @@ func Plan(p planner.Plan) PlanJSON {
 			Undo:             undo(p.Steps),
 			Brackets:         present(p.Brackets),
 			Lanes:            present(p.Lanes),
+			Windows:          p.WindowUses(),
 			Remaining:        present(p.Remaining),
 			Unknown:          present(Unknowns(p)),
 			Warnings:         present(p.Warnings),

@@ -78,6 +78,7 @@ func (p *page) approval(plan report.PlanJSON, run Run) {
 	p.alerts(u.Warnings, u.Unknown, planned(u.Steps))
 	p.lanes(u.Lanes)
 	if len(u.Steps) > 0 {
+		p.windows(u.Windows, plan.Timestamp)
 		p.undo(u.Undo)
 		p.line(pad("DIGEST", labels), u.Digest)
 		if !run.Applying && len(u.Refusals) == 0 && run.SavedTo == "" {
@@ -213,7 +214,8 @@ func about(s float64) string {
 
 // ends says when the work ends if it starts as soon as it is planned, rounded up to the minute.
 func ends(plan report.PlanJSON) string {
-	if plan.Upkeep.Summary.EstimateSeconds <= 0 {
+	shut := func(use planner.WindowUse) bool { return !use.Open }
+	if plan.Upkeep.Summary.EstimateSeconds <= 0 || slices.ContainsFunc(plan.Upkeep.Windows, shut) {
 		return ""
 	}
 	begin := plan.Timestamp.UTC()
@@ -222,7 +224,11 @@ func ends(plan report.PlanJSON) string {
 	if begin.YearDay() != end.YearDay() || begin.Year() != end.Year() {
 		layout = "2006-01-02 15:04 MST"
 	}
-	return fmt.Sprintf(" (started now, done by %s)", end.Format(layout))
+	closes := ""
+	if open := plan.Upkeep.Windows; len(open) == 1 {
+		closes = ", window closes " + open[0].Opening.Until.UTC().Format(layout)
+	}
+	return fmt.Sprintf(" (started now, done by %s%s)", end.Format(layout), closes)
 }
 
 // inTurn reports whether all steps that disrupt something are of one lane that is 1 wide.
