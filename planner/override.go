@@ -124,5 +124,7 @@ func (r Request) lifted() []schedule.Lifted {
 
 // Scheduled is the plan as the schedule reads it.
 func (p Plan) Scheduled() schedule.Plan {
-	return schedule.Plan{Steps: p.Steps, Brackets: p.Brackets, Lifted: p.Request.lifted(), Openings: p.openings()}
+	out := schedule.Plan{Steps: p.Steps, Brackets: p.Brackets, Lifted: p.Request.lifted(), Openings: p.openings()}
+	out.Whole = p.whole(out)
+	return out
 }

@@ -82,6 +82,17 @@ func (p Plan) openings() map[string][]schedule.Opening {
 	return out
 }
 
+// whole are the windows in which the plan is one stretch (overrun = "plan"), and how long it takes.
+func (p Plan) whole(scheduled schedule.Plan) map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
+		if len(c.Allow) > 0 && !slices.ContainsFunc(c.Allow, func(w *window.Window) bool { return w.Overrun != window.OverrunPlan }) {
+			out[name] = schedule.Estimate(scheduled)
+		}
+	}
+	return out
+}
+
 // windowLanes bound how many nodes are under way in the windows of a step that say so.
 func windowLanes(c window.Calendar, s providers.Step) []providers.Lane {
 	var out []providers.Lane

@@ -16,7 +16,7 @@ import (
 const waitForWindow = "wait-for-window"
 
 func waitForWindowFlag() cli.Flag {
-	return &cli.BoolFlag{Name: waitForWindow, Usage: "wait until a maintenance window opens; the wait holds no lock; without a plan file it needs -auto-approve or -expect"}
+	return &cli.BoolFlag{Name: waitForWindow, Usage: "wait until a maintenance window opens, and lock nothing until then; without a plan file it needs -auto-approve or -expect"}
 }
 
 // waitFor waits until one of some calendars opens that are shut at some time; where there is none, nothing is waited for. Nothing is

@@ -107,8 +107,12 @@ func (s *Schedule) decision(i int32, kind Kind) Decision {
 	d := Decision{
 		Step: s.id(i), Index: int(i), Kind: kind, Begins: len(st.begins) > 0, Ends: st.ends != none, Round: s.round(i), Again: st.redo,
 	}
-	if se := &s.series[st.series]; se.changed && !se.edge.IsZero() && s.now.After(se.edge) {
-		d.Overrun = s.now.Sub(se.edge)
+	edge := s.series[st.series].edge
+	if !s.series[st.series].changed {
+		edge = s.edgeOf(i)
+	}
+	if !edge.IsZero() && s.now.After(edge) {
+		d.Overrun = s.now.Sub(edge)
 	}
 	return d
 }
@@ -198,6 +202,7 @@ func (s *Schedule) Started(id string) (bool, error) {
 		return false, nil
 	}
 	if !se.changed {
+		s.beginIn(st.windows)
 		se.edge = s.edgeOf(i)
 	}
 	if st.ends != none {

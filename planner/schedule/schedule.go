@@ -57,6 +57,9 @@ type Plan struct {
 	Lifted []Lifted
 	// Openings are those of each window, by Step.Window, in order and apart. A window that is not named here is always open.
 	Openings map[string][]Opening
+	// Whole are the windows in which the plan is one stretch, and how long it takes: its first step begins only where all of it fits,
+	// and past the edge the rest goes on.
+	Whole map[string]time.Duration
 }
 
 // Lifted is a rule that an override lifts.
