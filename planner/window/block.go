@@ -17,8 +17,8 @@ func Block() config.BlockType {
 		Label: "a name for the window",
 		Doc: "Says when disruptive steps may begin. A block names it by `window = maintenance_window.NAME`. " +
 			"A window with `kind = \"deny\"` keeps everything from beginning, also blocks with `window = \"always\"`. " +
-			"It opens by `cron` and `duration`, or from one date until another. Times are those of a clock on the wall in `timezone`. " +
-			"A time that is left out when clocks go forward is when they do. Of a time that comes twice the first counts. " +
+			"It opens by `cron` and `duration`, or from one date until another. Times are local times in `timezone`. " +
+			"When clocks go forward, a skipped time is the moment of the change. When clocks go back, a repeated time is the first of the two. " +
 			"A window is open from its first instant until just before its last.",
 		Example: `maintenance_window "weekly" {
   cron     = "0 2 * * SUN"

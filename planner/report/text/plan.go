@@ -224,7 +224,11 @@ func ends(plan report.PlanJSON) string {
 	if begin.YearDay() != end.YearDay() || begin.Year() != end.Year() {
 		layout = "2006-01-02 15:04 MST"
 	}
-	return fmt.Sprintf(" (started now, done by %s)", end.Format(layout))
+	closes := ""
+	if open := plan.Upkeep.Windows; len(open) == 1 {
+		closes = ", window closes " + open[0].Opening.Until.UTC().Format(layout)
+	}
+	return fmt.Sprintf(" (started now, done by %s%s)", end.Format(layout), closes)
 }
 
 // inTurn reports whether all steps that disrupt something are of one lane that is 1 wide.
