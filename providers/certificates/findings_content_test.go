@@ -24,7 +24,7 @@ func contentCases() []findingCase {
 	lacks := func(node, name, path, what string) []providers.Finding {
 		return []providers.Finding{{
 			ID: "CERT_SAN_MISSING", Severity: "error", Address: address(node), Object: name, Summary: "is not valid for " + what,
-			Hint: "a renewal keeps the names as they are: move /etc/kubernetes/pki/" + path + " and its key away and run `kubeadm init phase certs " + name + " --config FILE` with the cluster's own configuration",
+			Hint: "a renewal does not change the names: move /etc/kubernetes/pki/" + path + " and its key away and run `kubeadm init phase certs " + name + " --config FILE` with the cluster's own configuration",
 		}}
 	}
 	identity := func(name, path, summary string) []providers.Finding {
@@ -35,7 +35,7 @@ func contentCases() []findingCase {
 		}
 		return []providers.Finding{{
 			ID: "CERT_IDENTITY_WRONG", Severity: "error", Address: address("cp2"), Object: name, Summary: summary,
-			Hint: "a renewal keeps the user as it is. upkeep renews what it can read: restore it from a backup, or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
+			Hint: "a renewal does not change the user. upkeep renews what it can read: restore it from a backup, or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
 		}}
 	}
 	subject := func(name, is string) func(*facts.World, *certificates.Spec) {

@@ -79,7 +79,7 @@ func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
 	}
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_IDENTITY_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "a renewal keeps the user as it is. " + r.reissue(f),
+		Hint: "a renewal does not change the user. " + r.reissue(f),
 	})
 	return summary
 }

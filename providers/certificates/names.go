@@ -171,7 +171,7 @@ func (r *review) reviewNames(w *work, f *facts.CertificateFile) string {
 	summary := fmt.Sprintf("is not valid for %s", strings.Join(missing, ", "))
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_SAN_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "a renewal keeps the names as they are: move " + f.Path + " and its key away and run `kubeadm init phase certs " + f.Name +
+		Hint: "a renewal does not change the names: move " + f.Path + " and its key away and run `kubeadm init phase certs " + f.Name +
 			" --config FILE` with the cluster's own configuration",
 	})
 	return summary
