@@ -18,7 +18,7 @@ import (
 
 // Save writes a bundle into a store: fill writes the parts and returns the manifest, whose ID must be id. What fill writes is
 // spooled first, in the directory that spool names, so that a slow store keeps nobody waiting who is read from: a snapshot
-// holds a transaction of etcd open, and its database grows meanwhile (etcd#18509). The label follows when the bundle is there;
+// holds a transaction of etcd open, and its database grows at the same time (etcd#18509). The label follows when the bundle is there;
 // sign signs it, and may be nil. When anything fails, nothing of the bundle remains that looks complete, and the error is
 // fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
 func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
@@ -92,7 +92,7 @@ type Found struct {
 	Modified time.Time
 	// Names are the objects of the store that belong to it.
 	Names []string
-	// Problem is nil for a bundle that looks whole from outside: bundle and label are there and their sizes agree. It
+	// Problem is nil for a bundle that looks complete from outside: bundle and label are there and their sizes agree. It
 	// wraps one of this package's errors, ErrIncomplete or ErrMissing.
 	Problem error
 }
