@@ -43,8 +43,8 @@ func testBackupFaults(t *testing.T, s *suite) {
 	t.Run("the member is killed in the middle of its snapshot", func(t *testing.T) {
 		folder := filepath.Join(t.TempDir(), "backups")
 		d := declare(t, fileStore(folder))
-		// A bundle is spooled before its store gets it: while the spool grows, the member is read from.
-		u := d.stalledWhile(t, func(u *inProgress) bool { return u.spooled(t) >= stalled })
+		// A directory gets the bundle while the member is read from.
+		u := d.stalledWhile(t, func(*inProgress) bool { return partial(t, folder) >= stalled })
 		member := u.source(t)
 		const aside = "/root/upkeep-acceptance-etcd.yaml"
 		back := "test ! -e " + aside + " || mv " + aside + " /etc/kubernetes/manifests/etcd.yaml"
@@ -269,20 +269,11 @@ func (d directory) stalledWhile(t *testing.T, holds func(*inProgress) bool) *inP
 	return u
 }
 
-// spooled is the size in bytes of the spool that the process has open: a file without a name (providers/backup/bundle).
-func (u *inProgress) spooled(t *testing.T) int64 {
+// partial is the size in bytes of the bundle that is not complete.
+func partial(t *testing.T, folder string) int64 {
 	t.Helper()
-	descriptors := fmt.Sprintf("/proc/%d/fd", u.command.Process.Pid)
-	entries, err := os.ReadDir(descriptors)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		path := filepath.Join(descriptors, e.Name())
-		if target, err := os.Readlink(path); err != nil || !strings.Contains(target, "/.upkeep-spool-") {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil {
+	for _, e := range stored(t, folder) {
+		if info, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), ".part") {
 			return info.Size()
 		}
 	}

@@ -203,7 +203,7 @@ func testBackupGuards(t *testing.T, s *suite) {
 	if writes < 100 {
 		t.Errorf("only %d writes were made meanwhile", writes)
 	}
-	for _, want := range []string{"restored it: etcd started from it", "the same on 3 members", "and read it back"} {
+	for _, want := range []string{"restored it: etcd started from it", "the same on 3 members", "and the disk has it"} {
 		if !strings.Contains(applied.stdout, want) {
 			t.Errorf("the apply does not say %q:\n%s", want, applied.stdout)
 		}

@@ -4,6 +4,7 @@ package backup_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -15,23 +16,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"upkeep/fixtures/pki"
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/node"
 )
 
-// BenchmarkBackup takes verified backups of a real member with a database of 1 GiB beside `etcdctl snapshot save` of the same
-// one, one after the other. It needs ETCD_BIN, a directory with etcd and etcdctl, and some 6 GiB of disk below TMPDIR:
+// BenchmarkBackup takes verified backups of a real member beside `etcdctl snapshot save` of the same one, in turn. The member
+// takes TLS alone; upkeep speaks to it through a helper, as it does on a node. It needs ETCD_BIN, a directory with etcd and
+// etcdctl; MIB is how large the database is (1024), and some six times that much disk is needed below TMPDIR:
 //
 //	make bench-backup ETCD_BIN=/usr/local/bin
 //
-// A verified backup hashes, encrypts and stores what etcdctl only stores, reads it back, and asks the member for its hash.
-// MB/s is that of the database. peak-MiB is how much more memory this process had resident than before, at most.
+// A verified backup hashes, encrypts and stores what etcdctl only stores, and asks the member for its hash. MB/s is that of the
+// database. cpu-s is the processor time of all that asks, helper and etcdctl included; member-cpu-s is etcd's own. peak-MiB is
+// how much more memory this process had resident than before, at most.
 func BenchmarkBackup(b *testing.B) {
 	bin := os.Getenv("ETCD_BIN")
 	if bin == "" {
@@ -43,16 +50,19 @@ func BenchmarkBackup(b *testing.B) {
 	const rounds = 3
 	for round := range rounds { // in turn, so that whatever else the machine does weighs on all of them alike
 		b.Run(fmt.Sprintf("round%d/etcdctl", round+1), func(b *testing.B) {
+			used := member.processorTime(b)
 			for b.Loop() {
 				file := filepath.Join(b.TempDir(), "snapshot.db")
-				if out, err := exec.Command(filepath.Join(bin, "etcdctl"), "--endpoints="+member, "snapshot", "save", file).CombinedOutput(); err != nil {
+				save := exec.Command(filepath.Join(bin, "etcdctl"), "--endpoints=https://"+member.address, "--cacert="+member.pki("ca.crt"),
+					"--cert="+member.pki("healthcheck-client.crt"), "--key="+member.pki("healthcheck-client.key"), "snapshot", "save", file)
+				if out, err := save.CombinedOutput(); err != nil {
 					b.Fatalf("%v\n%s", err, out)
 				}
 				b.StopTimer()
 				os.Remove(file)
 				b.StartTimer()
 			}
-			perSecond(b, size)
+			member.figures(b, size, used)
 		})
 		for _, level := range []string{backup.LevelHash, backup.LevelRestore} {
 			b.Run(fmt.Sprintf("round%d/take/%s", round+1, level), func(b *testing.B) { take(b, level, member, size) })
@@ -107,8 +117,9 @@ func BenchmarkBackup(b *testing.B) {
 }
 
 // take takes verified backups.
-func take(b *testing.B, level, member string, size int64) {
+func take(b *testing.B, level string, member program, size int64) {
 	before := watchMemory(b)
+	used := member.processorTime(b)
 	for b.Loop() {
 		b.StopTimer()
 		s := siteOf(b, level, member)
@@ -121,7 +132,7 @@ func take(b *testing.B, level, member string, size int64) {
 		s.removeBundles()
 		b.StartTimer()
 	}
-	perSecond(b, size)
+	member.figures(b, size, used)
 	b.ReportMetric(float64(peak(b)-before)/(1<<20), "peak-MiB")
 }
 
@@ -129,15 +140,24 @@ func perSecond(b *testing.B, size int64) {
 	b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds()/1e6, "MB/s")
 }
 
-// siteOf is a site whose member is a program of its own.
-func siteOf(b *testing.B, level, member string) *site {
+// siteOf is a site whose member is a program of its own, which is spoken to through a helper.
+func siteOf(b *testing.B, level string, member program) *site {
 	s := newSiteWithoutMember(b, level)
-	s.dial = func(ctx context.Context, node string) (net.Conn, error) {
-		if node != "cp1" {
-			return nil, fmt.Errorf("%s: connection refused", node)
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	helpers := b.TempDir()
+	if err := os.Symlink(self, filepath.Join(helpers, helperProgram)); err != nil {
+		b.Fatal(err)
+	}
+	b.Setenv(helperRoot, member.root)
+	client := node.New(node.Options{Helpers: helpers})
+	s.dial = func(ctx context.Context, name string) (net.Conn, error) {
+		if name != "cp1" {
+			return nil, fmt.Errorf("%s: connection refused", name)
 		}
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", member)
+		return client.Tunnel(ctx, node.Target{Name: name, Host: "127.0.0.1", Transport: node.TransportLocal}, "etcd")
 	}
 	return s
 }
@@ -154,15 +174,29 @@ func (s *site) removeBundles() {
 	}
 }
 
-// startProgram starts etcd on loopback and returns its client address.
-func startProgram(b *testing.B, program string) string {
+// program is an etcd of its own, and the files of the node that it is on.
+type program struct {
+	address, root string
+	pid           int
+}
+
+func (p program) pki(name string) string {
+	return filepath.Join(p.root, "etc/kubernetes/pki/etcd", name)
+}
+
+// startProgram starts etcd on loopback, as kubeadm has it.
+func startProgram(b *testing.B, etcd string) program {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	address := listener.Addr().String()
+	p := program{address: listener.Addr().String(), root: b.TempDir()}
 	listener.Close()
-	command := exec.Command(program, "--name=cp1", "--data-dir="+b.TempDir(), "--listen-client-urls=http://"+address, "--advertise-client-urls=http://"+address,
+	if _, err := pki.NewKubeadmTree(p.root, pki.Options{Address: "127.0.0.1", EtcdPort: listener.Addr().(*net.TCPAddr).Port, RSA: true}); err != nil {
+		b.Fatal(err)
+	}
+	command := exec.Command(etcd, "--name=cp1", "--data-dir="+b.TempDir(), "--listen-client-urls=https://"+p.address, "--advertise-client-urls=https://"+p.address,
+		"--trusted-ca-file="+p.pki("ca.crt"), "--cert-file="+p.pki("server.crt"), "--key-file="+p.pki("server.key"), "--client-cert-auth",
 		"--listen-peer-urls=http://127.0.0.1:0", "--initial-advertise-peer-urls=http://127.0.0.1:1", "--initial-cluster=cp1=http://127.0.0.1:1",
 		"--unsafe-no-fsync", "--quota-backend-bytes=8589934592", "--log-level=fatal")
 	command.Stderr = os.Stderr
@@ -170,13 +204,57 @@ func startProgram(b *testing.B, program string) string {
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
+	p.pid = command.Process.Pid
 	b.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
-	return address
+	return p
 }
 
-// fill writes until the database has 1 GiB, in values as large as a large object, and returns its size.
-func fill(b *testing.B, member string) int64 {
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{member}, DialTimeout: 10 * time.Second, Logger: zap.NewNop()})
+// spent is processor time in seconds: that of this process and what it waited for, and the member's.
+type spent struct{ asking, member float64 }
+
+func (p program) processorTime(b *testing.B) (out spent) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var usage syscall.Rusage
+		if err := syscall.Getrusage(who, &usage); err != nil {
+			b.Fatal(err)
+		}
+		out.asking += time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	fields := strings.Fields(string(text)) // proc(5): utime and stime are the 14th and 15th, in ticks of 10 ms
+	for _, field := range fields[13:15] {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		out.member += ticks / 100
+	}
+	return out
+}
+
+// figures reports what a run took since before.
+func (p program) figures(b *testing.B, size int64, before spent) {
+	now := p.processorTime(b)
+	perSecond(b, size)
+	b.ReportMetric((now.asking-before.asking)/float64(b.N), "cpu-s")
+	b.ReportMetric((now.member-before.member)/float64(b.N), "member-cpu-s")
+}
+
+// fill writes until the database is as large as it should be, in values as large as a large object, and returns its size.
+func fill(b *testing.B, member program) int64 {
+	mib, err := strconv.ParseInt(cmp.Or(os.Getenv("MIB"), "1024"), 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	files := transport.TLSInfo{TrustedCAFile: member.pki("ca.crt"), CertFile: member.pki("healthcheck-client.crt"), KeyFile: member.pki("healthcheck-client.key")}
+	trust, err := files.ClientConfig()
+	if err != nil {
+		b.Fatal(err)
+	}
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"https://" + member.address}, TLS: trust, DialTimeout: 10 * time.Second, Logger: zap.NewNop()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -197,11 +275,11 @@ func fill(b *testing.B, member string) int64 {
 			})
 		}
 		all.Wait()
-		status, err := client.Status(context.Background(), member)
+		status, err := client.Status(context.Background(), member.address)
 		if err != nil || b.Failed() {
 			b.Fatal(err)
 		}
-		if status.DbSize >= 1<<30 {
+		if status.DbSize >= mib<<20 {
 			return status.DbSize
 		}
 	}

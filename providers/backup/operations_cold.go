@@ -62,7 +62,7 @@ func (o takeCold) Run(ctx context.Context, step providers.Step, progress provide
 	if err != nil {
 		return err
 	}
-	progress.Say("stored %s in %s and read it back; nothing proves it", bytes(label.StoredSize), inventory)
+	progress.Say("%s; nothing proves it", storedIn(inventory, label))
 	return nil
 }
 

@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,16 +32,22 @@ import (
 	"upkeep/providers/etcd/drill"
 	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent"
 	"upkeep/providers/node/agent/collect"
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/store"
 	"upkeep/state"
 )
 
-// TestMain is the child that restores snapshots where a test started it as one.
+// TestMain is the child that restores snapshots where a test started it as one, or the helper on a node.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "upkeep-etcd" {
+	switch filepath.Base(os.Args[0]) {
+	case helperProgram:
+		serveEtcd()
+		return
+	case "upkeep-etcd":
 		if err := restore.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -48,6 +56,34 @@ func TestMain(m *testing.M) {
 	}
 	wal.SegmentSizeBytes = 1 << 20 // a log of 64 MB tells no more
 	os.Exit(m.Run())
+}
+
+// helperProgram is the helper's name beside upkeep; helperRoot names the variable with the directory that is its node's root.
+const (
+	helperProgram = "upkeep-node-linux-" + runtime.GOARCH
+	helperRoot    = "UPKEEP_TEST_ROOT"
+)
+
+// serveEtcd is a helper that offers a tunnel to the member of its node, and nothing else.
+func serveEtcd() {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	nonce, service := flags.String("nonce", "", ""), flags.String("tunnel", "", "")
+	flags.String("class", "", "")
+	err := flags.Parse(os.Args[1:])
+	if err == nil {
+		err = agent.ServeTunnel(context.Background(), os.Stdin, os.Stdout, *nonce, *service, agent.Handlers{Tunnel: func(ctx context.Context, _ string) (net.Conn, error) {
+			d, err := disk.Open(os.Getenv(helperRoot))
+			if err != nil {
+				return nil, err
+			}
+			defer d.Close()
+			return etcdtunnel.Dial(ctx, d, time.Now())
+		}})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // site is a cluster of one real etcd member on cp1, with the files of two nodes, and a store in a directory.

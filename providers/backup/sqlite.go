@@ -163,15 +163,19 @@ func (o origin) lacks() string {
 }
 
 // proof says what proves a bundle that is taken.
-func (o origin) proof(level string) string {
+func (o origin) proof(level string, into StoreSpec) string {
+	stored := "the stored bundle read back"
+	if into.Kind == StoreFile {
+		stored = "the bundle written to the disk and its digest kept"
+	}
 	if o.sqlite() {
-		text := "SHA-256 of the database as the node read it; the stored bundle read back"
+		text := "SHA-256 of the database as the node read it; " + stored
 		if level == LevelRestore {
 			text += "; SQLite opens the copy, checks that every page and index is intact, and reads every key"
 		}
 		return text
 	}
-	text := "SHA-256 of the snapshot as the member sent it; the same hash on every member; the stored bundle read back"
+	text := "SHA-256 of the snapshot as the member sent it; the same hash on every member; " + stored
 	if level == LevelRestore {
 		text += "; a real etcd started from the snapshot holds the same revision, keys and hash"
 	}

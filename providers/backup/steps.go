@@ -105,7 +105,7 @@ func (r *review) takeStep() providers.Step {
 	}
 	s.Why = append(s.Why, r.maxAgeWhy())
 	s.Changes = []providers.Change{{What: "last proved bundle", Before: before, After: "a new one in " + r.spec.Store.String()}}
-	s.Proof = from.proof(r.spec.Verify)
+	s.Proof = from.proof(r.spec.Verify, r.spec.Store)
 	s.Undo = "none is needed: a bundle more"
 	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s

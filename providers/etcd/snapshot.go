@@ -9,8 +9,6 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/experimental"
-	"google.golang.org/grpc/mem"
 )
 
 // stallTimeout is how long a member may send nothing in the middle of a snapshot. The member reads pages from its disk and
@@ -21,9 +19,8 @@ const stallTimeout = time.Minute
 // trip of 60 ms, or on a machine that has other work, and constant memory whatever the size of the database.
 const streamWindow = 8 << 20
 
-// bufferSizes are powers of two. A part's message is a little longer than its 32 KiB; gRPC's own pool has no size between
-// 32 KiB and 1 MiB, and would zero a whole MiB for each of them.
-func bufferSizes() []uint8 { return []uint8{8, 12, 14, 15, 16, 20} }
+// readSize is how much gRPC reads of the connection at a time: each read is a turn of the kernel's.
+const readSize = 256 << 10
 
 // partsAhead is how many parts, of 32 KiB each, are received before those before them are written.
 const partsAhead = 32
@@ -59,11 +56,8 @@ func TakeSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer) (S
 func StreamSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer, started func(Snapshot)) (Snapshot, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	buffers, err := mem.NewBinaryTieredBufferPool(bufferSizes()...)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	client, err := open(ctx, node, dial, grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(streamWindow), experimental.WithBufferPool(buffers))
+	client, err := open(ctx, node, dial, grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(streamWindow),
+		grpc.WithReadBufferSize(readSize))
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -83,7 +77,7 @@ func StreamSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer, 
 	if started != nil {
 		started(out)
 	}
-	stream, err := pb.NewMaintenanceClient(client.ActiveConnection()).Snapshot(ctx, &pb.SnapshotRequest{})
+	stream, err := pb.NewMaintenanceClient(client.ActiveConnection()).Snapshot(ctx, &pb.SnapshotRequest{}, grpc.ForceCodecV2(newCodec()))
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("%s: etcd snapshot: %w", node, broken(ctx, err))
 	}

@@ -265,6 +265,7 @@ func (c *Client) Tunnel(ctx context.Context, t Target, service string) (net.Conn
 		leave()
 		return nil, asError(t, err)
 	}
+	widen(p.out)
 	return &tunnel{p: p, leave: leave, local: address("upkeep"), remote: address(t.Name + "/" + service)}, nil
 }
 

@@ -115,46 +115,49 @@ func temporary(name string) string {
 }
 
 func (f *file) Put(ctx context.Context, name string, r io.Reader) (err error) {
-	if err := CheckName(name); err != nil {
+	d, err := f.create(ctx, name)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	from := &source{r: &interruptible{ctx, r}}
+	if _, err := io.CopyBuffer(d, from, make([]byte, copySize)); err != nil {
+		return errors.Join(d.wrong(from.explain(err)), d.flushed.settle())
+	}
+	return d.Commit()
+}
+
+func (f *file) Create(ctx context.Context, name string) (Draft, error) {
+	d, err := f.create(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (f *file) create(ctx context.Context, name string) (*draft, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(f.directory, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return f.explain(err)
+		return nil, f.explain(err)
 	}
 	root, err := f.open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer root.Close()
-	if _, err := root.Lstat(name); err == nil {
-		return fmt.Errorf("store %s: %s: %w", f, name, ErrExists)
+	d := &draft{f: f, ctx: ctx, root: root, name: name, temporary: temporary(name)}
+	if _, err = root.Lstat(name); err == nil {
+		err = fmt.Errorf("store %s: %s: %w", f, name, ErrExists)
+	} else if d.out, err = root.OpenFile(d.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		err = f.explain(err)
 	}
-	temp := temporary(name)
-	out, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return f.explain(err)
+		root.Close()
+		return nil, err
 	}
-	defer func() {
-		out.Close()
-		if err != nil {
-			_ = root.Remove(temp) // what cannot be removed either is listed as partial
-		}
-	}()
-	from := &source{r: &interruptible{ctx, r}}
-	to := &steady{out: out}
-	if _, err := io.CopyBuffer(to, from, make([]byte, copySize)); err != nil {
-		return f.explain(fmt.Errorf("write %s: %w", name, errors.Join(from.explain(err), to.settle())))
-	}
-	if err := to.finish(); err != nil {
-		return f.explain(fmt.Errorf("write %s: %w", name, err))
-	}
-	if err := out.Close(); err != nil {
-		return f.explain(err)
-	}
-	if err := publish(root, temp, name); err != nil {
-		return f.explain(err)
-	}
-	return f.sync(root)
+	d.flushed.out = d.out
+	return d, nil
 }
 
 // publish gives a file its final name, unless that is taken.
@@ -238,52 +241,6 @@ func (f *file) explain(err error) error {
 	default:
 		return fmt.Errorf("store %s: %w", f, err)
 	}
-}
-
-// copySize is how much is read and written at once, in bytes.
-const copySize = 256 << 10
-
-// steadyAfter is how much is written before the disk is asked to have it, in bytes.
-const steadyAfter = 64 << 20
-
-// steady writes a file that reaches the disk while it is written, so that what is left to wait for at the end is little. It
-// hides the file's ReadFrom, so that errors of the two sides of a copy stay apart.
-type steady struct {
-	out     *os.File
-	pending int        // bytes written since the disk was asked last
-	asked   chan error // of the flush that goes on; nil where none does
-}
-
-func (s *steady) Write(p []byte) (int, error) {
-	n, err := s.out.Write(p)
-	s.pending += n
-	if err != nil || s.pending < steadyAfter {
-		return n, err
-	}
-	if err := s.settle(); err != nil {
-		return n, err
-	}
-	s.pending, s.asked = 0, make(chan error, 1)
-	go func(asked chan<- error) { asked <- s.out.Sync() }(s.asked)
-	return n, nil
-}
-
-// settle waits for the flush that goes on, if any.
-func (s *steady) settle() error {
-	if s.asked == nil {
-		return nil
-	}
-	err := <-s.asked
-	s.asked = nil
-	return err
-}
-
-// finish returns when all that was written is on the disk, or why it is not.
-func (s *steady) finish() error {
-	if err := s.settle(); err != nil {
-		return err
-	}
-	return s.out.Sync()
 }
 
 // interruptible ends with its context.

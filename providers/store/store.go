@@ -36,6 +36,23 @@ type Store interface {
 	String() string
 }
 
+// Creator is a store that takes an object while it is being made: a directory of this machine.
+type Creator interface {
+	Store
+	// Create begins an object; what is written to the draft is listed as partial. An error wraps ErrExists where the name is
+	// taken.
+	Create(ctx context.Context, name string) (Draft, error)
+}
+
+// Draft is an object that is being made. The caller closes it.
+type Draft interface {
+	io.Writer
+	// Commit makes the object durable and gives it its name.
+	Commit() error
+	// Close throws away what has no name yet.
+	io.Closer
+}
+
 // Object is one thing in a store.
 type Object struct {
 	Name     string

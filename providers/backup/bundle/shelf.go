@@ -16,31 +16,22 @@ import (
 	"upkeep/providers/store"
 )
 
-// Save writes a bundle into a store: fill writes the parts and returns the manifest, whose ID must be id. What fill writes is
-// spooled first, in the directory that spool names, so that a slow store keeps nobody waiting who is read from: a snapshot
-// holds a transaction of etcd open, and its database grows at the same time (etcd#18509). The label follows when the bundle is there;
-// sign signs it, and may be nil. When anything fails, nothing of the bundle remains that looks complete, and the error is
-// fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
+// Save writes a bundle into a store: fill writes the parts and returns the manifest, whose ID must be id. The label follows when
+// the bundle is there; sign signs it, and may be nil. When anything fails, nothing of the bundle remains that looks complete, and
+// the error is fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
+//
+// A store.Creator gets the bundle while fill writes it. For any other store it is spooled first, in the directory
+// that Options name, so that a slow store keeps nobody waiting who is read from: a snapshot holds a transaction of etcd open, and
+// its database grows at the same time (etcd#18509).
 func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
 	if err := CheckID(id); err != nil {
 		return Label{}, err
 	}
-	spooled, err := newSpool(o.Spool, len(o.To.keys) > 0)
-	if err != nil {
-		return Label{}, fmt.Errorf("spool the bundle: %w", err)
+	save := spooled
+	if _, ok := s.(store.Creator); ok {
+		save = created
 	}
-	defer func() { err = errors.Join(err, spooled.Close()) }()
-	if label, err = write(spooled, id, o.To, fill); err != nil {
-		return Label{}, err
-	}
-	if err := ctx.Err(); err != nil {
-		return Label{}, context.Cause(ctx)
-	}
-	from, err := spooled.read()
-	if err != nil {
-		return Label{}, fmt.Errorf("read the spooled bundle: %w", err)
-	}
-	if err := s.Put(ctx, Name(id), from); err != nil {
+	if label, err = save(ctx, s, id, o, fill); err != nil {
 		return Label{}, err
 	}
 	// A bundle without a label counts for nothing and is in the way of the next one where the store is full.
@@ -58,6 +49,39 @@ func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*W
 	return label, nil
 }
 
+// created writes a bundle into the store itself.
+func created(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
+	draft, err := s.(store.Creator).Create(ctx, Name(id))
+	if err != nil {
+		return Label{}, err
+	}
+	defer func() { err = errors.Join(err, draft.Close()) }()
+	if label, err = write(draft, id, o.To, fill); err != nil {
+		return Label{}, err
+	}
+	return label, draft.Commit()
+}
+
+// spooled writes a bundle into a file of this machine, and that into the store.
+func spooled(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
+	into, err := newSpool(o.Spool, len(o.To.keys) > 0)
+	if err != nil {
+		return Label{}, fmt.Errorf("spool the bundle: %w", err)
+	}
+	defer func() { err = errors.Join(err, into.Close()) }()
+	if label, err = write(into, id, o.To, fill); err != nil {
+		return Label{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Label{}, context.Cause(ctx)
+	}
+	from, err := into.read()
+	if err != nil {
+		return Label{}, fmt.Errorf("read the spooled bundle: %w", err)
+	}
+	return label, s.Put(ctx, Name(id), from)
+}
+
 // Options say for whom a bundle is written and by whom.
 type Options struct {
 	To Recipients
@@ -72,6 +96,7 @@ func write(w io.Writer, id string, to Recipients, fill func(*Writer) (Manifest, 
 	if err != nil {
 		return Label{}, err
 	}
+	defer b.Abandon()
 	m, err := fill(b)
 	if err != nil {
 		return Label{}, err

@@ -15,13 +15,15 @@ import (
 )
 
 // Writer writes one bundle in one pass. It is not safe for concurrent use. A bundle is complete only when Close returned
-// nil; what was written before that must be thrown away by the caller when something fails.
+// nil; what was written before that must be thrown away by the caller when something fails, and Abandon then ends it.
 type Writer struct {
 	names  []string
 	stored *digest
 	crypt  io.WriteCloser // nil where the bundle is not encrypted
 	tar    *tar.Writer
-	piece  []byte // of the part that is open; pieceSize at most
+	piece  []byte     // of the part that is open; pieceSize at most
+	spare  []byte     // the piece before it
+	wrote  chan error // of the piece before it, while that is being written; else nil
 	parts  []Part
 	open   *partWriter
 	at     time.Time
@@ -39,7 +41,7 @@ func NewWriter(w io.Writer, to Recipients) (*Writer, error) {
 		}
 		b.crypt, into = crypt, crypt
 	}
-	b.tar, b.piece = tar.NewWriter(into), make([]byte, 0, pieceSize)
+	b.tar, b.piece, b.spare = tar.NewWriter(into), make([]byte, 0, pieceSize), make([]byte, 0, pieceSize)
 	return b, nil
 }
 
@@ -55,6 +57,9 @@ func (b *Writer) Part(name string) (io.WriteCloser, error) {
 func (b *Writer) SummedPart(name string, sum func() string) (io.WriteCloser, error) {
 	return b.part(name, io.Discard, sum)
 }
+
+// Abandon returns when nothing more is written. After Close it does nothing.
+func (b *Writer) Abandon() { _ = b.settle() }
 
 func (b *Writer) part(name string, hash io.Writer, sum func() string) (io.WriteCloser, error) {
 	if b.err != nil {
@@ -95,6 +100,9 @@ func (b *Writer) Close(m Manifest) (Label, error) {
 		return Label{}, b.fail(fmt.Errorf("write the manifest: %w", err))
 	}
 	text = append(text, '\n')
+	if err := b.settle(); err != nil {
+		return Label{}, err
+	}
 	b.at = m.TakenAt
 	sum := sha256.Sum256(text)
 	for _, e := range []struct {
@@ -102,7 +110,7 @@ func (b *Writer) Close(m Manifest) (Label, error) {
 		data []byte
 	}{{manifestEntry, text}, {digestEntry, digestLine(sum)}} {
 		if err := b.entry(e.name, e.data); err != nil {
-			return Label{}, err
+			return Label{}, b.fail(err)
 		}
 	}
 	if err := b.tar.Close(); err != nil {
@@ -153,7 +161,20 @@ func (b *Writer) entry(name string, data []byte) error {
 		err = b.tar.Flush()
 	}
 	if err != nil {
-		return b.fail(fmt.Errorf("write %s: %w", name, err))
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// settle waits for the piece that is being written, if any.
+func (b *Writer) settle() error {
+	if b.wrote == nil {
+		return nil
+	}
+	err := <-b.wrote
+	b.wrote = nil
+	if err != nil {
+		return b.fail(err)
 	}
 	return nil
 }
@@ -211,11 +232,16 @@ func (p *partWriter) Close() error {
 	return nil
 }
 
+// flush has the piece encrypted, hashed and written while the next one is collected.
 func (p *partWriter) flush() error {
 	p.pieces++
-	err := p.b.entry(pieceName(p.name, p.pieces), p.b.piece)
-	p.b.piece = p.b.piece[:0]
-	return err
+	if err := p.b.settle(); err != nil {
+		return err
+	}
+	name, piece, wrote := pieceName(p.name, p.pieces), p.b.piece, make(chan error, 1)
+	p.b.piece, p.b.spare, p.b.wrote = p.b.spare[:0], piece, wrote
+	go func() { wrote <- p.b.entry(name, piece) }()
+	return nil
 }
 
 // digest hashes and counts what is written through it.

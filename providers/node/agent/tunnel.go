@@ -48,7 +48,7 @@ func ServeTunnel(ctx context.Context, in io.Reader, out io.Writer, nonce, servic
 		}
 		conn.Close()
 	}()
-	if _, err := io.Copy(out, conn); err != nil {
+	if err := relay(out, conn); err != nil {
 		return fmt.Errorf("tunnel to %s: %w", service, err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -69,12 +70,17 @@ type BundlesObject struct {
 
 // bundleName is that of a bundle or a label: no other file can be named, whatever directory is.
 var (
-	bundleName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,150}\.upkeep-bundle(?:\.json)?$`)
+	bundleName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\.upkeep-bundle(?:\.json)?$`)
 	partialName = regexp.MustCompile(`^(.+)\.([0-9a-f]{16})\.part$`)
 )
 
+// nameLimit is the longest name of a bundle. (Each session would compile a limit within the pattern anew, for a millisecond.)
+const nameLimit = 165
+
 // IsBundleName reports whether an object can have this name.
-func IsBundleName(name string) bool { return bundleName.MatchString(name) }
+func IsBundleName(name string) bool {
+	return len(strings.TrimSuffix(name, ".json")) <= nameLimit && bundleName.MatchString(name)
+}
 
 // PartialBundleName is the name under which something incomplete is listed, made of the name it was to have and sixteen
 // hexadecimal digits.

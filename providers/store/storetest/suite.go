@@ -44,6 +44,7 @@ func Test(t *testing.T, harness func(t *testing.T) Harness) {
 		{"what is not there cannot be got", missing},
 		{"nothing is overwritten", overwrite},
 		{"what is removed is gone, and may be removed again", remove},
+		{"a draft is an object once it is committed", drafts},
 		{"a source that breaks leaves nothing", broken},
 		{"a cancelled put leaves nothing", cancelled},
 		{"an object appears when it is complete", appears},
@@ -195,6 +196,61 @@ func overwrite(t *testing.T, h Harness) {
 		t.Errorf("it is now %q, %v", got, err)
 	}
 	wantInside(t, s, map[string]int64{Name("a"): 5})
+}
+
+func drafts(t *testing.T, h Harness) {
+	s, ok := h.Open(t).(store.Creator)
+	if !ok {
+		t.Skip("it takes whole objects alone")
+	}
+	write := func(name string, size int) store.Draft {
+		d, err := s.Create(t.Context(), Name(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range [][]byte{content(size)[:size/2], content(size)[size/2:]} {
+			if _, err := d.Write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return d
+	}
+	given := write("given-up", 100)
+	if whole, partial := inside(t, s); len(whole) > 0 || len(partial) != 1 {
+		t.Errorf("while it is written: %v, partial %v", whole, partial)
+	}
+	if err := given.Close(); err != nil {
+		t.Error(err)
+	}
+	wantInside(t, s, map[string]int64{})
+	kept, late := write("kept", large), write("kept", 3)
+	if err := errors.Join(kept.Commit(), kept.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := late.Commit(); !errors.Is(err, store.ErrExists) {
+		t.Errorf("a second one of the name: %v does not wrap ErrExists", err)
+	}
+	if err := late.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Create(t.Context(), Name("kept")); !errors.Is(err, store.ErrExists) {
+		t.Errorf("a name that is taken: %v does not wrap ErrExists", err)
+	}
+	if got, err := get(t, s, Name("kept")); err != nil || !bytes.Equal(got, content(large)) {
+		t.Errorf("it came back as %d other bytes, %v", len(got), err)
+	}
+	wantInside(t, s, map[string]int64{Name("kept"): large})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := s.Create(ctx, Name("cancelled"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	cancel()
+	if _, err := d.Write(content(1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a write after the end of its context: %v", err)
+	}
 }
 
 func remove(t *testing.T, h Harness) {
