@@ -133,7 +133,7 @@ func (b Block) Nested(name string) (Block, bool) {
 	return inner, true
 }
 
-// Integer returns a number argument that must be a whole number from min to max; 0 where it is null.
+// Integer returns a number argument that must be an integer from min to max; 0 where it is null.
 func (b Block) Integer(name string, min, max int) (int, hcl.Diagnostics) {
 	v := b.attribute(name)
 	if v.IsNull() {

@@ -35,7 +35,7 @@ type BlockType struct {
 type Schema struct {
 	Attributes []Attribute
 	Blocks     []NestedBlock
-	// AnyName allows arguments of any name beside those listed; their values stay as written.
+	// AnyName allows arguments of any name in addition to those listed; their values stay as written.
 	AnyName bool
 }
 

@@ -24,7 +24,7 @@ var signed = regexp.MustCompile(`,"origin":"([0-9a-f]{64})"\}\n$`)
 
 // EncodeSigned writes a plan file that says it was made with access to the state: the last thing in it is an HMAC under the
 // state's key over id, digest, time and lineage of the plan and the SHA-256 of the file without it. A plan from recorded
-// facts has no origin, whoever asks.
+// facts has no origin, the one who asks.
 func EncodeSigned(p Plan, mac MAC) ([]byte, error) {
 	data, err := Encode(p)
 	if err != nil || p.Request.Recorded {
@@ -43,7 +43,7 @@ var ErrNoOrigin = errors.New("this plan was not made with this state: the plan f
 // ErrOrigin says that the origin of a plan file is not the state's.
 var ErrOrigin = errors.New("this plan was not made with this state: another state made the plan file, or somebody changed the file; make a new plan with `upkeep plan -out=FILE`")
 
-// CheckOrigin compares the origin that a plan file states with the one that the state's key gives it. Whoever applies a file
+// CheckOrigin compares the origin that a plan file states with the one that the state's key gives it. The one who applies a file
 // calls it before Decode: ErrNoOrigin, ErrOrigin.
 func CheckOrigin(data []byte, mac MAC) error {
 	at := signed.FindSubmatchIndex(data)

@@ -35,14 +35,14 @@ type Step struct {
 	Window   string    `json:"window,omitempty"` // "always"
 	// Turn orders the nodes of a lane: those of a lower turn go first; of one turn, the primary and then as declared.
 	Turn int `json:"turn,omitempty"`
-	// Lanes bound how many nodes are under way beside this step's node. A domain sets its own; the planner adds those that
+	// Lanes bound how many nodes are in progress in addition to this step's node. A domain sets its own; the planner adds those that
 	// every plan has (see Lane).
 	Lanes []Lane `json:"lanes,omitempty"`
-	// Rest: the node may be left as it is after this step. The last step of a series always rests.
+	// Rest: the node may be left in this state after the step. The last step of a series always rests.
 	Rest bool `json:"rest,omitempty"`
 	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a window.
 	Repairs bool `json:"repairs,omitempty"`
-	// After are the ids of steps that must be proved first. What follows from a guard stands in the plan's brackets.
+	// After are the ids of steps that must be proved first. What follows from a guard is in the plan's brackets.
 	After []string `json:"after,omitempty"`
 	// Ground is what the step relies on, as the planner predicted it just before the step: like Args a struct of the domain.
 	// GroundText is the same for people, one value a line ("serial of apiserver = 4FE68FC3EABB1A74").

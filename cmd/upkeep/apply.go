@@ -105,7 +105,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	}
 	sweepWorkDirectories(env, w.desired)
 	var ended apply.Result
-	err := carryOut(ctx, env, cmd, w, plan, known, &ended)
+	err := execute(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)
 	return err
 }
@@ -150,9 +150,9 @@ func readYes(env environment) error {
 	return nil
 }
 
-// carryOut runs a plan under the state's lock and remembers what it did. known is what was seen before; ended gets the result
+// execute runs a plan under the state's lock and remembers what it did. known is what was seen before; ended gets the result
 // of a run that started.
-func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, ended *apply.Result) (err error) {
+func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, ended *apply.Result) (err error) {
 	backend, err := stateBackend(w)
 	if err != nil {
 		return err
@@ -237,7 +237,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		switch {
 		case errors.As(runErr, &refused) && refused.Stale:
 			return exit{exitStale, err}
-		case wiring.KeepsAway(err):
+		case wiring.ClusterLost(err):
 			return exit{exitLocked, err}
 		}
 		return err

@@ -62,8 +62,8 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if err := b.admit(cmd.String("accept")); err != nil {
 				return err
 			}
-			if b.judged.Standing != backup.Proved {
-				fmt.Fprintf(env.stderr, "Note: bundle %s is %s: %s\n", b.judged.ID, b.judged.Standing, b.judged.Why)
+			if b.judged.Status != backup.Proved {
+				fmt.Fprintf(env.stderr, "Note: bundle %s is %s: %s\n", b.judged.ID, b.judged.Status, b.judged.Why)
 			}
 			sweepWorkDirectories(env, b.desired)
 			identityFile := cmd.String("identity")

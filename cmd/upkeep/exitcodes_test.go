@@ -200,7 +200,7 @@ var situations = map[string]situation{
 	"upkeep is still at work": {
 		make: func(p place) {
 			if err := p.cluster.Change(func(world *facts.World) error {
-				world.Nodes["cp1"].Work.UnderWay = []facts.Request{{Plan: "p1", Step: "certificates.control_plane@cp1/renew", Method: "certificates.renew", Began: placeNow}}
+				world.Nodes["cp1"].Work.InProgress = []facts.Request{{Plan: "p1", Step: "certificates.control_plane@cp1/renew", Method: "certificates.renew", Began: placeNow}}
 				return nil
 			}); err != nil {
 				p.t.Fatal(err)

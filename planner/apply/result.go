@@ -35,7 +35,7 @@ const (
 	Partial     Outcome = "partial"     // some steps ran and were proved, others were not
 	Nothing     Outcome = "nothing"     // no step ran and was proved; one that failed may have changed something
 	Waits       Outcome = "waiting"     // what could be done is done, and the rest waits for something that passes by itself
-	Stale       Outcome = "stale"       // nothing was changed: whatever was to be done had its ground moved
+	Stale       Outcome = "stale"       // nothing was changed: what the step had to do had its ground moved
 	Interrupted Outcome = "interrupted" // told to stop before the last step
 )
 

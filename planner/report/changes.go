@@ -29,7 +29,7 @@ type ValueChange struct {
 	AfterSensitive  bool              `json:"after_sensitive"`
 }
 
-// Values are the values after apply, as far as they are known before it.
+// Values are the values after apply, as far as known before it.
 type Values struct {
 	RootModule struct {
 		Resources []Resource `json:"resources,omitempty"`
@@ -152,7 +152,7 @@ func Actions(verbs []string) []string {
 	}
 }
 
-// drift lists the addresses that are not as declared; what does not hold there stands in After, by finding and object.
+// drift lists the addresses that are not as declared; what does not hold there is in After, by finding and object.
 func drift(findings []providers.Finding) []ResourceChange {
 	out := []ResourceChange{}
 	index := map[providers.Address]int{}

@@ -634,7 +634,7 @@ func TestRules(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := schedule.Plan{Steps: test.steps, Brackets: test.brackets, Lifted: test.lifted, Openings: test.openings, Whole: test.whole}
+			plan := schedule.Plan{Steps: test.steps, Brackets: test.brackets, Lifted: test.lifted, Openings: test.openings, Stretch: test.whole}
 			if diff := cmp.Diff(test.want, tell(t, plan, test.history, test.script)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -41,7 +41,7 @@ func (s *Schedule) opensFor(i int32) bool {
 		if _, begun := s.begunIn[w]; begun {
 			continue
 		}
-		need := max(st.need, s.plan.Whole[w])
+		need := max(st.need, s.plan.Stretch[w])
 		openings := s.plan.Openings[w]
 		k := sort.Search(len(openings), func(k int) bool { return openings[k].Until.After(s.now) })
 		if k < len(openings) && !openings[k].From.After(s.now) && !s.now.Add(need).After(openings[k].Until) {
@@ -90,7 +90,7 @@ func (s *Schedule) closes(w string) time.Time {
 // beginIn notes in which openings the run has begun a plan that is one stretch.
 func (s *Schedule) beginIn(windows []string) {
 	for _, w := range windows {
-		if _, begun := s.begunIn[w]; begun || s.plan.Whole[w] == 0 {
+		if _, begun := s.begunIn[w]; begun || s.plan.Stretch[w] == 0 {
 			continue
 		}
 		if s.begunIn == nil {

@@ -24,7 +24,7 @@ type Window struct {
 	Until    string          `json:"until,omitempty"`
 	// Overrun is what may go on past the edge: "node", the stretch of a node that has begun, or "plan", the plan that has.
 	Overrun string `json:"overrun,omitempty"`
-	// MaxNodes is how many nodes may be under way at a time in this window, over all blocks that use it; 0: their own limits.
+	// MaxNodes is how many nodes may be in progress at a time in this window, over all blocks that use it; 0: their own limits.
 	MaxNodes int `json:"max_nodes,omitempty"`
 	// AppliesTo chooses what the window is for without being named there.
 	AppliesTo Selector        `json:"applies_to,omitzero"`

@@ -19,7 +19,7 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// Spec is one `etcd_backup` block: what the operator declared. Plain data; it survives JSON, but for its store's secrets.
+// Spec is one `etcd_backup` block: what the operator declared. Plain data; it survives JSON, except for its store's secrets.
 type Spec struct {
 	Name   string          `json:"name"`
 	Key    string          `json:"key,omitempty"`
@@ -82,7 +82,7 @@ func (s Spec) Seal(from providers.Resource, _ func([]byte) string) (providers.Re
 // Seals returns nothing: nothing planned here shows the credentials.
 func (s Spec) Seals() map[string]string { return nil }
 
-// Resealed returns the block as it is.
+// Resealed returns the block unchanged.
 func (s Spec) Resealed(map[string]string) providers.Resource { return s }
 
 // Recipients returns for whom bundles are encrypted; none where they are not.

@@ -8,7 +8,7 @@ import (
 )
 
 // ByHand undoes what is half done: the files that were not in place yet are put back from the archive that the renewal took; those
-// that were are whole and stay. What that leaves due is renewed by the steps that follow.
+// that were are complete and stay. What that leaves due is renewed by the steps that follow.
 func (repairing) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	h := byHand(in, step)
 	out := []providers.Command{h.lookFirst(), h.archive(nil)}

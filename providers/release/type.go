@@ -3,7 +3,7 @@
 //
 // It has three rooms. The spec is what the operator wrote. The diff and the effects are pure: same input, same outcome, no
 // clock of their own. The operations alone change something, through an interface that this package declares and the
-// caller fills. It does not observe: it reads facts. It knows no chart but for versions that are known to be bad, and it
+// caller fills. It does not observe: it reads facts. It knows no chart except for versions that are known to be bad, and it
 // uninstalls nothing.
 //
 // It promises that values which the operator does not mention are unchanged in the release; that a version which fits

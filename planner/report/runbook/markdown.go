@@ -1,6 +1,6 @@
 // Package runbook writes a runbook as Markdown: the commands by which a person does what a plan would do.
 //
-// It decides nothing and reads nothing. Whatever stands in a plan, the command blocks are its commands and nothing else.
+// It decides nothing and reads nothing. Whatever is in a plan, the command blocks are its commands and nothing else.
 package runbook
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 // Markdown writes a runbook as Markdown. Each block whose fence says exactly "sh" is one command, for a POSIX shell
-// where the operator is, and fails when the work must stop; run in order they are the whole work. Blocks that say "sh undo"
+// where the operator is, and fails when the work must stop; run in order they are the complete work. Blocks that say "sh undo"
 // are run only to go back.
 func Markdown(w io.Writer, r report.RunbookJSON) error {
 	b := &book{}
@@ -32,7 +32,7 @@ func Markdown(w io.Writer, r report.RunbookJSON) error {
 	return err
 }
 
-// Blocks returns the commands of a runbook that Markdown wrote, in order, as they stand there.
+// Blocks returns the commands of a runbook that Markdown wrote, in their order.
 func Blocks(markdown string) []string {
 	var out []string
 	var block strings.Builder
@@ -282,7 +282,7 @@ func script(r report.RunbookJSON, node, run string) string {
 // quoted makes one word of a POSIX shell of a text.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// shown replaces what a terminal would obey and a person would not see, and leaves lines and tabs.
+// shown replaces what a terminal would applyOrders and a person would not see, and leaves lines and tabs.
 func shown(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\n' || c == '\t' || unicode.IsPrint(c) && c != utf8.RuneError {

@@ -13,7 +13,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Run is what the command knows beside its plan.
+// Run is what the command knows in addition to its plan.
 type Run struct {
 	// Took is how long the observation took; 0 leaves it out.
 	Took time.Duration
@@ -160,7 +160,7 @@ func places(unknown []planner.Unknown) (names []string) {
 	return names
 }
 
-// Place is for texts that others print beside a report: what could not be checked, cleaned.
+// Place is for texts that others print next to a report: what could not be checked, cleaned.
 func Place(u planner.Unknown) string {
 	if len(u.Objects) == 0 {
 		return clean(u.Name)
@@ -168,7 +168,7 @@ func Place(u planner.Unknown) string {
 	return clean(u.Name) + ": " + few(cleanTexts(u.Objects), ", ", 3, false)
 }
 
-// lanes says which nodes take the room of a lane, although nothing of this plan is under way on them.
+// lanes says which nodes take the room of a lane, although nothing of this plan is in progress on them.
 func (p *page) lanes(lanes []planner.LaneNodes) {
 	for _, lane := range lanes {
 		text, full := Room(lane, p.Verbose)
@@ -182,7 +182,7 @@ func (p *page) lanes(lanes []planner.LaneNodes) {
 	}
 }
 
-// Room says which nodes take places of a lane although nothing of the plan is under way on them, and whether they take all; empty
+// Room says which nodes take places of a lane although nothing of the plan is in progress on them, and whether they take all; empty
 // where none does.
 func Room(lane planner.LaneNodes, verbose bool) (text string, full bool) {
 	if len(lane.Taken) == 0 {
@@ -212,7 +212,7 @@ func about(s float64) string {
 	return "about " + span(max(time.Second, seconds(s)))
 }
 
-// ends says when the work ends if it starts as soon as it is planned, rounded up to the minute.
+// ends says when the work ends if it starts as soon as the plan is made, rounded up to the minute.
 func ends(plan report.PlanJSON) string {
 	shut := func(use planner.WindowUse) bool { return !use.Open }
 	if plan.Upkeep.Summary.EstimateSeconds <= 0 || slices.ContainsFunc(plan.Upkeep.Windows, shut) {

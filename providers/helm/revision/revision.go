@@ -2,8 +2,8 @@
 // step was planned for, the repair of a revision that an interrupted operation left pending, and what an upgrade makes of
 // a release.
 //
-// It is pure but for Repair, which acts through an interface that its caller fills. It observes nothing, and it knows no
-// chart and no block. It promises that a plan, its runbook and whoever applies it say the same of a pending release: one
+// It is pure except for Repair, which acts through an interface that its caller fills. It observes nothing, and it knows no
+// chart and no block. It promises that a plan, its runbook and the one who applies it say the same of a pending release: one
 // patience, one revision, one way out.
 package revision
 
