@@ -2,7 +2,6 @@ package certificates
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -56,10 +55,8 @@ func readNames(configuration string) names {
 	if n.domain == "" {
 		n.domain = defaultDomain
 	}
-	if n.endpoint = c.Endpoint; n.endpoint != "" {
-		if host, _, err := net.SplitHostPort(n.endpoint); err == nil {
-			n.endpoint = host
-		}
+	if u, err := url.Parse("//" + c.Endpoint); err == nil {
+		n.endpoint = u.Hostname()
 	}
 	subnet, _, _ := strings.Cut(c.Networking.Subnet, ",")
 	if subnet == "" {
