@@ -18,7 +18,8 @@ type Block struct {
 	// DefRange is the block's header.
 	DefRange hcl.Range
 	// Ranges are the source ranges of its arguments by path: "renew_before", "keep.daily"; of nested blocks that may be
-	// repeated with their number, from 0: "store.0.bucket"; of what is written out as an object, its items, too: "gpu.a100".
+	// repeated with their number, from 0: "store.0.bucket"; of what is written out as an object, its items, too:
+	// "gpu.a100".
 	Ranges map[string]hcl.Range
 	// Directory is the configuration directory, against which relative paths are meant.
 	Directory string
@@ -90,7 +91,8 @@ func (b Block) Selection(name string) Selection {
 // Connection returns the name of the connection an argument refers to; empty where it is null.
 func (b Block) Connection(name string) string { return b.Reference(name).instance() }
 
-// Reference returns the block an argument of ReferenceType or ConnectionType refers to; the zero value where it is null.
+// Reference returns the block an argument of ReferenceType or ConnectionType refers to; the zero value where it is
+// null.
 func (b Block) Reference(name string) Reference {
 	v := b.attribute(name)
 	if v.IsNull() {
@@ -104,8 +106,8 @@ func (b Block) Secret(name string) Secret {
 	return secretOf(b.attribute(name))
 }
 
-// Nested returns a nested block as a Block of its own, so that the accessors and Diagnose work inside it; false where it
-// is absent. For a block that may be repeated the name carries its number: "store.0".
+// Nested returns a nested block as a Block of its own, so that the accessors and Diagnose work inside it; false where
+// it is absent. For a block that may be repeated the name carries its number: "store.0".
 func (b Block) Nested(name string) (Block, bool) {
 	inner := Block{Type: b.Type, Name: b.Name, Key: b.Key, Directory: b.Directory, reach: b.reach, Ranges: map[string]hcl.Range{}}
 	word, number, repeated := strings.Cut(name, ".")

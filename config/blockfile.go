@@ -1,7 +1,7 @@
 package config
 
-// ReadFile reads the file that a string argument names; a relative path is meant against the configuration directory. It
-// refuses more than limit bytes, and what is no regular file. Errors do not repeat the path.
+// ReadFile reads the file that a string argument names; a relative path is meant against the configuration directory.
+// It refuses more than limit bytes, and what is no regular file. Errors do not repeat the path.
 func (b Block) ReadFile(name string, limit int64) ([]byte, error) {
 	r := b.reach
 	if r.directory == "" {

@@ -24,8 +24,8 @@ type BlockType struct {
 	Guards []string
 	// Decode turns a checked block into the domain's plain data. Its diagnostics point into the block (Block.Diagnose).
 	Decode func(Block) (any, hcl.Diagnostics)
-	// Owns names what a decoded block has to itself ("release akash-services/akash-provider"): two blocks that own the same
-	// thing are an error, whatever their types. Nil: nothing.
+	// Owns names what a decoded block has to itself ("release akash-services/akash-provider"): two blocks that own the
+	// same thing are an error, whatever their types. Nil: nothing.
 	Owns func(any) []string
 	// Restore reads back the JSON of what Decode returned.
 	Restore func(json.RawMessage) (any, error)

@@ -11,8 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// What the expressions of a configuration may cost. A file that another person wrote must not fill the memory, nor keep a
-// machine busy.
+// What the expressions of a configuration may cost. A file that another person wrote must not fill the memory, nor keep
+// a machine busy.
 const (
 	// largestResult bounds what one expression, and each part of one, comes to, in bytes.
 	largestResult = 16 << 20
@@ -35,7 +35,8 @@ const (
 	tooLarge = "The result of this expression is larger than %d MiB. Nothing in a configuration needs that much."
 )
 
-// budget is what the evaluation of a configuration may still cost. Once it is over, evaluation comes to unknown values at once.
+// budget is what the evaluation of a configuration may still cost. Once it is over, evaluation comes to unknown values
+// at once.
 type budget struct {
 	now      func() time.Time
 	spent    int64
@@ -89,8 +90,8 @@ func costOf(v cty.Value, most int64) int64 {
 	return cost
 }
 
-// hooks returns the functions that bound puts into expressions. They return what they are given, and something unknown once
-// the budget is over.
+// hooks returns the functions that bound puts into expressions. They return what they are given, and something unknown
+// once the budget is over.
 func (b *budget) hooks() map[string]function.Function {
 	pass := func(check func(cty.Value) bool) function.Function {
 		return function.New(&function.Spec{
@@ -120,8 +121,8 @@ func longText(v cty.Value) bool {
 	return v.Type() == cty.String && v.IsKnown() && !v.IsNull() && len(v.AsString()) > longestNumber
 }
 
-// bound puts the budget's hooks around those parts of expressions that are evaluated many times or become part of something
-// larger: HCL itself can neither be stopped nor limited.
+// bound puts the budget's hooks around those parts of expressions that are evaluated many times or become part of
+// something larger: HCL itself can neither be stopped nor limited.
 func bound(body hclsyntax.Node, functions map[string]function.Function) {
 	around := func(hook string, expr hclsyntax.Expression) hclsyntax.Expression {
 		switch literal := expr.(type) {

@@ -10,8 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// bounded makes every function of the language keep to a budget: what would be too much is not begun where that can be told,
-// and what a function made counts.
+// bounded makes every function of the language keep to a budget: what would be too much is not begun where that can be
+// told, and what a function made counts.
 func (b *budget) bounded(all map[string]function.Function) map[string]function.Function {
 	out := make(map[string]function.Function, len(all))
 	for name, f := range all {
@@ -57,8 +57,8 @@ func (b *budget) boundedFunction(f function.Function, forecast func([]cty.Value)
 	return function.New(&spec)
 }
 
-// forecasts return about how many bytes the result of a function takes, for those whose result may be much larger than what
-// they are given.
+// forecasts return about how many bytes the result of a function takes, for those whose result may be much larger than
+// what they are given.
 var forecasts = map[string]func([]cty.Value) int64{
 	"setproduct": func(args []cty.Value) int64 {
 		cost := int64(valueCost * (1 + len(args)))

@@ -78,8 +78,8 @@ func (l *loader) decode(d *declaration) {
 	}
 }
 
-// splitByEach divides a body, and its schema with it, into what is the same for every instance of a block and what refers
-// to each.key or each.value.
+// splitByEach divides a body, and its schema with it, into what is the same for every instance of a block and what
+// refers to each.key or each.value.
 func splitByEach(body *hclsyntax.Body, s Schema) (same *hclsyntax.Body, sameSchema Schema, varying *hclsyntax.Body, varyingSchema Schema) {
 	same = &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: body.SrcRange, EndRange: body.EndRange}
 	varying = &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: body.SrcRange, EndRange: body.EndRange}

@@ -1,9 +1,10 @@
 // Package config reads the language of upkeep: HCL files in, typed desired state and diagnostics out.
 //
 // It knows a block type only through the BlockType that a domain registers; the blocks of the language itself (upkeep,
-// include, state, variable, locals, cluster, defaults, connection, node, nodes, out, ignore) are described the same way by this package. It
-// reads files and an environment it is given, and nothing else: no node, no cluster. It never prints: every problem is
-// an hcl.Diagnostic, with a source range where it has a place in a file, and all of them come back at once.
+// include, state, variable, locals, cluster, defaults, connection, node, nodes, out, ignore) are described the same way
+// by this package. It reads files and an environment it is given, and nothing else: no node, no cluster. It never
+// prints: every problem is an hcl.Diagnostic, with a source range where it has a place in a file, and all of them come
+// back at once.
 package config
 
 import (
@@ -82,8 +83,8 @@ type Node struct {
 	Position   Position `json:"position"`
 }
 
-// KubernetesRoles are the roles that Kubernetes itself labels a node with (node-role.kubernetes.io/ROLE) and that upkeep
-// takes from there. What else a node is, only a block says.
+// KubernetesRoles are the roles that Kubernetes itself labels a node with (node-role.kubernetes.io/ROLE) and that
+// upkeep takes from there. What else a node is, only a block says.
 func KubernetesRoles() []string { return []string{"control-plane", "etcd"} }
 
 // Fleet is a nodes block: members that Kubernetes names.

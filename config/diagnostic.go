@@ -12,8 +12,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Diagnostic is a problem as `upkeep validate -json` writes it, in the shape of `terraform validate -json`. The text form
-// is rendered from it too, so that both say the same.
+// Diagnostic is a problem as `upkeep validate -json` writes it, in the shape of `terraform validate -json`. The text
+// form is rendered from it too, so that both say the same.
 type Diagnostic struct {
 	Severity string `json:"severity"` // "error" or "warning"
 	Summary  string `json:"summary"`
@@ -88,8 +88,8 @@ func Validate(diags hcl.Diagnostics, sources Sources) Validation {
 	return v
 }
 
-// Describe turns diagnostics into their JSON type, with the source they are about. It never returns nil, so that an empty
-// list is written as [].
+// Describe turns diagnostics into their JSON type, with the source they are about. It never returns nil, so that an
+// empty list is written as [].
 func Describe(diags hcl.Diagnostics, sources Sources) []Diagnostic {
 	out := make([]Diagnostic, 0, len(diags))
 	for _, d := range diags {
@@ -167,7 +167,8 @@ func snippetOf(d *hcl.Diagnostic, r hcl.Range, file *hcl.File) *Snippet {
 	return s
 }
 
-// valuesIn returns the values of the references in the expression that failed, sorted, without those that are not known.
+// valuesIn returns the values of the references in the expression that failed, sorted, without those that are not
+// known.
 func valuesIn(d *hcl.Diagnostic) []ExpressionValue {
 	out := []ExpressionValue{}
 	if d.Expression == nil {

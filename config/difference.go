@@ -13,9 +13,9 @@ import (
 // Differences names, sorted, what two readings of a configuration do not have in common: "cluster.kubeconfig",
 // "connection.bastion.ssh_config", "certificates.control_plane.renew_before". Nothing where both are one configuration.
 //
-// Each reading comes with the absolute directory that it was read in: the same configuration may be kept in two places, and
-// a path below the one directory is the same path below the other. Where in a file something stands does not matter, nor
-// the order of blocks, nor nodes that only the state's memory has taken out.
+// Each reading comes with the absolute directory that it was read in: the same configuration may be kept in two places,
+// and a path below the one directory is the same path below the other. Where in a file something stands does not
+// matter, nor the order of blocks, nor nodes that only the state's memory has taken out.
 func Differences(a Desired, aDirectory string, b Desired, bDirectory string) ([]string, error) {
 	left, err := a.blocks()
 	if err != nil {
@@ -36,8 +36,8 @@ func Differences(a Desired, aDirectory string, b Desired, bDirectory string) ([]
 	return slices.Compact(out), nil
 }
 
-// blocks are the blocks of a desired state, by the name that a person knows each by: what a block says, and, of a block of
-// a registered type, what it says of its steps.
+// blocks are the blocks of a desired state, by the name that a person knows each by: what a block says, and, of a block
+// of a registered type, what it says of its steps.
 func (d Desired) blocks() (map[string][]any, error) {
 	out := map[string][]any{}
 	var failed error

@@ -39,8 +39,8 @@ func (l *loader) resolveAll() {
 	l.validateVariables()
 }
 
-// scope returns the variables that the given references need: each is resolved once, and only those. A reference that is
-// wrong is reported here and stands for an unknown value, so that evaluation does not report it again.
+// scope returns the variables that the given references need: each is resolved once, and only those. A reference that
+// is wrong is reported here and stands for an unknown value, so that evaluation does not report it again.
 func (l *loader) scope(references []hcl.Traversal, each bool) *hcl.EvalContext {
 	roots := map[string]map[string]cty.Value{}
 	whole := map[string]bool{}

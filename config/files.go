@@ -186,8 +186,8 @@ func (l *loader) match(from, pattern string, at hcl.Range) []string {
 	return matches
 }
 
-// filesIn returns the files of a directory with a suffix, sorted by name, whatever they are: what cannot be read is an error of
-// whoever reads it, and never left out. Hidden files are left out, as everywhere: editors keep their own so.
+// filesIn returns the files of a directory with a suffix, sorted by name, whatever they are: what cannot be read is an
+// error of whoever reads it, and never left out. Hidden files are left out, as everywhere: editors keep their own so.
 func filesIn(directory, suffix string) ([]string, error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {

@@ -39,8 +39,8 @@ func (l *loader) resolveInstances(d *declaration, at hcl.Range) []instance {
 	return instances
 }
 
-// instancesOf returns the instances that a for_each value makes, or what is wrong with it. Maps, objects and sets iterate
-// in the order of their keys.
+// instancesOf returns the instances that a for_each value makes, or what is wrong with it. Maps, objects and sets
+// iterate in the order of their keys.
 func instancesOf(v cty.Value) ([]instance, string) {
 	switch {
 	case v.IsMarked():

@@ -27,8 +27,8 @@ const priceDecimals = 12
 // largestFile bounds what file() reads into a value.
 const largestFile = 4 << 20
 
-// functions returns the functions of the language. Terraform's names have Terraform's meaning. There is none whose result
-// changes from one run to the next on the same input.
+// functions returns the functions of the language. Terraform's names have Terraform's meaning. There is none whose
+// result changes from one run to the next on the same input.
 func functions(r reach) map[string]function.Function {
 	all := standardFunctions()
 	maps.Copy(all, map[string]function.Function{

@@ -43,8 +43,8 @@ func (l *loader) acceptNode(b Block, n Node) {
 	l.report(b.Diagnose("primary", "Two primary nodes", fmt.Sprintf("%s (%s) is the primary already, so %s cannot be. %s", l.primary.Name, l.primary.Position, n.Name, more)))
 }
 
-// checkMachine reports a node that is reached at the same place as another one: work on both would be work on one machine,
-// twice at a time. Nodes behind one address differ by the port or the jump hosts of their connections.
+// checkMachine reports a node that is reached at the same place as another one: work on both would be work on one
+// machine, twice at a time. Nodes behind one address differ by the port or the jump hosts of their connections.
 func (l *loader) checkMachine(b Block, n Node) {
 	var c Connection
 	for _, declared := range l.desired.Connections {
@@ -74,8 +74,8 @@ func (l *loader) checkMachine(b Block, n Node) {
 	l.report(b.Diagnose("host", "Two nodes on one machine", fmt.Sprintf("%s and %s (%s) are both reached at %s, so they are one machine. Correct the host of one of them, or remove it.", n.Name, first.Name, first.Position, n.Host)))
 }
 
-// own notes what a block has to itself, and reports what another block has already. The diagnostic shows both places: the
-// later block as its subject, the earlier one in its text.
+// own notes what a block has to itself, and reports what another block has already. The diagnostic shows both places:
+// the later block as its subject, the earlier one in its text.
 func (l *loader) own(d *declaration, b Block, value any) {
 	if d.Owns == nil {
 		return
@@ -119,9 +119,9 @@ func (l *loader) declaredRoles() map[string]bool {
 	return roles
 }
 
-// checkEmpty reports optional arguments that are written as an empty text: mostly a variable that somebody forgot to set. Nearly
-// everywhere "" reads as if the argument were absent, so that a limit, a digest or a key would be off without a word. An
-// argument that may be left out under a condition is null.
+// checkEmpty reports optional arguments that are written as an empty text: mostly a variable that somebody forgot to
+// set. Nearly everywhere "" reads as if the argument were absent, so that a limit, a digest or a key would be off
+// without a word. An argument that may be left out under a condition is null.
 func (l *loader) checkEmpty(s Schema, b Block) {
 	for _, a := range s.Attributes {
 		if _, set := b.Ranges[a.Name]; !set || a.Required || !a.Type.Equals(cty.String) || !b.Value.Type().HasAttribute(a.Name) {
@@ -176,8 +176,8 @@ func (l *loader) checkSelections(s Schema, b Block) {
 	eachNested(s, b, l.checkSelections)
 }
 
-// mayBeLabelled reports whether Kubernetes may say of a node that it has a role: of a discovered one, and of one that does
-// not say what it is.
+// mayBeLabelled reports whether Kubernetes may say of a node that it has a role: of a discovered one, and of one that
+// does not say what it is.
 func (l *loader) mayBeLabelled(role string) bool {
 	return slices.Contains(KubernetesRoles(), role) && (len(l.desired.Fleets) > 0 ||
 		l.desired.Cluster != nil && slices.ContainsFunc(l.desired.Nodes, func(n Node) bool { return len(n.Roles) == 0 }))
@@ -204,8 +204,8 @@ func sortedKeys(set map[string]bool) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// readsSecrets reports whether an expression reads a sensitive value. HCL takes the mark off what it iterates over, so that
-// what a part of the expression reads says too little.
+// readsSecrets reports whether an expression reads a sensitive value. HCL takes the mark off what it iterates over, so
+// that what a part of the expression reads says too little.
 func readsSecrets(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
 	return slices.ContainsFunc(expr.Variables(), func(t hcl.Traversal) bool {
 		for ; len(t) > 0; t = t[:len(t)-1] {
@@ -217,9 +217,9 @@ func readsSecrets(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
 	})
 }
 
-// withoutValues returns HCL's diagnostics about an expression that reads a sensitive value, without any value: HCL quotes
-// them in its messages, and what a reference stands for is shown beside a diagnostic: ctx is the context outside of the
-// expression, whose sensitive values are marked.
+// withoutValues returns HCL's diagnostics about an expression that reads a sensitive value, without any value: HCL
+// quotes them in its messages, and what a reference stands for is shown beside a diagnostic: ctx is the context outside
+// of the expression, whose sensitive values are marked.
 func withoutValues(diags hcl.Diagnostics, ctx *hcl.EvalContext) hcl.Diagnostics {
 	out := make(hcl.Diagnostics, len(diags))
 	for i, d := range diags {

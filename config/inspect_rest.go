@@ -7,8 +7,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// inspectRest reports what a type has to say of those arguments of a block that are right, where others are not: a person
-// corrects all of them at once. What it says of the block as one, or of what is wrong anyway, may follow from that.
+// inspectRest reports what a type has to say of those arguments of a block that are right, where others are not: a
+// person corrects all of them at once. What it says of the block as one, or of what is wrong anyway, may follow from
+// that.
 func (l *loader) inspectRest(d *declaration, b Block, attributes map[string]cty.Value) {
 	if d.Decode == nil {
 		return

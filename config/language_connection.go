@@ -61,7 +61,8 @@ func validJump(jump string) bool {
 	return true
 }
 
-// validHop reports whether [user@]host[:port] is right in all of its parts; an IPv6 address with a port stands in brackets.
+// validHop reports whether [user@]host[:port] is right in all of its parts; an IPv6 address with a port stands in
+// brackets.
 func validHop(hop string) bool {
 	if !jumpPattern.MatchString(hop) {
 		return false

@@ -4,8 +4,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// defaults is what a defaults block decodes to. It is entered into what it is the default of, so a desired state does not
-// keep it.
+// defaults is what a defaults block decodes to. It is entered into what it is the default of, so a desired state does
+// not keep it.
 type defaults struct {
 	connection string
 	windows    []string
@@ -34,7 +34,8 @@ func defaultsBlock() entry {
 
 func (v defaults) enter(l *loader, _ Block) { l.defaults = v }
 
-// settleDefaults gives nodes what they do not say themselves. Blocks stand in any order, so this comes after all of them.
+// settleDefaults gives nodes what they do not say themselves. Blocks stand in any order, so this comes after all of
+// them.
 func (l *loader) settleDefaults() {
 	for i := range l.desired.Nodes {
 		if n := &l.desired.Nodes[i]; n.Connection == "" {

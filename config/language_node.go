@@ -12,7 +12,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// largestFleet bounds expect; Kubernetes itself supports 5,000 nodes (kubernetes.io, Considerations for large clusters).
+// largestFleet bounds expect; Kubernetes itself supports 5,000 nodes (kubernetes.io, Considerations for large
+// clusters).
 const largestFleet = 100000
 
 // nodeNamePattern is what a node may be called: what can follow the @ of an address.
@@ -173,8 +174,8 @@ func referToNodes(r Reference) cty.Value {
 	return cty.CapsuleVal(SelectionType, &Selection{Fleets: []string{r.instance()}})
 }
 
-// ValidHost reports whether a word is an address, or a name that ssh resolves. A colon is part of an IPv6 address alone, and
-// what has only digits and points in it is an IPv4 address or a mistake.
+// ValidHost reports whether a word is an address, or a name that ssh resolves. A colon is part of an IPv6 address
+// alone, and what has only digits and points in it is an IPv4 address or a mistake.
 func ValidHost(host string) bool {
 	if !hostPattern.MatchString(host) {
 		return false

@@ -255,7 +255,8 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
-// TestFileOrderDoesNotMatter deals the blocks of a configuration out to files in any way: what is desired stays the same.
+// TestFileOrderDoesNotMatter deals the blocks of a configuration out to files in any way: what is desired stays the
+// same.
 func TestFileOrderDoesNotMatter(t *testing.T) {
 	blocks := strings.SplitAfter(strings.TrimSpace(someNodes), "\n}\n")
 	blocks = append(blocks,

@@ -34,8 +34,8 @@ type Options struct {
 	Version string
 }
 
-// Sources holds the files that were read, by the file name in ranges, without the literals of secret arguments. Rendering
-// a diagnostic needs them.
+// Sources holds the files that were read, by the file name in ranges, without the literals of secret arguments.
+// Rendering a diagnostic needs them.
 type Sources map[string]*hcl.File
 
 // Load reads the configuration in a directory: every file that ends in .upkeep.hcl and those that they include. All

@@ -9,11 +9,12 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// secretWords are words in an argument's name by which its literal is not shown although no schema says that it is secret.
+// secretWords are words in an argument's name by which its literal is not shown although no schema says that it is
+// secret.
 var secretWords = []string{"password", "passphrase", "secret", "token", "credential", "private_key"}
 
-// masked returns the files with every literal of a secret argument written as asterisks, byte for byte, so that places in
-// them stay the same. Nobody reads anything else of a configuration to a person.
+// masked returns the files with every literal of a secret argument written as asterisks, byte for byte, so that places
+// in them stay the same. Nobody reads anything else of a configuration to a person.
 //
 // It goes by words, not by blocks: a file that does not parse is shown, too.
 func (s Sources) masked(types map[string]entry) Sources {
@@ -42,8 +43,8 @@ func secretNames(s Schema, names map[string]bool) {
 	}
 }
 
-// maskLiterals returns a copy of a source without the literals of the arguments with these names, and of the defaults of
-// variables that are sensitive.
+// maskLiterals returns a copy of a source without the literals of the arguments with these names, and of the defaults
+// of variables that are sensitive.
 func maskLiterals(src []byte, name string, names map[string]bool) []byte {
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
 	out := bytes.Clone(src)
@@ -70,8 +71,8 @@ func maskLiterals(src []byte, name string, names map[string]bool) []byte {
 	return out
 }
 
-// maskValue masks the literals of the value that begins at a token, and returns the first token after it: a value ends with
-// its line, outside of brackets.
+// maskValue masks the literals of the value that begins at a token, and returns the first token after it: a value ends
+// with its line, outside of brackets.
 func maskValue(out []byte, tokens hclsyntax.Tokens, at int) int {
 	depth := 0
 	for ; at < len(tokens); at++ {

@@ -13,8 +13,8 @@ import (
 // Meta is what a block says of the steps that it plans, whatever its type is. These arguments are the language's, as
 // Terraform's lifecycle is: no type declares or reads them.
 type Meta struct {
-	// Windows are the addresses of the windows in which disruptive steps may begin, or "always" alone. Empty: the block says
-	// nothing.
+	// Windows are the addresses of the windows in which disruptive steps may begin, or "always" alone. Empty: the block
+	// says nothing.
 	Windows []string `json:"windows,omitempty"`
 	// Without are the guards that the block's steps do not ask for, sorted by guard.
 	Without []Waiver `json:"without,omitempty"`
@@ -76,8 +76,8 @@ func registeredEntry(t BlockType) entry {
 	return entry{BlockType: t, registered: true}
 }
 
-// WithMetaArguments returns registered types with the arguments that every one of them has, as a configuration may write
-// them.
+// WithMetaArguments returns registered types with the arguments that every one of them has, as a configuration may
+// write them.
 func WithMetaArguments(types []BlockType) []BlockType {
 	out := make([]BlockType, 0, len(types))
 	for _, t := range types {

@@ -5,8 +5,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// deepestNesting bounds brackets, signs and conditionals within one another. The parser is recursive: a file of brackets
-// alone would end the process, which cannot be caught.
+// deepestNesting bounds brackets, signs and conditionals within one another. The parser is recursive: a file of
+// brackets alone would end the process, which cannot be caught.
 const deepestNesting = 1000
 
 // tooDeep returns where a file nests too deeply, or false.
@@ -46,8 +46,8 @@ func tooDeep(src []byte, name string) (hcl.Range, bool) {
 	return hcl.Range{}, false
 }
 
-// harmless is how many openings a file may have in all before its nesting is looked at: no file with fewer can exhaust the
-// stack (100,000 brackets within one another do; Go's limit is 1 GB), and nearly every file has fewer.
+// harmless is how many openings a file may have in all before its nesting is looked at: no file with fewer can exhaust
+// the stack (100,000 brackets within one another do; Go's limit is 1 GB), and nearly every file has fewer.
 const harmless = 20000
 
 // mayBeTooDeep is a quick look that is true for every file that nests dangerously.

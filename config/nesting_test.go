@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestDeepNesting: nesting that would exhaust the stack, which ends a process without a way to catch it, is a diagnostic.
+// TestDeepNesting: nesting that would exhaust the stack, which ends a process without a way to catch it, is a
+// diagnostic.
 func TestDeepNesting(t *testing.T) {
 	const n = 30000
 	for name, value := range map[string]string{

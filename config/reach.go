@@ -19,7 +19,8 @@ const (
 	// Untrusted: another person wrote it. Regular files under its directory, through no link that leads out, and of the
 	// environment what Options.AllowEnv names. Anything else is an error.
 	Untrusted
-	// Unread is as Untrusted, but what must not be read is unknown and a warning: for checks that do not depend on the machine.
+	// Unread is as Untrusted, but what must not be read is unknown and a warning: for checks that do not depend on the
+	// machine.
 	Unread
 )
 

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReach: a configuration that another person wrote reads regular files below its directory, and of the environment what
-// is allowed by name.
+// TestReach: a configuration that another person wrote reads regular files below its directory, and of the environment
+// what is allowed by name.
 func TestReach(t *testing.T) {
 	directory := directoryWith(t, map[string]string{"in": "in", "below/in": "below", "../out": "canary", "../outside/deep": "canary"})
 	for name, to := range map[string]string{

@@ -55,8 +55,8 @@ type parameterSchema struct {
 	Description string `json:"description,omitempty"`
 }
 
-// SchemaJSON describes every block type, the language's own and the given ones, and every function, for editors and other
-// programs (`upkeep schema -json`).
+// SchemaJSON describes every block type, the language's own and the given ones, and every function, for editors and
+// other programs (`upkeep schema -json`).
 func SchemaJSON(types []BlockType) ([]byte, error) {
 	file := schemaFile{FormatVersion: SchemaFormatVersion, BlockTypes: map[string]blockSchema{}, Functions: map[string]functionSchema{}}
 	for _, e := range entriesOf(types) {

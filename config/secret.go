@@ -18,7 +18,8 @@ const secretText = "(sensitive)"
 var errSecretText = errors.New("a sensitive value has no text form")
 
 // Secret is a string that must never be shown or stored. It is the only way out of a sensitive value: Reveal hands the
-// string to the code that uses it. Printing it in any way prints "(sensitive)"; encoding it as JSON or text is an error.
+// string to the code that uses it. Printing it in any way prints "(sensitive)"; encoding it as JSON or text is an
+// error.
 type Secret struct {
 	value string
 }

@@ -49,8 +49,8 @@ func TestSecretHasNoTextForm(t *testing.T) {
 	}
 }
 
-// TestSensitiveValuesReachOnlySecrets: a sensitive value, whatever expression it went through, arrives where a secret is
-// taken and nowhere else.
+// TestSensitiveValuesReachOnlySecrets: a sensitive value, whatever expression it went through, arrives where a secret
+// is taken and nowhere else.
 func TestSensitiveValuesReachOnlySecrets(t *testing.T) {
 	const head = "variable \"token\" {\n  type = string\n  sensitive = true\n}\n" +
 		"locals {\n  upper = upper(\"${var.token}!\")\n  held = { a = [var.token] }\n}\n" +

@@ -90,8 +90,8 @@ func unite(selections ...Selection) Selection {
 	return out
 }
 
-// selectionIn returns the union of the selections in a value: one selection, or a list, set or map of them at any depth.
-// It is false where the value holds anything else.
+// selectionIn returns the union of the selections in a value: one selection, or a list, set or map of them at any
+// depth. It is false where the value holds anything else.
 func selectionIn(v cty.Value) (Selection, bool) {
 	if v.IsNull() || !v.IsKnown() {
 		return Selection{}, false

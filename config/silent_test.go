@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNothingIsSilentlyAccepted: what can only be a mistake is an error at the text that must change, although a string, a number or
-// a list of the right type stands there.
+// TestNothingIsSilentlyAccepted: what can only be a mistake is an error at the text that must change, although a
+// string, a number or a list of the right type stands there.
 func TestNothingIsSilentlyAccepted(t *testing.T) {
 	const (
 		node = "node \"n\" {\n  host = \"10.0.0.11\"\n}\n"

@@ -153,7 +153,8 @@ func (l *loader) admit(d *declaration) {
 	l.declarations = append(l.declarations, d)
 }
 
-// itemRanges puts the ranges of the items of an object under their paths, at any depth. Keys that are computed have none.
+// itemRanges puts the ranges of the items of an object under their paths, at any depth. Keys that are computed have
+// none.
 func itemRanges(expr hclsyntax.Expression, path string, ranges map[string]hcl.Range) {
 	object, ok := expr.(*hclsyntax.ObjectConsExpr)
 	if !ok {

@@ -29,8 +29,8 @@ func suggest(word string, candidates []string) string {
 	return best
 }
 
-// Suggest returns the candidate that a person most likely meant by a word: a near one, else the only one that the word begins.
-// It is empty where there is none.
+// Suggest returns the candidate that a person most likely meant by a word: a near one, else the only one that the word
+// begins. It is empty where there is none.
 func Suggest(word string, candidates []string) string {
 	if near := suggest(word, candidates); near != "" || len(word) < 4 {
 		return near

@@ -10,8 +10,8 @@ import (
 	"upkeep/config"
 )
 
-// A file that has the name of a configuration and cannot be read is an error: left out without a word, whatever it declares would
-// look as if nobody had wanted it.
+// A file that has the name of a configuration and cannot be read is an error: left out without a word, whatever it
+// declares would look as if nobody had wanted it.
 func TestUnreadableFilesAreErrors(t *testing.T) {
 	const good = "node \"cp1\" {\n  host  = \"10.0.0.11\"\n  roles = [\"control-plane\"]\n}\n"
 	for name, test := range map[string]struct {

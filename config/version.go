@@ -52,8 +52,8 @@ func checkConstraint(text string) error {
 // numbers matches what a constraint compares with.
 var numbers = regexp.MustCompile(`\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?`)
 
-// Satisfiable reports whether some version fits a constraint. What a constraint allows begins and ends at the versions that its text
-// names, so it is enough to try these, and those just below and above each.
+// Satisfiable reports whether some version fits a constraint. What a constraint allows begins and ends at the versions
+// that its text names, so it is enough to try these, and those just below and above each.
 func Satisfiable(c *semver.Constraints, text string) bool {
 	tries := []string{"0.0.0", "0.0.1"}
 	for _, named := range numbers.FindAllString(text, -1) {

@@ -69,9 +69,9 @@ func arrange(due []providers.Step, brackets []*bracket) placement {
 	return out
 }
 
-// ownFirst lets whoever provides a guard do its own work before its guard begins: a provider that is stopped for somebody
-// else's work cannot be upgraded meanwhile. Where that work waits for what is guarded, it stays where it is. It returns
-// what steps wait for.
+// ownFirst lets whoever provides a guard do its own work before its guard begins: a provider that is stopped for
+// somebody else's work cannot be upgraded meanwhile. Where that work waits for what is guarded, it stays where it is.
+// It returns what steps wait for.
 func ownFirst(due []providers.Step, brackets []*bracket) map[string][]string {
 	var around []*bracket // those within which something runs
 	for _, b := range brackets {

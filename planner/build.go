@@ -10,10 +10,10 @@ import (
 
 // Build makes the plan of a request. It is pure and deterministic, and near-linear in the number of steps.
 //
-// Build leaves ID and UpkeepVersion empty: the command that keeps the plan gives them. CreatedAt is the request's clock.
-// An error means that there is no plan: a target that names nothing, steps that wait for one another in a cycle, or a
-// domain that breaks the contract. What a person can put right without changing the request's meaning is not an error
-// but a refusal inside the plan.
+// Build leaves ID and UpkeepVersion empty: the command that keeps the plan gives them. CreatedAt is the request's
+// clock. An error means that there is no plan: a target that names nothing, steps that wait for one another in a cycle,
+// or a domain that breaks the contract. What a person can put right without changing the request's meaning is not an
+// error but a refusal inside the plan.
 func Build(r Request, types []providers.Type) (Plan, error) {
 	if err := CheckOuts(r.Desired, r.Now); err != nil {
 		return Plan{}, err
@@ -220,8 +220,8 @@ func applyOrders(steps []providers.Step, orders []providers.Order) {
 	}
 }
 
-// owners says which resource each thing belongs to. That two blocks are for one thing is found while the configuration is
-// read; here it is an error.
+// owners says which resource each thing belongs to. That two blocks are for one thing is found while the configuration
+// is read; here it is an error.
 func owners(resources []providers.Resource) (map[string]providers.Address, error) {
 	out := map[string]providers.Address{}
 	for _, resource := range resources {

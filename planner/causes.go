@@ -7,9 +7,9 @@ import (
 	"upkeep/providers"
 )
 
-// onePerCause leaves one finding of each cause that several resources report: the first whose id is not a general one, else
-// the first. It stands where it stood, and takes on what the others know more: the worst severity, that something is unknown,
-// that work waits, and what they say to do.
+// onePerCause leaves one finding of each cause that several resources report: the first whose id is not a general one,
+// else the first. It stands where it stood, and takes on what the others know more: the worst severity, that something
+// is unknown, that work waits, and what they say to do.
 func (d domains) onePerCause(findings []providers.Finding) []providers.Finding {
 	kept := map[string]int{} // the index of the one that stays, by cause
 	for i, f := range findings {

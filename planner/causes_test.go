@@ -19,8 +19,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// What two domains find of one member of etcd for one cause is one finding, of the more specific id, as bad as the worse of
-// the two and with what both say to do; what only one of them finds stays.
+// What two domains find of one member of etcd for one cause is one finding, of the more specific id, as bad as the
+// worse of the two and with what both say to do; what only one of them finds stays.
 func TestOneFindingPerCause(t *testing.T) {
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	roles := config.Selection{Roles: []string{"worker"}}

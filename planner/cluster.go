@@ -25,8 +25,8 @@ func NotRemembered(remembered, found Identity) (reasons []string) {
 	return reasons
 }
 
-// OtherCluster says why a node is not of the cluster whose kubeconfig is used; empty where it is, or where that cannot be
-// told. A node is of the cluster when one of the authorities that its control plane uses is one that the kubeconfig
+// OtherCluster says why a node is not of the cluster whose kubeconfig is used; empty where it is, or where that cannot
+// be told. A node is of the cluster when one of the authorities that its control plane uses is one that the kubeconfig
 // trusts: during a rotation both may be bundles.
 func OtherCluster(world facts.World, name string) string {
 	trusted := authorities(world.Kubernetes)

@@ -12,9 +12,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// concrete gives the new values of an update a value that no fact has: upper-case hexadecimal, as serials are. What the update
-// shares with the world, it took from there as it is, and nothing in it is new; so a step that changes one lease among thousands
-// of nodes costs what the lease costs. The rest is the update's own, and is written in place.
+// concrete gives the new values of an update a value that no fact has: upper-case hexadecimal, as serials are. What the
+// update shares with the world, it took from there as it is, and nothing in it is new; so a step that changes one lease
+// among thousands of nodes costs what the lease costs. The rest is the update's own, and is written in place.
 func concrete(world facts.World, update *facts.Update, seed string) {
 	sum := sha256.Sum256([]byte(seed))
 	r := renewed{value: strings.ToUpper(hex.EncodeToString(sum[:8]))}
@@ -50,8 +50,8 @@ func concrete(world facts.World, update *facts.Update, seed string) {
 // renewed replaces facts.New by a value.
 type renewed struct{ value string }
 
-// replace replaces what is new in a settable value and reports whether anything was. old is what stands in the same place of the
-// world; the zero Value where nothing does.
+// replace replaces what is new in a settable value and reports whether anything was. old is what stands in the same
+// place of the world; the zero Value where nothing does.
 func (r renewed) replace(v, old reflect.Value) (changed bool) {
 	if old.IsValid() && old.Type() != v.Type() {
 		old = reflect.Value{}

@@ -10,8 +10,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// What an update shares with the world is not looked at, and everything that is new becomes the value of the step, wherever it
-// stands: the same as if the update's JSON were rewritten.
+// What an update shares with the world is not looked at, and everything that is new becomes the value of the step,
+// wherever it stands: the same as if the update's JSON were rewritten.
 func TestConcrete(t *testing.T) {
 	leaf := func(serial string) facts.Certificate { return facts.Certificate{Serial: serial, SHA256: serial} }
 	before := func() facts.World {

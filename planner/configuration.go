@@ -20,10 +20,10 @@ func (e *ConfigurationError) Error() string {
 		strings.Join(e.Differ, ", "), map[bool]string{true: "s"}[len(e.Differ) == 1])
 }
 
-// Under returns a plan, built again, that takes where to connect and where to write from the configuration of the one who
-// applies it, and nothing of that from its file: what is known of nodes that were out comes from the plan's own memory. A
-// plan from another configuration is a *ConfigurationError, and one that the same configuration does not give a
-// *DigestError.
+// Under returns a plan, built again, that takes where to connect and where to write from the configuration of the one
+// who applies it, and nothing of that from its file: what is known of nodes that were out comes from the plan's own
+// memory. A plan from another configuration is a *ConfigurationError, and one that the same configuration does not give
+// a *DigestError.
 //
 // The configuration must be sealed under the same key as that of the plan; directory is where it lies.
 func (p Plan) Under(desired config.Desired, directory string, types []providers.Type) (Plan, error) {

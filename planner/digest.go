@@ -20,13 +20,14 @@ const digestVersion = "upkeep plan 2"
 
 // digests are those of a plan: of what is done for each resource, by address, and of all that.
 //
-// Of a resource they cover the targets (the CA of the cluster, the lineage of the state) and of each step: id, node with its
-// machine id, operation, arguments as the domain gives them for the digest, needs with waivers and with who provides the guard and
-// for what, consents, window, lanes by definition, repair and rest, and which steps of the resource come before it.
+// Of a resource they cover the targets (the CA of the cluster, the lineage of the state) and of each step: id, node
+// with its machine id, operation, arguments as the domain gives them for the digest, needs with waivers and with who
+// provides the guard and for what, consents, window, lanes by definition, repair and rest, and which steps of the
+// resource come before it.
 //
-// Outside stand turn and place within a lane, the steps of guards (whether one is needed is judged at apply), the clock,
-// reasons and other text, positions, estimates and what a step relies on. So the same due work has the same digest on any
-// machine and any day, and what differs is named by resource.
+// Outside stand turn and place within a lane, the steps of guards (whether one is needed is judged at apply), the
+// clock, reasons and other text, positions, estimates and what a step relies on. So the same due work has the same
+// digest on any machine and any day, and what differs is named by resource.
 type digests struct {
 	plan      string
 	resources map[string]string
@@ -168,7 +169,8 @@ func (g digester) step(step providers.Step) (digestStep, error) {
 	return s, nil
 }
 
-// digestArgs returns what of a step's arguments its digest covers: what the domain says, else all, with numbers as written.
+// digestArgs returns what of a step's arguments its digest covers: what the domain says, else all, with numbers as
+// written.
 func (d domains) digestArgs(step providers.Step) (any, error) {
 	args := step.Args
 	if digestArgs, resource := d.argsOf[step.Operation], d.resources[step.Address.Resource()]; digestArgs != nil && resource != nil {

@@ -63,8 +63,8 @@ func (d domains) effect(step providers.Step) (providers.Effect, error) {
 }
 
 // fold walks the steps over one copy of the world, records in each step what it relies on just before it runs, and
-// returns the input as the last step leaves it, and the steps that apply is known to refuse. Each step costs what its own
-// prediction costs, however large the world.
+// returns the input as the last step leaves it, and the steps that apply is known to refuse. Each step costs what its
+// own prediction costs, however large the world.
 func (d domains) fold(in providers.Input, steps []providers.Step, brackets []providers.Bracket) (providers.Input, []ExpectedRefusal, error) {
 	in, _ = in.Walk()
 	guarded := providers.IndexBrackets(brackets).Guarded

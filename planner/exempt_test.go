@@ -47,7 +47,8 @@ func TestOut(t *testing.T) {
 	}
 }
 
-// TestFindingOfANodeThatIsOut: what others see of the node (Kubernetes calls it not ready) is shown beside, and does not count.
+// TestFindingOfANodeThatIsOut: what others see of the node (Kubernetes calls it not ready) is shown beside, and does
+// not count.
 func TestFindingOfANodeThatIsOut(t *testing.T) {
 	r := testRequest(1, nil)
 	seen := providers.Finding{ID: "NODE_NOT_READY", Severity: providers.SeverityError, Address: providers.Address{Type: "herald", Name: "h", Node: "gpu7"}, Unknown: true}
@@ -120,8 +121,8 @@ func reports(r *planner.Request, says ...providers.Finding) {
 	r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: "herald", Name: "h", Value: reporter{says}})
 }
 
-// TestIgnore: what an ignore block accepts is shown and not counted; it hides no step, nothing unknown on a node that it does
-// not name, and nothing else.
+// TestIgnore: what an ignore block accepts is shown and not counted; it hides no step, nothing unknown on a node that
+// it does not name, and nothing else.
 func TestIgnore(t *testing.T) {
 	at := func(node string) providers.Address { return providers.Address{Type: "herald", Name: "h", Node: node} }
 	says := []providers.Finding{
@@ -217,7 +218,8 @@ func TestIgnoredSilence(t *testing.T) {
 	}
 }
 
-// TestOutTakesNoPlace: a node that is out is no node of the plan's inventory, which selections and so lanes are made of.
+// TestOutTakesNoPlace: a node that is out is no node of the plan's inventory, which selections and so lanes are made
+// of.
 func TestOutTakesNoPlace(t *testing.T) {
 	r := testRequest(3, func(w *widget) { w.Serial = "" })
 	count := func() int { return len(build(t, r).Steps) }

@@ -80,8 +80,8 @@ func compareReviewed(reviewed, digests map[string]string) *ExpectationError {
 	return out
 }
 
-// Error names the resources that differ and the command that applies the others. Where only the digest of a reviewed plan is
-// known, which does not tell what differs, it lists the digests to compare with those of the review.
+// Error names the resources that differ and the command that applies the others. Where only the digest of a reviewed
+// plan is known, which does not tell what differs, it lists the digests to compare with those of the review.
 func (e *ExpectationError) Error() string {
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format, args...) }
@@ -121,8 +121,8 @@ func (e *ExpectationError) Error() string {
 	return out.String()
 }
 
-// Check returns an *ExpectationError where a plan is not what was reviewed. A plan that does less than what was reviewed is:
-// each of its resources has the reviewed digest.
+// Check returns an *ExpectationError where a plan is not what was reviewed. A plan that does less than what was
+// reviewed is: each of its resources has the reviewed digest.
 func (e Expectations) Check(p Plan) error {
 	out := &ExpectationError{Reviewed: e.Plan, Digest: p.Digest, Digests: p.Digests}
 	if e.Plan != "" {

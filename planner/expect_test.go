@@ -50,7 +50,8 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
-// Where what the reviewed plan was made of is known, the resources that differ are named although only its digest was given.
+// Where what the reviewed plan was made of is known, the resources that differ are named although only its digest was
+// given.
 func TestAReviewedPlanIsComparedByResource(t *testing.T) {
 	reviewed := build(t, twoWidgets())
 	r := twoWidgets()

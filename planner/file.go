@@ -15,8 +15,8 @@ import (
 	"upkeep/providers"
 )
 
-// Encode writes the text of a plan file; Pack makes the file of it. The caller must keep both private (mode 0600): they hold
-// facts of all nodes.
+// Encode writes the text of a plan file; Pack makes the file of it. The caller must keep both private (mode 0600): they
+// hold facts of all nodes.
 func Encode(p Plan) ([]byte, error) {
 	p.Objects = nil
 	data, err := json.Marshal(p)
@@ -156,7 +156,8 @@ func Rebuild(p Plan, types []providers.Type) (Plan, error) {
 	return built, nil
 }
 
-// BlockTypes returns the blocks that a configuration may have: those of the given types, and those of the planner itself.
+// BlockTypes returns the blocks that a configuration may have: those of the given types, and those of the planner
+// itself.
 func BlockTypes(types []providers.Type) []config.BlockType {
 	out := make([]config.BlockType, 0, len(types)+1)
 	for _, t := range types {

@@ -46,8 +46,9 @@ func decodesToItself(t *testing.T, data []byte) (p planner.Plan, accepted bool) 
 	return p, true
 }
 
-// FuzzPlanFields: a plan file in which up to four places say something else is refused, or it decodes to itself. As long as its
-// request is as it was, what is accepted is the plan that was made: none of its work comes from elsewhere in the file.
+// FuzzPlanFields: a plan file in which up to four places say something else is refused, or it decodes to itself. As
+// long as its request is as it was, what is accepted is the plan that was made: none of its work comes from elsewhere
+// in the file.
 func FuzzPlanFields(f *testing.F) {
 	r := testRequest(1, func(w *widget) { w.Guards = []string{"seal"} })
 	r.Overrides = []planner.Override{{Rule: "window", Reason: "a lab"}}

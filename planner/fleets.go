@@ -7,8 +7,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// fleetSize is the finding of a fleet that is not as large as its block expects. It belongs to no domain: whatever acts on
-// a fleet acts on what was discovered.
+// fleetSize is the finding of a fleet that is not as large as its block expects. It belongs to no domain: whatever acts
+// on a fleet acts on what was discovered.
 const fleetSize = "FLEET_SIZE"
 
 // fleetSizes reports the fleets that are known and have another size than their blocks expect, in declared order.

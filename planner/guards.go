@@ -34,8 +34,8 @@ type bracket struct {
 }
 
 // placeGuards puts the steps of each needed guard around the steps that name it. It knows no guard: who provides one is
-// registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan has
-// anyway, under the same id, serves as the guard's.
+// registered, and what a guard does is the provider's. A guard's own steps may need other guards. A step that the plan
+// has anyway, under the same id, serves as the guard's.
 func (d domains) placeGuards(in providers.Input, due []providers.Step, overrides []Override) (placement, error) {
 	due = d.withoutUnprovided(due)
 	brackets, err := d.brackets(in, due)
@@ -183,8 +183,9 @@ type lack struct {
 	demands        string // what the rule demands
 }
 
-// unguarded says which needed guards nobody provides and which consents nobody gave, and which of them an override of this
-// run lifts. What the configuration waives, metas.warnings says. An override does not keep a guard away that is provided.
+// unguarded says which needed guards nobody provides and which consents nobody gave, and which of them an override of
+// this run lifts. What the configuration waives, metas.warnings says. An override does not keep a guard away that is
+// provided.
 func (d domains) unguarded(due []providers.Step, brackets []*bracket, overrides []Override) (refusals []string, lifted []Override) {
 	var lacks []lack
 	steps := map[lack]int{}

@@ -24,9 +24,9 @@ type Ignored struct {
 }
 
 // ignoring splits findings into those that count and those that a block accepts at the clock of the request. What is
-// unknown counts unless a block names the very node: nobody can accept what was not seen on nodes that nobody thought of.
-// Work that is due and could not be planned always counts: an ignore hides no step. What is found on a node that is out
-// (Kubernetes calls it not ready, say) never counts.
+// unknown counts unless a block names the very node: nobody can accept what was not seen on nodes that nobody thought
+// of. Work that is due and could not be planned always counts: an ignore hides no step. What is found on a node that is
+// out (Kubernetes calls it not ready, say) never counts.
 func ignoring(r Request, findings []providers.Finding) (counted []providers.Finding, ignored []Ignored) {
 	counted = make([]providers.Finding, 0, len(findings))
 	for _, f := range findings {
@@ -50,8 +50,8 @@ func accepts(r Request, i config.Ignore, f providers.Finding) bool {
 		(len(i.Nodes) == 0 && !f.Unknown || slices.Contains(i.Nodes, f.Address.Node))
 }
 
-// silenced reports whether a block accepts that nothing is known of the node of a finding: it then accepts whatever else is not
-// known of that node.
+// silenced reports whether a block accepts that nothing is known of the node of a finding: it then accepts whatever
+// else is not known of that node.
 func silenced(r Request, i config.Ignore, f providers.Finding, all []providers.Finding) bool {
 	node := r.World.Nodes[f.Address.Node]
 	return f.Unknown && node != nil && node.Unknown != "" && slices.ContainsFunc(all, func(other providers.Finding) bool {

@@ -14,8 +14,8 @@ import (
 // workUnderWay is the finding that upkeep still works on a node: for a run that died, or for one elsewhere.
 const workUnderWay = "WORK_IN_PROGRESS"
 
-// unsettled returns a world in which nothing is known of the nodes that upkeep is still at work on: what was seen of such a node
-// is half of a change, and nothing may be planned from it.
+// unsettled returns a world in which nothing is known of the nodes that upkeep is still at work on: what was seen of
+// such a node is half of a change, and nothing may be planned from it.
 func unsettled(world facts.World) facts.World {
 	cloned := false
 	for name, node := range world.Nodes {
@@ -48,8 +48,8 @@ func requestsText(requests []facts.Request) string {
 	return strings.Join(texts, "; ")
 }
 
-// stillRunning reports the nodes on which upkeep is still at work, or on which nobody can tell. It refuses steps on control planes
-// while another control plane is in the middle of a change (rule 2): one at a time, whoever began it.
+// stillRunning reports the nodes on which upkeep is still at work, or on which nobody can tell. It refuses steps on
+// control planes while another control plane is in the middle of a change (rule 2): one at a time, whoever began it.
 func stillRunning(in providers.Input, resources []providers.Resource, steps []providers.Step, asked func(node string) bool) (findings []providers.Finding, refusals []string) {
 	planes := ControlPlanes(in)
 	for _, node := range in.Inventory.Nodes {

@@ -14,8 +14,8 @@ import (
 
 var atWork = facts.Work{InProgress: []facts.Request{{Plan: "p1", Step: "widget.w@cp1/set", Method: "widget.set", By: "systemd unit upkeep-1.service", Began: testNow}}}
 
-// While upkeep still works on a node, nothing is planned for the node, and no plan is "no changes", even where the node looks
-// as declared already.
+// While upkeep still works on a node, nothing is planned for the node, and no plan is "no changes", even where the node
+// looks as declared already.
 func TestWorkUnderWayIsUnknown(t *testing.T) {
 	const summary = "widget.set for step widget.w@cp1/set of plan p1, begun 2026-11-22T03:00:00Z"
 	for name, kernel := range map[string]string{"not changed yet": "1", "changed already": "2"} {

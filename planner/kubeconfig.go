@@ -6,14 +6,15 @@ import (
 	"upkeep/providers"
 )
 
-// Findings that say that the kubeconfig protects nothing. A domain that looks at the kubeconfig reports its own; where none is
-// declared, the planner does: every block that asks the API is asked what such a server says.
+// Findings that say that the kubeconfig protects nothing. A domain that looks at the kubeconfig reports its own; where
+// none is declared, the planner does: every block that asks the API is asked what such a server says.
 const (
 	clusterInsecure     = "CLUSTER_KUBECONFIG_INSECURE"
 	certificateInsecure = "CERT_KUBECONFIG_INSECURE"
 )
 
-// insecureKubeconfig reports a kubeconfig with which anybody on the way could answer as the API server, unless a domain does.
+// insecureKubeconfig reports a kubeconfig with which anybody on the way could answer as the API server, unless a domain
+// does.
 func insecureKubeconfig(r Request, found []providers.Finding) []providers.Finding {
 	f := &r.World.Kubernetes.Kubeconfig
 	told := func(f providers.Finding) bool { return f.ID == clusterInsecure || f.ID == certificateInsecure }

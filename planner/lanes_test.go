@@ -107,8 +107,8 @@ func TestNodesThatTakePlaces(t *testing.T) {
 	}
 }
 
-// The lane of control planes counts those that are under way alone: what may be done while another one is down, each step
-// judges for itself.
+// The lane of control planes counts those that are under way alone: what may be done while another one is down, each
+// step judges for itself.
 func TestAControlPlaneThatIsDownTakesNoPlace(t *testing.T) {
 	r := testRequest(3, func(w *widget) { w.Serial = ""; w.Nodes = config.Selection{Names: []string{"cp1", "cp2"}} })
 	for i := range r.Desired.Nodes {

@@ -9,8 +9,8 @@ import (
 	"upkeep/providers"
 )
 
-// LockedNodes names the nodes that are locked for the steps of a plan while the API is down: the control planes, as the lane of that name
-// has them; without any, the nodes that the steps change. Where there are none either, why says so.
+// LockedNodes names the nodes that are locked for the steps of a plan while the API is down: the control planes, as the
+// lane of that name has them; without any, the nodes that the steps change. Where there are none either, why says so.
 func LockedNodes(steps []providers.Step, in providers.Input) (names []string, why string) {
 	planes := ControlPlanes(in)
 	var declared []string
@@ -38,7 +38,8 @@ func LockedNodes(steps []providers.Step, in providers.Input) (names []string, wh
 	return nil, fmt.Sprintf("none of %s is known to run etcd or a control plane; %s", strings.Join(declared, ", "), fix)
 }
 
-// unlocked foresees that apply starts none of the steps, since the API does not answer and no node gives its lock instead.
+// unlocked foresees that apply starts none of the steps, since the API does not answer and no node gives its lock
+// instead.
 func unlocked(steps []providers.Step, desired config.Desired, in providers.Input) (out []ExpectedRefusal) {
 	down := in.World.Kubernetes.Unknown
 	if desired.Cluster == nil {

@@ -6,9 +6,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Needs says what must be looked at for a step: what its effect needs and, whatever that is, what tells which cluster this
-// is and which machine the step's node is. Without these the check for the right cluster would find nothing to compare, and
-// pass. A step without an effect stands for its complete block.
+// Needs says what must be looked at for a step: what its effect needs and, whatever that is, what tells which cluster
+// this is and which machine the step's node is. Without these the check for the right cluster would find nothing to
+// compare, and pass. A step without an effect stands for its complete block.
 func Needs(effect providers.Effect, in providers.Input, step providers.Step) providers.Needs {
 	var needs providers.Needs
 	if effect != nil {
@@ -24,8 +24,8 @@ func Needs(effect providers.Effect, in providers.Input, step providers.Step) pro
 	return needs.And(identity)
 }
 
-// Input is what the request's pure decisions depend on, with the declared blocks as the caller has them: what is known before
-// anything is looked at for a step.
+// Input is what the request's pure decisions depend on, with the declared blocks as the caller has them: what is known
+// before anything is looked at for a step.
 func (r Request) Input(resources []providers.Resource) providers.Input {
 	in := r.input()
 	in.Resources = make(map[providers.Address]providers.Resource, len(resources))

@@ -9,9 +9,9 @@ import (
 	"upkeep/providers"
 )
 
-// sameMachine refuses a plan whose nodes are one machine under several names: what is planned for one node at a time would
-// disturb the same machine twice, and a count of healthy nodes would count it twice. Each machine has an id of its own
-// (machine-id(5)); kubeadm asks for that, too.
+// sameMachine refuses a plan whose nodes are one machine under several names: what is planned for one node at a time
+// would disturb the same machine twice, and a count of healthy nodes would count it twice. Each machine has an id of
+// its own (machine-id(5)); kubeadm asks for that, too.
 func sameMachine(in providers.Input) (refusals []string) {
 	names := map[string][]string{}
 	for _, n := range in.Inventory.Nodes {

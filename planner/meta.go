@@ -27,8 +27,8 @@ func metasOf(desired config.Desired) metas {
 // guardBackup is the one guard that has a sentence of its own: what is missing without it, everybody should understand.
 const guardBackup = "backup"
 
-// warnings say, in declared order, which guards the blocks do without that were asked for. They are said whether a step is
-// due or not: a person who reads a quiet report must know, too.
+// warnings say, in declared order, which guards the blocks do without that were asked for. They are said whether a step
+// is due or not: a person who reads a quiet report must know, too.
 func (m metas) warnings(resources []providers.Resource, asked scope) (warnings []string) {
 	for _, resource := range resources {
 		address := resource.Address()

@@ -11,9 +11,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// order sorts the steps so that each comes after those it waits for, so that brackets surround what they guard, and so that
-// of each lane that is 1 wide one node is finished before the next begins. Where nothing decides, the given order stands, and
-// a node that was begun is finished first. It takes n log n.
+// order sorts the steps so that each comes after those it waits for, so that brackets surround what they guard, and so
+// that of each lane that is 1 wide one node is finished before the next begins. Where nothing decides, the given order
+// stands, and a node that was begun is finished first. It takes n log n.
 func order(steps []providers.Step, brackets []providers.Bracket, inventory providers.Inventory, world facts.World) ([]providers.Step, error) {
 	g, err := newGraph(steps, brackets, nodeOrder(steps, inventory, world))
 	if err != nil {
@@ -58,8 +58,8 @@ func nodeOrder(steps []providers.Step, inventory providers.Inventory, world fact
 }
 
 // graph holds the steps as vertices 0 to n-1, in the order in which they should run where nothing else decides. The
-// vertices from n on are barriers: between two nodes of a lane stands one, and around what a bracket guards, so that a lane
-// or a bracket of many steps costs as many edges as it has steps, not their product.
+// vertices from n on are barriers: between two nodes of a lane stands one, and around what a bracket guards, so that a
+// lane or a bracket of many steps costs as many edges as it has steps, not their product.
 type graph struct {
 	steps   int
 	next    [][]int32
@@ -166,8 +166,8 @@ func lanesOf(steps []providers.Step) (out []*laneSteps) {
 	return out
 }
 
-// lane lets the steps of a node follow one another, and in a lane that is 1 wide the nodes as well: those of a lower turn
-// first, then by rank.
+// lane lets the steps of a node follow one another, and in a lane that is 1 wide the nodes as well: those of a lower
+// turn first, then by rank.
 func (g *graph) lane(l *laneSteps, rank map[string]int) {
 	slices.SortStableFunc(l.nodes, func(a, b string) int {
 		return cmp.Or(l.turn[a]-l.turn[b], rank[a]-rank[b])
@@ -266,7 +266,8 @@ func (g *graph) cycle(steps []providers.Step, sequence []int) error {
 	for _, v := range sequence {
 		free[v] = true
 	}
-	// What a vertex that is stuck waits for: its first stuck predecessor. Barriers are stuck unless all before them are free.
+	// What a vertex that is stuck waits for: its first stuck predecessor. Barriers are stuck unless all before them are
+	// free.
 	before := make([][]int, len(g.next))
 	for v, next := range g.next {
 		for _, to := range next {

@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// CheckOuts returns an error for the first node that was taken out until a day that has passed: whether the node is well
-// again, only a person knows.
+// CheckOuts returns an error for the first node that was taken out until a day that has passed: whether the node is
+// well again, only a person knows.
 func CheckOuts(desired config.Desired, now time.Time) error {
 	for _, o := range desired.Outs {
 		if !o.Until.Ended(now) {
@@ -126,8 +126,8 @@ func WithOuts(desired config.Desired, memory facts.Memory) (config.Desired, erro
 	return desired, nil
 }
 
-// OutSince returns the nodes with steps in a plan that the memory knows to be out, and the plan does not: somebody has taken
-// them out since it was made.
+// OutSince returns the nodes with steps in a plan that the memory knows to be out, and the plan does not: somebody has
+// taken them out since it was made.
 func (p Plan) OutSince(memory facts.Memory) ([]config.Out, error) {
 	outs, err := RememberedOuts(memory)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"io"
 )
 
-// small is the size up to which a plan file stays text: the plans of most clusters can be read with any tool. 1,000 nodes are
-// 16 MB of text and 2 MB packed.
+// small is the size up to which a plan file stays text: the plans of most clusters can be read with any tool. 1,000
+// nodes are 16 MB of text and 2 MB packed.
 const small = 512 << 10
 
-// Pack returns the text of a plan file as kept: gzip where it is large. Origin and digest are those of the text, so they
-// do not depend on who compressed it, and with which library.
+// Pack returns the text of a plan file as kept: gzip where it is large. Origin and digest are those of the text, so
+// they do not depend on who compressed it, and with which library.
 func Pack(text []byte) ([]byte, error) {
 	if len(text) <= small {
 		return text, nil
@@ -32,8 +32,9 @@ func Pack(text []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Unpack returns the text of a plan file, which may be packed. The file may come from elsewhere: no more than most bytes of text
-// are unpacked, the checksum must be right, and nothing may follow. What the text says, CheckOrigin and Decode judge.
+// Unpack returns the text of a plan file, which may be packed. The file may come from elsewhere: no more than most
+// bytes of text are unpacked, the checksum must be right, and nothing may follow. What the text says, CheckOrigin and
+// Decode judge.
 func Unpack(file []byte, most int) (text []byte, err error) {
 	if !bytes.HasPrefix(file, []byte{0x1f, 0x8b}) { // gzip: RFC 1952, 2.3.1
 		return file, nil

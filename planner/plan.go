@@ -36,17 +36,19 @@ type Plan struct {
 	Brackets []providers.Bracket `json:"brackets,omitempty"`
 	// Lanes are those of the steps except for the lanes of single nodes, each with its nodes.
 	Lanes []LaneNodes `json:"lanes,omitempty"`
-	// Objects are what the facts say of each thing that is looked after. A plan file leaves them out: they follow from its facts.
+	// Objects are what the facts say of each thing that is looked after. A plan file leaves them out: they follow from its
+	// facts.
 	Objects  []providers.Object `json:"objects,omitempty"`
 	Warnings []string           `json:"warnings,omitempty"`
 	// Remaining are the findings that the predicted world after the last step still has.
 	Remaining []providers.Finding `json:"remaining"`
 	// Refusals are the reasons why this plan must not be applied; each says what to do.
 	Refusals []string `json:"refusals,omitempty"`
-	// ExpectedRefusal are the steps that apply is known to refuse in the very world that the plan was made for, in plan order.
+	// ExpectedRefusal are the steps that apply is known to refuse in the very world that the plan was made for, in plan
+	// order.
 	ExpectedRefusals []ExpectedRefusal `json:"expected_refusals,omitempty"`
-	// Digest is "sha256:" and the hexadecimal digest of what will be done (see digests): over Digests, which are of what is
-	// done for each resource, by address, and over the brackets.
+	// Digest is "sha256:" and the hexadecimal digest of what will be done (see digests): over Digests, which are of what
+	// is done for each resource, by address, and over the brackets.
 	Digest  string            `json:"digest"`
 	Digests map[string]string `json:"digests"`
 	// Applyable: there are steps and no refusals, and the facts were observed, not read from a file.

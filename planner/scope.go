@@ -187,9 +187,9 @@ func (s scope) flag() string {
 	return "-exclude"
 }
 
-// split divides findings into those about what was asked for and those about what was left out. A finding of a resource as
-// such belongs to what was asked for as soon as any part of the resource does; one that belongs to no resource does so unless it
-// is about a node that was left out.
+// split divides findings into those about what was asked for and those about what was left out. A finding of a resource
+// as such belongs to what was asked for as soon as any part of the resource does; one that belongs to no resource does
+// so unless it is about a node that was left out.
 func (s scope) split(findings []providers.Finding, resources []providers.Resource, inventory providers.Inventory) (in, out []providers.Finding) {
 	if s.everything() {
 		return findings, nil

@@ -13,11 +13,13 @@ type Unknown struct {
 	Why  string `json:"why"`
 	// Objects are the parts that could not be checked, where something is known of the rest.
 	Objects []string `json:"objects,omitempty"`
-	// Exempt says who named this as something that does not count: "-exclude", "-target" or "ignore.NAME". Empty: it counts.
+	// Exempt says who named this as something that does not count: "-exclude", "-target" or "ignore.NAME". Empty: it
+	// counts.
 	Exempt string `json:"exempt,omitempty"`
 }
 
-// Waiting lists the work that is due and stands after the last step: something else must be repaired before upkeep can plan it.
+// Waiting lists the work that is due and stands after the last step: something else must be repaired before upkeep can
+// plan it.
 func (p Plan) Waiting() []providers.Finding {
 	var waiting []providers.Finding
 	for _, finding := range p.Remaining {

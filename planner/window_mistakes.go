@@ -17,8 +17,8 @@ type Mistake struct {
 	Detail   string
 }
 
-// WindowMistakes are those of maintenance windows: a block that names one which denies, one whose windows never open after a time,
-// and a selector that chooses what is not there. types are all types of blocks that there are.
+// WindowMistakes are those of maintenance windows: a block that names one which denies, one whose windows never open
+// after a time, and a selector that chooses what is not there. types are all types of blocks that there are.
 func WindowMistakes(desired config.Desired, types []string, at time.Time) []Mistake {
 	windows := Windows(desired)
 	var out []Mistake
@@ -66,7 +66,8 @@ func positionOf(desired config.Desired, address providers.Address) config.Positi
 	return config.Position{}
 }
 
-// tooShort warns of windows that are open for less than twice the shortest stretch that needs them: it would hardly ever fit.
+// tooShort warns of windows that are open for less than twice the shortest stretch that needs them: it would hardly
+// ever fit.
 func (p Plan) tooShort() (warnings []string) {
 	metas := metasOf(p.Request.Desired)
 	calendars := metas.calendars(p.Steps)

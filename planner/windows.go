@@ -41,7 +41,8 @@ func Calendars(desired config.Desired) []BlockCalendar {
 	return out
 }
 
-// calendar returns when a step may begin. What interrupts nothing may at any time, and so may what puts an outage right.
+// calendar returns when a step may begin. What interrupts nothing may at any time, and so may what puts an outage
+// right.
 func (m metas) calendar(s providers.Step) window.Calendar {
 	if s.Disruption == "" || s.Repairs {
 		return window.Calendar{}
@@ -64,8 +65,8 @@ func (m metas) calendars(steps []providers.Step) map[string]window.Calendar {
 	return out
 }
 
-// horizon is how far ahead openings are worked out: past the days for which a plan may be continued, and to the next opening of a
-// window that opens once a year.
+// horizon is how far ahead openings are worked out: past the days for which a plan may be continued, and to the next
+// opening of a window that opens once a year.
 const horizon = 400 * 24 * time.Hour
 
 // openings are those of the calendars of the plan's steps, from the time for which the plan was made.
@@ -115,8 +116,8 @@ type WindowUse struct {
 	window.State
 	// Opening is the present one, or the next; zero where there is none.
 	Opening window.Opening `json:"opening,omitzero"`
-	// Steps is how many steps wait for these windows, and Fit how many of them end, by their estimates, if a run begins with the
-	// opening, or now where it is open. Such a run ends at Ends.
+	// Steps is how many steps wait for these windows, and Fit how many of them end, by their estimates, if a run begins
+	// with the opening, or now where it is open. Such a run ends at Ends.
 	Steps int       `json:"steps"`
 	Fit   int       `json:"fit"`
 	Ends  time.Time `json:"ends,omitzero"`
@@ -132,7 +133,8 @@ func (p Plan) Calendars() []window.Calendar {
 	return out
 }
 
-// WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps name them.
+// WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps name
+// them.
 func (p Plan) WindowUses() []WindowUse {
 	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
 	if len(calendars) == 0 {

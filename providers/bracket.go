@@ -1,14 +1,16 @@
 package providers
 
-// Bracket is a guard as the plan keeps it: which steps begin it, which go within it, which end it. Every id names a step of
-// the same plan.
+// Bracket is a guard as the plan keeps it: which steps begin it, which go within it, which end it. Every id names a
+// step of the same plan.
 //
-// The bracket alone says how its steps follow one another: all of Begin must have succeeded before a step of Guarded starts,
-// and End runs when Guarded has ended, however it ended, provided that Begin was begun. Step.After does not repeat it.
+// The bracket alone says how its steps follow one another: all of Begin must have succeeded before a step of Guarded
+// starts, and End runs when Guarded has ended, however it ended, provided that Begin was begun. Step.After does not
+// repeat it.
 //
-// There are four kinds. A bracket with Begin and End surrounds its steps (a provider stopped, and started again). One without
-// an End stays begun (a backup that was taken stays taken). One with an End alone begins with the first of its guarded steps.
-// One with neither was asked for and is not needed in the world of the plan (see Dormant); the one who applies it asks again.
+// There are four kinds. A bracket with Begin and End surrounds its steps (a provider stopped, and started again). One
+// without an End stays begun (a backup that was taken stays taken). One with an End alone begins with the first of its
+// guarded steps. One with neither was asked for and is not needed in the world of the plan (see Dormant); the one who
+// applies it asks again.
 //
 // Two blocks that provide the same guard have a bracket each.
 type Bracket struct {
@@ -19,8 +21,8 @@ type Bracket struct {
 	// Condition: the guard is also, or only, a condition (Guard.Holds), asked before each guarded step.
 	Condition bool     `json:"condition,omitempty"`
 	Begin     []string `json:"begin,omitempty"`
-	// Due are those of Begin that the plan has anyway, because they are due by themselves: in a bracket without an End they
-	// run also where nothing is left to guard, and do not wait until something is.
+	// Due are those of Begin that the plan has anyway, because they are due by themselves: in a bracket without an End
+	// they run also where nothing is left to guard, and do not wait until something is.
 	Due     []string `json:"due,omitempty"`
 	Guarded []string `json:"guarded,omitempty"`
 	End     []string `json:"end,omitempty"`
@@ -37,7 +39,8 @@ func (b Bracket) Begins() []string {
 	return b.Guarded
 }
 
-// BracketIndex says in which brackets of a list a step begins, goes within, or ends, as indices into the list by step id.
+// BracketIndex says in which brackets of a list a step begins, goes within, or ends, as indices into the list by step
+// id.
 type BracketIndex struct {
 	Begins, Guarded, Ends map[string][]int
 }

@@ -51,8 +51,8 @@ func ChartCredentials(b config.Block, source *facts.ChartSource) (*ChartAccess, 
 	return &access, nil
 }
 
-// Userinfo is the error about credentials within an address: they would show wherever the address does. It points at the block,
-// since the line of the address shows the password. It is nil where the address holds none.
+// Userinfo is the error about credentials within an address: they would show wherever the address does. It points at
+// the block, since the line of the address shows the password. It is nil where the address holds none.
 func Userinfo(b config.Block, argument, address string) hcl.Diagnostics {
 	at, err := url.Parse(address)
 	if err == nil && at.User == nil {
@@ -65,8 +65,8 @@ func Userinfo(b config.Block, argument, address string) hcl.Diagnostics {
 		"Remove it from the address. In a block chart, write username = \"NAME\" and password = var.NAME, or password = env(\"NAME\").", argument))}
 }
 
-// ChartTrust reads what the block chart says of the trust in its source, for every domain that has such a block: the expected
-// SHA-256 of the archive, and whether the source may lack TLS and the templates may read the cluster.
+// ChartTrust reads what the block chart says of the trust in its source, for every domain that has such a block: the
+// expected SHA-256 of the archive, and whether the source may lack TLS and the templates may read the cluster.
 func ChartTrust(b config.Block, source *facts.ChartSource) (sha256 string, diags hcl.Diagnostics) {
 	source.Insecure, source.Lookup = b.Bool("insecure"), b.Bool("lookup")
 	argument := "repository"

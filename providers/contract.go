@@ -26,9 +26,10 @@ type Type struct {
 	Effects map[string]Effect
 	// Findings declares every finding id this domain can report.
 	Findings []FindingDoc
-	// DigestArgs returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
-	// not have: the same for the same due work on any machine and day. So it leaves out times, ids that contain a time and
-	// what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments unchanged. Pure.
+	// DigestArgs returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the
+	// arguments do not have: the same for the same due work on any machine and day. So it leaves out times, ids that
+	// contain a time and what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments
+	// unchanged. Pure.
 	DigestArgs func(Resource, Step) (json.RawMessage, error)
 	// Rules are what a person can lift for one run with -override: the guards that this domain provides, and the consents
 	// that its steps can ask for.
@@ -49,19 +50,19 @@ type Staged interface {
 	Resource
 	// SecondNeeds says what else must be known, given the answers to Needs and the nodes that there are; the zero Needs
 	// where nothing is. There are two stages and no third: it is asked once. A node that both stages are about is asked
-	// again, for all of it. With measure it may ask a running part for what only that can tell, by commands of upkeep's that
-	// run where the part runs; nobody is asked so unless a person wants it. Pure.
+	// again, for all of it. With measure it may ask a running part for what only that can tell, by commands of upkeep's
+	// that run where the part runs; nobody is asked so unless a person wants it. Pure.
 	SecondNeeds(world facts.World, inventory Inventory, measure bool) Needs
 }
 
-// GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where several
-// provide the same guard, all of them take part.
+// GuardProvider is a Resource that provides guards for the steps of any domain, by name: "backup", "leases". Where
+// several provide the same guard, all of them take part.
 type GuardProvider interface {
 	Guards() map[string]Guard
 }
 
-// SecretHolder is a Resource that may hold secrets. No secret enters a plan file, so the one who applies one takes them from the
-// configuration again.
+// SecretHolder is a Resource that may hold secrets. No secret enters a plan file, so the one who applies one takes them
+// from the configuration again.
 type SecretHolder interface {
 	Resource
 	// HoldsSecrets reports whether the block has secrets, read with it or not.
@@ -72,9 +73,9 @@ type SecretHolder interface {
 	Seal(from Resource, mac func(secret []byte) string) (Resource, error)
 	// Seals returns what stands for each secret after Seal, by its path; nothing where nothing planned shows them.
 	Seals() map[string]string
-	// Resealed returns the resource with what stood for its secrets when facts were recorded, by Seals of then. Where nothing
-	// stood for one, its text is another than every recorded one. It has no key, so it cannot tell whether a secret is another
-	// one now.
+	// Resealed returns the resource with what stood for its secrets when facts were recorded, by Seals of then. Where
+	// nothing stood for one, its text is another than every recorded one. It has no key, so it cannot tell whether a
+	// secret is another one now.
 	Resealed(seals map[string]string) Resource
 }
 
@@ -94,8 +95,8 @@ type Input struct {
 	Now    time.Time
 	// Inventory is the declared and discovered nodes.
 	Inventory Inventory
-	// Resources are the declared blocks by address; Effect.Needs finds its step's there (see NeedsOfResource). Nothing else
-	// may depend on them.
+	// Resources are the declared blocks by address; Effect.Needs finds its step's there (see NeedsOfResource). Nothing
+	// else may depend on them.
 	Resources map[Address]Resource
 	// Replace are the addresses the user asked to renew although nothing is due (-replace).
 	Replace []Address
@@ -197,8 +198,8 @@ type Object struct {
 type Effect interface {
 	// Needs says what must be looked at for this one step, before it, after it and while a guard that it begins must hold:
 	// NeedsOfResource where the step's neighbours matter, NeedsOfNode where they do not. It is asked twice, with the world
-	// that the plan was made from and with the answers to that; the second time it may ask for more. What tells the cluster
-	// and the machine is always looked at.
+	// that the plan was made from and with the answers to that; the second time it may ask for more. What tells the
+	// cluster and the machine is always looked at.
 	Needs(Input, Step) Needs
 	// Predict returns what the world looks like after this step, as the parts that it replaces.
 	Predict(Input, Step) facts.Update
@@ -226,8 +227,8 @@ type Command struct {
 	Undo string `json:"undo,omitempty"` // how to undo: a script for the same place
 }
 
-// Guard is what goes around the disruptive steps that name it: steps, a condition, or both. All functions are pure; one that
-// a guard does not have is nil.
+// Guard is what goes around the disruptive steps that name it: steps, a condition, or both. All functions are pure; one
+// that a guard does not have is nil.
 type Guard struct {
 	// Before returns the steps that must be proved before the first guarded step; After those that end the guard. Guarded
 	// steps are in the plan's order, and those that are left where a guard is asked again while a plan is applied.

@@ -2,7 +2,8 @@ package providers
 
 import "upkeep/config"
 
-// Declared returns the resources of one type that a configuration declares, in its order; Declared[Resource] all of them.
+// Declared returns the resources of one type that a configuration declares, in its order; Declared[Resource] all of
+// them.
 func Declared[R any](desired config.Desired) []R {
 	var out []R
 	for _, declared := range desired.Resources {

@@ -22,22 +22,22 @@ type Finding struct {
 	Hint string `json:"hint,omitempty"`
 	// Unknown: this is about something that could not be observed.
 	Unknown bool `json:"unknown,omitempty"`
-	// Waits: this is work that is due and not in the plan, since something else must be repaired first. A run that has done all
-	// its steps is then one that was applied in part.
+	// Waits: this is work that is due and not in the plan, since something else must be repaired first. A run that has
+	// done all its steps is then one that was applied in part.
 	Waits    bool   `json:"waits,omitempty"`
 	Position string `json:"position,omitempty"` // file:line
-	// Cause names what is wrong in the world, the one who reports it ("etcd/8e9e05c52164694d/silent"): of the findings with one
-	// cause a plan shows one, of the most specific id. Empty: it is nobody else's to report.
+	// Cause names what is wrong in the world, the one who reports it ("etcd/8e9e05c52164694d/silent"): of the findings
+	// with one cause a plan shows one, of the most specific id. Empty: it is nobody else's to report.
 	Cause string `json:"-"`
 }
 
-// Class says what kind of thing a finding reports, so that a reader of many findings knows whom to ask. Each id has one class:
-// where two fit, the one that the remedy follows from.
+// Class says what kind of thing a finding reports, so that a reader of many findings knows whom to ask. Each id has one
+// class: where two fit, the one that the remedy follows from.
 type Class string
 
 const (
-	// ClassChanged: somebody or something other than upkeep changed what was in order: an object was edited in the cluster,
-	// a provider stopped, a bundle exchanged. Ask who did it before you undo it.
+	// ClassChanged: somebody or something other than upkeep changed what was in order: an object was edited in the
+	// cluster, a provider stopped, a bundle exchanged. Ask who did it before you undo it.
 	ClassChanged Class = "changed"
 	// ClassNotApplied: the configuration says something that does not hold, or cannot hold as written. An apply, or an
 	// edit of the configuration, closes the finding.

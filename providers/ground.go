@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Ground is what a step relies on, typed: a struct of its domain that marshals to JSON and back without loss. The planner
-// takes it from Effect.Ground and keeps it in the step; effects and operations read it again with GroundOf.
+// Ground is what a step relies on, typed: a struct of its domain that marshals to JSON and back without loss. The
+// planner takes it from Effect.Ground and keeps it in the step; effects and operations read it again with GroundOf.
 type Ground interface {
 	// Lines renders it for people, one value a line: "serial of apiserver = 4FE68FC3EABB1A74".
 	Lines() []string
@@ -29,8 +29,8 @@ func (s Step) WithGround(ground Ground) (Step, error) {
 	return s, nil
 }
 
-// GroundOf reads what a step relies on; the zero value where that is nothing. A plan file's ground comes from disk: callers
-// must check it.
+// GroundOf reads what a step relies on; the zero value where that is nothing. A plan file's ground comes from disk:
+// callers must check it.
 func GroundOf[G any](step Step) (ground G, err error) {
 	if len(step.Ground) == 0 {
 		return ground, nil

@@ -138,11 +138,12 @@ func (inv Inventory) Node(name string) (config.Node, bool) {
 	return inv.Nodes[i], true
 }
 
-// Of returns the node of the inventory that a node of Kubernetes is: the one of its name, else the one that is reached at
-// one of its addresses.
+// Of returns the node of the inventory that a node of Kubernetes is: the one of its name, else the one that is reached
+// at one of its addresses.
 func (inv Inventory) Of(node facts.KubernetesNode) (config.Node, bool) { return inv.Finder()(node) }
 
-// Finder returns Of for many nodes: after one pass over the inventory each question costs the same however many nodes it has.
+// Finder returns Of for many nodes: after one pass over the inventory each question costs the same however many nodes
+// it has.
 func (inv Inventory) Finder() func(facts.KubernetesNode) (config.Node, bool) {
 	byName, byHost := make(map[string]int, len(inv.Nodes)), make(map[string]int, len(inv.Nodes))
 	note := func(in map[string]int, key string, i int) {
@@ -206,8 +207,8 @@ func (inv Inventory) Select(s config.Selection) (nodes []config.Node, incomplete
 	return nodes, ""
 }
 
-// labels are the roles of a selection that Kubernetes could tell of. They count where the selection has no node yet: where
-// one is declared, nothing waits for Kubernetes, since a cluster whose API is down must be repairable.
+// labels are the roles of a selection that Kubernetes could tell of. They count where the selection has no node yet:
+// where one is declared, nothing waits for Kubernetes, since a cluster whose API is down must be repairable.
 func labels(s config.Selection) (roles []string) {
 	for _, role := range config.KubernetesRoles() {
 		if slices.Contains(s.Roles, role) {

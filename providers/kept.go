@@ -8,8 +8,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// kept is what pure decisions about one world worked out of it, for those who ask next. It changes no answer: it is looked at
-// only as long as what it was made of is still there.
+// kept is what pure decisions about one world worked out of it, for those who ask next. It changes no answer: it is
+// looked at only as long as what it was made of is still there.
 type kept struct {
 	nodes  uintptr // the world's map of nodes
 	origin *int    // shared by inputs that began as one world
@@ -29,9 +29,9 @@ type NodeChange struct {
 	Was, Is *facts.Node // Was is nil where the world did not have the node
 }
 
-// Walk returns the input twice, each with a world of its own: just before and just after a step of a walk over many steps.
-// What Once and Followed work out of either is kept, as long as the world changes through Apply alone. Both must be given the
-// same updates in the same order, the input after a step first. They are for one goroutine.
+// Walk returns the input twice, each with a world of its own: just before and just after a step of a walk over many
+// steps. What Once and Followed work out of either is kept, as long as the world changes through Apply alone. Both must
+// be given the same updates in the same order, the input after a step first. They are for one goroutine.
 func (in Input) Walk() (before, after Input) {
 	origin := new(int)
 	return in.keeping(origin), in.keeping(origin)
@@ -65,14 +65,14 @@ func (in Input) note(u facts.Update) {
 	}
 }
 
-// Once returns what work returns. Within a Walk the work is not done again while of, which must be comparable and say all that
-// the work reads, is the same. The name tells works apart; nobody may write into the value.
+// Once returns what work returns. Within a Walk the work is not done again while of, which must be comparable and say
+// all that the work reads, is the same. The name tells works apart; nobody may write into the value.
 func Once[T any](in Input, name string, of any, work func() T) T {
 	return Followed(in, name, of, work, nil)
 }
 
-// Followed is Once for what comes of all nodes of a world: instead of working it out again after a node was replaced, move
-// takes the change into it. The value must then be what begin would return.
+// Followed is Once for what comes of all nodes of a world: instead of working it out again after a node was replaced,
+// move takes the change into it. The value must then be what begin would return.
 func Followed[T any](in Input, name string, of any, begin func() T, move func(T, NodeChange)) T {
 	if !in.keeps() {
 		return begin()
@@ -89,8 +89,8 @@ func Followed[T any](in Input, name string, of any, begin func() T, move func(T,
 	return value
 }
 
-// MovedNodes returns the names, sorted, of the nodes of one input that may differ from those of another: within a Walk the
-// nodes of the step, else all.
+// MovedNodes returns the names, sorted, of the nodes of one input that may differ from those of another: within a Walk
+// the nodes of the step, else all.
 func MovedNodes(before, after Input) []string {
 	if !before.keeps() || !after.keeps() || before.kept.origin != after.kept.origin || len(before.kept.moved) > len(after.kept.moved) {
 		return slices.Sorted(maps.Keys(before.World.Nodes))

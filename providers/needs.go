@@ -10,9 +10,9 @@ import (
 // ErrNoCluster says why nothing can be asked of a cluster, or changed in it.
 var ErrNoCluster = errors.New("the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }")
 
-// NeedsOfResource is what the complete block of a step needs: the answer of Effect.Needs where the step's neighbours matter, as
-// the other control planes and etcd do for a control plane. Once the block's first needs are answered it asks what the
-// block wants to know in its second stage. Of a block that is not declared nothing is asked.
+// NeedsOfResource is what the complete block of a step needs: the answer of Effect.Needs where the step's neighbours
+// matter, as the other control planes and etcd do for a control plane. Once the block's first needs are answered it
+// asks what the block wants to know in its second stage. Of a block that is not declared nothing is asked.
 func NeedsOfResource(in Input, step Step) Needs {
 	resource, declared := in.Resources[step.Address.Resource()]
 	if !declared {
@@ -25,8 +25,8 @@ func NeedsOfResource(in Input, step Step) Needs {
 	return needs
 }
 
-// NeedsOfNode is what the block of a step needs, but of the nodes only the step's own is asked, and etcd, which is reached
-// through nodes, is not: the answer of Effect.Needs for a step that its neighbours do not matter to.
+// NeedsOfNode is what the block of a step needs, but of the nodes only the step's own is asked, and etcd, which is
+// reached through nodes, is not: the answer of Effect.Needs for a step that its neighbours do not matter to.
 func NeedsOfNode(in Input, step Step) Needs {
 	needs := NeedsOfResource(in, step)
 	needs.Etcd = false

@@ -11,8 +11,8 @@ type Readiness struct {
 	Why   string     `json:"why,omitempty"`
 	// Final, with Unknown: looking again in some seconds will not tell either, so that the step is refused at once.
 	Final bool `json:"final,omitempty"`
-	// With Waits: what it waits for in words ("2 leases on gpu7: akash1…/1/1/1"), since when (zero: since now), and when to
-	// look again at the earliest (zero: at the executor's own pace).
+	// With Waits: what it waits for in words ("2 leases on gpu7: akash1…/1/1/1"), since when (zero: since now), and when
+	// to look again at the earliest (zero: at the executor's own pace).
 	For   string    `json:"for,omitempty"`
 	Since time.Time `json:"since,omitzero"`
 	Again time.Time `json:"again,omitzero"`

@@ -9,8 +9,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// TestRoles: what Kubernetes labels a node with is a role of nodes that were discovered, and of declared ones that do not
-// say what they are.
+// TestRoles: what Kubernetes labels a node with is a role of nodes that were discovered, and of declared ones that do
+// not say what they are.
 func TestRoles(t *testing.T) {
 	node := func(name, address string, labels ...string) facts.KubernetesNode {
 		n := facts.KubernetesNode{Name: name, Addresses: map[string]string{"InternalIP": address}, Labels: map[string]string{"gpu": "yes"}}

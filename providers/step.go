@@ -35,17 +35,18 @@ type Step struct {
 	Window   string    `json:"window,omitempty"` // "always"
 	// Turn orders the nodes of a lane: those of a lower turn go first; of one turn, the primary and then as declared.
 	Turn int `json:"turn,omitempty"`
-	// Lanes bound how many nodes are in progress in addition to this step's node. A domain sets its own; the planner adds those that
-	// every plan has (see Lane).
+	// Lanes bound how many nodes are in progress in addition to this step's node. A domain sets its own; the planner adds
+	// those that every plan has (see Lane).
 	Lanes []Lane `json:"lanes,omitempty"`
 	// Rest: the node may be left in this state after the step. The last step of a series always rests.
 	Rest bool `json:"rest,omitempty"`
-	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a window.
+	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a
+	// window.
 	Repairs bool `json:"repairs,omitempty"`
 	// After are the ids of steps that must be proved first. What follows from a guard is in the plan's brackets.
 	After []string `json:"after,omitempty"`
-	// Ground is what the step relies on, as the planner predicted it just before the step: like Args a struct of the domain.
-	// GroundText is the same for people, one value a line ("serial of apiserver = 4FE68FC3EABB1A74").
+	// Ground is what the step relies on, as the planner predicted it just before the step: like Args a struct of the
+	// domain. GroundText is the same for people, one value a line ("serial of apiserver = 4FE68FC3EABB1A74").
 	Ground     json.RawMessage `json:"ground,omitempty"`
 	GroundText []string        `json:"ground_text,omitempty"`
 	// Proof says what will be looked at afterwards, in words.
@@ -57,14 +58,15 @@ type Step struct {
 	Estimate float64 `json:"estimate,omitempty"`
 	// Limit is how long its operation may take, in seconds, where that is longer than the executor gives every operation.
 	Limit float64 `json:"limit,omitempty"`
-	// Settle is how long after its operation the proof may take, in seconds, where the executor's own patience is too short.
+	// Settle is how long after its operation the proof may take, in seconds, where the executor's own patience is too
+	// short.
 	Settle   float64 `json:"settle,omitempty"`
 	Position string  `json:"position,omitempty"` // file:line of the block that asks for it
 }
 
-// NewStep returns a step that an operation of a domain does for the block of an address, on its node where it has one. What a
-// person reads of the step is the domain's to fill in. args is plain data. The estimate, in seconds, counts where no earlier
-// run of the operation is remembered.
+// NewStep returns a step that an operation of a domain does for the block of an address, on its node where it has one.
+// What a person reads of the step is the domain's to fill in. args is plain data. The estimate, in seconds, counts
+// where no earlier run of the operation is remembered.
 func NewStep(in Input, address Address, verb, operation string, args any, estimate float64) Step {
 	data, err := json.Marshal(args)
 	if err != nil {
@@ -85,8 +87,8 @@ type Change struct {
 	After  string `json:"after"`
 	// Always: a person must see this one however many others there are.
 	Always bool `json:"always,omitempty"`
-	// Object is what happens to a Kubernetes object that is named by What: "create", "update", "delete", "keep". Before and After
-	// are then empty.
+	// Object is what happens to a Kubernetes object that is named by What: "create", "update", "delete", "keep". Before
+	// and After are then empty.
 	Object string `json:"object,omitempty"`
 	// Fields are the fields of the object that change, sorted by path; More counts those that are left out.
 	Fields []FieldChange `json:"fields,omitempty"`
@@ -113,8 +115,9 @@ func (s Step) Needs(guard string) bool {
 	return slices.ContainsFunc(s.Guards, func(n Need) bool { return n.Name == guard && n.Placed() })
 }
 
-// Series is the address on a node that the step belongs to: the steps of one series keep their node's place in its lanes from
-// the first of them to the last. A step of the cluster (no node) is a series with the others of its resource.
+// Series is the address on a node that the step belongs to: the steps of one series keep their node's place in its
+// lanes from the first of them to the last. A step of the cluster (no node) is a series with the others of its
+// resource.
 func (s Step) Series() Address { return s.Address.Resource().On(s.Node) }
 
 // EstimateDuration returns Estimate as a duration.

@@ -10,9 +10,9 @@ import (
 	"upkeep/state/seen"
 )
 
-// Backend keeps one state: the lock of runs, what is remembered, what was seen, and of each run its journal, a copy of its
-// plan and its runbook. What changes a run's belongings is done through its Lock. Implementations are safe for use by
-// several goroutines and by several processes at a time; state/statetest says what else they must do.
+// Backend keeps one state: the lock of runs, what is remembered, what was seen, and of each run its journal, a copy of
+// its plan and its runbook. What changes a run's belongings is done through its Lock. Implementations are safe for use
+// by several goroutines and by several processes at a time; state/statetest says what else they must do.
 type Backend interface {
 	// Describe names the place for people, such as the path of a file. It touches nothing.
 	Describe() string
@@ -25,8 +25,8 @@ type Backend interface {
 	//
 	// ctx is the parent of Lock.Context, and ends the wait.
 	Lock(ctx context.Context, request LockRequest) (Lock, error)
-	// Holder returns who holds the lock, and whether anybody does. A lock that is stale is returned as held, and says why it is
-	// stale (LockInfo.Stale): the one who took it holds nothing any longer.
+	// Holder returns who holds the lock, and whether anybody does. A lock that is stale is returned as held, and says why
+	// it is stale (LockInfo.Stale): the one who took it holds nothing any longer.
 	Holder(ctx context.Context) (LockInfo, bool, error)
 	// ForceUnlock removes the lock with exactly this id and returns what it was. The one who held it notices at its next
 	// renewal or write and stops. Any other id, or no lock at all, is an error and changes nothing.
@@ -66,9 +66,10 @@ const (
 
 // Journal is the open journal of one plan; see journal.Journal.
 type Journal interface {
-	// Append writes records, all in one write where the backend can, and returns when they are on stable storage. A process
-	// that dies within a group leaves the first ones of it, or none. A *journal.RefusedError says that a record makes no
-	// sense there, and nothing of its group was written. After any other error the journal takes no further record.
+	// Append writes records, all in one write where the backend can, and returns when they are on stable storage. A
+	// process that dies within a group leaves the first ones of it, or none. A *journal.RefusedError says that a record
+	// makes no sense there, and nothing of its group was written. After any other error the journal takes no further
+	// record.
 	Append(records ...journal.Record) error
 	// Close closes the journal. It adds no record.
 	Close() error

@@ -35,8 +35,9 @@ type Lock interface {
 	Journal(ctx context.Context, plan string) (Journal, journal.History, error)
 	// Save keeps a document of a plan, in the place of an earlier one: a reader finds the one or the other, complete.
 	Save(ctx context.Context, plan string, what Document, data []byte) error
-	// Prune removes the journals and documents of plans that State().Runs does not name, and returns the plans' ids, sorted.
-	// A journal that cannot be read, that is another state's, or that another process has open stays, with its documents.
+	// Prune removes the journals and documents of plans that State().Runs does not name, and returns the plans' ids,
+	// sorted. A journal that cannot be read, that is another state's, or that another process has open stays, with its
+	// documents.
 	Prune(ctx context.Context) (removed []string, err error)
 	// Unlock releases the lock. A second call does nothing. It fails with *LostError when the lock was already lost.
 	Unlock() error
@@ -47,8 +48,8 @@ type LockRequest struct {
 	Operation string // "apply"
 	// Timeout is how long to wait for a lock that is held; 0 does not wait.
 	Timeout time.Duration
-	// Key is the key that a state gets which the lock creates, so that what stood for secrets before there was a state stands
-	// for them afterwards; the zero value is a key of its own.
+	// Key is the key that a state gets which the lock creates, so that what stood for secrets before there was a state
+	// stands for them afterwards; the zero value is a key of its own.
 	Key Key
 	// TTL is how long the lock lasts without renewal; 0 is DefaultTTL.
 	TTL time.Duration

@@ -14,8 +14,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// SigningKey is the private half of the key that signs bundles. It prints as "(signing key)" under every verb and has no
-// JSON form; only Encode writes it.
+// SigningKey is the private half of the key that signs bundles. It prints as "(signing key)" under every verb and has
+// no JSON form; only Encode writes it.
 type SigningKey struct{ seed [ed25519.SeedSize]byte }
 
 func newSigningKey() SigningKey {
@@ -24,8 +24,8 @@ func newSigningKey() SigningKey {
 	return k
 }
 
-// firstSigningKey is the signing key of a state from before states had one. It follows from the state's key, so that every
-// reader finds the same one before anybody has written the state anew.
+// firstSigningKey is the signing key of a state from before states had one. It follows from the state's key, so that
+// every reader finds the same one before anybody has written the state anew.
 func firstSigningKey(key Key) SigningKey {
 	mac := hmac.New(sha256.New, key.secret[:])
 	io.WriteString(mac, "signing key of bundles")
@@ -55,8 +55,8 @@ func (k SigningKey) Format(f fmt.State, _ rune) { io.WriteString(f, "(signing ke
 // MarshalText implements encoding.TextMarshaler, and so JSON: the key is not shown.
 func (k SigningKey) MarshalText() ([]byte, error) { return []byte("(signing key)"), nil }
 
-// withSigningKey returns a state that signs with a key from a time on. The public half of the key before stays, with the
-// time at which it was taken out of use.
+// withSigningKey returns a state that signs with a key from a time on. The public half of the key before stays, with
+// the time at which it was taken out of use.
 func (s State) withSigningKey(k SigningKey, at time.Time) State {
 	signers := slices.Clone(s.Memory.Signers)
 	if n := len(signers); n > 0 {

@@ -1,7 +1,8 @@
-// Package findings holds the pages of all findings: what each means and what to do about it, as Markdown that people also
-// read in a browser.
+// Package findings holds the pages of all findings: what each means and what to do about it, as Markdown that people
+// also read in a browser.
 //
-// The files next to this one are the source; nothing else in the program says what a finding means. A page has one form:
+// The files next to this one are the source; nothing else in the program says what a finding means. A page has one
+// form:
 //
 //	# ID
 //
@@ -15,8 +16,8 @@
 //
 //	Text.
 //
-// The package is pure. It does not know which domain reports a finding, nor when: package providers has what code needs of
-// an id. README.md is the index and no page.
+// The package is pure. It does not know which domain reports a finding, nor when: package providers has what code needs
+// of an id. README.md is the index and no page.
 package findings
 
 import (
@@ -62,7 +63,8 @@ func IDs() []string {
 	return ids
 }
 
-// Page returns the page of a finding. The error names the page that does not exist, or that does not have the form of a page.
+// Page returns the page of a finding. The error names the page that does not exist, or that does not have the form of a
+// page.
 func Page(id string) (Document, error) {
 	if id == index {
 		return Document{}, fmt.Errorf("%s%s is the index and no page of a finding", index, extension)

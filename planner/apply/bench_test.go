@@ -33,8 +33,8 @@ type deafJournal struct{}
 
 func (deafJournal) Append(...journal.Record) error { return nil }
 
-// BenchmarkBookkeeping applies guarded steps that cost nothing, one on each node, within a guard that surrounds them, after
-// one that stays begun, and beside one that is not needed: what is left is the executor's own work.
+// BenchmarkBookkeeping applies guarded steps that cost nothing, one on each node, within a guard that surrounds them,
+// after one that stays begun, and beside one that is not needed: what is left is the executor's own work.
 func BenchmarkBookkeeping(b *testing.B) {
 	for _, n := range []int{1000, 2000, 4000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

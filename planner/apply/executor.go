@@ -1,5 +1,5 @@
-// Package apply runs the steps of a plan: look again, act, look again, and record each. What may start, and in addition to what, is
-// the schedule's to say; the executor does it, many at once.
+// Package apply runs the steps of a plan: look again, act, look again, and record each. What may start, and in addition
+// to what, is the schedule's to say; the executor does it, many at once.
 //
 // It is the only package that holds operations, and it knows no domain and no cluster: what a step means comes from
 // providers.Effect, what it does from providers.Operation, what is so from Observe. It decides nothing that the plan
@@ -9,7 +9,8 @@
 // What it promises: no operation runs before its start is on stable storage; none runs unless its ground holds at that
 // moment, the guards that it goes within hold, and the run still holds its locks; none whose end the journal knows runs
 // again, except for one that begins a guard which must hold again; a step that is not proved closes its lanes; of a
-// lane that is 1 wide never two nodes are in progress; and a guard that was begun is ended, whatever became of what it guards.
+// lane that is 1 wide never two nodes are in progress; and a guard that was begun is ended, whatever became of what it
+// guards.
 package apply
 
 import (
@@ -36,8 +37,8 @@ type Executor struct {
 	// Effects and Operations are by operation name.
 	Effects    map[string]providers.Effect
 	Operations map[string]providers.Operation
-	// Observe looks at what steps of one resource need (planner.Needs), now; there is at least one. What it cannot see is unknown in the facts it
-	// returns; an error means that it saw nothing. It is called by several goroutines.
+	// Observe looks at what steps of one resource need (planner.Needs), now; there is at least one. What it cannot see is
+	// unknown in the facts it returns; an error means that it saw nothing. It is called by several goroutines.
 	Observe func(ctx context.Context, steps ...providers.Step) (providers.Input, error)
 	// Identify says which cluster this is, now. Parts that cannot be told are empty.
 	Identify func(ctx context.Context) (planner.Identity, error)
@@ -60,20 +61,21 @@ type Executor struct {
 
 	// Events is called for everything that happens, one call at a time. It must not block. Nil: nobody listens.
 	Events func(Event)
-	// Stop ends the run: each value that is received stops it one level further. The first: no new node starts, nodes in progress go
-	// on to their next rest, guards end. The second: steps in progress are finished and proved, guards end. To stop at once, cancel
-	// Run's context. Nil: nobody stops it.
+	// Stop ends the run: each value that is received stops it one level further. The first: no new node starts, nodes in
+	// progress go on to their next rest, guards end. The second: steps in progress are finished and proved, guards end. To
+	// stop at once, cancel Run's context. Nil: nobody stops it.
 	Stop <-chan struct{}
 
-	// MaxAge is how old a plan may be when it is begun; one that was begun may be continued for planner.MaxRun. Zero: no bound.
+	// MaxAge is how old a plan may be when it is begun; one that was begun may be continued for planner.MaxRun. Zero: no
+	// bound.
 	MaxAge time.Duration
 	// Limits bound the waiting; zero fields have defaults.
 	Limits Limits
 	// Now is the clock; nil is time.Now. Tasks is how things are done side by side and waited for; nil is goroutines.
 	Now   func() time.Time
 	Tasks Tasks
-	// Trace is for tests, which stop the process at a boundary: those of a step are its id and "/acting", "/acted" or "/proved",
-	// so that of two steps in progress one can be stopped and the other not.
+	// Trace is for tests, which stop the process at a boundary: those of a step are its id and "/acting", "/acted" or
+	// "/proved", so that of two steps in progress one can be stopped and the other not.
 	Trace durable.Tracer
 
 	emit sync.Mutex
@@ -88,8 +90,8 @@ type Limits struct {
 	Ground time.Duration
 	// Look bounds one observation. Default 2m.
 	Look time.Duration
-	// Act bounds one operation; a step whose estimate is longer gets four times its estimate, and one that says how long it
-	// may take gets that. Default 10m.
+	// Act bounds one operation; a step whose estimate is longer gets four times its estimate, and one that says how long
+	// it may take gets that. Default 10m.
 	Act time.Duration
 }
 
@@ -160,8 +162,8 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	return result, failure
 }
 
-// spilled reports whether the journal takes no more records, and what the run still does is recorded elsewhere: nothing is
-// started any longer, but what ends a guard that was begun.
+// spilled reports whether the journal takes no more records, and what the run still does is recorded elsewhere: nothing
+// is started any longer, but what ends a guard that was begun.
 func spilled(failure error) bool {
 	var s *journal.SpilledError
 	return errors.As(failure, &s) && s.Lost == nil

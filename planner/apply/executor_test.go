@@ -110,8 +110,8 @@ func narrow(s providers.Step) string {
 	return ""
 }
 
-// checkRuleTwo reads what happened in the cluster: of a lane that is 1 wide, a node is touched only when all that ran on other
-// nodes before was proved.
+// checkRuleTwo reads what happened in the cluster: of a lane that is 1 wide, a node is touched only when all that ran
+// on other nodes before was proved.
 func checkRuleTwo(t interface{ Errorf(string, ...any) }, plan planner.Plan, log []string) {
 	steps := map[string]providers.Step{}
 	for _, s := range plan.Steps {

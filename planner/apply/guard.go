@@ -41,8 +41,8 @@ func (r *run) lostGuard(step providers.Step, l lostGuard) {
 	}
 }
 
-// guardsNow looks once at the guards that a step goes within, where each of them began: what was done there must still be
-// so. A guard that does not hold is found.lost where it can begin again; else the step cannot run.
+// guardsNow looks once at the guards that a step goes within, where each of them began: what was done there must still
+// be so. A guard that does not hold is found.lost where it can begin again; else the step cannot run.
 func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground) {
 	for _, b := range r.guards.within(step.ID) {
 		begin := r.plan.Steps[b.step]
@@ -73,8 +73,8 @@ func (r *run) guardsNow(ctx context.Context, step providers.Step, found *ground)
 	}
 }
 
-// asksNow asks the provider of a guard once about a step: whether its condition holds, and, where the guard was not needed
-// when the plan was made, whether it is by now. It reports whether the step can run; else found says why not.
+// asksNow asks the provider of a guard once about a step: whether its condition holds, and, where the guard was not
+// needed when the plan was made, whether it is by now. It reports whether the step can run; else found says why not.
 func (r *run) asksNow(ctx context.Context, bracket int, step providers.Step, found *ground) bool {
 	b, guard := r.plan.Brackets[bracket], r.guards.by[bracket]
 	input, err := r.observe(ctx, providers.Step{ID: step.ID, Address: b.Of})

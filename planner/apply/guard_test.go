@@ -55,8 +55,8 @@ func guarded(t interface{ Errorf(string, ...any) }, c *cluster, j apply.Journal,
 	return e
 }
 
-// Somebody undoes a guard while what it guards is under way: it begins again, or nothing that it guards runs any more; and
-// it is ended in every case.
+// Somebody undoes a guard while what it guards is under way: it begins again, or nothing that it guards runs any more;
+// and it is ended in every case.
 func TestAGuardStillHolds(t *testing.T) {
 	all := []string{"done", "done", "done", "done", "done", "done"}
 	stuck := []string{"done", "done", "done", "refused", "blocked", "done"}
@@ -222,8 +222,8 @@ func TestAStopWhileAGuardBeginsAgain(t *testing.T) {
 	}
 }
 
-// Whatever record the machine dies at while somebody undoes the guard, in the run or before the next one: the next apply
-// finishes the work, nothing guarded ever runs without the guard, and in the end the guard is ended.
+// Whatever record the machine dies at while somebody undoes the guard, in the run or before the next one: the next
+// apply finishes the work, nothing guarded ever runs without the guard, and in the end the guard is ended.
 func TestEveryJournalPrefixResumesWithItsGuard(t *testing.T) {
 	undo := func(c *cluster, e *apply.Executor) {
 		e.Events = func(event apply.Event) {

@@ -46,8 +46,8 @@ func newGuards(plan planner.Plan) (guards, error) {
 // ends reports whether a step ends a bracket.
 func (g guards) ends(step string) bool { return len(g.index.Ends[step]) > 0 }
 
-// mayRepeat reports whether a step that was done may be done once more: one that begins a guard, since this plan itself ends
-// it and what is left must be guarded, whoever undid it; and one that ends a guard.
+// mayRepeat reports whether a step that was done may be done once more: one that begins a guard, since this plan itself
+// ends it and what is left must be guarded, whoever undid it; and one that ends a guard.
 func (g guards) mayRepeat(step string) bool {
 	return g.ends(step) || slices.ContainsFunc(g.index.Begins[step], func(b int) bool { return len(g.plan.Brackets[b].End) > 0 })
 }
@@ -58,8 +58,8 @@ type beginning struct {
 	step  int // its index among the plan's steps
 }
 
-// within are the beginnings of the guards that a step goes within, in the plan's order. Guards without an end (a backup that
-// was taken stays taken) are not among them, nor are those without a beginning of their own.
+// within are the beginnings of the guards that a step goes within, in the plan's order. Guards without an end (a backup
+// that was taken stays taken) are not among them, nor are those without a beginning of their own.
 func (g guards) within(step string) []beginning {
 	var out []beginning
 	for _, i := range g.index.Guarded[step] {

@@ -13,8 +13,8 @@ import (
 	"upkeep/state/journal"
 )
 
-// twoLanes labels nine workers in a lane that is 3 wide, and three control planes one at a time. Each takes a minute, and a second
-// more for each before it, so that no two end at one moment.
+// twoLanes labels nine workers in a lane that is 3 wide, and three control planes one at a time. Each takes a minute,
+// and a second more for each before it, so that no two end at one moment.
 func twoLanes(c *cluster, j apply.Journal) (*apply.Executor, planner.Plan) {
 	plan := planner.Plan{FormatVersion: planner.FormatVersion, ID: "plan-1", Digest: "sha256:0123", Applyable: true, Complete: true}
 	plan.Request.World = c.World

@@ -15,7 +15,8 @@ import (
 type ground struct {
 	providers.Readiness
 	input providers.Input
-	// guardLost is a guard that the step goes within and that does not hold any more, though it can begin again; nil: none.
+	// guardLost is a guard that the step goes within and that does not hold any more, though it can begin again; nil:
+	// none.
 	lost *lostGuard
 }
 
@@ -82,8 +83,8 @@ func (r *run) ground(ctx context.Context, step providers.Step) ground {
 	})[0]
 }
 
-// grounds looks at the world for steps of one resource until each can be told. What cannot be told is looked at again for a
-// while, since one dropped connection must not end a maintenance window; it is never run.
+// grounds looks at the world for steps of one resource until each can be told. What cannot be told is looked at again
+// for a while, since one dropped connection must not end a maintenance window; it is never run.
 func (r *run) grounds(ctx context.Context, steps []providers.Step, judge func(providers.Step, providers.Input) ground) []ground {
 	limit := r.within(r.Limits.withDefaults().Ground)
 	out := make([]ground, len(steps))

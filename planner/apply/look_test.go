@@ -174,8 +174,8 @@ func TestOneNodeOfAFleetIsLookedAtAlone(t *testing.T) {
 	}
 }
 
-// Whatever an effect asks for, every look at a step shows which machine and whose cluster its node is: a host that became
-// another cluster's since the plan was made is not touched.
+// Whatever an effect asks for, every look at a step shows which machine and whose cluster its node is: a host that
+// became another cluster's since the plan was made is not touched.
 func TestEveryLookAtAStepTellsTheCluster(t *testing.T) {
 	for name, of := range map[string]providers.Effect{"it asks its node": effect{"sim.label"}, "it asks nothing": forgetful{effect{"sim.label"}}} {
 		f := newFleet()

@@ -49,8 +49,8 @@ func (c crossing) String() string {
 	return fmt.Sprint(c.boundary, " ", c.times)
 }
 
-// boundaries sees every boundary that a run crosses. The first task that comes to one of two crossings stands still there;
-// the one that comes to the other ends the process, and so all of its tasks.
+// boundaries sees every boundary that a run crosses. The first task that comes to one of two crossings stands still
+// there; the one that comes to the other ends the process, and so all of its tasks.
 type boundaries struct {
 	*cluster
 	journal *memoryJournal
@@ -156,8 +156,8 @@ func newBoundaries() (*boundaries, planner.Plan) {
 	return &boundaries{cluster: c, journal: &memoryJournal{dies: -1}}, twoNodes(c)
 }
 
-// done says what is not as it must be when a plan was applied, however often that was cut short: each step was done once,
-// the guard is ended, and the journal knows the beginning and the end of everything.
+// done says what is not as it must be when a plan was applied, however often that was cut short: each step was done
+// once, the guard is ended, and the journal knows the beginning and the end of everything.
 func (b *boundaries) done(plan planner.Plan, result apply.Result) (wrong []string) {
 	if result.Outcome != apply.Complete {
 		wrong = append(wrong, fmt.Sprintf("it is %s: %v", result.Outcome, outcomes(result)))
@@ -197,9 +197,9 @@ func (b *boundaries) done(plan planner.Plan, result apply.Result) (wrong []strin
 	return wrong
 }
 
-// Two steps run at once, and upkeep is killed when the one has come to any boundary and the other to any other: each pair once,
-// with helpers that die with it and with helpers that finish what they had begun. The next apply finishes the work; nothing is
-// done twice, the guard ends, and the journal is complete.
+// Two steps run at once, and upkeep is killed when the one has come to any boundary and the other to any other: each
+// pair once, with helpers that die with it and with helpers that finish what they had begun. The next apply finishes
+// the work; nothing is done twice, the guard ends, and the journal is complete.
 func TestKillAtEveryPairOfBoundaries(t *testing.T) {
 	unharmed, plan := newBoundaries()
 	result, _ := unharmed.run(t, plan, journal.History{})

@@ -42,8 +42,8 @@ func (r *run) proveNow(ctx context.Context, before providers.Input, step provide
 	return r.Effects[step.Operation].Proved(before, after, step)
 }
 
-// deadline is when looking again and again ends. Pauses count beside the clock: one that stands still, or is set back, never comes
-// to an end by itself.
+// deadline is when looking again and again ends. Pauses count beside the clock: one that stands still, or is set back,
+// never comes to an end by itself.
 type deadline struct {
 	now  func() time.Time
 	end  time.Time

@@ -52,8 +52,8 @@ type StepSummary struct {
 	Undo string `json:"undo,omitempty"`
 }
 
-// Recall says what the runs of a plan have done, step by step: in the plan's order where its steps are known, else in the
-// order in which the journal names them. Pure.
+// Recall says what the runs of a plan have done, step by step: in the plan's order where its steps are known, else in
+// the order in which the journal names them. Pure.
 func Recall(plan string, steps []providers.Step, history journal.History) JournalSummary {
 	r := JournalSummary{Plan: plan, Complete: len(steps) > 0, Steps: []StepSummary{}}
 	index := map[string]int{}

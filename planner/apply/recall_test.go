@@ -58,8 +58,8 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-// Wherever a run dies, recalling agrees with the cluster: a step whose change was made is done or half-done, and one that
-// is called untouched was not.
+// Wherever a run dies, recalling agrees with the cluster: a step whose change was made is done or half-done, and one
+// that is called untouched was not.
 func TestRecallAgreesWithTheCluster(t *testing.T) {
 	whole := &memoryJournal{dies: -1}
 	c := newCluster("cp1", "cp2", "w1")

@@ -13,7 +13,8 @@ import (
 const weight = 0.3
 
 // Learn returns a memory that knows how long the steps of a result took (an exponential average by operation, of steps
-// that were proved), and which cluster it was. What is known of the cluster already stays: the run has compared it. Pure.
+// that were proved), and which cluster it was. What is known of the cluster already stays: the run has compared it.
+// Pure.
 func Learn(memory facts.Memory, result Result) facts.Memory {
 	durations := maps.Clone(memory.Durations)
 	for _, step := range result.Steps {

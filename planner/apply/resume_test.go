@@ -100,8 +100,8 @@ func TestAnythingGoesWrongThenAllIsWell(t *testing.T) {
 	})
 }
 
-// checkLanesClose: after a step of a narrow lane failed, or was refused, no other node of the lane starts. One that an earlier
-// run left under way may go on.
+// checkLanesClose: after a step of a narrow lane failed, or was refused, no other node of the lane starts. One that an
+// earlier run left under way may go on.
 func checkLanesClose(t *rapid.T, plan planner.Plan, earlier, records []journal.Record) {
 	lane, node := map[string]string{}, map[string]string{}
 	for _, step := range plan.Steps {

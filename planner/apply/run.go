@@ -101,8 +101,9 @@ func (r *run) raise(to schedule.Level) {
 	}
 }
 
-// next asks the book what is to be done now, and when it wants to be asked again at the latest. The run is over where nothing
-// is to be done and nothing is under way. Both are seen at one moment: what ends a moment later changes what is to be done.
+// next asks the book what is to be done now, and when it wants to be asked again at the latest. The run is over where
+// nothing is to be done and nothing is under way. Both are seen at one moment: what ends a moment later changes what is
+// to be done.
 func (r *run) next(ctx context.Context) (decisions []schedule.Decision, until time.Time, over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,8 +147,8 @@ func (r *run) report(what func(*schedule.Schedule) error) {
 	}
 }
 
-// halted reports whether a step must not start any more, or is not worth waiting for: the run stops at once, or finishes what
-// is under way and ends brackets.
+// halted reports whether a step must not start any more, or is not worth waiting for: the run stops at once, or
+// finishes what is under way and ends brackets.
 func (r *run) halted(ctx context.Context, step providers.Step) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"upkeep/state/journal"
 )
 
-// Three nodes with two steps each, two nodes at once, within a guard. While two steps run, somebody interrupts once, twice or
-// three times.
+// Three nodes with two steps each, two nodes at once, within a guard. While two steps run, somebody interrupts once,
+// twice or three times.
 func TestInterruptsWithTwoRunning(t *testing.T) {
 	for name, test := range map[string]struct {
 		signals int

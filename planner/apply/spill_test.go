@@ -45,8 +45,8 @@ func (s *spilling) error(cause error) error {
 	return e
 }
 
-// Whatever record the journal does not take: nothing more starts, a guard that was begun is ended all the same, what was done
-// since is kept, and the next apply finishes the work and acts on nothing twice.
+// Whatever record the journal does not take: nothing more starts, a guard that was begun is ended all the same, what
+// was done since is kept, and the next apply finishes the work and acts on nothing twice.
 func TestAJournalThatTakesNoMore(t *testing.T) {
 	c := newCluster("cp1", "cp2", "g1")
 	whole := &memoryJournal{dies: -1}

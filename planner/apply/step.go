@@ -43,7 +43,8 @@ func (r *run) guardLost(step providers.Step) string {
 	return r.lostGuards[step.ID]
 }
 
-// act runs a step whose ground holds, and proves it. One that begins its guard again, or past the end of its window, tells why.
+// act runs a step whose ground holds, and proves it. One that begins its guard again, or past the end of its window,
+// tells why.
 func (r *run) act(ctx context.Context, step providers.Step, found ground, tell bool) {
 	if err := r.fence(ctx); err != nil {
 		r.fail(err, schedule.Now)
@@ -87,8 +88,8 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, tell b
 	r.end(step, done, kind)
 }
 
-// append records that a step starts. Where the journal takes no more records nothing new starts; a guard that was begun is
-// ended all the same, and that is recorded elsewhere.
+// append records that a step starts. Where the journal takes no more records nothing new starts; a guard that was begun
+// is ended all the same, and that is recorded elsewhere.
 func (r *run) append(step providers.Step, start journal.Record) error {
 	err := r.Journal.Append(start)
 	if err == nil {
@@ -118,8 +119,8 @@ func (r *run) unrecorded(step providers.Step) {
 	r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Failed, why) })
 }
 
-// started asks the book a last time whether a step may start: another one may have failed, or somebody asked to stop, since
-// it was looked at.
+// started asks the book a last time whether a step may start: another one may have failed, or somebody asked to stop,
+// since it was looked at.
 func (r *run) started(step providers.Step) (may bool) {
 	r.report(func(book *schedule.Schedule) (err error) {
 		may, err = book.Started(step.ID)

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// Tasks is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in which
-// the seed decides who goes on.
+// Tasks is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in
+// which the seed decides who goes on.
 type Tasks interface {
 	// Go starts work next to the caller's.
 	Go(work func())
 	// Sleep waits, and returns early with an error when ctx ends.
 	Sleep(ctx context.Context, d time.Duration) error
-	// Next waits until work that Go started has ended since Next last returned, until the time has come (zero: none is set),
-	// until somebody asks the run to stop, or until ctx ends. It reports whether somebody did ask, and takes that request.
+	// Next waits until work that Go started has ended since Next last returned, until the time has come (zero: none is
+	// set), until somebody asks the run to stop, or until ctx ends. It reports whether somebody did ask, and takes that
+	// request.
 	Next(ctx context.Context, stop <-chan struct{}, until time.Time) (asked bool)
 }
 

@@ -7,8 +7,8 @@ import (
 	"upkeep/state/seen"
 )
 
-// since is when a step began to wait for something other than a window: what its domain says, else what an earlier run saw;
-// zero: now.
+// since is when a step began to wait for something other than a window: what its domain says, else what an earlier run
+// saw; zero: now.
 func (r *run) since(step providers.Step, told time.Time) time.Time {
 	if before, known := r.Waited[step.ID]; known && told.IsZero() && before.Window == "" {
 		return before.First
@@ -16,8 +16,8 @@ func (r *run) since(step providers.Step, told time.Time) time.Time {
 	return told
 }
 
-// StillWaiting returns the steps that a run came to, and those among them that wait for something outside the plan. Of a step that
-// was not started, since the run was stopped, nothing new is known.
+// StillWaiting returns the steps that a run came to, and those among them that wait for something outside the plan. Of
+// a step that was not started, since the run was stopped, nothing new is known.
 func StillWaiting(result Result) (looked []string, waits map[string]seen.Wait) {
 	waits = map[string]seen.Wait{}
 	for _, s := range result.Steps {

@@ -46,8 +46,8 @@ func (l long) Run(ctx context.Context, step providers.Step, progress providers.P
 	return l.Operation.Run(ctx, step, progress)
 }
 
-// waitingPlan labels w1 and w2 within a guard that labels g1 first and gives g1 its own name back at the end. w2 waits for its
-// tenants.
+// waitingPlan labels w1 and w2 within a guard that labels g1 first and gives g1 its own name back at the end. w2 waits
+// for its tenants.
 func waitingPlan(c *cluster, until time.Time, takes time.Duration, j apply.Journal, history journal.History) (*apply.Executor, planner.Plan) {
 	plan := surrounded(planFor(c, nil, []string{"w1", "w2"}))
 	last := &plan.Steps[len(plan.Steps)-1]
@@ -67,8 +67,8 @@ func (l labelling) Run(ctx context.Context, step providers.Step, progress provid
 	return l.cluster.Run(ctx, step, progress)
 }
 
-// A step that waits holds nothing up: the rest is done, the guard ends, and the run says what is left and why. Applied again
-// when that has passed, the plan goes on.
+// A step that waits holds nothing up: the rest is done, the guard ends, and the run says what is left and why. Applied
+// again when that has passed, the plan goes on.
 func TestOnlyWaitsAreLeft(t *testing.T) {
 	c := newCluster("g1", "w1", "w2")
 	j := &memoryJournal{dies: -1}

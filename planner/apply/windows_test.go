@@ -38,8 +38,8 @@ func windowedPlan(t *testing.T, c *cluster, j apply.Journal, history journal.His
 	return e, plan
 }
 
-// A node that has begun goes on past the end of its window, and no further node begins. The next run goes on in the next opening;
-// between the two, a run starts nothing.
+// A node that has begun goes on past the end of its window, and no further node begins. The next run goes on in the
+// next opening; between the two, a run starts nothing.
 func TestTheEdgeOfAWindow(t *testing.T) {
 	c := newCluster("w1", "w2")
 	opens := c.clock.UTC()

@@ -31,7 +31,8 @@ func wrongFindings(p planner.Plan) (at []string) {
 	return at
 }
 
-// Rule 15: CA per node, kube-system uid and etcd cluster id agree with each other and with the state, or nothing is done.
+// Rule 15: CA per node, kube-system uid and etcd cluster id agree with each other and with the state, or nothing is
+// done.
 func TestTheWrongClusterRefusesThePlan(t *testing.T) {
 	own := planner.Request{World: newPlanes(3).world}.Identity()
 	for name, test := range map[string]struct {

@@ -112,7 +112,8 @@ func changes(steps []providers.Step) ([]ResourceChange, Values) {
 	return out, values
 }
 
-// flat writes each field of a Kubernetes object as a change of its own, named by object and path. What is sensitive has no value.
+// flat writes each field of a Kubernetes object as a change of its own, named by object and path. What is sensitive has
+// no value.
 func flat(changes []providers.Change) []providers.Change {
 	var out []providers.Change
 	for _, c := range changes {

@@ -23,8 +23,8 @@ type Advice struct {
 	Configuration string `json:"configuration"`
 }
 
-// Doctor returns what a plan found, without what it would do. A cluster that no node was named of is represented by the nodes
-// that its API lists.
+// Doctor returns what a plan found, without what it would do. A cluster that no node was named of is represented by the
+// nodes that its API lists.
 func Doctor(p planner.Plan, advice Advice) DoctorJSON {
 	d := DoctorJSON{DriftJSON: Drift(p), Objects: present(p.Objects), Advice: advice}
 	d.Unasked, d.Next = present(d.Unasked), present(d.Next)

@@ -12,7 +12,8 @@ import (
 type DriftJSON struct {
 	FormatVersion string `json:"format_version"` // "1.0"
 	Version       string `json:"upkeep_version,omitempty"`
-	// Status is "none", "drift" or "unknown". What could not be checked outweighs the drift that is known, which the summary counts.
+	// Status is "none", "drift" or "unknown". What could not be checked outweighs the drift that is known, which the
+	// summary counts.
 	Status     Verdict   `json:"status"`
 	Timestamp  time.Time `json:"timestamp"`
 	ObservedAt time.Time `json:"observed_at"`

@@ -1,5 +1,5 @@
-// Package report is plans, drift, status and runbooks as data that is shown: in JSON unchanged, in every other format by a
-// package beneath this one.
+// Package report is plans, drift, status and runbooks as data that is shown: in JSON unchanged, in every other format
+// by a package beneath this one.
 //
 // It decides nothing, reads nothing and knows no domain: a plan in, data out, the same data for the same plan. Every
 // format is rendered from the JSON types, so they never disagree.
@@ -100,7 +100,8 @@ type Summary struct {
 	Steps   int `json:"steps"`
 	// EstimateSeconds is how long the steps take, as many at once as lanes and guards let.
 	EstimateSeconds float64 `json:"estimate_seconds"`
-	// Findings counts what is known not to hold now, and Remaining what is left of that after the plan; notes do not count.
+	// Findings counts what is known not to hold now, and Remaining what is left of that after the plan; notes do not
+	// count.
 	Findings  int `json:"findings"`
 	Remaining int `json:"remaining"`
 	// Unknown counts what could not be checked, except for what somebody exempted.

@@ -58,9 +58,9 @@ type RunbookStep struct {
 // Shell returns the command line that runs a script from its standard input on a node, as root.
 type Shell func(config.Node, config.Connection) (string, error)
 
-// Runbook returns a plan's runbook. It folds the predictions of the steps, so that each step's commands are those for the
-// world as the steps before it leave it. An error means that an operation of the plan is not among effects, or that a node
-// cannot be reached by a command.
+// Runbook returns a plan's runbook. It folds the predictions of the steps, so that each step's commands are those for
+// the world as the steps before it leave it. An error means that an operation of the plan is not among effects, or that
+// a node cannot be reached by a command.
 func Runbook(p planner.Plan, effects map[string]providers.Effect, shell Shell) (RunbookJSON, error) {
 	in := providers.Input{
 		World: p.Request.World.Clone(), Memory: p.Request.Memory, Now: p.Request.Now, Replace: p.Request.Replace,

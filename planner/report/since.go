@@ -36,8 +36,8 @@ func (d DriftJSON) Bare() []providers.Finding {
 	return findings
 }
 
-// WithFirstSeen returns the status with what is known of when something about its objects was first found: of each object
-// that is not well, the earliest time of the findings about it.
+// WithFirstSeen returns the status with what is known of when something about its objects was first found: of each
+// object that is not well, the earliest time of the findings about it.
 func (s StatusJSON) WithFirstSeen(findings []providers.Finding, first FirstSeen) StatusJSON {
 	type key struct {
 		address providers.Address

@@ -7,8 +7,8 @@ import (
 	"upkeep/providers"
 )
 
-// Verdict is what a plan or a report comes to, in the word that stands as "status" in its JSON. Text, JSON and exit codes are
-// made from this one word, so that they never disagree.
+// Verdict is what a plan or a report comes to, in the word that stands as "status" in its JSON. Text, JSON and exit
+// codes are made from this one word, so that they never disagree.
 type Verdict string
 
 // The verdicts. Of several that hold, the first one in this order counts.
@@ -54,8 +54,8 @@ func drifted(p planner.Plan) Verdict {
 	return Well
 }
 
-// Unknowns lists everything that could not be checked: the nodes and fleets of which nothing is known, then the parts of others
-// that findings name. What somebody exempted is in the list and says so.
+// Unknowns lists everything that could not be checked: the nodes and fleets of which nothing is known, then the parts
+// of others that findings name. What somebody exempted is in the list and says so.
 func Unknowns(p planner.Plan) []planner.Unknown {
 	out := slices.Clone(p.Unknown())
 	index := map[string]int{}

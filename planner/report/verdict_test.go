@@ -95,8 +95,8 @@ func TestUnknowns(t *testing.T) {
 	}
 }
 
-// status judges what it shows: an expired certificate is an error, whatever else is said of it, and so is a broken thing that has
-// no line of its own.
+// status judges what it shows: an expired certificate is an error, whatever else is said of it, and so is a broken
+// thing that has no line of its own.
 func TestStatusVerdict(t *testing.T) {
 	object := func(status string, left time.Duration) func(*planner.Plan) {
 		return func(p *planner.Plan) {

@@ -43,7 +43,8 @@ type BlockWindow struct {
 // daysShown is how far ahead Window.Days reach.
 const daysShown = 5 * 7
 
-// Windows evaluates the windows of a request's configuration at a time, with the next openings of each, next of them at most.
+// Windows evaluates the windows of a request's configuration at a time, with the next openings of each, next of them at
+// most.
 func Windows(r planner.Request, at time.Time, next int) WindowsJSON {
 	out := WindowsJSON{FormatVersion: "1.0", Timestamp: at, Windows: []Window{}, Blocks: []BlockWindow{}}
 	for _, w := range planner.Windows(r.Desired) {

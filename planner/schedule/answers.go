@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Over reports whether nothing is in the driver's hands and nothing may start, once Next has handed out nothing: the run
-// ends, complete or not.
+// Over reports whether nothing is in the driver's hands and nothing may start, once Next has handed out nothing: the
+// run ends, complete or not.
 func (s *Schedule) Over() bool { return s.inHand == 0 && s.startable == 0 }
 
 // OnlyWaits reports whether the run is over although it was not stopped, and steps are left that wait.

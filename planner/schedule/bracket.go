@@ -139,8 +139,8 @@ func (s *Schedule) wanted(i int32) bool {
 	return false
 }
 
-// beginsAlone reports whether a step that begins brackets may run although none of them is wanted: it is due by itself, or
-// its series is under way.
+// beginsAlone reports whether a step that begins brackets may run although none of them is wanted: it is due by itself,
+// or its series is under way.
 func (s *Schedule) beginsAlone(i int32) bool {
 	st := &s.steps[i]
 	return st.due || s.series[st.series].changed && !s.again(i)
@@ -229,7 +229,8 @@ func (s *Schedule) mayEnd(b int32) bool {
 	return true
 }
 
-// review ends a bracket, takes an end back that was not handed out, or retires the steps of one with nothing left to guard.
+// review ends a bracket, takes an end back that was not handed out, or retires the steps of one with nothing left to
+// guard.
 func (s *Schedule) review(b int32) {
 	br := &s.brackets[b]
 	br.checking = false

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// makeEntries counts, of each series with lanes, what it must wait for before it enters: the steps outside of it that its
-// steps come after, unless those wait for the series themselves, and the brackets without an end that its steps need.
+// makeEntries counts, of each series with lanes, what it must wait for before it enters: the steps outside of it that
+// its steps come after, unless those wait for the series themselves, and the brackets without an end that its steps
+// need.
 func (s *Schedule) makeEntries() {
 	component := s.components()
 	for n := range s.series {
@@ -41,8 +42,8 @@ func (s *Schedule) vertex(i int32) int32 {
 	return int32(len(s.series)) + i
 }
 
-// components returns, by vertex, the strongly connected component of the graph of series that it belongs to (Tarjan, with a
-// stack of its own since plans are deep).
+// components returns, by vertex, the strongly connected component of the graph of series that it belongs to (Tarjan,
+// with a stack of its own since plans are deep).
 func (s *Schedule) components() []int32 {
 	// A bracket is a vertex, too, between what begins it and what it guards.
 	size := len(s.series) + len(s.steps) + len(s.brackets)

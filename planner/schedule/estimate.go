@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Estimate returns how long a plan takes where every step takes as long as it says, none waits for anything outside the plan,
-// and as many run at once as lanes and brackets let. Windows are left out of it. Zero for a plan that cannot be scheduled.
+// Estimate returns how long a plan takes where every step takes as long as it says, none waits for anything outside the
+// plan, and as many run at once as lanes and brackets let. Windows are left out of it. Zero for a plan that cannot be
+// scheduled.
 func Estimate(plan Plan) time.Duration {
 	plan.Openings = nil
 	begin := time.Unix(0, 0).UTC()
@@ -14,9 +15,9 @@ func Estimate(plan Plan) time.Duration {
 	return end.Sub(begin)
 }
 
-// Reach returns which steps of a plan are done, by their index, by a run that begins at a time and ends when nothing is left that
-// may start then: what waits for a later opening is not. Estimates count as for Estimate. It returns when the run ends, too.
-// Nothing is done of a plan that cannot be scheduled.
+// Reach returns which steps of a plan are done, by their index, by a run that begins at a time and ends when nothing is
+// left that may start then: what waits for a later opening is not. Estimates count as for Estimate. It returns when the
+// run ends, too. Nothing is done of a plan that cannot be scheduled.
 func Reach(plan Plan, begin time.Time) (done []bool, end time.Time) {
 	done = make([]bool, len(plan.Steps))
 	book, err := New(plan, nil)
@@ -76,8 +77,8 @@ func (a *arrivals) Pop() any {
 	return last
 }
 
-// InTurn returns the steps of a plan, by their index, in the order in which one hand does them: one at a time, each as soon as it
-// may start. What the schedule never starts comes last, in plan order. Windows are left out of it.
+// InTurn returns the steps of a plan, by their index, in the order in which one hand does them: one at a time, each as
+// soon as it may start. What the schedule never starts comes last, in plan order. Windows are left out of it.
 func InTurn(plan Plan) ([]int, error) {
 	plan.Openings = nil
 	book, err := New(plan, nil)

@@ -42,8 +42,8 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// One hand does the steps in the order of the schedule, not in that of the plan: a guard begins just before what it guards and
-// ends just after, and what may not start yet comes later.
+// One hand does the steps in the order of the schedule, not in that of the plan: a guard begins just before what it
+// guards and ends just after, and what may not start yet comes later.
 func TestInTurn(t *testing.T) {
 	of := func(id string, after ...string) providers.Step {
 		return providers.Step{ID: id, Address: providers.Address{Type: id, Name: id}, After: after}

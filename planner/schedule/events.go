@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Next hands out what must be done now: all looks, and at most so many starts (0: all). A caller that takes one step at a
-// time (most = 1) gets looks alone, so that it goes through a plan in its order. Each decision must be answered.
+// Next hands out what must be done now: all looks, and at most so many starts (0: all). A caller that takes one step at
+// a time (most = 1) gets looks alone, so that it goes through a plan in its order. Each decision must be answered.
 func (s *Schedule) Next(now time.Time, most int) []Decision {
 	s.tick(now)
 	s.settle()
@@ -36,8 +36,8 @@ func (s *Schedule) Next(now time.Time, most int) []Decision {
 	return out
 }
 
-// unstick has all wait that want a bracket which cannot begin, because there is no room for what begins it and nothing goes
-// on that could make some: else a bracket that began in part would not end.
+// unstick has all wait that want a bracket which cannot begin, because there is no room for what begins it and nothing
+// goes on that could make some: else a bracket that began in part would not end.
 func (s *Schedule) unstick() {
 	for b := 0; b < len(s.brackets) && s.inHand == 0 && s.startable == 0; b++ {
 		br := &s.brackets[b]
@@ -184,8 +184,8 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	return nil
 }
 
-// Started answers a Start, just before the step's start is recorded. False: it must not start any longer (the run stops,
-// something failed at the same time, or others were seen to take the room); the schedule has taken it back.
+// Started answers a Start, just before the step's start is recorded. False: it must not start any longer (the run
+// stops, something failed at the same time, or others were seen to take the room); the schedule has taken it back.
 func (s *Schedule) Started(id string) (bool, error) {
 	i, err := s.report(id, "started", Handed)
 	if err != nil {
@@ -251,9 +251,9 @@ func (s *Schedule) Ended(id string, outcome Outcome, why string) error {
 	return nil
 }
 
-// GuardLost answers the Start of a guarded step: what a step did that began its bracket was undone. The bracket begins again,
-// and then the step is handed out again. False: that was so before; the one who undoes it is still at it, so the driver must
-// report Ended with Refused.
+// GuardLost answers the Start of a guarded step: what a step did that began its bracket was undone. The bracket begins
+// again, and then the step is handed out again. False: that was so before; the one who undoes it is still at it, so the
+// driver must report Ended with Refused.
 func (s *Schedule) GuardLost(id, begin string) (bool, error) {
 	i, err := s.report(id, "guard lost", Handed)
 	if err != nil {
@@ -292,8 +292,8 @@ func (s *Schedule) GuardLost(id, begin string) (bool, error) {
 	return true, nil
 }
 
-// Release gives a decision back that the driver did not follow because the run ends. It is handed out again if the run does
-// not.
+// Release gives a decision back that the driver did not follow because the run ends. It is handed out again if the run
+// does not.
 func (s *Schedule) Release(id string) error {
 	i, err := s.report(id, "release", Looking, Handed)
 	if err != nil {

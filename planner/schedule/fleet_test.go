@@ -163,8 +163,8 @@ func TestSameEventsSameDecisions(t *testing.T) {
 	})
 }
 
-// BenchmarkGuardedSteps is the bookkeeping of a whole run, guarded and in a lane: the time of one step must not grow with
-// their number.
+// BenchmarkGuardedSteps is the bookkeeping of a whole run, guarded and in a lane: the time of one step must not grow
+// with their number.
 func BenchmarkGuardedSteps(b *testing.B) {
 	for _, steps := range []int{1000, 2000, 4000, 10000} {
 		plan := fleet(steps/3, 50, true)

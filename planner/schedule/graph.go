@@ -8,8 +8,8 @@ import (
 	"upkeep/providers"
 )
 
-// New opens the book of a run. It refuses a plan that cannot be scheduled: two steps with one id, an id that the plan does
-// not have, steps that wait for one another in a cycle, a lane with two definitions. It takes n log n.
+// New opens the book of a run. It refuses a plan that cannot be scheduled: two steps with one id, an id that the plan
+// does not have, steps that wait for one another in a cycle, a lane with two definitions. It takes n log n.
 func New(plan Plan, history History) (*Schedule, error) {
 	s := &Schedule{plan: plan, index: make(map[string]int32, len(plan.Steps)), steps: make([]step, len(plan.Steps))}
 	for i := range plan.Steps {
@@ -54,8 +54,8 @@ func (s *Schedule) at(id, who string) (int32, error) {
 	return i, nil
 }
 
-// makeBrackets makes the brackets that hold something back or have an end. One without steps around it (a condition, or one
-// that was not needed) is asked by the driver alone.
+// makeBrackets makes the brackets that hold something back or have an end. One without steps around it (a condition, or
+// one that was not needed) is asked by the driver alone.
 func (s *Schedule) makeBrackets() error {
 	for n, from := range s.plan.Brackets {
 		if len(from.Begin) == 0 && len(from.End) == 0 {
@@ -124,8 +124,8 @@ func (s *Schedule) again(i int32) bool {
 	return st.ends != none || slices.ContainsFunc(st.begins, func(b int32) bool { return len(s.brackets[b].end) > 0 })
 }
 
-// makeEdges makes the edges of After. Those that brackets say better are left out: a guarded step waits for its bracket, not
-// for the steps that begin it; a step that ends a bracket waits for those alone that end it with it.
+// makeEdges makes the edges of After. Those that brackets say better are left out: a guarded step waits for its
+// bracket, not for the steps that begin it; a step that ends a bracket waits for those alone that end it with it.
 func (s *Schedule) makeEdges() error {
 	for i := range s.plan.Steps {
 		st := &s.steps[i]
@@ -292,8 +292,8 @@ func (s *Schedule) lifted(rule, node string) bool {
 	return slices.ContainsFunc(s.plan.Lifted, func(l Lifted) bool { return l.Rule == rule && (l.Node == "" || l.Node == node) })
 }
 
-// makeRanks gives every step its rank: its place in the plan, but that of the series of one lane those of a lower turn have
-// the better places.
+// makeRanks gives every step its rank: its place in the plan, but that of the series of one lane those of a lower turn
+// have the better places.
 func (s *Schedule) makeRanks() {
 	for l := range s.lanes {
 		ln := &s.lanes[l]
@@ -333,8 +333,8 @@ func (s *Schedule) makeRanks() {
 	}
 }
 
-// makeNear notes, of each step, the brackets that stay open while it is under way although it is not guarded itself: those
-// of steps that come after it or are later in its series.
+// makeNear notes, of each step, the brackets that stay open while it is under way although it is not guarded itself:
+// those of steps that come after it or are later in its series.
 func (s *Schedule) makeNear() {
 	add := func(st *step, b int32) {
 		if len(s.brackets[b].end) > 0 && !slices.Contains(st.near, b) {

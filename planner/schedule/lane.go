@@ -33,7 +33,8 @@ type lane struct {
 	isDirty  bool
 }
 
-// room reports whether a series may enter a lane. What begins a bracket takes the room that is set aside for what it guards.
+// room reports whether a series may enter a lane. What begins a bracket takes the room that is set aside for what it
+// guards.
 func (s *Schedule) room(l, n int32, begins bool) bool {
 	ln, se := &s.lanes[l], &s.series[n]
 	h := se.holder
@@ -61,8 +62,8 @@ func (s *Schedule) room(l, n int32, begins bool) bool {
 	return used < ln.def.Width
 }
 
-// inTurn reports whether the order of a lane lets a series enter: it is among the first that have not ended, as many as the
-// lane is wide.
+// inTurn reports whether the order of a lane lets a series enter: it is among the first that have not ended, as many as
+// the lane is wide.
 func (s *Schedule) inTurn(ln *lane, n int32) bool {
 	se := &s.series[n]
 	if len(ln.order) == 0 || s.lifted(RuleOrder, s.nameOf(se.holder)) || len(s.steps[se.steps[0]].begins) > 0 {
@@ -89,8 +90,8 @@ func (s *Schedule) inTurn(ln *lane, n int32) bool {
 	return true
 }
 
-// crowded reports whether a series that has its places and has changed nothing yet must give them back: since it entered, nodes
-// were seen to take the room.
+// crowded reports whether a series that has its places and has changed nothing yet must give them back: since it
+// entered, nodes were seen to take the room.
 func (s *Schedule) crowded(n int32) bool {
 	se := &s.series[n]
 	if !se.entered || se.changed || se.holder == none {
@@ -112,7 +113,8 @@ func (s *Schedule) crowded(n int32) bool {
 	return false
 }
 
-// inProgress reports whether another series of a holder has changed something and is in a lane: the holder's place is taken anyway.
+// inProgress reports whether another series of a holder has changed something and is in a lane: the holder's place is
+// taken anyway.
 func (s *Schedule) inProgress(h, l, but int32) bool {
 	return slices.ContainsFunc(s.nodes[h].series, func(n int32) bool {
 		se := &s.series[n]
@@ -292,8 +294,8 @@ func (s *Schedule) closed(n int32) string {
 	return ""
 }
 
-// judge closes the lanes that must close after a step of theirs did not succeed. A repair that fails closes none: an outage
-// that could not be put right is no change that went wrong, and the next node may be the one that can be helped.
+// judge closes the lanes that must close after a step of theirs did not succeed. A repair that fails closes none: an
+// outage that could not be put right is no change that went wrong, and the next node may be the one that can be helped.
 func (s *Schedule) judge(i int32, outcome Outcome) {
 	n := s.steps[i].series
 	se := &s.series[n]

@@ -12,7 +12,8 @@ import (
 	"upkeep/providers"
 )
 
-// steps reads "ID [after ID,ID] [lane NAME] [strict] [rest] [repairs] [window NAME] [min N] [turn N]". An id is NODE/SERIES.VERB.
+// steps reads "ID [after ID,ID] [lane NAME] [strict] [rest] [repairs] [window NAME] [min N] [turn N]". An id is
+// NODE/SERIES.VERB.
 func steps(lanes map[string]providers.Lane, lines ...string) (out []providers.Step) {
 	for _, line := range lines {
 		words := strings.Fields(line)
@@ -52,7 +53,8 @@ func steps(lanes map[string]providers.Lane, lines ...string) (out []providers.St
 	return out
 }
 
-// tell plays a script and writes down what the schedule answers. "next" asks for decisions; "end" says how all steps stand.
+// tell plays a script and writes down what the schedule answers. "next" asks for decisions; "end" says how all steps
+// stand.
 func tell(t *testing.T, plan schedule.Plan, history schedule.History, script string) (out []string) {
 	t.Helper()
 	s, err := schedule.New(plan, history)

@@ -240,8 +240,8 @@ func (s *Schedule) finish(i int32, outcome Outcome, why string) {
 	}
 }
 
-// rests reports whether a series may be left as it is: nothing of it is under way, nothing failed, and the latest of its
-// steps that were started succeeded and is a rest or the last.
+// rests reports whether a series may be left as it is: nothing of it is under way, nothing failed, and the latest of
+// its steps that were started succeeded and is a rest or the last.
 func (s *Schedule) rests(se *aSeries) bool {
 	if se.going > 0 || se.damage != none || se.top == none {
 		return false
@@ -249,8 +249,8 @@ func (s *Schedule) rests(se *aSeries) bool {
 	return s.steps[se.top].outcome.Succeeded() && (s.plan.Steps[se.top].Rest || se.top == se.steps[len(se.steps)-1])
 }
 
-// tell lets go on what comes after a step, or blocks it. That happens once: a bracket that begins again changes nothing for
-// what came after its first beginning.
+// tell lets go on what comes after a step, or blocks it. That happens once: a bracket that begins again changes nothing
+// for what came after its first beginning.
 func (s *Schedule) tell(i int32, outcome Outcome) {
 	st := &s.steps[i]
 	if st.settled {

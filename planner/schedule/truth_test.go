@@ -15,7 +15,8 @@ import (
 
 var clock = time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC)
 
-// truth watches the starts and ends of steps and judges them by the rules, from the plan alone. It never asks the schedule.
+// truth watches the starts and ends of steps and judges them by the rules, from the plan alone. It never asks the
+// schedule.
 type truth struct {
 	plan    schedule.Plan
 	steps   map[string]providers.Step
@@ -472,8 +473,8 @@ func play(t *rapid.T, stops, troubles bool) *world {
 	return w
 }
 
-// Whatever happens: no width is exceeded, no node has two steps under way, nothing guarded runs outside of its brackets, all
-// that began is ended, and every step ends with a reason.
+// Whatever happens: no width is exceeded, no node has two steps under way, nothing guarded runs outside of its
+// brackets, all that began is ended, and every step ends with a reason.
 func TestAnythingGoesByTheRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := play(t, true, true)

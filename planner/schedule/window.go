@@ -9,8 +9,8 @@ import (
 	"upkeep/providers"
 )
 
-// makeStretches notes, of each step, what must fit into an opening where a stretch begins with it: all up to the next rest,
-// if a step of it is disruptive and repairs nothing.
+// makeStretches notes, of each step, what must fit into an opening where a stretch begins with it: all up to the next
+// rest, if a step of it is disruptive and repairs nothing.
 func (s *Schedule) makeStretches() {
 	for n := range s.series {
 		se := &s.series[n]
@@ -138,8 +138,8 @@ func (s *Schedule) park(i int32, wait Wait) {
 	s.parkBrackets(i)
 }
 
-// parkBrackets has all wait that want a bracket which a step begins, since the step cannot run now. They are not under way
-// meanwhile: neither in a lane nor a reason to keep another bracket open.
+// parkBrackets has all wait that want a bracket which a step begins, since the step cannot run now. They are not under
+// way meanwhile: neither in a lane nor a reason to keep another bracket open.
 func (s *Schedule) parkBrackets(i int32) {
 	for _, b := range s.steps[i].begins {
 		br := &s.brackets[b]
@@ -234,7 +234,8 @@ func (s *Schedule) wake() {
 	}
 }
 
-// stillAllowed is allowed for a step that waits; of what begins a bracket, it is those that want the bracket that count.
+// stillAllowed is allowed for a step that waits; of what begins a bracket, it is those that want the bracket that
+// count.
 func (s *Schedule) stillAllowed(i int32) bool {
 	return s.allowed(i) || s.level == NoNewNodes && len(s.steps[i].begins) > 0
 }

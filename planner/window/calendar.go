@@ -9,15 +9,15 @@ import (
 	"upkeep/config"
 )
 
-// Calendar is what holds for a step: it may begin while one of Allow is open, or at any time where there is none, and while
-// none of Deny is.
+// Calendar is what holds for a step: it may begin while one of Allow is open, or at any time where there is none, and
+// while none of Deny is.
 type Calendar struct {
 	Allow, Deny []*Window
 }
 
-// Of returns the calendar of a step: a block of a type and address, whose `window` names some windows (none: "always"), and
-// what the step interrupts. Windows with a selector hold for what they choose, without being named; a denying one without a
-// selector holds for everything.
+// Of returns the calendar of a step: a block of a type and address, whose `window` names some windows (none: "always"),
+// and what the step interrupts. Windows with a selector hold for what they choose, without being named; a denying one
+// without a selector holds for everything.
 func Of(windows []*Window, named []string, typeName, address, disruption string) Calendar {
 	var c Calendar
 	for _, w := range windows {
@@ -58,8 +58,8 @@ func names(windows []*Window) string {
 	return strings.Join(out, ", ")
 }
 
-// Openings returns when a step may begin, from `from` until just before `until`. Where nothing allows by name, an opening
-// begins no earlier than a year before `from`, and ends no later than a year after `until`.
+// Openings returns when a step may begin, from `from` until just before `until`. Where nothing allows by name, an
+// opening begins no earlier than a year before `from`, and ends no later than a year after `until`.
 func (c Calendar) Openings(from, until time.Time) []Opening {
 	var open []Opening
 	for _, w := range c.Allow {
@@ -81,8 +81,8 @@ func (c Calendar) Openings(from, until time.Time) []Opening {
 	return open
 }
 
-// horizons are how far Next looks, one after the other: the first will do for most, and the last reaches the next 29 February
-// but one.
+// horizons are how far Next looks, one after the other: the first will do for most, and the last reaches the next 29
+// February but one.
 var horizons = [...]time.Duration{40 * 24 * time.Hour, 400 * 24 * time.Hour, 10 * longest}
 
 // Next returns the openings that end after a time, n of them or all that there are within ten years.

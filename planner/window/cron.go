@@ -39,8 +39,9 @@ var fields = [...]field{
 // mostDays is how many days a month can have.
 var mostDays = [...]int{time.January: 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
-// parseCron reads five fields. Each is "*", or numbers and ranges separated by commas; "*" and ranges take a step. Months and
-// days of the week have English names of three letters. There is nothing else: where programs disagree, it is refused.
+// parseCron reads five fields. Each is "*", or numbers and ranges separated by commas; "*" and ranges take a step.
+// Months and days of the week have English names of three letters. There is nothing else: where programs disagree, it
+// is refused.
 func parseCron(text string) (cron, error) {
 	words := strings.Fields(text)
 	if strings.HasPrefix(text, "@") {

@@ -13,7 +13,8 @@ const (
 	icsLongest = 75
 )
 
-// ICS returns openings of windows as a calendar file that a person can subscribe to. The same openings give the same bytes, except for the time at which the file was made.
+// ICS returns openings of windows as a calendar file that a person can subscribe to. The same openings give the same
+// bytes, except for the time at which the file was made.
 func ICS(made time.Time, windows []*Window, next int) string {
 	var b strings.Builder
 	line := func(format string, args ...any) {

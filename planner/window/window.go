@@ -24,7 +24,8 @@ type Window struct {
 	Until    string          `json:"until,omitempty"`
 	// Overrun is what may go on past the edge: "node", the stretch of a node that has begun, or "plan", the plan that has.
 	Overrun string `json:"overrun,omitempty"`
-	// MaxNodes is how many nodes may be in progress at a time in this window, over all blocks that use it; 0: their own limits.
+	// MaxNodes is how many nodes may be in progress at a time in this window, over all blocks that use it; 0: their own
+	// limits.
 	MaxNodes int `json:"max_nodes,omitempty"`
 	// AppliesTo chooses what the window is for without being named there.
 	AppliesTo Selector        `json:"applies_to,omitzero"`
@@ -137,9 +138,9 @@ func (s Selector) Applies(typeName, address, disruption string) bool {
 // Empty reports whether it chooses everything.
 func (s Selector) Empty() bool { return len(s.Types)+len(s.Names)+len(s.Disruptions) == 0 }
 
-// Openings returns when the window is open at some time from `from` until just before `until`: in order, apart, and not cut
-// off at these ends. Openings that meet or overlap are one; of one that has been open for longer than the window's duration and
-// some days, the beginning is not looked for.
+// Openings returns when the window is open at some time from `from` until just before `until`: in order, apart, and not
+// cut off at these ends. Openings that meet or overlap are one; of one that has been open for longer than the window's
+// duration and some days, the beginning is not looked for.
 func (w *Window) Openings(from, until time.Time) []Opening {
 	if !from.Before(until) {
 		return nil

@@ -38,7 +38,8 @@ func instant(t interface{ Fatal(...any) }, text string) time.Time {
 	return at
 }
 
-// TestOpenings: when windows are open, in zones whose clocks jump in different ways. Times are told with the zone's own offset.
+// TestOpenings: when windows are open, in zones whose clocks jump in different ways. Times are told with the zone's own
+// offset.
 func TestOpenings(t *testing.T) {
 	for name, test := range map[string]struct {
 		window      Window
@@ -141,8 +142,8 @@ func length(o Opening) string {
 	return fmt.Sprintf("%gh", o.Until.Sub(o.From).Hours())
 }
 
-// TestOvernight: the instants at which kured 1.23 was found to judge by the weekday of the instant instead of that of the
-// opening, or to take the end for open, with our rule's answers; and some that it publishes and judges rightly.
+// TestOvernight: the instants at which kured 1.23 was found to judge by the weekday of the instant instead of that of
+// the opening, or to take the end for open, with our rule's answers; and some that it publishes and judges rightly.
 func TestOvernight(t *testing.T) {
 	const working, four, tuesday = "0 21 * * MON-FRI", "59 23 * * MON,TUE,WED,THU", "59 23 * * MON,TUE,WED,FRI"
 	for at, test := range map[string]struct {

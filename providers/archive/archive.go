@@ -1,10 +1,10 @@
-// Package archive keeps what an upgrade of a Helm release replaces, in a directory of the machine that upkeep runs on, and
-// fetches small texts from URLs.
+// Package archive keeps what an upgrade of a Helm release replaces, in a directory of the machine that upkeep runs on,
+// and fetches small texts from URLs.
 //
-// An archived revision is a directory of its own, NAMESPACE/RELEASE/REVISION, with an entry.json that is written last: a
-// directory without one is half written and does not count. Everything is 0600 in directories of 0700, since a provider's
-// values hold its wallet. Nothing here is ever deleted or written over by another revision of the same number: it moves
-// aside.
+// An archived revision is a directory of its own, NAMESPACE/RELEASE/REVISION, with an entry.json that is written last:
+// a directory without one is half written and does not count. Everything is 0600 in directories of 0700, since a
+// provider's values hold its wallet. Nothing here is ever deleted or written over by another revision of the same
+// number: it moves aside.
 package archive
 
 import (
@@ -110,8 +110,8 @@ func (a Directory) Keep(_ context.Context, question facts.ArchiveQuestion, entry
 	return directory, nil
 }
 
-// own returns the directory that holds nothing but archives: what the question names, or the directory of a namespace in it
-// where the configuration lies in the archive as well.
+// own returns the directory that holds nothing but archives: what the question names, or the directory of a namespace
+// in it where the configuration lies in the archive as well.
 func (a Directory) own(question facts.ArchiveQuestion) string {
 	base := question.Directory
 	if !filepath.IsAbs(base) {
@@ -123,8 +123,8 @@ func (a Directory) own(question facts.ArchiveQuestion) string {
 	return base
 }
 
-// directory returns where a release's revisions are. The names came from the configuration, which checks them; a path that
-// leads out of the archive is refused here, too.
+// directory returns where a release's revisions are. The names came from the configuration, which checks them; a path
+// that leads out of the archive is refused here, too.
 func (a Directory) directory(question facts.ArchiveQuestion) (string, error) {
 	for _, name := range []string{question.Namespace, question.Release} {
 		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {

@@ -1,8 +1,9 @@
-// Package claim keeps a cluster for one run at a time: by the Lease in it or, while its API is down, by a lock on its nodes.
+// Package claim keeps a cluster for one run at a time: by the Lease in it or, while its API is down, by a lock on its
+// nodes.
 //
-// A Holding is what keeps others away; a Claim keeps one alive and ends the run's work in time when that fails. It knows no
-// plan, executes nothing, and has no Kubernetes client: the Lease and the nodes are handed to it. It promises that work
-// under a claim's context has been told to stop before anybody else may take the claim.
+// A Holding is what keeps others away; a Claim keeps one alive and ends the run's work in time when that fails. It
+// knows no plan, executes nothing, and has no Kubernetes client: the Lease and the nodes are handed to it. It promises
+// that work under a claim's context has been told to stop before anybody else may take the claim.
 package claim
 
 import (
@@ -79,8 +80,8 @@ func (c *Claim) Context() context.Context { return c.ctx }
 // String names what is held.
 func (c *Claim) String() string { return c.holding.String() }
 
-// Check says whether the claim is still this run's, now. Where that cannot be asked, a claim that was renewed in time is:
-// nobody else may take it before it has expired.
+// Check says whether the claim is still this run's, now. Where that cannot be asked, a claim that was renewed in time
+// is: nobody else may take it before it has expired.
 func (c *Claim) Check(ctx context.Context) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)

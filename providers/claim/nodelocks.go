@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// NodeLocker asks the helper of a node for its lock. A node that refuses says so in its result: the lock is not held, and
-// who holds it. An error means that the node gave no answer, or cannot lock itself.
+// NodeLocker asks the helper of a node for its lock. A node that refuses says so in its result: the lock is not held,
+// and who holds it. An error means that the node gave no answer, or cannot lock itself.
 type NodeLocker interface {
 	Lock(ctx context.Context, node string, request protocol.LockRequest) (protocol.LockResult, error)
 }

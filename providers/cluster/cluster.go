@@ -1,5 +1,6 @@
-// Package cluster is the domain of what the Kubernetes API alone tells of a cluster: which nodes are Ready, who leads, and when
-// the operator's own kubeconfig ends. It has no block in the language and plans no steps: `upkeep doctor -kubeconfig` asks it.
+// Package cluster is the domain of what the Kubernetes API alone tells of a cluster: which nodes are Ready, who leads,
+// and when the operator's own kubeconfig ends. It has no block in the language and plans no steps: `upkeep doctor
+// -kubeconfig` asks it.
 //
 // It is pure: it reads facts and returns findings. What could not be observed is reported as unknown, never as healthy.
 package cluster
@@ -13,10 +14,12 @@ import (
 	"upkeep/providers/facts"
 )
 
-// controlPlaneLabel marks the nodes that kubeadm made control planes (kubeadm since v1.20, constants.LabelNodeRoleControlPlane).
+// controlPlaneLabel marks the nodes that kubeadm made control planes (kubeadm since v1.20,
+// constants.LabelNodeRoleControlPlane).
 const controlPlaneLabel = "node-role.kubernetes.io/control-plane"
 
-// leaseSlack is how long after its duration a lease may be silent before it counts as lost: the clocks of two machines differ.
+// leaseSlack is how long after its duration a lease may be silent before it counts as lost: the clocks of two machines
+// differ.
 const leaseSlack = 30 * time.Second
 
 // Spec asks for a cluster's health.

@@ -12,7 +12,8 @@ import (
 	"hash/fnv"
 )
 
-// A snapshot is the member's database file (bbolt), followed by its SHA-256 as 32 raw bytes. The database is a multiple of the page, so the size of a snapshot is 32 modulo 512. Source: etcd v3.7 server/etcdserver/api/v3rpc/maintenance.go
+// A snapshot is the member's database file (bbolt), followed by its SHA-256 as 32 raw bytes. The database is a multiple
+// of the page, so the size of a snapshot is 32 modulo 512. Source: etcd v3.7 server/etcdserver/api/v3rpc/maintenance.go
 // (Snapshot) and etcdutl/snapshot/v3_snapshot.go (hasChecksum).
 const (
 	trailerSize = sha256.Size
@@ -43,9 +44,9 @@ type Sums struct {
 	File string `json:"file_sha256"`
 }
 
-// Checker reads a snapshot as it streams by and says at the end whether it is complete. It keeps 32 bytes and the pages that
-// head the database, whatever the size. It does not look into the database: a member whose own file is damaged sends a
-// snapshot that is complete in this sense.
+// Checker reads a snapshot as it streams by and says at the end whether it is complete. It keeps 32 bytes and the pages
+// that head the database, whatever the size. It does not look into the database: a member whose own file is damaged
+// sends a snapshot that is complete in this sense.
 //
 // The zero value is not ready for use; see NewChecker.
 type Checker struct {
@@ -80,8 +81,8 @@ func (c *Checker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Finish judges what was written. The error is one of ErrEmpty, ErrCutShort, ErrNoTrailer, ErrZeroTrailer and ErrWrongSum,
-// and says what was found. The sums are filled in any case.
+// Finish judges what was written. The error is one of ErrEmpty, ErrCutShort, ErrNoTrailer, ErrZeroTrailer and
+// ErrWrongSum, and says what was found. The sums are filled in any case.
 func (c *Checker) Finish() (Sums, error) {
 	database := c.sum.Sum(nil)
 	sums := Sums{Size: c.size, Database: hex.EncodeToString(database), File: hex.EncodeToString(c.whole())}

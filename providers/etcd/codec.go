@@ -9,8 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// codec is gRPC's for protobuf, with buffers of its own for what arrives. A part of a snapshot is a little longer than 32 KiB,
-// and gRPC's own pool has no buffer between that and 1 MiB, which it zeroes for each part (grpc v1.83, encoding/proto).
+// codec is gRPC's for protobuf, with buffers of its own for what arrives. A part of a snapshot is a little longer than
+// 32 KiB, and gRPC's own pool has no buffer between that and 1 MiB, which it zeroes for each part (grpc v1.83,
+// encoding/proto).
 type codec struct {
 	encoding.CodecV2
 	buffers *buffers

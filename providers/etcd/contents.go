@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ErrCompacted: the member no longer keeps the revision that was asked for. Kubernetes compacts every five minutes, so a
-// revision can be asked for within that time of being the newest.
+// ErrCompacted: the member no longer keeps the revision that was asked for. Kubernetes compacts every five minutes, so
+// a revision can be asked for within that time of being the newest.
 var ErrCompacted = errors.New("the revision has been compacted away")
 
 // Question is what to ask of one revision.
@@ -125,8 +125,8 @@ func told(what string, err error) error {
 	return fmt.Errorf("etcd %s: %s", what, reason(err))
 }
 
-// Differences says where what was restored differs from what was saved, one sentence each; none when they agree. Hashes of
-// different compact revisions are not compared, and no sentence is made of that: see Comparable.
+// Differences says where what was restored differs from what was saved, one sentence each; none when they agree. Hashes
+// of different compact revisions are not compared, and no sentence is made of that: see Comparable.
 func Differences(saved, restored Contents) []string {
 	var out []string
 	differ := func(what string, was, is any) {

@@ -100,8 +100,8 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	if a.status.IsLearner {
 		return a // a learner answers nothing else (etcd v3.6 server/etcdserver/api/v3rpc/interceptor.go, isRPCSupportedForLearner)
 	}
-	// A linearizable read (etcd 3.5 and later, server/etcdserver/server.go MemberList): a member answers it once it has applied
-	// what its leader had committed when it was asked, and within the time limit, or counts as silent.
+	// A linearizable read (etcd 3.5 and later, server/etcdserver/server.go MemberList): a member answers it once it has
+	// applied what its leader had committed when it was asked, and within the time limit, or counts as silent.
 	list, err := a.client.MemberList(ctx)
 	if err != nil {
 		return fail("member list", err)
@@ -115,8 +115,8 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	return a
 }
 
-// hashAtOneRevision asks every voting member that answered for its hash at the lowest revision among them, so that the hashes
-// can be compared while the cluster is written to.
+// hashAtOneRevision asks every voting member that answered for its hash at the lowest revision among them, so that the
+// hashes can be compared while the cluster is written to.
 func hashAtOneRevision(ctx context.Context, answers []answer) {
 	revision := int64(0)
 	for _, a := range answers {
@@ -221,7 +221,8 @@ func merge(answers []answer) facts.Etcd {
 	return out
 }
 
-// unusable says why an answer tells of no member of the cluster that another one is of; empty where it is told with a member.
+// unusable says why an answer tells of no member of the cluster that another one is of; empty where it is told with a
+// member.
 func (a answer) unusable(of answer, members []facts.Member) string {
 	switch {
 	case a.err != nil && slices.ContainsFunc(members, func(m facts.Member) bool { return m.Node == a.node && m.Unknown != "" }):

@@ -16,8 +16,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// memberServer is a gRPC server that answers as one member does; it speaks etcd's own protocol, so that the client under
-// test is the real one.
+// memberServer is a gRPC server that answers as one member does; it speaks etcd's own protocol, so that the client
+// under test is the real one.
 type memberServer struct {
 	pb.UnimplementedClusterServer
 	pb.UnimplementedMaintenanceServer
@@ -201,7 +201,8 @@ func TestObserve(t *testing.T) {
 			}},
 		},
 		{
-			// Else it would be compared with itself alone where no other member is seen, and a snapshot taken from it: see Source.
+			// Else it would be compared with itself alone where no other member is seen, and a snapshot taken from it: see
+			// Source.
 			name: "a member that does not catch up with its leader is unknown", members: map[string]memberServer{"cp1": cp1, "cp2": left}, nodes: []string{"cp1", "cp2"},
 			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
 				member("a", "cp1", "10.0.0.1", 7),

@@ -11,12 +11,12 @@ import (
 	"google.golang.org/grpc"
 )
 
-// stallTimeout is how long a member may send nothing in the middle of a snapshot. The member reads pages from its disk and
-// sends them as they come; the slowest disk that etcd runs on brings the next 32 KiB well within it.
+// stallTimeout is how long a member may send nothing in the middle of a snapshot. The member reads pages from its disk
+// and sends them as they come; the slowest disk that etcd runs on brings the next 32 KiB well within it.
 const stallTimeout = time.Minute
 
-// streamWindow bounds what gRPC buffers of a snapshot, on the stream and on its connection: enough for 125 MB/s over a round
-// trip of 60 ms, or on a machine that has other work, and constant memory whatever the size of the database.
+// streamWindow bounds what gRPC buffers of a snapshot, on the stream and on its connection: enough for 125 MB/s over a
+// round trip of 60 ms, or on a machine that has other work, and constant memory whatever the size of the database.
 const streamWindow = 8 << 20
 
 // readSize is how much gRPC reads of the connection at a time: each read is a turn of the kernel's.
@@ -35,24 +35,24 @@ type Snapshot struct {
 	Version   string `json:"version"`
 	// StorageVersion is the layout of the database, "3.6"; empty before etcd 3.6.
 	StorageVersion string `json:"storage_version,omitempty"`
-	// RevisionAtStart is the member's revision just before it was asked; the snapshot's own is this or a later one, and only
-	// reading its database tells which.
+	// RevisionAtStart is the member's revision just before it was asked; the snapshot's own is this or a later one, and
+	// only reading its database tells which.
 	RevisionAtStart int64 `json:"revision_at_start"`
 }
 
-// TakeSnapshot streams one snapshot of the member on a node into w, and checks while it streams that what came is what the
-// member sent: the SHA-256 of the database against the one that the member sends behind it, and its length against the one
-// that the member announced. w receives exactly the bytes that `etcdctl snapshot save` would write.
+// TakeSnapshot streams one snapshot of the member on a node into w, and checks while it streams that what came is what
+// the member sent: the SHA-256 of the database against the one that the member sends behind it, and its length against
+// the one that the member announced. w receives exactly the bytes that `etcdctl snapshot save` would write.
 //
 // On an error what w received is worthless and the caller discards it. The memory needed does not depend on the size. A
-// cancelled context ends it at once; w must be as prompt, since a Write is not interrupted. A member that sends nothing for
-// a minute is an error; a slow w is not.
+// cancelled context ends it at once; w must be as prompt, since a Write is not interrupted. A member that sends nothing
+// for a minute is an error; a slow w is not.
 func TakeSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer) (Snapshot, error) {
 	return StreamSnapshot(ctx, node, dial, w, nil)
 }
 
-// StreamSnapshot is TakeSnapshot, and tells started, where it is not nil, what is known before the stream begins: a revision
-// that the snapshot has, and that members keep for a while.
+// StreamSnapshot is TakeSnapshot, and tells started, where it is not nil, what is known before the stream begins: a
+// revision that the snapshot has, and that members keep for a while.
 func StreamSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer, started func(Snapshot)) (Snapshot, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -95,8 +95,8 @@ func StreamSnapshot(ctx context.Context, node string, dial Dialer, w io.Writer, 
 	return out, nil
 }
 
-// receive copies the stream to check and w, and returns how many bytes of database the member announced. Parts are received
-// while those before them are hashed and written.
+// receive copies the stream to check and w, and returns how many bytes of database the member announced. Parts are
+// received while those before them are hashed and written.
 func receive(ctx context.Context, cancel context.CancelCauseFunc, stream grpc.ServerStreamingClient[pb.SnapshotResponse], check *Checker, w io.Writer, version *string) (announced int64, err error) {
 	parts := make(chan *pb.SnapshotResponse, partsAhead)
 	var ended error // why there are no more parts; read when the channel is closed

@@ -11,11 +11,11 @@ import (
 
 // Source picks the member to take a snapshot from, and says why it. It is pure.
 //
-// A source answers through a configured node, votes, follows the leader that most members follow, is caught up, and holds
-// the data that most members hold. A follower is preferred, since the leader has work enough; among equals the first by
-// name. Where no other member is seen, a lag cannot be; that it answers is then enough, since Observe counts a member as
-// silent that does not catch up with its leader in time. A full database (alarm NOSPACE) can be backed up, and should be; a
-// member with alarm CORRUPT never is. The error names, for each member, what is against it.
+// A source answers through a configured node, votes, follows the leader that most members follow, is caught up, and
+// holds the data that most members hold. A follower is preferred, since the leader has work enough; among equals the
+// first by name. Where no other member is seen, a lag cannot be; that it answers is then enough, since Observe counts a
+// member as silent that does not catch up with its leader in time. A full database (alarm NOSPACE) can be backed up,
+// and should be; a member with alarm CORRUPT never is. The error names, for each member, what is against it.
 func Source(e facts.Etcd) (member facts.Member, why string, err error) {
 	if e.Unknown != "" {
 		return facts.Member{}, "", fmt.Errorf("no member to take a snapshot from: etcd could not be asked: %s", e.Unknown)

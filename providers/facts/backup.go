@@ -2,14 +2,15 @@ package facts
 
 import "time"
 
-// Backups is what one backup store holds, as its labels tell it. What a store says of itself is never proof: proofs are in
-// the memory, and so are the keys that sign labels.
+// Backups is what one backup store holds, as its labels tell it. What a store says of itself is never proof: proofs are
+// in the memory, and so are the keys that sign labels.
 type Backups struct {
 	// Unknown: the store could not be listed; why.
 	Unknown string `json:"unknown,omitempty"`
 	// Store names the store in the operator's words, without credentials: "file /var/backups/upkeep".
 	Store string `json:"store,omitempty"`
-	// MachineID is /etc/machine-id of the machine that upkeep runs on; Identity says why the block's identity file opens no bundle.
+	// MachineID is /etc/machine-id of the machine that upkeep runs on; Identity says why the block's identity file opens
+	// no bundle.
 	MachineID string `json:"machine_id,omitempty"`
 	Identity  string `json:"identity,omitempty"`
 	// Bundles are complete bundles by their manifests, oldest first, then by id.

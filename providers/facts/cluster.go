@@ -21,8 +21,8 @@ type Kubernetes struct {
 	Nodes []KubernetesNode `json:"nodes,omitempty"`
 	// Leases are the leader leases in kube-system of kube-controller-manager and kube-scheduler.
 	Leases []Lease `json:"leases,omitempty"`
-	// Run is the Lease that a run of upkeep holds while it changes the cluster; nil where there is none, or it could not be
-	// read. The holder's clock may differ: it is for words, not for decisions.
+	// Run is the Lease that a run of upkeep holds while it changes the cluster; nil where there is none, or it could not
+	// be read. The holder's clock may differ: it is for words, not for decisions.
 	Run *Lease `json:"run,omitempty"`
 }
 
@@ -72,7 +72,8 @@ type Etcd struct {
 	ClusterID string   `json:"cluster_id,omitempty"`
 	Members   []Member `json:"members,omitempty"` // sorted by name
 	Alarms    []Alarm  `json:"alarms,omitempty"`
-	// Unusable are the nodes and endpoints at which etcd was asked and that are none of Members, in the order they were asked in.
+	// Unusable are the nodes and endpoints at which etcd was asked and that are none of Members, in the order they were
+	// asked in.
 	Unusable []UnusableEndpoint `json:"unusable,omitempty"`
 }
 

@@ -1,7 +1,7 @@
 package facts
 
-// EtcdData is the data directory of a member of etcd on a node, as found there. It is looked at from outside: etcd is not
-// asked.
+// EtcdData is the data directory of a member of etcd on a node, as found there. It is looked at from outside: etcd is
+// not asked.
 type EtcdData struct {
 	// Unknown says why it is not known what is there.
 	Unknown string `json:"unknown,omitempty"`
@@ -9,8 +9,8 @@ type EtcdData struct {
 	Directory string `json:"directory,omitempty"`
 	// Running: a process has the database open. Nothing else is known then.
 	Running bool `json:"running,omitempty"`
-	// ClusterID and MemberID are hexadecimal, as the write-ahead log has them. Term and Index are of its last entry: of two
-	// logs of one cluster the one with the later term is newer, then the one with the higher index (raft's own rule).
+	// ClusterID and MemberID are hexadecimal, as the write-ahead log has them. Term and Index are of its last entry: of
+	// two logs of one cluster the one with the later term is newer, then the one with the higher index (raft's own rule).
 	ClusterID string `json:"cluster_id,omitempty"`
 	MemberID  string `json:"member_id,omitempty"`
 	Term      uint64 `json:"term,omitempty"`

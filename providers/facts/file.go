@@ -10,12 +10,12 @@ import (
 	"upkeep/providers/plain"
 )
 
-// FileVersion is the newest version of the facts file, which a reader refuses any newer one of. Version 1 is a world alone;
-// version 2 has next to it what the state remembered.
+// FileVersion is the newest version of the facts file, which a reader refuses any newer one of. Version 1 is a world
+// alone; version 2 has next to it what the state remembered.
 const FileVersion = 2
 
-// Recording is what a facts file holds: all that a plan is made from, except for the configuration. So the one who plans from it
-// needs no cluster and no state.
+// Recording is what a facts file holds: all that a plan is made from, except for the configuration. So the one who
+// plans from it needs no cluster and no state.
 type Recording struct {
 	World World
 	// Memory is what the state remembered, and Lineage and Serial say which state that was; empty where there was none.
@@ -65,8 +65,8 @@ func Decode(data []byte) (World, error) {
 	return r.World, err
 }
 
-// DecodeRecording reads a facts file. It refuses what Encode cannot have written: a newer version, words it does not know, a
-// node under another's name, facts without a time.
+// DecodeRecording reads a facts file. It refuses what Encode cannot have written: a newer version, words it does not
+// know, a node under another's name, facts without a time.
 func DecodeRecording(data []byte) (Recording, error) {
 	var head struct {
 		Version int `json:"facts_version"`

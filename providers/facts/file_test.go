@@ -43,7 +43,8 @@ func TestFactsSurviveAFile(t *testing.T) {
 	}
 }
 
-// A recording holds what a plan is made from, so that whoever plans from it opens no state; a world alone is what it was.
+// A recording holds what a plan is made from, so that whoever plans from it opens no state; a world alone is what it
+// was.
 func TestRecordingsSurviveAFile(t *testing.T) {
 	owner := Address{Type: "etcd_backup", Name: "daily", Key: "a b"}
 	for name, r := range map[string]Recording{

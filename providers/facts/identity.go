@@ -43,8 +43,8 @@ func (i Identity) Completed(other Identity) Identity {
 	return i
 }
 
-// ClusterAuthorities are the fingerprints of the CAs of the cluster that a node is of; nil where they are not known. Facts
-// that were recorded before nodes had Authorities have them among their certificates.
+// ClusterAuthorities are the fingerprints of the CAs of the cluster that a node is of; nil where they are not known.
+// Facts that were recorded before nodes had Authorities have them among their certificates.
 func (n Node) ClusterAuthorities() []string {
 	if n.Unknown != "" {
 		return nil

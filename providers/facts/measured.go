@@ -1,7 +1,7 @@
 package facts
 
-// PriceMeasurement is what a bid price script answered to some orders when it really ran: in a sandbox on the machine of
-// upkeep, or in the pod of the provider. The price feed was replaced, so that nothing was asked of the internet.
+// PriceMeasurement is what a bid price script answered to some orders when it really ran: in a sandbox on the machine
+// of upkeep, or in the pod of the provider. The price feed was replaced, so that nothing was asked of the internet.
 type PriceMeasurement struct {
 	// Unknown: the measurement was asked for and failed; why. The other fields say nothing then.
 	Unknown string `json:"unknown,omitempty"`

@@ -2,8 +2,8 @@ package facts
 
 import "time"
 
-// PodMeasurementQuestion asks the running pod of a release what only the pod can tell. Commands run in one of its containers,
-// and its log is read, so it is asked only where a person wants it.
+// PodMeasurementQuestion asks the running pod of a release what only the pod can tell. Commands run in one of its
+// containers, and its log is read, so it is asked only where a person wants it.
 type PodMeasurementQuestion struct {
 	// Container is the name of the container.
 	Container string `json:"container"`
@@ -11,7 +11,8 @@ type PodMeasurementQuestion struct {
 	Orders []string `json:"orders,omitempty"`
 }
 
-// PodMeasurement is what the pod of an Akash provider answered about itself. It holds no secret and no address of a node.
+// PodMeasurement is what the pod of an Akash provider answered about itself. It holds no secret and no address of a
+// node.
 type PodMeasurement struct {
 	// Unknown: the pod could not be asked; why. The other fields say nothing then.
 	Unknown string `json:"unknown,omitempty"`
@@ -49,7 +50,8 @@ type BidLog struct {
 	// Since is the time of the first line that was read, and Until that of the last; zero: there are no lines.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Orders and Bids are how many orders were detected and how many bids were placed; LastBid is the time of the last one.
+	// Orders and Bids are how many orders were detected and how many bids were placed; LastBid is the time of the last
+	// one.
 	Orders  int       `json:"orders,omitempty"`
 	Bids    int       `json:"bids,omitempty"`
 	LastBid time.Time `json:"last_bid,omitzero"`

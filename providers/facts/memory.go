@@ -32,8 +32,8 @@ type UsedOverride struct {
 	At   time.Time `json:"at"`
 }
 
-// Sections are parts of the memory by owner. Only the owner's domain decodes a section; everybody else keeps it unchanged,
-// also when the owner is no longer declared. In JSON the keys are addresses as the user writes them.
+// Sections are parts of the memory by owner. Only the owner's domain decodes a section; everybody else keeps it
+// unchanged, also when the owner is no longer declared. In JSON the keys are addresses as the user writes them.
 //
 // A section is a JSON object with a member "version", which its owner counts; see DecodeSection.
 type Sections map[Address]json.RawMessage
@@ -55,8 +55,8 @@ func (s *Sections) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// WithSections returns a memory whose sections are replaced by those of the same owner; m is not changed. An empty section
-// removes what was there.
+// WithSections returns a memory whose sections are replaced by those of the same owner; m is not changed. An empty
+// section removes what was there.
 func (m Memory) WithSections(sections Sections) Memory {
 	if len(sections) == 0 {
 		return m
@@ -96,8 +96,8 @@ func (e *NewerSectionError) Error() string {
 	return fmt.Sprintf("the state's memory of %s has version %d, and this upkeep reads up to %d; it was left untouched; upgrade upkeep to the version that wrote it, or a newer one (see `upkeep version`)", e.Owner, e.Found, e.Read)
 }
 
-// DecodeSection decodes the section of an owner into a struct with a member "version", and refuses a newer version with a
-// *NewerSectionError. Unknown members are refused, since writing the section again would drop them. An empty section
+// DecodeSection decodes the section of an owner into a struct with a member "version", and refuses a newer version with
+// a *NewerSectionError. Unknown members are refused, since writing the section again would drop them. An empty section
 // leaves into unchanged: nothing is remembered.
 func DecodeSection(owner Address, section json.RawMessage, newest int, into any) error {
 	if len(section) == 0 {

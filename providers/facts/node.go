@@ -67,8 +67,8 @@ type Node struct {
 	Unknown string `json:"unknown,omitempty"`
 
 	System System `json:"system"`
-	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in lower-case
-	// hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
+	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in
+	// lower-case hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
 	Authorities  []string     `json:"authorities,omitempty"`
 	Certificates Certificates `json:"certificates"`
 	ControlPlane ControlPlane `json:"control_plane"`

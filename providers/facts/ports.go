@@ -39,8 +39,8 @@ type ServiceName struct {
 	Name      string `json:"name"`
 }
 
-// Listeners are the processes of one node that listen on some TCP ports, in the node's own network. The zero value means
-// that nobody asked.
+// Listeners are the processes of one node that listen on some TCP ports, in the node's own network. The zero value
+// means that nobody asked.
 type Listeners struct {
 	// Unknown: the node could not tell; why.
 	Unknown string `json:"unknown,omitempty"`

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// PriceQuestion asks what a bid price script answers to some orders when it really runs, with a fixed price in place of the
-// price feed.
+// PriceQuestion asks what a bid price script answers to some orders when it really runs, with a fixed price in place of
+// the price feed.
 type PriceQuestion struct {
 	// Script is the text to run.
 	Script string `json:"script"`
@@ -32,8 +32,8 @@ func (q PriceQuestion) Key() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Answers returns the answers of a measurement to a question, in the order of its orders. It is an error, which says why, where
-// there are none: the measurement failed, or it is another question's.
+// Answers returns the answers of a measurement to a question, in the order of its orders. It is an error, which says
+// why, where there are none: the measurement failed, or it is another question's.
 func (q PriceQuestion) Answers(m PriceMeasurement) ([]PriceAnswer, error) {
 	sum := sha256.Sum256([]byte(q.Script))
 	switch {

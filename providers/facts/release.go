@@ -179,8 +179,8 @@ func (r Release) LastDeployed() (ReleaseRevision, bool) {
 	return ReleaseRevision{}, false
 }
 
-// StartsFrom returns the values that an upgrade starts from: those of the revision that is deployed, else of the last one.
-// The caller must not write into them.
+// StartsFrom returns the values that an upgrade starts from: those of the revision that is deployed, else of the last
+// one. The caller must not write into them.
 func (r Release) StartsFrom() map[string]any {
 	if deployed, ok := r.LastDeployed(); r.Kept != nil || ok && deployed.Revision != r.Revision {
 		return r.Kept
@@ -385,7 +385,8 @@ type ReleasePreview struct {
 	Objects []ObjectChange `json:"objects,omitempty"`
 	// Rolls are the workloads whose pod template changes ("StatefulSet akash-provider"): their pods restart.
 	Rolls []string `json:"rolls,omitempty"`
-	// Forbidden are the changes that Kubernetes refuses in place ("StatefulSet akash-provider: spec.volumeClaimTemplates").
+	// Forbidden are the changes that Kubernetes refuses in place ("StatefulSet akash-provider:
+	// spec.volumeClaimTemplates").
 	Forbidden []string `json:"forbidden,omitempty"`
 	// CRDs are the names of the files in the chart's crds folder: Helm never upgrades them.
 	CRDs []string `json:"crds,omitempty"`

@@ -36,7 +36,8 @@ type HistoryEntry struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Marks are the things on one node that upkeep made and means to take away again. The zero value means that nobody asked.
+// Marks are the things on one node that upkeep made and means to take away again. The zero value means that nobody
+// asked.
 type Marks struct {
 	// Unknown says why the marks cannot be read.
 	Unknown string `json:"unknown,omitempty"`
@@ -58,8 +59,8 @@ type Mark struct {
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// Work is what of upkeep's own is in progress on one node at the moment of the answer: requests whose units run, or whose node is
-// going down as they expect. The runs that brought them may be long dead. The zero value: nothing is.
+// Work is what of upkeep's own is in progress on one node at the moment of the answer: requests whose units run, or
+// whose node is going down as they expect. The runs that brought them may be long dead. The zero value: nothing is.
 type Work struct {
 	// Unknown says why the node's records of requests cannot be read.
 	Unknown string `json:"unknown,omitempty"`

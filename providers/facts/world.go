@@ -35,8 +35,8 @@ type World struct {
 	// Archives holds what archives hold of releases, by ReleaseKey; Downloads what stands behind URLs, by URL.
 	Archives  map[string]Archive  `json:"archives,omitempty"`
 	Downloads map[string]Download `json:"downloads,omitempty"`
-	// Prices holds what bid price scripts answered when they ran, by PriceQuestion.Key. Nothing is measured unless somebody
-	// asks for it.
+	// Prices holds what bid price scripts answered when they ran, by PriceQuestion.Key. Nothing is measured unless
+	// somebody asks for it.
 	Prices map[string]PriceMeasurement `json:"prices,omitempty"`
 	// Definitions holds the CustomResourceDefinitions that were asked for, by name; Secrets whether Secrets exist, by
 	// SecretKey; Charts the releases of a chart in all namespaces, by the chart's name.

@@ -7,8 +7,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Whatever an update can replace, a clone can have replaced without a trace in the world that it was made of: every map is the
-// clone's own. The world has an entry in every map, and the update replaces each of them and adds another.
+// Whatever an update can replace, a clone can have replaced without a trace in the world that it was made of: every map
+// is the clone's own. The world has an entry in every map, and the update replaces each of them and adds another.
 func TestCloneCoversUpdate(t *testing.T) {
 	filled := func() facts.World {
 		return facts.World{

@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// TestPrivateRepositories: a repository and a registry that ask for a password get it, no other host does, and without one the
-// error says what to write.
+// TestPrivateRepositories: a repository and a registry that ask for a password get it, no other host does, and without
+// one the error says what to write.
 func TestPrivateRepositories(t *testing.T) {
 	t.Setenv("HELM_CONFIG_HOME", t.TempDir())
 	t.Setenv("DOCKER_CONFIG", t.TempDir())

@@ -1,5 +1,6 @@
-// Package helm talks to Helm: what a release is and whether the cluster still holds it (Observe), which charts there are
-// (Charts), what an upgrade would change (ReleaseQuestion.Offer), and the acts themselves (Upgrade, Rollback, Repair).
+// Package helm talks to Helm: what a release is and whether the cluster still holds it (Observe), which charts there
+// are (Charts), what an upgrade would change (ReleaseQuestion.Offer), and the acts themselves (Upgrade, Rollback,
+// Repair).
 //
 // It is the only importer of Helm's SDK, and through it of client-go for the objects of releases; another version of
 // Helm touches this package alone. It decides nothing: what a pending release needs is decided in package pending, what
@@ -43,8 +44,8 @@ const inFlight = 16
 // Client is one kubeconfig, opened for Helm. It is safe for use by several goroutines.
 type Client struct {
 	Charts *Charts
-	// Exhausted is called when the templates of a chart fill the memory, and should end the program: nothing stops a template.
-	// Set it before the first use; nil panics.
+	// Exhausted is called when the templates of a chart fill the memory, and should end the program: nothing stops a
+	// template. Set it before the first use; nil panics.
 	Exhausted func(error)
 
 	// configuration prepares Helm's own view of one namespace; it does not connect.
@@ -64,8 +65,8 @@ type Client struct {
 
 // Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
 //
-// Helm and client-go write warnings to stderr as they please; Open silences them for the complete program (package log and
-// klog), since they would tear a plan apart and may quote values.
+// Helm and client-go write warnings to stderr as they please; Open silences them for the complete program (package log
+// and klog), since they would tear a plan apart and may quote values.
 func Open(path, kubeContext string) (*Client, error) {
 	silence()
 	raw, err := clientcmd.LoadFromFile(path)

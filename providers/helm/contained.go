@@ -50,8 +50,8 @@ func contained(path string) error {
 	})
 }
 
-// checkSchemas reports a values.schema.json that refers to anything but itself: Helm would read that file, or fetch that URL,
-// with the rights and from the network of whoever plans.
+// checkSchemas reports a values.schema.json that refers to anything but itself: Helm would read that file, or fetch
+// that URL, with the rights and from the network of whoever plans.
 func checkSchemas(c *chart.Chart) error {
 	if len(c.Schema) > 0 {
 		decoder := json.NewDecoder(bytes.NewReader(c.Schema))

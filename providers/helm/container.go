@@ -28,8 +28,8 @@ func (c *Client) Run(ctx context.Context, namespace, pod, container string, comm
 	return printed, nil
 }
 
-// Log opens the newest lines of a container's log; each begins with its time as RFC 3339 has it. The caller bounds and closes
-// what it reads.
+// Log opens the newest lines of a container's log; each begins with its time as RFC 3339 has it. The caller bounds and
+// closes what it reads.
 func (c *Client) Log(ctx context.Context, namespace, pod, container string, lines int64) (stream io.ReadCloser, err error) {
 	options := &corev1.PodLogOptions{Container: container, TailLines: &lines, Timestamps: true}
 	err = c.do(ctx, func() error {

@@ -23,7 +23,8 @@ import (
 // fieldManager is the name under which server-side apply records what upkeep writes.
 const fieldManager = "upkeep"
 
-// establishTimeout is how long the API server may take to serve a definition that was written: it does so within seconds.
+// establishTimeout is how long the API server may take to serve a definition that was written: it does so within
+// seconds.
 const establishTimeout = time.Minute
 
 var (
@@ -51,8 +52,8 @@ func (c *Client) Definition(ctx context.Context, name string) facts.Definition {
 	return live
 }
 
-// ApplyDefinitions applies every CustomResourceDefinition of a text by server-side apply, and waits until the API server
-// serves them. Fields that others manage are taken over.
+// ApplyDefinitions applies every CustomResourceDefinition of a text by server-side apply, and waits until the API
+// server serves them. Fields that others manage are taken over.
 func (c *Client) ApplyDefinitions(ctx context.Context, text []byte, progress func(string)) error {
 	list, err := definitions.Read(text)
 	if err != nil {

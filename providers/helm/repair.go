@@ -10,8 +10,8 @@ import (
 )
 
 // Repair does what pending.Decide chose, to that very revision. It changes Helm's record alone, nothing in the cluster;
-// the next Upgrade brings the cluster to what is wanted. A release that is no longer in the state that was decided on is
-// ErrMoved; one that is already repaired is no error.
+// the next Upgrade brings the cluster to what is wanted. A release that is no longer in the state that was decided on
+// is ErrMoved; one that is already repaired is no error.
 func (c *Client) Repair(ctx context.Context, namespace, name string, m pending.Repair) error {
 	at := namespace + "/" + name
 	switch m.Action {

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// An index is untrusted text of up to indexLimit: read as one YAML document it takes some fifty times its size. So the one chart
-// that is asked for is found by the layout that `helm repo index` writes, and read version by version.
+// An index is untrusted text of up to indexLimit: read as one YAML document it takes some fifty times its size. So the
+// one chart that is asked for is found by the layout that `helm repo index` writes, and read version by version.
 const (
 	// entryLimit bounds what an index says of one version of a chart.
 	entryLimit = 256 << 10
@@ -33,8 +33,8 @@ type indexEntry struct {
 	URLs       []string  `json:"urls"`
 }
 
-// chartInIndex returns the versions of a chart; nil where the index does not have it. Versions without a version or a URL are
-// left out, as Helm does.
+// chartInIndex returns the versions of a chart; nil where the index does not have it. Versions without a version or a
+// URL are left out, as Helm does.
 func chartInIndex(data []byte, name string) ([]indexed, error) {
 	var found []indexEntry
 	var there bool

@@ -241,9 +241,9 @@ func (u Upgrade) install(ctx context.Context, configuration *action.Configuratio
 	return run.RunWithContext(context.WithoutCancel(ctx), got.chart, full)
 }
 
-// undo goes back to what was deployed. It does so even after ctx was canceled: the promise of Atomic holds then, too. Where
-// somebody has gone on from what was made, there is nothing left to undo: a process that was paused while Helm waited may wake
-// long after another run has taken its lock and upgraded the release.
+// undo goes back to what was deployed. It does so even after ctx was canceled: the promise of Atomic holds then, too.
+// Where somebody has gone on from what was made, there is nothing left to undo: a process that was paused while Helm
+// waited may wake long after another run has taken its lock and upgraded the release.
 func (u Upgrade) undo(ctx context.Context, configuration *action.Configuration, made, deployed *release.Release, failure error, progress func(string)) error {
 	switch last, _, err := lastAndDeployed(configuration, u.Release); {
 	case err != nil:

@@ -137,7 +137,8 @@ func TestFailedUpgradeIsRolledBack(t *testing.T) {
 	}
 }
 
-// A process sleeps while Helm waits. Another run upgrades the release, and that stays when the first one wakes and fails.
+// A process sleeps while Helm waits. Another run upgrades the release, and that stays when the first one wakes and
+// fails.
 func TestAFailedUpgradeUndoesNobodyElsesWork(t *testing.T) {
 	server := repository(t)
 	for name, test := range map[string]struct {

@@ -1,9 +1,9 @@
 // Package kube talks to the Kubernetes API of the cluster: its identity, nodes, leader leases and kubeadm's own
 // configuration.
 //
-// It is the only adapter that links client-go. It decides nothing: what cannot be read comes back as an Unknown with its
-// reason. The one thing that it changes is upkeep's own Lease, by which one run at a time works on a cluster. Credentials
-// stay inside; no fact holds them.
+// It is the only adapter that links client-go. It decides nothing: what cannot be read comes back as an Unknown with
+// its reason. The one thing that it changes is upkeep's own Lease, by which one run at a time works on a cluster.
+// Credentials stay inside; no fact holds them.
 package kube
 
 import (
@@ -107,8 +107,8 @@ func (c *Client) kubeconfigFacts() facts.CertificateFile {
 	return file
 }
 
-// insecure says why what a kubeconfig says of its server and its user is open to others on the way; empty where it is not.
-// client-go sends a token to a server without TLS as little as it can, and other clients do.
+// insecure says why what a kubeconfig says of its server and its user is open to others on the way; empty where it is
+// not. client-go sends a token to a server without TLS as little as it can, and other clients do.
 func insecure(raw *clientcmdapi.Config, context string) string {
 	if context == "" {
 		context = raw.CurrentContext

@@ -6,8 +6,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Cluster asks the API server that a kubeconfig names. It opens the kubeconfig when it is asked: one that cannot be opened
-// makes the cluster unknown, and does not stop nodes from being observed.
+// Cluster asks the API server that a kubeconfig names. It opens the kubeconfig when it is asked: one that cannot be
+// opened makes the cluster unknown, and does not stop nodes from being observed.
 type Cluster struct {
 	Kubeconfig, Context string
 }

@@ -17,8 +17,8 @@ import (
 // encryptedPrefix opens a value that an encryption provider of the API server has encrypted.
 const encryptedPrefix = "k8s:enc:"
 
-// FromEtcd says under which key etcd has kubeadm's configuration where the API server did not tell it, and how it is read
-// there: the way to it while no API server answers.
+// FromEtcd says under which key etcd has kubeadm's configuration where the API server did not tell it, and how it is
+// read there: the way to it while no API server answers.
 func FromEtcd(k facts.Kubernetes) (key string, complete func(stored []byte, err error) facts.Kubernetes) {
 	if k.ClusterConfiguration != "" {
 		return "", nil

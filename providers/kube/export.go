@@ -18,7 +18,8 @@ type Exported struct {
 const exportLimit = 32 << 20
 
 // exports are what a rebuilt Akash provider cannot serve its leases without: the provider's own objects and their kinds
-// (akash-network/provider, pkg/apis/akash.network), and what Helm has deployed, with its values. Secrets are among them.
+// (akash-network/provider, pkg/apis/akash.network), and what Helm has deployed, with its values. Secrets are among
+// them.
 var exports = []struct{ name, path, selector string }{
 	{"manifests.akash.network", "/apis/akash.network/v2beta2/manifests", ""},
 	{"providerhosts.akash.network", "/apis/akash.network/v2beta2/providerhosts", ""},
@@ -29,8 +30,8 @@ var exports = []struct{ name, path, selector string }{
 	{"helm-releases", "/api/v1/secrets", "owner=helm,status=deployed"},
 }
 
-// ExportProvider returns the objects of an Akash provider, nothing where the cluster has none, and what could not be read
-// with the reason.
+// ExportProvider returns the objects of an Akash provider, nothing where the cluster has none, and what could not be
+// read with the reason.
 func (c *Client) ExportProvider(ctx context.Context) (objects []Exported, failed map[string]string) {
 	for i, e := range exports {
 		data, err := c.export(ctx, e.path, e.selector)

@@ -22,7 +22,8 @@ const (
 // podPage is how many pods one list request returns at most.
 const podPage = 500
 
-// HostPorts reads which pods hold some TCP ports of nodes. It does not fail: what cannot be read is unknown with its reason.
+// HostPorts reads which pods hold some TCP ports of nodes. It does not fail: what cannot be read is unknown with its
+// reason.
 func (c *Client) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
 	found := facts.HostPorts{Ports: ports}
 	// Pods that have ended are many on a provider, and hold nothing.
@@ -74,9 +75,9 @@ func HostPortPods(pods []corev1.Pod, ports []int) []facts.HostPortPod {
 	return out
 }
 
-// heldPorts returns those of the ports that a pod holds on its node. The scheduler counts them whatever address they are
-// bound to: beside one that is bound to every address, any other conflicts. Sidecars run as long as their pod does; other
-// init containers end before it serves.
+// heldPorts returns those of the ports that a pod holds on its node. The scheduler counts them whatever address they
+// are bound to: beside one that is bound to every address, any other conflicts. Sidecars run as long as their pod does;
+// other init containers end before it serves.
 func heldPorts(spec corev1.PodSpec, ports []int) []int {
 	containers := slices.Clone(spec.Containers)
 	for _, c := range spec.InitContainers {

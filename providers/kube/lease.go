@@ -108,9 +108,9 @@ type Lease struct {
 //
 // A Lease that was released is taken. So is one of the same lineage with an older generation: who has the state's newer
 // lock has waited for the older holder, or outlived it. Of another lineage only a Lease that was not renewed for its
-// complete duration is taken, and that is watched, not computed: the clocks of two machines cannot be compared. So this may
-// wait for that duration, and ends early when the Lease is renewed at the same time or ctx ends. Every change is compared with
-// what was read, by resource version.
+// complete duration is taken, and that is watched, not computed: the clocks of two machines cannot be compared. So this
+// may wait for that duration, and ends early when the Lease is renewed at the same time or ctx ends. Every change is
+// compared with what was read, by resource version.
 func (c *Client) AcquireLease(ctx context.Context, request LeaseRequest) (*Lease, error) {
 	watched, since := "", time.Time{}
 	for {
@@ -183,8 +183,8 @@ func refusal(request LeaseRequest, holder LeaseHolder, now time.Time) (why strin
 	}
 }
 
-// Renew extends the Lease from now. It fails with *LeaseLostError when it is not this run's any longer; other errors may
-// pass.
+// Renew extends the Lease from now. It fails with *LeaseLostError when it is not this run's any longer; other errors
+// may pass.
 func (l *Lease) Renew(ctx context.Context) error {
 	for {
 		updated, err := l.client.api.CoordinationV1().Leases(metav1.NamespaceSystem).Update(ctx, l.request.onto(l.object, time.Now()), metav1.UpdateOptions{})

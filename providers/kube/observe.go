@@ -164,7 +164,8 @@ func Match(selector string, nodes []facts.KubernetesNode) ([]string, error) {
 	return names, nil
 }
 
-// explain shortens client-go's errors to what an operator needs: the request's method and URL are noise beside the host.
+// explain shortens client-go's errors to what an operator needs: the request's method and URL are noise beside the
+// host.
 func explain(err error) string {
 	var urlError *url.Error
 	if errors.As(err, &urlError) {

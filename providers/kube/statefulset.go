@@ -14,9 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// StatefulSets stops, starts and deletes StatefulSets, and deletes pods. What it stops it marks first, in the same request:
-// a StatefulSet is never at 0 replicas by upkeep's hand without its mark (annotations that say by which run, and how many
-// replicas there were).
+// StatefulSets stops, starts and deletes StatefulSets, and deletes pods. What it stops it marks first, in the same
+// request: a StatefulSet is never at 0 replicas by upkeep's hand without its mark (annotations that say by which run,
+// and how many replicas there were).
 type StatefulSets struct {
 	Client *Client
 	// Poll is how often a wait looks; a second when zero.
@@ -93,8 +93,8 @@ func (s StatefulSets) get(ctx context.Context, namespace, name string) (*appsv1.
 	return set, nil
 }
 
-// overruled returns a *ScaledError where a StatefulSet is to have another number of replicas by now. One that is gone has
-// none.
+// overruled returns a *ScaledError where a StatefulSet is to have another number of replicas by now. One that is gone
+// has none.
 func (s StatefulSets) overruled(ctx context.Context, namespace, name string, replicas int) error {
 	set, err := s.get(ctx, namespace, name)
 	switch {
@@ -142,8 +142,8 @@ func (s StatefulSets) pods(ctx context.Context, namespace, name string) ([]strin
 	return names, nil
 }
 
-// DeletePod deletes a pod, if it is still the one with that uid: a pod that has been replaced at the same time stays. One that is
-// gone is no error.
+// DeletePod deletes a pod, if it is still the one with that uid: a pod that has been replaced at the same time stays.
+// One that is gone is no error.
 func (s StatefulSets) DeletePod(ctx context.Context, namespace, name, uid string) error {
 	err := s.Client.api.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(uid)})
 	switch {
@@ -153,8 +153,8 @@ func (s StatefulSets) DeletePod(ctx context.Context, namespace, name, uid string
 	return fmt.Errorf("deleting pod %s/%s: %w", namespace, name, err)
 }
 
-// DeleteStatefulSet deletes a StatefulSet, if it is still the one with that uid, and waits until it is gone. Pods and volumes
-// stay; see Client.DeleteStatefulSet.
+// DeleteStatefulSet deletes a StatefulSet, if it is still the one with that uid, and waits until it is gone. Pods and
+// volumes stay; see Client.DeleteStatefulSet.
 func (s StatefulSets) DeleteStatefulSet(ctx context.Context, namespace, name, uid string) error {
 	if err := s.Client.DeleteStatefulSet(ctx, namespace, name, uid); err != nil {
 		return err
@@ -175,8 +175,8 @@ type Marked struct {
 	Annotations     map[string]string // those that were asked for
 }
 
-// Marked lists the StatefulSets of all namespaces that carry an annotation, sorted by namespace and name, with the values
-// of that annotation and others that are named.
+// Marked lists the StatefulSets of all namespaces that carry an annotation, sorted by namespace and name, with the
+// values of that annotation and others that are named.
 func (s StatefulSets) Marked(ctx context.Context, annotation string, others ...string) ([]Marked, error) {
 	list, err := s.Client.api.AppsV1().StatefulSets(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -205,8 +205,8 @@ func (s StatefulSets) Marked(ctx context.Context, annotation string, others ...s
 	return out, nil
 }
 
-// wait looks until a condition holds. What it waits for is in the error when ctx ends first; a request that fails is tried
-// again, since an API server that restarts is no reason to give up; what somebody has decided otherwise is one.
+// wait looks until a condition holds. What it waits for is in the error when ctx ends first; a request that fails is
+// tried again, since an API server that restarts is no reason to give up; what somebody has decided otherwise is one.
 func (s StatefulSets) wait(ctx context.Context, condition func() (bool, string, error)) error {
 	poll := s.Poll
 	if poll == 0 {

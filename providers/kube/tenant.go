@@ -29,8 +29,8 @@ var gpuResources = []corev1.ResourceName{"nvidia.com/gpu", "amd.com/gpu"}
 // tenantPage is how many objects one list request returns at most.
 const tenantPage = 500
 
-// Tenancies reads the leases of an Akash provider's tenants: their namespaces, the provider's records of them, and their
-// pods. It does not fail: what cannot be read is unknown with its reason. A cluster without a provider has none.
+// Tenancies reads the leases of an Akash provider's tenants: their namespaces, the provider's records of them, and
+// their pods. It does not fail: what cannot be read is unknown with its reason. A cluster without a provider has none.
 func (c *Client) Tenancies(ctx context.Context) facts.Tenancies {
 	leases, err := c.leaseNamespaces(ctx)
 	if err != nil {

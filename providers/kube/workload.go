@@ -14,7 +14,8 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// RestartedAt is the annotation of a pod template by which `kubectl rollout restart` makes a controller replace its pods.
+// RestartedAt is the annotation of a pod template by which `kubectl rollout restart` makes a controller replace its
+// pods.
 const RestartedAt = "kubectl.kubernetes.io/restartedAt"
 
 // ErrScaled: the workload's replicas are neither what was expected nor what is wanted. Somebody else has scaled it.
@@ -116,9 +117,9 @@ func (c *Client) edit(ctx context.Context, w Workload, change func(object *metav
 	})
 }
 
-// DeleteStatefulSet deletes a StatefulSet whose uid is the given one, and leaves its pods and claims alone: what must be
-// done before a change that Kubernetes refuses in place. One that is gone, or has another uid by now, is no error: the
-// one that was meant is gone.
+// DeleteStatefulSet deletes a StatefulSet whose uid is the given one, and leaves its pods and claims alone: what must
+// be done before a change that Kubernetes refuses in place. One that is gone, or has another uid by now, is no error:
+// the one that was meant is gone.
 func (c *Client) DeleteStatefulSet(ctx context.Context, namespace, name, uid string) error {
 	orphan := metav1.DeletePropagationOrphan
 	id := types.UID(uid)
@@ -132,7 +133,8 @@ func (c *Client) DeleteStatefulSet(ctx context.Context, namespace, name, uid str
 	return fmt.Errorf("deleting StatefulSet %s/%s: %w", namespace, name, err)
 }
 
-// Replicas returns how many replicas a workload is told to have, and its annotations; found is false when it is not there.
+// Replicas returns how many replicas a workload is told to have, and its annotations; found is false when it is not
+// there.
 func (c *Client) Replicas(ctx context.Context, w Workload) (replicas int32, annotations map[string]string, found bool, err error) {
 	count := func(wanted *int32) int32 {
 		if wanted == nil {

@@ -1,14 +1,15 @@
-// Package layout is where the files of a distribution of Kubernetes lie, and where it keeps its cluster: tables, read by
-// domains, adapters, the agent on a node and test fixtures.
+// Package layout is where the files of a distribution of Kubernetes lie, and where it keeps its cluster: tables, read
+// by domains, adapters, the agent on a node and test fixtures.
 //
-// It is pure, reads no file and asks nobody. What a distribution's files mean for a cluster is for the domains to decide.
+// It is pure, reads no file and asks nobody. What a distribution's files mean for a cluster is for the domains to
+// decide.
 package layout
 
 import "upkeep/providers/facts"
 
 // Member reports whether an etcd member of the cluster runs on a node as it was seen, or says where the cluster is kept
-// instead, as the end of a sentence. A node of which nothing is known counts as one without a member: its roles may say that
-// it does, since an etcd that systemd or k3s runs has no static pod.
+// instead, as the end of a sentence. A node of which nothing is known counts as one without a member: its roles may say
+// that it does, since an etcd that systemd or k3s runs has no static pod.
 func Member(n facts.Node) (runs bool, elsewhere string) {
 	switch n.K3s.Datastore {
 	case facts.K3sSQLite:
@@ -30,5 +31,6 @@ type ConfigMap struct {
 // EtcdKey is where etcd holds the ConfigMap, under the API server's default prefix.
 func (c ConfigMap) EtcdKey() string { return "/registry/configmaps/" + c.Namespace + "/" + c.Name }
 
-// KubeadmConfiguration is where kubeadm keeps its ClusterConfiguration (kubeadm v1beta4, constants.KubeadmConfigConfigMap).
+// KubeadmConfiguration is where kubeadm keeps its ClusterConfiguration (kubeadm v1beta4,
+// constants.KubeadmConfigConfigMap).
 var KubeadmConfiguration = ConfigMap{Namespace: "kube-system", Name: "kubeadm-config", Key: "ClusterConfiguration"}

@@ -18,8 +18,8 @@ type Endpoint struct {
 	Through config.Selection
 }
 
-// endpoints returns the names of the endpoints, which are their URLs, and a dialer to them: through the first of the nodes
-// that connects.
+// endpoints returns the names of the endpoints, which are their URLs, and a dialer to them: through the first of the
+// nodes that connects.
 func (o *Observer) endpoints(inventory providers.Inventory, world *facts.World) (names []string, dial func(context.Context, string) (net.Conn, error)) {
 	for _, e := range o.Endpoints {
 		if !slices.Contains(names, e.URL) {

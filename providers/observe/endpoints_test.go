@@ -37,8 +37,8 @@ func (dialing) Get(context.Context, []string, func(context.Context, string) (net
 	return nil, errors.New("no key")
 }
 
-// Where endpoints are configured etcd is asked there and nowhere else, through the first node that answers and connects;
-// of no node that is unknown anything is asked again.
+// Where endpoints are configured etcd is asked there and nowhere else, through the first node that answers and
+// connects; of no node that is unknown anything is asked again.
 func TestEndpoints(t *testing.T) {
 	const one, two = "https://10.0.0.21:2379", "https://10.0.0.22:2379"
 	var names, reached []string

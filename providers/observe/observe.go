@@ -4,8 +4,8 @@
 // Kubernetes comes first where nodes or their roles must be discovered, then the nodes, then etcd through
 // the nodes that run a member. What
 // resources need once all that is answered (providers.Staged) comes last; most need nothing then, and it costs nothing.
-// It knows no domain and no distribution, decides nothing and changes nothing. It does not fail for one node: what cannot be observed is in
-// the world with its reason.
+// It knows no domain and no distribution, decides nothing and changes nothing. It does not fail for one node: what
+// cannot be observed is in the world with its reason.
 package observe
 
 import (
@@ -41,8 +41,8 @@ type Kubernetes interface {
 	Observe(ctx context.Context) facts.Kubernetes
 	// Match returns the names of the nodes that a label selector selects.
 	Match(selector string, nodes []facts.KubernetesNode) ([]string, error)
-	// FromEtcd says under which key etcd has what the API server did not tell; "" where that is nothing. complete adds it to
-	// the facts, or says why it could not be read there either.
+	// FromEtcd says under which key etcd has what the API server did not tell; "" where that is nothing. complete adds it
+	// to the facts, or says why it could not be read there either.
 	FromEtcd(known facts.Kubernetes) (key string, complete func(stored []byte, err error) facts.Kubernetes)
 	// Tenancies asks for the leases of an Akash provider's tenants.
 	Tenancies(ctx context.Context) facts.Tenancies
@@ -114,7 +114,8 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 	return world, context.Cause(ctx)
 }
 
-// Resources observes what resources need, and then what those of them that are providers.Staged need in their second stage.
+// Resources observes what resources need, and then what those of them that are providers.Staged need in their second
+// stage.
 func (o *Observer) Resources(ctx context.Context, desired config.Desired, resources []providers.Resource) (facts.World, error) {
 	var needs []providers.Needs
 	for _, resource := range resources {
@@ -167,7 +168,8 @@ func unasked() facts.World {
 	}
 }
 
-// stage asks for what needs want to know, and nothing that earlier needs were answered already; the world has those answers.
+// stage asks for what needs want to know, and nothing that earlier needs were answered already; the world has those
+// answers.
 func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, needs []providers.Needs, world *facts.World) {
 	first := len(earlier) == 0
 	newly := func(wanted func(providers.Needs) bool) bool {
@@ -199,7 +201,8 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	plain.In(world, plain.Text)
 }
 
-// discovers reports whether nodes depend on Kubernetes: those of fleets, and declared ones whose roles only it can tell.
+// discovers reports whether nodes depend on Kubernetes: those of fleets, and declared ones whose roles only it can
+// tell.
 func discovers(desired config.Desired) bool {
 	return len(desired.Fleets) > 0 ||
 		desired.Cluster != nil && slices.ContainsFunc(desired.Nodes, func(n config.Node) bool { return len(n.Roles) == 0 })
@@ -254,8 +257,8 @@ func (o *Observer) fleets(desired config.Desired, kubernetes facts.Kubernetes) m
 	return out
 }
 
-// nodes asks each node what needs want to know of it, together with what it was asked earlier: an answer is one look. A node
-// that has not answered before is not asked again, nor one that has answered all of it.
+// nodes asks each node what needs want to know of it, together with what it was asked earlier: an answer is one look. A
+// node that has not answered before is not asked again, nor one that has answered all of it.
 func (o *Observer) nodes(ctx context.Context, inventory providers.Inventory, earlier, needs []providers.Needs, world *facts.World) {
 	before, questions := Questions(inventory, earlier), Questions(inventory, needs)
 	for name, question := range questions {
@@ -355,7 +358,8 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 		}
 	}
 	dial := func(ctx context.Context, node string) (net.Conn, error) {
-		// A node that was asked and did not answer is not asked again. One that nobody asked about itself has a member all the same.
+		// A node that was asked and did not answer is not asked again. One that nobody asked about itself has a member all
+		// the same.
 		if asked := world.Nodes[node]; asked != nil && asked.Unknown != "" {
 			return nil, fmt.Errorf("%s is unknown: %s", node, asked.Unknown)
 		}

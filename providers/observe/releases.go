@@ -12,12 +12,13 @@ import (
 	"upkeep/providers/facts"
 )
 
-// releasesAtOnce bounds how many releases are asked for at a time: each reads its records, objects and pods from the API.
+// releasesAtOnce bounds how many releases are asked for at a time: each reads its records, objects and pods from the
+// API.
 const releasesAtOnce = 8
 
-// ReleaseQuestions merges what is asked of each release into one question, in the order in which releases are first asked
-// for. A release belongs to one resource, and the others only look at it: where two want to know another offer of the same
-// release, the one that asks for a version like another chart's gives way, else the first one is asked.
+// ReleaseQuestions merges what is asked of each release into one question, in the order in which releases are first
+// asked for. A release belongs to one resource, and the others only look at it: where two want to know another offer of
+// the same release, the one that asks for a version like another chart's gives way, else the first one is asked.
 func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 	var out []facts.ReleaseQuestion
 	at := map[string]int{}

@@ -57,8 +57,8 @@ func (c countingHelm) Observe(_ context.Context, q facts.ReleaseQuestion) facts.
 	return facts.Release{Revision: len(q.Environment)}
 }
 
-// TestTwoStages: what was answered is not asked again, a node or a release that both stages are about is asked for all of it,
-// and there is no third stage.
+// TestTwoStages: what was answered is not asked again, a node or a release that both stages are about is asked for all
+// of it, and there is no third stage.
 func TestTwoStages(t *testing.T) {
 	desired := config.Desired{Nodes: []config.Node{{Name: "cp1", Host: "10.0.0.1"}, {Name: "w1", Host: "10.0.0.2"}, {Name: "w2", Host: "10.0.0.3"}, {Name: "gone", Host: "10.0.0.4"}}}
 	names := func(names ...string) config.Selection { return config.Selection{Names: names} }

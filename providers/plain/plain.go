@@ -1,8 +1,8 @@
 // Package plain makes plain text of what others wrote: nodes, API servers, stores, bundles, charts.
 //
-// It decides nothing about what a text means, and it is no escaping for a shell, HTML or Markdown. It promises that what
-// it returns holds no character that drives a terminal, hides other text or reorders it, and that cleaning twice is
-// cleaning once.
+// It decides nothing about what a text means, and it is no escaping for a shell, HTML or Markdown. It promises that
+// what it returns holds no character that drives a terminal, hides other text or reorders it, and that cleaning twice
+// is cleaning once.
 package plain
 
 import (
@@ -21,8 +21,8 @@ const Longest = 64 << 10
 // turn the direction of text (Unicode Standard Annex #9), invisible formatting and the replacement character are not.
 func Safe(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
 
-// Escape returns the letters that stand for a character that is not Safe. They are those of JSON and HCL, so that a text
-// in quotes still means the same.
+// Escape returns the letters that stand for a character that is not Safe. They are those of JSON and HCL, so that a
+// text in quotes still means the same.
 func Escape(r rune) string {
 	if high, low := utf16.EncodeRune(r); high != utf8.RuneError {
 		return fmt.Sprintf(`\u%04x\u%04x`, high, low)

@@ -10,8 +10,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// ByHand is how a person does a step while upkeep cannot: with Helm. No secret stands in a runbook: whoever carries it out
-// writes them into a file first.
+// ByHand is how a person does a step while upkeep cannot: with Helm. No secret stands in a runbook: whoever carries it
+// out writes them into a file first.
 
 func (upgrading) ByHand(_ providers.Input, step providers.Step) []providers.Command {
 	args, err := providers.ArgsOf[upgradeArgs](step)

@@ -92,8 +92,8 @@ func (r *review) preview() *facts.ReleasePreview {
 	return o.Preview
 }
 
-// reviewOffer looks at what the source of the chart has, and at what an upgrade would change. noChoice says why no version
-// was chosen.
+// reviewOffer looks at what the source of the chart has, and at what an upgrade would change. noChoice says why no
+// version was chosen.
 func (r *review) reviewOffer(noChoice string) {
 	unknown := func(what, why string) {
 		severity := providers.SeverityWarning

@@ -176,8 +176,8 @@ func (r *reading) values() {
 	r.numbers(r.spec.Values, nil)
 }
 
-// numbers warns of numbers that a chart's templates write with an exponent: Go prints a float64 so from 1e+06 up to 1e+21
-// wherever it has no shorter form, and below 1e-04 (package fmt, verb %v).
+// numbers warns of numbers that a chart's templates write with an exponent: Go prints a float64 so from 1e+06 up to
+// 1e+21 wherever it has no shorter form, and below 1e-04 (package fmt, verb %v).
 func (r *reading) numbers(tree map[string]any, at []string) {
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		here := append(at[:len(at):len(at)], key)

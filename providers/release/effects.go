@@ -80,8 +80,8 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 	return nil
 }
 
-// Proved holds the release to chart and values, the values that were not to change to what they were, the cluster to what
-// the chart renders, and what runs to being ready, where the upgrade waits for it.
+// Proved holds the release to chart and values, the values that were not to change to what they were, the cluster to
+// what the chart renders, and what runs to being ready, where the upgrade waits for it.
 func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
 	args, was, unusable := revision.Read[upgradeArgs](before, step)
 	if unusable != nil {

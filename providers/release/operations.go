@@ -12,7 +12,8 @@ import (
 
 // Releases works on Helm releases. No method is called for a release that is pending but Repair.
 type Releases interface {
-	// Upgrade installs or upgrades a release. With Atomic it leaves one that failed as it was before, and its error says so.
+	// Upgrade installs or upgrades a release. With Atomic it leaves one that failed as it was before, and its error says
+	// so.
 	Upgrade(ctx context.Context, u Upgrade, progress func(string)) error
 	revision.Repairer
 }

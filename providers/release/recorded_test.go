@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write the recorded facts anew")
 
-// TestRecordedReleases keeps the recorded facts fresh: what a plan without a cluster is made from, in scripts and in the
-// documentation.
+// TestRecordedReleases keeps the recorded facts fresh: what a plan without a cluster is made from, in scripts and in
+// the documentation.
 func TestRecordedReleases(t *testing.T) {
 	w := open(t)
 	w.install(t, "0.16.0", map[string]any{

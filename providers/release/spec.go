@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// Spec is one `helm_release` block: what the operator declared. Plain data except for the sensitive values, which no JSON
-// holds; see Seal.
+// Spec is one `helm_release` block: what the operator declared. Plain data except for the sensitive values, which no
+// JSON holds; see Seal.
 type Spec struct {
 	Name            string `json:"name"`
 	Key             string `json:"key,omitempty"`
@@ -58,8 +58,8 @@ func owns(value any) []string {
 	return nil
 }
 
-// Needs asks for the release with what an upgrade would change, and for the cluster: pods on nodes that are down are not
-// counted against a release.
+// Needs asks for the release with what an upgrade would change, and for the cluster: pods on nodes that are down are
+// not counted against a release.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true},

@@ -113,8 +113,8 @@ func TestBlockIsRefused(t *testing.T) {
 	}
 }
 
-// TestSecretsAreSeenToChangeAndNeverSeen: with secrets in every place, a plan and its facts hold none, the second plan has
-// nothing to do, and another secret is another upgrade.
+// TestSecretsAreSeenToChangeAndNeverSeen: with secrets in every place, a plan and its facts hold none, the second plan
+// has nothing to do, and another secret is another upgrade.
 func TestSecretsAreSeenToChangeAndNeverSeen(t *testing.T) {
 	w := open(t)
 	text := func(secret string) string {

@@ -39,7 +39,8 @@ type (
 	}
 )
 
-// upgradeEstimate is in seconds, where no earlier run is remembered. Most of an upgrade is pods that pull an image and start.
+// upgradeEstimate is in seconds, where no earlier run is remembered. Most of an upgrade is pods that pull an image and
+// start.
 const upgradeEstimate = 60
 
 func (r *review) args() revision.Args {

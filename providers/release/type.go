@@ -1,16 +1,16 @@
-// Package release is the domain of any Helm release: the block `helm_release`, what it finds, the steps it plans and the
-// operations that carry them out.
+// Package release is the domain of any Helm release: the block `helm_release`, what it finds, the steps it plans and
+// the operations that carry them out.
 //
-// It has three rooms. The spec is what the operator wrote. The diff and the effects are pure: same input, same outcome, no
-// clock of their own. The operations alone change something, through an interface that this package declares and the
-// caller fills. It does not observe: it reads facts. It knows no chart except for versions that are known to be bad, and it
-// uninstalls nothing.
+// It has three rooms. The spec is what the operator wrote. The diff and the effects are pure: same input, same outcome,
+// no clock of their own. The operations alone change something, through an interface that this package declares and the
+// caller fills. It does not observe: it reads facts. It knows no chart except for versions that are known to be bad,
+// and it uninstalls nothing.
 //
 // It promises that values which the operator does not mention are unchanged in the release; that a version which fits
 // the declared constraint stays although a newer one appears; that a version known to be bad is never chosen; that a
 // release counts as upgraded only when it is deployed with the wanted chart and values and the cluster holds what the
-// chart renders; that a release which an interrupted run left pending is repaired before it is changed; and that no secret
-// value enters a step.
+// chart renders; that a release which an interrupted run left pending is repaired before it is changed; and that no
+// secret value enters a step.
 package release
 
 import (

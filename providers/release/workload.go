@@ -8,8 +8,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// unready says why a workload is not ready; "" when it is. Pods of a DaemonSet that lie on nodes which are down themselves
-// are not missed: a DaemonSet wants one there, and no release can help it.
+// unready says why a workload is not ready; "" when it is. Pods of a DaemonSet that lie on nodes which are down
+// themselves are not missed: a DaemonSet wants one there, and no release can help it.
 func unready(w facts.Workload, cluster facts.Kubernetes) string {
 	name := w.Kind + " " + w.Name
 	switch {
@@ -61,9 +61,9 @@ func problems(w facts.Workload, cluster facts.Kubernetes) string {
 	return " (" + text + ")"
 }
 
-// patched are the API groups whose objects Helm compares with the cluster when it upgrades, since its client knows their
-// types (the scheme of client-go). Of all others, and of definitions of custom resources, it compares its own two records
-// alone: a field that somebody else has changed stays changed (Helm v3, pkg/kube/client.go, createPatch).
+// patched are the API groups whose objects Helm compares with the cluster when it upgrades, since its client knows
+// their types (the scheme of client-go). Of all others, and of definitions of custom resources, it compares its own two
+// records alone: a field that somebody else has changed stays changed (Helm v3, pkg/kube/client.go, createPatch).
 var patched = []string{
 	"", "admissionregistration.k8s.io", "apps", "autoscaling", "batch", "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
 	"events.k8s.io", "extensions", "flowcontrol.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io", "policy", "rbac.authorization.k8s.io",

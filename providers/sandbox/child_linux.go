@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Child makes this program the first process of a sandbox where it was started as that, and does not return then. Call it
-// before anything else in main.
+// Child makes this program the first process of a sandbox where it was started as that, and does not return then. Call
+// it before anything else in main.
 func Child() {
 	if len(os.Args) != 1 || os.Args[0] != childName || os.Getpid() != 1 {
 		return
@@ -254,8 +254,8 @@ func reap(script int, ended chan<- int) {
 	}
 }
 
-// usage is how much memory the processes of the sandbox have, without this one and with what lies in /tmp, and how many they
-// are.
+// usage is how much memory the processes of the sandbox have, without this one and with what lies in /tmp, and how many
+// they are.
 func usage() (memory int64, tasks int) {
 	processes, err := os.Open("/proc")
 	if err != nil {

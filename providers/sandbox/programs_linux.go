@@ -11,14 +11,15 @@ import (
 	"strings"
 )
 
-// programDirectories are where programs are looked for: PATH is not asked, since whoever sets it would choose what runs.
+// programDirectories are where programs are looked for: PATH is not asked, since whoever sets it would choose what
+// runs.
 var programDirectories = []string{"/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"}
 
 // view is which files of this machine a sandbox shows, by the path in the sandbox.
 type view map[string]string
 
-// viewOf finds programs, and the libraries that they link. The sandbox has programs in /bin and libraries where the loader
-// looks for them.
+// viewOf finds programs, and the libraries that they link. The sandbox has programs in /bin and libraries where the
+// loader looks for them.
 func viewOf(programs, required []string) (view, error) {
 	v := view{}
 	var missing []string

@@ -54,8 +54,8 @@ func run(ctx context.Context, job Job) (Result, error) {
 	return start(ctx, cancel, told, job.Limits)
 }
 
-// start starts this program as the first process of new namespaces, and waits for its end. When that process ends, the kernel
-// ends every other one of the sandbox.
+// start starts this program as the first process of new namespaces, and waits for its end. When that process ends, the
+// kernel ends every other one of the sandbox.
 func start(ctx context.Context, cancel func(), told []byte, limits Limits) (Result, error) {
 	reportRead, reportWrite, err := os.Pipe()
 	if err != nil {

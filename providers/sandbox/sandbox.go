@@ -1,11 +1,11 @@
 // Package sandbox runs a foreign script on the machine of upkeep.
 //
 // The script runs in namespaces of its own (user, mount, process, network, IPC, host name, control group). It sees the
-// programs that it is allowed, the libraries that these link, /dev/null, its own processes under /proc and an empty /tmp; it
-// reaches no network and inherits no environment and no open file. It has no capability and can get none.
+// programs that it is allowed, the libraries that these link, /dev/null, its own processes under /proc and an empty
+// /tmp; it reaches no network and inherits no environment and no open file. It has no capability and can get none.
 //
-// The package promises that a run ends within its limits, that no process of it is left when Run has returned, and that Run
-// refuses with an *UnavailableError where any of this is not possible: it never runs a script with less around it.
+// The package promises that a run ends within its limits, that no process of it is left when Run has returned, and that
+// Run refuses with an *UnavailableError where any of this is not possible: it never runs a script with less around it.
 //
 // It is not a virtual machine: a fault of the kernel is not contained.
 package sandbox
@@ -23,8 +23,8 @@ type Job struct {
 	Stdin  []byte
 	// Environment is all that the script finds in its environment, in addition to PATH.
 	Environment map[string]string
-	// Programs are names of programs of this machine that the script may call. One that does not exist is an error only where
-	// Required names it, too.
+	// Programs are names of programs of this machine that the script may call. One that does not exist is an error only
+	// where Required names it, too.
 	Programs []string
 	Required []string
 	// Stubs are scripts that stand for programs, by name.
@@ -35,7 +35,8 @@ type Job struct {
 // Limits bound a run.
 type Limits struct {
 	Time time.Duration
-	// Memory is in bytes: of each process, of all processes together, and of what they write to /tmp, which is a quarter of it.
+	// Memory is in bytes: of each process, of all processes together, and of what they write to /tmp, which is a quarter
+	// of it.
 	Memory int64
 	// Output is in bytes, of standard output and standard error each.
 	Output int

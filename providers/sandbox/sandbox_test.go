@@ -61,7 +61,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// What a script finds is what the job names: no other variable, no file of this machine, no other user, host name or process.
+// What a script finds is what the job names: no other variable, no file of this machine, no other user, host name or
+// process.
 func TestView(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("canary"), 0o644); err != nil {

@@ -1,4 +1,5 @@
-// Package sqlitefile reads what a database file of SQLite says of itself in its header, and holds a file that streams by to it.
+// Package sqlitefile reads what a database file of SQLite says of itself in its header, and holds a file that streams
+// by to it.
 //
 // It is not SQLite: what is in the pages is for SQLite to check. It is for those who copy a database, on both ends.
 package sqlitefile

@@ -57,8 +57,8 @@ const copySize = 256 << 10
 // flushAfter is how much is written before the disk is asked to have it, in bytes.
 const flushAfter = 64 << 20
 
-// flushed writes a file that reaches the disk while it is written, so that what is left to wait for at the end is little. It
-// hides the file's ReadFrom, so that errors of the two sides of a copy stay apart.
+// flushed writes a file that reaches the disk while it is written, so that what is left to wait for at the end is
+// little. It hides the file's ReadFrom, so that errors of the two sides of a copy stay apart.
 type flushed struct {
 	out     *os.File
 	pending int        // bytes written since the disk was asked last

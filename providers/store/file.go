@@ -18,8 +18,8 @@ import (
 // file is a directory of this machine.
 type file struct{ directory string }
 
-// File returns the store in a directory of this machine; the path is absolute. The directory is made, 0700, by the first
-// Put, but not the one above it. It must belong to this user and be writable by nobody else; objects are 0600.
+// File returns the store in a directory of this machine; the path is absolute. The directory is made, 0700, by the
+// first Put, but not the one above it. It must belong to this user and be writable by nobody else; objects are 0600.
 func File(directory string) (Store, error) {
 	if !filepath.IsAbs(directory) || filepath.Clean(directory) != directory {
 		return nil, fmt.Errorf("the store's directory %q is not a clean absolute path", directory)

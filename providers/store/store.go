@@ -1,12 +1,12 @@
 // Package store keeps files by name where backups are kept: in a directory of the machine that upkeep runs on, in a
 // directory of a node, or in a bucket of an S3-compatible service.
 //
-// It knows nothing of what it keeps; content arrives encrypted or is not meant to be. It decides nothing: what is removed
-// and when is its caller's business.
+// It knows nothing of what it keeps; content arrives encrypted or is not meant to be. It decides nothing: what is
+// removed and when is its caller's business.
 //
-// It promises that an object appears under its name only when it is complete and, as far as the store can tell, durable;
-// that an object that is there is never overwritten; that memory does not grow with an object's size; that what an
-// interrupted Put left behind is listed as partial and can be removed; and that no error holds a credential.
+// It promises that an object appears under its name only when it is complete and, as far as the store can tell,
+// durable; that an object that is there is never overwritten; that memory does not grow with an object's size; that
+// what an interrupted Put left behind is listed as partial and can be removed; and that no error holds a credential.
 package store
 
 import (
@@ -39,8 +39,8 @@ type Store interface {
 // Creator is a store that takes an object while it is being made: a directory of this machine.
 type Creator interface {
 	Store
-	// Create begins an object; what is written to the draft is listed as partial. An error wraps ErrExists where the name is
-	// taken.
+	// Create begins an object; what is written to the draft is listed as partial. An error wraps ErrExists where the name
+	// is taken.
 	Create(ctx context.Context, name string) (Draft, error)
 }
 
@@ -96,8 +96,8 @@ func sortByName(objects []Object) {
 	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// source reads what Put is given. It keeps the error that is not io.EOF, and hides it from the one who copies: some take
-// io.ErrUnexpectedEOF for an end.
+// source reads what Put is given. It keeps the error that is not io.EOF, and hides it from the one who copies: some
+// take io.ErrUnexpectedEOF for an end.
 type source struct {
 	r      io.Reader
 	failed error

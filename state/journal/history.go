@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// History is what a journal says. It is indexed while it is read: what it says of one step costs the same however long it is.
-// The zero value is the history of a plan that was never started.
+// History is what a journal says. It is indexed while it is read: what it says of one step costs the same however long
+// it is. The zero value is the history of a plan that was never started.
 //
 // A copy shares the index; the one who adds to a copy clones it first.
 type History struct {
@@ -116,8 +116,8 @@ func (h History) Done(step string) (Record, bool) {
 	return r, r.Kind != ""
 }
 
-// Open reports whether what one step began was not ended by another since: the first was started after the other was last
-// done or skipped.
+// Open reports whether what one step began was not ended by another since: the first was started after the other was
+// last done or skipped.
 func (h History) Open(begin, end string) bool {
 	b := h.steps[begin]
 	if b == nil || b.started == 0 {

@@ -98,10 +98,10 @@ func (j *Journal) open() (History, error) {
 	return h.Clone(), nil
 }
 
-// Append writes records, all in one write, and returns when they are on stable storage; it sets Seq. A process that dies
-// within a group leaves the first ones of it, or none. A record that Replay would refuse is an error, and nothing of its
-// group is written. After any other error the journal takes no further record: what is in the file is then unknown (a
-// failed fsync may drop pages), and only Open can tell.
+// Append writes records, all in one write, and returns when they are on stable storage; it sets Seq. A process that
+// dies within a group leaves the first ones of it, or none. A record that Replay would refuse is an error, and nothing
+// of its group is written. After any other error the journal takes no further record: what is in the file is then
+// unknown (a failed fsync may drop pages), and only Open can tell.
 func (j *Journal) Append(records ...Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -27,8 +27,8 @@ func (e *CorruptError) Error() string {
 // Unwrap returns the cause.
 func (e *CorruptError) Unwrap() error { return e.Cause }
 
-// Replay reads a complete journal. It fails with a *CorruptError on anything but complete records in order, and perhaps a
-// last line without its end.
+// Replay reads a complete journal. It fails with a *CorruptError on anything but complete records in order, and perhaps
+// a last line without its end.
 func Replay(data []byte) (History, error) {
 	h, _, err := replay(data)
 	return h, err

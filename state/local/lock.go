@@ -207,8 +207,8 @@ func (l *lock) Write(ctx context.Context, proposed state.State) (state.State, er
 	return written.Clone(), nil
 }
 
-// stillHeld looks at the stored lock; the caller is inside exclusively. A lock of ours that has expired is lost although
-// nobody took it yet: its work was already told to stop.
+// stillHeld looks at the stored lock; the caller is inside exclusively. A lock of ours that has expired is lost
+// although nobody took it yet: its work was already told to stop.
 func (l *lock) stillHeld() error {
 	l.mu.Lock()
 	info, released := l.info, l.released

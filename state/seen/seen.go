@@ -1,11 +1,13 @@
-// Package seen is what upkeep has seen over time, as plain data: since when a finding is known and a step waits, the faults
-// of a device by its serial number, and how far the kernel log of a node was read, and what the digests of plans were made of.
+// Package seen is what upkeep has seen over time, as plain data: since when a finding is known and a step waits, the
+// faults of a device by its serial number, and how far the kernel log of a node was read, and what the digests of plans
+// were made of.
 //
-// It is no truth about the cluster, which is observed every time; it only says since when. It is kept apart from the state
-// (state.Backend.UpdateSeen), so that a command that only looks can write it while a run holds the state's lock. Every
-// change is a pure function of what was seen before, since a backend may have to make it again.
+// It is no truth about the cluster, which is observed every time; it only says since when. It is kept apart from the
+// state (state.Backend.UpdateSeen), so that a command that only looks can write it while a run holds the state's lock.
+// Every change is a pure function of what was seen before, since a backend may have to make it again.
 //
-// It is bounded: what was not seen for Kept is dropped, and of each kind no more than Most entries are kept, of plans MostPlans.
+// It is bounded: what was not seen for Kept is dropped, and of each kind no more than Most entries are kept, of plans
+// MostPlans.
 package seen
 
 import (
@@ -120,7 +122,8 @@ func (s Seen) First(id string, address facts.Address, object string) (time.Time,
 	return f.First, known
 }
 
-// WithFindings returns what is known once these findings were seen. Those that were seen before keep their first sighting.
+// WithFindings returns what is known once these findings were seen. Those that were seen before keep their first
+// sighting.
 func (s Seen) WithFindings(now time.Time, findings ...Finding) Seen {
 	s = s.clone()
 	for _, f := range findings {
@@ -131,10 +134,10 @@ func (s Seen) WithFindings(now time.Time, findings ...Finding) Seen {
 	return s.pruned(now)
 }
 
-// WithWaits returns what is known once a run has looked at some steps: those among waits wait, since First where that is
-// known, and the others wait no longer. A step that waited before waits since then: what it waits for may be told in other
-// words at the same time, when one of two leases has ended. It waits again where it waits for another window than before, or for one
-// at all.
+// WithWaits returns what is known once a run has looked at some steps: those among waits wait, since First where that
+// is known, and the others wait no longer. A step that waited before waits since then: what it waits for may be told in
+// other words at the same time, when one of two leases has ended. It waits again where it waits for another window than
+// before, or for one at all.
 func (s Seen) WithWaits(now time.Time, looked []string, waits map[string]Wait) Seen {
 	s = s.clone()
 	for _, step := range looked {

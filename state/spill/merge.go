@@ -35,9 +35,9 @@ func (m Merged) String() string {
 	return fmt.Sprintf("added %d records to the journal of plan %s that it could not take before (they were in %s)", m.Records, m.Plan, m.Path)
 }
 
-// Merge adds what was spilled of the runs of a state to their journals, and removes the files. A file that cannot be added
-// is set aside and told; only an error of the journal or of the file system is an error, and the file then stays for the
-// next time. Files of other states are left alone.
+// Merge adds what was spilled of the runs of a state to their journals, and removes the files. A file that cannot be
+// added is set aside and told; only an error of the journal or of the file system is an error, and the file then stays
+// for the next time. Files of other states are left alone.
 func Merge(ctx context.Context, lock state.Lock, directories []string, trace durable.Tracer) ([]Merged, error) {
 	s := lock.State()
 	var all []Merged
@@ -120,9 +120,9 @@ func (m Merged) aside(why error) (Merged, error) {
 	return m, durable.SyncDirectory(filepath.Dir(m.Path))
 }
 
-// missing returns the spilled records that a journal lacks. It may have some of those whose append failed, and the first
-// ones of those that were spilled, where an earlier merge died. With anything else after them the plan was continued
-// without these records, and they come too late. Pure.
+// missing returns the spilled records that a journal lacks. It may have some of those whose append failed, and the
+// first ones of those that were spilled, where an earlier merge died. With anything else after them the plan was
+// continued without these records, and they come too late. Pure.
 func missing(records []journal.Record, head header, spilled []journal.Record) ([]journal.Record, error) {
 	if head.After > len(records) {
 		return nil, fmt.Errorf("the journal has %d records and had %d", len(records), head.After)

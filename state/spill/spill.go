@@ -1,10 +1,10 @@
 // Package spill keeps the records of a run whose journal takes no more, in a file on this machine, and adds them to the
 // journal later.
 //
-// It is for what happens between a failed append and the end of a run: steps that were in progress are finished, and guards
-// that were begun are ended. Those records must not be lost, since the next run acts on them. The next apply merges them
-// before it does anything else, on whatever plan (Merge). Merging is idempotent: a process that dies at any instant of it
-// leaves records once in the journal, never twice.
+// It is for what happens between a failed append and the end of a run: steps that were in progress are finished, and
+// guards that were begun are ended. Those records must not be lost, since the next run acts on them. The next apply
+// merges them before it does anything else, on whatever plan (Merge). Merging is idempotent: a process that dies at any
+// instant of it leaves records once in the journal, never twice.
 //
 // A file is believed only with the state's key: each line has a MAC that covers all lines before it. So nobody who can
 // write into a directory can make a run believe that a step is done.
@@ -71,9 +71,9 @@ func Guard(to state.Journal, history journal.History, place Place) *Journal {
 	return &Journal{to: to, place: place, count: len(history.Records())}
 }
 
-// Append appends to the journal. The first time that this fails it returns a *journal.SpilledError and keeps those records
-// of the group that say what has happened: a start that could not be recorded does not take place. From then on records are
-// on stable storage in the file when it returns nil; a *journal.SpilledError then says that they are not.
+// Append appends to the journal. The first time that this fails it returns a *journal.SpilledError and keeps those
+// records of the group that say what has happened: a start that could not be recorded does not take place. From then on
+// records are on stable storage in the file when it returns nil; a *journal.SpilledError then says that they are not.
 func (j *Journal) Append(records ...journal.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

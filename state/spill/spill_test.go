@@ -153,8 +153,8 @@ func (s *site) files() (names []string) {
 	return names
 }
 
-// Whatever call the journal fails at, and however much of that call lies in it all the same: all that happened stands in it
-// once after the merge.
+// Whatever call the journal fails at, and however much of that call lies in it all the same: all that happened stands
+// in it once after the merge.
 func TestWhatIsSpilledIsMergedOnce(t *testing.T) {
 	for calls := range len(story()) + 1 {
 		for kept := range 3 {

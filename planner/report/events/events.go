@@ -18,8 +18,9 @@ import (
 // (https://developer.hashicorp.com/terraform/internals/machine-readable-ui).
 const uiVersion = "1.2"
 
-// Stream writes the events of a command as Terraform's -json stream: one JSON object a line, the first of type "version".
-// It may be used by several goroutines. The first error of the writer is kept and returned by every later call.
+// Stream writes the events of a command as Terraform's -json stream: one JSON object a line, the first of type
+// "version". It may be used by several goroutines. The first error of the writer is kept and returned by every later
+// call.
 type Stream struct {
 	mu  sync.Mutex
 	w   io.Writer

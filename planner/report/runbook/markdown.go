@@ -18,8 +18,8 @@ import (
 )
 
 // Markdown writes a runbook as Markdown. Each block whose fence says exactly "sh" is one command, for a POSIX shell
-// where the operator is, and fails when the work must stop; run in order they are the complete work. Blocks that say "sh undo"
-// are run only to go back.
+// where the operator is, and fails when the work must stop; run in order they are the complete work. Blocks that say
+// "sh undo" are run only to go back.
 func Markdown(w io.Writer, r report.RunbookJSON) error {
 	b := &book{}
 	b.head(r)
@@ -159,8 +159,8 @@ func (b *book) rules(r report.RunbookJSON) {
 	b.line("")
 }
 
-// room says how many nodes of a lane may be under way, where that is not said of the control planes already, and which nodes
-// take places of the lane although no step here is about them.
+// room says how many nodes of a lane may be under way, where that is not said of the control planes already, and which
+// nodes take places of the lane although no step here is about them.
 func room(lane planner.LaneNodes) string {
 	taken, _ := text.Room(lane, true)
 	if lane.Width == 1 {
@@ -257,9 +257,9 @@ func (b *book) fenced(info, text string) {
 	b.line("%s%s\n%s%s\n", fence, info, text, fence)
 }
 
-// script wraps commands for a shell where the operator is. The braces make the shell on the node read all of it before it
-// does any of it, so that a connection lost halfway does nothing, and no command can read the rest of the script as its
-// input.
+// script wraps commands for a shell where the operator is. The braces make the shell on the node read all of it before
+// it does any of it, so that a connection lost halfway does nothing, and no command can read the rest of the script as
+// its input.
 func script(r report.RunbookJSON, node, run string) string {
 	shell := "sh -s"
 	for _, n := range r.Nodes {

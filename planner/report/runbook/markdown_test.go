@@ -85,7 +85,8 @@ var runbooks = map[string]func(*planner.Request){
 	},
 }
 
-// Whoever follows a runbook has not seen the terminal: that nothing proves its plan, and how much room there is, stand in it.
+// Whoever follows a runbook has not seen the terminal: that nothing proves its plan, and how much room there is, stand
+// in it.
 func TestRunbookSaysWhoMadeItAndHowMuchRoomThereIs(t *testing.T) {
 	r := made(t, nil)
 	if text := markdown(t, r); strings.Contains(text, "NOT VERIFIED") || strings.Contains(text, "places") {

@@ -55,8 +55,8 @@ func blocks(steps []providers.Step, unfolded bool) []block {
 // many is from how many blocks on equal work of different addresses is folded: a person reads fewer one by one.
 const many = 5
 
-// foldEqual folds blocks of different addresses, of one type, that do the same to the word and to the value: where one differs in
-// anything but its name and its node, it stands alone.
+// foldEqual folds blocks of different addresses, of one type, that do the same to the word and to the value: where one
+// differs in anything but its name and its node, it stands alone.
 func foldEqual(all []block) []block {
 	like := map[string][]int{}
 	keys := make([]string, len(all))

@@ -94,7 +94,8 @@ func those(n int) string {
 	return "those findings"
 }
 
-// NothingSeen reports whether no node of the plan could be checked, or there is none and what else was asked did not answer.
+// NothingSeen reports whether no node of the plan could be checked, or there is none and what else was asked did not
+// answer.
 func NothingSeen(u report.Upkeep) bool {
 	return !slices.ContainsFunc(u.Nodes, func(n report.Node) bool {
 		return !slices.ContainsFunc(u.Unknown, func(u planner.Unknown) bool { return u.Name == n.Name && len(u.Objects) == 0 })

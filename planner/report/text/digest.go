@@ -15,8 +15,8 @@ const (
 	digestLeavesOut = "The digest does not cover: time, the order between resources, steps of guards, values of secrets, reasons and other text, estimates."
 )
 
-// Digest writes what the digest of a plan covers, with the digest of each resource, and what is known of the origin of the
-// plan's file.
+// Digest writes what the digest of a plan covers, with the digest of each resource, and what is known of the origin of
+// the plan's file.
 func Digest(w io.Writer, plan report.PlanJSON, origin string, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)

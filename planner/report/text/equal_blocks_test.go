@@ -40,7 +40,8 @@ func rendered(t *testing.T, p planner.Plan, s text.Style) string {
 	return out.String()
 }
 
-// Equal work of many separate blocks is told once. What differs in a value stands alone, and so does all of it where a person asks.
+// Equal work of many separate blocks is told once. What differs in a value stands alone, and so does all of it where a
+// person asks.
 func TestEqualBlocksFold(t *testing.T) {
 	few, folded := rendered(t, upgrades(3), text.Style{Width: 120}), rendered(t, upgrades(1000), text.Style{Width: 120})
 	verbose := rendered(t, upgrades(1000), text.Style{Width: 120, Verbose: true})

@@ -8,8 +8,8 @@ import (
 	"upkeep/providers"
 )
 
-// outs writes the nodes that a person has taken out. They are always shown, however many there are, and never in a colour
-// that asks for anything.
+// outs writes the nodes that a person has taken out. They are always shown, however many there are, and never in a
+// colour that asks for anything.
 func (p *page) outs(outs []config.Out) {
 	for _, o := range outs {
 		p.wrapped(dim, "Out      ", fmt.Sprintf("%s until %s: %q, owner %s%s", clean(o.Node), clean(string(o.Until)), clean(o.Reason), clean(o.Owner), at(o.Position)))

@@ -18,8 +18,8 @@ type row struct {
 	since    time.Time // the earliest time at which one of them was seen; zero: not known
 }
 
-// rows folds findings: first those of one node that differ in their object alone, then the nodes on which the objects are
-// the same. The gravest come first; else the order stands.
+// rows folds findings: first those of one node that differ in their object alone, then the nodes on which the objects
+// are the same. The gravest come first; else the order stands.
 func rows(findings []providers.Finding, first report.FirstSeen) []row {
 	type alike struct {
 		id, summary, hint string

@@ -48,7 +48,8 @@ func capital(s string) string {
 	return string(unicode.ToUpper(first)) + s[size:]
 }
 
-// impact says what is interrupted and what keeps running: what is the same but for the node's name is told once with all nodes.
+// impact says what is interrupted and what keeps running: what is the same but for the node's name is told once with
+// all nodes.
 func (p *page) impact(steps []providers.Step) {
 	type told struct{ disruption, unaffected string }
 	var order []told

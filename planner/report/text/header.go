@@ -16,8 +16,8 @@ type seen struct {
 	age      int64 // in seconds; 0: just now, or not known
 }
 
-// head writes the first lines: what the page is made from where that was not observed just now, and which nodes there are.
-// Between them comes what a plan is not.
+// head writes the first lines: what the page is made from where that was not observed just now, and which nodes there
+// are. Between them comes what a plan is not.
 func (p *page) head(nodes []report.Node, s seen, run Run, not func()) {
 	if s.recorded {
 		p.line(p.paint(yellow, "FROM RECORDED FACTS of "+moment(s.at)+": for review; apply makes a new plan"))

@@ -23,8 +23,8 @@ type Run struct {
 	Applying bool
 }
 
-// Plan writes a plan for people. The first lines hold what must be known to approve it; the findings and the steps in the
-// order in which they run follow.
+// Plan writes a plan for people. The first lines hold what must be known to approve it; the findings and the steps in
+// the order in which they run follow.
 func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)
@@ -53,8 +53,9 @@ func (p *page) notApplicable(u report.Upkeep) {
 	}
 }
 
-// approval writes what a person must know before saying yes: how much work this is, then in fixed order what is wrong, what is
-// interrupted, what prices do, what to beware of, what nobody could check, how to go back, and what exactly is approved.
+// approval writes what a person must know before saying yes: how much work this is, then in fixed order what is wrong,
+// what is interrupted, what prices do, what to beware of, what nobody could check, how to go back, and what exactly is
+// approved.
 func (p *page) approval(plan report.PlanJSON, run Run) {
 	u := plan.Upkeep
 	if len(u.Steps) > 0 {
@@ -182,8 +183,8 @@ func (p *page) lanes(lanes []planner.LaneNodes) {
 	}
 }
 
-// Room says which nodes take places of a lane although nothing of the plan is in progress on them, and whether they take all; empty
-// where none does.
+// Room says which nodes take places of a lane although nothing of the plan is in progress on them, and whether they
+// take all; empty where none does.
 func Room(lane planner.LaneNodes, verbose bool) (text string, full bool) {
 	if len(lane.Taken) == 0 {
 		return "", false
@@ -351,8 +352,8 @@ const shownChanges = 6
 // shownObjects is the same for Kubernetes objects, whose fields are shown too.
 const shownObjects = 4
 
-// chosen returns the indexes of the changes that are shown, and the width of their names. Every change that a person must see is
-// among them.
+// chosen returns the indexes of the changes that are shown, and the width of their names. Every change that a person
+// must see is among them.
 func (p *page) chosen(changes []providers.Change) (shown []int, width int) {
 	room, objects := shownChanges, shownObjects
 	plain := 0

@@ -22,8 +22,8 @@ func firstSeen(d report.DriftJSON) report.FirstSeen {
 	return func(f providers.Finding) time.Time { return times[key{f.ID, f.Address, f.Object}] }
 }
 
-// since says when something was first seen: "first seen 3 days ago (2026-11-25 09:00 UTC)". Empty where that is not known, or
-// is less than a minute ago: it is new.
+// since says when something was first seen: "first seen 3 days ago (2026-11-25 09:00 UTC)". Empty where that is not
+// known, or is less than a minute ago: it is new.
 func since(first, now time.Time) string {
 	age := now.Sub(first)
 	if first.IsZero() || age < time.Minute {

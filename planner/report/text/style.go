@@ -1,8 +1,8 @@
 // Package text writes plans, drift, status, rehearsals and bundles for people at a terminal.
 //
-// It decides nothing and reads nothing: the data of package report in, text out, the same bytes for the same data. Whatever
-// came from a node or a user is cleaned of control characters before it reaches a terminal. Whether a terminal is there,
-// how wide it is and whether it wants colour is the caller's business (Style).
+// It decides nothing and reads nothing: the data of package report in, text out, the same bytes for the same data.
+// Whatever came from a node or a user is cleaned of control characters before it reaches a terminal. Whether a terminal
+// is there, how wide it is and whether it wants colour is the caller's business (Style).
 package text
 
 import (

@@ -84,8 +84,8 @@ func zoneOf(w report.Window) *time.Location {
 	return time.UTC
 }
 
-// calendar writes the coming weeks, a line each, in the zone of the first window. A day on which something opens has a "+",
-// one on which something denies a "-".
+// calendar writes the coming weeks, a line each, in the zone of the first window. A day on which something opens has a
+// "+", one on which something denies a "-".
 func (p *page) calendar(r report.WindowsJSON) {
 	zone := zoneOf(r.Windows[0])
 	now := r.Timestamp.In(zone)

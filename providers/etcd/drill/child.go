@@ -88,8 +88,8 @@ var signs = []string{"panic:", "fatal error:", "unexpected fault address", "FATA
 // surroundings are causes that are not in the snapshot, as the kernel words them.
 var surroundings = []string{"no space left on device", "cannot allocate memory", "too many open files", "permission denied", "read-only file system", "input/output error"}
 
-// died explains a child without an answer. A crash is the database's doing, unless the kernel gave another cause: nothing
-// else that the child reads is foreign.
+// died explains a child without an answer. A crash is the database's doing, unless the kernel gave another cause:
+// nothing else that the child reads is foreign.
 func died(ended error, words string) error {
 	words = strings.TrimSpace(words)
 	first, _, _ := strings.Cut(words, "\n")

@@ -1,12 +1,12 @@
 // Package drill proves snapshots of etcd, and restores them, with the help of a child process.
 //
-// etcd's server and bbolt are not linked here but in upkeep-etcd, the child: upkeep starts as quickly as before, a damaged
-// database can crash nothing but the child, and a kill ends whatever it was at. This package finds the child, runs it for
-// one request, and takes care that neither it nor what it wrote outlives the request. The other side is
+// etcd's server and bbolt are not linked here but in upkeep-etcd, the child: upkeep starts as quickly as before, a
+// damaged database can crash nothing but the child, and a kill ends whatever it was at. This package finds the child,
+// runs it for one request, and takes care that neither it nor what it wrote outlives the request. The other side is
 // providers/etcd/restore.
 //
-// It reads snapshots unchanged, not encrypted, from regular files. A drill writes a copy of the complete database, secrets
-// included, below a directory that only its owner can enter, and removes it.
+// It reads snapshots unchanged, not encrypted, from regular files. A drill writes a copy of the complete database,
+// secrets included, below a directory that only its owner can enter, and removes it.
 package drill
 
 import (
@@ -26,10 +26,12 @@ var ErrDamaged = errors.New("the database in the snapshot is damaged")
 
 // Inspection is what a look into a snapshot's database found, without starting a server.
 type Inspection struct {
-	// Revision is the newest revision in the database. CompactRevision is the newest one that was compacted, 0 when none was.
+	// Revision is the newest revision in the database. CompactRevision is the newest one that was compacted, 0 when none
+	// was.
 	Revision        int64 `json:"revision"`
 	CompactRevision int64 `json:"compact_revision,omitempty"`
-	// Keys are the keys alive at Revision; PrefixKeys are those that begin with Prefix; Records are all versions of all keys.
+	// Keys are the keys alive at Revision; PrefixKeys are those that begin with Prefix; Records are all versions of all
+	// keys.
 	Keys       int64  `json:"keys"`
 	Prefix     string `json:"prefix"`
 	PrefixKeys int64  `json:"prefix_keys"`
@@ -98,11 +100,11 @@ func Verify(ctx context.Context, o Options, file, prefix string) (Verified, erro
 	return Verified{Sums: sums, Inspection: *response.Inspection}, nil
 }
 
-// Drill restores a snapshot into a directory of its own, starts a real etcd from it on a unix socket there, and asks that
-// for its contents. Nothing of it is left afterwards, also when it fails or is cancelled.
+// Drill restores a snapshot into a directory of its own, starts a real etcd from it on a unix socket there, and asks
+// that for its contents. Nothing of it is left afterwards, also when it fails or is cancelled.
 //
-// q.Revision 0 is the newest revision in the snapshot. compact, when not 0, is the compact revision of the contents that
-// the answer must be compared with: the copy is compacted to it first, so that their hashes compare.
+// q.Revision 0 is the newest revision in the snapshot. compact, when not 0, is the compact revision of the contents
+// that the answer must be compared with: the copy is compacted to it first, so that their hashes compare.
 //
 // The snapshot's checksum is checked on the way, but its caller wants Verify's words about it first.
 func Drill(ctx context.Context, o Options, file string, q etcd.Question, compact int64) (contents etcd.Contents, err error) {
@@ -146,7 +148,8 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// Program returns the path of upkeep-etcd in a directory, the one that the helpers are in. The error says how to get it.
+// Program returns the path of upkeep-etcd in a directory, the one that the helpers are in. The error says how to get
+// it.
 func Program(directory string) (string, error) {
 	path := filepath.Join(directory, programName)
 	info, err := os.Stat(path)

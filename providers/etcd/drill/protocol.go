@@ -24,7 +24,8 @@ type DrillRequest struct {
 	File      string        `json:"file"`
 	Directory string        `json:"directory"` // the child's own; the parent made it and removes it
 	Question  etcd.Question `json:"question"`
-	// CompactRevision is compacted to before the answer is given, where the snapshot itself is compacted less far; 0 is not.
+	// CompactRevision is compacted to before the answer is given, where the snapshot itself is compacted less far; 0 is
+	// not.
 	CompactRevision int64 `json:"compact_revision,omitempty"`
 }
 

@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 )
 
-// SuggestedBump is added to the revisions of a restored cluster when the age of the snapshot is not known: more than a week
-// of 1,500 writes a second. Source: etcd v3.6 documentation, "Disaster recovery", section "Restoring with revision bump".
+// SuggestedBump is added to the revisions of a restored cluster when the age of the snapshot is not known: more than a
+// week of 1,500 writes a second. Source: etcd v3.6 documentation, "Disaster recovery", section "Restoring with revision
+// bump".
 const SuggestedBump = 1_000_000_000
 
 // Peer is a member of the cluster that is restored.
@@ -20,16 +21,16 @@ type Peer struct {
 // Restoration is one member's data directory, as its etcd will start from it.
 type Restoration struct {
 	File string `json:"file"`
-	// DataDirectory must not exist or be empty. It gets mode 0700; its owner is who runs upkeep, so etcd under another user
-	// needs a chown afterwards.
+	// DataDirectory must not exist or be empty. It gets mode 0700; its owner is who runs upkeep, so etcd under another
+	// user needs a chown afterwards.
 	DataDirectory string `json:"data_directory"`
 	// Name is the member's own; Cluster are all members, Name among them, the same list for each of them.
 	Name    string `json:"name"`
 	Cluster []Peer `json:"cluster"`
 	// Token is the same for each member and new for each restoration, so that members of the old cluster are strangers.
 	Token string `json:"token"`
-	// Bump is added to the newest revision, and MarkCompacted makes clients forget what they watched. They go together: the
-	// restored cluster is older than what its clients have seen. Controllers and kubelets keep watching from revisions
+	// Bump is added to the newest revision, and MarkCompacted makes clients forget what they watched. They go together:
+	// the restored cluster is older than what its clients have seen. Controllers and kubelets keep watching from revisions
 	// that the restored cluster would give out a second time, for other objects. With the bump no revision is used twice;
 	// with the mark every watch from before ends and its client lists again. Sources: kubernetes/kubernetes#118501,
 	// etcd-io/etcd#16028.
@@ -73,8 +74,8 @@ func (r Restoration) Check() error {
 }
 
 // Restore writes one member's data directory from a snapshot, ready for its etcd to start, and tells what is in it. The
-// snapshot's checksum must hold. It never touches a directory that holds anything, and leaves nothing of its own when it
-// fails: the data directory appears complete.
+// snapshot's checksum must hold. It never touches a directory that holds anything, and leaves nothing of its own when
+// it fails: the data directory appears complete.
 func Restore(ctx context.Context, o Options, r Restoration) (Inspection, error) {
 	if err := r.Check(); err != nil {
 		return Inspection{}, err

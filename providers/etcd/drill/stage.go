@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// stage is a data directory in the making: a directory inside the one that it will be, so that the last step is a rename
-// on one file system, also where the data directory is a mount point.
+// stage is a data directory in the making: a directory inside the one that it will be, so that the last step is a
+// rename on one file system, also where the data directory is a mount point.
 type stage struct {
 	path   string // the stage itself
 	target string

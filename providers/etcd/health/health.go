@@ -1,8 +1,8 @@
 // Package health judges etcd by what its members said: what is wrong with it, and what may be done at the same time.
 //
 // It is the only judge of etcd, for every domain: two that look at one cluster say the same of it. It asks nobody and
-// decides nothing about a domain's work; it is pure. What it promises: a member that did not answer is never healthy, and
-// a member that cannot vote is never counted towards a majority.
+// decides nothing about a domain's work; it is pure. What it promises: a member that did not answer is never healthy,
+// and a member that cannot vote is never counted towards a majority.
 package health
 
 import (
@@ -13,8 +13,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Backlog is how far a healthy member may be behind, in raft entries. etcd itself refuses requests when commit and apply are
-// further apart than this (maxGapBetweenApplyAndCommitIndex, etcd v3.6 server/etcdserver/v3_server.go).
+// Backlog is how far a healthy member may be behind, in raft entries. etcd itself refuses requests when commit and
+// apply are further apart than this (maxGapBetweenApplyAndCommitIndex, etcd v3.6 server/etcdserver/v3_server.go).
 const Backlog = 5000
 
 // Kind is one way in which etcd is not healthy.
@@ -69,8 +69,8 @@ func (t Trouble) Cause() string {
 	}
 }
 
-// Troubles returns what is wrong with etcd, in the order of its members; none where all is well. A healthy etcd has a leader
-// that every member follows, answers, raises no alarm, and holds one hash at one revision.
+// Troubles returns what is wrong with etcd, in the order of its members; none where all is well. A healthy etcd has a
+// leader that every member follows, answers, raises no alarm, and holds one hash at one revision.
 func Troubles(e facts.Etcd) []Trouble {
 	if e.Unknown != "" {
 		return []Trouble{{Kind: Unreachable, What: "etcd could not be asked: " + e.Unknown, Unknown: true}}
@@ -163,16 +163,16 @@ func Follows(m facts.Member) bool { return strings.Trim(m.Leader, "0") != "" }
 
 // Blocker is what may be done while etcd is unchanged.
 type Status struct {
-	// Sick says why nothing may be done to any control plane; empty: etcd holds. Then every trouble is a learner or a member
-	// that costs its vote, and the voters that are left are a majority and follow one leader.
+	// Sick says why nothing may be done to any control plane; empty: etcd holds. Then every trouble is a learner or a
+	// member that costs its vote, and the voters that are left are a majority and follow one leader.
 	Sick string
 	// Lasting: what Sick says does not pass by itself.
 	Lasting bool
 	Out     []Trouble // the members that cost their vote
 }
 
-// Judge says what may be done. A member that does not answer costs its vote and nothing more, and a learner that is well
-// costs nothing; anything else that is wrong with etcd is wrong with what all members share.
+// Judge says what may be done. A member that does not answer costs its vote and nothing more, and a learner that is
+// well costs nothing; anything else that is wrong with etcd is wrong with what all members share.
 func Judge(e facts.Etcd) Status {
 	var s Status
 	var sick []Trouble

@@ -39,8 +39,8 @@ func sized(b *testing.B) member {
 	return m
 }
 
-// BenchmarkSnapshot compares a checked snapshot with the plain copy of the same stream that `etcdctl snapshot save` makes,
-// from the same member in the same run.
+// BenchmarkSnapshot compares a checked snapshot with the plain copy of the same stream that `etcdctl snapshot save`
+// makes, from the same member in the same run.
 func BenchmarkSnapshot(b *testing.B) {
 	m := sized(b)
 	endpoint := "unix://" + m.server.Config().ListenClientUrls[0].Path

@@ -21,8 +21,8 @@ import (
 	"upkeep/providers/etcd/drill"
 )
 
-// The server's sockets, in its directory. A unix socket's path is limited to about 100 bytes, and a directory for temporary
-// files may be deep: the process goes there and names them alone.
+// The server's sockets, in its directory. A unix socket's path is limited to about 100 bytes, and a directory for
+// temporary files may be deep: the process goes there and names them alone.
 const (
 	clientSocket = "client.sock:0"
 	peerSocket   = "peer.sock:0"
@@ -100,8 +100,8 @@ func start(ctx context.Context, data, advertised string) (*embed.Etcd, error) {
 	}
 	select {
 	case <-server.Server.ReadyNotify():
-		// A snapshot of an etcd with authentication brings its users along. The copy is reached through a socket that only this
-		// user can enter, and is asked by nobody else.
+		// A snapshot of an etcd with authentication brings its users along. The copy is reached through a socket that only
+		// this user can enter, and is asked by nobody else.
 		if users := server.Server.AuthStore(); users.IsAuthEnabled() {
 			users.AuthDisable()
 		}

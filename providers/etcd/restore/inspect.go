@@ -21,17 +21,18 @@ import (
 )
 
 // A key of the bucket "key" is a revision: eight bytes of the revision, an underscore, eight bytes of its place in the
-// transaction, and a "t" where the record says that a key was deleted. Source: etcd v3.7 server/storage/mvcc/revision.go.
+// transaction, and a "t" where the record says that a key was deleted. Source: etcd v3.7
+// server/storage/mvcc/revision.go.
 const (
 	revisionSize  = 17
 	tombstoneSize = 18
 )
 
-// Inspect reads the complete database of a snapshot: every page as bbolt's own check does, then every record. The database is
-// opened read-only; a checksum behind it is not looked at.
+// Inspect reads the complete database of a snapshot: every page as bbolt's own check does, then every record. The
+// database is opened read-only; a checksum behind it is not looked at.
 //
-// It finds what a checksum cannot: a database that was broken when the member sent it. A broken one may fault in ways that
-// no program survives; the caller is a process that may die.
+// It finds what a checksum cannot: a database that was broken when the member sent it. A broken one may fault in ways
+// that no program survives; the caller is a process that may die.
 func Inspect(ctx context.Context, file, prefix string) (out *drill.Inspection, err error) {
 	debug.SetPanicOnFault(true)
 	defer func() {

@@ -10,9 +10,9 @@ import (
 	"io"
 )
 
-// The layout of a bbolt file: pages with a header of id, flags, count and overflow, and elements of 16 bytes whose positions
-// count from themselves. Source: bbolt v1.5 internal/common/{page,meta,inode,bucket}.go. Numbers are in the byte order of
-// the machine that wrote them: little-endian on all that etcd supports but s390x.
+// The layout of a bbolt file: pages with a header of id, flags, count and overflow, and elements of 16 bytes whose
+// positions count from themselves. Source: bbolt v1.5 internal/common/{page,meta,inode,bucket}.go. Numbers are in the
+// byte order of the machine that wrote them: little-endian on all that etcd supports but s390x.
 const (
 	headerSize    = 16
 	elementSize   = 16
@@ -28,8 +28,8 @@ const (
 	largestPage   = 64 << 10
 )
 
-// walker follows every reference of a database, from its first pages on, and checks that each leads to what it should. It
-// reads the file as bytes: where bbolt, which maps it and follows pointers, would crash, this names the place.
+// walker follows every reference of a database, from its first pages on, and checks that each leads to what it should.
+// It reads the file as bytes: where bbolt, which maps it and follows pointers, would crash, this names the place.
 type walker struct {
 	file     io.ReaderAt
 	size     int64
@@ -45,8 +45,8 @@ type reference struct {
 	low, high []byte
 }
 
-// walk checks the structure of a database of size bytes, and the order of its keys. Once it has passed, bbolt's own check is
-// safe to run: that panics in goroutines of its own where a key is out of order.
+// walk checks the structure of a database of size bytes, and the order of its keys. Once it has passed, bbolt's own
+// check is safe to run: that panics in goroutines of its own where a key is out of order.
 func walk(ctx context.Context, file io.ReaderAt, size int64) error {
 	w := &walker{file: file, size: size}
 	root, freelist, err := w.open()
@@ -157,8 +157,8 @@ func (w *walker) page(id uint64) ([]byte, error) {
 	return page, nil
 }
 
-// references checks the elements of a branch or leaf page, whose keys must lie between low and high, and returns what they
-// lead to.
+// references checks the elements of a branch or leaf page, whose keys must lie between low and high, and returns what
+// they lead to.
 func references(page, low, high []byte) ([]reference, error) {
 	flags, count := binary.LittleEndian.Uint16(page[8:]), int(binary.LittleEndian.Uint16(page[10:]))
 	switch {

@@ -1,8 +1,9 @@
-// Package restore is the child's side of providers/etcd/drill: it reads a snapshot's database, restores it, and serves it.
+// Package restore is the child's side of providers/etcd/drill: it reads a snapshot's database, restores it, and serves
+// it.
 //
-// It alone links etcd's server and its database, and only upkeep-etcd links it. It serves one request and then is done; it
-// listens on unix sockets inside the directory that its parent made for it, never on the network. When its parent goes, it
-// stops and removes what it wrote.
+// It alone links etcd's server and its database, and only upkeep-etcd links it. It serves one request and then is done;
+// it listens on unix sockets inside the directory that its parent made for it, never on the network. When its parent
+// goes, it stops and removes what it wrote.
 package restore
 
 import (
@@ -26,8 +27,8 @@ func damaged(format string, args ...any) error { return damage{fmt.Errorf(format
 // Serve reads one request, carries it out, and writes the answer. It ends early when in does: then nobody waits for the
 // answer. The error is only about in and out.
 //
-// It is all that its process does, and takes the process's signals: SIGTERM ends it as the end of in does. A terminal sends
-// its interrupt to upkeep and to this; upkeep decides what comes of it.
+// It is all that its process does, and takes the process's signals: SIGTERM ends it as the end of in does. A terminal
+// sends its interrupt to upkeep and to this; upkeep decides what comes of it.
 func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()

@@ -20,8 +20,8 @@ import (
 )
 
 // kine keeps every version of every key as a row of the table kine: id is the revision, the newest row of a name is the
-// key, unless it says that it was deleted. Two kinds of rows are kine's own: compact_rev_key, whose prev_revision is what
-// was compacted to, and gap-N, which fills an id that a transaction took and did not use. Source: kine v0.17,
+// key, unless it says that it was deleted. Two kinds of rows are kine's own: compact_rev_key, whose prev_revision is
+// what was compacted to, and gap-N, which fills an id that a transaction took and did not use. Source: kine v0.17,
 // pkg/drivers/sqlite/sqlite.go (schema), pkg/logstructured/sqllog/sql.go and pkg/drivers/generic/generic.go (rows).
 const (
 	compactKey = "compact_rev_key"
@@ -37,7 +37,8 @@ func database(ctx context.Context, q drill.SQLiteRequest) (*etcd.Contents, error
 	if info.Size() == 0 {
 		return nil, damaged("it is empty")
 	}
-	// immutable: the copy is one file, and its header promises a log that was folded into it. Nothing is written beside it.
+	// immutable: the copy is one file, and its header promises a log that was folded into it. Nothing is written beside
+	// it.
 	at := url.URL{Scheme: "file", Path: q.File, RawQuery: url.Values{"mode": {"ro"}, "immutable": {"1"}}.Encode()}
 	db, err := sql.Open("sqlite", at.String())
 	if err != nil {
@@ -55,8 +56,8 @@ func database(ctx context.Context, q drill.SQLiteRequest) (*etcd.Contents, error
 	return contents, nil
 }
 
-// The results of SQLite that speak of the machine and not of the database (rescode.html): its memory, its disk, a file that
-// cannot be opened, an interruption.
+// The results of SQLite that speak of the machine and not of the database (rescode.html): its memory, its disk, a file
+// that cannot be opened, an interruption.
 var machine = []int{3, 7, 9, 13, 14, 23}
 
 // blame tells a broken database from a machine that failed.
@@ -129,8 +130,8 @@ func integrity(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// keys counts and hashes the live keys, and looks for the canaries. Where max() is the only aggregate SQLite takes the other
-// columns from the row that has the maximum (lang_select.html, section 2.5).
+// keys counts and hashes the live keys, and looks for the canaries. Where max() is the only aggregate SQLite takes the
+// other columns from the row that has the maximum (lang_select.html, section 2.5).
 func keys(ctx context.Context, db *sql.DB, q etcd.Question, out *etcd.Contents) error {
 	canaries := make([]etcd.Canary, len(q.Canaries))
 	for i, key := range q.Canaries {

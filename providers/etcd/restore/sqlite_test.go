@@ -84,8 +84,9 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
-// Damage to a database never looks like health: the copy is refused as damaged, or what is in it is seen to be other than what
-// was saved; a flipped byte in what SQLite does not use changes nothing, and the SHA-256 of the part finds it.
+// Damage to a database never looks like health: the copy is refused as damaged, or what is in it is seen to be other
+// than what was saved; a flipped byte in what SQLite does not use changes nothing, and the SHA-256 of the part finds
+// it.
 func TestDamagedDatabases(t *testing.T) {
 	var rows []string
 	for i := range 120 {

@@ -1,8 +1,8 @@
-// Package catalogue declares what can be found about any Helm release, whichever domain looks at it: a finding id has one
-// class, one meaning and one page in docs/findings.
+// Package catalogue declares what can be found about any Helm release, whichever domain looks at it: a finding id has
+// one class, one meaning and one page in docs/findings.
 //
-// It is a list alone, and pure. It decides nothing: each domain says for itself when something is found, and declares what
-// it alone can find.
+// It is a list alone, and pure. It decides nothing: each domain says for itself when something is found, and declares
+// what it alone can find.
 package catalogue
 
 import "upkeep/providers"

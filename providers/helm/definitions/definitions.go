@@ -1,8 +1,8 @@
-// Package definitions reads CustomResourceDefinitions, out of a file as projects publish them and as an API server returns
-// them, and brings both into one form, so that a file can be compared with a cluster.
+// Package definitions reads CustomResourceDefinitions, out of a file as projects publish them and as an API server
+// returns them, and brings both into one form, so that a file can be compared with a cluster.
 //
-// It is pure and reads nothing by itself. It takes nothing but CustomResourceDefinitions of apiextensions.k8s.io/v1: what it
-// has read may be applied.
+// It is pure and reads nothing by itself. It takes nothing but CustomResourceDefinitions of apiextensions.k8s.io/v1:
+// what it has read may be applied.
 package definitions
 
 import (
@@ -140,7 +140,8 @@ func typed(object map[string]any) (apiextensions.CustomResourceDefinition, error
 	return crd, nil
 }
 
-// digest is of what a definition means: with the defaults that the API server writes into it, without what others inject.
+// digest is of what a definition means: with the defaults that the API server writes into it, without what others
+// inject.
 func digest(spec apiextensions.CustomResourceDefinitionSpec) (string, error) {
 	apiextensions.SetDefaults_CustomResourceDefinitionSpec(&spec)
 	if c := spec.Conversion; c != nil && c.Webhook != nil && c.Webhook.ClientConfig != nil {

@@ -139,7 +139,8 @@ func (f *Fake) everywhere() *driver.Memory {
 	return all
 }
 
-// Fail makes every later call of an act of Helm's client fail: "create", "update", "wait", "delete". A nil error ends it.
+// Fail makes every later call of an act of Helm's client fail: "create", "update", "wait", "delete". A nil error ends
+// it.
 func (f *Fake) Fail(act string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -37,7 +37,8 @@ type Redaction struct {
 	Names []string
 	// Secrets are texts that must not appear anywhere.
 	Secrets []string
-	// Unknown are texts of which nobody knows whether they are secrets. They appear where Kubernetes itself has names alone.
+	// Unknown are texts of which nobody knows whether they are secrets. They appear where Kubernetes itself has names
+	// alone.
 	Unknown []string
 	// Shown are patterns of path.Match for names of variables and keys that hold no secrets, and Known are texts that are
 	// none. What else a variable, an argument or a key of a ConfigMap holds may be one.
@@ -117,8 +118,9 @@ func inWord(c byte) bool {
 	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// Drift returns the fields of a rendered object that are otherwise in the live one, sorted by path. Fields that only the
-// live object has are the cluster's own and no drift, apart from keys of data, node selectors and elements of lists.
+// Drift returns the fields of a rendered object that are otherwise in the live one, sorted by path. Fields that only
+// the live object has are the cluster's own and no drift, apart from keys of data, node selectors and elements of
+// lists.
 func Drift(rendered, live Object, redaction Redaction) []facts.FieldDifference {
 	return compareObjects(rendered, live, comparison{redaction: redaction})
 }
@@ -314,7 +316,8 @@ func (c *comparison) text(at, name string, value any) string {
 	return text
 }
 
-// builtIn are the API versions of Kubernetes' own kinds, whose fields are known (kubernetes.io/docs/reference/kubernetes-api).
+// builtIn are the API versions of Kubernetes' own kinds, whose fields are known
+// (kubernetes.io/docs/reference/kubernetes-api).
 var builtIn = regexp.MustCompile(`^(?:v1|(?:apps|batch|autoscaling|policy|[a-z.]+\.k8s\.io)/v[0-9a-z]+|)$`)
 
 // freeText are the fields of Kubernetes' own kinds that hold what anybody likes, as parts of a path.

@@ -7,9 +7,10 @@ import (
 	"upkeep/providers/facts"
 )
 
-// ByHand is how a person repairs a release while upkeep cannot: what to do, the lines of it for a POSIX shell, and what is seen
-// then. Where a revision is deployed, Helm itself goes back to it. Where none ever was, its record of the pending revision is
-// deleted after its values are kept in a file: they may hold keys that are nowhere else. revision is the pending one.
+// ByHand is how a person repairs a release while upkeep cannot: what to do, the lines of it for a POSIX shell, and what
+// is seen then. Where a revision is deployed, Helm itself goes back to it. Where none ever was, its record of the
+// pending revision is deleted after its values are kept in a file: they may hold keys that are nowhere else. revision
+// is the pending one.
 func ByHand(r facts.Release, revision string) (what string, lines []string, see string) {
 	namespace, name := providers.ShellWord(r.Namespace), providers.ShellWord(r.Name)
 	lines = []string{fmt.Sprintf("helm -n %s history %s", namespace, name)}

@@ -21,8 +21,8 @@ const (
 	// Wait: somebody may still be running on it.
 	Wait Action = "wait"
 	// Unlock marks the pending revision as failed. Nothing in the cluster changes, and no value is lost: the next upgrade
-	// starts from the revision that is deployed or, where none ever was, from the failed one. Hooks that a chart has for an
-	// install alone then do not run again.
+	// starts from the revision that is deployed or, where none ever was, from the failed one. Hooks that a chart has for
+	// an install alone then do not run again.
 	Unlock Action = "unlock"
 )
 
@@ -38,8 +38,8 @@ type Repair struct {
 	Why string `json:"why,omitempty"`
 }
 
-// label is put on Helm's record of each revision that upkeep begins, with the number of that revision: Helm hands labels on
-// to the revisions that others make, so the label alone says nothing.
+// label is put on Helm's record of each revision that upkeep begins, with the number of that revision: Helm hands
+// labels on to the revisions that others make, so the label alone says nothing.
 const label = "upkeep.dev/revision"
 
 // Labels are what the record of a revision carries that upkeep begins; see Own.
@@ -50,9 +50,9 @@ func Own(r facts.Release) bool {
 	return r.Revision > 0 && r.Labels[label] == strconv.Itoa(r.Revision)
 }
 
-// Decide looks at a release. An operation that began less than patience ago may still be in progress and is waited for, unless
-// upkeep began it: one upkeep at a time works on a cluster, and the one who acts on this holds the cluster's lock. patience 0
-// means that the caller knows that nobody is running.
+// Decide looks at a release. An operation that began less than patience ago may still be in progress and is waited for,
+// unless upkeep began it: one upkeep at a time works on a cluster, and the one who acts on this holds the cluster's
+// lock. patience 0 means that the caller knows that nobody is running.
 func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 	if r.Unknown != "" || r.Missing || !r.Pending() {
 		return Repair{Action: None}
@@ -81,8 +81,8 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 }
 
 // Running says that a run of upkeep is running on a release: upkeep began its pending operation, and a run holds the
-// cluster's Lease. "" where that is not so. It is for words: the Lease of a run that died lasts a while longer, and the next
-// run takes it and repairs the release.
+// cluster's Lease. "" where that is not so. It is for words: the Lease of a run that died lasts a while longer, and the
+// next run takes it and repairs the release.
 func Running(r facts.Release, k facts.Kubernetes, now time.Time) string {
 	if !r.Pending() || !Own(r) {
 		return ""

@@ -11,8 +11,8 @@ import (
 // mostFields is how many fields of one object a plan names. The others are counted.
 const mostFields = 50
 
-// ObjectChanges are the objects that an upgrade creates, changes and deletes, each with its fields. Of a Secret, and of a value
-// that is not known to be harmless, only the path is told.
+// ObjectChanges are the objects that an upgrade creates, changes and deletes, each with its fields. Of a Secret, and of
+// a value that is not known to be harmless, only the path is told.
 func ObjectChanges(objects []facts.ObjectChange) []providers.Change {
 	out := make([]providers.Change, 0, len(objects))
 	for _, o := range objects {

@@ -22,8 +22,8 @@ type RepairArgs struct {
 // repairEstimate is in seconds: one record of Helm is written.
 const repairEstimate = 2
 
-// PlanRepair returns the step that repairs a release of a block, which an interrupted operation left pending. patience is
-// how long the operation of somebody else may be in progress.
+// PlanRepair returns the step that repairs a release of a block, which an interrupted operation left pending. patience
+// is how long the operation of somebody else may be in progress.
 func PlanRepair(in providers.Input, address providers.Address, verb, operation string, of Args, m pending.Repair, patience time.Duration) providers.Step {
 	s := providers.NewStep(in, address, verb, operation, RepairArgs{of, m.Action, config.Duration(patience)}, repairEstimate)
 	s.Repairs = true // it changes Helm's record alone
@@ -36,7 +36,8 @@ func PlanRepair(in providers.Input, address providers.Address, verb, operation s
 	return s
 }
 
-// Repairing is the meaning of a step that repairs a release: Helm's record of the interrupted operation is marked as failed.
+// Repairing is the meaning of a step that repairs a release: Helm's record of the interrupted operation is marked as
+// failed.
 type Repairing struct{}
 
 // Predict implements providers.Effect.
@@ -96,7 +97,8 @@ func (Repairing) Proved(_, after providers.Input, step providers.Step) error {
 	return nil
 }
 
-// ByHand implements providers.Effect. A person waits as long as upkeep does, and works on the revision that was planned for.
+// ByHand implements providers.Effect. A person waits as long as upkeep does, and works on the revision that was planned
+// for.
 func (Repairing) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, release, _ := Read[RepairArgs](in, step)
 	revision := release.Revision

@@ -1,10 +1,10 @@
 // Package revision is what the steps on a Helm release have in common, whichever domain plans them: the revision that a
-// step was planned for, the repair of a revision that an interrupted operation left pending, and what an upgrade makes of
-// a release.
+// step was planned for, the repair of a revision that an interrupted operation left pending, and what an upgrade makes
+// of a release.
 //
-// It is pure except for Repair, which acts through an interface that its caller fills. It observes nothing, and it knows no
-// chart and no block. It promises that a plan, its runbook and the one who applies it say the same of a pending release: one
-// patience, one revision, one way out.
+// It is pure except for Repair, which acts through an interface that its caller fills. It observes nothing, and it
+// knows no chart and no block. It promises that a plan, its runbook and the one who applies it say the same of a
+// pending release: one patience, one revision, one way out.
 package revision
 
 import (
@@ -17,8 +17,8 @@ import (
 	"upkeep/providers/helm/versions"
 )
 
-// Args name the release that a step works on; the arguments of such a step embed them. Arguments hold no revision: that is
-// in the step's ground, so that the same due work has the same arguments on any day.
+// Args name the release that a step works on; the arguments of such a step embed them. Arguments hold no revision: that
+// is in the step's ground, so that the same due work has the same arguments on any day.
 type Args struct {
 	Namespace string `json:"namespace"`
 	Release   string `json:"release"`
@@ -86,8 +86,8 @@ func Read[A interface{ Named() Args }](in providers.Input, step providers.Step) 
 	return args, release, unusable
 }
 
-// Needs is what a step needs that works on one release of its block: that release alone. preview asks for what an upgrade of
-// it would change, which renders its chart.
+// Needs is what a step needs that works on one release of its block: that release alone. preview asks for what an
+// upgrade of it would change, which renders its chart.
 func Needs(in providers.Input, step providers.Step, preview bool) providers.Needs {
 	out := providers.Needs{Kubernetes: providers.KubernetesNeeds{Cluster: true}}
 	args, err := providers.ArgsOf[Args](step)
@@ -123,8 +123,8 @@ func Moved(release facts.Release, step providers.Step) string {
 	}
 }
 
-// Refused says why a planned upgrade to a version of a chart, from the archive with a digest, must not run on a release; ""
-// where nothing of the release speaks against it.
+// Refused says why a planned upgrade to a version of a chart, from the archive with a digest, must not run on a
+// release; "" where nothing of the release speaks against it.
 func Refused(release facts.Release, step providers.Step, version, sha256 string) string {
 	if why := Moved(release, step); why != "" {
 		return why

@@ -89,8 +89,8 @@ func TestRepairReady(t *testing.T) {
 	}
 }
 
-// The plan, the runbook and whoever applies the plan give somebody else's Helm the same time, whatever the block declares, and
-// work on the same revision.
+// The plan, the runbook and whoever applies the plan give somebody else's Helm the same time, whatever the block
+// declares, and work on the same revision.
 func TestARunbookWaitsAsLongAsUpkeepDoes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seconds := int64(time.Duration(pending.LongestTimeout) / time.Second)
@@ -227,8 +227,8 @@ func TestGroundLines(t *testing.T) {
 	}
 }
 
-// An upgrade is at the next revision that Helm has not given out, keeps what it does not know, and says whose program runs only
-// where that is known.
+// An upgrade is at the next revision that Helm has not given out, keeps what it does not know, and says whose program
+// runs only where that is known.
 func TestUpgraded(t *testing.T) {
 	running := release("deployed", "failed")
 	running.Chart = facts.ChartVersion{Name: "c", Version: "1.0.0", AppVersion: "v1"}

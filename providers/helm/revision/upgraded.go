@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/helm/versions"
 )
 
-// Upgraded predicts a release as its install, or its upgrade to a version of a chart, leaves it, with values; its objects
-// and what runs of it are left to the caller.
+// Upgraded predicts a release as its install, or its upgrade to a version of a chart, leaves it, with values; its
+// objects and what runs of it are left to the caller.
 func Upgraded(release facts.Release, chart, version string, has values.Tree, now time.Time) facts.Release {
 	running := release.Chart
 	release.Values, release.Kept = has, nil
@@ -65,8 +65,8 @@ func Settled(w facts.Workload, fresh bool, now time.Time) facts.Workload {
 	return w
 }
 
-// OtherTemplate are the workloads of a release whose template in the cluster is not the rendered one ("DaemonSet nvdp"):
-// their pods restart when the objects are brought back to what was rendered.
+// OtherTemplate are the workloads of a release whose template in the cluster is not the rendered one ("DaemonSet
+// nvdp"): their pods restart when the objects are brought back to what was rendered.
 func OtherTemplate(release facts.Release) (out []string) {
 	for _, o := range release.Objects {
 		_, runs := release.Workload(o.Kind, o.Name)

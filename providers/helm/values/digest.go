@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// DigestArgs is what of the arguments of an upgrade a digest covers: all but what stands under "values" for the values that a
-// block keeps secret (their paths), which is another text under the key of every state. An error says that the arguments are
-// no JSON object.
+// DigestArgs is what of the arguments of an upgrade a digest covers: all but what stands under "values" for the values
+// that a block keeps secret (their paths), which is another text under the key of every state. An error says that the
+// arguments are no JSON object.
 func DigestArgs[V any](args json.RawMessage, sealed map[string]V) (json.RawMessage, error) {
 	if len(sealed) == 0 {
 		return args, nil

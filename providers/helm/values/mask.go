@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Rule says which values may be shown. A text may be a secret unless it is known not to be one: a release has values that
-// upkeep did not write, under names that nobody can foresee.
+// Rule says which values may be shown. A text may be a secret unless it is known not to be one: a release has values
+// that upkeep did not write, under names that nobody can foresee.
 type Rule struct {
 	// Secret are the paths of secrets. In a path the segment `*` is any key or index, and other segments may hold the
 	// wildcards of path.Match. A list at such a path is one secret.
@@ -25,8 +25,8 @@ type Rule struct {
 // The words in a key's name that make its value a secret although somebody shows its path.
 var suspicious = []string{"password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "privatekey", "private_key", "credential", "authpem", "mnemonic"}
 
-// Suspicious reports whether a key's or variable's name looks like that of a secret. It errs towards secrecy, and what it
-// does not find is no more known for it.
+// Suspicious reports whether a key's or variable's name looks like that of a secret. It errs towards secrecy, and what
+// it does not find is no more known for it.
 func Suspicious(name string) bool {
 	name = strings.ToLower(name)
 	name = strings.ReplaceAll(name, "-", "_")
@@ -83,8 +83,8 @@ func (r rule) shows(at []string, text string) bool {
 	return text == "" || text == "true" || text == "false" || !Carries(text) && (r.known[text] || matches(at, r.show))
 }
 
-// Mask replaces by its seal everything that is a secret, and every text that is not known not to be one. Numbers, booleans
-// and nulls stay where no path makes them secrets.
+// Mask replaces by its seal everything that is a secret, and every text that is not known not to be one. Numbers,
+// booleans and nulls stay where no path makes them secrets.
 func Mask(tree Tree, show Rule, mac MAC) Tree {
 	masked, _ := show.ready().mask(tree, nil, mac, false).(Tree)
 	return masked
@@ -144,8 +144,8 @@ func matches(at []string, patterns [][]string) bool {
 // shortest is the shortest text that is looked for elsewhere: a shorter one is in too many words.
 const shortest = 6
 
-// Secrets returns the texts that are secrets by their path, their name or their form, of at least six characters, sorted.
-// The one who writes something derived from the values elsewhere can look for them.
+// Secrets returns the texts that are secrets by their path, their name or their form, of at least six characters,
+// sorted. The one who writes something derived from the values elsewhere can look for them.
 func Secrets(tree Tree, paths []string) []string {
 	r := Rule{Secret: paths}.ready()
 	return texts(tree, func(at []string, text string, secret bool) bool {
@@ -153,8 +153,8 @@ func Secrets(tree Tree, paths []string) []string {
 	}, r)
 }
 
-// Unknown returns the texts, of at least six characters, that are no secrets by what anybody says and that nobody knows,
-// sorted.
+// Unknown returns the texts, of at least six characters, that are no secrets by what anybody says and that nobody
+// knows, sorted.
 func Unknown(tree Tree, show Rule) []string {
 	r := show.ready()
 	return texts(tree, func(at []string, text string, secret bool) bool {

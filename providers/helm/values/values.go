@@ -1,7 +1,8 @@
 // Package values is the arithmetic of Helm values: merging, removing, comparing and masking trees as JSON knows them.
 //
 // It is pure and knows neither Helm nor a cluster. No function writes into its arguments, and what a function returns
-// shares no map or list with them. Secrets are replaced by Mask before a tree goes anywhere that a person or a file sees.
+// shares no map or list with them. Secrets are replaced by Mask before a tree goes anywhere that a person or a file
+// sees.
 package values
 
 import (
@@ -181,7 +182,8 @@ type Change struct {
 	Has    bool `json:"has,omitempty"`
 }
 
-// Diff returns what differs, sorted by path. Lists are compared complete. Call it on masked trees where the outcome is shown.
+// Diff returns what differs, sorted by path. Lists are compared complete. Call it on masked trees where the outcome is
+// shown.
 func Diff(before, after Tree) []Change {
 	var out []Change
 	diff(nil, before, after, &out)
@@ -214,8 +216,8 @@ func diff(at []string, before, after Tree, out *[]Change) {
 	}
 }
 
-// Text returns a value for people: a string unchanged, anything else as JSON, nothing as "". Numbers read as Helm stores
-// them: 1000000 is 1000000 here, although a template writes 1e+06.
+// Text returns a value for people: a string unchanged, anything else as JSON, nothing as "". Numbers read as Helm
+// stores them: 1000000 is 1000000 here, although a template writes 1e+06.
 func Text(value any) string {
 	switch v := value.(type) {
 	case nil:

@@ -11,8 +11,8 @@ import (
 	"upkeep/config"
 )
 
-// Wanted is the values that a block wants, with its secrets apart. Its JSON has none: what goes into a plan says what stands
-// for each of them, and the one who applies the plan takes the secrets from the configuration again.
+// Wanted is the values that a block wants, with its secrets apart. Its JSON has none: what goes into a plan says what
+// stands for each of them, and the one who applies the plan takes the secrets from the configuration again.
 type Wanted struct {
 	// Values are those that are no secrets.
 	Values Tree `json:"values,omitempty"`
@@ -22,10 +22,10 @@ type Wanted struct {
 	secrets map[string]config.Secret // JSON, by path
 }
 
-// Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path or below
-// it, or under a key that looks like a secret's, is secret, text by text and list by list, and so is a text that carries a
-// credential; a list that holds a secret is one as a complete. Nulls, booleans and empty texts are no secrets. So both sides of a comparison have the same seals in the same
-// places.
+// Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path or
+// below it, or under a key that looks like a secret's, is secret, text by text and list by list, and so is a text that
+// carries a credential; a list that holds a secret is one as a complete. Nulls, booleans and empty texts are no
+// secrets. So both sides of a comparison have the same seals in the same places.
 //
 // sensitive are the paths that the configuration or the chart's documentation says are.
 func Part(tree Tree, sensitive [][]string) Wanted {
@@ -98,8 +98,8 @@ func hides(list []any, at []string, sensitive [][]string) bool {
 // HoldsSecrets reports whether there are secrets, whether they are here or not.
 func (w Wanted) HoldsSecrets() bool { return len(w.Sealed) > 0 }
 
-// Show are the paths of the values that the block says and that are no secrets: what a release has there may be shown. None
-// is inside a list.
+// Show are the paths of the values that the block says and that are no secrets: what a release has there may be shown.
+// None is inside a list.
 func (w Wanted) Show() []string {
 	var out []string
 	for _, c := range Diff(nil, w.Values) {
@@ -116,8 +116,8 @@ func (w Wanted) Known() []string { return Known(w.Values, nil) }
 // Paths are the paths of the secrets, sorted.
 func (w Wanted) Paths() []string { return slices.Sorted(maps.Keys(w.Sealed)) }
 
-// Seal returns the values with the secrets of another reading of the same configuration, and with what mac makes of each
-// standing for it.
+// Seal returns the values with the secrets of another reading of the same configuration, and with what mac makes of
+// each standing for it.
 func (w Wanted) Seal(from Wanted, mac MAC) (Wanted, error) {
 	sealed := make(map[string]string, len(w.Sealed))
 	secrets := make(map[string]config.Secret, len(w.Sealed))
@@ -174,8 +174,8 @@ func (w Wanted) secret(at string) (value any, ok bool) {
 	return value, err == nil
 }
 
-// Reveal puts the secrets in the place of what stands for them in the values of a plan. What is not what the plan was made
-// with is an error.
+// Reveal puts the secrets in the place of what stands for them in the values of a plan. What is not what the plan was
+// made with is an error.
 func (w Wanted) Reveal(planned Tree) (Tree, error) {
 	out := Clone(planned)
 	for _, at := range w.Paths() {

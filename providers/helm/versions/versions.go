@@ -93,8 +93,8 @@ func Resolve(list []facts.ChartVersion, constraint string, exclude []string) (fa
 	return facts.ChartVersion{}, fmt.Errorf("no version fits %q; %s", constraint, known(sorted))
 }
 
-// Fits reports whether a version is one that a constraint may choose: it allows it, and exclude does not name it. An empty
-// constraint allows every release; what is no version or no constraint does not fit.
+// Fits reports whether a version is one that a constraint may choose: it allows it, and exclude does not name it. An
+// empty constraint allows every release; what is no version or no constraint does not fit.
 func Fits(version, constraint string, exclude []string) bool {
 	if strings.TrimSpace(constraint) == "" {
 		constraint = "*"
@@ -161,7 +161,8 @@ func known(sorted []facts.ChartVersion) string {
 	return text
 }
 
-// Equal reports whether two texts are the same version; "v1.2.3" and "1.2.3" are. "1.2" is none: it stands for all of 1.2.x.
+// Equal reports whether two texts are the same version; "v1.2.3" and "1.2.3" are. "1.2" is none: it stands for all of
+// 1.2.x.
 func Equal(a, b string) bool {
 	va, errA := semver.StrictNewVersion(strings.TrimPrefix(a, "v"))
 	vb, errB := semver.StrictNewVersion(strings.TrimPrefix(b, "v"))
@@ -184,7 +185,8 @@ func Compare(a, b string) (int, error) {
 	return va.Compare(vb), nil
 }
 
-// Older reports whether a version is older than another one: to go there is a downgrade. A text that is no version is not.
+// Older reports whether a version is older than another one: to go there is a downgrade. A text that is no version is
+// not.
 func Older(version, than string) bool {
 	order, err := Compare(version, than)
 	return err == nil && order < 0
