@@ -20,6 +20,8 @@ type review struct {
 	out     providers.Outcome
 
 	policy policy
+	names  names
+	known  map[string]facts.KubernetesNode // by the inventory's names; nil: not worked out yet
 	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
 	policyUnknown string
 	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
@@ -118,7 +120,7 @@ func (r *review) readPolicy() {
 		if err != nil {
 			r.policyUnknown = err.Error()
 		}
-		r.policy = p
+		r.policy, r.names = p, namesOf(r.in, k.ClusterConfiguration)
 	case k.ClusterConfigurationUnknown != "":
 		r.policyUnknown = k.ClusterConfigurationUnknown
 	case k.Unknown != "":
