@@ -2,7 +2,6 @@ package certificates
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -57,8 +56,8 @@ func readNames(configuration string) names {
 		n.domain = defaultDomain
 	}
 	if n.endpoint = c.Endpoint; n.endpoint != "" {
-		if host, _, err := net.SplitHostPort(n.endpoint); err == nil {
-			n.endpoint = host
+		if _, err := netip.ParseAddr(n.endpoint); err != nil { // an address alone has colons of its own
+			n.endpoint = (&url.URL{Host: n.endpoint}).Hostname()
 		}
 	}
 	subnet, _, _ := strings.Cut(c.Networking.Subnet, ",")
