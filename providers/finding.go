@@ -17,7 +17,7 @@ type Finding struct {
 	Address  Address  `json:"address"` // with Node where it is about one node
 	// Object is what on the node: "apiserver", "/root/.kube/config".
 	Object  string `json:"object,omitempty"`
-	Summary string `json:"summary"` // "12d left, renew_before = \"30d\""
+	Summary string `json:"summary"` // "expires in 12d; renewal starts 30d before"
 	// Hint is what to do where upkeep will not do it itself.
 	Hint string `json:"hint,omitempty"`
 	// Unknown: this is about something that could not be observed.

@@ -218,7 +218,7 @@ func (r *review) reviewOperatorKubeconfig() {
 	}
 	object := providers.Object{Address: r.address, Name: "cluster.kubeconfig", Path: f.Path, Status: "ok", Expires: leaf.NotAfter, Authority: f.Authority}
 	if left := leaf.NotAfter.Sub(r.in.Now); left <= r.before {
-		severity, summary := providers.SeverityWarning, "its client certificate has "+r.left(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\" ("+f.Path+")"
+		severity, summary := providers.SeverityWarning, "its client certificate expires in "+r.left(left)+"; renewal starts "+r.spec.RenewBefore.String()+" before ("+f.Path+")"
 		if left <= 0 {
 			severity, summary = providers.SeverityError, "its client certificate expired "+span(-left)+" ago ("+f.Path+")"
 		}

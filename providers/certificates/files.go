@@ -162,7 +162,7 @@ func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration
 	if left <= 0 {
 		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
 	} else {
-		finding.Summary = r.left(left) + " left, renew_before = \"" + r.spec.RenewBefore.String() + "\""
+		finding.Summary = "expires in " + r.left(left) + "; renewal starts " + r.spec.RenewBefore.String() + " before"
 	}
 	r.on(w.node.Name, finding)
 }
@@ -235,7 +235,7 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 	case f.Key != "match":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key is "+f.Key, "problem"
 	case left <= r.before:
-		finding.Summary, status = "its client certificate has "+r.left(left)+" left, renew_before = \""+r.spec.RenewBefore.String()+"\"", "due"
+		finding.Summary, status = "its client certificate expires in "+r.left(left)+"; renewal starts "+r.spec.RenewBefore.String()+" before", "due"
 	case from == nil:
 		finding.Severity, finding.Summary = providers.SeverityNote, "its user is not the one of admin.conf, and it will not follow"
 	default:

@@ -20,7 +20,7 @@ func fileCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "front-proxy-client",
-				Summary: `12d left, renew_before = "30d"`,
+				Summary: `expires in 12d; renewal starts 30d before`,
 			}},
 			steps: []string{cp2 + "/renew: renew front-proxy-client"},
 		},
@@ -32,7 +32,7 @@ func fileCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver",
-				Summary: `30d left, renew_before = "30d"`,
+				Summary: `expires in 30d; renewal starts 30d before`,
 			}},
 			steps: []string{cp2 + "/renew: renew apiserver"},
 		},
@@ -60,7 +60,7 @@ func fileCases() []findingCase {
 				},
 				{
 					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer",
-					Summary: `12d left, renew_before = "30d"`,
+					Summary: `expires in 12d; renewal starts 30d before`,
 				},
 			},
 			steps: []string{cp1 + "/renew: renew etcd-peer"},
@@ -126,7 +126,7 @@ func fileCases() []findingCase {
 				worlds.Age(now, day, w.Nodes["cp2"], "apiserver")
 			},
 			want: []providers.Finding{keyElsewhere("cp1"), {
-				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `24h left, renew_before = "30d"`,
+				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `expires in 24h; renewal starts 30d before`,
 				Hint: "upkeep cannot renew it: the key of its authority ca is not on this node: the holder of the CA key must issue the certificate",
 			}, keyElsewhere("cp2"), keyElsewhere("cp3")},
 		},
@@ -199,10 +199,10 @@ func fileCases() []findingCase {
 				worlds.Age(now, 3*day, w.Nodes["cp2"], "admin.conf")
 			},
 			want: []providers.Finding{
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "admin.conf", Summary: `3d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "admin.conf", Summary: `expires in 3d; renewal starts 30d before`},
 				{
 					ID: "CERT_KUBECONFIG_STALE", Severity: "warning", Address: address("cp2"), Object: worlds.Copy,
-					Summary: `its client certificate has 3d left, renew_before = "30d"`,
+					Summary: `its client certificate expires in 3d; renewal starts 30d before`,
 				},
 			},
 			steps: []string{cp2 + "/renew: renew admin.conf"},
@@ -249,7 +249,7 @@ func fileCases() []findingCase {
 				}
 			},
 			want: []providers.Finding{{
-				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver-etcd-client", Summary: `24h left, renew_before = "30d"`,
+				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver-etcd-client", Summary: `expires in 24h; renewal starts 30d before`,
 				Hint: "upkeep cannot renew it: etcd is external, and its certificates are not kubeadm's",
 			}},
 		},

@@ -25,7 +25,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{
 				{
-					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `24h left, renew_before = "30d"`,
+					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `expires in 24h; renewal starts 30d before`,
 					Hint: "upkeep cannot renew it: the key of its authority ca does not belong to it",
 				},
 				{
@@ -146,9 +146,9 @@ func planeCases() []findingCase {
 					Summary: "not the certificates that cp1 has; nothing is renewed under it here",
 					Hint:    "find out which is right before anything is renewed: compare /etc/kubernetes/pki/etcd/ca.crt on all control planes",
 				},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `24h left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `expires in 24h; renewal starts 30d before`},
 				{
-					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "etcd-peer", Summary: `24h left, renew_before = "30d"`,
+					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "etcd-peer", Summary: `expires in 24h; renewal starts 30d before`,
 					Hint: "upkeep cannot renew it: its authority etcd-ca is not that of cp1",
 				},
 			},
@@ -167,7 +167,7 @@ func planeCases() []findingCase {
 					Hint:    "does this node belong to another cluster? Compare `openssl x509 -noout -fingerprint -sha256 -in /etc/kubernetes/pki/ca.crt` with the kubeconfig",
 				},
 				{
-					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer", Summary: `24h left, renew_before = "30d"`,
+					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer", Summary: `expires in 24h; renewal starts 30d before`,
 					Hint: "upkeep cannot renew it: its authority is not the one that cluster.kubeconfig trusts",
 				},
 			},
@@ -181,7 +181,7 @@ func planeCases() []findingCase {
 				worlds.Age(now, 12*day, w.Nodes["cp1"], "front-proxy-client")
 			},
 			want: []providers.Finding{
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "front-proxy-client", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "front-proxy-client", Summary: `expires in 12d; renewal starts 30d before`},
 				{
 					ID: "CERT_UNFINISHED", Severity: "error", Address: address("cp2"), Object: "r1",
 					Summary: "a renewal was interrupted; not yet in place: etcd-peer",
@@ -204,7 +204,7 @@ func planeCases() []findingCase {
 					ID: "NODE_UNREACHABLE", Cause: "node/cp1/silent", Severity: "error", Address: address("cp1"), Summary: "ssh: no answer in 10s", Unknown: true,
 					Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
 				},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "front-proxy-client", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "front-proxy-client", Summary: `expires in 12d; renewal starts 30d before`},
 			},
 			steps: []string{cp2 + "/renew: renew front-proxy-client"},
 		},
@@ -239,7 +239,7 @@ func planeCases() []findingCase {
 					Summary: `renew_before = "1y", but the cluster issues certificates for 365d: a new one would be due at once; until this is changed those with less than 121d left are renewed`,
 					Hint:    "set renew_before to less than 365d, or raise certificateValidityPeriod in the ConfigMap kube-system/kubeadm-config",
 				},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `121d left, renew_before = "1y"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `expires in 121d; renewal starts 1y before`},
 			},
 			steps: []string{cp2 + "/renew: renew apiserver"},
 		},
@@ -266,10 +266,10 @@ func planeCases() []findingCase {
 					ID: "ETCD_UNHEALTHY", Severity: "error", Address: address(""), Object: "cp3", Summary: "member cp3 does not answer: connection refused", Cause: silent,
 					Hint: "etcd works without this member. upkeep changes no other member until then, and does the work that does not change etcd",
 				},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-healthcheck-client", Summary: `12d left, renew_before = "30d"`},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer", Summary: `12d left, renew_before = "30d"`},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-server", Summary: `12d left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "apiserver", Summary: `expires in 12d; renewal starts 30d before`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-healthcheck-client", Summary: `expires in 12d; renewal starts 30d before`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer", Summary: `expires in 12d; renewal starts 30d before`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-server", Summary: `expires in 12d; renewal starts 30d before`},
 				{
 					ID: "ETCD_WORK_WAITS", Severity: "error", Address: address("cp1"), Object: "etcd", Waits: true,
 					Summary: "etcd-server, etcd-peer must wait: no etcd member is changed while another etcd member is not serving (cp3)",
@@ -303,7 +303,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_OPERATOR_KUBECONFIG", Severity: "warning", Address: address(""), Object: "cluster.kubeconfig",
-				Summary: "its client certificate has 5d left, renew_before = \"30d\" (/home/ops/.kube/config)",
+				Summary: "its client certificate expires in 5d; renewal starts 30d before (/home/ops/.kube/config)",
 				Hint:    "upkeep does not change the file that it reads the cluster with: copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
 			}},
 		},
@@ -328,7 +328,7 @@ func planeCases() []findingCase {
 					Hint: "without the cluster's own kubeadm configuration kubeadm falls back to its defaults, so upkeep renews nothing; check cluster.kubeconfig, and `kubectl -n kube-system get configmap kubeadm-config`",
 				},
 				{
-					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `12d left, renew_before = "30d"`,
+					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `expires in 12d; renewal starts 30d before`,
 					Hint: "upkeep cannot renew it: the cluster's kubeadm configuration is not known",
 				},
 			},

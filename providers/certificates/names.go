@@ -55,8 +55,10 @@ func readNames(configuration string) names {
 	if n.domain == "" {
 		n.domain = defaultDomain
 	}
-	if u, err := url.Parse("//" + c.Endpoint); err == nil {
-		n.endpoint = u.Hostname()
+	if n.endpoint = c.Endpoint; n.endpoint != "" {
+		if _, err := netip.ParseAddr(n.endpoint); err != nil { // an address alone has colons of its own
+			n.endpoint = (&url.URL{Host: n.endpoint}).Hostname()
+		}
 	}
 	subnet, _, _ := strings.Cut(c.Networking.Subnet, ",")
 	if subnet == "" {

@@ -128,7 +128,7 @@ func (r *review) planRenew(w *work) {
 		s.Why = append(s.Why, "-replace names "+s.Address.String())
 	}
 	s.Why = append(s.Why, r.beforeWhy)
-	s.Proof = "new serials that end " + r.afterEnd + "; keys and chains match; kubeconfigs keep server and authorities; the ports serve the new serials; no container restarted"
+	s.Proof = "new certificates are valid to " + r.afterEnd + "; keys and CA match; kubeconfigs keep server and CA; the ports serve the new certificates; no container restarted"
 	s.Undo = "restore the archive of /etc/kubernetes that upkeep takes on " + w.node.Name + " before the first change"
 	s.Reversal = providers.Reversal{Way: providers.ReverseArchive}
 }
@@ -168,7 +168,7 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	}
 	s.Why = []string{why, r.beforeWhy}
 	for _, c := range components {
-		s.Changes = append(s.Changes, providers.Change{What: "container of " + c, Before: "running", After: "new"})
+		s.Changes = append(s.Changes, providers.Change{What: c, Before: "running", After: "restarted"})
 	}
 	s.Proof = "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd healthy"
 	s.Undo = "none is needed: the same container starts again"

@@ -30,7 +30,7 @@ func (p *page) head(nodes []report.Node, s seen, run Run, not func()) {
 		if s.recorded {
 			verb = "Recorded"
 		}
-		p.wrapped(yellow, "", fmt.Sprintf("%s %s ago (%s): times such as \"12d left\" count from then.", verb, span(time.Duration(s.age)*time.Second), moment(s.at)))
+		p.wrapped(yellow, "", fmt.Sprintf("%s %s ago (%s): times such as \"expires in 12d\" count from then.", verb, span(time.Duration(s.age)*time.Second), moment(s.at)))
 	}
 	p.line(p.paint(bold, header(nodes, s, run)))
 	p.line()
