@@ -60,11 +60,11 @@ demo: ## the main job on a recorded three-control-plane world
 	./fixtures/demo/demo.sh $(BIN)/upkeep
 
 acceptance: build ## the core on the lab: a real three-control-plane cluster on this machine (root on Debian or Ubuntu)
-	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
+	cd acceptance && go test ./cmd/... ./traffic/... ./lab/... ./watch/...
 	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=core go test -count=1 -timeout 50m -v .
 
 acceptance-all: build ## everything on the lab; which part belongs to the core stands in acceptance/parts_test.go
-	cd acceptance && go test ./cmd/... ./hammer/... ./lab/... ./watch/...
+	cd acceptance && go test ./cmd/... ./traffic/... ./lab/... ./watch/...
 	cd acceptance && UPKEEP=$(CURDIR)/$(BIN)/upkeep ACCEPTANCE=all go test -count=1 -timeout 100m -v .
 
 bench-backup: ## verified backups beside `etcdctl snapshot save`; ETCD_BIN names a directory with etcd and etcdctl

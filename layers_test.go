@@ -50,8 +50,9 @@ var floors = []struct {
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
 
-	{prefix: "planner", floor: 3, with: []string{"planner/schedule"}},
+	{prefix: "planner", floor: 3, with: []string{"planner/schedule", "planner/window"}},
 	{prefix: "planner/schedule", floor: 3},
+	{prefix: "planner/window", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
@@ -129,6 +130,7 @@ var pure = withDomains([]pureness{
 	{"planner/report/runbook", nil},
 	{"planner/report/text", nil},
 	{"planner/schedule", nil},
+	{"planner/window", nil},
 	{"providers/akash/price", nil},
 	{"providers/akash/quote", nil},
 	{"providers/akash/script", nil},

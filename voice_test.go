@@ -56,14 +56,15 @@ var plain = []struct {
 var spoken = []struct{ file, word, reason string }{
 	{"CHANGELOG.md", "", "what was written of earlier changes is history"},
 	{"docs/reference/functions.md", "whole", "HCL's own text of floor and ceil"},
+	{"docs/reference/functions.md", sentence, "HCL's own text of its functions"},
 }
 
 // said is one text that can reach a person, and where it is written.
 type said struct{ file, where, text string }
 
-// TestPlainWords reads every text literal of the program, every page and the README, and fails on words that are not plain.
+// TestPlainWords reads every text literal of the program, every comment of an exported declaration, every page and the README, and fails on words that are not plain.
 func TestPlainWords(t *testing.T) {
-	for _, s := range append(literals(t), pages(t)...) {
+	for _, s := range append(append(literals(t), pages(t)...), comments(t)...) {
 		for _, p := range plain {
 			if found := p.pattern.FindString(s.text); found != "" && !excused(s.file, p.name) {
 				t.Errorf("%s: %q in %.200q; write: %s", s.where, found, s.text, p.instead)
@@ -146,6 +147,72 @@ func literals(t *testing.T) (out []said) {
 	return out
 }
 
+// comments are the comments of packages and of exported declarations of the program's own Go files: `go doc` shows them.
+func comments(t *testing.T) (out []said) {
+	t.Helper()
+	for _, file := range tracked(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "fixtures/") || strings.HasPrefix(file, "acceptance/") || strings.HasSuffix(path.Dir(file), "test") {
+			continue
+		}
+		fset := token.NewFileSet()
+		parsed, err := parser.ParseFile(fset, file, nil, parser.SkipObjectResolution|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		say := func(comment *ast.CommentGroup) {
+			if comment != nil {
+				out = append(out, said{file, fmt.Sprintf("%s:%d", file, fset.Position(comment.Pos()).Line), strings.Join(strings.Fields(comment.Text()), " ")})
+			}
+		}
+		say(parsed.Doc)
+		for _, decl := range parsed.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if d.Name.IsExported() {
+					say(d.Doc)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if exportedSpec(spec) {
+						say(d.Doc)
+						ast.Inspect(spec, func(n ast.Node) bool {
+							switch n := n.(type) {
+							case *ast.TypeSpec:
+								say(n.Doc)
+							case *ast.ValueSpec:
+								say(n.Doc)
+								say(n.Comment)
+							case *ast.Field:
+								if len(n.Names) == 0 || n.Names[0].IsExported() {
+									say(n.Doc)
+									say(n.Comment)
+								}
+							}
+							return true
+						})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// exportedSpec reports whether a declaration names something exported.
+func exportedSpec(spec ast.Spec) bool {
+	switch s := spec.(type) {
+	case *ast.TypeSpec:
+		return s.Name.IsExported()
+	case *ast.ValueSpec:
+		for _, name := range s.Names {
+			if name.IsExported() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // joined is the text of an expression of literals and plus signs; an operand that is no literal stands as "…". False: there
 // is no literal in it, or an operand that has literals of its own and must be looked into.
 func joined(e ast.Expr) (text string, ok bool) {
@@ -190,6 +257,7 @@ func pages(t *testing.T) (out []said) {
 				end()
 				code = !code
 			case code:
+			case strings.HasPrefix(line, "    ") && paragraph == "": // a block of code
 			case strings.TrimSpace(line) == "":
 				end()
 			default:

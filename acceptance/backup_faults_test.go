@@ -44,7 +44,7 @@ func testBackupFaults(t *testing.T, s *suite) {
 		folder := filepath.Join(t.TempDir(), "backups")
 		d := declare(t, fileStore(folder))
 		// A directory gets the bundle while the member is read from.
-		u := d.stalledWhile(t, func(*underWay) bool { return partial(t, folder) >= stalled })
+		u := d.stalledWhile(t, func(*inProgress) bool { return partial(t, folder) >= stalled })
 		member := u.source(t)
 		const aside = "/root/upkeep-acceptance-etcd.yaml"
 		back := "test ! -e " + aside + " || mv " + aside + " /etc/kubernetes/manifests/etcd.yaml"
@@ -171,17 +171,17 @@ func testBackupFaults(t *testing.T, s *suite) {
 	})
 }
 
-// underWay is an upkeep that was started and goes on.
-type underWay struct {
+// inProgress is an upkeep that was started and goes on.
+type inProgress struct {
 	command *exec.Cmd
 	ended   chan struct{}
 	mu      sync.Mutex
 	text    strings.Builder
 }
 
-func (d directory) begin(t *testing.T, args ...string) *underWay {
+func (d directory) begin(t *testing.T, args ...string) *inProgress {
 	t.Helper()
-	u := &underWay{command: exec.Command(d.s.upkeep, d.arguments(args)...), ended: make(chan struct{})}
+	u := &inProgress{command: exec.Command(d.s.upkeep, d.arguments(args)...), ended: make(chan struct{})}
 	u.command.Dir = d.path
 	out, err := u.command.StdoutPipe()
 	if err != nil {
@@ -207,18 +207,18 @@ func (d directory) begin(t *testing.T, args ...string) *underWay {
 	return u
 }
 
-func (u *underWay) said() string {
+func (u *inProgress) said() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.text.String()
 }
 
-func (u *underWay) wait() int {
+func (u *inProgress) wait() int {
 	<-u.ended
 	return u.command.ProcessState.ExitCode()
 }
 
-func (u *underWay) signal(t *testing.T, signal syscall.Signal) {
+func (u *inProgress) signal(t *testing.T, signal syscall.Signal) {
 	t.Helper()
 	if err := u.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func (u *underWay) signal(t *testing.T, signal syscall.Signal) {
 var bundleFrom = regexp.MustCompile(`bundle \S+ from (\S+):`)
 
 // source is the node that the bundle is taken from.
-func (u *underWay) source(t *testing.T) string {
+func (u *inProgress) source(t *testing.T) string {
 	t.Helper()
 	said := bundleFrom.FindStringSubmatch(u.said())
 	if said == nil {
@@ -238,9 +238,9 @@ func (u *underWay) source(t *testing.T) string {
 }
 
 // stalledAt begins to take a bundle and stops the process when a part of the bundle is in the store.
-func (d directory) stalledAt(t *testing.T, folder string) *underWay {
+func (d directory) stalledAt(t *testing.T, folder string) *inProgress {
 	t.Helper()
-	u := d.stalledWhile(t, func(*underWay) bool {
+	u := d.stalledWhile(t, func(*inProgress) bool {
 		for _, e := range stored(t, folder) {
 			if info, err := e.Info(); err == nil && info.Size() >= stalled {
 				return true
@@ -255,7 +255,7 @@ func (d directory) stalledAt(t *testing.T, folder string) *underWay {
 }
 
 // stalledWhile begins to take a bundle and stops the process as soon as the condition holds.
-func (d directory) stalledWhile(t *testing.T, holds func(*underWay) bool) *underWay {
+func (d directory) stalledWhile(t *testing.T, holds func(*inProgress) bool) *inProgress {
 	t.Helper()
 	u := d.begin(t, "backup", "take", "-auto-approve")
 	for !holds(u) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"upkeep/acceptance/hammer"
+	"upkeep/acceptance/traffic"
 )
 
 func readFile(t *testing.T, path string) []byte {
@@ -21,8 +21,8 @@ func readFile(t *testing.T, path string) []byte {
 	return text
 }
 
-// hammer hammers the API servers and etcd members until the returned function is called, which a part's end does too.
-func (s *suite) hammer(t *testing.T) func() hammer.Report {
+// traffic sends requests to the API servers and etcd members until the returned function is called, which a part's end does too.
+func (s *suite) traffic(t *testing.T) func() traffic.Report {
 	t.Helper()
 	api, err := s.lab.ClientTLS()
 	if err != nil {
@@ -32,14 +32,14 @@ func (s *suite) hammer(t *testing.T) func() hammer.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := hammer.Start(context.WithoutCancel(s.ctx), hammer.Cluster{API: s.lab.APIServers(), APITLS: api, Etcd: s.lab.EtcdMembers(), EtcdTLS: etcd})
+	run, err := traffic.Start(context.WithoutCancel(s.ctx), traffic.Cluster{API: s.lab.APIServers(), APITLS: api, Etcd: s.lab.EtcdMembers(), EtcdTLS: etcd})
 	if err != nil {
 		t.Fatal(err)
 	}
 	stopped := false
-	stop := func() hammer.Report {
+	stop := func() traffic.Report {
 		if stopped {
-			return hammer.Report{}
+			return traffic.Report{}
 		}
 		stopped = true
 		report, err := run.Stop()
@@ -54,7 +54,7 @@ func (s *suite) hammer(t *testing.T) func() hammer.Report {
 }
 
 // worker finds one client's counts in a report.
-func worker(t *testing.T, report hammer.Report, part string) hammer.Counts {
+func worker(t *testing.T, report traffic.Report, part string) traffic.Counts {
 	t.Helper()
 	for _, c := range report.Workers {
 		if strings.Contains(c.Name, part) {
@@ -62,12 +62,12 @@ func worker(t *testing.T, report hammer.Report, part string) hammer.Counts {
 		}
 	}
 	t.Fatalf("no client %q in the report", part)
-	return hammer.Counts{}
+	return traffic.Counts{}
 }
 
-// The tests on the lab stand or fall with the hammer: it must notice an API server and an etcd member that are away, as failures or as
+// The tests on the lab stand or fall with the traffic: it must notice an API server and an etcd member that are away, as failures or as
 // a gap that no restart can be shorter than, and a client that tries another must notice nothing.
-func testHammerNotices(t *testing.T, s *suite) {
+func testTrafficNotices(t *testing.T, s *suite) {
 	for _, test := range []struct{ component, port string }{
 		{"kube-apiserver", ":6443"},
 		{"etcd", ":2379"},
@@ -76,7 +76,7 @@ func testHammerNotices(t *testing.T, s *suite) {
 			n := s.lab.Nodes[2]
 			before := s.containers(t, n.Name)
 			since := time.Now()
-			stop := s.hammer(t)
+			stop := s.traffic(t)
 			// Killing the process is the shortest absence there is: the kubelet starts a new container at once.
 			s.ssh(t, n.Name, "pkill -KILL -x "+test.component)
 			s.until(t, 2*time.Minute, "a new container of "+test.component, func(ctx context.Context) error {
@@ -96,7 +96,7 @@ func testHammerNotices(t *testing.T, s *suite) {
 			away := worker(t, report, n.IP+test.port)
 			const shortest = 500 * time.Millisecond // the kubelet alone needs longer to see a dead container
 			if away.Failures == 0 && away.LongestGap < shortest || away.GapStart.Before(since) {
-				t.Errorf("the hammer did not notice that %s on %s was killed: %+v", test.component, n.Name, away)
+				t.Errorf("the traffic did not notice that %s on %s was killed: %+v", test.component, n.Name, away)
 			}
 			if err := report.Noticed(); err != nil {
 				t.Error(err)

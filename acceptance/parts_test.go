@@ -64,7 +64,7 @@ var parts = []struct {
 	{"leases beside a restart", provider, 8 * time.Minute, testLeases},
 	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
 	{"figures", rest, 20 * time.Minute, testFigures},
-	{"the hammer notices a killed server", rest, 4 * time.Minute, testHammerNotices},
+	{"the traffic notices a killed server", rest, 4 * time.Minute, testTrafficNotices},
 	{"a hung node", rest, 5 * time.Minute, testHungNode},
 	{"all of etcd is lost", backupAndLoss, 8 * time.Minute, testDisaster},
 }

@@ -53,7 +53,7 @@ func testRotation(t *testing.T, s *suite) {
 		before[n.Name] = s.containers(t, n.Name)
 	}
 	watchers := s.watch(t)
-	stop := s.hammer(t)
+	stop := s.traffic(t)
 	started := time.Now()
 	applied := d.run(t, "apply", "saved.plan").want(t, 0)
 	report := stop()

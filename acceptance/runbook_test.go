@@ -43,7 +43,7 @@ func testRunbook(t *testing.T, s *suite) {
 		before[n], containers[n] = s.expires(t, n), s.containers(t, n)
 	}
 	watchers := s.watch(t)
-	stop := s.hammer(t)
+	stop := s.traffic(t)
 	started := time.Now()
 	for i, block := range blocks {
 		s.byHand(t, i+1, block)

@@ -27,6 +27,9 @@ type Block struct {
 	meta cty.Value
 }
 
+// Instance returns the name of the block, with its key where it has for_each: `nights["eu"]`.
+func (b Block) Instance() string { return Reference{Name: b.Name, Key: b.Key}.instance() }
+
 // String returns a string argument; the empty string where it is null.
 func (b Block) String(name string) string {
 	v := b.attribute(name)
@@ -130,7 +133,7 @@ func (b Block) Nested(name string) (Block, bool) {
 	return inner, true
 }
 
-// All returns a number argument that must be a whole number from min to max; 0 where it is null.
+// Integer returns a number argument that must be an integer from min to max; 0 where it is null.
 func (b Block) Integer(name string, min, max int) (int, hcl.Diagnostics) {
 	v := b.attribute(name)
 	if v.IsNull() {

@@ -18,6 +18,8 @@ type BlockType struct {
 	// Example is a complete block in HCL for the reference page.
 	Example string
 	Schema  Schema
+	// NoSteps: blocks of this type plan nothing, so they have none of the arguments that are about steps.
+	NoSteps bool
 	// Guards are the names of the guards that steps of this type may need: what `without` may name.
 	Guards []string
 	// Decode turns a checked block into the domain's plain data. Its diagnostics point into the block (Block.Diagnose).
@@ -33,7 +35,7 @@ type BlockType struct {
 type Schema struct {
 	Attributes []Attribute
 	Blocks     []NestedBlock
-	// AnyName allows arguments of any name beside those listed; their values stay as written.
+	// AnyName allows arguments of any name in addition to those listed; their values stay as written.
 	AnyName bool
 }
 
@@ -53,7 +55,7 @@ type Attribute struct {
 	Sensitive bool
 	Doc       string
 
-	// window: the one value is a maintenance window, of which this version has none.
+	// window: it names maintenance windows.
 	window bool
 	// word replaces the name of the type in schemas and on reference pages, where the argument is not a value.
 	word string

@@ -306,6 +306,8 @@ func (c *conformer) attribute(v cty.Value, a Attribute, attr *hclsyntax.Attribut
 
 func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute) (cty.Value, bool) {
 	switch {
+	case a.window:
+		return c.convertWindow(v, attr)
 	case a.Type.Equals(SelectionType):
 		if !v.IsWhollyKnown() {
 			return cty.DynamicVal, false
@@ -377,10 +379,6 @@ func (c *conformer) oneOf(v cty.Value, a Attribute, attr *hclsyntax.Attribute) b
 	shown := "This value"
 	if len(marks) == 0 && !a.Sensitive {
 		shown = fmt.Sprintf("%q", inner.AsString())
-	}
-	if a.window {
-		c.fail(attr, windowSummary, "%s is not a window of this version of upkeep; write window = \"always\".", shown)
-		return false
 	}
 	more := ""
 	if near := suggest(inner.AsString(), a.OneOf); near != "" && len(marks) == 0 && !a.Sensitive {

@@ -40,9 +40,9 @@ type Pos struct {
 
 // Snippet is the source that a diagnostic is about.
 type Snippet struct {
-	// Context is the block it stands in: `node "cp"`; null outside of blocks.
+	// Context is the block it is in: `node "cp"`; null outside of blocks.
 	Context *string `json:"context"`
-	// Code is whole lines, the first of which is StartLine.
+	// Code is complete lines, the first of which is StartLine.
 	Code      string `json:"code"`
 	StartLine int    `json:"start_line"`
 	// The offsets are of the culprit, in bytes of Code.
@@ -65,7 +65,7 @@ type FunctionCall struct {
 	CalledAs string `json:"called_as"`
 }
 
-// Validation is the whole answer of `upkeep validate -json`.
+// Validation is the complete answer of `upkeep validate -json`.
 type Validation struct {
 	FormatVersion string       `json:"format_version"`
 	Valid         bool         `json:"valid"`
@@ -123,7 +123,7 @@ func describe(d *hcl.Diagnostic, sources Sources) Diagnostic {
 
 func posOf(p hcl.Pos) Pos { return Pos{Line: p.Line, Column: p.Column, Byte: p.Byte} }
 
-// within makes a range lie in a file and cover at least one byte where there is one.
+// within makes a range are in a file and cover at least one byte where there is one.
 func within(r hcl.Range, size int) hcl.Range {
 	r.Start.Byte = min(max(r.Start.Byte, 0), size)
 	r.End.Byte = min(max(r.End.Byte, r.Start.Byte), size)

@@ -48,6 +48,11 @@ func testTypes() []BlockType {
 			err := json.Unmarshal(data, &c)
 			return c, err
 		},
+	}, {
+		Name: WindowType, Label: "a name", Doc: "A window in miniature.", NoSteps: true,
+		Schema:  Schema{Attributes: []Attribute{{Name: "cron", Type: cty.String, Required: true}}},
+		Decode:  func(b Block) (any, hcl.Diagnostics) { return b.String("cron"), nil },
+		Restore: func(data json.RawMessage) (any, error) { var s string; err := json.Unmarshal(data, &s); return s, err },
 	}}
 }
 

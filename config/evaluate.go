@@ -11,14 +11,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Maintenance windows come with a later version; the words are known so that using them gives a clear answer.
-const (
-	windowType      = "maintenance_window"
-	windowAttribute = "window"
-	windowAlways    = "always"
-	windowSummary   = "Maintenance windows are not available yet"
-)
-
 // local is one argument of a locals block.
 type local struct {
 	attr               *hclsyntax.Attribute
@@ -220,8 +212,6 @@ func howToDeclare(root, name string) string {
 
 func (l *loader) unknownRoot(root string, at hcl.Range) {
 	switch root {
-	case windowType:
-		l.errorAt(at, windowSummary, "This version of upkeep has no %s blocks. Write window = \"always\" where a window is asked for.", windowType)
 	case "each":
 		l.errorAt(at, "each without for_each", "each.key and each.value have a meaning only in the arguments of a block that has for_each.")
 	case "variable":

@@ -248,7 +248,7 @@ func fileFunction(r reach) function.Function {
 
 func perHourFunction() function.Function {
 	return function.New(&function.Spec{
-		Description: "Turns a price in USD an hour into USD a month, with the month of 730.488 hours that the provider's price script uses.",
+		Description: "Turns a price in USD an hour into USD a month. A month has 730.488 hours, as in the provider's price script.",
 		Params:      []function.Parameter{{Name: "usd", Type: cty.Number}},
 		Type:        function.StaticReturnType(cty.Number),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {

@@ -27,7 +27,7 @@ func language() []entry {
 	}
 }
 
-// Language returns the block types of the language itself, for schemas and reference pages beside the registered ones.
+// Language returns the block types of the language itself, for schemas and reference pages in addition to the registered ones.
 func Language() []BlockType {
 	var types []BlockType
 	for _, e := range language() {

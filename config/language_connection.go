@@ -68,13 +68,13 @@ func validHop(hop string) bool {
 	}
 	host := hop[strings.LastIndex(hop, "@")+1:]
 	if strings.HasSuffix(host, "]") {
-		return strings.HasPrefix(host, "[") && validHost(host[1:len(host)-1])
+		return strings.HasPrefix(host, "[") && ValidHost(host[1:len(host)-1])
 	}
 	if name, port, err := net.SplitHostPort(host); err == nil {
 		number, err := strconv.ParseUint(port, 10, 16)
-		return err == nil && number > 0 && validHost(name)
+		return err == nil && number > 0 && ValidHost(name)
 	}
-	return validHost(host)
+	return ValidHost(host)
 }
 
 func decodeConnection(b Block) (any, hcl.Diagnostics) {

@@ -8,7 +8,7 @@ import (
 // keep it.
 type defaults struct {
 	connection string
-	window     string
+	windows    []string
 }
 
 func defaultsBlock() entry {
@@ -27,7 +27,7 @@ func defaultsBlock() entry {
 			window,
 		}},
 		Decode: func(b Block) (any, hcl.Diagnostics) {
-			return defaults{connection: b.Connection("connection"), window: b.String(windowAttribute)}, nil
+			return defaults{connection: b.Connection("connection"), windows: b.Strings(windowAttribute)}, nil
 		},
 	}}
 }

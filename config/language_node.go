@@ -55,7 +55,7 @@ func decodeNode(b Block) (any, hcl.Diagnostics) {
 		diags = append(diags, b.Diagnose(at, "Invalid node name", "\""+name+"\" is not the name of a node. A name has only letters, digits, points, hyphens and underscores, and begins with a letter or digit."))
 	}
 	host := b.String("host")
-	if !validHost(host) {
+	if !ValidHost(host) {
 		diags = append(diags, b.Diagnose("host", "Invalid host", "\""+host+"\" is not an address or a host name. The user and the port belong into a connection block."))
 	}
 	roles, more := rolesOf(b)
@@ -173,9 +173,9 @@ func referToNodes(r Reference) cty.Value {
 	return cty.CapsuleVal(SelectionType, &Selection{Fleets: []string{r.instance()}})
 }
 
-// validHost reports whether a word is an address, or a name that ssh resolves. A colon is part of an IPv6 address alone, and
+// ValidHost reports whether a word is an address, or a name that ssh resolves. A colon is part of an IPv6 address alone, and
 // what has only digits and points in it is an IPv4 address or a mistake.
-func validHost(host string) bool {
+func ValidHost(host string) bool {
 	if !hostPattern.MatchString(host) {
 		return false
 	}
@@ -193,7 +193,7 @@ func checkNodes(d Desired) error {
 		switch {
 		case !nodeNamePattern.MatchString(n.Name) || names[n.Name]:
 			return fmt.Errorf("node %q: this is not a name, or it occurs twice", n.Name)
-		case !validHost(n.Host):
+		case !ValidHost(n.Host):
 			return fmt.Errorf("node %q: %q is not a host", n.Name, n.Host)
 		case !d.connects(n.Connection):
 			return fmt.Errorf("node %q: there is no connection %q", n.Name, n.Connection)

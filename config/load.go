@@ -15,7 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Options is what a configuration depends on beside its files.
+// Options is what a configuration depends on in addition to its files.
 type Options struct {
 	// Types are the registered block types.
 	Types []BlockType

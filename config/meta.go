@@ -13,8 +13,9 @@ import (
 // Meta is what a block says of the steps that it plans, whatever its type is. These arguments are the language's, as
 // Terraform's lifecycle is: no type declares or reads them.
 type Meta struct {
-	// Window is when disruptive steps may run: "always", which the empty string stands for, too.
-	Window string `json:"window,omitempty"`
+	// Windows are the addresses of the windows in which disruptive steps may begin, or "always" alone. Empty: the block says
+	// nothing.
+	Windows []string `json:"windows,omitempty"`
 	// Without are the guards that the block's steps do not ask for, sorted by guard.
 	Without []Waiver `json:"without,omitempty"`
 }
@@ -67,17 +68,11 @@ func metaAttributes(guards []string) []Attribute {
 	return out
 }
 
-// windowArgument is the argument that names a maintenance window, without a default.
-func windowArgument() Attribute {
-	return Attribute{
-		Name: windowAttribute, Type: cty.String, OneOf: []string{windowAlways}, window: true,
-		Doc: "When disruptive steps may run.",
-	}
-}
-
 // registeredEntry is what the language knows of a registered type: its own arguments, then those of every type.
 func registeredEntry(t BlockType) entry {
-	t.Schema.Attributes = slices.Concat(t.Schema.Attributes, metaAttributes(t.Guards))
+	if !t.NoSteps {
+		t.Schema.Attributes = slices.Concat(t.Schema.Attributes, metaAttributes(t.Guards))
+	}
 	return entry{BlockType: t, registered: true}
 }
 
@@ -93,6 +88,9 @@ func WithMetaArguments(types []BlockType) []BlockType {
 
 // takeMeta takes the meta-arguments of a type out of a block's values.
 func takeMeta(t BlockType, attributes map[string]cty.Value) cty.Value {
+	if t.NoSteps {
+		return cty.EmptyObjectVal
+	}
 	meta := map[string]cty.Value{}
 	for _, a := range metaAttributes(t.Guards) {
 		meta[a.Name] = attributes[a.Name]
@@ -103,10 +101,13 @@ func takeMeta(t BlockType, attributes map[string]cty.Value) cty.Value {
 
 // metaOf decodes the meta-arguments of a block.
 func (l *loader) metaOf(d *declaration, b Block) (Meta, hcl.Diagnostics) {
+	if d.NoSteps {
+		return Meta{}, nil
+	}
 	b.Value = b.meta
-	m := Meta{Window: b.String(windowAttribute)}
-	if m.Window == "" {
-		m.Window = l.defaults.window
+	m := Meta{Windows: b.Strings(windowAttribute)}
+	if len(m.Windows) == 0 {
+		m.Windows = l.defaults.windows
 	}
 	var diags hcl.Diagnostics
 	waived := b.stringMap(withoutAttribute)
@@ -178,9 +179,6 @@ func (b Block) stringMap(name string) map[string]string {
 
 // check reports meta-arguments that Load would not have let in.
 func (m Meta) check(t BlockType) error {
-	if m.Window != "" && m.Window != windowAlways {
-		return fmt.Errorf("%q is not a window of this version", m.Window)
-	}
 	seen := map[string]bool{}
 	for _, w := range m.Without {
 		switch {

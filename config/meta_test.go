@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestMeta(t *testing.T) {
 		want Meta
 	}{
 		"nothing":   {"", Meta{}},
-		"a window":  {`window = "always"`, Meta{Window: "always"}},
+		"a window":  {`window = "always"`, Meta{Windows: []string{"always"}}},
 		"one guard": {`without = { backup = "  a lab " }`, Meta{Without: []Waiver{waived("backup", "a lab", 6)}}},
 		"two guards, each in its place": {
 			"without = {\n    leases = \"no tenants\"\n    backup = \"a lab\"\n  }",
@@ -74,7 +75,7 @@ defaults {
   window     = "always"
 }
 `})
-	got := map[string]string{"certs.x": desired.Resources[0].Meta.Window}
+	got := map[string]string{"certs.x": strings.Join(desired.Resources[0].Meta.Windows, " ")}
 	for _, n := range desired.Nodes {
 		got[n.Name] = n.Connection
 	}
@@ -94,7 +95,7 @@ func TestDeprecated(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	want := Meta{Window: "", Without: []Waiver{{Guard: "backup", Reason: "backed up in fra", Position: Position{File: "main.upkeep.hcl", Line: 10}}}}
+	want := Meta{Without: []Waiver{{Guard: "backup", Reason: "backed up in fra", Position: Position{File: "main.upkeep.hcl", Line: 10}}}}
 	if diff := cmp.Diff(want, desired.Resources[0].Meta); diff != "" {
 		t.Error(diff)
 	}

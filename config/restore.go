@@ -88,5 +88,10 @@ func (d Desired) check() error {
 		}
 		resources[reference] = true
 	}
+	for _, r := range d.Resources {
+		if err := checkWindows(r.Meta.Windows, resources); err != nil {
+			return fmt.Errorf("%s: %w", Reference{Type: r.Type, Name: r.Name, Key: r.Key}, err)
+		}
+	}
 	return nil
 }

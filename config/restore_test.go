@@ -60,7 +60,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"option as user":      {`{` + state + `,"connections":[{"name":"c","transport":"ssh","access":"full","user":"-l"}]}`, "not a user name"},
 		"option as jump host": {`{` + state + `,"connections":[{"name":"c","transport":"ssh","access":"full","proxy_jump":"a,-b"}]}`, "not a list of jump hosts"},
 		"transport":           {`{` + state + `,"connections":[{"name":"c","transport":"telnet","access":"full"}]}`, "not a transport"},
-		"unknown window":      {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"window":"weekly"},"value":{"renew_before":"1d"}}]}`, `"weekly" is not a window`},
+		"unknown window":      {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"windows":["maintenance_window.weekly"]},"value":{"renew_before":"1d"}}]}`, `there is no window "maintenance_window.weekly"`},
 		"unknown guard":       {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"without":[{"guard":"x","reason":"y"}]},"value":{"renew_before":"1d"}}]}`, `the guard "x" is unknown`},
 		"guard, no reason":    {`{` + state + `,"resources":[{"type":"certs","name":"a","meta":{"without":[{"guard":"backup","reason":" "}]},"value":{"renew_before":"1d"}}]}`, `"backup" is waived without a reason`},
 		"out without owner":   {`{` + state + `,"outs":[{"node":"a","reason":"r","owner":"","until":"2027-01-31"}]}`, "node a: the reason or the owner is missing"},

@@ -40,7 +40,7 @@ type Reference struct {
 	Type, Name, Key string
 }
 
-// String returns the reference as it is written: TYPE.NAME or TYPE.NAME["KEY"].
+// String returns the reference as written: TYPE.NAME or TYPE.NAME["KEY"].
 func (r Reference) String() string { return r.Type + "." + r.instance() }
 
 // instance returns the reference without its type.

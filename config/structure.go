@@ -66,9 +66,6 @@ func (l *loader) typeNames() []string {
 func (l *loader) collectBlock(block *hclsyntax.Block) {
 	e, known := l.entries[block.Type]
 	switch {
-	case !known && block.Type == windowType:
-		l.errorAt(block.TypeRange, windowSummary, "This version of upkeep has no %s blocks. Remove this one, and write window = \"always\" where it was named.", windowType)
-		return
 	case !known:
 		l.errorAt(block.TypeRange, "Unknown block type", "There is no block type %q.%s", block.Type, hint(block.Type, l.typeNames(), "Block types are"))
 		return

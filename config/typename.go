@@ -9,7 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// TypeName returns a type as it is written in a variable's type, or in words where it cannot be written there.
+// TypeName returns a type as written in a variable's type, or in words where it cannot be written there.
 func TypeName(t cty.Type) string {
 	switch {
 	case t == cty.String:
@@ -99,7 +99,7 @@ func spellPath(path cty.Path) string {
 	return b.String()
 }
 
-// spellKey returns an index as it is written.
+// spellKey returns an index as written.
 func spellKey(key cty.Value) string {
 	switch {
 	case key.IsMarked() || !key.IsKnown() || key.IsNull():

@@ -10,7 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Until is the day on which an exemption ends, as it is written: "2027-01-31". The exemption holds on that day, too, until
+// Until is the day on which an exemption ends, as written: "2027-01-31". The exemption holds on that day, too, until
 // midnight UTC.
 type Until string
 

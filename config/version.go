@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -41,8 +42,40 @@ func checkConstraint(text string) error {
 	if text == "" {
 		return nil
 	}
-	_, err := constraintOf(text)
+	c, err := constraintOf(text)
+	if err == nil && !Satisfiable(c, text) {
+		return fmt.Errorf("no version is %q; the parts contradict each other", text)
+	}
 	return err
+}
+
+// numbers matches what a constraint compares with.
+var numbers = regexp.MustCompile(`\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?`)
+
+// Satisfiable reports whether some version fits a constraint. What a constraint allows begins and ends at the versions that its text
+// names, so it is enough to try these, and those just below and above each.
+func Satisfiable(c *semver.Constraints, text string) bool {
+	tries := []string{"0.0.0", "0.0.1"}
+	for _, named := range numbers.FindAllString(text, -1) {
+		v, err := semver.NewVersion(named)
+		if err != nil {
+			return true // not ours to judge
+		}
+		const far = 999_999
+		below := fmt.Sprintf("%d.%d.%d", v.Major(), v.Minor(), max(v.Patch(), 1)-1)
+		switch {
+		case v.Patch() > 0:
+		case v.Minor() > 0:
+			below = fmt.Sprintf("%d.%d.%d", v.Major(), v.Minor()-1, far)
+		case v.Major() > 0:
+			below = fmt.Sprintf("%d.%d.%d", v.Major()-1, far, far)
+		}
+		tries = append(tries, v.String(), below, v.IncPatch().String(), fmt.Sprintf("%d.%d.0", v.Major(), v.Minor()+1), fmt.Sprintf("%d.0.0", v.Major()+1), v.String()+".1")
+	}
+	return slices.ContainsFunc(tries, func(s string) bool {
+		v, err := semver.NewVersion(s)
+		return err == nil && c.Check(v)
+	})
 }
 
 // checkVersion reports a configuration that is not for this version of upkeep. A pre-release counts as the version that

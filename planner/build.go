@@ -11,7 +11,7 @@ import (
 // Build makes the plan of a request. It is pure and deterministic, and near-linear in the number of steps.
 //
 // Build leaves ID and UpkeepVersion empty: the command that keeps the plan gives them. CreatedAt is the request's clock.
-// An error means that there is no plan: a target that names nothing, steps that wait for one another in a circle, or a
+// An error means that there is no plan: a target that names nothing, steps that wait for one another in a cycle, or a
 // domain that breaks the contract. What a person can put right without changing the request's meaning is not an error
 // but a refusal inside the plan.
 func Build(r Request, types []providers.Type) (Plan, error) {
@@ -66,7 +66,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	working, mustWait := stillAtWork(in, resources, steps, asks)
+	working, mustWait := stillRunning(in, resources, steps, asks)
 	wrong, notThis = append(wrong, working...), append(notThis, mustWait...)
 	predicted, foreseen, err := known.fold(in, steps, guarded.brackets)
 	if err != nil {
@@ -98,6 +98,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
+	p.Warnings = append(p.Warnings, p.tooShort()...)
 	p.Warnings = append(p.Warnings, strangeOuts(r, in.Inventory)...)
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)
@@ -194,12 +195,12 @@ func diff(resources []providers.Resource, in providers.Input) (providers.Outcome
 		all.Warnings = append(all.Warnings, outcome.Warnings...)
 		orders = append(orders, outcome.Orders...)
 	}
-	obey(all.Steps, orders)
+	applyOrders(all.Steps, orders)
 	return all, nil
 }
 
-// obey makes steps wait for one another as orders between resources say.
-func obey(steps []providers.Step, orders []providers.Order) {
+// applyOrders makes steps wait for one another as orders between resources say.
+func applyOrders(steps []providers.Step, orders []providers.Order) {
 	for _, o := range orders {
 		for i := range steps {
 			resource := steps[i].Address.Resource()

@@ -331,11 +331,11 @@ func TestBuildGuards(t *testing.T) {
 			t.Errorf("refusals %v, guards %s", p.Refusals, diff)
 		}
 	})
-	t.Run("guards in a circle", func(t *testing.T) {
+	t.Run("guards in a cycle", func(t *testing.T) {
 		r := testRequest(1, func(w *widget) { w.Guards = []string{"a"} })
 		r.Desired.Resources[1].Value = circular{}
 		_, err := planner.Build(r, testTypes())
-		if err == nil || !strings.Contains(err.Error(), "in a circle") {
+		if err == nil || !strings.Contains(err.Error(), "in a cycle") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -343,7 +343,7 @@ func TestBuildGuards(t *testing.T) {
 
 func TestBuildRefusesBrokenGraphs(t *testing.T) {
 	for name, test := range map[string]struct{ requires, want string }{
-		"circle":  {"widget.x@cp1/restart", "the steps wait for one another in a circle: widget.x@cp1/set -> widget.x@cp1/restart -> widget.x@cp1/set"},
+		"cycle":   {"widget.x@cp1/restart", "the steps wait for one another in a cycle: widget.x@cp1/set -> widget.x@cp1/restart -> widget.x@cp1/set"},
 		"missing": {"widget.y@cp1/set", `step widget.x@cp1/set waits for "widget.y@cp1/set", which is not in the plan`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -359,7 +359,7 @@ func TestBuildRefusesBrokenGraphs(t *testing.T) {
 			w.Requires = []string{"widget.v@cp2/set"}
 		})
 		declare(&r, widget{Name: "v", Nodes: config.Selection{Names: []string{"cp2"}}, Version: "2", Serial: "control-plane"})
-		want := "the steps wait for one another in a circle: widget.w@cp1/set -> the next node of control-plane -> widget.v@cp2/set -> widget.w@cp1/set"
+		want := "the steps wait for one another in a cycle: widget.w@cp1/set -> the next node of control-plane -> widget.v@cp2/set -> widget.w@cp1/set"
 		if _, err := planner.Build(r, testTypes()); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}

@@ -8,7 +8,7 @@ import (
 	"upkeep/providers"
 )
 
-// ConfigurationError says that a plan was made from another configuration than that of whoever applies it.
+// ConfigurationError says that a plan was made from another configuration than that of the one who applies it.
 type ConfigurationError struct {
 	// Differ are what differs, such as "cluster.kubeconfig"; never empty.
 	Differ []string
@@ -20,7 +20,7 @@ func (e *ConfigurationError) Error() string {
 		strings.Join(e.Differ, ", "), map[bool]string{true: "s"}[len(e.Differ) == 1])
 }
 
-// Under returns a plan, built again, that takes where to connect and where to write from the configuration of whoever
+// Under returns a plan, built again, that takes where to connect and where to write from the configuration of the one who
 // applies it, and nothing of that from its file: what is known of nodes that were out comes from the plan's own memory. A
 // plan from another configuration is a *ConfigurationError, and one that the same configuration does not give a
 // *DigestError.

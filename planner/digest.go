@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/config"
+	"upkeep/planner/window"
 	"upkeep/providers"
 )
 
@@ -39,11 +41,33 @@ type digestStep struct {
 	Args      any                 `json:"args"`
 	Guards    []digestNeed        `json:"guards,omitempty"`
 	Consents  []providers.Consent `json:"consents,omitempty"`
-	Window    string              `json:"window,omitempty"`
+	Window    any                 `json:"window,omitempty"`
 	Lanes     []providers.Lane    `json:"lanes,omitempty"`
 	Repairs   bool                `json:"repairs,omitempty"`
 	Rest      bool                `json:"rest,omitempty"`
 	After     []string            `json:"after,omitempty"`
+}
+
+// digestWindows are the windows of a step as they are defined; openings follow from the clock, and stay outside.
+type digestWindows struct {
+	Allow []*window.Window `json:"allow,omitempty"`
+	Deny  []*window.Window `json:"deny,omitempty"`
+}
+
+// digestedWindow is the word "always" where a step may begin at any time.
+func digestedWindow(c window.Calendar) any {
+	if !c.Bound() {
+		return window.Always
+	}
+	bare := func(windows []*window.Window) (out []*window.Window) {
+		for _, w := range windows {
+			definition := *w
+			definition.Position = config.Position{}
+			out = append(out, &definition)
+		}
+		return out
+	}
+	return digestWindows{Allow: bare(c.Allow), Deny: bare(c.Deny)}
 }
 
 type digestNeed struct {
@@ -115,7 +139,7 @@ func (g digester) step(step providers.Step) (digestStep, error) {
 	}
 	s := digestStep{
 		ID: step.ID, Node: step.Node, Operation: step.Operation, Args: args,
-		Consents: step.Consents, Window: step.Window, Repairs: step.Repairs, Rest: step.Rest,
+		Consents: step.Consents, Window: digestedWindow(g.marks.calendar(step)), Repairs: step.Repairs, Rest: step.Rest,
 	}
 	if step.Node != "" {
 		s.Machine = g.request.World.Node(step.Node).System.MachineID

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"upkeep/config"
+	"upkeep/planner/window"
 	"upkeep/providers"
 )
 
@@ -104,7 +105,7 @@ func Decode(data []byte, types []providers.Type) (Plan, error) {
 	}
 	p := file.Plan
 	p.Request = file.Request.Request
-	if p.Request.Desired, err = config.Restore(file.Request.Desired, blockTypes(types)); err != nil {
+	if p.Request.Desired, err = config.Restore(file.Request.Desired, BlockTypes(types)); err != nil {
 		return Plan{}, fmt.Errorf("the plan file's configuration cannot be read: %w; make the plan again with `upkeep plan -out=FILE`", err)
 	}
 	for name, node := range p.Request.World.Nodes {
@@ -155,10 +156,11 @@ func Rebuild(p Plan, types []providers.Type) (Plan, error) {
 	return built, nil
 }
 
-func blockTypes(types []providers.Type) []config.BlockType {
-	out := make([]config.BlockType, 0, len(types))
+// BlockTypes returns the blocks that a configuration may have: those of the given types, and those of the planner itself.
+func BlockTypes(types []providers.Type) []config.BlockType {
+	out := make([]config.BlockType, 0, len(types)+1)
 	for _, t := range types {
 		out = append(out, t.BlockType)
 	}
-	return out
+	return append(out, window.Block())
 }

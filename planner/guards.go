@@ -135,7 +135,7 @@ func (d domains) brackets(in providers.Input, due []providers.Step) ([]*bracket,
 			names = append(names, b.name)
 		}
 	}
-	return nil, fmt.Errorf("the guards %s need one another in a circle", strings.Join(names, ", "))
+	return nil, fmt.Errorf("the guards %s need one another in a cycle", strings.Join(names, ", "))
 }
 
 // needed lists the provided guards that the due steps, and the steps of the brackets so far, need: one bracket for each

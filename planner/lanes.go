@@ -19,10 +19,10 @@ type LaneNodes struct {
 var controlPlaneRoles = []string{"control-plane", "etcd"}
 
 // setLanes puts every step of a node into the lane of its node, and every disruptive one of a control plane into the lane
-// "control-plane". It returns the lanes of the steps but for those of single nodes, as they appear.
+// "control-plane". It returns the lanes of the steps except for those of single nodes, as they appear.
 //
 // What must not run without a guard counts as disruptive, like what interrupts something: a renewal replaces private keys,
-// and what goes wrong with the first control plane must not happen to the next. The lane counts the nodes that are under way,
+// and what goes wrong with the first control plane must not happen to the next. The lane counts the nodes that are in progress,
 // and no others: what may be done to one control plane while another is down depends on etcd's quorum and on who can take over,
 // which each step judges for itself. Repairs are in the lane so that they go one at a time; they close nothing.
 func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
@@ -56,7 +56,7 @@ func setLanes(steps []providers.Step, in providers.Input) []LaneNodes {
 }
 
 // ControlPlanes are the nodes that the lane "control-plane" is about, and that are locked while the API is down. A role that the configuration leaves out does not make
-// two control planes fit to be disturbed at once: what Kubernetes calls one is one, and so is what runs the static pods of one.
+// two control planes fit to be disrupted at once: what Kubernetes calls one is one, and so is what runs the static pods of one.
 func ControlPlanes(in providers.Input) map[string]bool {
 	member := map[string]bool{}
 	for _, node := range in.Inventory.Nodes {
@@ -74,7 +74,7 @@ func ControlPlanes(in providers.Input) map[string]bool {
 	return member
 }
 
-// Taken are the nodes that take a place of some lanes although nothing of them need be under way: those that Kubernetes says
+// Taken are the nodes that take a place of some lanes although nothing of them need be in progress: those that Kubernetes says
 // are not ready or cordoned, in the order in which the cluster names them. seen is false where the cluster was not asked, or no
 // lane is about nodes that could be.
 func Taken(lanes []LaneNodes, in providers.Input) (taken []schedule.Taken, seen bool) {

@@ -8,7 +8,7 @@ import (
 
 // Needs says what must be looked at for a step: what its effect needs and, whatever that is, what tells which cluster this
 // is and which machine the step's node is. Without these the check for the right cluster would find nothing to compare, and
-// pass. A step without an effect stands for its whole block.
+// pass. A step without an effect stands for its complete block.
 func Needs(effect providers.Effect, in providers.Input, step providers.Step) providers.Needs {
 	var needs providers.Needs
 	if effect != nil {

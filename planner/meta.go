@@ -5,21 +5,23 @@ import (
 	"slices"
 
 	"upkeep/config"
+	"upkeep/planner/window"
 	"upkeep/providers"
 )
 
-// always is the window of a step that may run at any time.
-const always = "always"
-
-// metas are the meta-arguments of the declared blocks, by address. No domain reads them: they are put onto its steps.
-type metas map[providers.Address]config.Meta
+// metas are what the declared blocks say of all their steps. No domain reads it: it is put onto its steps.
+type metas struct {
+	of map[providers.Address]config.Meta
+	// windows are the declared maintenance windows, in declared order.
+	windows []*window.Window
+}
 
 func metasOf(desired config.Desired) metas {
-	out := metas{}
+	m := metas{of: map[providers.Address]config.Meta{}, windows: Windows(desired)}
 	for _, d := range desired.Resources {
-		out[providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}] = d.Meta
+		m.of[providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}] = d.Meta
 	}
-	return out
+	return m
 }
 
 // guardBackup is the one guard that has a sentence of its own: what is missing without it, everybody should understand.
@@ -33,7 +35,7 @@ func (m metas) warnings(resources []providers.Resource, asked scope) (warnings [
 		if !asked.touches(address) {
 			continue
 		}
-		for _, w := range m[address].Without {
+		for _, w := range m.of[address].Without {
 			text := fmt.Sprintf("%s runs without the guard %q.", address, w.Guard)
 			if w.Guard == guardBackup {
 				text = fmt.Sprintf("No etcd backup will be taken before %s.", address)
@@ -49,18 +51,14 @@ func (m metas) warnings(resources []providers.Resource, asked scope) (warnings [
 	return warnings
 }
 
-// mark writes into steps what the blocks that ask for them say of all their steps. A step that puts an outage right waits
-// for no window.
+// mark writes into steps what the blocks that ask for them say of all their steps.
 func (m metas) mark(steps []providers.Step) {
 	for i := range steps {
 		s := &steps[i]
-		meta := m[s.Address.Resource()]
-		switch {
-		case s.Repairs || s.Window == "" && meta.Window == "":
-			s.Window = always
-		case s.Window == "":
-			s.Window = meta.Window
-		}
+		calendar := m.calendar(*s)
+		s.Window = calendar.Name()
+		s.Lanes = append(slices.Clip(s.Lanes), windowLanes(calendar, *s)...)
+		meta := m.of[s.Address.Resource()]
 		if len(meta.Without) == 0 {
 			continue
 		}

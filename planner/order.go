@@ -21,7 +21,7 @@ func order(steps []providers.Step, brackets []providers.Bracket, inventory provi
 	}
 	sequence := g.sort()
 	if len(sequence) < len(steps) {
-		return nil, g.circle(steps, sequence)
+		return nil, g.cycle(steps, sequence)
 	}
 	sorted := make([]providers.Step, 0, len(steps))
 	for _, v := range sequence {
@@ -206,7 +206,7 @@ func (g *graph) addBarrier(what string) int {
 	return len(g.next) - 1
 }
 
-// sort returns the steps in order; fewer than there are when some wait for one another in a circle.
+// sort returns the steps in order; fewer than there are when some wait for one another in a cycle.
 func (g *graph) sort() []int {
 	waits := slices.Clone(g.waits)
 	taken := make([]bool, g.steps)
@@ -260,8 +260,8 @@ func (g *graph) sort() []int {
 	}
 }
 
-// circle names the steps that wait for one another, given those that could be ordered.
-func (g *graph) circle(steps []providers.Step, sequence []int) error {
+// cycle names the steps that wait for one another, given those that could be ordered.
+func (g *graph) cycle(steps []providers.Step, sequence []int) error {
 	free := make([]bool, len(g.next))
 	for _, v := range sequence {
 		free[v] = true
@@ -289,7 +289,7 @@ func (g *graph) circle(steps []providers.Step, sequence []int) error {
 		v = before[v][slices.IndexFunc(before[v], func(p int) bool { return !free[p] })]
 	}
 	slices.Reverse(path)
-	// Begin at the step that comes first, so that the same circle always reads the same.
+	// Begin at the step that comes first, so that the same cycle always reads the same.
 	first := slices.Index(path, slices.Min(path))
 	path = slices.Concat(path[first:], path[:first])
 	var words []string
@@ -300,7 +300,7 @@ func (g *graph) circle(steps []providers.Step, sequence []int) error {
 			words = append(words, g.barrier[v-g.steps])
 		}
 	}
-	return fmt.Errorf("the steps wait for one another in a circle: %s", strings.Join(words, " -> "))
+	return fmt.Errorf("the steps wait for one another in a cycle: %s", strings.Join(words, " -> "))
 }
 
 // least is a heap of vertices, the least on top.

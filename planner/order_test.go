@@ -174,13 +174,13 @@ func TestOrderFinishesANode(t *testing.T) {
 	}
 }
 
-// Every circle is an error that names its steps, each of which does wait for the one before it.
+// Every cycle is an error that names its steps, each of which does wait for the one before it.
 func TestOrderNamesCircles(t *testing.T) {
 	inv, world := fiveNodes()
 	rapid.Check(t, func(t *rapid.T) {
 		steps := drawSteps(t)
 		if len(steps) < 2 {
-			t.Skip("no room for a circle")
+			t.Skip("no room for a cycle")
 		}
 		for i := range steps {
 			steps[i].Lanes = nil
@@ -191,9 +191,9 @@ func TestOrderNamesCircles(t *testing.T) {
 		steps[from].After = append(steps[from].After, steps[to].ID)
 		_, err := order(steps, nil, inv, world)
 		if err == nil {
-			t.Fatal("a circle was ordered")
+			t.Fatal("a cycle was ordered")
 		}
-		_, list, found := strings.Cut(err.Error(), "in a circle: ")
+		_, list, found := strings.Cut(err.Error(), "in a cycle: ")
 		ids := strings.Split(list, " -> ")
 		if !found || len(ids) < 3 || ids[0] != ids[len(ids)-1] {
 			t.Fatalf("error %v", err)
@@ -244,7 +244,7 @@ func TestOrderKeepsBrackets(t *testing.T) {
 	}
 	bracket.Begin = []string{"begin"}
 	steps[4].After = []string{"two"}
-	want := "the steps wait for one another in a circle: two -> begin -> the guard copy of . -> two"
+	want := "the steps wait for one another in a cycle: two -> begin -> the guard copy of . -> two"
 	if _, err := order(steps, []providers.Bracket{bracket}, inv, world); err == nil || err.Error() != want {
 		t.Errorf("a beginning that waits for what it guards: %v", err)
 	}

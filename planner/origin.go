@@ -24,7 +24,7 @@ var signed = regexp.MustCompile(`,"origin":"([0-9a-f]{64})"\}\n$`)
 
 // EncodeSigned writes a plan file that says it was made with access to the state: the last thing in it is an HMAC under the
 // state's key over id, digest, time and lineage of the plan and the SHA-256 of the file without it. A plan from recorded
-// facts has no origin, whoever asks.
+// facts has no origin, the one who asks.
 func EncodeSigned(p Plan, mac MAC) ([]byte, error) {
 	data, err := Encode(p)
 	if err != nil || p.Request.Recorded {
@@ -43,7 +43,7 @@ var ErrNoOrigin = errors.New("this plan was not made with this state: the plan f
 // ErrOrigin says that the origin of a plan file is not the state's.
 var ErrOrigin = errors.New("this plan was not made with this state: another state made the plan file, or somebody changed the file; make a new plan with `upkeep plan -out=FILE`")
 
-// CheckOrigin compares the origin that a plan file states with the one that the state's key gives it. Whoever applies a file
+// CheckOrigin compares the origin that a plan file states with the one that the state's key gives it. The one who applies a file
 // calls it before Decode: ErrNoOrigin, ErrOrigin.
 func CheckOrigin(data []byte, mac MAC) error {
 	at := signed.FindSubmatchIndex(data)
@@ -80,11 +80,24 @@ func originOf(file []byte, mac MAC) (string, error) {
 	return mac(originPurpose, value), nil
 }
 
-// MaxAge is how old a plan may be when it is begun, and MaxRun how long after that it may be continued.
+// MaxAge is how old a plan may be when it is begun, and MaxRun how long after that it may be continued. A plan whose steps have a
+// window may be begun until its first usable opening ends, but not after MaxWait.
 const (
-	MaxAge = 24 * time.Hour
-	MaxRun = 31 * 24 * time.Hour
+	MaxAge  = 24 * time.Hour
+	MaxWait = 8 * 24 * time.Hour
+	MaxRun  = 31 * 24 * time.Hour
 )
+
+// Lifetime is how old the plan may be when it is begun where nobody says otherwise.
+func (p Plan) Lifetime() time.Duration {
+	life := MaxAge
+	for _, use := range p.WindowUses() {
+		if use.Fit > 0 {
+			life = max(life, min(use.Opening.Until.Sub(p.CreatedAt), MaxWait))
+		}
+	}
+	return life
+}
 
 // Expired says why a plan is too old to be begun, or, where it was begun at a time, to be continued; nil: it is not. A plan
 // from the future is as wrong as an old one: one of two clocks is.

@@ -9,10 +9,10 @@ import (
 	"upkeep/providers"
 )
 
-// Override is a safety rule that one run is told to go without, and the operator's reason.
+// Override is a safety rule that one run is told to lift, and the operator's reason.
 //
 // It stands outside the digest: the steps are the same due work with it and without. Who reviews a plan by its digest
-// has not reviewed an override, so plan files never bring one; it is given to apply, and stands in the plan as shown, in
+// has not reviewed an override, so plan files never bring one; it is given to apply, and is in the plan as shown, in
 // the journal, in the state's history and in the warnings of every plan and drift until the next apply.
 type Override struct {
 	Rule   string `json:"rule"`
@@ -124,5 +124,7 @@ func (r Request) lifted() []schedule.Lifted {
 
 // Scheduled is the plan as the schedule reads it.
 func (p Plan) Scheduled() schedule.Plan {
-	return schedule.Plan{Steps: p.Steps, Brackets: p.Brackets, Lifted: p.Request.lifted()}
+	out := schedule.Plan{Steps: p.Steps, Brackets: p.Brackets, Lifted: p.Request.lifted(), Openings: p.openings()}
+	out.Stretch = p.whole(out)
+	return out
 }

@@ -12,7 +12,7 @@ import (
 // 16 MB of text and 2 MB packed.
 const small = 512 << 10
 
-// Pack returns the text of a plan file as it is kept: gzip where it is large. Origin and digest are those of the text, so they
+// Pack returns the text of a plan file as kept: gzip where it is large. Origin and digest are those of the text, so they
 // do not depend on who compressed it, and with which library.
 func Pack(text []byte) ([]byte, error) {
 	if len(text) <= small {

@@ -34,7 +34,7 @@ type Plan struct {
 	Steps   []providers.Step    `json:"steps"`
 	// Brackets are the guards, and which steps each of them surrounds.
 	Brackets []providers.Bracket `json:"brackets,omitempty"`
-	// Lanes are those of the steps but for the lanes of single nodes, each with its nodes.
+	// Lanes are those of the steps except for the lanes of single nodes, each with its nodes.
 	Lanes []LaneNodes `json:"lanes,omitempty"`
 	// Objects are what the facts say of each thing that is looked after. A plan file leaves them out: they follow from its facts.
 	Objects  []providers.Object `json:"objects,omitempty"`
@@ -72,7 +72,7 @@ type Request struct {
 	Targets []providers.Address `json:"targets,omitempty"`
 	Exclude []providers.Address `json:"exclude,omitempty"`
 
-	// Overrides are the safety rules that this run is told to go without.
+	// Overrides are the safety rules that this run is told to lift.
 	Overrides []Override `json:"overrides,omitempty"`
 
 	// Recorded: the facts came from a file, so the plan is never applyable.

@@ -145,7 +145,9 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 
 // walk takes the steps one at a time, in the order that the schedule gives them, and says how each ended.
 func (d domains) walk(p Plan, on *stage, injected map[string]FaultKind) ([]Rehearsed, error) {
-	book, err := schedule.New(p.Scheduled(), nil)
+	scheduled := p.Scheduled()
+	scheduled.Openings = nil // a rehearsal takes no time, so it waits for no window
+	book, err := schedule.New(scheduled, nil)
 	if err != nil {
 		return nil, err
 	}

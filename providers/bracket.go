@@ -8,7 +8,7 @@ package providers
 //
 // There are four kinds. A bracket with Begin and End surrounds its steps (a provider stopped, and started again). One without
 // an End stays begun (a backup that was taken stays taken). One with an End alone begins with the first of its guarded steps.
-// One with neither was asked for and is not needed in the world of the plan (see Dormant); whoever applies it asks again.
+// One with neither was asked for and is not needed in the world of the plan (see Dormant); the one who applies it asks again.
 //
 // Two blocks that provide the same guard have a bracket each.
 type Bracket struct {

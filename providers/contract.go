@@ -28,7 +28,7 @@ type Type struct {
 	Findings []FindingDoc
 	// DigestArgs returns what of a step's arguments the digest of a plan covers, as JSON, and the targets that the arguments do
 	// not have: the same for the same due work on any machine and day. So it leaves out times, ids that contain a time and
-	// what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments as they are. Pure.
+	// what stands for a secret, and sorts what has no order. Nil: the digest covers the arguments unchanged. Pure.
 	DigestArgs func(Resource, Step) (json.RawMessage, error)
 	// Rules are what a person can lift for one run with -override: the guards that this domain provides, and the consents
 	// that its steps can ask for.
@@ -60,7 +60,7 @@ type GuardProvider interface {
 	Guards() map[string]Guard
 }
 
-// SecretHolder is a Resource that may hold secrets. No secret enters a plan file, so whoever applies one takes them from the
+// SecretHolder is a Resource that may hold secrets. No secret enters a plan file, so the one who applies one takes them from the
 // configuration again.
 type SecretHolder interface {
 	Resource
@@ -235,12 +235,12 @@ type Guard struct {
 	After  func(in Input, guarded []Step) []Step
 	// Holds says whether a guarded step may run in the observed world. It is asked before each of them; Unknown refuses.
 	Holds func(in Input, guarded Step) Readiness
-	// Target is where the guard's steps do their work, as written in the configuration, where that matters to whoever
+	// Target is where the guard's steps do their work, as written in the configuration, where that matters to the one who
 	// approves a plan: the store of a backup. It enters the digest; the steps of a guard do not.
 	Target string
 }
 
-// Begin returns the steps of Before; none where there is no such function.
+// Begin returns the steps that Before has; none where there is no such function.
 func (g Guard) Begin(in Input, guarded []Step) []Step { return placedBy(g.Before, in, guarded) }
 
 // End returns the steps of After; none where there is no such function.

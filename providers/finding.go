@@ -26,7 +26,7 @@ type Finding struct {
 	// its steps is then one that was applied in part.
 	Waits    bool   `json:"waits,omitempty"`
 	Position string `json:"position,omitempty"` // file:line
-	// Cause names what is wrong in the world, whoever reports it ("etcd/8e9e05c52164694d/silent"): of the findings with one
+	// Cause names what is wrong in the world, the one who reports it ("etcd/8e9e05c52164694d/silent"): of the findings with one
 	// cause a plan shows one, of the most specific id. Empty: it is nobody else's to report.
 	Cause string `json:"-"`
 }
@@ -39,7 +39,7 @@ const (
 	// ClassChanged: somebody or something other than upkeep changed what was in order: an object was edited in the cluster,
 	// a provider stopped, a bundle exchanged. Ask who did it before you undo it.
 	ClassChanged Class = "changed"
-	// ClassNotApplied: the configuration says something that does not hold, or cannot hold as it is written. An apply, or an
+	// ClassNotApplied: the configuration says something that does not hold, or cannot hold as written. An apply, or an
 	// edit of the configuration, closes the finding.
 	ClassNotApplied Class = "not applied"
 	// ClassExpiring: time alone is the cause: a date comes near or has passed, or a backup or a version became old.

@@ -1,12 +1,12 @@
 package providers
 
-// Lane bounds how many nodes are under way at once. Of the nodes whose steps name the lane, at most Width are between the
+// Lane bounds how many nodes are in progress at once. Of the nodes whose steps name the lane, at most Width are between the
 // first and the last step of a series; see Step.Series. What a lane is enters the digest, a node's place in it does not.
 type Lane struct {
 	// Name is unique in a plan: "control-plane", "nvidia_driver.workers", "node/cp1". Steps that name one lane agree on the
 	// rest of it.
 	Name string `json:"name"`
-	// Width is how many nodes may be under way, at least 1.
+	// Width is how many nodes may be in progress, at least 1.
 	Width int `json:"width"`
 	// Failures is how many nodes may fail after their first change before the lane closes: no further node starts.
 	// NeverCloses: it stays open however many fail.

@@ -10,7 +10,7 @@ import (
 // ErrNoCluster says why nothing can be asked of a cluster, or changed in it.
 var ErrNoCluster = errors.New("the configuration has no cluster block; write cluster { kubeconfig = \"~/.kube/config\" }")
 
-// NeedsOfResource is what the whole block of a step needs: the answer of Effect.Needs where the step's neighbours matter, as
+// NeedsOfResource is what the complete block of a step needs: the answer of Effect.Needs where the step's neighbours matter, as
 // the other control planes and etcd do for a control plane. Once the block's first needs are answered it asks what the
 // block wants to know in its second stage. Of a block that is not declared nothing is asked.
 func NeedsOfResource(in Input, step Step) Needs {

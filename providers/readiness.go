@@ -25,7 +25,7 @@ const (
 	Holds   ReadyState = "holds"   // as planned: run it
 	Done    ReadyState = "done"    // what it would do is already so: record and skip
 	Moved   ReadyState = "moved"   // the world is not what the plan was made for: refuse
-	Waits   ReadyState = "waits"   // as planned but for something that passes by itself: do not start its node, look again later
+	Waits   ReadyState = "waits"   // as planned except for something that passes by itself: do not start its node, look again later
 	Unknown ReadyState = "unknown" // cannot be told: refuse
 )
 

@@ -22,8 +22,12 @@ type Step struct {
 	// Why is the chain of reasons, most concrete first.
 	Why     []string `json:"why,omitempty"`
 	Changes []Change `json:"changes,omitempty"`
-	// Disruption says what is interrupted and where ("control plane of cp1"); empty: nothing is.
+	// Disruption says in one sentence what is interrupted and where ("kube-scheduler restarts on cp1"); empty: nothing is.
 	Disruption string `json:"disruption,omitempty"`
+	// Unaffected says in one sentence what keeps running during the disruption.
+	Unaffected string `json:"unaffected,omitempty"`
+	// Money is how the step changes prices; nil where the step is not about prices.
+	Money *Money `json:"money,omitempty"`
 	// Guards are the guards that the step needs. The planner drops optional ones that no block provides.
 	Guards []Need `json:"guards,omitempty"`
 	// Consents are the rules that the step breaks and that only a person's word lifts.
@@ -31,14 +35,14 @@ type Step struct {
 	Window   string    `json:"window,omitempty"` // "always"
 	// Turn orders the nodes of a lane: those of a lower turn go first; of one turn, the primary and then as declared.
 	Turn int `json:"turn,omitempty"`
-	// Lanes bound how many nodes are under way beside this step's node. A domain sets its own; the planner adds those that
+	// Lanes bound how many nodes are in progress in addition to this step's node. A domain sets its own; the planner adds those that
 	// every plan has (see Lane).
 	Lanes []Lane `json:"lanes,omitempty"`
-	// Rest: the node may be left as it is after this step. The last step of a series always rests.
+	// Rest: the node may be left in this state after the step. The last step of a series always rests.
 	Rest bool `json:"rest,omitempty"`
 	// Repairs: the step puts right an outage that exists, so it is not held back by its node not being ready, nor by a window.
 	Repairs bool `json:"repairs,omitempty"`
-	// After are the ids of steps that must be proved first. What follows from a guard stands in the plan's brackets.
+	// After are the ids of steps that must be proved first. What follows from a guard is in the plan's brackets.
 	After []string `json:"after,omitempty"`
 	// Ground is what the step relies on, as the planner predicted it just before the step: like Args a struct of the domain.
 	// GroundText is the same for people, one value a line ("serial of apiserver = 4FE68FC3EABB1A74").
@@ -46,7 +50,9 @@ type Step struct {
 	GroundText []string        `json:"ground_text,omitempty"`
 	// Proof says what will be looked at afterwards, in words.
 	Proof string `json:"proof,omitempty"`
-	Undo  string `json:"undo,omitempty"`
+	// Undo says how a person takes the step back, in words; empty: nobody can. Reversal is the same as data.
+	Undo     string   `json:"undo,omitempty"`
+	Reversal Reversal `json:"reversal,omitzero"`
 	// Estimate is in seconds.
 	Estimate float64 `json:"estimate,omitempty"`
 	// Limit is how long its operation may take, in seconds, where that is longer than the executor gives every operation.
@@ -79,6 +85,22 @@ type Change struct {
 	After  string `json:"after"`
 	// Always: a person must see this one however many others there are.
 	Always bool `json:"always,omitempty"`
+	// Object is what happens to a Kubernetes object that is named by What: "create", "update", "delete", "keep". Before and After
+	// are then empty.
+	Object string `json:"object,omitempty"`
+	// Fields are the fields of the object that change, sorted by path; More counts those that are left out.
+	Fields []FieldChange `json:"fields,omitempty"`
+	More   int           `json:"more,omitempty"`
+}
+
+// FieldChange is one field of a Kubernetes object before and after.
+type FieldChange struct {
+	Path string `json:"path"` // "spec.template.spec.containers[nvdp].image"
+	// Before and After are empty where the field is not set, and where it is sensitive.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Sensitive: only the path is told.
+	Sensitive bool `json:"sensitive,omitempty"`
 }
 
 // Disrupts reports whether the step counts as disruptive: it interrupts something, or it must not run without a guard.

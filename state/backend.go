@@ -26,9 +26,9 @@ type Backend interface {
 	// ctx is the parent of Lock.Context, and ends the wait.
 	Lock(ctx context.Context, request LockRequest) (Lock, error)
 	// Holder returns who holds the lock, and whether anybody does. A lock that is stale is returned as held, and says why it is
-	// stale (LockInfo.Stale): whoever took it holds nothing any more.
+	// stale (LockInfo.Stale): the one who took it holds nothing any longer.
 	Holder(ctx context.Context) (LockInfo, bool, error)
-	// ForceUnlock removes the lock with exactly this id and returns what it was. Whoever held it notices at its next
+	// ForceUnlock removes the lock with exactly this id and returns what it was. The one who held it notices at its next
 	// renewal or write and stops. Any other id, or no lock at all, is an error and changes nothing.
 	ForceUnlock(ctx context.Context, id string) (LockInfo, error)
 
@@ -55,7 +55,7 @@ type Keeper interface {
 	Keeps(path string) bool
 }
 
-// Document is what is kept of a run beside its journal.
+// Document is what is kept of a run next to its journal.
 type Document string
 
 // The documents of a run.

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// stored is the state as it lies in storage: the only place where the key is written.
+// stored is the state as it is in storage: the only place where the key is written.
 type stored struct {
 	State
 	Key        string `json:"key"`
 	SigningKey string `json:"signing_key,omitempty"`
 }
 
-// Encode returns the state as it is stored: indented JSON that ends in a newline. The result holds the keys; it goes to
+// Encode returns the state as stored: indented JSON that ends in a newline. The result holds the keys; it goes to
 // a backend's storage (mode 0600) and nowhere else.
 func Encode(s State) ([]byte, error) {
 	data, err := json.MarshalIndent(stored{State: s, Key: hex.EncodeToString(s.Key.secret[:]), SigningKey: hex.EncodeToString(s.Signing.seed[:])}, "", "  ")
@@ -31,7 +31,7 @@ func Encode(s State) ([]byte, error) {
 
 var lineagePattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// Decode reads what Encode wrote. Anything it does not understand whole is an error: a *NewerError for a newer version,
+// Decode reads what Encode wrote. Anything it does not understand complete is an error: a *NewerError for a newer version,
 // else a *CorruptError. Unknown fields are refused, since writing the state again would drop them. Backends set Where.
 func Decode(data []byte) (State, error) {
 	var head struct {
@@ -118,7 +118,7 @@ func withoutContent(err error) error {
 	return err
 }
 
-// CorruptError says that a stored state could not be understood. It was left as it is.
+// CorruptError says that a stored state could not be understood. It was left unchanged.
 type CorruptError struct {
 	Where string // as the user knows it: a path
 	Cause error
@@ -137,7 +137,7 @@ func (e *CorruptError) Error() string {
 // Unwrap returns the cause.
 func (e *CorruptError) Unwrap() error { return e.Cause }
 
-// NewerError says that a stored state was written by a newer upkeep. It was left as it is.
+// NewerError says that a stored state was written by a newer upkeep. It was left unchanged.
 type NewerError struct {
 	Where string
 	Found int

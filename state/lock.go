@@ -33,7 +33,7 @@ type Lock interface {
 	// record whose writing was cut off is removed. It fails with *journal.CorruptError, and with *journal.BusyError while
 	// another process still writes it; it has then changed nothing.
 	Journal(ctx context.Context, plan string) (Journal, journal.History, error)
-	// Save keeps a document of a plan, in the place of an earlier one: a reader finds the one or the other, whole.
+	// Save keeps a document of a plan, in the place of an earlier one: a reader finds the one or the other, complete.
 	Save(ctx context.Context, plan string, what Document, data []byte) error
 	// Prune removes the journals and documents of plans that State().Runs does not name, and returns the plans' ids, sorted.
 	// A journal that cannot be read, that is another state's, or that another process has open stays, with its documents.
@@ -56,7 +56,7 @@ type LockRequest struct {
 	Waiting func(LockInfo)
 }
 
-// LockInfo is who holds a lock, as it is stored and shown.
+// LockInfo is who holds a lock, as stored and shown.
 type LockInfo struct {
 	ID        string    `json:"id"`
 	Operation string    `json:"operation"`

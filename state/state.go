@@ -50,7 +50,7 @@ type RunRecord struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 	// Outcome is "started", "complete", "partial", "nothing", "stale" or "interrupted".
 	Outcome string `json:"outcome"`
-	// Overrides are the safety rules that the run was told to go without: RULE[@NODE]=REASON.
+	// Overrides are the safety rules that the run was told to lift: RULE[@NODE]=REASON.
 	Overrides []string `json:"overrides,omitempty"`
 	// Done counts steps that were run and proved, Skipped those whose work was already so, Refused those whose ground had
 	// moved or was unknown, Failed those that ran and were not proved, Blocked those that waited for one of these.
@@ -119,7 +119,7 @@ func (s State) Clone() State {
 	return s
 }
 
-// ConflictError says that a state was changed by somebody else since it was read. The stored state was left as it is.
+// ConflictError says that a state was changed by somebody else since it was read. The stored state was left unchanged.
 type ConflictError struct {
 	Stored, Proposed State
 }

@@ -1,4 +1,4 @@
-// Package alloc lets a program that lives for milliseconds end before it collects garbage for the first time.
+// Package alloc makes a program that lives for milliseconds end before it collects garbage for the first time.
 //
 // Programs that link Helm, client-go and gRPC allocate many megabytes of tables before main begins, all of which stay, and the
 // collector looks at them three times: a quarter of the processor time of `upkeep version`. With this package imported the first

@@ -3,7 +3,7 @@
 // upkeep starts it; nobody types it. It is static (CGO_ENABLED=0) and takes five flags, -class, -nonce, -tunnel, -perform
 // and -version; everything else it is asked comes as typed requests over the session. It writes nothing else to standard output.
 //
-// With -perform it is no session but the process that carries out one request, which a session wrote down for it under
+// With -perform it is no session but the process that runs one request, which a session wrote down for it under
 // /var/lib/upkeep; that is how a change outlives the connection that brought it.
 //
 // A session is over in milliseconds: the Go runtime need not read the node's mounts and cgroups to size itself for it.
@@ -91,7 +91,7 @@ func (o *once) Set(text string) error {
 }
 
 // version is set by the linker in a release build, and nvmlDigest where upkeep-nvml was built first: its SHA-256. The helper
-// runs as root, and so does nothing that lies beside it and is another file.
+// runs as root, and so does nothing that lies next to it and is another file.
 var version, nvmlDigest string
 
 // buildVersion is the release's version, else what the Go toolchain recorded: the module's version, or the commit.

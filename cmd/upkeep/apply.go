@@ -28,7 +28,8 @@ func applyCommand(env environment) *cli.Command {
 		&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask before applying"},
 		&cli.StringSliceFlag{Name: "expect", Usage: "refuse a plan whose digest is not `[ADDRESS=]sha256:...`; with an address, the digest of that resource; may be repeated"},
 		lockTimeoutFlag(),
-		&cli.StringFlag{Name: "plan-max-age", Value: "24h", Usage: "refuse to begin a plan that is older than `DURATION`"},
+		&cli.StringFlag{Name: "plan-max-age", Usage: "refuse to begin a plan that is older than `DURATION` (24h; with a maintenance window to its end, at most 8d)"},
+		waitForWindowFlag(),
 		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		overrideFlag(),
@@ -47,6 +48,11 @@ func applyCommand(env environment) *cli.Command {
 			expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
 			if err != nil {
 				return usage(cmd, "%v", err)
+			}
+			if cmd.Bool(waitForWindow) && cmd.Args().Len() == 0 {
+				if err := waitToPlan(ctx, env, cmd); err != nil {
+					return err
+				}
 			}
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
@@ -92,9 +98,14 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			return err
 		}
 	}
+	if saved && cmd.Bool(waitForWindow) {
+		if err := waitFor(ctx, env, cmd, plan.Calendars()); err != nil {
+			return err
+		}
+	}
 	sweepWorkDirectories(env, w.desired)
 	var ended apply.Result
-	err := carryOut(ctx, env, cmd, w, plan, known, &ended)
+	err := execute(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)
 	return err
 }
@@ -139,9 +150,9 @@ func readYes(env environment) error {
 	return nil
 }
 
-// carryOut runs a plan under the state's lock and remembers what it did. known is what was seen before; ended gets the result
+// execute runs a plan under the state's lock and remembers what it did. known is what was seen before; ended gets the result
 // of a run that started.
-func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, ended *apply.Result) (err error) {
+func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, ended *apply.Result) (err error) {
 	backend, err := stateBackend(w)
 	if err != nil {
 		return err
@@ -198,8 +209,8 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace, executor.Waited = view.show, env.trace, known.Waits
-	executor.MaxAge = planner.MaxAge
-	if hasFlag(cmd, "plan-max-age") {
+	executor.MaxAge = plan.Lifetime()
+	if cmd.IsSet("plan-max-age") {
 		if executor.MaxAge, err = durationFlag(cmd, "plan-max-age"); err != nil {
 			return err
 		}
@@ -226,7 +237,7 @@ func carryOut(ctx context.Context, env environment, cmd *cli.Command, w workspac
 		switch {
 		case errors.As(runErr, &refused) && refused.Stale:
 			return exit{exitStale, err}
-		case wiring.KeepsAway(err):
+		case wiring.ClusterLost(err):
 			return exit{exitLocked, err}
 		}
 		return err
@@ -288,8 +299,11 @@ func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend st
 }
 
 // outcomeExit maps how a run ended to an exit code; the summary has been shown already.
-func outcomeExit(outcome apply.Outcome) error {
-	switch outcome {
+func outcomeExit(result apply.Result) error {
+	if result.OnlyWindows() {
+		return exit{code: exitWindow}
+	}
+	switch result.Outcome {
 	case apply.Complete:
 		return nil
 	case apply.Partial, apply.Waits:

@@ -250,7 +250,7 @@ func newestOf(found []foundBundle, silent []error, s inventories) (newest foundB
 	}
 	if !any && !s.remembered.Exists() { // no state remembers proofs: what the operator's key signed was proved before
 		for _, f := range found {
-			if f.judged.Standing == backup.Unproved && f.signed {
+			if f.judged.Status == backup.Unproved && f.signed {
 				better(f)
 			}
 		}
@@ -268,7 +268,7 @@ func newestOf(found []foundBundle, silent []error, s inventories) (newest foundB
 		}
 	}
 	return newest, fmt.Errorf("no bundle is authentic, proved and of this cluster, so there is no %s. The newest one is %s: %s (%s). `upkeep backup list` lists them all",
-		latest, last.judged.ID, last.judged.Standing, last.judged.Why)
+		latest, last.judged.ID, last.judged.Status, last.judged.Why)
 }
 
 // named returns the bundle with an id, or the only one whose id begins so; what stands for block and cluster may be left out.
@@ -279,7 +279,7 @@ func named(wanted string, found []foundBundle, silent []error) (foundBundle, err
 		byID := map[string]foundBundle{}
 		for _, f := range found {
 			// Blocks that share a store see one bundle twice: its own block's word counts.
-			if known, twice := byID[f.judged.ID]; matches(f) && (!twice || known.judged.Standing == backup.OtherBlock) {
+			if known, twice := byID[f.judged.ID]; matches(f) && (!twice || known.judged.Status == backup.OtherBlock) {
 				byID[f.judged.ID] = f
 			}
 		}
@@ -331,7 +331,7 @@ func openFile(ctx context.Context, env environment, cmd *cli.Command, path, iden
 	id, _, isBundle := bundle.ParseName(filepath.Base(path))
 	if !isBundle {
 		out.plain = true
-		out.judged = backup.Judged{Bundle: facts.Bundle{ID: filepath.Base(path)}, Standing: backup.NotAuthentic, Why: "it is a plain snapshot of etcd, which nobody signed"}
+		out.judged = backup.Judged{Bundle: facts.Bundle{ID: filepath.Base(path)}, Status: backup.NotAuthentic, Why: "it is a plain snapshot of etcd, which nobody signed"}
 		return out, nil
 	}
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(path), bundle.LabelName(id)))
@@ -368,14 +368,14 @@ func specOf(desired config.Desired, label bundle.Label) backup.Spec {
 
 // admit says whether a bundle may be restored: what counts, or what the operator names in full and gives a reason for.
 func (f foundBundle) admit(reason string) error {
-	if f.judged.Standing == backup.Proved || f.judged.Standing == backup.Unproved && f.signed && f.stateless {
+	if f.judged.Status == backup.Proved || f.judged.Status == backup.Unproved && f.signed && f.stateless {
 		return nil
 	}
 	if f.named && reason != "" {
 		return nil
 	}
-	text := fmt.Sprintf("bundle %s is %s: %s", f.judged.ID, f.judged.Standing, f.judged.Why)
-	if f.judged.Standing == backup.NotAuthentic {
+	text := fmt.Sprintf("bundle %s is %s: %s", f.judged.ID, f.judged.Status, f.judged.Why)
+	if f.judged.Status == backup.NotAuthentic {
 		text += ". Nothing proves who wrote it. If it was made with a state that is lost, give the public key of that state: -public-key=ed25519:..."
 	}
 	return errors.New(text + ". To restore it all the same, write its full name and say why: -accept=REASON")
@@ -384,7 +384,7 @@ func (f foundBundle) admit(reason string) error {
 // view is what `list` and `show` print of a bundle.
 func view(env environment, j backup.Judged) report.BundleJSON {
 	return report.BundleJSON{
-		Bundle: j.Bundle, AgeSeconds: int64(env.now().Sub(j.TakenAt).Seconds()), Standing: string(j.Standing), Why: j.Why, Proof: j.Proof,
+		Bundle: j.Bundle, AgeSeconds: int64(env.now().Sub(j.TakenAt).Seconds()), Status: string(j.Status), Why: j.Why, Proof: j.Proof,
 		Signer: j.Signer, Newest: j.Newest, Kept: j.Kept, Goes: j.Goes,
 	}
 }

@@ -84,10 +84,10 @@ func (s inventories) toRemove(ctx context.Context, ids []string, missing bool) (
 			case !slices.Contains(ids, j.ID):
 			case j.Newest:
 				return nil, fmt.Errorf("bundle %s is the newest proved one and is never removed", j.ID)
-			case j.Standing == backup.OtherBlock || j.Standing == backup.OtherCluster:
-				refused[j.ID] = fmt.Errorf("bundle %s is %s (%s); remove it with the configuration and the state of that one", j.ID, j.Standing, j.Why)
+			case j.Status == backup.OtherBlock || j.Status == backup.OtherCluster:
+				refused[j.ID] = fmt.Errorf("bundle %s is %s (%s); remove it with the configuration and the state of that one", j.ID, j.Status, j.Why)
 			default:
-				out = append(out, removal{id: j.ID, what: string(j.Standing), owner: address, spec: spec})
+				out = append(out, removal{id: j.ID, what: string(j.Status), owner: address, spec: spec})
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 		ArgsUsage: "BUNDLE",
 		Description: bundleArgument + " A file needs neither configuration nor store; a snapshot that etcdctl wrote is taken, too. " +
 			"`latest` is the newest bundle that is authentic, proved and of this cluster. Any other one needs its full name and a reason: -accept=REASON. " +
-			"Writes, for each member, a data directory that its etcd starts from (of a k3s server with SQLite: its database), and for each node an archive of its keys and configuration. It starts nothing and touches no " +
+			"Writes for each member a data directory that its etcd starts from; for a k3s server with SQLite its database. Writes for each node an archive of its keys and configuration. It starts nothing and touches no " +
 			"running member: docs/disaster-recovery.md says how to go on. What it writes is in the clear, every Secret of the cluster included: remove it afterwards.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -62,8 +62,8 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if err := b.admit(cmd.String("accept")); err != nil {
 				return err
 			}
-			if b.judged.Standing != backup.Proved {
-				fmt.Fprintf(env.stderr, "Note: bundle %s is %s: %s\n", b.judged.ID, b.judged.Standing, b.judged.Why)
+			if b.judged.Status != backup.Proved {
+				fmt.Fprintf(env.stderr, "Note: bundle %s is %s: %s\n", b.judged.ID, b.judged.Status, b.judged.Why)
 			}
 			sweepWorkDirectories(env, b.desired)
 			identityFile := cmd.String("identity")
@@ -120,8 +120,8 @@ func writeCold(text *strings.Builder, cold []backup.RecoveredCold, inside func(s
 		}
 		fmt.Fprintf(text, "  %-28s data of member %s, as it lay in %s of %s: raft term %d, index %d%s\n", inside(c.DataDirectory), c.MemberID, c.From, c.Node, c.Term, c.Index, mark)
 	}
-	fmt.Fprintf(text, "These are cold copies of stopped members: nothing proves that etcd starts from them. Where they are more than half of the members, put each back on the "+
-		"node that it is of, and start them all. Where they are not, start the newest alone (%s) with --force-new-cluster, once, and let the others join it with empty directories. "+
+	fmt.Fprintf(text, "These are cold copies of stopped members: nothing proves that etcd starts from them. With copies of more than half of the members, put each back on its "+
+		"node and start all members. With fewer copies, start only the newest (%s), once, with --force-new-cluster. Then join the other members with empty directories. "+
 		"Never mix them with a directory from a snapshot.\n", newest)
 }
 

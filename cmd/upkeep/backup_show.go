@@ -115,7 +115,7 @@ func (b bundleView) fields() (out []text.Field) {
 		line("proved", "no: the state remembers no proof of these bytes")
 	}
 	if b.Why != "" {
-		line("counts", "no, it is %s: %s", b.Standing, b.Why)
+		line("counts", "no, it is %s: %s", b.Status, b.Why)
 	} else {
 		line("counts", "yes")
 	}

@@ -26,8 +26,8 @@ type verified struct {
 	Bundle string `json:"bundle"`
 	Store  string `json:"store"`
 	// Blocker is what the bundle counts for; Why says what keeps it from counting.
-	Standing string `json:"standing"`
-	Why      string `json:"why,omitempty"`
+	Status string `json:"status"`
+	Why    string `json:"why,omitempty"`
 	// Authentic: a key signed it, or the state remembers a proof of exactly these bytes (Remembered).
 	Authentic  bool `json:"authentic"`
 	Remembered bool `json:"remembered"`
@@ -77,7 +77,7 @@ func backupVerifyCommand(env environment) *cli.Command {
 				_, err = fmt.Fprintln(env.stdout, v)
 			}
 			if err == nil && !v.holds() {
-				return exit{exitError, fmt.Errorf("bundle %s is %s: %s", v.Bundle, v.Standing, v.Why)}
+				return exit{exitError, fmt.Errorf("bundle %s is %s: %s", v.Bundle, v.Status, v.Why)}
 			}
 			return err
 		},
@@ -103,7 +103,7 @@ func verifyAll(ctx context.Context, env environment, cmd *cli.Command, level str
 		for _, b := range found {
 			v, err := verify(ctx, b, cmd.String("identity"), level)
 			if err == nil && !v.holds() {
-				err = fmt.Errorf("it is %s: %s", v.Standing, v.Why)
+				err = fmt.Errorf("it is %s: %s", v.Status, v.Why)
 			}
 			if err != nil {
 				v.Error = err.Error()
@@ -141,7 +141,7 @@ func holding(all []verified) (n int) {
 
 // holds reports whether it is what somebody whom the state or its operator knows wrote for this cluster.
 func (v verified) holds() bool {
-	switch backup.Status(v.Standing) {
+	switch backup.Status(v.Status) {
 	case backup.Proved, backup.Unproved, backup.Cold, backup.Unencrypted:
 		return true
 	}
@@ -166,11 +166,11 @@ func identities(path string) (bundle.Identities, error) {
 
 func verify(ctx context.Context, b foundBundle, identityFile, level string) (v verified, err error) {
 	v = verified{
-		Bundle: b.judged.ID, Store: b.place, Standing: string(b.judged.Standing), Why: b.judged.Why, Cold: b.label.Cold, Datastore: b.label.Datastore,
+		Bundle: b.judged.ID, Store: b.place, Status: string(b.judged.Status), Why: b.judged.Why, Cold: b.label.Cold, Datastore: b.label.Datastore,
 		Authentic: b.judged.Signer != "" || b.judged.Proof != nil, Remembered: b.judged.Proof != nil,
 	}
 	switch {
-	case b.judged.Standing == backup.Damaged && b.judged.Damaged == "": // relabelled: its bytes say nothing of that
+	case b.judged.Status == backup.Damaged && b.judged.Damaged == "": // relabelled: its bytes say nothing of that
 		return v, fmt.Errorf("%w: %s", bundle.ErrLabel, b.judged.Why)
 	case v.Cold && level == backup.LevelRestore:
 		return v, errors.New("it holds cold copies of stopped members: no snapshot is in it that could be restored, and nothing can prove it; -level=hash compares every file with what its node read")

@@ -50,7 +50,7 @@ func fleet(tb testing.TB, n int) (directory string, world facts.World) {
 // plan reads a configuration and plans, as `upkeep plan` does between observing and printing.
 func plan(tb testing.TB, directory string, world facts.World) planner.Plan {
 	types := domains()
-	desired, _, diags := config.Load(directory, config.Options{Types: blockTypes(types), Version: version})
+	desired, _, diags := config.Load(directory, config.Options{Types: planner.BlockTypes(types), Version: version})
 	if diags.HasErrors() {
 		tb.Fatal(diags)
 	}

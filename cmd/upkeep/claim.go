@@ -30,7 +30,7 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 		Lease: func(ctx context.Context) (claim.Holding, error) { return takeLease(ctx, env, plan, run, who) },
 		Note:  func(line string) { fmt.Fprintln(env.stderr, plain.Line(line)) },
 	}.Claim(ctx, lock.Context(), timeout)
-	if wiring.KeepsAway(err) {
+	if wiring.ClusterLost(err) {
 		return nil, exit{exitLocked, err}
 	}
 	return held, err

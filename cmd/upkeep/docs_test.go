@@ -15,6 +15,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/docs/findings"
+	"upkeep/planner"
 	"upkeep/providers"
 )
 
@@ -53,7 +54,7 @@ func fresh(t *testing.T, folder string, pages map[string][]byte) {
 }
 
 func TestReferenceIsFresh(t *testing.T) {
-	fresh(t, "docs/reference", config.ReferencePages(blockTypes(domains())))
+	fresh(t, "docs/reference", config.ReferencePages(planner.BlockTypes(domains())))
 }
 
 // TestFindingsAreDocumented: each finding that is declared has a page, each page is about one, and the index lists them all.
@@ -203,7 +204,7 @@ func TestExamplesAreValid(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, _, diags := config.Load(directory, config.Options{Types: blockTypes(domains()), Environ: []string{"HOME=/home/ops"}, Version: version}); diags.HasErrors() {
+			if _, _, diags := config.Load(directory, config.Options{Types: planner.BlockTypes(domains()), Environ: []string{"HOME=/home/ops"}, Version: version}); diags.HasErrors() {
 				t.Errorf("%s, example %d: %v", path, i+1, diags)
 			}
 			if formatted := string(config.Format([]byte(match[1]))); formatted != match[1] {

@@ -118,7 +118,7 @@ func TestWhatDoctorDeclaresIsWhatItLookedAt(t *testing.T) {
 				t.Fatal(err)
 			}
 			home := []string{"HOME=/home/ops"}
-			got, _, diags := config.Load(directory, config.Options{Types: blockTypes(domains()), Environ: home, Version: "0.1.0"})
+			got, _, diags := config.Load(directory, config.Options{Types: planner.BlockTypes(domains()), Environ: home, Version: "0.1.0"})
 			if diags.HasErrors() {
 				t.Fatalf("%v\n%s", diags, text)
 			}

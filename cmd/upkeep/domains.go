@@ -6,7 +6,6 @@ import (
 	"maps"
 
 	"upkeep/cmd/upkeep/wiring"
-	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/akash"
@@ -91,12 +90,4 @@ func effects(types []providers.Type) map[string]providers.Effect {
 		}
 	}
 	return all
-}
-
-func blockTypes(types []providers.Type) []config.BlockType {
-	var out []config.BlockType
-	for _, t := range types {
-		out = append(out, t.BlockType)
-	}
-	return out
 }

@@ -49,7 +49,7 @@ func (v *runText) show(event apply.Event) {
 		v.line("")
 		if e.Resumed {
 			v.line("This plan was started before; going on with it.")
-			for _, id := range e.UnderWay {
+			for _, id := range e.InProgress {
 				v.line("  in progress when it stopped: %s", id)
 			}
 		}

@@ -145,6 +145,14 @@ var situations = map[string]situation{
 	"healthy": {make: func(place) {}},
 	"due":     {make: func(p place) { p.due(12*24*time.Hour, "cp1", "apiserver") }, detailed: 2, drift: 2, doctor: 2},
 	"expired": {make: func(p place) { p.due(-time.Hour, "cp1", "apiserver") }, detailed: 2, drift: 2, status: 1, doctor: 2},
+	"its window is shut": {
+		make: func(p place) {
+			text := strings.Replace(placeConfiguration, "WITHOUT", "without = { backup = \"a job of its own\" }\n  window = maintenance_window.w", 1)
+			p.write("fleet.upkeep.hcl", text+"maintenance_window \"w\" {\n  cron = \"0 2 1 1 *\"\n  duration = \"4h\"\n  timezone = \"UTC\"\n}\n")
+			p.due(12*24*time.Hour, "cp1", "scheduler.conf")
+		},
+		detailed: 2, drift: 2, doctor: 2, apply: 5,
+	},
 	"a node does not answer": {
 		make: func(p place) { p.order("cp3", "down") },
 		plan: 1, detailed: 1, drift: 1, status: 1, observe: 1, doctor: 1, marks: 1, apply: 3,
@@ -192,7 +200,7 @@ var situations = map[string]situation{
 	"upkeep is still at work": {
 		make: func(p place) {
 			if err := p.cluster.Change(func(world *facts.World) error {
-				world.Nodes["cp1"].Work.UnderWay = []facts.Request{{Plan: "p1", Step: "certificates.control_plane@cp1/renew", Method: "certificates.renew", Began: placeNow}}
+				world.Nodes["cp1"].Work.InProgress = []facts.Request{{Plan: "p1", Step: "certificates.control_plane@cp1/renew", Method: "certificates.renew", Began: placeNow}}
 				return nil
 			}); err != nil {
 				p.t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/fixtures/worlds"
+	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
@@ -34,7 +35,7 @@ func TestFirstFile(t *testing.T) {
 		t.Errorf("it is not formatted:\n%s", formatted)
 	}
 	environ := []string{"HOME=/home/ops", "NO_COLOR=1"}
-	desired, _, diags := config.Load(directory, config.Options{Types: blockTypes(domains()), Environ: environ, Version: version, Findings: findingIDs(domains())})
+	desired, _, diags := config.Load(directory, config.Options{Types: planner.BlockTypes(domains()), Environ: environ, Version: version, Findings: findingIDs(domains())})
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}

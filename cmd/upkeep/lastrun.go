@@ -134,9 +134,9 @@ func runLines(r apply.JournalSummary, holder *state.LockInfo) string {
 		if summary == "" {
 			summary = step.Operation
 		}
-		line("%4d  %-9s  %-*s  %s", i+1, step.Standing, width, text.Clean(step.Step), text.Clean(summary))
+		line("%4d  %-9s  %-*s  %s", i+1, step.Status, width, text.Clean(step.Step), text.Clean(summary))
 		switch {
-		case step.Standing == apply.StandsHalfDone && step.Last == journal.StepStarted:
+		case step.Status == apply.StatusHalfDone && step.Last == journal.StepStarted:
 			line("      begun %s and neither proved nor ended: look before you act; `upkeep plan` looks", step.At.UTC().Format(time.RFC3339))
 			if step.Undo != "" {
 				line("      undo: %s", text.Clean(step.Undo))

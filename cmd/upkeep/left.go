@@ -18,7 +18,7 @@ import (
 func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply.Result) error {
 	unknown, waiting := counted(plan), plan.Waiting()
 	if result.Outcome != apply.Complete || plan.Complete && len(unknown)+len(waiting) == 0 {
-		return outcomeExit(result.Outcome)
+		return outcomeExit(result)
 	}
 	out := env.stdout
 	if cmd.Bool("json") {

@@ -1,12 +1,16 @@
 package main
 
 import (
-	"github.com/hashicorp/hcl/v2"
-	"github.com/urfave/cli/v3"
+	"bytes"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/kube"
 )
@@ -26,11 +30,32 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 		return l, err
 	}
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
-		Types: blockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
+		Types: planner.BlockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
 		Selector: kube.CheckSelector, Trust: trust, AllowEnv: allowed,
 	})
+	l.diags = append(l.diags, windowDiagnostics(l, types, env.now())...)
 	l.diags = append(l.diags, warnTracked(directory, l.desired)...)
 	return l, nil
+}
+
+// line is the range of the line at which something is declared.
+func (l loaded) line(at config.Position) *hcl.Range {
+	r := hcl.Range{Filename: filepath.Join(l.directory, filepath.FromSlash(at.File)), Start: hcl.Pos{Line: at.Line, Column: 1}}
+	r.End = r.Start
+	source, known := l.sources[r.Filename]
+	if !known {
+		return &r
+	}
+	number := 0
+	for text := range bytes.Lines(source.Bytes) {
+		if number++; number == at.Line {
+			text = bytes.TrimRight(text, "\r\n")
+			r.End = hcl.Pos{Line: at.Line, Column: utf8.RuneCount(text) + 1, Byte: r.Start.Byte + len(text)}
+			return &r
+		}
+		r.Start.Byte += len(text)
+	}
+	return &r
 }
 
 // print shows all diagnostics on the terminal's error side; an error among them ends the command.

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // the zones of maintenance windows, where the machine has none
 
 	_ "alloc" // before all others: see there
 

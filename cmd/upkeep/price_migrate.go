@@ -34,8 +34,8 @@ func priceMigrateCommand(env environment) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "migrate", Usage: "write the price_targets that keep the prices of an older script",
-		Description: "Looks at the script, the values and the GPUs of the provider that the configuration declares, or at the files of " +
-			"-script and -targets with the models of -gpu. Prints what everything costs before and after, sample orders " +
+		Description: "Reads the script, the values and the GPUs of the declared provider. With -script, -targets and -gpu reads files " +
+			"and models instead. Prints what everything costs before and after, sample orders " +
 			"among it, and the block to write. It changes nothing.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/planner"
 )
 
 func schemaCommand(env environment) *cli.Command {
@@ -16,7 +17,7 @@ func schemaCommand(env environment) *cli.Command {
 		Name: "schema", Usage: "print every block type, its arguments and their types",
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			types := blockTypes(domains())
+			types := planner.BlockTypes(domains())
 			if cmd.Bool("json") {
 				data, err := config.SchemaJSON(types)
 				if err != nil {

@@ -209,7 +209,7 @@ func mark(ts *testscript.TestScript, _ bool, args []string) {
 
 func working(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
-		world.Nodes[args[0]].Work.UnderWay = []facts.Request{{Plan: "p1", Step: args[1], Method: "certificates.renew", By: "systemd unit upkeep-1.service", Began: clockOf(ts)}}
+		world.Nodes[args[0]].Work.InProgress = []facts.Request{{Plan: "p1", Step: args[1], Method: "certificates.renew", By: "systemd unit upkeep-1.service", Began: clockOf(ts)}}
 		return nil
 	}))
 }

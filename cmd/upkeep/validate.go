@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
 
-	"upkeep/config"
 	"upkeep/providers/backup"
 )
 
@@ -29,7 +27,7 @@ func validateCommand(env environment) *cli.Command {
 				return err
 			}
 			if !result.diags.HasErrors() && !cmd.Bool("untrusted") { // whose files are another person's to name
-				result.diags = append(result.diags, identityDiagnostics(result.desired, directory)...)
+				result.diags = append(result.diags, identityDiagnostics(result)...)
 			}
 			if cmd.Bool("json") {
 				return result.printJSON(env)
@@ -45,8 +43,8 @@ func validateCommand(env environment) *cli.Command {
 
 // identityDiagnostics says which identity files open no bundle of their block. One that is not there is a warning: another
 // machine, which takes the bundles, may have it.
-func identityDiagnostics(desired config.Desired, directory string) (diags hcl.Diagnostics) {
-	for _, spec := range backup.Declared(desired) {
+func identityDiagnostics(l loaded) (diags hcl.Diagnostics) {
+	for _, spec := range backup.Declared(l.desired) {
 		err := spec.CheckIdentity()
 		if err == nil {
 			continue
@@ -56,8 +54,7 @@ func identityDiagnostics(desired config.Desired, directory string) (diags hcl.Di
 			d.Severity, d.Summary = hcl.DiagWarning, "No identity file"
 			d.Detail += " No bundle is taken on this machine until the file is there."
 		}
-		at := hcl.Pos{Line: spec.Position.Line, Column: 1}
-		d.Subject = &hcl.Range{Filename: filepath.Join(directory, spec.Position.File), Start: at, End: at}
+		d.Subject = l.line(spec.Position)
 		diags = append(diags, d)
 	}
 	return diags

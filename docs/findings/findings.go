@@ -1,7 +1,7 @@
 // Package findings holds the pages of all findings: what each means and what to do about it, as Markdown that people also
 // read in a browser.
 //
-// The files beside this one are the source; nothing else in the program says what a finding means. A page has one form:
+// The files next to this one are the source; nothing else in the program says what a finding means. A page has one form:
 //
 //	# ID
 //

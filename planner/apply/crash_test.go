@@ -152,7 +152,7 @@ func afterwards(t *testing.T, dir string) after {
 		t.Fatal(err)
 	}
 	a := after{Acts: c.Acts, World: fmt.Sprintf("%+v", c.World.Node("cp1")) + fmt.Sprintf("%+v", c.World.Node("cp2")) + fmt.Sprintf("%+v", c.World.Node("w1")),
-		Outcome: run.Outcome, Open: h.UnderWay(), Finished: map[string]bool{}}
+		Outcome: run.Outcome, Open: h.InProgress(), Finished: map[string]bool{}}
 	for _, step := range crashPlan().Steps {
 		last, _ := h.Last(step.ID)
 		a.Finished[step.ID] = last.Kind == journal.StepDone || last.Kind == journal.StepSkipped

@@ -15,9 +15,9 @@ type RunStarted struct {
 	Plan   string
 	Digest string
 	Steps  int
-	// Resumed: this plan was started before. UnderWay are the ids of steps that were then begun and have no end.
-	Resumed  bool
-	UnderWay []string
+	// Resumed: this plan was started before. InProgress are the ids of steps that were then begun and have no end.
+	Resumed    bool
+	InProgress []string
 }
 
 // StepChecking says that a step's ground is looked at.
@@ -34,7 +34,7 @@ type StepStarted struct {
 	Step       providers.Step
 }
 
-// StepProgress is one line of a step that is under way.
+// StepProgress is one line of a step that is in progress.
 type StepProgress struct {
 	At   time.Time
 	Step providers.Step

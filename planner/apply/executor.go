@@ -1,4 +1,4 @@
-// Package apply runs the steps of a plan: look again, act, look again, and record each. What may start, and beside what, is
+// Package apply runs the steps of a plan: look again, act, look again, and record each. What may start, and in addition to what, is
 // the schedule's to say; the executor does it, many at once.
 //
 // It is the only package that holds operations, and it knows no domain and no cluster: what a step means comes from
@@ -8,8 +8,8 @@
 //
 // What it promises: no operation runs before its start is on stable storage; none runs unless its ground holds at that
 // moment, the guards that it goes within hold, and the run still holds its locks; none whose end the journal knows runs
-// again, but for one that begins a guard which must hold once more; a step that is not proved closes its lanes; of a
-// lane that is 1 wide never two nodes are under way; and a guard that was begun is ended, whatever became of what it guards.
+// again, except for one that begins a guard which must hold again; a step that is not proved closes its lanes; of a
+// lane that is 1 wide never two nodes are in progress; and a guard that was begun is ended, whatever became of what it guards.
 package apply
 
 import (
@@ -45,7 +45,7 @@ type Executor struct {
 	// Fence says whether this run still holds its locks, now; an error ends the run before anything else is started. It is
 	// asked just before each act, since a process that was paused may wake before its context has noticed. Nil: no fence.
 	Fence func(ctx context.Context) error
-	// Remembered is the cluster that the state belongs to, as far as it is known; a plan for another is refused.
+	// Remembered is the cluster that the state belongs to, as far as known; a plan for another is refused.
 	Remembered planner.Identity
 
 	Journal Journal
@@ -60,8 +60,8 @@ type Executor struct {
 
 	// Events is called for everything that happens, one call at a time. It must not block. Nil: nobody listens.
 	Events func(Event)
-	// Stop ends the run: each value that is received stops it one level further. The first: no new node starts, nodes under way go
-	// on to their next rest, guards end. The second: steps under way are finished and proved, guards end. To stop at once, cancel
+	// Stop ends the run: each value that is received stops it one level further. The first: no new node starts, nodes in progress go
+	// on to their next rest, guards end. The second: steps in progress are finished and proved, guards end. To stop at once, cancel
 	// Run's context. Nil: nobody stops it.
 	Stop <-chan struct{}
 
@@ -73,7 +73,7 @@ type Executor struct {
 	Now   func() time.Time
 	Tasks Tasks
 	// Trace is for tests, which stop the process at a boundary: those of a step are its id and "/acting", "/acted" or "/proved",
-	// so that of two steps under way one can be stopped and the other not.
+	// so that of two steps in progress one can be stopped and the other not.
 	Trace durable.Tracer
 
 	emit sync.Mutex
@@ -137,7 +137,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 	}); err != nil {
 		return result, fmt.Errorf("record the start of plan %s: %w", plan.ID, err)
 	}
-	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, UnderWay: e.History.UnderWay()})
+	e.tell(RunStarted{At: result.StartedAt, Plan: plan.ID, Digest: plan.Digest, Steps: len(plan.Steps), Resumed: result.Resumed, InProgress: e.History.InProgress()})
 
 	run.drive(ctx)
 	result.Steps = run.close()
@@ -161,7 +161,7 @@ func (e *Executor) Run(ctx context.Context, plan planner.Plan) (Result, error) {
 }
 
 // spilled reports whether the journal takes no more records, and what the run still does is recorded elsewhere: nothing is
-// started any more, but what ends a guard that was begun.
+// started any longer, but what ends a guard that was begun.
 func spilled(failure error) bool {
 	var s *journal.SpilledError
 	return errors.As(failure, &s) && s.Lost == nil

@@ -156,8 +156,8 @@ func checkJournal(t *testing.T, plan planner.Plan, records []journal.Record, res
 	if last.Kind != journal.RunEnded || last.Outcome != string(result.Outcome) {
 		t.Errorf("the journal ends with %+v", last)
 	}
-	if len(h.UnderWay()) > 0 {
-		t.Errorf("steps %v have no end", h.UnderWay())
+	if len(h.InProgress()) > 0 {
+		t.Errorf("steps %v have no end", h.InProgress())
 	}
 }
 

@@ -163,7 +163,7 @@ func (b *boundaries) done(plan planner.Plan, result apply.Result) (wrong []strin
 		wrong = append(wrong, fmt.Sprintf("it is %s: %v", result.Outcome, outcomes(result)))
 	}
 	history := journal.HistoryOf(b.journal.records...)
-	if open := history.UnderWay(); len(open) > 0 {
+	if open := history.InProgress(); len(open) > 0 {
 		wrong = append(wrong, fmt.Sprintf("the journal has no end of %v", open))
 	}
 	for _, step := range plan.Steps {

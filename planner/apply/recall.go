@@ -8,13 +8,13 @@ import (
 )
 
 // Blocker is what a run has left a step as.
-type Standing string
+type StepStatus string
 
 // The standings of a step.
 const (
-	StandsDone      Standing = "done"      // it was proved, or was so already
-	StandsHalfDone  Standing = "half-done" // it was begun and not proved since: look at the world before anything else
-	StandsUntouched Standing = "untouched" // it was never begun
+	StatusDone      StepStatus = "done"      // it was proved, or was so already
+	StatusHalfDone  StepStatus = "half-done" // it was begun and not proved since: look at the world before anything else
+	StatusUntouched StepStatus = "untouched" // it was never begun
 )
 
 // JournalSummary is what the journal of a plan says of its runs.
@@ -38,11 +38,11 @@ type JournalSummary struct {
 
 // StepSummary is what the journal says of one step.
 type StepSummary struct {
-	Step      string   `json:"step"`
-	Node      string   `json:"node,omitempty"`
-	Operation string   `json:"operation,omitempty"`
-	Summary   string   `json:"summary,omitempty"`
-	Standing  Standing `json:"standing"`
+	Step      string     `json:"step"`
+	Node      string     `json:"node,omitempty"`
+	Operation string     `json:"operation,omitempty"`
+	Summary   string     `json:"summary,omitempty"`
+	Status    StepStatus `json:"status"`
 	// Last is the kind of the last record about it, and Why what that says.
 	Last    journal.Kind `json:"last,omitempty"`
 	Why     string       `json:"why,omitempty"`
@@ -60,7 +60,7 @@ func Recall(plan string, steps []providers.Step, history journal.History) Journa
 	for _, step := range steps {
 		index[step.ID] = len(r.Steps)
 		r.Steps = append(r.Steps, StepSummary{
-			Step: step.ID, Node: step.Node, Operation: step.Operation, Summary: step.Summary, Standing: StandsUntouched, Undo: step.Undo,
+			Step: step.ID, Node: step.Node, Operation: step.Operation, Summary: step.Summary, Status: StatusUntouched, Undo: step.Undo,
 		})
 	}
 	for _, record := range history.Records() {
@@ -81,23 +81,23 @@ func Recall(plan string, steps []providers.Step, history journal.History) Journa
 		if !known {
 			i = len(r.Steps)
 			index[record.Step] = i
-			r.Steps = append(r.Steps, StepSummary{Step: record.Step, Node: record.Node, Operation: record.Operation, Standing: StandsUntouched})
+			r.Steps = append(r.Steps, StepSummary{Step: record.Step, Node: record.Node, Operation: record.Operation, Status: StatusUntouched})
 		}
 		step := &r.Steps[i]
 		step.Last, step.Why, step.At, step.Seconds = record.Kind, record.Text, record.At, record.Seconds
 		switch record.Kind {
 		case journal.StepDone, journal.StepSkipped:
-			step.Standing = StandsDone
+			step.Status = StatusDone
 		case journal.StepStarted, journal.StepFailed:
-			step.Standing = StandsHalfDone
+			step.Status = StatusHalfDone
 		}
 		// A refusal says that nothing was done this time; what an earlier run began is still what it was.
 	}
 	for _, step := range r.Steps {
-		switch step.Standing {
-		case StandsDone:
+		switch step.Status {
+		case StatusDone:
 			r.Done++
-		case StandsHalfDone:
+		case StatusHalfDone:
 			r.HalfDone++
 		default:
 			r.Untouched++

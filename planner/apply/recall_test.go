@@ -26,24 +26,24 @@ func TestRecall(t *testing.T) {
 	for name, test := range map[string]struct {
 		steps   []providers.Step
 		records []journal.Record
-		want    map[string]apply.Standing
+		want    map[string]apply.StepStatus
 		outcome string
 		starts  int
 	}{
-		"never begun":                          {steps, nil, map[string]apply.Standing{"a": "untouched", "b": "untouched", "c": "untouched"}, "", 0},
-		"killed in a step":                     {steps, []journal.Record{start, began("a"), ended("a", journal.StepDone), began("b")}, map[string]apply.Standing{"a": "done", "b": "half-done", "c": "untouched"}, "", 1},
-		"a step that failed":                   {steps, []journal.Record{start, began("a"), ended("a", journal.StepFailed), ended("b", journal.StepBlocked), end}, map[string]apply.Standing{"a": "half-done", "b": "untouched", "c": "untouched"}, "partial", 1},
-		"begun once, refused the next time":    {steps, []journal.Record{start, began("a"), start, ended("a", journal.StepRefused), end}, map[string]apply.Standing{"a": "half-done", "b": "untouched", "c": "untouched"}, "partial", 2},
-		"begun once, found done the next time": {steps, []journal.Record{start, began("a"), start, ended("a", journal.StepSkipped)}, map[string]apply.Standing{"a": "done", "b": "untouched", "c": "untouched"}, "", 2},
-		"without the plan":                     {nil, []journal.Record{start, began("b"), ended("b", journal.StepDone), began("a")}, map[string]apply.Standing{"b": "done", "a": "half-done"}, "", 1},
+		"never begun":                          {steps, nil, map[string]apply.StepStatus{"a": "untouched", "b": "untouched", "c": "untouched"}, "", 0},
+		"killed in a step":                     {steps, []journal.Record{start, began("a"), ended("a", journal.StepDone), began("b")}, map[string]apply.StepStatus{"a": "done", "b": "half-done", "c": "untouched"}, "", 1},
+		"a step that failed":                   {steps, []journal.Record{start, began("a"), ended("a", journal.StepFailed), ended("b", journal.StepBlocked), end}, map[string]apply.StepStatus{"a": "half-done", "b": "untouched", "c": "untouched"}, "partial", 1},
+		"begun once, refused the next time":    {steps, []journal.Record{start, began("a"), start, ended("a", journal.StepRefused), end}, map[string]apply.StepStatus{"a": "half-done", "b": "untouched", "c": "untouched"}, "partial", 2},
+		"begun once, found done the next time": {steps, []journal.Record{start, began("a"), start, ended("a", journal.StepSkipped)}, map[string]apply.StepStatus{"a": "done", "b": "untouched", "c": "untouched"}, "", 2},
+		"without the plan":                     {nil, []journal.Record{start, began("b"), ended("b", journal.StepDone), began("a")}, map[string]apply.StepStatus{"b": "done", "a": "half-done"}, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := apply.Recall("p1", test.steps, journal.HistoryOf(test.records...))
-			got := map[string]apply.Standing{}
-			counts := map[apply.Standing]int{}
+			got := map[string]apply.StepStatus{}
+			counts := map[apply.StepStatus]int{}
 			for _, s := range r.Steps {
-				got[s.Step] = s.Standing
-				counts[s.Standing]++
+				got[s.Step] = s.Status
+				counts[s.Status]++
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -83,8 +83,8 @@ func TestRecallAgreesWithTheCluster(t *testing.T) {
 				t.Errorf("dying at record %d: %d steps, %d half-done", dies, len(r.Steps), r.HalfDone)
 			}
 			for _, s := range r.Steps {
-				if changed[s.Step] && s.Standing == apply.StandsUntouched || !changed[s.Step] && s.Standing == apply.StandsDone {
-					t.Errorf("dying at record %d: %s is called %s; changed: %v", dies, s.Step, s.Standing, changed[s.Step])
+				if changed[s.Step] && s.Status == apply.StatusUntouched || !changed[s.Step] && s.Status == apply.StatusDone {
+					t.Errorf("dying at record %d: %s is called %s; changed: %v", dies, s.Step, s.Status, changed[s.Step])
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"upkeep/planner"
@@ -28,13 +29,13 @@ func (o StepOutcome) Succeeded() bool { return o == Done || o == Skipped }
 // Outcome is how a run ended.
 type Outcome string
 
-// The outcomes of a run. The command line maps them to exit codes: 0, 3, 1, 3, 4, 130.
+// The outcomes of a run. The command line maps them to exit codes: 0, 3, 1, 3 (5: OnlyWindows), 4, 130.
 const (
 	Complete    Outcome = "complete"    // every step is done or was already so
 	Partial     Outcome = "partial"     // some steps ran and were proved, others were not
 	Nothing     Outcome = "nothing"     // no step ran and was proved; one that failed may have changed something
 	Waits       Outcome = "waiting"     // what could be done is done, and the rest waits for something that passes by itself
-	Stale       Outcome = "stale"       // nothing was changed: whatever was to be done had its ground moved
+	Stale       Outcome = "stale"       // nothing was changed: what the step had to do had its ground moved
 	Interrupted Outcome = "interrupted" // told to stop before the last step
 )
 
@@ -70,6 +71,14 @@ type StepResult struct {
 	Since  time.Time `json:"since,omitzero"`
 	For    string    `json:"for,omitempty"`
 	Window string    `json:"window,omitempty"`
+}
+
+// OnlyWindows reports whether the run did nothing, and all that is left waits for a maintenance window.
+func (r Result) OnlyWindows() bool {
+	if r.Outcome != Waits || r.Count(Done) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(r.Steps, func(s StepResult) bool { return s.For != "" && s.Window == "" })
 }
 
 // Count returns how many steps ended so.

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,10 @@ func (r *run) start(ctx context.Context, d schedule.Decision) {
 		if d.Again {
 			found.Why = r.guardLost(step)
 		}
-		r.act(ctx, step, found, d.Again)
+		if d.Overrun > 0 {
+			found.Why = strings.TrimLeft(found.Why+fmt.Sprintf("; started %s after the end of its window, in which its node had begun", d.Overrun.Round(time.Second)), "; ")
+		}
+		r.act(ctx, step, found, d.Again || d.Overrun > 0)
 	}
 }
 
@@ -39,8 +43,8 @@ func (r *run) guardLost(step providers.Step) string {
 	return r.lostGuards[step.ID]
 }
 
-// act runs a step whose ground holds, and proves it. One that begins its guard again tells why.
-func (r *run) act(ctx context.Context, step providers.Step, found ground, again bool) {
+// act runs a step whose ground holds, and proves it. One that begins its guard again, or past the end of its window, tells why.
+func (r *run) act(ctx context.Context, step providers.Step, found ground, tell bool) {
 	if err := r.fence(ctx); err != nil {
 		r.fail(err, schedule.Now)
 		r.release(step)
@@ -59,7 +63,7 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, again 
 	r.tell(StepStarted{At: began, Number: r.guards.at[step.ID] + 1, Of: len(r.plan.Steps), Step: step})
 
 	report, closeReport := r.reporter(step, began)
-	if again {
+	if tell {
 		report(found.Why)
 	}
 	trace := r.Trace.Under(step.ID + "/")

@@ -8,7 +8,7 @@ import (
 // Tasks is how a run does several things at once, and how it waits. The simulated worlds give it one of their own, in which
 // the seed decides who goes on.
 type Tasks interface {
-	// Go starts work beside the caller's.
+	// Go starts work next to the caller's.
 	Go(work func())
 	// Sleep waits, and returns early with an error when ctx ends.
 	Sleep(ctx context.Context, d time.Duration) error
@@ -55,7 +55,7 @@ func (g goroutines) Next(ctx context.Context, stop <-chan struct{}, until time.T
 	}
 	done := ctx.Done()
 	if ctx.Err() != nil {
-		done = nil // what is under way must still end
+		done = nil // what is in progress must still end
 	}
 	select {
 	case <-g.ended:

@@ -33,7 +33,7 @@ func Bundles(at time.Time, stores []StoreJSON) BundlesJSON {
 type StoreJSON struct {
 	Address string `json:"address"`
 	Store   string `json:"store"`
-	// Unknown: the store could not be listed, or what it holds is not to be believed; why.
+	// Unknown: the store could not be listed, or what it holds must not be believed; why.
 	Unknown string        `json:"unknown,omitempty"`
 	Bundles []BundleJSON  `json:"bundles"` // newest first
 	Strays  []facts.Stray `json:"strays"`
@@ -45,10 +45,10 @@ type StoreJSON struct {
 type BundleJSON struct {
 	facts.Bundle
 	AgeSeconds int64 `json:"age_seconds"`
-	// Standing is "proved" for a bundle that counts; Why says what keeps another one from it.
-	Standing string       `json:"standing"`
-	Why      string       `json:"why,omitempty"`
-	Proof    *facts.Proof `json:"proof,omitempty"`
+	// Status is "proved" for a bundle that counts; Why says what keeps another one from it.
+	Status string       `json:"status"`
+	Why    string       `json:"why,omitempty"`
+	Proof  *facts.Proof `json:"proof,omitempty"`
 	// Signer is the public key that signed it, where it is one of this state or of its operator.
 	Signer string `json:"signer,omitempty"`
 	Newest bool   `json:"newest,omitempty"`

@@ -29,7 +29,7 @@ type ValueChange struct {
 	AfterSensitive  bool              `json:"after_sensitive"`
 }
 
-// Values are the values after apply, as far as they are known before it.
+// Values are the values after apply, as far as known before it.
 type Values struct {
 	RootModule struct {
 		Resources []Resource `json:"resources,omitempty"`
@@ -76,7 +76,7 @@ func changes(steps []providers.Step) ([]ResourceChange, Values) {
 		}
 		verbs[i] = append(verbs[i], step.Action)
 		c := &out[i].Change
-		for _, change := range step.Changes {
+		for _, change := range flat(step.Changes) {
 			if _, again := c.Before[change.What]; !again && change.Before != "" && !c.AfterUnknown[change.What] {
 				c.Before[change.What] = change.Before
 			}
@@ -112,6 +112,29 @@ func changes(steps []providers.Step) ([]ResourceChange, Values) {
 	return out, values
 }
 
+// flat writes each field of a Kubernetes object as a change of its own, named by object and path. What is sensitive has no value.
+func flat(changes []providers.Change) []providers.Change {
+	var out []providers.Change
+	for _, c := range changes {
+		if c.Object == "" {
+			out = append(out, c)
+			continue
+		}
+		out = append(out, providers.Change{What: c.What, After: c.Object})
+		for _, f := range c.Fields {
+			change := providers.Change{What: c.What + " " + f.Path, Before: f.Before, After: f.After}
+			if f.Sensitive {
+				change.Before, change.After = sensitive, sensitive
+			}
+			out = append(out, change)
+		}
+	}
+	return out
+}
+
+// sensitive stands where a value is not told.
+const sensitive = "(sensitive)"
+
 // Actions says what the steps of one address are together, in Terraform's words.
 func Actions(verbs []string) []string {
 	create, destroy := slices.Contains(verbs, "create"), slices.Contains(verbs, "delete")
@@ -129,7 +152,7 @@ func Actions(verbs []string) []string {
 	}
 }
 
-// drift lists the addresses that are not as declared; what does not hold there stands in After, by finding and object.
+// drift lists the addresses that are not as declared; what does not hold there is in After, by finding and object.
 func drift(findings []providers.Finding) []ResourceChange {
 	out := []ResourceChange{}
 	index := map[providers.Address]int{}

@@ -35,7 +35,7 @@ type DriftSummary struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
 	Notes    int `json:"notes"`
-	// Unknown counts what could not be checked, but for what somebody exempted.
+	// Unknown counts what could not be checked, except for what somebody exempted.
 	Unknown int `json:"unknown"`
 	// Fixed counts the errors and warnings that a plan would repair.
 	Fixed int `json:"fixed_by_plan"`
@@ -65,7 +65,7 @@ func Drift(p planner.Plan) DriftJSON {
 	return d
 }
 
-// At returns the report as it is shown at a time; see PlanJSON.At.
+// At returns the report as shown at a time; see PlanJSON.At.
 func (d DriftJSON) At(now time.Time) DriftJSON {
 	d.AgeSeconds = ageOf(d.ObservedAt, now)
 	return d

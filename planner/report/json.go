@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// JSON writes a value as indented JSON, with < > and & as they are.
+// JSON writes a value as indented JSON, with < > and & unchanged.
 func JSON(w io.Writer, value any) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)

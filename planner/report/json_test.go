@@ -26,6 +26,7 @@ func indented(t *testing.T, value any) []byte {
 
 func TestPlanJSON(t *testing.T) {
 	golden.Compare(t, "control-planes.json", string(indented(t, report.Plan(plans.ControlPlanes()))))
+	golden.Compare(t, "prices.json", string(indented(t, report.Plan(plans.Prices()))))
 	golden.Compare(t, "quiet.json", string(indented(t, report.Plan(plans.Quiet(nil)))))
 }
 

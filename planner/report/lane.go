@@ -6,7 +6,7 @@ import (
 	"upkeep/providers"
 )
 
-// Narrow returns the lane of a step in which one node at a time is under way; empty where there is none. The lane of a node's
+// Narrow returns the lane of a step in which one node at a time is in progress; empty where there is none. The lane of a node's
 // own steps is about no other node.
 func Narrow(s providers.Step) string {
 	for _, lane := range s.Lanes {

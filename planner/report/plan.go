@@ -1,4 +1,4 @@
-// Package report is plans, drift, status and runbooks as data that is shown: in JSON as it is, in every other format by a
+// Package report is plans, drift, status and runbooks as data that is shown: in JSON unchanged, in every other format by a
 // package beneath this one.
 //
 // It decides nothing, reads nothing and knows no domain: a plan in, data out, the same data for the same plan. Every
@@ -54,7 +54,7 @@ type Upkeep struct {
 	AgeSeconds int64               `json:"age_seconds,omitempty"`
 	Targets    []providers.Address `json:"targets,omitempty"`
 	Exclude    []providers.Address `json:"exclude,omitempty"`
-	// Overrides are the safety rules that this run is told to go without.
+	// Overrides are the safety rules that this run is told to lift.
 	Overrides []planner.Override `json:"overrides,omitempty"`
 	Nodes     []Node             `json:"nodes"`
 	Summary   Summary            `json:"summary"`
@@ -66,14 +66,19 @@ type Upkeep struct {
 	// LeftOut are findings about what -target and -exclude leave out. They do not count either.
 	LeftOut []providers.Finding `json:"left_out"`
 	Steps   []providers.Step    `json:"steps"`
+	// Money is how prices change, and Undo how the steps are taken back.
+	Money []Money `json:"money"`
+	Undo  []Undo  `json:"undo"`
 	// Waits are the steps that an earlier apply left waiting.
 	Waits []Wait `json:"waits,omitempty"`
-	// Brackets are the guards around the steps, and Lanes bound how many nodes are under way at once.
+	// Brackets are the guards around the steps, and Lanes bound how many nodes are in progress at once.
 	Brackets []providers.Bracket `json:"brackets"`
 	Lanes    []planner.LaneNodes `json:"lanes"`
+	// Windows are the maintenance windows that hold steps back at some time, and what fits into their next openings.
+	Windows []planner.WindowUse `json:"windows,omitempty"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
-	// Unknown is everything that could not be checked, whole nodes and parts of them.
+	// Unknown is everything that could not be checked, complete nodes and parts of them.
 	Unknown  []planner.Unknown `json:"unknown"`
 	Warnings []string          `json:"warnings"`
 	// Refusals are the reasons why this plan must not be applied; ExpectedRefusals are the steps that apply will refuse.
@@ -98,7 +103,7 @@ type Summary struct {
 	// Findings counts what is known not to hold now, and Remaining what is left of that after the plan; notes do not count.
 	Findings  int `json:"findings"`
 	Remaining int `json:"remaining"`
-	// Unknown counts what could not be checked, but for what somebody exempted.
+	// Unknown counts what could not be checked, except for what somebody exempted.
 	Unknown int `json:"unknown"`
 }
 
@@ -129,8 +134,11 @@ func Plan(p planner.Plan) PlanJSON {
 			Ignored:          present(p.Ignored),
 			LeftOut:          present(p.LeftOut),
 			Steps:            present(p.Steps),
+			Money:            money(p.Steps),
+			Undo:             undo(p.Steps),
 			Brackets:         present(p.Brackets),
 			Lanes:            present(p.Lanes),
+			Windows:          p.WindowUses(),
 			Remaining:        present(p.Remaining),
 			Unknown:          present(Unknowns(p)),
 			Warnings:         present(p.Warnings),
@@ -185,7 +193,7 @@ func Known(findings []providers.Finding) (n int) {
 	return n
 }
 
-// At returns the plan as it is shown at a time: it says how old its facts are, where they were not observed just now.
+// At returns the plan as shown at a time: it says how old its facts are, where they were not observed just now.
 func (p PlanJSON) At(now time.Time) PlanJSON {
 	p.Upkeep.AgeSeconds = ageOf(p.Upkeep.ObservedAt, now)
 	return p

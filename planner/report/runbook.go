@@ -28,7 +28,7 @@ type RunbookJSON struct {
 	// Nodes are the nodes that steps run on, in the order in which they come.
 	Nodes []RunbookNode `json:"nodes"`
 	Steps []RunbookStep `json:"steps"`
-	// Lanes bound how many nodes are under way at once.
+	// Lanes bound how many nodes are in progress at once.
 	Lanes []planner.LaneNodes `json:"lanes"`
 	// Kubeconfig is the operator's own, for commands that run where the operator is.
 	Kubeconfig string              `json:"kubeconfig,omitempty"`
@@ -45,7 +45,7 @@ type RunbookNode struct {
 	Primary bool   `json:"primary,omitempty"`
 	// Shell is the command that runs a script from its standard input on the node, as root.
 	Shell string `json:"shell"`
-	// Note says what may stand in the way of that.
+	// Note says what may be in the way of that.
 	Note string `json:"note,omitempty"`
 }
 

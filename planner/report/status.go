@@ -154,7 +154,7 @@ func (o Object) shows(f providers.Finding) bool {
 	return f.Object == o.Name || f.Object == o.Path && o.Path != "" || f.Object == "" && o.Severity == LevelOf(f)
 }
 
-// At returns the report as it is shown at a time; see PlanJSON.At.
+// At returns the report as shown at a time; see PlanJSON.At.
 func (s StatusJSON) At(now time.Time) StatusJSON {
 	s.AgeSeconds = ageOf(s.ObservedAt, now)
 	return s

@@ -35,6 +35,7 @@ type Schedule struct {
 	timers     timers   // steps that wait for a window
 	parks      []*parks // steps that wait, by resource
 	parksOf    map[providers.Address]*parks
+	begunIn    map[string]time.Time // of windows in which the plan is one stretch that has begun: when their opening ends
 
 	inHand    int // looking, handed and under way
 	startable int

@@ -196,8 +196,8 @@ func (s *Schedule) wasBegun(b int32, ended *map[int32]bool) {
 	br.begun, *ended = true, nil
 }
 
-// circle refuses steps that wait for one another. A bracket stands between its beginning, what it guards and its end.
-func (s *Schedule) circle() error {
+// cycle refuses steps that wait for one another. A bracket stands between its beginning, what it guards and its end.
+func (s *Schedule) cycle() error {
 	n := len(s.steps)
 	size := n + 2*len(s.brackets)
 	next := make([][]int32, size)
@@ -237,7 +237,7 @@ func (s *Schedule) circle() error {
 		}
 	}
 	if i := slices.IndexFunc(waits[:n], func(w int32) bool { return w > 0 }); i >= 0 {
-		return fmt.Errorf("step %s and others wait for one another in a circle", s.id(int32(i)))
+		return fmt.Errorf("step %s and others wait for one another in a cycle", s.id(int32(i)))
 	}
 	return nil
 }

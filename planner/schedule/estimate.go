@@ -9,11 +9,20 @@ import (
 // and as many run at once as lanes and brackets let. Windows are left out of it. Zero for a plan that cannot be scheduled.
 func Estimate(plan Plan) time.Duration {
 	plan.Openings = nil
+	begin := time.Unix(0, 0).UTC()
+	_, end := Reach(plan, begin)
+	return end.Sub(begin)
+}
+
+// Reach returns which steps of a plan are done, by their index, by a run that begins at a time and ends when nothing is left that
+// may start then: what waits for a later opening is not. Estimates count as for Estimate. It returns when the run ends, too.
+// Nothing is done of a plan that cannot be scheduled.
+func Reach(plan Plan, begin time.Time) (done []bool, end time.Time) {
+	done = make([]bool, len(plan.Steps))
 	book, err := New(plan, nil)
 	if err != nil {
-		return 0
+		return done, begin
 	}
-	begin := time.Unix(0, 0).UTC()
 	now := begin
 	running := &arrivals{}
 	for {
@@ -25,18 +34,18 @@ func Estimate(plan Plan) time.Duration {
 				queue.Push(running, arrival{now.Add(plan.Steps[d.Index].EstimateDuration()), d.Index})
 			}
 			if err != nil {
-				return 0
+				return make([]bool, len(plan.Steps)), begin
 			}
 		}
 		switch {
 		case len(decisions) > 0: // a look may have made more startable
 		case running.Len() == 0:
-			return now.Sub(begin)
+			return done, now
 		default:
 			next := queue.Pop(running).(arrival)
-			now = next.at
+			now, done[next.index] = next.at, true
 			if book.Ended(plan.Steps[next.index].ID, Done, "") != nil {
-				return 0
+				return make([]bool, len(plan.Steps)), begin
 			}
 		}
 	}

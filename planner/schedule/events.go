@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Next hands out what is to be done now: all looks, and at most so many starts (0: all). A caller that takes one step at a
+// Next hands out what must be done now: all looks, and at most so many starts (0: all). A caller that takes one step at a
 // time (most = 1) gets looks alone, so that it goes through a plan in its order. Each decision must be answered.
 func (s *Schedule) Next(now time.Time, most int) []Decision {
 	s.tick(now)
@@ -87,7 +87,7 @@ func (s *Schedule) stillStartable(i int32) bool {
 	return s.allowed(i) && len(s.missing(i)) == 0 && (len(st.begins) == 0 || s.wanted(i) || s.beginsAlone(i))
 }
 
-// takeBack has a step considered anew that could start.
+// takeBack has a step considered again that could start.
 func (s *Schedule) takeBack(i int32) {
 	s.putBack(i)
 	s.hold(i, heldStop, none)
@@ -107,8 +107,12 @@ func (s *Schedule) decision(i int32, kind Kind) Decision {
 	d := Decision{
 		Step: s.id(i), Index: int(i), Kind: kind, Begins: len(st.begins) > 0, Ends: st.ends != none, Round: s.round(i), Again: st.redo,
 	}
-	if se := &s.series[st.series]; se.changed && !se.edge.IsZero() && s.now.After(se.edge) {
-		d.Overrun = s.now.Sub(se.edge)
+	edge := s.series[st.series].edge
+	if !s.series[st.series].changed {
+		edge = s.edgeOf(i)
+	}
+	if !edge.IsZero() && s.now.After(edge) {
+		d.Overrun = s.now.Sub(edge)
 	}
 	return d
 }
@@ -160,7 +164,7 @@ func (s *Schedule) Ready(id string, now time.Time) error {
 	return nil
 }
 
-// Waits answers a Look or a Start: the step's ground holds but for something that passes by itself.
+// Waits answers a Look or a Start: the step's ground holds except for something that passes by itself.
 func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	i, err := s.report(id, "waits", Looking, Handed)
 	if err != nil {
@@ -180,8 +184,8 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	return nil
 }
 
-// Started answers a Start, just before the step's start is recorded. False: it must not start any more (the run stops,
-// something failed meanwhile, or others were seen to take the room); the schedule has taken it back.
+// Started answers a Start, just before the step's start is recorded. False: it must not start any longer (the run stops,
+// something failed at the same time, or others were seen to take the room); the schedule has taken it back.
 func (s *Schedule) Started(id string) (bool, error) {
 	i, err := s.report(id, "started", Handed)
 	if err != nil {
@@ -198,6 +202,7 @@ func (s *Schedule) Started(id string) (bool, error) {
 		return false, nil
 	}
 	if !se.changed {
+		s.beginIn(st.windows)
 		se.edge = s.edgeOf(i)
 	}
 	if st.ends != none {
@@ -247,7 +252,7 @@ func (s *Schedule) Ended(id string, outcome Outcome, why string) error {
 }
 
 // GuardLost answers the Start of a guarded step: what a step did that began its bracket was undone. The bracket begins again,
-// and then the step is handed out again. False: that was so before; whoever undoes it is still at it, so the driver must
+// and then the step is handed out again. False: that was so before; the one who undoes it is still at it, so the driver must
 // report Ended with Refused.
 func (s *Schedule) GuardLost(id, begin string) (bool, error) {
 	i, err := s.report(id, "guard lost", Handed)

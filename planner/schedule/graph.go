@@ -9,7 +9,7 @@ import (
 )
 
 // New opens the book of a run. It refuses a plan that cannot be scheduled: two steps with one id, an id that the plan does
-// not have, steps that wait for one another in a circle, a lane with two definitions. It takes n log n.
+// not have, steps that wait for one another in a cycle, a lane with two definitions. It takes n log n.
 func New(plan Plan, history History) (*Schedule, error) {
 	s := &Schedule{plan: plan, index: make(map[string]int32, len(plan.Steps)), steps: make([]step, len(plan.Steps))}
 	for i := range plan.Steps {
@@ -29,7 +29,7 @@ func New(plan Plan, history History) (*Schedule, error) {
 	if err := s.makeSeries(); err != nil {
 		return nil, err
 	}
-	if err := s.circle(); err != nil {
+	if err := s.cycle(); err != nil {
 		return nil, err
 	}
 	s.makeRanks()

@@ -98,7 +98,7 @@ func (s *Schedule) crowded(n int32) bool {
 	}
 	for _, l := range se.lanes {
 		ln, h := &s.lanes[l], se.holder
-		if ln.unlimited || !ln.def.Strict && s.lifted(RuleUnavailable, s.nameOf(h)) || s.underWay(h, l, n) {
+		if ln.unlimited || !ln.def.Strict && s.lifted(RuleUnavailable, s.nameOf(h)) || s.inProgress(h, l, n) {
 			continue
 		}
 		others := ln.used - 1
@@ -112,8 +112,8 @@ func (s *Schedule) crowded(n int32) bool {
 	return false
 }
 
-// underWay reports whether another series of a holder has changed something and is in a lane: the holder's place is taken anyway.
-func (s *Schedule) underWay(h, l, but int32) bool {
+// inProgress reports whether another series of a holder has changed something and is in a lane: the holder's place is taken anyway.
+func (s *Schedule) inProgress(h, l, but int32) bool {
 	return slices.ContainsFunc(s.nodes[h].series, func(n int32) bool {
 		se := &s.series[n]
 		return n != but && se.entered && se.changed && slices.Contains(se.lanes, l)

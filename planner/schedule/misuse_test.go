@@ -15,13 +15,13 @@ func TestPlansThatCannotBeScheduled(t *testing.T) {
 		plan schedule.Plan
 		want string
 	}{
-		"an id twice":                {schedule.Plan{Steps: steps(nil, "-/x.1", "-/x.1")}, `two steps have the id "-/x.1"`},
-		"a step that is not there":   {schedule.Plan{Steps: steps(nil, "-/x.1 after -/x.2")}, `step -/x.1 names step "-/x.2", which is not in the plan`},
-		"a bracket of what is not":   {schedule.Plan{Steps: steps(nil, "-/x.1"), Brackets: []providers.Bracket{bracket("-/p.1", "-/x.1", "")}}, `names step "-/p.1"`},
-		"a circle":                   {schedule.Plan{Steps: steps(nil, "-/x.1 after -/x.2", "-/x.2 after -/x.1")}, "in a circle"},
-		"a circle through a bracket": {schedule.Plan{Steps: steps(nil, "-/p.1 after -/x.1", "-/x.1"), Brackets: []providers.Bracket{bracket("-/p.1", "-/x.1", "")}}, "in a circle"},
-		"two lanes of one name":      {schedule.Plan{Steps: append(steps(testLanes, "a/x.1 lane one"), steps(map[string]providers.Lane{"one": wide}, "b/x.1 lane one")...)}, `the lane "one" has two definitions`},
-		"a lane without room":        {schedule.Plan{Steps: steps(map[string]providers.Lane{"no": {Name: "no"}}, "b/x.1 lane no")}, `the lane "no" is 0 wide`},
+		"an id twice":               {schedule.Plan{Steps: steps(nil, "-/x.1", "-/x.1")}, `two steps have the id "-/x.1"`},
+		"a step that is not there":  {schedule.Plan{Steps: steps(nil, "-/x.1 after -/x.2")}, `step -/x.1 names step "-/x.2", which is not in the plan`},
+		"a bracket of what is not":  {schedule.Plan{Steps: steps(nil, "-/x.1"), Brackets: []providers.Bracket{bracket("-/p.1", "-/x.1", "")}}, `names step "-/p.1"`},
+		"a cycle":                   {schedule.Plan{Steps: steps(nil, "-/x.1 after -/x.2", "-/x.2 after -/x.1")}, "in a cycle"},
+		"a cycle through a bracket": {schedule.Plan{Steps: steps(nil, "-/p.1 after -/x.1", "-/x.1"), Brackets: []providers.Bracket{bracket("-/p.1", "-/x.1", "")}}, "in a cycle"},
+		"two lanes of one name":     {schedule.Plan{Steps: append(steps(testLanes, "a/x.1 lane one"), steps(map[string]providers.Lane{"one": wide}, "b/x.1 lane one")...)}, `the lane "one" has two definitions`},
+		"a lane without room":       {schedule.Plan{Steps: steps(map[string]providers.Lane{"no": {Name: "no"}}, "b/x.1 lane no")}, `the lane "no" is 0 wide`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := schedule.New(test.plan, nil); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -6,7 +6,7 @@
 // reporting events; times come in as arguments. The same events in the same order give the same decisions. It is not safe
 // for use by several goroutines.
 //
-// What it promises: never more nodes of a lane under way than the lane is wide; never two changing steps on one node; no
+// What it promises: never more nodes of a lane in progress than the lane is wide; never two changing steps on one node; no
 // guarded step before its brackets have begun; a bracket that began is ended, unless the run stops at once; a step that may
 // never run says why. An event costs what hangs on its step, however large the plan is.
 //
@@ -36,9 +36,9 @@
 //
 // # Brackets
 //
-// A bracket begins when a guarded step could start now but for it. It ends when no guarded step runs, may start now, or
-// waits for nothing but a step that is under way now: directly, in its own series, for its node, or for room in a lane in
-// which a step is under way. So a fleet does not begin and end it once a node. What waits for something else (tenants, a
+// A bracket begins when a guarded step could start now except for it. It ends when no guarded step runs, may start now, or
+// waits for nothing but a step that is in progress now: directly, in its own series, for its node, or for room in a lane in
+// which a step is in progress. So a fleet does not begin and end it once a node. What waits for something else (tenants, a
 // window) does not keep it open; it begins again when that has passed, in a new round.
 package schedule
 
@@ -48,15 +48,18 @@ import (
 	"upkeep/providers"
 )
 
-// Plan is what is to be scheduled.
+// Plan is what must be scheduled.
 type Plan struct {
 	// Steps are in plan order: it decides where nothing else does.
 	Steps    []providers.Step
 	Brackets []providers.Bracket
-	// Lifted are the rules that this run goes without.
+	// Lifted are the rules that this run lifts.
 	Lifted []Lifted
 	// Openings are those of each window, by Step.Window, in order and apart. A window that is not named here is always open.
 	Openings map[string][]Opening
+	// Stretch are the windows in which the plan is one stretch, and how long it takes: its first step begins only where all of it fits,
+	// and past the edge the rest goes on.
+	Stretch map[string]time.Duration
 }
 
 // Lifted is a rule that an override lifts.
@@ -77,7 +80,7 @@ type Opening struct{ From, Until time.Time }
 
 // History is what earlier runs of the plan did, in order. Steps that were done are handed out all the same: whether they
 // still are so is for the driver to see (Ended with Skipped). It tells which brackets were left begun and which nodes were
-// left under way: those hold their places from the start. Steps that the plan does not have are ignored.
+// left in progress: those hold their places from the start. Steps that the plan does not have are ignored.
 type History []Past
 
 // Past is one record of an earlier run.
@@ -89,7 +92,7 @@ type Past struct {
 // What an earlier run did with a step.
 type What string
 
-// What can stand in a History. Other records (refused, blocked) do not matter here and may be left out.
+// What can be in a History. Other records (refused, blocked) do not matter here and may be left out.
 const (
 	WasStarted What = "started"
 	WasDone    What = "done"
@@ -103,7 +106,7 @@ type Decision struct {
 	Index int // of the step in Plan.Steps
 	Kind  Kind
 	// Begins and Ends say that the step begins or ends a bracket, and Round in which round of it, from 1; rounds of earlier
-	// runs count. Again: it begins once more in the same round, since the driver found it undone.
+	// runs count. Again: it begins again in the same round, since the driver found it undone.
 	Begins, Ends bool
 	Round        int
 	Again        bool
@@ -156,7 +159,7 @@ type Level int
 const (
 	// Running: it does not stop.
 	Running Level = iota
-	// NoNewNodes: no series starts, those under way go on to their next Rest, open brackets end. The first signal.
+	// NoNewNodes: no series starts, those in progress go on to their next Rest, open brackets end. The first signal.
 	NoNewNodes
 	// NoNewSteps: running steps are finished, open brackets end. The second signal.
 	NoNewSteps
@@ -164,7 +167,7 @@ const (
 	Now
 )
 
-// Taken is a node that takes room in the lanes whose Selection has it, although nothing of it is under way.
+// Taken is a node that takes room in the lanes whose Selection has it, although nothing of it is in progress.
 type Taken struct {
 	Node string `json:"node"`
 	Why  string `json:"why"` // "not ready", "cordoned by ops", "left by an earlier run"

@@ -176,6 +176,7 @@ func TestRules(t *testing.T) {
 		brackets []providers.Bracket
 		lifted   []schedule.Lifted
 		openings map[string][]schedule.Opening
+		whole    map[string]time.Duration
 		history  schedule.History
 		script   string
 		want     []string
@@ -587,6 +588,30 @@ func TestRules(t *testing.T) {
 				`b/x.1 waiting: waits for an opening of window "w" that has 1h30m0s left`, "c/x.1 done", "-/y.1 done", "start b/x.1",
 			},
 		},
+		"a plan that is one stretch goes on past the edge": {
+			steps:    steps(testLanes, "a/x.1 lane one window w min 30", "b/x.1 lane one window w min 30"),
+			openings: map[string][]schedule.Opening{"w": {opening(0, time.Hour), opening(24*time.Hour, 26*time.Hour)}},
+			whole:    map[string]time.Duration{"w": time.Hour},
+			script: `next
+				start a/x.1
+				after 80m
+				ended a/x.1
+				next
+				done b/x.1
+				next
+				end`,
+			want: []string{"start a/x.1", "start b/x.1 (20m0s over)", "over", "a/x.1 done", "b/x.1 done"},
+		},
+		"a plan that is one stretch begins only where all of it fits": {
+			steps:    steps(testLanes, "a/x.1 lane one window w min 30", "b/x.1 lane one window w min 60"),
+			openings: map[string][]schedule.Opening{"w": {opening(0, time.Hour), opening(24*time.Hour, 26*time.Hour)}},
+			whole:    map[string]time.Duration{"w": 90 * time.Minute},
+			script: `next
+				end
+				after 24h
+				next`,
+			want: []string{"only waits", `a/x.1 waiting: waits for an opening of window "w" that has 1h30m0s left`, `b/x.1 waiting: waits for an opening of window "w" that has 1h30m0s left`, "start a/x.1"},
+		},
 		"a rest parts two stretches": {
 			steps:    steps(nil, "a/x.1 window w min 40 rest", "a/x.2 after a/x.1 window w min 40"),
 			openings: map[string][]schedule.Opening{"w": {opening(0, time.Hour), opening(24*time.Hour, 25*time.Hour)}},
@@ -609,7 +634,7 @@ func TestRules(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := schedule.Plan{Steps: test.steps, Brackets: test.brackets, Lifted: test.lifted, Openings: test.openings}
+			plan := schedule.Plan{Steps: test.steps, Brackets: test.brackets, Lifted: test.lifted, Openings: test.openings, Stretch: test.whole}
 			if diff := cmp.Diff(test.want, tell(t, plan, test.history, test.script)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -38,20 +38,24 @@ func (s *Schedule) makeStretches() {
 func (s *Schedule) opensFor(i int32) bool {
 	st := &s.steps[i]
 	for _, w := range st.windows {
-		openings := s.plan.Openings[w]
-		k := sort.Search(len(openings), func(k int) bool { return openings[k].Until.After(s.now) })
-		if k < len(openings) && !openings[k].From.After(s.now) && !s.now.Add(st.need).After(openings[k].Until) {
+		if _, begun := s.begunIn[w]; begun {
 			continue
 		}
-		wait := Wait{Window: w, For: fmt.Sprintf("an opening of window %q that has %s left", w, st.need)}
+		need := max(st.need, s.plan.Stretch[w])
+		openings := s.plan.Openings[w]
+		k := sort.Search(len(openings), func(k int) bool { return openings[k].Until.After(s.now) })
+		if k < len(openings) && !openings[k].From.After(s.now) && !s.now.Add(need).After(openings[k].Until) {
+			continue
+		}
+		wait := Wait{Window: w, For: fmt.Sprintf("an opening of window %q that has %s left", w, need)}
 		for ; k < len(openings); k++ {
-			if openings[k].From.After(s.now) && !openings[k].From.Add(st.need).After(openings[k].Until) {
+			if openings[k].From.After(s.now) && !openings[k].From.Add(need).After(openings[k].Until) {
 				wait.Again = openings[k].From
 				break
 			}
 		}
 		if wait.Again.IsZero() {
-			wait.For = fmt.Sprintf("an opening of window %q that is %s long; there is none", w, st.need)
+			wait.For = fmt.Sprintf("an opening of window %q that is %s long; there is none", w, need)
 		}
 		s.park(i, wait)
 		return false
@@ -62,13 +66,43 @@ func (s *Schedule) opensFor(i int32) bool {
 // edgeOf returns when the earliest of the openings ends that a stretch begins in.
 func (s *Schedule) edgeOf(i int32) (edge time.Time) {
 	for _, w := range s.steps[i].windows {
-		openings := s.plan.Openings[w]
-		k := sort.Search(len(openings), func(k int) bool { return openings[k].Until.After(s.now) })
-		if k < len(openings) && (edge.IsZero() || openings[k].Until.Before(edge)) {
-			edge = openings[k].Until
+		until, begun := s.begunIn[w]
+		if !begun {
+			until = s.closes(w)
+		}
+		if !until.IsZero() && (edge.IsZero() || until.Before(edge)) {
+			edge = until
 		}
 	}
 	return edge
+}
+
+// closes returns when the opening ends that is now, or comes; zero where there is none.
+func (s *Schedule) closes(w string) time.Time {
+	openings := s.plan.Openings[w]
+	k := sort.Search(len(openings), func(k int) bool { return openings[k].Until.After(s.now) })
+	if k == len(openings) {
+		return time.Time{}
+	}
+	return openings[k].Until
+}
+
+// beginIn notes in which openings the run has begun a plan that is one stretch.
+func (s *Schedule) beginIn(windows []string) {
+	for _, w := range windows {
+		if _, begun := s.begunIn[w]; begun || s.plan.Stretch[w] == 0 {
+			continue
+		}
+		if s.begunIn == nil {
+			s.begunIn = map[string]time.Time{}
+		}
+		s.begunIn[w] = s.closes(w)
+		for i := range s.steps { // what waits for its next opening may begin now
+			if st := &s.steps[i]; st.phase == Parked && st.wait.Window == w {
+				s.unpark(int32(i))
+			}
+		}
+	}
 }
 
 // parks are the steps of one resource that wait.

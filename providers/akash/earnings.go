@@ -109,8 +109,8 @@ func (r *review) notBidding(causes []cause) {
 	})
 }
 
-// purse is what the account of the provider holds, against what its bids need.
-type purse struct {
+// funds is what the account of the provider holds, against what its bids need.
+type funds struct {
 	known  bool
 	has    *big.Int // of the deposit's denomination
 	denom  string
@@ -141,17 +141,17 @@ func held(b facts.Balance, denom string) *big.Int {
 }
 
 // balance compares the account with the deposit of one bid and with what transactions are paid with.
-func (r *review) balance(c facts.Container, b facts.Balance) (purse, *big.Int) {
+func (r *review) balance(c facts.Container, b facts.Balance) (funds, *big.Int) {
 	if b.Unknown != "" {
-		return purse{}, nil
+		return funds{}, nil
 	}
 	variable := r.release.Variable(c, variableDeposit)
 	deposit, denom := coin(variable.Value)
 	if deposit == nil {
 		r.unmeasured("balance", fmt.Sprintf("the pod has %s = %q, which is no amount, so what a bid needs is not known", variableDeposit, variable.Value))
-		return purse{}, nil
+		return funds{}, nil
 	}
-	p := purse{known: true, has: held(b, denom), denom: denom}
+	p := funds{known: true, has: held(b, denom), denom: denom}
 	if p.has.Cmp(deposit) < 0 {
 		p.causes = append(p.causes, cause{
 			what: fmt.Sprintf("the account holds %s, and each bid deposits %s", money(p.has, denom), money(deposit, denom)),
@@ -169,7 +169,7 @@ func (r *review) balance(c facts.Container, b facts.Balance) (purse, *big.Int) {
 
 // balanceLow reports a balance that is soon used up. A deposit comes back when its bid ends without a lease, so the days are
 // the fewest that are possible.
-func (r *review) balanceLow(p purse, deposit *big.Int, m facts.PodMeasurement, ofPod bool) {
+func (r *review) balanceLow(p funds, deposit *big.Int, m facts.PodMeasurement, ofPod bool) {
 	covers := new(big.Int).Div(p.has, deposit)
 	days := -1.0
 	text := fmt.Sprintf("the account holds %s, enough for the deposits of %s bids (%s each)", money(p.has, p.denom), covers, money(deposit, p.denom))

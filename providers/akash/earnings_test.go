@@ -215,7 +215,7 @@ func TestApplyMeasuresInThePod(t *testing.T) {
 			if w.Measurements() != 0 {
 				t.Fatal("planning asked the pod")
 			}
-			result := carryOut(t, w, p, s)
+			result := execute(t, w, p, s)
 			if result.Outcome != test.want || w.Measurements() == 0 {
 				t.Errorf("outcome %s after %d measurements: %+v", result.Outcome, w.Measurements(), result.Steps)
 			}
@@ -251,7 +251,7 @@ func TestMeasurementNeeds(t *testing.T) {
 	if asked(w.World(context.Background(), s)) {
 		t.Error("the pod is asked before the step")
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result)
 	}
 	if !asked(w.World(context.Background(), s)) {

@@ -33,7 +33,8 @@ func (g leases) before(in providers.Input, guarded []providers.Step) []providers
 	s.Summary = "stop the provider, so that the provider closes no lease"
 	s.Why = []string{why}
 	s.Changes = []providers.Change{{What: "replicas of " + p.workload.Name, Before: fmt.Sprint(p.workload.Replicas), After: "0, and marked"}}
-	s.Disruption = "the provider: no bids, no updates of deployments; tenants keep running (" + leasesText(in.World.Tenancies) + ")"
+	s.Disruption = "the provider is stopped: no new bids, no updates of deployments"
+	s.Unaffected = unaffected(in.World.Tenancies)
 	s.Proof = "no pod of the provider is left, and its StatefulSet carries the mark of this run"
 	s.Undo = fmt.Sprintf("kubectl -n %s scale statefulset %s --replicas=%d", g.spec.Namespace, p.workload.Name, max(1, p.workload.Replicas))
 	return []providers.Step{s}

@@ -31,7 +31,7 @@ type Upgrade struct {
 	SHA256             string // of the chart's archive; empty: not checked
 	// Values are laid over those of the release; they hold secrets.
 	Values map[string]any
-	// Mask are the paths of values whose texts must stand in no error.
+	// Mask are the paths of values whose texts must be in no error.
 	Mask []string
 	// Revision is the last one that the caller has seen: at another one nothing is done.
 	Revision int
@@ -162,7 +162,7 @@ func (t Tools) await(ctx context.Context, proved func() error) error {
 	}
 }
 
-// look reads a step's arguments and its block, and looks at the release as it is now.
+// look reads a step's arguments and its block, and looks at the release.
 func look[A any](ctx context.Context, t Tools, step providers.Step) (args A, release facts.Release, err error) {
 	if args, err = providers.ArgsOf[A](step); err != nil {
 		return args, release, err
@@ -281,8 +281,7 @@ func (o stop) Run(ctx context.Context, step providers.Step, progress providers.P
 	return o.tools.stop(ctx, step)
 }
 
-// stop scales the provider down under the mark of this run. A mark that is there already stays: it names the replicas of
-// before the first stop.
+// stop scales the provider down under the mark of this run. A mark that is there already stays: it names the replicas before it the first stop.
 func (t Tools) stop(ctx context.Context, step providers.Step) error {
 	args, release, err := look[releaseArgs](ctx, t, step)
 	if err != nil {

@@ -50,7 +50,7 @@ func (r *review) reviewInventory(from, to string) {
 	if crosses(from, to, firstWithInventory) && r.in.World.Release(r.spec.Namespace, inventoryOperator).Missing {
 		r.add(providers.Finding{
 			ID: "CHART_GATE", Severity: providers.SeverityWarning, Object: inventoryOperator,
-			Summary: fmt.Sprintf("from version %s on, nodes are for rent by what the inventory operator finds on them, and there is no release %s", firstWithInventory, inventoryOperator),
+			Summary: fmt.Sprintf("from version %s on, the inventory operator decides what nodes offer; there is no release %s", firstWithInventory, inventoryOperator),
 			Hint:    fmt.Sprintf("see that the chart akash-inventory-operator is installed, at a version that goes with %s; helm_release can do it", to),
 		}, "chart.version")
 	}
@@ -168,7 +168,8 @@ func (r *review) reviewOperatorStatus(release facts.Release, repair pending.Repa
 // undoOf is how a person goes back to what a release was before its last operation.
 func undoOf(release facts.Release) string {
 	if _, deployed := release.LastDeployed(); deployed {
-		return fmt.Sprintf("`%s` goes back to the revision that worked", revision.Rollback(release))
+		rollback, _ := revision.Rollback(release)
+		return fmt.Sprintf("`%s` goes back to the revision that worked", rollback)
 	}
 	return fmt.Sprintf("`helm -n %s history %s` says what happened to it: no revision of it ever worked", release.Namespace, release.Name)
 }

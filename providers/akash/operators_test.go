@@ -96,7 +96,7 @@ func TestOperatorThatDidNotEndWell(t *testing.T) {
 			if data, err := json.Marshal(p); err != nil || strings.Contains(string(data), "canary") {
 				t.Errorf("the plan holds a secret, or %v", err)
 			}
-			if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+			if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 				t.Fatalf("%+v", result.Steps)
 			}
 			settled(t, w, s, test.to)
@@ -118,14 +118,14 @@ func TestOperatorKilledAnywhere(t *testing.T) {
 			whole := plan(t, w, s)
 			p := whole // and then the process dies
 			p.Steps = p.Steps[:steps]
-			if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+			if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 				t.Fatalf("%+v", result.Steps)
 			}
 			p = plan(t, w, s)
 			if want := operationsOf(whole)[steps:]; !slices.Equal(want, operationsOf(p)) {
 				t.Errorf("steps %v, want %v", operationsOf(p), want)
 			}
-			if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+			if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 				t.Fatalf("%+v", result.Steps)
 			}
 			settled(t, w, s, "11.6.3")
@@ -171,7 +171,7 @@ func TestOperatorRepairMoved(t *testing.T) {
 	if err := w.SetStatus(fakeprovider.Namespace, operator, 2, facts.ReleasePendingUpgrade, w.Now()); err != nil {
 		t.Fatal(err)
 	}
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	if result.Steps[0].Outcome != apply.Refused || !strings.Contains(result.Steps[0].Why, "another Helm may still work") {
 		t.Errorf("%+v", result.Steps)
 	}
@@ -186,7 +186,7 @@ func TestOperatorIsKeptFirst(t *testing.T) {
 		t.Fatalf("the plan does not say that the values of %s are kept: %+v", operator, p.Steps)
 	}
 	w.ArchiveFails = errors.New("no space left on device")
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	for _, step := range result.Steps {
 		if (step.Operation == akash.OperationOperator || step.Operation == akash.OperationUpgrade) && step.Outcome == apply.Done {
 			t.Errorf("%+v", step)

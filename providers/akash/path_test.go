@@ -69,8 +69,8 @@ func planWith(t *testing.T, w *fakeprovider.World, overrides []planner.Override,
 
 func types() []providers.Type { return []providers.Type{akash.Type()} }
 
-// carryOut applies a plan.
-func carryOut(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...providers.Resource) apply.Result {
+// execute applies a plan.
+func execute(t *testing.T, w *fakeprovider.World, p planner.Plan, specs ...providers.Resource) apply.Result {
 	t.Helper()
 	side := tasks.New(tasks.Time{At: w.Now, Sleep: w.Sleep}, 1, 2)
 	e := &apply.Executor{
@@ -149,7 +149,7 @@ func TestPriceChange(t *testing.T) {
 			if diff := cmp.Diff([]string{}, ids(p.Remaining)); diff != "" || len(p.Refusals) > 0 {
 				t.Fatalf("what remains (-want +got):\n%s%v", diff, p.Refusals)
 			}
-			result := carryOut(t, w, p, s)
+			result := execute(t, w, p, s)
 			if result.Outcome != apply.Complete {
 				t.Fatalf("outcome %s: %+v", result.Outcome, result.Steps)
 			}
@@ -185,7 +185,7 @@ func TestFailedUpgradeGoesBack(t *testing.T) {
 	s := spec(w, "9.2.2", nil)
 	p := plan(t, w, s)
 	w.FailOnce("wait", errors.New("timed out waiting for the condition"))
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	last := result.Steps[len(result.Steps)-1]
 	if last.Outcome != apply.Failed || !strings.Contains(last.Why, "rolled back to revision 1") {
 		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
@@ -235,7 +235,7 @@ func TestPodThatKeepsOldPrices(t *testing.T) {
 	s := spec(w, "9.2.2", nil)
 	p := plan(t, w, s)
 	w.KeepPods = true
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	last := result.Steps[len(result.Steps)-1]
 	if last.Outcome != apply.Failed || !strings.Contains(last.Why, `PRICE_TARGET_CPU = "1"`) || !strings.Contains(last.Why, "rolled back to revision 1") {
 		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
@@ -275,7 +275,7 @@ func TestStalePodUnderRespelledPrices(t *testing.T) {
 	if diff := cmp.Diff([]string{"akash.archive", "akash.upgrade", "akash.restart"}, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -291,7 +291,7 @@ func TestStalePodUnderRespelledPrices(t *testing.T) {
 func TestPendingUpgradeIsRepaired(t *testing.T) {
 	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1"})
 	s := spec(w, "9.2.2", nil)
-	if result := carryOut(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
+	if result := execute(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result)
 	}
 	if err := w.SetStatus(fakeprovider.Namespace, fakeprovider.Release, 2, facts.ReleasePendingUpgrade, clock.Add(-time.Hour)); err != nil {
@@ -307,7 +307,7 @@ func TestPendingUpgradeIsRepaired(t *testing.T) {
 	if got := ids(p.Findings); got[0] != "RELEASE_PENDING" || len(ids(p.Remaining)) > 0 {
 		t.Errorf("findings %v, remaining %+v", ids(p.Findings), p.Remaining)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 {

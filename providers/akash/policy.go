@@ -106,7 +106,7 @@ func (r *reading) carrier(b config.Block) {
 	switch {
 	case !ok:
 		r.fail(b, "", "A policy before a customised script", "The script of bid_script, sha256 %.12s, is no published one, so what it does with a policy is not known. %s", s.SHA256, write)
-	case !script.CanCarry(published.Version):
+	case !script.TakesPolicy(published.Version):
 		r.fail(b, "", "A policy before an old script", "The script %s reads no price targets. %s", published.Version, write)
 	}
 }

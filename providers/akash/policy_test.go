@@ -112,7 +112,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s is shown as %q, want %q", what, shown[what], want)
 		}
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	again := plan(t, w, s)
@@ -148,7 +148,7 @@ func TestPolicy(t *testing.T) {
 // TestPolicyOfANewerUpkeep: a preamble of another generator is no difference while the policy is the same.
 func TestPolicyOfANewerUpkeep(t *testing.T) {
 	w, s := policyWorld(t, &price.Policy{GPUOnly: true})
-	if result := carryOut(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
+	if result := execute(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	world := w.World(context.Background(), s)

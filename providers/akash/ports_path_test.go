@@ -69,13 +69,13 @@ func TestPortsPath(t *testing.T) {
 		t.Fatalf("steps (-want +got):\n%s%+v", diff, p.Findings)
 	}
 	w.Machines["cp1"] = facts.Node{Listeners: facts.Listeners{Found: []facts.Listener{{Port: 443, Address: "0.0.0.0", PID: 5, Process: "caddy"}}}}
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	if last := result.Steps[len(result.Steps)-1]; last.Outcome != apply.Refused ||
 		!strings.Contains(last.Why, "process caddy (pid 5) listens on port 443 of node cp1, which the gateway takes; that was not so when the plan was made") {
 		t.Fatalf("somebody took a port after the plan was made: %+v", result.Steps)
 	}
 	w.Machines["cp1"] = facts.Node{}
-	if result := carryOut(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
+	if result := execute(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -102,7 +102,7 @@ func TestDefinitionsOnlyBehindURL(t *testing.T) {
 	if !said(p, "CRD_DIFFERS", "is not in the cluster, and v0.8.3 has it") || said(p, "CRD_UNKNOWN", "") {
 		t.Fatalf("steps %v, findings %+v", operationsOf(p), p.Findings)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {

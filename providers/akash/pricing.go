@@ -291,6 +291,43 @@ func (r *review) priceChanges() []providers.Change {
 	return out
 }
 
+// money is how an upgrade changes prices, as data: those that change, the limit of one plan, and why that is not known.
+func (r *review) money() *providers.Money {
+	changes, unknown := r.pricesChange()
+	m := &providers.Money{Prices: []providers.PriceChange{}, Allowed: r.spec.MaxChange, Unknown: unknown}
+	if unknown != "" {
+		return m
+	}
+	told := map[string]price.Change{}
+	for _, c := range changes {
+		if !c.Changed() {
+			continue
+		}
+		if model, _, detailed := strings.Cut(c.What, "."); c.Unit == "GPU" {
+			if base, known := told[model]; detailed && known && usd(base.Before) == usd(c.Before) && usd(base.After) == usd(c.After) {
+				continue // the model's own price says that already
+			}
+			told[c.What] = c
+		}
+		p := providers.PriceChange{What: c.What, Unit: c.Unit, Before: priced(c.Before), After: priced(c.After), Percent: c.Percent}
+		if c.Unit == script.Order {
+			p.Unit = providers.UnitOrder
+		}
+		if p.Percent != "" && !strings.HasPrefix(p.Percent, "-") {
+			p.Percent = "+" + p.Percent
+		}
+		m.Prices = append(m.Prices, p)
+	}
+	return m
+}
+
+func priced(u *price.USD) *providers.Price {
+	if u == nil {
+		return nil
+	}
+	return &providers.Price{Month: u.String(), Hour: u.Hourly()}
+}
+
 func usd(u *price.USD) string {
 	if u == nil {
 		return "no bids"

@@ -14,14 +14,14 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// Spec is one `akash_provider` block: what the operator declared. Plain data but for the sensitive values, which no JSON
+// Spec is one `akash_provider` block: what the operator declared. Plain data except for the sensitive values, which no JSON
 // holds; see Seal.
 type Spec struct {
 	Name      string `json:"name"`
 	Key       string `json:"key,omitempty"`
 	Release   string `json:"release"`
 	Namespace string `json:"namespace"`
-	// Chart is nil where the block has none: the chart then stays as it is.
+	// Chart is nil where the block has none: the chart then stays unchanged.
 	Chart  *Chart  `json:"chart,omitempty"`
 	Script *Script `json:"bid_script,omitempty"`
 	// Definitions are nil where the block names none.
@@ -129,7 +129,7 @@ func (s Spec) Needs() providers.Needs {
 	return needs
 }
 
-// patience is how long somebody else's operation on the release, or on that of an operator, may be under way.
+// patience is how long somebody else's operation on the release, or on that of an operator, may be in progress.
 func (s Spec) patience() time.Duration { return pending.Patience(time.Duration(s.Timeout)) }
 
 // secretPaths are the values that are masked wherever they show.

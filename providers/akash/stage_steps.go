@@ -90,9 +90,9 @@ func (r *review) planOperators() {
 		}
 		s.Changes = []providers.Change{{What: "chart version", Before: inForce(u.release), After: u.chart.Version, Always: true}}
 		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the old values, and its pods are ready", u.chart.Version)
-		s.Undo = revision.Rollback(u.release)
+		s.Undo, s.Reversal = revision.Rollback(u.release)
 		if u.rolls {
-			s.Disruption = fmt.Sprintf("the operator %s, which restarts; %s", u.release.Name, r.undisturbed())
+			s.Disruption, s.Unaffected = fmt.Sprintf("the operator %s restarts", u.release.Name), unaffected(r.in.World.Tenancies)
 			r.guard(s)
 		}
 	}

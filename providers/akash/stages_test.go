@@ -90,7 +90,7 @@ func TestStages(t *testing.T) {
 	if walked, err := planner.Rehearse(p, types(), nil); err != nil || walked.Ended(planner.Proved) != len(p.Steps) || len(walked.Due) > 0 {
 		t.Errorf("a rehearsal ends with %+v, %v", walked, err)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -118,7 +118,7 @@ func TestStagesFromURL(t *testing.T) {
 	const url = "https://raw.example.net/crd.yaml"
 	w.Texts = map[string]string{url: s.Definitions.Text}
 	s.Definitions = &akash.Definitions{Tag: "v0.8.3", URL: url, SHA256: s.Definitions.SHA256}
-	if result := carryOut(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
+	if result := execute(t, w, plan(t, w, s), s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	w, s = withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
@@ -202,7 +202,7 @@ func TestOperatorGoesBack(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
 	p := plan(t, w, s)
 	w.OperatorsFail = true
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	if result.Steps[2].Outcome != apply.Failed || !strings.Contains(result.Steps[2].Why, "was rolled back to revision 1") {
 		t.Fatalf("%+v", result.Steps)
 	}
@@ -325,7 +325,7 @@ func TestGateway(t *testing.T) {
 			if diff := cmp.Diff([]string{"akash.crds", "akash.archive", "akash.upgrade"}, operationsOf(p)); diff != "" {
 				t.Fatalf("steps (-want +got):\n%s%+v", diff, p.Findings)
 			}
-			if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+			if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 				t.Fatalf("%+v", result.Steps)
 			}
 			if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -343,7 +343,7 @@ func TestOwnWorkFirst(t *testing.T) {
 	if diff := cmp.Diff([]string{"akash.archive", "akash.upgrade", "akash.stop", "akash.repair", "akash.start"}, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -381,7 +381,7 @@ func TestDefinitionsAlone(t *testing.T) {
 	if diff := cmp.Diff([]string{"akash.crds"}, operationsOf(p)); diff != "" {
 		t.Errorf("without a chart: steps (-want +got):\n%s", diff)
 	}
-	if result := carryOut(t, w, p, bare); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, bare); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if err := w.ApplyDefinitions(ctx, []byte(crds("v2beta1", "v9")), nil); err != nil {
@@ -401,7 +401,7 @@ func TestDefinitionsMoved(t *testing.T) {
 	if err := w.ApplyDefinitions(context.Background(), []byte(crds("v2beta1", "v2beta3")), nil); err != nil {
 		t.Fatal(err)
 	}
-	result := carryOut(t, w, p, s)
+	result := execute(t, w, p, s)
 	if result.Steps[0].Outcome != apply.Refused || !strings.Contains(result.Steps[0].Why, "somebody has changed manifests.akash.network") {
 		t.Errorf("%+v", result.Steps)
 	}
@@ -409,7 +409,7 @@ func TestDefinitionsMoved(t *testing.T) {
 
 // TestInventoryOperator: a step over 9.0.0 says what the provider will need to see its nodes, and is not refused for it.
 func TestInventoryOperator(t *testing.T) {
-	const words = "by what the inventory operator finds on them, and there is no release inventory-operator"
+	const words = "the inventory operator decides what nodes offer; there is no release inventory-operator"
 	for _, test := range []struct {
 		name, from, to string
 		install, want  bool

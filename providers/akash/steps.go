@@ -2,6 +2,7 @@ package akash
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -159,6 +160,7 @@ func (r *review) planArchive(verb string, of releaseArgs, release facts.Release)
 		s.Proof = "the archive has revision and script"
 	}
 	s.Undo = "nothing to undo: nothing in the cluster changes"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 }
 
 // archived reports whether an entry is of this very revision and script.
@@ -177,22 +179,25 @@ func (r *review) planReplace() {
 	s := r.step("replace", OperationReplace, r.args(), replaceEstimate)
 	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade creates again"
 	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s", r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
-	s.Disruption = "the provider until the upgrade has ended; " + r.undisturbed()
+	s.Disruption, s.Unaffected = "the provider is stopped until the upgrade has ended: no new bids", unaffected(r.in.World.Tenancies)
 	r.guard(s)
 	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are deleted"
-	s.Undo = revision.Rollback(r.release)
+	s.Undo, s.Reversal = revision.Rollback(r.release)
 }
 
-// undisturbed says what an interruption of the provider means to tenants: nothing, by akash.md 4.3.
-func (r *review) undisturbed() string {
-	text := leasesText(r.in.World.Tenancies)
-	if t := r.in.World.Tenancies; t != nil && t.Unknown == "" {
-		if text == plural(1, "lease") {
-			return text + " keeps running"
-		}
-		return text + " keep running"
+// unaffected says what an interruption of the provider means to tenants: nothing, by akash.md 4.3.
+func unaffected(t *facts.Tenancies) string {
+	if t == nil || t.Unknown != "" {
+		return "tenants keep running (" + leasesText(t) + ")"
 	}
-	return "tenants keep running (" + text + ")"
+	text, verb := plural(len(t.Leases), "active lease"), " keep running"
+	if gpus := t.GPUs(); gpus > 0 {
+		text += " (" + plural(gpus, "GPU") + ")"
+	}
+	if len(t.Leases) == 1 {
+		verb = " keeps running"
+	}
+	return text + verb
 }
 
 // planUpgrade plans the upgrade, and reports whether the provider restarts by it.
@@ -222,9 +227,9 @@ func (r *review) planUpgrade() bool {
 	s.Why = append(slices.Clone(r.due), s.Why...)
 	s.Changes = r.upgradeChanges(scriptChanges, chartChanges)
 	s.Proof = fmt.Sprintf("the release is deployed with chart version %s and these values; everything else in them is as before", r.spec.Chart.Version)
-	s.Undo = revision.Rollback(r.release)
+	s.Undo, s.Reversal = revision.Rollback(r.release)
 	if args.Rolls {
-		s.Disruption = "the provider, which restarts; " + r.undisturbed()
+		s.Disruption, s.Unaffected = outage(s.Estimate), unaffected(r.in.World.Tenancies)
 		s.Proof += "; the running pod has them in its environment" + r.measuredProof()
 	}
 	r.guard(s) // also where the restart is a step of its own
@@ -245,6 +250,7 @@ func limit(timeout config.Duration) float64 {
 
 // finishUpgrade holds the prices of an upgrade to max_change, and reports whether the provider restarts by it.
 func (r *review) finishUpgrade(s *providers.Step, args upgradeArgs) bool {
+	s.Money = r.money()
 	r.holdPrices(s)
 	return args.Rolls
 }
@@ -283,6 +289,9 @@ func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Ch
 		}
 		out = append(out, change)
 	}
+	if o := r.release.Offer; o != nil && o.Preview != nil {
+		out = append(out, revision.ObjectChanges(o.Preview.Objects)...)
+	}
 	return append(out, providers.Change{What: "leases touched", Before: leasesText(r.in.World.Tenancies), After: "none is touched"})
 }
 
@@ -302,10 +311,16 @@ func (r *review) planRestart() {
 		}
 		s.Why = append(s.Why, why)
 	}
-	s.Disruption = "the provider, which restarts; " + r.undisturbed()
+	s.Disruption, s.Unaffected = outage(s.Estimate), unaffected(r.in.World.Tenancies)
 	r.guard(s)
 	s.Proof = "another pod runs, and it has the values of the release in its environment" + r.measuredProof()
 	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
+}
+
+// outage says what a restart of the provider interrupts, for about how many seconds.
+func outage(seconds float64) string {
+	return "the provider restarts: no new bids for about " + plural(max(1, int(math.Ceil(seconds/60))), "minute")
 }
 
 // measuredProof is what the proof of a step that restarts the provider measures in its pod.
@@ -326,6 +341,7 @@ func fillStart(s *providers.Step, workload string) {
 	s.Summary = "start the provider again"
 	s.Proof = "StatefulSet " + workload + " has its former replicas and a ready pod, and has no mark"
 	s.Undo = "nothing to undo"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 }
 
 func quote(text string) string { return `"` + text + `"` }

@@ -155,8 +155,8 @@ func schema() config.Schema {
 			},
 			{
 				Name: "archive", Type: cty.String, Default: cty.StringVal("akash-archive"),
-				Doc: "The directory, where upkeep runs, that keeps the values (`provider.yaml`, with the keys of the wallet: mode 0600) and the script " +
-					"(`old-bid-price-script.sh`) of each revision that upkeep replaced, and the values of each operator (`inventory-operator.yaml`).",
+				Doc: "The directory, where upkeep runs, that keeps what upkeep replaces. Of each revision: the values (`provider.yaml`, with the keys of " +
+					"the wallet: mode 0600) and the script (`old-bid-price-script.sh`). Of each operator: the values (`inventory-operator.yaml`).",
 			},
 			{
 				Name: "timeout", Type: cty.String, Default: cty.StringVal("8m"),

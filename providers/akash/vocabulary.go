@@ -19,7 +19,7 @@ func (r *reading) vocabulary(tree map[string]any) {
 	if c == nil || c.Source.Path != "" || c.Source.Name != vocabulary.Chart {
 		return // another chart, or one that somebody may have changed
 	}
-	for _, u := range vocabulary.Unreads(c.Version, tree) {
+	for _, u := range vocabulary.UnreadValues(c.Version, tree) {
 		r.warn(r.block, r.block.Item("values", u.Path), "A value that the chart does not read", "%s", sentence(unreadText(u, c.Version)))
 	}
 	if image, ok := tree["image"].(map[string]any); ok && image["tag"] != nil && image["tag"] != "" {
@@ -68,7 +68,7 @@ func (r *review) reviewVocabulary() {
 	if r.spec.Chart != nil {
 		version = r.spec.Chart.Version
 	}
-	for _, u := range vocabulary.Unreads(version, r.release.Values) {
+	for _, u := range vocabulary.UnreadValues(version, r.release.Values) {
 		severity := providers.SeverityNote
 		if u.Since == "" && config.Suggest(u.Path, vocabulary.Paths(version)) != "" {
 			severity = providers.SeverityWarning

@@ -206,7 +206,7 @@ without = { backup = "a world without etcd" }`)
 	if err != nil || strings.Contains(string(data), "canary") {
 		t.Fatalf("the plan holds a secret, or %v", err)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	kept, _, err := w.Values(context.Background(), fakeprovider.Namespace, fakeprovider.Release)
@@ -226,7 +226,7 @@ func TestReplace(t *testing.T) {
 	if diff := cmp.Diff([]string{"akash.archive", "akash.replace", "akash.upgrade"}, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s%+v", diff, p.Findings)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -285,7 +285,7 @@ func TestLeases(t *testing.T) {
 			if diff := cmp.Diff(test.want, operationsOf(p)); diff != "" {
 				t.Fatalf("steps (-want +got):\n%s", diff)
 			}
-			if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+			if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 				t.Fatalf("%+v", result.Steps)
 			}
 			if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -300,14 +300,14 @@ func TestStoppedProviderComesBack(t *testing.T) {
 	w, s := healthy(t)
 	p := plan(t, w, s, outage{300})
 	p.Steps, p.Brackets = p.Steps[:1], nil // kill -9 after the first step
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	p = plan(t, w, s)
 	if diff := cmp.Diff([]string{"akash.start"}, operationsOf(p)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
-	if result := carryOut(t, w, p, s); result.Outcome != apply.Complete {
+	if result := execute(t, w, p, s); result.Outcome != apply.Complete {
 		t.Fatalf("%+v", result.Steps)
 	}
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
@@ -397,7 +397,7 @@ func TestEmptyMapping(t *testing.T) {
 		if had := release["price_target_gpu_mappings"] != nil; (len(p.Steps) > 0) != had {
 			t.Errorf("a release that has a mapping (%t) needs %v", had, operationsOf(p))
 		}
-		if result := carryOut(t, w, p, s); len(p.Steps) > 0 && result.Outcome != apply.Complete {
+		if result := execute(t, w, p, s); len(p.Steps) > 0 && result.Outcome != apply.Complete {
 			t.Fatalf("%+v", result.Steps)
 		}
 		if again := plan(t, w, s); len(again.Steps) > 0 || slices.Contains(ids(again.Findings), "PRICE_TARGET_DIFFERS") {

@@ -24,7 +24,7 @@ const (
 // Downloads fetches texts by https. Client is http.DefaultClient where it is nil.
 type Downloads struct{ Client *http.Client }
 
-// Download fetches a text. It does not fail: why it could not is in the facts. The URL's query stands in no error: it may
+// Download fetches a text. It does not fail: why it could not is in the facts. The URL's query is in no error: it may
 // hold a token.
 func (d Downloads) Download(ctx context.Context, question facts.DownloadQuestion) facts.Download {
 	ctx, cancel := context.WithTimeout(ctx, downloadTimeout)

@@ -104,7 +104,7 @@ func silentEtcd(in providers.Input) bool {
 	return in.World.Etcd.Unknown != "" && !originOf(in.World).sqlite()
 }
 
-// coldFresh returns the newest cold bundle, where it is whole and younger than the limit.
+// coldFresh returns the newest cold bundle, where it is complete and younger than the limit.
 func (s inventory) coldFresh() (held, bool) {
 	for _, h := range slices.Backward(s.bundles) {
 		if h.standing == Cold && s.young(h) {
@@ -154,6 +154,7 @@ func (r *review) coldStep(stopped []stoppedMember, silent []silentNode) provider
 	s.Why = []string{"no member of etcd answers, and on " + namesOf(stopped) + " it does not run", "no proved bundle is young enough", r.maxAgeWhy()}
 	s.Proof = "every file has the SHA-256 that its node sent with it, and the stored bundle is read back; not checked: whether etcd starts from the bundle"
 	s.Undo = "none is needed: a bundle more"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s
 }
 
@@ -222,7 +223,7 @@ func (e takingCold) Ready(in providers.Input, step providers.Step) providers.Rea
 	return providers.Holds.Because("no member answers, and on %s it does not run", namesOf(stopped))
 }
 
-// Proved wants a whole cold bundle that was not there before, and every other bundle still there. That the bundle is good for
+// Proved wants a complete cold bundle that was not there before, and every other bundle still there. That the bundle is good for
 // anything is not proved by it.
 func (e takingCold) Proved(before, after providers.Input, step providers.Step) error {
 	_, was, err := e.read(before, step)

@@ -28,7 +28,7 @@ func Remembered(memory facts.Memory, address facts.Address) ([]facts.Proof, erro
 }
 
 // WithProofs returns the section of an etcd_backup that knows these proofs as well: each takes the place of an earlier one
-// of the same bundle at the same level. A section that it cannot read is an error, and is not to be replaced.
+// of the same bundle at the same level. A section that it cannot read is an error, and must not be replaced.
 func WithProofs(address facts.Address, old json.RawMessage, proofs ...facts.Proof) (json.RawMessage, error) {
 	return changed(address, old, func(known []facts.Proof) []facts.Proof {
 		for _, p := range proofs {

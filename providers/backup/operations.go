@@ -37,7 +37,7 @@ type Tools struct {
 	Cold func(ctx context.Context, node string) (io.ReadCloser, error)
 	// SQLite streams the database of a node's k3s server, as protocol.ReceiveSQLite reads it. The caller closes it.
 	SQLite func(ctx context.Context, node string) (io.ReadCloser, error)
-	// Provider returns the objects of the cluster's own services that a bundle holds beside the snapshot, by name, and what
+	// Provider returns the objects of the cluster's own services that a bundle holds next to the snapshot, by name, and what
 	// could not be read with the reason. Nil: there are none.
 	Provider func(ctx context.Context) (objects map[string][]byte, failed map[string]string)
 	// Drill says how the child that restores snapshots is run.

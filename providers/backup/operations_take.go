@@ -262,7 +262,7 @@ func (t taker) compareMembers(ctx context.Context, q etcd.Question) (out compari
 			continue
 		}
 		if different := etcd.Differences(out.saved, held[i+1]); len(different) > 0 {
-			out.err = fmt.Errorf("members %s and %s hold different data, so which of them is right is not known and no bundle is taken: %s",
+			out.err = fmt.Errorf("members %s and %s hold different data; no bundle is taken, since nobody knows which is right: %s",
 				t.member.Name, other.Name, strings.Join(different, "; "))
 			return out
 		}

@@ -16,13 +16,13 @@ import (
 
 // Recovery asks for the content of a bundle, made ready for the machines of a cluster that is to come back.
 type Recovery struct {
-	// Stored is the bundle as its store has it, Label what lies beside it there.
+	// Stored is the bundle as its store has it, Label what lies next to it there.
 	Stored     io.Reader
 	Label      bundle.Label
 	Identities bundle.Identities
 	// Plain: Stored is no bundle but a snapshot as etcdctl writes it, and there is no label.
 	Plain bool
-	// Directory must not exist or be empty. It appears whole, 0700, or not at all.
+	// Directory must not exist or be empty. It appears complete, 0700, or not at all.
 	Directory string
 	// Members are those of the restored cluster; none: those that the nodes in the bundle ran.
 	Members []drill.Peer
@@ -32,11 +32,11 @@ type Recovery struct {
 	Bump          uint64
 	MarkCompacted bool
 	Drill         drill.Options
-	// Progress is told what is under way.
+	// Progress is told what is in progress.
 	Progress func(line string)
 }
 
-// Recovered is what lies in the directory of a recovery afterwards.
+// Recovered is what is in the directory of a recovery afterwards.
 type Recovered struct {
 	Manifest bundle.Manifest `json:"manifest"`
 	// Snapshot is the path of etcd's snapshot; Configuration that of kubeadm's configuration, empty where the bundle has none.

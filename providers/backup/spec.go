@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -17,7 +19,7 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// Spec is one `etcd_backup` block: what the operator declared. Plain data; it survives JSON, but for its store's secrets.
+// Spec is one `etcd_backup` block: what the operator declared. Plain data; it survives JSON, except for its store's secrets.
 type Spec struct {
 	Name   string          `json:"name"`
 	Key    string          `json:"key,omitempty"`
@@ -80,7 +82,7 @@ func (s Spec) Seal(from providers.Resource, _ func([]byte) string) (providers.Re
 // Seals returns nothing: nothing planned here shows the credentials.
 func (s Spec) Seals() map[string]string { return nil }
 
-// Resealed returns the block as it is.
+// Resealed returns the block unchanged.
 func (s Spec) Resealed(map[string]string) providers.Resource { return s }
 
 // Recipients returns for whom bundles are encrypted; none where they are not.
@@ -102,8 +104,12 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	maxAge, wrong := b.Duration("max_age")
 	diags = append(diags, wrong...)
 	s.MaxAge = maxAge
-	if !wrong.HasErrors() && maxAge <= 0 {
+	switch {
+	case wrong.HasErrors():
+	case maxAge <= 0:
 		diags = append(diags, b.Diagnose("max_age", "Invalid duration", `max_age must be longer than zero: write how old the newest proved bundle may be, such as "24h".`))
+	case maxAge < shortestAge || maxAge > longestAge:
+		diags = append(diags, b.Diagnose("max_age", "Invalid duration", fmt.Sprintf("%s is out of range: write a duration from %s to %s.", maxAge, shortestAge, longestAge)))
 	}
 	if len(s.Nodes.Roles)+len(s.Nodes.Fleets)+len(s.Nodes.Names) == 0 {
 		if _, set := b.Ranges["nodes"]; set {
@@ -132,6 +138,12 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	return s, diags
 }
 
+// A backup takes minutes, and what is older than a year is no backup.
+const (
+	shortestAge = config.Duration(time.Minute)
+	longestAge  = config.Duration(365 * 24 * time.Hour)
+)
+
 // below returns a path of the machine that upkeep runs on: relative ones are meant against the configuration directory.
 func below(directory, path string) string {
 	if filepath.IsAbs(path) {
@@ -147,6 +159,8 @@ func (s Spec) checkInclude(b config.Block) (diags hcl.Diagnostics) {
 			diags = append(diags, b.Diagnose("include", "Not a place of a control plane", capital(err.Error())+"."))
 		} else if seen[p] {
 			diags = append(diags, b.Diagnose("include", "Named twice", fmt.Sprintf("%q stands twice in include. Remove one.", p)))
+		} else if outer := slices.IndexFunc(s.Include, func(o string) bool { return strings.HasPrefix(p, o+"/") }); outer >= 0 {
+			diags = append(diags, b.Diagnose("include", "Named twice", fmt.Sprintf("%q is within %q, which is included. Remove one.", p, s.Include[outer])))
 		}
 		seen[p] = true
 	}
@@ -160,6 +174,11 @@ func (s Spec) checkInclude(b config.Block) (diags hcl.Diagnostics) {
 func (s Spec) checkEncryption(b config.Block) (diags hcl.Diagnostics) {
 	if _, err := s.Recipients(); err != nil {
 		diags = append(diags, b.Diagnose("encrypt_to", "Not an age recipient", capital(err.Error())+"."))
+	}
+	for i, recipient := range s.EncryptTo {
+		if slices.Contains(s.EncryptTo[:i], recipient) {
+			diags = append(diags, b.Diagnose("encrypt_to", "Named twice", fmt.Sprintf("%q stands twice in encrypt_to. Remove one.", recipient)))
+		}
 	}
 	switch {
 	case len(s.EncryptTo) == 0 && b.String("unencrypted") != "" && s.Unencrypted == "":

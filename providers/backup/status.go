@@ -159,7 +159,7 @@ func (s *inventory) lookForMissing(found facts.Backups, proofs []facts.Proof) {
 // Judged is a bundle of a store, and what it counts for.
 type Judged struct {
 	facts.Bundle
-	Standing Status `json:"standing"`
+	Status Status `json:"status"`
 	// Why says what keeps it from counting.
 	Why string `json:"why,omitempty"`
 	// Proof is the strongest one of exactly these bytes; Signer the key of the state that signed it.
@@ -175,7 +175,7 @@ type Judged struct {
 
 // Judgement is what a store holds, judged.
 type Judgement struct {
-	// Unknown: what the store holds is not known, or is not to be believed; why.
+	// Unknown: what the store holds is not known, or must not be believed; why.
 	Unknown string
 	Store   string
 	Bundles []Judged // oldest first
@@ -200,7 +200,7 @@ func (s Spec) Judge(in providers.Input) Judgement {
 		}
 	}
 	for _, h := range slices.Concat(inventory.bundles, inventory.others) {
-		out.Bundles = append(out.Bundles, Judged{Bundle: h.Bundle, Standing: h.standing, Why: h.why, Proof: h.proof, Signer: h.signer,
+		out.Bundles = append(out.Bundles, Judged{Bundle: h.Bundle, Status: h.standing, Why: h.why, Proof: h.proof, Signer: h.signer,
 			Newest: any && h.ID == newest.ID && h.standing == Proved, Kept: kept[h.ID], Goes: goes[h.ID]})
 	}
 	slices.SortStableFunc(out.Bundles, func(a, b Judged) int { return a.TakenAt.Compare(b.TakenAt) })

@@ -107,6 +107,7 @@ func (r *review) takeStep() providers.Step {
 	s.Changes = []providers.Change{{What: "last proved bundle", Before: before, After: "a new one in " + r.spec.Store.String()}}
 	s.Proof = from.proof(r.spec.Verify, r.spec.Store)
 	s.Undo = "none is needed: a bundle more"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s
 }
 
@@ -128,6 +129,7 @@ func (r *review) proveStep(h held) providers.Step {
 		s.Proof += "; " + originOf(r.in.World).proved()
 	}
 	s.Undo = "none is needed: nothing in the store changes"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s
 }
 
@@ -225,6 +227,7 @@ func (r *review) removal(verb string, inventory inventory, leftovers []string) (
 	}
 	s.Proof = "the store has every other bundle, and no longer these"
 	s.Undo = "none: removed bundles cannot be restored"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNever}
 	return s, args, true
 }
 

@@ -2,8 +2,10 @@ package backup
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -93,6 +95,16 @@ var arguments = []struct {
 	{StoreS3, []string{"bucket"}, []string{"endpoint", "prefix", "region", "path_style", "ca_file", "access_key", "secret_key", "object_lock", "lock_for"}},
 }
 
+// noStore reports directories that are the system's own: a bundle there is lost, or in the way.
+func noStore(directory string) bool {
+	for _, system := range []string{"/dev", "/proc", "/sys", "/run"} {
+		if directory == system || strings.HasPrefix(directory, system+"/") {
+			return true
+		}
+	}
+	return directory == "/"
+}
+
 func decodeStore(b config.Block) (StoreSpec, hcl.Diagnostics) {
 	kind := b.Value.GetAttr("label").AsString()
 	var diags hcl.Diagnostics
@@ -134,7 +146,17 @@ func decodeStore(b config.Block) (StoreSpec, hcl.Diagnostics) {
 	if file := b.String("ca_file"); file != "" {
 		s.CAFile = below(b.Directory, file)
 	}
+	if kind == StoreS3 {
+		wrong := s.checkS3()
+		for _, name := range slices.Sorted(maps.Keys(wrong)) {
+			add(name, "Invalid "+name, wrong[name])
+		}
+	}
 	switch {
+	case kind == StoreFile && strings.HasPrefix(s.Path, "~"):
+		add("path", "Invalid path", fmt.Sprintf("%q: a leading ~ has no meaning here. Write the directory in full, or relative to the configuration.", s.Path))
+	case kind == StoreFile && s.Path != "" && noStore(below(b.Directory, s.Path)):
+		add("path", "Invalid path", fmt.Sprintf("%q is no place for bundles. Name a directory of their own, such as \"/var/backups/upkeep\".", s.Path))
 	case kind == StoreFile && s.Path != "":
 		if s.Path = below(b.Directory, s.Path); !filepath.IsAbs(b.String("path")) {
 			s.Written = b.String("path")

@@ -35,7 +35,7 @@ func Type() providers.Type {
 			Doc: "Backups of etcd and of the keys and configuration of every control plane, in one bundle each: taken when the " +
 				"last proved one is older than `max_age`, proved, kept by policy. Declaring one provides the guard `backup`: " +
 				"no disruptive step of any block runs without a proved bundle younger than `max_age`. " +
-				"Where k3s keeps its cluster in SQLite, which it does without `--cluster-init`, the bundle holds that database instead of a snapshot of etcd.",
+				"k3s without `--cluster-init` keeps its cluster in SQLite. The bundle then holds that database instead of a snapshot of etcd.",
 			Example: example,
 			Schema:  schema(),
 			Decode:  decode,
@@ -87,7 +87,7 @@ func schema() config.Schema {
 			},
 			{
 				Name: "endpoints", Type: cty.List(cty.String),
-				Doc: "Where etcd takes clients, such as `[\"https://10.0.0.21:2379\"]`, for an etcd that runs on none of `nodes` or whose place their layout does not tell. Each is reached through the first of `nodes` that can: TLS ends there, and the client's key stays there. Default: the member of each of `nodes`, as kubeadm's manifest, `/etc/etcd.env` or k3s tells it.",
+				Doc: "The client endpoints of etcd, such as `[\"https://10.0.0.21:2379\"]`. Needed for an etcd on none of `nodes`, or in a place that the layout does not tell. Each is reached through the first of `nodes` that can: TLS ends there, and the client's key stays there. Default: the member of each of `nodes`, as kubeadm's manifest, `/etc/etcd.env` or k3s tells it.",
 			},
 			{
 				Name: "endpoint_ca", Type: cty.String,
@@ -113,7 +113,7 @@ func schema() config.Schema {
 			},
 			{
 				Name: "verify", Type: cty.String, Default: cty.StringVal("restore"), OneOf: []string{"hash", "restore"},
-				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot as etcd sent it, the same hash on every member, and the stored bundle read back (in the store `file`: written to the disk). `restore`: that, and a real etcd started from the snapshot, where upkeep runs, whose revision, keys and hash are those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, checks that every page and index is intact, and reads every key.",
+				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot from etcd, an equal hash on every member, and the stored bundle read back. A bundle in the store `file` is written to the disk first. `restore`: also a real etcd, started from the snapshot where upkeep runs. Its revision, keys and hash must be those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, checks that every page and index is intact, and reads every key.",
 			},
 			{
 				Name: "drill_on_control_plane", Type: cty.Bool, Default: cty.False,

@@ -116,8 +116,8 @@ func (h commandWriter) etcdFunction() string {
 	)
 }
 
-// wholeScript holds the API server of the node and etcd to being whole, waiting for a while.
-func (h commandWriter) wholeScript(api, etcd bool) string {
+// completeScript holds the API server of the node and etcd to being whole, waiting for a while.
+func (h commandWriter) completeScript(api, etcd bool) string {
 	var lines []string
 	if api {
 		lines = append(lines,
@@ -168,7 +168,7 @@ func (h commandWriter) lookFirst() providers.Command {
 	if !repair {
 		lines = append(lines, `if ls /var/lib/upkeep/intents/*/intent.json >/dev/null 2>&1; then stop "a renewal of upkeep was interrupted on this node and must be repaired first"; fi`)
 	}
-	lines = append(lines, h.wholeScript(api, etcd))
+	lines = append(lines, h.completeScript(api, etcd))
 	see := "\"API server: ok\", every control plane \"condition met\", every etcd member \"is healthy\""
 	switch {
 	case repair:
@@ -201,7 +201,7 @@ func (h commandWriter) lookLast() providers.Command {
 		lines = append(lines, "etcd endpoint health --cluster || echo 'etcd is not healthy yet'")
 		see = "check what is healthy now: etcd did not answer when this was made, and may answer only after its last member"
 	}
-	lines = append(lines, h.wholeScript(strictAPI, strictEtcd))
+	lines = append(lines, h.completeScript(strictAPI, strictEtcd))
 	return h.command("check the cluster", script(lines...), see, "a line that begins with STOP: do not touch another control plane", "")
 }
 

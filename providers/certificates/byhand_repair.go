@@ -8,7 +8,7 @@ import (
 )
 
 // ByHand undoes what is half done: the files that were not in place yet are put back from the archive that the renewal took; those
-// that were are whole and stay. What that leaves due is renewed by the steps that follow.
+// that were are complete and stay. What that leaves due is renewed by the steps that follow.
 func (repairing) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	h := byHand(in, step)
 	out := []providers.Command{h.lookFirst(), h.archive(nil)}
@@ -23,7 +23,7 @@ func (h commandWriter) undo(u facts.Unfinished) providers.Command {
 	kept := handDirectory + "/intent-" + u.ID
 	if u.Unknown != "" || strings.Contains(u.ID, "/") {
 		return h.command("look at renewal "+u.ID, script(stopFunction, "ls -l /var/lib/upkeep/intents /var/lib/upkeep/archive", `stop "nobody knows what this renewal was at"`),
-			"what is there", "always: compare each file of the intent with the one in place, and with the archive of the same name, before anything else is done here", "")
+			"what is there", "always: first compare each file of the intent with the installed file, and with the archive of the same name", "")
 	}
 	lines := []string{stopFunction, "umask 077", pemFunction, "archive=" + providers.ShellWord(archive), `[ -e ` + providers.ShellWord(intent+"/intent.json") + ` ] || stop "this renewal is no longer unfinished"`}
 	var members, proofs []string

@@ -6,7 +6,7 @@ import (
 	"upkeep/providers"
 )
 
-// ByHand moves the manifest away and back. Deleting the mirror pod restarts nothing: the kubelet only writes the mirror anew
+// ByHand moves the manifest away and back. Deleting the mirror pod restarts nothing: the kubelet only writes the mirror again
 // (seen on v1.35.4). Whether the container is gone is told by its process, since crictl is not on every node.
 func (restarting) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, err := providers.ArgsOf[restartArgs](step)
@@ -36,7 +36,7 @@ func servedBy(h commandWriter, component string) (names []string) {
 	return names
 }
 
-// restart ends a static pod and lets the kubelet start it anew. The API server took 47 s to stop on a real cluster.
+// restart ends a static pod and lets the kubelet start it again. The API server took 47 s to stop on a real cluster.
 func (h commandWriter) restart(component string) providers.Command {
 	manifest := "/etc/kubernetes/manifests/" + component + ".yaml"
 	if p := staticPod(&h.node.ControlPlane, component); p != nil && p.Manifest != "" {
@@ -72,7 +72,7 @@ func (h commandWriter) restart(component string) providers.Command {
 		script("manifest="+providers.ShellWord(manifest)+" away="+providers.ShellWord(away), `[ -e "$manifest" ] || mv "$away" "$manifest"`, `ls -l "$manifest"`))
 }
 
-// proveLease waits until the lease of a component is renewed once more: whoever holds it lives.
+// proveLease waits until the lease of a component is renewed again: the one who holds it lives.
 func (h commandWriter) proveLease(component string) providers.Command {
 	return h.command("prove that somebody leads "+component, script(
 		stopFunction, h.apiFunction(),

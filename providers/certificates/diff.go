@@ -12,7 +12,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// review is one Diff under way.
+// review is one Diff in progress.
 type review struct {
 	spec    Spec
 	in      providers.Input
@@ -20,6 +20,8 @@ type review struct {
 	out     providers.Outcome
 
 	policy policy
+	names  names
+	known  map[string]facts.KubernetesNode // by the inventory's names; nil: not worked out yet
 	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
 	policyUnknown string
 	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
@@ -34,8 +36,8 @@ type review struct {
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
-// all nodes before anything else; then come the control planes that are not whole for their certificates' sake, then the
-// whole ones, then those that are not whole for another reason: of each kind the primary and the others in declared order,
+// all nodes before anything else; then come the control planes that are not complete for their certificates' sake, then the
+// complete ones, then those that are not complete for another reason: of each kind the primary and the others in declared order,
 // all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, address: s.Address(), at: s.Position.String()}
@@ -84,7 +86,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	return r.out
 }
 
-// add reports a finding of the block as a whole.
+// add reports a finding of the block as a complete.
 func (r *review) add(f providers.Finding) {
 	if f.Address.Type == "" {
 		f.Address = r.address
@@ -118,7 +120,7 @@ func (r *review) readPolicy() {
 		if err != nil {
 			r.policyUnknown = err.Error()
 		}
-		r.policy = p
+		r.policy, r.names = p, namesOf(r.in, k.ClusterConfiguration)
 	case k.ClusterConfigurationUnknown != "":
 		r.policyUnknown = k.ClusterConfigurationUnknown
 	case k.Unknown != "":

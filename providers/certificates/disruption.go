@@ -72,7 +72,7 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + standing.Sick, standing.Lasting}
 	}
 	stacked := stackedEtcd(in)
-	missing := standing.Beside(step.Node)
+	missing := standing.Elsewhere(step.Node)
 	if t.etcd() && len(missing) > 0 {
 		return holdBackFor("etcd is unhealthy: %[2]s. The member of %[1]s is not changed until etcd is healthy; plan again, for the work that does not change etcd", step.Node, health.Words(missing))
 	}
@@ -90,12 +90,12 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 		if len(other.Certificates.Unfinished) > 0 {
 			return holdBack{"an interrupted renewal on control plane " + name + " must be repaired first", true}
 		}
-		if why := keepsFrom(in, other, t, controlPlaneTroubles(other, stacked)); why != "" {
+		if why := objectionOf(in, other, t, controlPlaneTroubles(other, stacked)); why != "" {
 			return holdBackFor("%s; repair it first (where certificates are the reason, `upkeep apply -target=%s`)", why, step.Address.On(name))
 		}
 	}
 	for _, c := range t.restarts {
-		if len(planes.nodes) > 1 && !planes.ableBeside(in, step.Node, c) {
+		if len(planes.nodes) > 1 && !planes.ableWithout(in, step.Node, c) {
 			return holdBackFor("no other control plane can take over from %s on %s", c, step.Node)
 		}
 	}
@@ -125,8 +125,8 @@ func controlPlanes(in providers.Input, selection config.Selection) (planes []con
 	return planes, cmp.Or(incomplete, unknown)
 }
 
-// keepsFrom says why a control plane that answers keeps a step from another one; empty where it does not.
-func keepsFrom(in providers.Input, other *facts.Node, t touch, troubles []controlPlaneTrouble) string {
+// objectionOf says why a control plane that answers keeps a step from another one; empty where it does not.
+func objectionOf(in providers.Input, other *facts.Node, t touch, troubles []controlPlaneTrouble) string {
 	if len(troubles) == 0 {
 		return ""
 	}
@@ -169,7 +169,7 @@ func (r *review) spare(w *work) {
 	if r.standing.Sick != "" {
 		return
 	}
-	missing := r.standing.Beside(w.node.Name)
+	missing := r.standing.Elsewhere(w.node.Name)
 	if len(missing) == 0 {
 		return
 	}

@@ -144,6 +144,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 			Hint:    "rotate " + f.Authority + "; renewing this certificate does not help",
 		})
 	}
+	status, detail = r.reviewContent(w, f, status, detail)
 	if due && blocked == "" && rank(f.Name) != notRenewable {
 		if len(w.due) == 0 {
 			w.due = make([]*facts.CertificateFile, 0, 12)
@@ -185,6 +186,9 @@ func (r *review) reviewAuthority(w *work, f *facts.CertificateFile, status, deta
 		status, detail = "due", "upkeep does not renew authorities"
 	case f.Key == "missing" && status == "ok":
 		detail = "external: its key is not on this node"
+	}
+	if f.Key == "missing" {
+		r.reviewAuthorityKey(w, f)
 	}
 	return status, detail
 }

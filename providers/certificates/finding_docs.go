@@ -5,7 +5,14 @@ import "upkeep/providers"
 // findingDocs declares every finding of this domain; docs/findings has a page for each.
 func findingDocs() []providers.FindingDoc {
 	return []providers.FindingDoc{
+		{ID: "CERT_APPENDED_EXPIRED", Class: providers.ClassExpiring},
 		{ID: "CERT_AUTHORITY_DIFFERS", Class: providers.ClassUnhealthy},
+		{ID: "CERT_AUTHORITY_KEY_MISSING", Class: providers.ClassNotApplied},
+		{ID: "CERT_IDENTITY_OVERPRIVILEGED", Class: providers.ClassUnhealthy},
+		{ID: "CERT_IDENTITY_WRONG", Class: providers.ClassUnhealthy},
+		{ID: "CERT_KUBECONFIG_FOREIGN", Class: providers.ClassUnhealthy},
+		{ID: "CERT_OWNER_FOREIGN", Class: providers.ClassUnhealthy},
+		{ID: "CERT_SAN_MISSING", Class: providers.ClassUnhealthy},
 		{ID: "CERT_AUTHORITY_EXPIRES_SOON", Class: providers.ClassExpiring},
 		{ID: "CERT_CHAIN_BROKEN", Class: providers.ClassUnhealthy},
 		{ID: "API_UNREACHABLE", Class: providers.ClassUnknown},

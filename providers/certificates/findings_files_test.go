@@ -120,13 +120,15 @@ func fileCases() []findingCase {
 		{
 			name: "an external authority",
 			change: func(w *facts.World, _ *certificates.Spec) {
-				worlds.File(w.Nodes["cp2"], "ca").Key = "missing"
+				for _, n := range w.Nodes {
+					worlds.File(n, "ca").Key = "missing"
+				}
 				worlds.Age(now, day, w.Nodes["cp2"], "apiserver")
 			},
-			want: []providers.Finding{{
+			want: []providers.Finding{keyElsewhere("cp1"), {
 				ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: `24h left, renew_before = "30d"`,
 				Hint: "upkeep cannot renew it: the key of its authority ca is not on this node: the holder of the CA key must issue the certificate",
-			}},
+			}, keyElsewhere("cp2"), keyElsewhere("cp3")},
 		},
 		{
 			name: "a broken chain is not renewed by itself",
@@ -275,5 +277,13 @@ func fileCases() []findingCase {
 				Hint:    "the kubelet rotates its own client certificate: look at `journalctl -u kubelet` and `kubectl get csr`",
 			}},
 		},
+	}
+}
+
+// keyElsewhere is what is said of an authority whose key no control plane has.
+func keyElsewhere(node string) providers.Finding {
+	return providers.Finding{
+		ID: "CERT_AUTHORITY_KEY_MISSING", Severity: "note", Address: address(node), Object: "ca", Summary: "its key is on no control plane, so upkeep renews nothing under it",
+		Hint: "that is right where the authority is kept elsewhere; else restore /etc/kubernetes/pki/ca.key from a backup",
 	}
 }

@@ -52,7 +52,7 @@ func (r *review) reviewNode(n config.Node) work {
 	if why != "" {
 		// The same words for every node, so that many that are silent fold into one line.
 		hint := "its part of this plan is unknown; see whether `ssh` reaches it from here"
-		if observed != nil && len(observed.Work.UnderWay) > 0 {
+		if observed != nil && len(observed.Work.InProgress) > 0 {
 			hint = "" // it answered
 		}
 		r.on(n.Name, providers.Finding{

@@ -11,7 +11,7 @@ import (
 )
 
 // Caller sends one request to the helper of a node and reads its answer into result. Progress receives the lines that the
-// helper sends meanwhile; it may be nil.
+// helper sends at the same time; it may be nil.
 type Caller interface {
 	Call(ctx context.Context, node, method string, request, result any, progress func(string)) error
 }
@@ -90,7 +90,7 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 
 type restart struct{ caller Caller }
 
-// Run restarts one component after the other; an error leaves those that follow as they are.
+// Run restarts one component after the other; an error leaves those that follow unchanged.
 func (o restart) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
 	args, ground, err := decoded[restartArgs, restartGround](step)
 	if err != nil {

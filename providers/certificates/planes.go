@@ -81,9 +81,9 @@ func (p *planes) doubtful(node string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return name == node })
 }
 
-// ableBeside reports whether a control plane beside a node could take over from a component on it: one that is seen to, or one
+// ableWithout reports whether a control plane beside a node could take over from a component on it: one that is seen to, or one
 // that upkeep cannot reach and Kubernetes calls ready.
-func (p *planes) ableBeside(in providers.Input, node, component string) bool {
+func (p *planes) ableWithout(in providers.Input, node, component string) bool {
 	able := p.able[component]
 	if own := in.World.Nodes[node]; own != nil && own.Unknown == "" && takesOver(own, component) {
 		if _, ours := p.place[node]; ours {

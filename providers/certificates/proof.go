@@ -10,7 +10,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Proved holds the node to what was predicted, and everything beside it to what it was.
+// Proved holds the node to what was predicted, and everything next to it to what it was.
 func (renewal) Proved(before, after providers.Input, step providers.Step) error {
 	was, is, err := bothKnown(before, after, step)
 	if err != nil {
@@ -154,7 +154,7 @@ func servesDisk(s *facts.Served, c *facts.Certificates) error {
 	return nil
 }
 
-// Proved holds the components to new containers and live leases, and everything beside them to what it was.
+// Proved holds the components to new containers and live leases, and everything next to them to what it was.
 func (restarting) Proved(before, after providers.Input, step providers.Step) error {
 	was, is, err := bothKnown(before, after, step)
 	if err != nil {
@@ -174,7 +174,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 		case old == nil || now == nil || now.ContainerID == "":
 			return fmt.Errorf("%s: %s has no running container", step.Node, c)
 		case !stale(was, old):
-			// It had started anew before the step began: nothing was left to do for it.
+			// It had started again before the step began: nothing was left to do for it.
 		case old.ContainerID == now.ContainerID:
 			return fmt.Errorf("%s: %s still runs as container %s", step.Node, c, short(now.ContainerID))
 		case !now.StartedAt.After(old.StartedAt):
@@ -189,7 +189,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 			}
 		}
 		if c == etcdServer || c == apiServer {
-			// While their API server is away, the leaders beside it lose their leases and start anew.
+			// While their API server is away, the leaders next to it lose their leases and start again.
 			restarted = append(restarted, controllerManager, scheduler)
 		}
 	}
@@ -231,8 +231,8 @@ func led(k facts.Kubernetes, component string, since time.Time) error {
 	return nil
 }
 
-// newTroubles returns what is wrong with a node's control plane after a step, but for what was wrong before it and could not be
-// repaired by it: the component had whole and valid certificates then.
+// newTroubles returns what is wrong with a node's control plane after a step, except for what was wrong before it and could not be
+// repaired by it: the component had complete and valid certificates then.
 func newTroubles(before, after providers.Input, node string) []controlPlaneTrouble {
 	was, is := before.World.Nodes[node], after.World.Nodes[node]
 	old := controlPlaneTroubles(was, stackedEtcd(before))

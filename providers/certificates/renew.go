@@ -9,7 +9,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// renewal is the meaning of certificates.renew: kubeadm issues the named certificates anew, and the copies of admin.conf
+// renewal is the meaning of certificates.renew: kubeadm issues the named certificates again, and the copies of admin.conf
 // follow.
 type renewal struct{}
 
@@ -74,7 +74,7 @@ func serve(s *facts.Served, c *facts.Certificates) {
 	}
 }
 
-// Needs: the other control planes and etcd say whether this one may be disturbed.
+// Needs: the other control planes and etcd say whether this one may be disrupted.
 func (renewal) Needs(in providers.Input, step providers.Step) providers.Needs {
 	return providers.NeedsOfResource(in, step)
 }
@@ -130,7 +130,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		if c := reader(name); c != "" {
 			p := staticPod(&observed.ControlPlane, c)
 			if _, ran := ground.Containers[c]; !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
-				return providers.Moved.Because("%s on %s was not seen to run when the plan was made, so that the plan does not restart it, and runs now; plan again", c, step.Node)
+				return providers.Moved.Because("%s on %s runs now, but did not run when the plan was made; the plan does not restart the component; plan again", c, step.Node)
 			}
 		}
 	}
@@ -153,7 +153,7 @@ func (r *review) authorityHolds(n *facts.Node) bool {
 }
 
 // renewed says why the work of a step is not done yet; empty when it is: every name has another serial than the plan saw and
-// ends later, pairs are whole, and the copies follow.
+// ends later, pairs are complete, and the copies follow.
 func renewed(n *facts.Node, args renewArgs, ground renewGround) string {
 	if len(n.Certificates.Unfinished) > 0 {
 		return "a renewal is unfinished"

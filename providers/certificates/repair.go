@@ -12,7 +12,7 @@ import (
 type repairing struct{}
 
 // Predict assumes of the files in question that keys belong to certificates again, and that those which were not in place yet
-// are written once more. Whether the helper finishes or undoes, and so which certificates they hold, is not known before.
+// are written again. Whether the helper finishes or undoes, and so which certificates they hold, is not known before.
 func (repairing) Predict(in providers.Input, step providers.Step) facts.Update {
 	observed := in.World.Nodes[step.Node]
 	if observed == nil {

@@ -44,7 +44,7 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	return u
 }
 
-// Needs: the other control planes and etcd say whether this one may be disturbed.
+// Needs: the other control planes and etcd say whether this one may be disrupted.
 func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs {
 	return providers.NeedsOfResource(in, step)
 }

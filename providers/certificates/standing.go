@@ -51,3 +51,8 @@ func policyOf(in providers.Input, configuration string) (policy, error) {
 	})
 	return r.policy, r.err
 }
+
+// namesOf reads the names of a ClusterConfiguration; within a walk over many steps once, and not for each of them.
+func namesOf(in providers.Input, configuration string) names {
+	return providers.Once(in, "certificates: names", configuration, func() names { return readNames(configuration) })
+}

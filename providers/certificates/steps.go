@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"upkeep/config"
@@ -89,7 +90,8 @@ func (r *review) planRepair(w *work) {
 	}
 	s.Why = append(s.Why, "a half-done renewal is repaired before anything else ("+r.at+")")
 	s.Proof = "no unfinished renewal; every key belongs to its certificate"
-	s.Undo = "the archive of the PKI that the interrupted renewal took lies on " + w.node.Name
+	s.Undo = "restore the archive of the PKI that the interrupted renewal took on " + w.node.Name
+	s.Reversal = providers.Reversal{Way: providers.ReverseArchive}
 }
 
 // planRenew renews what is due, and lets the copies of admin.conf follow.
@@ -127,7 +129,8 @@ func (r *review) planRenew(w *work) {
 	}
 	s.Why = append(s.Why, r.beforeWhy)
 	s.Proof = "new serials that end " + r.afterEnd + "; keys and chains match; kubeconfigs keep server and authorities; the ports serve the new serials; no container restarted"
-	s.Undo = "put back the archive of /etc/kubernetes that the helper takes on " + w.node.Name + " before it changes anything"
+	s.Undo = "restore the archive of /etc/kubernetes that upkeep takes on " + w.node.Name + " before the first change"
+	s.Reversal = providers.Reversal{Way: providers.ReverseArchive}
 }
 
 // planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself. Where repairing
@@ -155,7 +158,7 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 		s.Guards = append(s.Guards, providers.Need{Name: guardLeases, Optional: true})
 	}
 	s.Summary = "restart " + strings.Join(components, ", ")
-	s.Disruption = "control plane of " + w.node.Name
+	s.Disruption, s.Unaffected = disruption(components, w.node.Name)
 	why := w.restartWhy
 	if why == "" || len(components) < len(w.restart) && !strings.HasPrefix(why, components[0]+" ") {
 		why = strings.Join(components, " and ") + " on " + w.node.Name + " read their kubeconfig only when they start, and it is renewed"
@@ -169,7 +172,27 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	}
 	s.Proof = "new containers that started later; leases renewed since; the API server ready; 6443 2379 2380 serve what is on disk; etcd healthy"
 	s.Undo = "none is needed: the same container starts again"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 }
+
+// disruption says what a restart of components interrupts on a node, and what keeps running.
+func disruption(components []string, node string) (stops, runs string) {
+	verb := " restart on "
+	if len(components) == 1 {
+		verb = " restarts on "
+	}
+	stops = strings.Join(components, " and ") + verb + node
+	if n := len(components); n > 2 {
+		stops = strings.Join(components[:n-1], ", ") + " and " + components[n-1] + verb + node
+	}
+	if slices.ContainsFunc(components, func(c string) bool { return !slices.Contains(clientsOfTheAPI, c) }) {
+		return stops, "workloads keep running"
+	}
+	return stops, "API, etcd and workloads keep running"
+}
+
+// clientsOfTheAPI are the components of a control plane that only call the API server.
+var clientsOfTheAPI = []string{"kube-controller-manager", "kube-scheduler"}
 
 func (r *review) guard(s *providers.Step) {
 	s.Guards = append(s.Guards, providers.Need{Name: guardBackup})

@@ -110,7 +110,7 @@ func TestAReaderThatCameBackIsNotForgotten(t *testing.T) {
 	}
 	in.World = worlds.Clone(w)
 	worlds.Pod(in.World.Nodes["cp1"], "kube-scheduler").ContainerID = id
-	if r := ready(in, steps[0]); r.State != providers.Moved || !strings.Contains(r.Why, "kube-scheduler on cp1 was not seen to run when the plan was made") {
+	if r := ready(in, steps[0]); r.State != providers.Moved || !strings.Contains(r.Why, "kube-scheduler on cp1 runs now, but did not run when the plan was made") {
 		t.Errorf("%+v", r)
 	}
 }

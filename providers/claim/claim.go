@@ -20,7 +20,7 @@ type Holding interface {
 	Renew(ctx context.Context) error
 	// Check looks whether it is still this run's, now.
 	Check(ctx context.Context) error
-	// Release gives it back. What is not this run's any more is left alone.
+	// Release gives it back. What is not this run's any longer is left alone.
 	Release(ctx context.Context) error
 	// String names it for people.
 	String() string
@@ -63,7 +63,7 @@ type Claim struct {
 // and their clocks may run fast. The clock is the wall clock; nil is the machine's.
 func Keep(parent context.Context, holding Holding, ttl time.Duration, now func() time.Time) *Claim {
 	if now == nil {
-		// Without the monotonic reading, which stands still while the machine sleeps; expiry must not.
+		// Without the monotonic reading, which does not move while the machine sleeps; expiry must not.
 		now = func() time.Time { return time.Now().Round(0) }
 	}
 	c := &Claim{holding: holding, ttl: ttl, now: now, renewed: now()}

@@ -12,8 +12,7 @@ import (
 	"hash/fnv"
 )
 
-// A snapshot is the member's database file (bbolt), followed by its SHA-256 as 32 raw bytes. The database is a whole
-// number of pages, so the size of a snapshot is 32 modulo 512. Source: etcd v3.7 server/etcdserver/api/v3rpc/maintenance.go
+// A snapshot is the member's database file (bbolt), followed by its SHA-256 as 32 raw bytes. The database is a multiple of the page, so the size of a snapshot is 32 modulo 512. Source: etcd v3.7 server/etcdserver/api/v3rpc/maintenance.go
 // (Snapshot) and etcdutl/snapshot/v3_snapshot.go (hasChecksum).
 const (
 	trailerSize = sha256.Size
@@ -26,7 +25,7 @@ var (
 	ErrEmpty = errors.New("the snapshot is empty")
 	// ErrCutShort: the end is missing.
 	ErrCutShort = errors.New("the snapshot is cut short")
-	// ErrNoTrailer: a whole database, but no checksum behind it: a copy of a member's file, or a tool that dropped it.
+	// ErrNoTrailer: a complete database, but no checksum behind it: a copy of a member's file, or a tool that dropped it.
 	ErrNoTrailer = errors.New("the snapshot has no checksum at its end")
 	// ErrZeroTrailer: zeroes where the checksum belongs, as a torn write or a sparse copy leaves them.
 	ErrZeroTrailer = errors.New("the snapshot's checksum is all zeroes")
@@ -36,17 +35,17 @@ var (
 
 // Sums is what a sound snapshot is known by.
 type Sums struct {
-	// Size is the whole snapshot in bytes, its trailer included.
+	// Size is the complete snapshot in bytes, its trailer included.
 	Size int64 `json:"size"`
 	// Database is the SHA-256 of the database alone, in hexadecimal: what the trailer holds.
 	Database string `json:"database_sha256"`
-	// File is the SHA-256 of the whole snapshot, as sha256sum prints it.
+	// File is the SHA-256 of the complete snapshot, as sha256sum prints it.
 	File string `json:"file_sha256"`
 }
 
-// Checker reads a snapshot as it streams by and says at the end whether it is whole. It keeps 32 bytes and the pages that
+// Checker reads a snapshot as it streams by and says at the end whether it is complete. It keeps 32 bytes and the pages that
 // head the database, whatever the size. It does not look into the database: a member whose own file is damaged sends a
-// snapshot that is whole in this sense.
+// snapshot that is complete in this sense.
 //
 // The zero value is not ready for use; see NewChecker.
 type Checker struct {
@@ -104,7 +103,7 @@ func (c *Checker) Finish() (Sums, error) {
 	return sums, fmt.Errorf("%w: the sha256 of its %d bytes of database is %s, the checksum at its end says %s", ErrWrongSum, c.size-trailerSize, sums.Database, hex.EncodeToString(c.held))
 }
 
-// whole returns the sum over everything written, and leaves c.sum as it was.
+// complete returns the sum over everything written, and leaves c.sum as it was.
 func (c *Checker) whole() []byte {
 	state, err := c.sum.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {

@@ -22,7 +22,7 @@ var ErrCompacted = errors.New("the revision has been compacted away")
 type Question struct {
 	// Revision is asked for; 0 is the newest at that moment.
 	Revision int64 `json:"revision"`
-	// Prefix is counted beside all keys; empty is KubernetesPrefix.
+	// Prefix is counted next to all keys; empty is KubernetesPrefix.
 	Prefix string `json:"prefix,omitempty"`
 	// Canaries are keys whose values are compared.
 	Canaries []string `json:"canaries,omitempty"`
@@ -75,7 +75,7 @@ func read(ctx context.Context, a answer, q Question) (Contents, error) {
 	if q.Prefix == "" {
 		q.Prefix = KubernetesPrefix
 	}
-	// The hash covers the whole database: there is no limit that suits every size, so the caller's is the only one.
+	// The hash covers the complete database: there is no limit that suits every size, so the caller's is the only one.
 	hashed, err := a.maintenance().HashKV(ctx, a.node, q.Revision)
 	if err != nil {
 		return Contents{}, told("hash", err)

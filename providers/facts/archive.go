@@ -14,7 +14,7 @@ type Download struct {
 	Text   string `json:"text,omitempty" plain:"-"`
 }
 
-// ArchiveQuestion asks which revisions of a release lie in an archive.
+// ArchiveQuestion asks which revisions of a release are in an archive.
 type ArchiveQuestion struct {
 	// Directory is where the archive is, on the machine that upkeep runs on; a relative one is meant against the
 	// configuration directory.

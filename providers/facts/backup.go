@@ -24,7 +24,7 @@ type Bundle struct {
 	TakenAt time.Time `json:"taken_at"`
 	// Address is the resource that took it: etcd_backup.daily.
 	Address string `json:"address,omitempty"`
-	// Size is in bytes and SHA256 in hexadecimal, both of the object as it is stored (encrypted where it is).
+	// Size is in bytes and SHA256 in hexadecimal, both of the object as stored (encrypted where it is).
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	// Format is that of the bundle, Authority the SHA-256 of its cluster's CA, ManifestSHA256 of the manifest inside it.

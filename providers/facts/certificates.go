@@ -29,7 +29,7 @@ func (c Certificates) File(name string) (CertificateFile, bool) {
 // The kinds of a CertificateFile.
 const (
 	Authority  = "authority"  // a CA of the layout
-	Leaf       = "leaf"       // a certificate with a key file beside it
+	Leaf       = "leaf"       // a certificate with a key file next to it
 	Kubeconfig = "kubeconfig" // a client certificate inside a kubeconfig
 	Kubelet    = "kubelet"    // a certificate that the kubelet rotates itself
 )

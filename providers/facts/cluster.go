@@ -2,7 +2,7 @@ package facts
 
 import "time"
 
-// Kubernetes is what the API server says of the cluster as a whole.
+// Kubernetes is what the API server says of the cluster as a complete.
 type Kubernetes struct {
 	// Unknown: no kubeconfig was declared, or the API did not answer; why.
 	Unknown string `json:"unknown,omitempty"`
@@ -26,7 +26,7 @@ type Kubernetes struct {
 	Run *Lease `json:"run,omitempty"`
 }
 
-// Running returns the Lease of a run of upkeep that is under way by a clock, and whether there is one.
+// Running returns the Lease of a run of upkeep that is in progress by a clock, and whether there is one.
 func (k Kubernetes) Running(now time.Time) (Lease, bool) {
 	if k.Run == nil || k.Run.Holder == "" || k.Run.RenewedAt.IsZero() {
 		return Lease{}, false

@@ -1,9 +1,9 @@
 package facts
 
-// EtcdData is the data directory of a member of etcd on a node, as it lies there. It is looked at from outside: etcd is not
+// EtcdData is the data directory of a member of etcd on a node, as found there. It is looked at from outside: etcd is not
 // asked.
 type EtcdData struct {
-	// Unknown says why it is not known what lies there.
+	// Unknown says why it is not known what is there.
 	Unknown string `json:"unknown,omitempty"`
 	// Directory is where it lies; empty: nobody asked, or there is none.
 	Directory string `json:"directory,omitempty"`

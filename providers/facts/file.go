@@ -11,10 +11,10 @@ import (
 )
 
 // FileVersion is the newest version of the facts file, which a reader refuses any newer one of. Version 1 is a world alone;
-// version 2 has beside it what the state remembered.
+// version 2 has next to it what the state remembered.
 const FileVersion = 2
 
-// Recording is what a facts file holds: all that a plan is made from, but for the configuration. So whoever plans from it
+// Recording is what a facts file holds: all that a plan is made from, except for the configuration. So the one who plans from it
 // needs no cluster and no state.
 type Recording struct {
 	World World

@@ -18,13 +18,13 @@ type Memory struct {
 	Cluster Identity `json:"cluster,omitzero"`
 	// Signers are the keys of the state that sign bundles, oldest first; the last one is in use.
 	Signers []Signer `json:"signers,omitempty"`
-	// Overrides are the safety rules that the last apply was told to go without.
+	// Overrides are the safety rules that the last apply was told to lift.
 	Overrides []UsedOverride `json:"overrides,omitempty"`
 	// Sections are what the domains remember, each under the address of the resource that it is about.
 	Sections Sections `json:"sections,omitempty"`
 }
 
-// UsedOverride is a safety rule that one apply was told to go without.
+// UsedOverride is a safety rule that one apply was told to lift.
 type UsedOverride struct {
 	Text string    `json:"text"` // RULE[@NODE]=REASON
 	Plan string    `json:"plan"` // the plan's id
@@ -32,7 +32,7 @@ type UsedOverride struct {
 	At   time.Time `json:"at"`
 }
 
-// Sections are parts of the memory by owner. Only the owner's domain decodes a section; everybody else keeps it as it is,
+// Sections are parts of the memory by owner. Only the owner's domain decodes a section; everybody else keeps it unchanged,
 // also when the owner is no longer declared. In JSON the keys are addresses as the user writes them.
 //
 // A section is a JSON object with a member "version", which its owner counts; see DecodeSection.
@@ -85,7 +85,7 @@ func (m Memory) Clone() Memory {
 	return m
 }
 
-// NewerSectionError says that a section of the memory was written by a newer upkeep. It was left as it is.
+// NewerSectionError says that a section of the memory was written by a newer upkeep. It was left unchanged.
 type NewerSectionError struct {
 	Owner       Address
 	Found, Read int // versions: the section's, and the newest that this upkeep reads
@@ -98,7 +98,7 @@ func (e *NewerSectionError) Error() string {
 
 // DecodeSection decodes the section of an owner into a struct with a member "version", and refuses a newer version with a
 // *NewerSectionError. Unknown members are refused, since writing the section again would drop them. An empty section
-// leaves into as it is: nothing is remembered.
+// leaves into unchanged: nothing is remembered.
 func DecodeSection(owner Address, section json.RawMessage, newest int, into any) error {
 	if len(section) == 0 {
 		return nil

@@ -8,7 +8,7 @@ type Question struct {
 	Certificates *CertificatesQuestion `json:"certificates,omitempty"`
 	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its health, and k3s.
 	ControlPlane bool `json:"control_plane,omitempty"`
-	// Authorities asks which cluster the node is of. Whoever asks for certificates asks for that, too.
+	// Authorities asks which cluster the node is of. The one who asks for certificates asks for that, too.
 	Authorities bool `json:"authorities,omitempty"`
 	// NVIDIA asks for the NVIDIA driver's version and GPUs.
 	NVIDIA bool `json:"nvidia,omitempty"`
@@ -76,7 +76,7 @@ type Node struct {
 	NVIDIA       NVIDIA       `json:"nvidia"`
 	History      History      `json:"history,omitzero"`
 	Marks        Marks        `json:"marks,omitzero"`
-	// Work is always answered: a node on which upkeep is still at work is not as it will be.
+	// Work is always answered: a node on which upkeep is still running is not as it will be.
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`
 	Listeners Listeners `json:"listeners,omitzero"`
@@ -98,7 +98,7 @@ type System struct {
 
 // ControlPlane is what runs a control plane on one node.
 type ControlPlane struct {
-	// Unknown: nobody asked, or the answer failed as a whole.
+	// Unknown: nobody asked, or the answer failed as a complete.
 	Unknown    string      `json:"unknown,omitempty"`
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
 	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.

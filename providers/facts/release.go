@@ -42,7 +42,7 @@ type ChartSource struct {
 	Name       string `json:"name,omitempty"`
 	// Path is a chart's directory or archive on the machine that upkeep runs on.
 	Path string `json:"path,omitempty"`
-	// Insecure allows a repository without TLS: whoever is on the way may then replace the chart.
+	// Insecure allows a repository without TLS: the one who is on the way may then replace the chart.
 	Insecure bool `json:"insecure,omitempty"`
 	// Lookup allows the chart's templates to read objects of the cluster, Secrets among them.
 	Lookup bool `json:"lookup,omitempty"`
@@ -315,7 +315,7 @@ type Container struct {
 type EnvVar struct {
 	Name  string `json:"name"`
 	Value string `json:"value,omitempty"`
-	// From says where the value comes from when it does not stand in the spec: "secret NAME/KEY", "config map NAME/KEY",
+	// From says where the value comes from when it is not in the spec: "secret NAME/KEY", "config map NAME/KEY",
 	// "field PATH".
 	From string `json:"from,omitempty"`
 }

@@ -65,7 +65,7 @@ type TenantPod struct {
 	Node    string `json:"node,omitempty"`
 	Phase   string `json:"phase"`
 	Ready   bool   `json:"ready"`
-	// GPUs are whole devices: the sum of the containers' limits of nvidia.com/gpu and amd.com/gpu.
+	// GPUs are complete devices: the sum of the containers' limits of nvidia.com/gpu and amd.com/gpu.
 	GPUs int `json:"gpus,omitempty"`
 	// Persistent: it mounts a PersistentVolumeClaim.
 	Persistent bool `json:"persistent,omitempty"`

@@ -19,7 +19,7 @@ const (
 	OutcomeRebooted = "rebooted, expected"
 )
 
-// HistoryEntry is one changing request that a node carried out.
+// HistoryEntry is one changing request that a node run.
 type HistoryEntry struct {
 	Plan       string `json:"plan,omitempty"`
 	Step       string `json:"step,omitempty"`
@@ -58,16 +58,16 @@ type Mark struct {
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// Work is what of upkeep's own is under way on one node at the moment of the answer: requests whose units run, or whose node is
+// Work is what of upkeep's own is in progress on one node at the moment of the answer: requests whose units run, or whose node is
 // going down as they expect. The runs that brought them may be long dead. The zero value: nothing is.
 type Work struct {
 	// Unknown says why the node's records of requests cannot be read.
 	Unknown string `json:"unknown,omitempty"`
-	// UnderWay are in the order in which they began.
-	UnderWay []Request `json:"under_way,omitempty"`
+	// InProgress are in the order in which they began.
+	InProgress []Request `json:"under_way,omitempty"`
 }
 
-// Request is one changing request that is being carried out.
+// Request is one changing request that is being run.
 type Request struct {
 	Plan string `json:"plan,omitempty"`
 	// Step is the id of the plan's step.

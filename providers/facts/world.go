@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// New stands in a predicted world for a value that cannot be known before it happens: a serial, a container id.
+// New is in a predicted world for a value that cannot be known before it happens: a serial, a container id.
 // Two predicted values that are both New are the same new value.
 const New = "(new)"
 
@@ -82,7 +82,7 @@ func (w World) Clone() World {
 	return w
 }
 
-// Update is the difference that one step makes to a world: the parts that it replaces, whole.
+// Update is the difference that one step makes to a world: the parts that it replaces, complete.
 type Update struct {
 	Nodes      []Node
 	Kubernetes *Kubernetes

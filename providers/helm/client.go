@@ -37,7 +37,7 @@ import (
 // requestTimeout bounds one request to the API server. Watches end by it, too; Helm opens them again.
 const requestTimeout = 30 * time.Second
 
-// inFlight is how many requests one client has under way at a time while it observes.
+// inFlight is how many requests one client has in progress at a time while it observes.
 const inFlight = 16
 
 // Client is one kubeconfig, opened for Helm. It is safe for use by several goroutines.
@@ -55,7 +55,7 @@ type Client struct {
 	metadata      metadata.Interface
 	// rest is what templates look the cluster up with, and how commands are run in containers; nil without a cluster.
 	rest *rest.Config
-	// limit bounds the requests under way.
+	// limit bounds the requests in progress.
 	limit chan struct{}
 
 	mu           sync.Mutex
@@ -64,7 +64,7 @@ type Client struct {
 
 // Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
 //
-// Helm and client-go write warnings to stderr as they please; Open silences them for the whole program (package log and
+// Helm and client-go write warnings to stderr as they please; Open silences them for the complete program (package log and
 // klog), since they would tear a plan apart and may quote values.
 func Open(path, kubeContext string) (*Client, error) {
 	silence()
@@ -89,7 +89,7 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 	config.Timeout = requestTimeout
 	config.UserAgent = "upkeep"
 	config.WarningHandler = rest.NoWarnings{}
-	// The client bounds what is under way; the server has its own fairness.
+	// The client bounds what is in progress; the server has its own fairness.
 	config.QPS = -1
 	typed, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -183,7 +183,7 @@ func silence() {
 	klog.SetLogger(logr.Discard())
 }
 
-// do runs one request while no more than inFlight are under way.
+// do runs one request while no more than inFlight are in progress.
 func (c *Client) do(ctx context.Context, request func() error) error {
 	select {
 	case c.limit <- struct{}{}:

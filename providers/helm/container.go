@@ -18,7 +18,7 @@ import (
 
 var errNotConnected = errors.New("no connection to the cluster")
 
-// Run runs a command in a container and returns what it prints, up to limit bytes; it takes as long as ctx lets it. The error
+// Run runs a command in a container and returns what it prints, up to limit bytes; it takes until ctx ends. The error
 // has what the command wrote to its standard error.
 func (c *Client) Run(ctx context.Context, namespace, pod, container string, command []string, limit int) ([]byte, error) {
 	printed, err := c.execute(ctx, namespace, pod, container, command, 0, limit)

@@ -38,7 +38,7 @@ type Upgrade struct {
 	// SHA256 is the expected digest of the chart; empty is not checked.
 	SHA256 string `json:"sha256,omitempty"`
 	// Values are laid over the release's present ones after Remove was taken out of them; see values.Merge. With
-	// ResetValues they are all there is. They may hold secrets, so they have no place in a plan's JSON: whoever acts
+	// ResetValues they are all there is. They may hold secrets, so they have no place in a plan's JSON: the one who acts
 	// makes them again.
 	Values      map[string]any `json:"-"`
 	Remove      []string       `json:"remove,omitempty"`
@@ -58,7 +58,7 @@ type Upgrade struct {
 	Description string            `json:"description,omitempty"`
 	// MaxHistory is how many revisions to keep; 10 when zero.
 	MaxHistory int `json:"max_history,omitempty"`
-	// Mask are the paths of secret values: what stands there is taken out of errors.
+	// Mask are the paths of secret values: what is there is taken out of errors.
 	Mask []string `json:"mask,omitempty"`
 }
 

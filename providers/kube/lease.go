@@ -28,9 +28,9 @@ type LeaseRequest struct {
 	Lineage    string // of the state
 	Generation uint64 // of the state's lock
 	Plan       string // the plan's id
-	// Duration is how long the Lease lasts without renewal; whole seconds.
+	// Duration is how long the Lease lasts without renewal; complete seconds.
 	Duration time.Duration
-	// Watching, when not nil, is told that a Lease seems to have expired and is watched for its whole duration.
+	// Watching, when not nil, is told that a Lease seems to have expired and is watched for its complete duration.
 	Watching func(LeaseHolder)
 }
 
@@ -58,7 +58,7 @@ func (e *LeaseHeldError) Error() string {
 	if e.Why != "" {
 		why = " (" + e.Why + ")"
 	}
-	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s, since %s, renewed %s%s; wait for it with -lock-timeout=5m; a crashed holder loses the Lease %s after its last renewal, or immediately with `kubectl -n kube-system delete lease upkeep`",
+	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s; held since %s, renewed %s%s; wait for it with -lock-timeout=5m; a crashed holder loses the Lease %s after its last renewal; to remove the Lease now, run `kubectl -n kube-system delete lease upkeep`",
 		metav1.NamespaceSystem, LeaseName, e.Server, e.Holder.Holder, e.Holder.Lineage, e.Holder.Generation, e.Holder.Plan,
 		stamp(e.Holder.Since), stamp(e.Holder.Renewed), why, e.Holder.Duration)
 }
@@ -66,7 +66,7 @@ func (e *LeaseHeldError) Error() string {
 // Lost tells this error from one that may pass: another run has the cluster.
 func (*LeaseHeldError) Lost() bool { return true }
 
-// LeaseLostError says that the Lease is not this run's any more.
+// LeaseLostError says that the Lease is not this run's any longer.
 type LeaseLostError struct {
 	Server string
 	Why    string
@@ -82,7 +82,7 @@ func (e *LeaseLostError) Error() string {
 func (*LeaseLostError) Lost() bool { return true }
 
 // UnreachableError says that the API server gave no answer that counts: it is down, or does not know the kubeconfig's
-// certificate any more.
+// certificate any longer.
 type UnreachableError struct {
 	Server string
 	Cause  error
@@ -97,7 +97,7 @@ func (*UnreachableError) Unreachable() bool { return true }
 // Unwrap returns the cause.
 func (e *UnreachableError) Unwrap() error { return e.Cause }
 
-// Lease is the cluster's Lease, held by this process. It is not renewed by itself: whoever holds it calls Renew.
+// Lease is the cluster's Lease, held by this process. It is not renewed by itself: the one who holds it calls Renew.
 type Lease struct {
 	client  *Client
 	request LeaseRequest
@@ -108,8 +108,8 @@ type Lease struct {
 //
 // A Lease that was released is taken. So is one of the same lineage with an older generation: who has the state's newer
 // lock has waited for the older holder, or outlived it. Of another lineage only a Lease that was not renewed for its
-// whole duration is taken, and that is watched, not computed: the clocks of two machines cannot be compared. So this may
-// wait for that duration, and ends early when the Lease is renewed meanwhile or ctx ends. Every change is compared with
+// complete duration is taken, and that is watched, not computed: the clocks of two machines cannot be compared. So this may
+// wait for that duration, and ends early when the Lease is renewed at the same time or ctx ends. Every change is compared with
 // what was read, by resource version.
 func (c *Client) AcquireLease(ctx context.Context, request LeaseRequest) (*Lease, error) {
 	watched, since := "", time.Time{}
@@ -183,7 +183,7 @@ func refusal(request LeaseRequest, holder LeaseHolder, now time.Time) (why strin
 	}
 }
 
-// Renew extends the Lease from now. It fails with *LeaseLostError when it is not this run's any more; other errors may
+// Renew extends the Lease from now. It fails with *LeaseLostError when it is not this run's any longer; other errors may
 // pass.
 func (l *Lease) Renew(ctx context.Context) error {
 	for {
@@ -226,7 +226,7 @@ func (l *Lease) refresh(ctx context.Context) error {
 	return nil
 }
 
-// Release gives the Lease back. A Lease that is not this run's any more is left alone.
+// Release gives the Lease back. A Lease that is not this run's any longer is left alone.
 func (l *Lease) Release(ctx context.Context) error {
 	for {
 		released := l.object.DeepCopy()

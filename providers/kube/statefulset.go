@@ -34,7 +34,7 @@ func (e *ScaledError) Error() string {
 }
 
 // Stop scales a StatefulSet to 0 and annotates it, in one write, and waits until its pods are gone or ctx ends. Where
-// somebody else scales it meanwhile it waits no longer: the error is a *ScaledError.
+// somebody else scales it at the same time it waits no longer: the error is a *ScaledError.
 func (s StatefulSets) Stop(ctx context.Context, namespace, name string, mark map[string]string) error {
 	if err := s.scale(ctx, namespace, name, 0, mark); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (s StatefulSets) Stop(ctx context.Context, namespace, name string, mark map
 }
 
 // Start scales a StatefulSet to a number of replicas and takes annotations away, in one write, and waits until they are
-// ready or ctx ends. Where somebody else scales it meanwhile it waits no longer: the error is a *ScaledError.
+// ready or ctx ends. Where somebody else scales it at the same time it waits no longer: the error is a *ScaledError.
 func (s StatefulSets) Start(ctx context.Context, namespace, name string, replicas int, unmark []string) error {
 	annotations := map[string]string{}
 	for _, key := range unmark {
@@ -142,7 +142,7 @@ func (s StatefulSets) pods(ctx context.Context, namespace, name string) ([]strin
 	return names, nil
 }
 
-// DeletePod deletes a pod, if it is still the one with that uid: a pod that has been replaced meanwhile stays. One that is
+// DeletePod deletes a pod, if it is still the one with that uid: a pod that has been replaced at the same time stays. One that is
 // gone is no error.
 func (s StatefulSets) DeletePod(ctx context.Context, namespace, name, uid string) error {
 	err := s.Client.api.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(uid)})

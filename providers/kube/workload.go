@@ -29,7 +29,7 @@ type Workload struct {
 
 func (w Workload) String() string { return w.Kind + " " + w.Namespace + "/" + w.Name }
 
-// Scale sets the replicas of a workload from what was seen to what is wanted, and in the same write its annotations:
+// Scale sets the replicas of a workload from the observed to the wanted number, and in the same write its annotations:
 // a value sets one, an empty value takes it away. A workload that has the wanted replicas already gets the annotations
 // alone; one with other replicas is ErrScaled.
 func (c *Client) Scale(ctx context.Context, w Workload, from, to int32, annotations map[string]string) error {

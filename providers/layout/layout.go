@@ -7,7 +7,7 @@ package layout
 import "upkeep/providers/facts"
 
 // Member reports whether an etcd member of the cluster runs on a node as it was seen, or says where the cluster is kept
-// instead, as the end of a sentence. A node of which nothing is known runs none as far as is known: its roles may say that
+// instead, as the end of a sentence. A node of which nothing is known counts as one without a member: its roles may say that
 // it does, since an etcd that systemd or k3s runs has no static pod.
 func Member(n facts.Node) (runs bool, elsewhere string) {
 	switch n.K3s.Datastore {

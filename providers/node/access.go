@@ -11,7 +11,7 @@ import (
 
 // AccessLines returns what sets up access to the targets, as a text that a person reads and then runs part by part: for
 // each user the lines for the nodes (the user, its key, its sudoers file), and for each node how to get its host key into
-// known_hosts. The user stands in for targets that name none. A sudoers line for restricted access names the installed
+// known_hosts. The user is in for targets that name none. A sudoers line for restricted access names the installed
 // helper with its SHA-256, so it must be printed again when upkeep is updated.
 //
 // It asks nobody: no node is contacted.
@@ -31,7 +31,7 @@ func (c *Client) AccessLines(user string, targets []Target) (string, error) {
 		if t.Transport != TransportLocal {
 			reached = append(reached, t)
 		} else if a.access == AccessFull && !t.Become {
-			continue // runs as whoever runs upkeep
+			continue // runs as the one who runs upkeep
 		}
 		if !slices.Contains(accounts, a) {
 			accounts = append(accounts, a)

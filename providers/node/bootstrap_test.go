@@ -276,7 +276,7 @@ func TestRestrictedAccess(t *testing.T) {
 	target.Access = node.AccessRestricted
 
 	s.host("cp1", `echo "sudo: a password is required" >&2; exit 1`+"\n")
-	want := "cp1: sudo does not run " + s.options.Installed + `: "sudo: a password is required"; ` + "the file is missing, its digest is not the one in sudoers, or sudoers has no line for this class of requests; " +
+	want := "cp1: sudo does not run " + s.options.Installed + `: "sudo: a password is required"; ` + "sudoers has no line for this class of requests, or the file is missing or has another digest; " +
 		"compare `ssh cp1 sha256sum " + s.options.Installed + "` with `upkeep access -print`"
 	if diff := cmp.Diff(want, fmt.Sprint(s.observe(target))); diff != "" {
 		t.Errorf("refused by sudo (-want +got):\n%s", diff)

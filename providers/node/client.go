@@ -97,12 +97,12 @@ func (c *Client) Observe(ctx context.Context, t Target, q facts.Question) (facts
 }
 
 // Call sends one request to a node in a session of its own and decodes the answer into result. Progress, which may be
-// nil, gets the lines the helper reports meanwhile, in order; it must not block. Errors are of type *Error.
+// nil, gets the lines the helper reports at the same time, in order; it must not block. Errors are of type *Error.
 //
 // A request that changes something goes on on the node when Call gives up waiting: the caller must then look at what
 // became of it. When the connection of one that names its run is lost, Call connects again, and is attached to what goes
-// on there: such a request is never carried out twice (protocol.Performed). One that may boot its node is waited for until its
-// time is over; no session is held meanwhile.
+// on there: such a request is never run twice (protocol.Performed). One that may boot its node is waited for until its
+// time is over; no session is held at the same time.
 //
 // The time of a request is the context's, which is what is left to its step, and at most what the table of methods allows. A
 // request that names its run says it to the helper, which keeps to it as well.
@@ -199,7 +199,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 	case errors.As(err, new(noAnswerError)), errors.As(err, new(*Error)), ctx.Err() != nil:
 		return asError(t, err)
 	case errors.As(err, &answered) && answered.Code != jrpc2.InternalError: // that one is made on this side
-		// Named as what the node says, and quoted: whoever has the node may write advice into it.
+		// Named as what the node says, and quoted: the one who has the node may write advice into it.
 		why := "the helper says: " + said(answered.Message)
 		if answered.Code == jrpc2.MethodNotFound {
 			why = "the helper knows no request " + method
@@ -224,7 +224,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 
 var codes = regexp.MustCompile(`^(?:\[-?\d+\] )+`)
 
-// checkHello compares the installed helper with the one that lies beside upkeep.
+// checkHello compares the installed helper with the one that lies next to upkeep.
 func (c *Client) checkHello(ctx context.Context, t Target, rpc *jrpc2.Client) error {
 	var hello protocol.Hello
 	if err := rpc.CallResult(ctx, protocol.MethodHello, nil, &hello); err != nil {
@@ -314,7 +314,7 @@ type listening struct {
 	said     int // lines of progress so far
 
 	broken error         // why it broke; set before ended is closed
-	ended  chan struct{} // closed when it broke; after that nobody receives any more
+	ended  chan struct{} // closed when it broke; after that nobody receives any longer
 }
 
 // reason returns why the channel broke; nil when it has not.

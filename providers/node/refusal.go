@@ -99,7 +99,7 @@ func explain(t Target, installed string, exitCode int, stderr string) *Error {
 	switch {
 	case sudoRefused.MatchString(stderr) && t.Access == AccessRestricted:
 		e.Why = fmt.Sprintf("sudo does not run %s: %s", installed, said(sudoRefused.FindString(stderr)))
-		e.Next = fmt.Sprintf("the file is missing, its digest is not the one in sudoers, or sudoers has no line for this class of requests; compare `%s sha256sum %s` with `upkeep access -print`", login, installed)
+		e.Next = fmt.Sprintf("sudoers has no line for this class of requests, or the file is missing or has another digest; compare `%s sha256sum %s` with `upkeep access -print`", login, installed)
 	case sudoRefused.MatchString(stderr):
 		e.Why = said(sudoRefused.FindString(stderr))
 		e.Next = fmt.Sprintf("sudo must work without a password; try: %s sudo -n true (`upkeep access -print` shows the sudoers line)", login)

@@ -17,7 +17,7 @@ import (
 // Longest is the most bytes that In leaves of one text.
 const Longest = 64 << 10
 
-// Safe reports whether a character may be shown as it is: printable, or a space. Control characters, the marks that
+// Safe reports whether a character may be shown unchanged: printable, or a space. Control characters, the marks that
 // turn the direction of text (Unicode Standard Annex #9), invisible formatting and the replacement character are not.
 func Safe(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
 
@@ -63,12 +63,12 @@ func Bound(s string, limit int) string {
 	return strings.ToValidUTF8(s[:limit], "") + "..."
 }
 
-// off is the struct tag `plain:"-"` of a field that In leaves as it is: data that is compared or hashed byte by byte.
-// Whoever shows it cleans it.
+// off is the struct tag `plain:"-"` of a field that In leaves unchanged: data that is compared or hashed byte by byte.
+// The one who shows it cleans it.
 const off = "-"
 
 // In cleans every text that a value holds, in place, with Line or Text, and cuts it to Longest bytes. The value is a
-// pointer. Fields with the tag `plain:"-"` stay as they are.
+// pointer. Fields with the tag `plain:"-"` stay unchanged.
 //
 // What is clean already is not written to, so that it may be shared.
 func In(value any, one func(string) string) {

@@ -37,7 +37,7 @@ func TestRunbookRuns(t *testing.T) {
 	w := open(t)
 	w.install(t, "0.15.0", map[string]any{"runtimeClassName": "nvidia"})
 	interrupted := w.spec("0.16.2", map[string]any{"runtimeClassName": "other"})
-	w.carryOut(t, w.plan(t, interrupted), interrupted)
+	w.execute(t, w.plan(t, interrupted), interrupted)
 	setStatus(t, w, 1, facts.ReleaseDeployed, clock.Add(-2*time.Hour))
 	setStatus(t, w, 2, facts.ReleasePendingUpgrade, clock.Add(-time.Hour))
 	s := w.spec("0.16.2", map[string]any{"runtimeClassName": "it's"})

@@ -49,7 +49,7 @@ func TestChartAtAPath(t *testing.T) {
 		if len(p.Steps) != 1 || len(p.Remaining) > 0 {
 			t.Fatalf("%s: steps %v, remaining %+v", version, operationsOf(p), p.Remaining)
 		}
-		if result := w.carryOut(t, p, s); result.Outcome != apply.Complete {
+		if result := w.execute(t, p, s); result.Outcome != apply.Complete {
 			t.Fatalf("%+v", result.Steps)
 		}
 		if again := w.plan(t, s); len(again.Steps) > 0 || !strings.Contains(again.Objects[0].Detail, version) {
@@ -71,7 +71,7 @@ func TestChartAtAPath(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.Chart.Source.Path, "values.yaml"), []byte("image: {repository: other, tag: \"1\", pullPolicy: Always}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	result := w.carryOut(t, p, s)
+	result := w.execute(t, p, s)
 	if last := result.Steps[0]; last.Outcome != apply.Refused || !strings.Contains(last.Why, "has another content than when the plan was made") {
 		t.Errorf("the upgrade ended %s: %s", last.Outcome, last.Why)
 	}

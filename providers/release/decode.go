@@ -135,8 +135,13 @@ func (r *reading) version(b config.Block) {
 		r.fail(b, "version", "No version", "Write the exact version, such as \"0.17.1\", or a constraint, such as \">= 0.16.2\". `helm search repo -l` lists versions.")
 		return
 	}
-	if _, err := semver.NewConstraint(c.Version); err != nil {
+	constraint, err := semver.NewConstraint(c.Version)
+	switch {
+	case err != nil:
 		r.fail(b, "version", "Invalid version", "%q is neither a version nor a constraint: write \"0.17.1\", \">= 0.16.2\" or \"~0.16\".", c.Version)
+		return
+	case !config.Satisfiable(constraint, c.Version):
+		r.fail(b, "version", "Invalid version", "No version is %q: the parts contradict each other.", c.Version)
 		return
 	}
 	if found, is := bad(c.Source.Name, c.Version); is {

@@ -55,7 +55,7 @@ func TestPartialVersion(t *testing.T) {
 	if !strings.Contains(p.Steps[0].Why[0], `0.16.2, the newest that "0.16" allows`) {
 		t.Errorf("because %q", p.Steps[0].Why)
 	}
-	w.carryOut(t, p, s)
+	w.execute(t, p, s)
 	if again := w.plan(t, s); len(again.Steps) > 0 {
 		t.Errorf("afterwards a plan has %v", operationsOf(again))
 	}

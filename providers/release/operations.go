@@ -27,7 +27,7 @@ type Upgrade struct {
 	SHA256                   string // of the chart's archive; empty: not checked
 	// Values are laid over those of the release; they may hold secrets.
 	Values map[string]any
-	// Mask are the paths of values whose texts must stand in no error.
+	// Mask are the paths of values whose texts must be in no error.
 	Mask []string
 	// Revision is the last one that the plan was made for: at another one nothing is done. 0 where there is no release.
 	Revision     int

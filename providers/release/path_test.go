@@ -95,7 +95,7 @@ func TestReleaseIsKept(t *testing.T) {
 			prepare: func(t *testing.T, w *world) {
 				w.install(t, "0.15.0", map[string]any{"runtimeClassName": "nvidia"})
 				interrupted := w.spec("0.16.2", map[string]any{"runtimeClassName": "other", "command": []any{"sleep"}})
-				if result := w.carryOut(t, w.plan(t, interrupted), interrupted); result.Outcome != apply.Complete {
+				if result := w.execute(t, w.plan(t, interrupted), interrupted); result.Outcome != apply.Complete {
 					t.Fatalf("%+v", result)
 				}
 				setStatus(t, w, 1, facts.ReleaseDeployed, clock.Add(-2*time.Hour))
@@ -122,7 +122,7 @@ func TestReleaseIsKept(t *testing.T) {
 				s := w.spec("0.16.2", nil)
 				s.Atomic = false
 				w.FailOnce("wait", errors.New("timed out waiting for the condition"))
-				if result := w.carryOut(t, w.plan(t, s), s); result.Outcome == apply.Complete {
+				if result := w.execute(t, w.plan(t, s), s); result.Outcome == apply.Complete {
 					t.Fatal("the upgrade did not fail")
 				}
 			},
@@ -149,7 +149,7 @@ func TestReleaseIsKept(t *testing.T) {
 				if got := p.Steps[n-1].Disruption != ""; got != test.disruptive {
 					t.Errorf("disruption %q", p.Steps[n-1].Disruption)
 				}
-				if result := w.carryOut(t, p, s); result.Outcome != apply.Complete {
+				if result := w.execute(t, p, s); result.Outcome != apply.Complete {
 					t.Fatalf("outcome %s: %+v", result.Outcome, result.Steps)
 				}
 			}
@@ -185,7 +185,7 @@ func TestFailedUpgradeGoesBack(t *testing.T) {
 	s := w.spec("0.16.2", map[string]any{"runtimeClassName": "other"})
 	p := w.plan(t, s)
 	w.FailOnce("wait", errors.New("timed out waiting for the condition"))
-	result := w.carryOut(t, p, s)
+	result := w.execute(t, p, s)
 	last := result.Steps[len(result.Steps)-1]
 	if last.Outcome != apply.Failed || !strings.Contains(last.Why, "timed out waiting") || !strings.Contains(last.Why, "rolled back to revision 1") {
 		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
@@ -204,7 +204,7 @@ func TestFailedInstallIsUninstalled(t *testing.T) {
 	s := w.spec("0.16.2", nil)
 	p := w.plan(t, s)
 	w.FailOnce("wait", errors.New("timed out waiting for the condition"))
-	result := w.carryOut(t, p, s)
+	result := w.execute(t, p, s)
 	if last := result.Steps[0]; last.Outcome != apply.Failed || !strings.Contains(last.Why, "was uninstalled") {
 		t.Fatalf("the install ended %s: %s", last.Outcome, last.Why)
 	}
@@ -220,7 +220,7 @@ func TestUpgradeIsNotProved(t *testing.T) {
 	s := w.spec("0.16.2", nil)
 	p := w.plan(t, s)
 	w.broken["gpu2"] = true
-	result := w.carryOut(t, p, s)
+	result := w.execute(t, p, s)
 	if last := result.Steps[0]; last.Outcome != apply.Failed || !strings.Contains(last.Why, "1 of 2 pods ready (nvdp-nvidia-device-plugin-gpu2: ctr CrashLoopBackOff)") {
 		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
 	}
@@ -243,14 +243,14 @@ func TestStepIsRefused(t *testing.T) {
 	}{
 		{"somebody else has upgraded it", func(t *testing.T, w *world) {
 			s := w.spec("0.15.0", map[string]any{"runtimeClassName": "other"})
-			w.carryOut(t, w.plan(t, s), s)
+			w.execute(t, w.plan(t, s), s)
 		}, apply.Refused, "is at revision 2, and the plan was made for 1"},
 		{"somebody is at it", func(t *testing.T, w *world) {
 			setStatus(t, w, 1, facts.ReleasePendingRollback, clock)
 		}, apply.Refused, "revision 1 of nvdp is pending-rollback"},
 		{"it is so already", func(t *testing.T, w *world) {
 			s := w.spec("0.16.2", nil)
-			w.carryOut(t, w.plan(t, s), s)
+			w.execute(t, w.plan(t, s), s)
 		}, apply.Skipped, "revision 2 is deployed with chart version 0.16.2"},
 	}
 	for _, test := range tests {
@@ -261,7 +261,7 @@ func TestStepIsRefused(t *testing.T) {
 			p := w.plan(t, s)
 			test.change(t, w)
 			_, was := w.values(t)
-			result := w.carryOut(t, p, s)
+			result := w.execute(t, p, s)
 			if last := result.Steps[0]; last.Outcome != test.outcome || !strings.Contains(last.Why, test.want) {
 				t.Errorf("the upgrade ended %s: %s", last.Outcome, last.Why)
 			}
@@ -343,7 +343,7 @@ func TestReplaceUpgradesAgain(t *testing.T) {
 	w.install(t, "0.16.2", nil)
 	s := w.spec("0.16.2", nil)
 	p := build(t, w.observe(t, s), []providers.Address{s.Address()}, s)
-	if result := w.carryOut(t, p, s); result.Outcome != apply.Complete || len(result.Steps) != 1 {
+	if result := w.execute(t, p, s); result.Outcome != apply.Complete || len(result.Steps) != 1 {
 		t.Fatalf("%+v", result)
 	}
 	if _, revision := w.values(t); revision != 2 {

@@ -12,7 +12,7 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// Spec is one `helm_release` block: what the operator declared. Plain data but for the sensitive values, which no JSON
+// Spec is one `helm_release` block: what the operator declared. Plain data except for the sensitive values, which no JSON
 // holds; see Seal.
 type Spec struct {
 	Name            string `json:"name"`

@@ -167,7 +167,7 @@ func TestSecretsAreSeenToChangeAndNeverSeen(t *testing.T) {
 				t.Errorf("the runbook holds a secret: %s", command.Run)
 			}
 		}
-		if result := w.carryOut(t, p, s); result.Outcome != apply.Complete {
+		if result := w.execute(t, p, s); result.Outcome != apply.Complete {
 			t.Fatalf("%+v", result.Steps)
 		}
 		kept, revision := w.values(t)
@@ -213,7 +213,7 @@ func TestSecretThatChangedSinceThePlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := w.carryOut(t, w.plan(t, planned.(release.Spec)), other.(release.Spec))
+	result := w.execute(t, w.plan(t, planned.(release.Spec)), other.(release.Spec))
 	if last := result.Steps[0]; last.Outcome != apply.Failed || !strings.Contains(last.Why, "token is another one than when the plan was made") {
 		t.Errorf("the install ended %s: %s", last.Outcome, last.Why)
 	}

@@ -87,10 +87,11 @@ func (r *review) planUpgrade() {
 	s := r.step(providers.NewStep(r.in, r.address, "upgrade", OperationUpgrade, args, upgradeEstimate))
 	s.Limit = pending.Limit(time.Duration(args.Timeout)).Seconds()
 	verb := "upgrade"
-	s.Undo = revision.Rollback(r.release)
+	s.Undo, s.Reversal = revision.Rollback(r.release)
 	if args.Install {
 		verb, s.Action = "install", "create"
 		s.Undo = fmt.Sprintf("helm -n %s uninstall %s", r.spec.Namespace, r.spec.Release)
+		s.Reversal = providers.Reversal{Way: providers.ReverseUninstall}
 	}
 	if versions.Older(args.Version, r.release.Chart.Version) && !args.Install {
 		verb = "downgrade"
@@ -130,7 +131,7 @@ func (r *review) disruption(args upgradeArgs) string {
 	}
 	var parts []string
 	if len(args.Rolls) > 0 {
-		parts = append(parts, "the pods of "+strings.Join(args.Rolls, ", ")+", which restart")
+		parts = append(parts, "the pods of "+strings.Join(args.Rolls, ", ")+" restart")
 	}
 	var deleted []string
 	for _, o := range r.preview().Objects {
@@ -139,7 +140,7 @@ func (r *review) disruption(args upgradeArgs) string {
 		}
 	}
 	if len(deleted) > 0 {
-		parts = append(parts, "what uses "+strings.Join(deleted, ", ")+", which the chart no longer has")
+		parts = append(parts, "the upgrade deletes "+strings.Join(deleted, ", ")+", which the new chart does not have")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -157,18 +158,7 @@ func (r *review) changes(args upgradeArgs) []providers.Change {
 		}
 		out = append(out, change)
 	}
-	for _, o := range r.preview().Objects {
-		change := providers.Change{What: o.Kind + " " + o.Name, After: o.Action + "d", Always: o.Action == "delete"}
-		switch {
-		case o.Action == "keep":
-			change.After = "kept, and no longer the release's"
-		case len(o.Differences) == 1:
-			change.After += " in " + o.Differences[0].Path
-		case len(o.Differences) > 1:
-			change.After += fmt.Sprintf(" in %d fields", len(o.Differences))
-		}
-		out = append(out, change)
-	}
+	out = append(out, revision.ObjectChanges(r.preview().Objects)...)
 	for _, o := range drifted(r.release) {
 		out = append(out, providers.Change{What: o.Kind + " " + o.Name, Before: "not as rendered", After: "as rendered"})
 	}

@@ -3,7 +3,7 @@
 //
 // It has three rooms. The spec is what the operator wrote. The diff and the effects are pure: same input, same outcome, no
 // clock of their own. The operations alone change something, through an interface that this package declares and the
-// caller fills. It does not observe: it reads facts. It knows no chart but for versions that are known to be bad, and it
+// caller fills. It does not observe: it reads facts. It knows no chart except for versions that are known to be bad, and it
 // uninstalls nothing.
 //
 // It promises that values which the operator does not mention are unchanged in the release; that a version which fits
@@ -36,8 +36,8 @@ func Type() providers.Type {
 		BlockType: config.BlockType{
 			Name:  "helm_release",
 			Label: "name",
-			Doc: "A Helm release of any chart. It is installed where it is absent, upgraded where chart, values or objects in the cluster " +
-				"are not as declared, and rolled back where an upgrade fails. Values that the block does not mention are unchanged in the release. " +
+			Doc: "A Helm release of any chart. upkeep installs a missing release, and upgrades a release whose chart, values or " +
+				"objects differ. upkeep rolls back an upgrade that fails. Values that the block does not mention are unchanged in the release. " +
 				"Removing the block uninstalls nothing.",
 			Example: example,
 			Schema:  schema(),

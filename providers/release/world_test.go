@@ -242,8 +242,8 @@ func (j *journalInMemory) Append(records ...journal.Record) error {
 	return nil
 }
 
-// carryOut applies a plan.
-func (w *world) carryOut(t *testing.T, p planner.Plan, specs ...release.Spec) apply.Result {
+// execute applies a plan.
+func (w *world) execute(t *testing.T, p planner.Plan, specs ...release.Spec) apply.Result {
 	t.Helper()
 	tools := release.Tools{Releases: w, Specs: map[providers.Address]release.Spec{}}
 	var resources []providers.Resource

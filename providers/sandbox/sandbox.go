@@ -21,7 +21,7 @@ type Job struct {
 	// Script is started by the kernel, so that its first line names its interpreter.
 	Script []byte
 	Stdin  []byte
-	// Environment is all that the script finds in its environment, beside PATH.
+	// Environment is all that the script finds in its environment, in addition to PATH.
 	Environment map[string]string
 	// Programs are names of programs of this machine that the script may call. One that does not exist is an error only where
 	// Required names it, too.

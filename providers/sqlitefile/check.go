@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// ErrDamaged: what was written is no whole database.
+// ErrDamaged: what was written is no complete database.
 var ErrDamaged = errors.New("the database is damaged")
 
 // Checker looks at a database that streams through it, for what its header promises. It sees no more than that: what is in
@@ -28,7 +28,7 @@ func (c *Checker) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Finish says whether the database was whole; errors wrap ErrDamaged. The header names the number of pages at byte 28, which
+// Finish says whether the database was complete; errors wrap ErrDamaged. The header names the number of pages at byte 28, which
 // is good where the numbers at 24 and 92 are the same (fileformat2.html, section 1.3.8).
 func (c *Checker) Finish() error {
 	h, err := ParseHeader(c.first)

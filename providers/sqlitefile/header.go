@@ -19,7 +19,7 @@ const (
 // Header is what the first bytes of a database say.
 type Header struct {
 	PageSize int64 // bytes
-	// WAL: it is to be read with its write-ahead log.
+	// WAL: it must be read with its write-ahead log.
 	WAL bool
 }
 

@@ -58,7 +58,7 @@ type Object struct {
 	Name     string
 	Size     int64
 	Modified time.Time
-	// Partial marks what an interrupted Put left behind, or what one under way is writing. Its name is not one that Put
+	// Partial marks what an interrupted Put left behind, or what one in progress is writing. Its name is not one that Put
 	// takes; Remove takes it.
 	Partial bool
 }
@@ -96,7 +96,7 @@ func sortByName(objects []Object) {
 	slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// source reads what Put is given. It keeps the error that is not io.EOF, and hides it from whoever copies: some take
+// source reads what Put is given. It keeps the error that is not io.EOF, and hides it from the one who copies: some take
 // io.ErrUnexpectedEOF for an end.
 type source struct {
 	r      io.Reader

@@ -1,6 +1,6 @@
 // Package durable replaces files so that a crash at any instant leaves the old content or the new, never a mixture.
 //
-// It is four steps: write a temporary file beside the target, fsync it, rename it over the target, fsync the directory.
+// It is four steps: write a temporary file next to the target, fsync it, rename it over the target, fsync the directory.
 // Without the last one, the rename itself may be lost with the power although the caller was told that it happened.
 // It does not lock: two writers of one file must agree by other means.
 package durable
@@ -84,8 +84,8 @@ func MakeDirectory(dir string) error {
 	return SyncDirectory(filepath.Dir(dir))
 }
 
-// KeepOutOfGit writes a .gitignore into a directory by which Git leaves out all that lies in it (gitignore(5)). One that is
-// there stays as it is, and a directory that nobody may write to has none: that keeps nothing from going on.
+// KeepOutOfGit writes a .gitignore into a directory by which Git leaves out all that is in it (gitignore(5)). One that is
+// there stays unchanged, and a directory that nobody may write to has none: that keeps nothing from going on.
 func KeepOutOfGit(dir string) error {
 	file, err := os.OpenFile(filepath.Join(dir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
@@ -113,7 +113,7 @@ func SyncDirectory(dir string) error {
 
 var leftover = regexp.MustCompile(`^[0-9]+$`)
 
-// RemoveLeftovers deletes the temporary files that killed processes left beside path. The caller must hold the lock
+// RemoveLeftovers deletes the temporary files that killed processes left next to path. The caller must hold the lock
 // that writers of path hold, or it deletes a file that another process is about to rename.
 func RemoveLeftovers(path string) error {
 	prefix := "." + filepath.Base(path)

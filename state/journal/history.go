@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// History is what a journal says. It is indexed as it is read: what it says of one step costs the same however long it is.
+// History is what a journal says. It is indexed while it is read: what it says of one step costs the same however long it is.
 // The zero value is the history of a plan that was never started.
 //
-// A copy shares the index; whoever adds to a copy clones it first.
+// A copy shares the index; the one who adds to a copy clones it first.
 type History struct {
 	// Torn is the length of a last line that was cut off while it was written, in bytes; 0: there is none.
 	Torn int
@@ -32,7 +32,7 @@ type StepHistory struct {
 type entry struct {
 	StepHistory
 	started, settled int
-	// opened is the place of the first start that no end has followed; 0: the step is not under way.
+	// opened is the place of the first start that no end has followed; 0: the step is not in progress.
 	opened int
 }
 
@@ -127,8 +127,8 @@ func (h History) Open(begin, end string) bool {
 	return e == nil || e.settled < b.started
 }
 
-// UnderWay returns the ids of the steps that were started and have no end, in order of their start.
-func (h History) UnderWay() []string {
+// InProgress returns the ids of the steps that were started and have no end, in order of their start.
+func (h History) InProgress() []string {
 	var open []string
 	for id, e := range h.steps {
 		if e.opened > 0 {

@@ -36,7 +36,7 @@ func TestIndexSaysWhatTheRecordsSay(t *testing.T) {
 				open = slices.DeleteFunc(open, func(id string) bool { return id == r.Step })
 			}
 		}
-		if diff := cmp.Diff(open, h.UnderWay(), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(open, h.InProgress(), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("under way (-want +got):\n%s", diff)
 		}
 		for _, step := range steps {
@@ -82,8 +82,8 @@ func TestACloneIsAlone(t *testing.T) {
 	before := h.Clone()
 	other := h.Clone()
 	other.Add(journal.Record{Kind: journal.StepDone, Step: "c"})
-	if !h.Equal(before) || len(h.UnderWay()) != 1 || len(other.UnderWay()) != 0 {
-		t.Errorf("under way: %v and %v", h.UnderWay(), other.UnderWay())
+	if !h.Equal(before) || len(h.InProgress()) != 1 || len(other.InProgress()) != 0 {
+		t.Errorf("under way: %v and %v", h.InProgress(), other.InProgress())
 	}
 	h.Add(journal.Record{Kind: journal.StepFailed, Step: "c"})
 	if _, done := h.Done("c"); done || other.Step("c").Last.Kind != journal.StepDone {

@@ -100,7 +100,7 @@ func (j *Journal) open() (History, error) {
 
 // Append writes records, all in one write, and returns when they are on stable storage; it sets Seq. A process that dies
 // within a group leaves the first ones of it, or none. A record that Replay would refuse is an error, and nothing of its
-// group is written. After any other error the journal takes no further record: what lies in the file is then unknown (a
+// group is written. After any other error the journal takes no further record: what is in the file is then unknown (a
 // failed fsync may drop pages), and only Open can tell.
 func (j *Journal) Append(records ...Record) error {
 	j.mu.Lock()
@@ -127,7 +127,7 @@ func (j *Journal) Append(records ...Record) error {
 	return nil
 }
 
-// encode returns the lines of records that can come next, and the records as they are written.
+// encode returns the lines of records that can come next, and the records as written.
 func (j *Journal) encode(records []Record) (lines []byte, group []Record, crc uint32, err error) {
 	first, last, crc := j.history.First(), j.history.last(), j.crc
 	for i, r := range records {

@@ -56,7 +56,7 @@ func TestWhatIsAppendedIsRead(t *testing.T) {
 	if diff := cmp.Diff(first, history.Records(), cmpopts.IgnoreFields(journal.Record{}, "Seq")); diff != "" {
 		t.Errorf("(-appended +read):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"c"}, history.UnderWay()); diff != "" {
+	if diff := cmp.Diff([]string{"c"}, history.InProgress()); diff != "" {
 		t.Errorf("under way:\n%s", diff)
 	}
 	if r, ok := history.Done("b"); !ok || r.Seconds != 12.5 {

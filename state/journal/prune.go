@@ -14,14 +14,14 @@ import (
 	"upkeep/state/durable"
 )
 
-// The endings of the files that belong to one plan: its journal, and beside it the plan and the runbook.
+// The endings of the files that belong to one plan: its journal, and next to it the plan and the runbook.
 const (
 	Ending        = ".jsonl"
 	PlanEnding    = ".plan"
 	RunbookEnding = ".runbook.md"
 )
 
-// Prune removes the journals of a state that are not among those to keep, with the files beside them, and returns the
+// Prune removes the journals of a state that are not among those to keep, with the files next to them, and returns the
 // ids of their plans, sorted. Only journals are removed that say that they are of this lineage: states in one directory
 // share it. A journal that cannot be read, or that another process has open, stays.
 //

@@ -2,7 +2,7 @@
 //
 // A journal is one file of JSON lines for one plan, appended to by every apply of that plan. Append returns when the
 // line is on stable storage. It is written around each act, never instead of looking: the executor believes the world,
-// and uses the journal to know what was under way and to refuse what is done. It holds no secret.
+// and uses the journal to know what was in progress and to refuse what is done. It holds no secret.
 //
 // Each line has a sequence number and a CRC-32C chained over all lines before it, so that a line that is missing,
 // repeated, moved or changed is seen. Replay accepts exactly one defect: a last line that was cut off while it was

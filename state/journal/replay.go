@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// CorruptError says that a journal makes no sense. The file was left as it is.
+// CorruptError says that a journal makes no sense. The file was left unchanged.
 type CorruptError struct {
 	Path  string
 	Line  int // from 1
@@ -27,7 +27,7 @@ func (e *CorruptError) Error() string {
 // Unwrap returns the cause.
 func (e *CorruptError) Unwrap() error { return e.Cause }
 
-// Replay reads a whole journal. It fails with a *CorruptError on anything but whole records in order, and perhaps a
+// Replay reads a complete journal. It fails with a *CorruptError on anything but complete records in order, and perhaps a
 // last line without its end.
 func Replay(data []byte) (History, error) {
 	h, _, err := replay(data)

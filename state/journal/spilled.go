@@ -3,7 +3,7 @@ package journal
 import "fmt"
 
 // SpilledError says that a journal takes no more records, and that what the run still records is kept in a file on this
-// machine (package spill). Nothing new may be started; what is under way may be finished.
+// machine (package spill). Nothing new may be started; what is in progress may be finished.
 type SpilledError struct {
 	Cause error  // why the journal takes no more
 	Path  string // the file; empty where none could be made

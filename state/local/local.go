@@ -1,12 +1,12 @@
-// Package local keeps a state in a file, and its lock in files beside it.
+// Package local keeps a state in a file, and its lock in files next to it.
 //
 // For a state at PATH:
 //
-//	PATH            the state, 0600, replaced whole (state/durable)
+//	PATH            the state, 0600, replaced in one step (state/durable)
 //	PATH.lock.info  who holds the lock, as JSON; no file, no holder
 //	PATH.lock       empty; flock(2) on it makes a look at the other two, and a change of them, one action
-//	PATH.seen       what was seen, 0600, replaced whole, under a flock(2) on PATH.seen.lock
-//	journal/        beside it (0700), for all states of the directory: PLAN.jsonl, PLAN.plan and PLAN.runbook.md of each run
+//	PATH.seen       what was seen, 0600, replaced in one step, under a flock(2) on PATH.seen.lock
+//	journal/        next to it (0700), for all states of the directory: PLAN.jsonl, PLAN.plan and PLAN.runbook.md of each run
 //
 // The flock is held for milliseconds and never across work: a lock's life is what PATH.lock.info says, so that it can
 // expire, be taken over, and be seen by people. PATH.lock is never deleted, since two processes could then hold flocks
@@ -57,7 +57,7 @@ func New(path string, options Options) (*Backend, error) {
 		absolute = target
 	}
 	if options.Now == nil {
-		// The wall clock alone: a monotonic reading stands still while the machine sleeps, and expiry must not.
+		// The wall clock alone: a monotonic reading does not move while the machine sleeps, and expiry must not.
 		options.Now = func() time.Time { return time.Now().Round(0) }
 	}
 	return &Backend{path: absolute, options: options}, nil
@@ -195,7 +195,7 @@ func (e *badInfoError) Error() string {
 
 func (e *badInfoError) Unwrap() error { return e.cause }
 
-// readInfo returns the stored lock. It needs no flock: the file is replaced whole.
+// readInfo returns the stored lock. It needs no flock: the file is replaced in one step.
 func (b *Backend) readInfo() (info state.LockInfo, held bool, err error) {
 	data, err := os.ReadFile(b.infoPath())
 	switch {

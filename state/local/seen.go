@@ -19,7 +19,7 @@ const seenWait = 10 * time.Second
 
 func (b *Backend) seenPath() string { return b.path + ".seen" }
 
-// Seen implements state.Backend. It needs no lock: the file is replaced whole.
+// Seen implements state.Backend. It needs no lock: the file is replaced in one step.
 func (b *Backend) Seen(ctx context.Context) (seen.Seen, error) {
 	if err := ctx.Err(); err != nil {
 		return seen.Seen{}, err

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Encode returns what was seen as it is stored: JSON that ends in a newline.
+// Encode returns what was seen as stored: JSON that ends in a newline.
 func Encode(s Seen) ([]byte, error) {
 	s.Version = Version
 	data, err := json.MarshalIndent(s, "", " ")

@@ -133,7 +133,7 @@ func (s Seen) WithFindings(now time.Time, findings ...Finding) Seen {
 
 // WithWaits returns what is known once a run has looked at some steps: those among waits wait, since First where that is
 // known, and the others wait no longer. A step that waited before waits since then: what it waits for may be told in other
-// words meanwhile, when one of two leases has ended. It waits anew where it waits for another window than before, or for one
+// words at the same time, when one of two leases has ended. It waits again where it waits for another window than before, or for one
 // at all.
 func (s Seen) WithWaits(now time.Time, looked []string, waits map[string]Wait) Seen {
 	s = s.clone()

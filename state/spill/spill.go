@@ -1,7 +1,7 @@
 // Package spill keeps the records of a run whose journal takes no more, in a file on this machine, and adds them to the
 // journal later.
 //
-// It is for what happens between a failed append and the end of a run: steps that were under way are finished, and guards
+// It is for what happens between a failed append and the end of a run: steps that were in progress are finished, and guards
 // that were begun are ended. Those records must not be lost, since the next run acts on them. The next apply merges them
 // before it does anything else, on whatever plan (Merge). Merging is idempotent: a process that dies at any instant of it
 // leaves records once in the journal, never twice.
@@ -27,7 +27,7 @@ import (
 // version is the format of the files.
 const version = 1
 
-// ending is of files that are to be merged; asideEnding of those that cannot be.
+// ending is of files that must be merged; asideEnding of those that cannot be.
 const (
 	ending      = ".spill"
 	asideEnding = ".aside"
@@ -48,7 +48,7 @@ type header struct {
 	Version int    `json:"version"`
 	Lineage string `json:"lineage"`
 	Plan    string `json:"plan"`
-	// After is how many records the journal surely has. Tried are those whose append failed: the journal may have some.
+	// After is how many records the journal has. Tried are those whose append failed: the journal may have some.
 	After int              `json:"after"`
 	Tried []journal.Record `json:"tried"`
 }
@@ -59,7 +59,7 @@ type Journal struct {
 	place Place
 
 	mu    sync.Mutex
-	count int // records that the journal surely has
+	count int // records that the journal has
 	cause error
 	path  string
 	lines *writer

@@ -88,7 +88,7 @@ func journalled(t *testing.T, h Harness) {
 	if diff := cmp.Diff(want, again.Records(), withoutSeq); diff != "" {
 		t.Errorf("opened again (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"b"}, again.UnderWay()); diff != "" {
+	if diff := cmp.Diff([]string{"b"}, again.InProgress()); diff != "" {
 		t.Errorf("under way:\n%s", diff)
 	}
 	// A second run goes on in the same journal; another plan has its own.

@@ -28,7 +28,7 @@ type Claimer struct {
 	Locker  claim.NodeLocker
 	Nodes   []string
 	NoNodes string
-	// Note is told what a person should know meanwhile, one line without its end.
+	// Note is told what a person should know at the same time, one line without its end.
 	Note func(string)
 }
 
@@ -42,7 +42,7 @@ func (c Claimer) Claim(ctx, parent context.Context, timeout time.Duration) (*cla
 			return claim.Keep(parent, holding, ClaimDuration, nil), nil
 		}
 		left := time.Until(end)
-		if !KeepsAway(err) || left <= 0 {
+		if !ClusterLost(err) || left <= 0 {
 			return nil, err
 		}
 		if !told {

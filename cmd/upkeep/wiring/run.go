@@ -68,8 +68,8 @@ func Holds(lock state.Lock, held *claim.Claim) func(context.Context) error {
 	}
 }
 
-// KeepsAway reports whether an error says that another run has the cluster, or that this run's own locks are gone.
-func KeepsAway(err error) bool {
+// ClusterLost reports whether an error says that another run has the cluster, or that this run's own locks are gone.
+func ClusterLost(err error) bool {
 	var final interface{ Lost() bool }
 	var lost *state.LostError
 	var late *claim.ClaimLostError

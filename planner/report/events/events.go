@@ -164,7 +164,7 @@ func (e *Stream) ApplyStart(h Hook) error {
 	return e.write(ev)
 }
 
-// ApplyProgress says that a step is still under way; line may be empty.
+// ApplyProgress says that a step is still in progress; line may be empty.
 func (e *Stream) ApplyProgress(h Hook, elapsed time.Duration, line string) error {
 	message := fmt.Sprintf("%s: Still %s... [%s elapsed]", h.Address, lower(doing(h.Action)), elapsedText(elapsed))
 	if line != "" {

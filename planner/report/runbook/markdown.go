@@ -1,6 +1,6 @@
 // Package runbook writes a runbook as Markdown: the commands by which a person does what a plan would do.
 //
-// It decides nothing and reads nothing. Whatever stands in a plan, the command blocks are its commands and nothing else.
+// It decides nothing and reads nothing. Whatever is in a plan, the command blocks are its commands and nothing else.
 package runbook
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 // Markdown writes a runbook as Markdown. Each block whose fence says exactly "sh" is one command, for a POSIX shell
-// where the operator is, and fails when the work must stop; run in order they are the whole work. Blocks that say "sh undo"
+// where the operator is, and fails when the work must stop; run in order they are the complete work. Blocks that say "sh undo"
 // are run only to go back.
 func Markdown(w io.Writer, r report.RunbookJSON) error {
 	b := &book{}
@@ -32,7 +32,7 @@ func Markdown(w io.Writer, r report.RunbookJSON) error {
 	return err
 }
 
-// Blocks returns the commands of a runbook that Markdown wrote, in order, as they stand there.
+// Blocks returns the commands of a runbook that Markdown wrote, in their order.
 func Blocks(markdown string) []string {
 	var out []string
 	var block strings.Builder
@@ -145,16 +145,16 @@ func (b *book) rules(r report.RunbookJSON) {
 		b.line("3. One control plane at a time, the primary first: %s. The next one only when the last block of the one before", strings.Join(nodes, ", then "))
 		b.line("   has shown what it must show.")
 	} else {
-		b.line("3. One node at a time, and the next one only when the last block of the one before has shown what it must show.")
+		b.line("3. One node at a time. Start the next node only when the last block of the previous node has shown what it must show.")
 	}
 	for _, lane := range r.Lanes {
 		if said := room(lane); said != "" {
 			b.line("   %s", said)
 		}
 	}
-	b.line("4. Stop altogether, and start no other node, when a block ends with an error, when something under *Stop* is seen, when")
-	b.line("   a node or an etcd member is lost, or when a node says that it belongs to another cluster. What is done is done and")
-	b.line("   stays good: between two steps is a safe place to stop. To go back, run the blocks under *Undo* of that step, last first.")
+	b.line("4. Stop, and start no other node, when a block ends with an error or when you see something under *Stop*. Also stop when")
+	b.line("   a node or an etcd member is lost, or when a node belongs to another cluster. Steps that are done stay")
+	b.line("   good: between two steps is a safe place to stop. To go back, run the blocks under *Undo* of that step, last first.")
 	b.line("5. It was made for the world as it was observed. A block that finds another one stops; then make a new runbook, or think.")
 	b.line("")
 }
@@ -282,7 +282,7 @@ func script(r report.RunbookJSON, node, run string) string {
 // quoted makes one word of a POSIX shell of a text.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// shown replaces what a terminal would obey and a person would not see, and leaves lines and tabs.
+// shown replaces what a terminal would applyOrders and a person would not see, and leaves lines and tabs.
 func shown(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c == '\n' || c == '\t' || unicode.IsPrint(c) && c != utf8.RuneError {

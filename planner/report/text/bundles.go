@@ -45,7 +45,7 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 	for _, b := range bundles {
 		width = max(width, length(clean(b.ID)))
 		total += b.Size
-		if b.Proof != nil && b.Standing == "proved" {
+		if b.Proof != nil && b.Status == "proved" {
 			proved++
 		}
 	}
@@ -59,7 +59,7 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 			p.wrapped(dim, "      kept: ", strings.Join(cleanTexts(b.Kept), ", "))
 		case b.Goes:
 			p.wrapped(dim, "      ", "goes with the next removal: no rule of keep keeps it")
-		case b.Standing == "not authentic", b.Standing == "not encrypted", b.Standing == "damaged":
+		case b.Status == "not authentic", b.Status == "not encrypted", b.Status == "damaged":
 			p.wrapped(dim, "      ", "stays until: upkeep backup remove "+clean(b.ID))
 		}
 		if note := halved(bundles, i); note != "" {
@@ -76,7 +76,7 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 func halved(bundles []report.BundleJSON, i int) string {
 	b := bundles[i]
 	for _, before := range bundles[i+1:] {
-		if before.Standing != b.Standing || before.Keys == 0 || b.Keys == 0 {
+		if before.Status != b.Status || before.Keys == 0 || b.Keys == 0 {
 			continue
 		}
 		if b.Keys*2 < before.Keys {
@@ -104,8 +104,8 @@ func age(seconds int64) string {
 
 // standingOf says what a bundle counts for.
 func standingOf(b report.BundleJSON) (code, text string) {
-	text = clean(b.Standing)
-	switch b.Standing {
+	text = clean(b.Status)
+	switch b.Status {
 	case "proved":
 		if b.Proof != nil {
 			text = "proved by " + clean(b.Proof.Level) + " on " + minute(b.Proof.At)

@@ -14,7 +14,7 @@ import (
 func TestBundlesSayThatKeysFellByHalf(t *testing.T) {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	bundleOf := func(standing string, keys int64) report.BundleJSON {
-		return report.BundleJSON{Bundle: facts.Bundle{ID: "daily", TakenAt: at, Keys: keys}, Standing: standing}
+		return report.BundleJSON{Bundle: facts.Bundle{ID: "daily", TakenAt: at, Keys: keys}, Status: standing}
 	}
 	const note = "NOTE 40 keys; the bundle before it has 100"
 	for name, test := range map[string]struct {

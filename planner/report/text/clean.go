@@ -24,6 +24,15 @@ func cleaned(p report.PlanJSON) report.PlanJSON {
 	for i, f := range u.ExpectedRefusals {
 		u.ExpectedRefusals[i] = planner.ExpectedRefusal{Step: clean(f.Step), Why: clean(f.Why)}
 	}
+	u.Money = slices.Clone(u.Money)
+	for i, m := range u.Money {
+		u.Money[i] = cleanMoney(m)
+	}
+	u.Undo = slices.Clone(u.Undo)
+	for i, way := range u.Undo {
+		way.Address, way.To, way.Nodes = cleanAddress(way.Address), clean(way.To), cleanTexts(way.Nodes)
+		u.Undo[i] = way
+	}
 	u.Lanes = slices.Clone(u.Lanes)
 	for i, lane := range u.Lanes {
 		lane.Name = clean(lane.Name)
@@ -34,6 +43,21 @@ func cleaned(p report.PlanJSON) report.PlanJSON {
 		u.Lanes[i] = lane
 	}
 	return p
+}
+
+func cleanMoney(m report.Money) report.Money {
+	m.Address, m.Allowed, m.Unknown = cleanAddress(m.Address), clean(m.Allowed), clean(m.Unknown)
+	m.Prices = slices.Clone(m.Prices)
+	for i, c := range m.Prices {
+		c.What, c.Unit, c.Percent = clean(c.What), clean(c.Unit), clean(c.Percent)
+		for _, price := range []**providers.Price{&c.Before, &c.After} {
+			if *price != nil {
+				*price = &providers.Price{Month: clean((*price).Month), Hour: clean((*price).Hour)}
+			}
+		}
+		m.Prices[i] = c
+	}
+	return m
 }
 
 func cleanTexts(texts []string) []string {
@@ -70,9 +94,10 @@ func cleanFindings(findings []providers.Finding) []providers.Finding {
 
 func cleanStep(s providers.Step) providers.Step {
 	s.Address = cleanAddress(s.Address)
-	for _, t := range []*string{&s.ID, &s.Node, &s.Summary, &s.Disruption, &s.Window, &s.Proof, &s.Undo, &s.Position} {
+	for _, t := range []*string{&s.ID, &s.Node, &s.Summary, &s.Disruption, &s.Unaffected, &s.Window, &s.Proof, &s.Undo, &s.Position} {
 		*t = clean(*t)
 	}
+	s.Reversal.To = clean(s.Reversal.To)
 	s.Why = cleanTexts(s.Why)
 	s.Guards = slices.Clone(s.Guards)
 	for i, n := range s.Guards {
@@ -88,7 +113,13 @@ func cleanStep(s providers.Step) providers.Step {
 	}
 	s.Changes = slices.Clone(s.Changes)
 	for i, c := range s.Changes {
-		s.Changes[i] = providers.Change{What: clean(c.What), Before: clean(c.Before), After: clean(c.After)}
+		c.What, c.Before, c.After, c.Object = clean(c.What), clean(c.Before), clean(c.After), clean(c.Object)
+		c.Fields = slices.Clone(c.Fields)
+		for j, f := range c.Fields {
+			f.Path, f.Before, f.After = clean(f.Path), clean(f.Before), clean(f.After)
+			c.Fields[j] = f
+		}
+		s.Changes[i] = c
 	}
 	s.GroundText = cleanTexts(s.GroundText)
 	return s

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	digestCovers = "The digest covers, for each resource: the CA of the cluster, the lineage of the state, and for each step the node and its " +
-		"machine id, operation, arguments, guards with their waivers, consents, window and lanes by their definition, and which steps come first."
+	digestCovers = "The digest covers for each resource the CA of the cluster and the lineage of the state. For each step the digest covers the " +
+		"node and its machine id, operation, arguments, guards with their waivers, and consents. Also covered: window and lanes by " +
+		"their definition, and which steps come first."
 	digestLeavesOut = "The digest does not cover: time, the order between resources, steps of guards, values of secrets, reasons and other text, estimates."
 )
 

@@ -13,7 +13,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Run is what the command knows beside its plan.
+// Run is what the command knows in addition to its plan.
 type Run struct {
 	// Took is how long the observation took; 0 leaves it out.
 	Took time.Duration
@@ -30,7 +30,7 @@ func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	plan = cleaned(plan)
 	u := plan.Upkeep
 	p.head(u.Nodes, seen{u.ObservedAt, u.Recorded, u.AgeSeconds}, run, func() { p.notApplicable(u) })
-	p.approval(plan)
+	p.approval(plan, run)
 	p.waits(u.Waits, plan.Timestamp)
 	p.outs(u.Out)
 	p.findings("Findings", u.Findings)
@@ -53,9 +53,14 @@ func (p *page) notApplicable(u report.Upkeep) {
 	}
 }
 
-// approval writes what a person must know before saying yes.
-func (p *page) approval(plan report.PlanJSON) {
+// approval writes what a person must know before saying yes: how much work this is, then in fixed order what is wrong, what is
+// interrupted, what prices do, what to beware of, what nobody could check, how to go back, and what exactly is approved.
+func (p *page) approval(plan report.PlanJSON, run Run) {
 	u := plan.Upkeep
+	if len(u.Steps) > 0 {
+		p.wrapped(bold, "", fmt.Sprintf("%s: %s, %s%s", resources(u.Steps), plural(len(u.Steps), "step"), about(u.Summary.EstimateSeconds), ends(plan)))
+		p.line()
+	}
 	for _, refusal := range u.Refusals {
 		p.say(red, "ERROR", refusal)
 	}
@@ -66,19 +71,19 @@ func (p *page) approval(plan report.PlanJSON) {
 			}
 		}
 	}
+	if len(u.Steps) > 0 {
+		p.impact(u.Steps)
+	}
+	p.money(u.Money)
 	p.alerts(u.Warnings, u.Unknown, planned(u.Steps))
 	p.lanes(u.Lanes)
 	if len(u.Steps) > 0 {
-		p.say("", "WORK", fmt.Sprintf("%s, %s.%s", plural(len(u.Steps), "step"), about(u.Summary.EstimateSeconds), ends(plan)))
-		text := "nothing"
-		if some := disruptions(u.Steps); some != "" {
-			text = some
-		}
-		p.say("", "IMPACT", "Disrupts "+text)
-		if text := noReturn(u.Steps); text != "" {
-			p.say("", "NO UNDO", text)
-		}
+		p.windows(u.Windows, plan.Timestamp)
+		p.undo(u.Undo)
 		p.line(pad("DIGEST", labels), u.Digest)
+		if !run.Applying && len(u.Refusals) == 0 && run.SavedTo == "" {
+			p.approve(u.Digest)
+		}
 	}
 	if len(u.Steps)+len(u.Refusals)+len(u.Warnings)+len(u.Unknown) > 0 {
 		p.line()
@@ -155,7 +160,7 @@ func places(unknown []planner.Unknown) (names []string) {
 	return names
 }
 
-// Place is for texts that others print beside a report: what could not be checked, cleaned.
+// Place is for texts that others print next to a report: what could not be checked, cleaned.
 func Place(u planner.Unknown) string {
 	if len(u.Objects) == 0 {
 		return clean(u.Name)
@@ -163,7 +168,7 @@ func Place(u planner.Unknown) string {
 	return clean(u.Name) + ": " + few(cleanTexts(u.Objects), ", ", 3, false)
 }
 
-// lanes says which nodes take the room of a lane, although nothing of this plan is under way on them.
+// lanes says which nodes take the room of a lane, although nothing of this plan is in progress on them.
 func (p *page) lanes(lanes []planner.LaneNodes) {
 	for _, lane := range lanes {
 		text, full := Room(lane, p.Verbose)
@@ -177,7 +182,7 @@ func (p *page) lanes(lanes []planner.LaneNodes) {
 	}
 }
 
-// Room says which nodes take places of a lane although nothing of the plan is under way on them, and whether they take all; empty
+// Room says which nodes take places of a lane although nothing of the plan is in progress on them, and whether they take all; empty
 // where none does.
 func Room(lane planner.LaneNodes, verbose bool) (text string, full bool) {
 	if len(lane.Taken) == 0 {
@@ -207,9 +212,10 @@ func about(s float64) string {
 	return "about " + span(max(time.Second, seconds(s)))
 }
 
-// ends says when the work ends if it starts as soon as it is planned, rounded up to the minute.
+// ends says when the work ends if it starts as soon as the plan is made, rounded up to the minute.
 func ends(plan report.PlanJSON) string {
-	if plan.Upkeep.Summary.EstimateSeconds <= 0 {
+	shut := func(use planner.WindowUse) bool { return !use.Open }
+	if plan.Upkeep.Summary.EstimateSeconds <= 0 || slices.ContainsFunc(plan.Upkeep.Windows, shut) {
 		return ""
 	}
 	begin := plan.Timestamp.UTC()
@@ -218,7 +224,11 @@ func ends(plan report.PlanJSON) string {
 	if begin.YearDay() != end.YearDay() || begin.Year() != end.Year() {
 		layout = "2006-01-02 15:04 MST"
 	}
-	return fmt.Sprintf(" Started now, done by %s.", end.Format(layout))
+	closes := ""
+	if open := plan.Upkeep.Windows; len(open) == 1 {
+		closes = ", window closes " + open[0].Opening.Until.UTC().Format(layout)
+	}
+	return fmt.Sprintf(" (started now, done by %s%s)", end.Format(layout), closes)
 }
 
 // inTurn reports whether all steps that disrupt something are of one lane that is 1 wide.
@@ -236,55 +246,10 @@ func inTurn(steps []providers.Step) bool {
 	return lane != ""
 }
 
-// disruptions says what is interrupted: what is the same but for the node's name is told once with all nodes.
-func disruptions(steps []providers.Step) string {
-	var order []string
-	nodes := map[string][]string{}
-	for _, s := range steps {
-		if s.Disruption == "" {
-			continue
-		}
-		key := anywhere(s.Disruption, s.Node)
-		if _, seen := nodes[key]; !seen {
-			order = append(order, key)
-			nodes[key] = nil
-		}
-		if !slices.Contains(nodes[key][max(0, len(nodes[key])-1):], s.Node) {
-			nodes[key] = append(nodes[key], s.Node)
-		}
-	}
-	var parts []string
-	for _, key := range order {
-		parts = append(parts, strings.ReplaceAll(key, "\x01", few(nodes[key], ", ", 8, false)))
-	}
-	text := strings.Join(parts, "; ")
-	if inTurn(steps) {
-		text += ", one node at a time"
-	}
-	return text
-}
-
-// noReturn lists the steps that cannot be undone.
-func noReturn(steps []providers.Step) string {
-	var numbers []string
-	for i, s := range steps {
-		if s.Undo == "" && s.Action != "no-op" {
-			numbers = append(numbers, fmt.Sprint(i+1))
-		}
-	}
-	switch len(numbers) {
-	case 0:
-		return ""
-	case len(steps):
-		return "no step can be undone"
-	}
-	return "steps " + few(numbers, ", ", 12, false)
-}
-
 func shownValue(s string) string {
 	switch s {
 	case "":
-		return "(none)"
+		return "not set"
 	case facts.New:
 		return "(known after apply)"
 	}
@@ -362,7 +327,7 @@ func (p *page) step(b block, i int, columns layout) {
 		p.line("  ", number, "  ", p.paint(color, sign), "  ", pad(s.Node, columns.node), "  ", pad(line, columns.summary), "  ", estimate)
 	}
 	if s.Disruption != "" {
-		p.wrapped(yellow, deep+"disrupts ", s.Disruption)
+		p.wrapped(yellow, deep+"impact: ", sentences(s.Disruption, s.Unaffected))
 	}
 	p.changes(b, i, deep)
 	if s.Proof != "" {
@@ -383,30 +348,54 @@ func (p *page) step(b block, i int, columns layout) {
 // shownChanges is how many changes of one step are shown where not all are asked for.
 const shownChanges = 6
 
-func (p *page) changes(b block, i int, deep string) {
-	changes := b.steps[i].Changes
-	shown := make([]int, 0, len(changes))
-	room := len(changes)
-	if !p.Verbose && len(changes) > shownChanges {
-		room = shownChanges - 1
-	}
+// shownObjects is the same for Kubernetes objects, whose fields are shown too.
+const shownObjects = 4
+
+// chosen returns the indexes of the changes that are shown, and the width of their names. Every change that a person must see is
+// among them.
+func (p *page) chosen(changes []providers.Change) (shown []int, width int) {
+	room, objects := shownChanges, shownObjects
+	plain := 0
 	for _, c := range changes {
-		if c.Always {
-			room--
+		if c.Object == "" {
+			plain++
 		}
 	}
-	width := 0
+	if plain > shownChanges {
+		room-- // for the line that counts the others
+	}
+	for _, c := range changes {
+		if c.Always && c.Object == "" {
+			room--
+		} else if c.Always {
+			objects--
+		}
+	}
 	for n, c := range changes {
-		if !c.Always {
-			if room--; room < 0 {
+		left := &room
+		if c.Object != "" {
+			left = &objects
+		}
+		if !c.Always && !p.Verbose {
+			if *left--; *left < 0 {
 				continue
 			}
 		}
 		shown = append(shown, n)
 		width = max(width, min(44, length(c.What)))
 	}
+	return shown, width
+}
+
+func (p *page) changes(b block, i int, deep string) {
+	changes := b.steps[i].Changes
+	shown, width := p.chosen(changes)
 	for _, n := range shown {
 		c := changes[n]
+		if c.Object != "" {
+			p.object(c, deep, width)
+			continue
+		}
 		p.wrapped("", deep+pad(c.What, width)+"  ", shownValue(c.Before)+" -> "+shownValue(c.After))
 		for _, text := range b.variants(i, n) {
 			p.wrapped(dim, deep+strings.Repeat(" ", width)+"  ", text)

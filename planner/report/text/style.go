@@ -107,14 +107,14 @@ func wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// Clean is for texts that others print beside a report: see clean.
+// Clean is for texts that others print next to a report: see clean.
 func Clean(s string) string { return clean(s) }
 
-// clean makes a text fit to stand in a line on a terminal. Texts from nodes could otherwise rewrite what the operator
+// clean makes a text fit to be in a line on a terminal. Texts from nodes could otherwise rewrite what the operator
 // approves.
 func clean(s string) string { return plain.Line(s) }
 
-// Plural is for texts that others print beside a report: a number of things, such as "1,204 steps".
+// Plural is for texts that others print next to a report: a number of things, such as "1,204 steps".
 func Plural(n int, thing string) string { return plural(n, thing) }
 
 // plural spells a number of things.

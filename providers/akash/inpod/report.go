@@ -55,7 +55,7 @@ func line(text string) string {
 	return plain.Bound(plain.Line(strings.TrimSpace(text)), longestText)
 }
 
-// ReadReport reads what the script prints. It is an error where that is no whole report: nothing of it is believed then.
+// ReadReport reads what the script prints. It is an error where that is no complete report: nothing of it is believed then.
 func ReadReport(printed []byte, orders []string) (facts.PodMeasurement, error) {
 	r := report{orders: orders}
 	lines := strings.Split(string(bytes.TrimSuffix(printed, []byte("\n"))), "\n")
@@ -71,7 +71,7 @@ func ReadReport(printed []byte, orders []string) (facts.PodMeasurement, error) {
 	return r.whole()
 }
 
-// report is a report under way.
+// report is a report in progress.
 type report struct {
 	orders   []string
 	found    facts.PodMeasurement
@@ -163,7 +163,7 @@ func (r *report) command(word string, e ended) error {
 	return nil
 }
 
-// whole returns what the report says, or an error where it leaves something out.
+// complete returns what the report says, or an error where it leaves something out.
 func (r *report) whole() (facts.PodMeasurement, error) {
 	price := &r.found.Price
 	switch {

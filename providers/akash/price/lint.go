@@ -52,7 +52,7 @@ const (
 	TargetUnread    Kind = "target_unread"     // the script sets a target in a form that is not read
 )
 
-// LintValue judges a target as it stands in a release's values or a file of values: a typed value, not what is rendered of it.
+// LintValue judges a target as written in a release's values or a file of values: a typed value, not what is rendered of it.
 // Give GPU mappings to LintMappings.
 func LintValue(key string, value any) []Problem {
 	p := Problem{Key: key}

@@ -18,7 +18,7 @@ type Order struct {
 	Bare bool
 	// Price says how the tenant's maximum is given.
 	Price PriceForm
-	// Denom and Amount are the maximum in a block, for the whole group, as words. Amount is what stands in a text form, too.
+	// Denom and Amount are the maximum in a block, for the complete group, as words. Amount is what is in a text form, too.
 	Denom, Amount string
 	// Text is the maximum of PriceText: "100uakt".
 	Text string
@@ -120,7 +120,7 @@ func ParseOrder(data []byte) (Order, error) {
 	return o, nil
 }
 
-// terms reads what stands beside the resources.
+// terms reads what stands next to the resources.
 func (o *Order) terms(object map[string]any) error {
 	switch p := object["price_precision"].(type) {
 	case nil:

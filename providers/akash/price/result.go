@@ -63,7 +63,7 @@ type GPULine struct {
 	Failed bool   `json:"failed,omitempty"`
 }
 
-// Setting is what a script is given beside the order.
+// Setting is what a script is given in addition to the order.
 type Setting struct {
 	Version Version `json:"version"`
 	Targets Targets `json:"targets"`

@@ -8,7 +8,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// Scale stands in the place of a version where there is no script: the provider then prices by itself, in amounts of the
+// Scale is in the place of a version where there is no script: the provider then prices by itself, in amounts of the
 // order's denomination for a block (akash-network/provider, bidengine/pricing.go). GPUs cost nothing.
 const Scale Version = "scale"
 
@@ -179,7 +179,7 @@ func unscaled(o Order, parts []part) []string {
 	return out
 }
 
-// quantity is how much of a part the whole order asks for. MiB have 16 decimals, rounded half up, as the provider's library
+// quantity is how much of a part the complete order asks for. MiB have 16 decimals, rounded half up, as the provider's library
 // divides (shopspring/decimal, DivisionPrecision).
 func (p part) quantity(o Order) *apd.Decimal {
 	sum := apd.New(0, 0)

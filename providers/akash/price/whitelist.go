@@ -4,8 +4,7 @@ import (
 	"strings"
 )
 
-// Whitelist is what a script has of the list of tenants behind WHITELIST_URL: all versions refuse an order whose owner does
-// not stand there.
+// Whitelist is what a script has of the list of tenants behind WHITELIST_URL: all versions refuse an order whose owner is not there.
 type Whitelist struct {
 	// Text is the list as it was fetched; Missing says that it was not, and that none is left from before. The script then
 	// refuses everybody.
@@ -13,7 +12,7 @@ type Whitelist struct {
 	Missing bool   `json:"missing,omitempty"`
 }
 
-// lists reports whether grep -w finds an owner in the list: as a whole word, of letters, digits and underscores.
+// lists reports whether grep -w finds an owner in the list: as a complete word, of letters, digits and underscores.
 func (w Whitelist) lists(owner string) bool {
 	for line := range strings.Lines(w.Text) {
 		for at := 0; ; {

@@ -97,7 +97,7 @@ type Comparison struct {
 	Warnings      []MarketNotice `json:"warnings"`
 }
 
-// MarketRow is one price beside the market's, in USD a month.
+// MarketRow is one price next to the market's, in USD a month.
 type MarketRow struct {
 	What   string     `json:"what"`
 	Ours   *price.USD `json:"usd_month"` // nil where the script cannot compute it
@@ -111,7 +111,7 @@ type MarketNotice struct {
 	Text string `json:"text"`
 }
 
-// Compare puts prices beside the market's. The name is the market file's, for people.
+// Compare puts prices next to the market's. The name is the market file's, for people.
 func Compare(name string, m Market, prices Prices) (Comparison, error) {
 	c := Comparison{FormatVersion: Format, Prices: prices, Market: name, Warnings: []MarketNotice{}}
 	for _, what := range slices.Sorted(maps.Keys(m.Prices)) {

@@ -58,7 +58,7 @@ type Source struct {
 	Body   []byte // of the script; nil: none
 }
 
-// Of returns the prices of a source. The setting says what is beside the targets (the price of AKT, whose orders these are);
+// Of returns the prices of a source. The setting says what is in addition to the targets (the price of AKT, whose orders these are);
 // a version that is named is believed before a script's text.
 func Of(source Source, setting price.Setting, named price.Version) (Prices, error) {
 	p := Prices{Name: strings.Join(source.Names, ", "), Setting: setting, Problems: []price.Problem{}, body: source.Body, values: source.Values, flags: source.Flags}

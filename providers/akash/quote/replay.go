@@ -26,7 +26,7 @@ type Unanswered struct {
 }
 
 // ParseOrders reads the orders of one file: one in a *.json file, one a line in a *.jsonl file; none in any other. One that is
-// no order is named beside the others: it does not keep them from being read.
+// no order is named next to the others: it does not keep them from being read.
 func ParseOrders(file string, data []byte) (orders []Order, odd []Unanswered) {
 	var texts [][]byte
 	lines := path.Ext(file) == ".jsonl"
@@ -119,7 +119,7 @@ func (s *Summary) add(a Answer) {
 	s.USD = s.USD.Plus(a.Result.Charged())
 }
 
-// ReplayOrders answers recorded orders, and each beside it under what was before, if that is not nil. What is odd is told with
+// ReplayOrders answers recorded orders, and each next to it under what was before, if that is not nil. What is odd is told with
 // the orders that have no answer; it does not end the others.
 func ReplayOrders(recorded []Order, odd []Unanswered, is Prices, was *Prices) Replay {
 	r := Replay{Unanswered: odd, FormatVersion: Format, Prices: is, Against: was, Summary: Summary{Refused: map[price.Reason]int{}}}

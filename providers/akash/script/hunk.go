@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Kind says what a part of a script seems to be about. It is read off the words of the lines: a help for whoever reads the
+// Kind says what a part of a script seems to be about. It is read off the words of the lines: a help for the one who reads the
 // difference, not a proof.
 type Kind string
 
@@ -112,7 +112,7 @@ type Difference struct {
 const maxLines = 3000
 
 // Compare finds the published script that a text is most like, and where the text differs from it. It is false where the text
-// is like none: less than half of the published lines stand in it.
+// is like none: less than half of the published lines are in it.
 func Compare(body []byte, known ...Published) (Difference, bool) {
 	text := lines(body)
 	if len(text) > maxLines {

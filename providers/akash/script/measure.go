@@ -16,7 +16,7 @@ const (
 	denomVariable = "AKASH_DENOM"
 )
 
-// Denom is the denomination in which a script is asked: the newest that stands in its text.
+// Denom is the denomination in which a script is asked: the newest that is in its text.
 func (r Recognition) Denom() string {
 	for _, ask := range []struct {
 		since price.Version

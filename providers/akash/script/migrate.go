@@ -58,7 +58,7 @@ type Migration struct {
 type Value struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
-	// Line is where it stands in the script's text; 0 for one that does not.
+	// Line is where it is in the script's text; 0 for one that does not.
 	Line int `json:"line,omitempty"`
 }
 
@@ -122,7 +122,7 @@ func (r Recognition) Migrate(values price.Targets, to price.Version, fleet []pri
 	return m, err
 }
 
-// mappings are the GPU prices of the fleet as they are now. A script that prices all GPUs alike yields * as well, for orders
+// mappings are the present GPU prices of the fleet. A script that prices all GPUs alike yields * as well, for orders
 // that name no model.
 func (m Migration) mappings(fleet []price.FleetGPU) (string, error) {
 	items := []string{}

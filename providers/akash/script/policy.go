@@ -33,14 +33,14 @@ const (
 	publishedMark = "# The published script follows, byte for byte.\n"
 )
 
-// CanCarry reports whether a version's script can stand behind a policy: the ones that read price_target_*.
-func CanCarry(v price.Version) bool {
+// TakesPolicy reports whether a version's script can stand behind a policy: the ones that read price_target_*.
+func TakesPolicy(v price.Version) bool {
 	traits, known := v.Traits()
 	return known && traits.Parameterised
 }
 
-// Compile writes a policy before a published script, whose bytes stay as they are. The result is the script that the chart
-// runs: it judges the order by the policy, lets the published script price it, and raises the answer to the minimum.
+// Compile writes a policy before a published script, whose bytes stay unchanged. The result is the script that the chart
+// runs: it judges the order by the policy, has the published script price the order, and raises the answer to the minimum.
 //
 // It is an error where the policy does not pass Check.
 func Compile(p price.Policy, version price.Version, published []byte) ([]byte, error) {

@@ -192,7 +192,7 @@ func TestPoliciesBeforePublishedScripts(t *testing.T) {
 		if err != nil || digest(body) != p.SHA256 {
 			t.Fatalf("%s: %v, sha256 %s", p.Version, err, digest(body))
 		}
-		if !CanCarry(p.Version) {
+		if !TakesPolicy(p.Version) {
 			continue
 		}
 		t.Run(string(p.Version), func(t *testing.T) {

@@ -1,8 +1,8 @@
-// Package script reads bid price scripts: which version one is, whether somebody changed it, which targets stand in its text,
+// Package script reads bid price scripts: which version one is, whether somebody changed it, which targets are in its text,
 // and which chart values say the same. It holds no script: what it knows of the published ones are digests and the words that
 // tell them apart.
 //
-// It promises to call a script known only where it is a published one byte for byte, but for the numbers of its targets. One
+// It promises to call a script known only where it is a published one byte for byte, except for the numbers of its targets. One
 // byte more, wherever it stands, makes the script customised: the version is then a guess by features, and says nothing of
 // what the script charges.
 //
@@ -23,7 +23,7 @@ import (
 type Recognition struct {
 	// Version is the version whose features it has; empty where it prices no GPUs or is no price script at all.
 	Version price.Version `json:"version,omitempty"`
-	// Known: it is that version byte for byte, but for the numbers of its targets. Without it, it is customised, and what it
+	// Known: it is that version byte for byte, except for the numbers of its targets. Without it, it is customised, and what it
 	// charges is unknown until it is measured.
 	Known bool `json:"known"`
 	// Says is the word in its "# Version:" line, which is not changed with each version.
@@ -67,7 +67,7 @@ type marker struct {
 	find  *regexp.Regexp
 }
 
-// markers are cumulative: each version has those of the versions before it, but for the ones that replaced a literal.
+// markers are cumulative: each version has those of the versions before it, except for the ones that replaced a literal.
 var markers = []marker{
 	{price.June14, "prices GPUs", regexp.MustCompile(`TARGET_GPU_UNIT|gpu_mappings`)},
 	{price.June25, "multiplies storage by the number of replicas", regexp.MustCompile(`\.size\s*//\s*0\)\s*\*\s*\.count`)},

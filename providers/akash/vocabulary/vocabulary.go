@@ -65,9 +65,9 @@ type Unread struct {
 	Since, Until string
 }
 
-// Unreads returns the values of a tree that a version of the chart does not read, sorted by their paths; of a tree within the
+// UnreadValues returns the values of a tree that a version of the chart does not read, sorted by their paths; of a tree within the
 // tree that is not read, its root alone.
-func Unreads(version string, tree map[string]any) []Unread {
+func UnreadValues(version string, tree map[string]any) []Unread {
 	known := map[string]Value{}
 	for _, v := range Values() {
 		known[v.Path] = v

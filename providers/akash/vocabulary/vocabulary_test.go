@@ -18,15 +18,15 @@ func TestUnreads(t *testing.T) {
 		{Path: "bidpricescipt"}, {Path: "image.tga"}, {Path: "letsEncrypt", Since: "12.0.0"},
 		{Path: "log_restart_patterns", Since: "6.0.4", Until: "8.0.1"}, {Path: "price_target_gpu_mapping"},
 	}
-	if diff := cmp.Diff(want, vocabulary.Unreads("9.2.2", tree)); diff != "" {
+	if diff := cmp.Diff(want, vocabulary.UnreadValues("9.2.2", tree)); diff != "" {
 		t.Errorf("9.2.2 (-want +got)\n%s", diff)
 	}
-	for _, u := range vocabulary.Unreads("19.0.2", tree) {
+	for _, u := range vocabulary.UnreadValues("19.0.2", tree) {
 		if u.Path == "letsEncrypt" {
 			t.Error("19.0.2 does not read letsEncrypt")
 		}
 	}
-	if left := vocabulary.Unreads("6.0.7", map[string]any{"log_restart_patterns": "x"}); len(left) > 0 {
+	if left := vocabulary.UnreadValues("6.0.7", map[string]any{"log_restart_patterns": "x"}); len(left) > 0 {
 		t.Errorf("6.0.7 does not read %v", left)
 	}
 }

@@ -1,7 +1,7 @@
 // Package bundle is the format of a backup: how one is written in a single pass, and how it is read and checked.
 //
 // A bundle is one file, ID.upkeep-bundle: a tar archive, encrypted with age for the recipients that were given. Parts
-// (etcd's snapshot, a tar of each node's PKI, …) stand in it as pieces of at most 8 MiB, because the size of a snapshot is
+// (etcd's snapshot, a tar of each node's PKI, …) are in it as pieces of at most 8 MiB, because the size of a snapshot is
 // not known before its end, and a tar wants sizes first: etcd/snapshot.db.000001, etcd/snapshot.db.000002. After the last
 // part come manifest.json, which says what the bundle is and holds the SHA-256 of each part, and manifest.json.sha256.
 // A person needs no upkeep to read it:
@@ -10,9 +10,9 @@
 //	sha256sum -c manifest.json.sha256
 //	cat etcd/snapshot.db.?????? >snapshot.db
 //
-// Beside it lies its label, ID.upkeep-bundle.json: the manifest without the digests of encrypted parts (who could guess a
-// part could prove the guess by them), and the size and SHA-256 of the bundle as it is stored. A label is written last, so
-// that a bundle without one is not complete. It is signed (see Statement): whoever can write to the store can write labels,
+// Next to it lies its label, ID.upkeep-bundle.json: the manifest without the digests of encrypted parts (who could guess a
+// part could prove the guess by them), and the size and SHA-256 of the bundle as stored. A label is written last, so
+// that a bundle without one is not complete. It is signed (see Statement): the one who can write to the store can write labels,
 // and only a state's key can sign them.
 //
 // The package knows no etcd, no store and no policy. It promises that memory does not grow with a bundle's size, that no
@@ -68,7 +68,7 @@ func CheckID(id string) error {
 	return nil
 }
 
-// Manifest says what a bundle is. All of it stands in the bundle's label as well, except as Label says: no secrets here.
+// Manifest says what a bundle is. All of it is in the bundle's label as well, except as Label says: no secrets here.
 type Manifest struct {
 	Format  int       `json:"format"`
 	ID      string    `json:"id"`
@@ -148,7 +148,7 @@ type Label struct {
 	Manifest
 	// EncryptedTo are the age recipients; empty for a bundle that is not encrypted.
 	EncryptedTo []string `json:"encrypted_to,omitempty"`
-	// StoredSize and StoredSHA256 are those of the bundle as it is stored.
+	// StoredSize and StoredSHA256 are those of the bundle as stored.
 	StoredSize   int64  `json:"stored_size"`
 	StoredSHA256 string `json:"stored_sha256"`
 	// ManifestSHA256 is that of manifest.json inside. Bundles from before there were signatures lack both.
@@ -171,7 +171,7 @@ var (
 // LabelLimit is the most bytes that a label or a manifest may have: some thousand nodes' worth.
 const LabelLimit = 4 << 20
 
-// Encode returns the label as it is stored.
+// Encode returns the label as stored.
 func (l Label) Encode() ([]byte, error) {
 	text, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
@@ -180,7 +180,7 @@ func (l Label) Encode() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// ParseLabel reads a label and checks that it is whole. An error wraps ErrForeign or ErrFormat.
+// ParseLabel reads a label and checks that it is complete. An error wraps ErrForeign or ErrFormat.
 func ParseLabel(text []byte) (Label, error) {
 	var l Label
 	if len(text) > LabelLimit {

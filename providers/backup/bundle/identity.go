@@ -49,7 +49,7 @@ func ParseRecipients(names []string) (Recipients, error) {
 type Identities struct{ keys []age.Identity }
 
 // ParseIdentities reads the text of an identity file: one secret key a line, comments with "#". Errors name lines, never
-// what stands in them.
+// what is in them.
 func ParseIdentities(text []byte) (Identities, error) {
 	var ids Identities
 	lines := bufio.NewScanner(bytes.NewReader(text))

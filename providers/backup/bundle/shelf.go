@@ -22,7 +22,7 @@ import (
 //
 // A store.Creator gets the bundle while fill writes it. For any other store it is spooled first, in the directory
 // that Options name, so that a slow store keeps nobody waiting who is read from: a snapshot holds a transaction of etcd open, and
-// its database grows meanwhile (etcd#18509).
+// its database grows at the same time (etcd#18509).
 func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
 	if err := CheckID(id); err != nil {
 		return Label{}, err
@@ -117,7 +117,7 @@ type Found struct {
 	Modified time.Time
 	// Names are the objects of the store that belong to it.
 	Names []string
-	// Problem is nil for a bundle that looks whole from outside: bundle and label are there and their sizes agree. It
+	// Problem is nil for a bundle that looks complete from outside: bundle and label are there and their sizes agree. It
 	// wraps one of this package's errors, ErrIncomplete or ErrMissing.
 	Problem error
 }

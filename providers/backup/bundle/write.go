@@ -53,7 +53,7 @@ func (b *Writer) Part(name string) (io.WriteCloser, error) {
 }
 
 // SummedPart begins the next part, as Part does, for a caller who computes the SHA-256 of what it writes all the same: sum
-// is asked for it, in hexadecimal, when the part is closed. Whoever reads the bundle holds the part to it.
+// is asked for it, in hexadecimal, when the part is closed. The one who reads the bundle holds the part to it.
 func (b *Writer) SummedPart(name string, sum func() string) (io.WriteCloser, error) {
 	return b.part(name, io.Discard, sum)
 }

@@ -13,7 +13,7 @@
 //   - within_hourly … within_yearly = span keep the newest of each hour … year within the span.
 //   - The oldest bundle stays while a rule still has room, so that history grows as long as the rule allows.
 //
-// Apply promises more than restic: it never lets the newest proved bundle go, removes nothing when no bundle is proved,
+// Apply promises more than restic: it always keeps the newest proved bundle, removes nothing when no bundle is proved,
 // and nothing when the clock went back.
 package keep
 
@@ -29,7 +29,7 @@ import (
 // Unlimited as a count keeps one of every hour, day, week, month or year, or every bundle.
 const Unlimited = -1
 
-// ParseCount reads a count as it is written: a number from 1 on, or "unlimited".
+// ParseCount reads a count as written: a number from 1 on, or "unlimited".
 func ParseCount(text string) (int, error) {
 	if text == "unlimited" {
 		return Unlimited, nil

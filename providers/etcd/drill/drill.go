@@ -5,7 +5,7 @@
 // one request, and takes care that neither it nor what it wrote outlives the request. The other side is
 // providers/etcd/restore.
 //
-// It reads snapshots as they are, not encrypted, from regular files. A drill writes a copy of the whole database, secrets
+// It reads snapshots unchanged, not encrypted, from regular files. A drill writes a copy of the complete database, secrets
 // included, below a directory that only its owner can enter, and removes it.
 package drill
 
@@ -51,7 +51,7 @@ type Options struct {
 	// Program is the path of upkeep-etcd; see Program.
 	Program string
 	// Directory is where a drill makes its own directory; empty is the system's directory for temporary files. It needs
-	// room for the whole database, and its owner's secrets are in it for the length of the drill.
+	// room for the complete database, and its owner's secrets are in it for the length of the drill.
 	Directory string
 }
 
@@ -102,7 +102,7 @@ func Verify(ctx context.Context, o Options, file, prefix string) (Verified, erro
 // for its contents. Nothing of it is left afterwards, also when it fails or is cancelled.
 //
 // q.Revision 0 is the newest revision in the snapshot. compact, when not 0, is the compact revision of the contents that
-// the answer is to be compared with: the copy is compacted to it first, so that their hashes compare.
+// the answer must be compared with: the copy is compacted to it first, so that their hashes compare.
 //
 // The snapshot's checksum is checked on the way, but its caller wants Verify's words about it first.
 func Drill(ctx context.Context, o Options, file string, q etcd.Question, compact int64) (contents etcd.Contents, err error) {
@@ -146,7 +146,7 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// Program returns the path of upkeep-etcd in a directory, the one that the helpers lie in. The error says how to get it.
+// Program returns the path of upkeep-etcd in a directory, the one that the helpers are in. The error says how to get it.
 func Program(directory string) (string, error) {
 	path := filepath.Join(directory, programName)
 	info, err := os.Stat(path)

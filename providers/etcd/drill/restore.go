@@ -31,7 +31,7 @@ type Restoration struct {
 	// Bump is added to the newest revision, and MarkCompacted makes clients forget what they watched. They go together: the
 	// restored cluster is older than what its clients have seen. Controllers and kubelets keep watching from revisions
 	// that the restored cluster would give out a second time, for other objects. With the bump no revision is used twice;
-	// with the mark every watch from before ends and its client lists anew. Sources: kubernetes/kubernetes#118501,
+	// with the mark every watch from before ends and its client lists again. Sources: kubernetes/kubernetes#118501,
 	// etcd-io/etcd#16028.
 	Bump          uint64 `json:"bump,omitempty"`
 	MarkCompacted bool   `json:"mark_compacted,omitempty"`
@@ -74,7 +74,7 @@ func (r Restoration) Check() error {
 
 // Restore writes one member's data directory from a snapshot, ready for its etcd to start, and tells what is in it. The
 // snapshot's checksum must hold. It never touches a directory that holds anything, and leaves nothing of its own when it
-// fails: the data directory appears whole.
+// fails: the data directory appears complete.
 func Restore(ctx context.Context, o Options, r Restoration) (Inspection, error) {
 	if err := r.Check(); err != nil {
 		return Inspection{}, err

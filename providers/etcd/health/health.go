@@ -1,4 +1,4 @@
-// Package health judges etcd by what its members said: what is wrong with it, and what may be done meanwhile.
+// Package health judges etcd by what its members said: what is wrong with it, and what may be done at the same time.
 //
 // It is the only judge of etcd, for every domain: two that look at one cluster say the same of it. It asks nobody and
 // decides nothing about a domain's work; it is pure. What it promises: a member that did not answer is never healthy, and
@@ -37,7 +37,7 @@ const (
 // Trouble is one thing that is wrong with etcd.
 type Trouble struct {
 	Kind Kind
-	// ID and Member are the member's id and name (its id where it has no name); empty for etcd as a whole. Node is the
+	// ID and Member are the member's id and name (its id where it has no name); empty for etcd as a complete. Node is the
 	// configured node that the member runs on, where that is known.
 	ID, Member, Node string
 	What             string // in words: "member cp2 does not answer: connection refused"
@@ -161,7 +161,7 @@ func (j *judge) member(m facts.Member) {
 // Follows reports whether a member that answers follows a leader.
 func Follows(m facts.Member) bool { return strings.Trim(m.Leader, "0") != "" }
 
-// Blocker is what may be done while etcd is as it is.
+// Blocker is what may be done while etcd is unchanged.
 type Status struct {
 	// Sick says why nothing may be done to any control plane; empty: etcd holds. Then every trouble is a learner or a member
 	// that costs its vote, and the voters that are left are a majority and follow one leader.
@@ -210,8 +210,8 @@ func Judge(e facts.Etcd) Status {
 	return s
 }
 
-// Beside returns the members that cost their vote and do not run on a node.
-func (s Status) Beside(node string) []Trouble {
+// Elsewhere returns the members that cost their vote and do not run on a node.
+func (s Status) Elsewhere(node string) []Trouble {
 	return slices.DeleteFunc(slices.Clone(s.Out), func(t Trouble) bool { return t.Node == node })
 }
 

@@ -27,7 +27,7 @@ const (
 	tombstoneSize = 18
 )
 
-// Inspect reads the whole database of a snapshot: every page as bbolt's own check does, then every record. The database is
+// Inspect reads the complete database of a snapshot: every page as bbolt's own check does, then every record. The database is
 // opened read-only; a checksum behind it is not looked at.
 //
 // It finds what a checksum cannot: a database that was broken when the member sent it. A broken one may fault in ways that

@@ -108,7 +108,7 @@ func (c *cluster) Create(resources helmkube.ResourceList) (*helmkube.Result, err
 	return &helmkube.Result{Created: resources}, c.write(resources)
 }
 
-// Update writes the target and deletes what is not in it any more.
+// Update writes the target and deletes what is not in it any longer.
 func (c *cluster) Update(original, target helmkube.ResourceList, _ bool) (*helmkube.Result, error) {
 	if err := c.world.failure("update"); err != nil {
 		return &helmkube.Result{}, err

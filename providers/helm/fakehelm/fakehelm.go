@@ -151,7 +151,7 @@ func (f *Fake) FailOnce(act string, err error) { f.Fail(act, once{err}) }
 
 type once struct{ error }
 
-// During does something when an act is called next, before it is done: what others do to the release meanwhile.
+// During does something when an act is called next, before it is done: what others do to the release at the same time.
 func (f *Fake) During(act string, do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,7 +1,7 @@
 // Package objects compares Kubernetes objects as JSON trees: what a chart rendered with what the cluster holds (Drift),
 // and one rendering with another (Changes).
 //
-// It is pure and knows no cluster. It promises that no secret stands in what it returns: values of Secrets and values
+// It is pure and knows no cluster. It promises that no secret is in what it returns: values of Secrets and values
 // that the caller's Redaction knows are replaced by a keyed digest, and long texts by a plain one.
 package objects
 
@@ -268,7 +268,7 @@ func (c *comparison) lists(at, name string, rendered, live []any) {
 	}
 }
 
-// whole returns a list as a value; none where there is no list.
+// complete returns a list as a value; none where there is no list.
 func whole(list []any) any {
 	if list == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Blocker is how the last revision of a release stands in the way of whoever wants to upgrade it.
+// Blocker is how the last revision of a release is in the way of the one who wants to upgrade it.
 type Blocker struct {
 	// Finding says what is wrong with it, without an address.
 	Finding providers.Finding
@@ -20,7 +20,7 @@ type Blocker struct {
 }
 
 // Find looks at what Helm says of the last revision, and at what is decided about it. It reports false where that
-// revision is deployed, and nothing stands in the way.
+// revision is deployed, and nothing is in the way.
 func Find(r facts.Release, m Repair, k facts.Kubernetes, now time.Time) (Blocker, bool) {
 	s := Blocker{Finding: providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: r.Name}}
 	s.Due = fmt.Sprintf("revision %d is %s", r.Revision, r.Status)

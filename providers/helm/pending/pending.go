@@ -18,7 +18,7 @@ type Action string
 const (
 	// None: the release is not pending.
 	None Action = "none"
-	// Wait: somebody may still be at work on it.
+	// Wait: somebody may still be running on it.
 	Wait Action = "wait"
 	// Unlock marks the pending revision as failed. Nothing in the cluster changes, and no value is lost: the next upgrade
 	// starts from the revision that is deployed or, where none ever was, from the failed one. Hooks that a chart has for an
@@ -32,7 +32,7 @@ type Repair struct {
 	// Revision is the pending revision; the action applies to it alone.
 	Revision int    `json:"revision,omitempty"`
 	Status   string `json:"status,omitempty"`
-	// Deployed is the revision that is still deployed beside it; 0 when there is none.
+	// Deployed is the revision that is still deployed next to it; 0 when there is none.
 	Deployed int `json:"deployed,omitempty"`
 	// Why is a sentence for a person.
 	Why string `json:"why,omitempty"`
@@ -50,9 +50,9 @@ func Own(r facts.Release) bool {
 	return r.Revision > 0 && r.Labels[label] == strconv.Itoa(r.Revision)
 }
 
-// Decide looks at a release. An operation that began less than patience ago may still be under way and is waited for, unless
-// upkeep began it: one upkeep at a time works on a cluster, and whoever acts on this holds the cluster's lock. patience 0
-// means that the caller knows that nobody is at work.
+// Decide looks at a release. An operation that began less than patience ago may still be in progress and is waited for, unless
+// upkeep began it: one upkeep at a time works on a cluster, and the one who acts on this holds the cluster's lock. patience 0
+// means that the caller knows that nobody is running.
 func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 	if r.Unknown != "" || r.Missing || !r.Pending() {
 		return Repair{Action: None}
@@ -80,7 +80,7 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 	return m
 }
 
-// Running says that a run of upkeep is at work on a release: upkeep began its pending operation, and a run holds the
+// Running says that a run of upkeep is running on a release: upkeep began its pending operation, and a run holds the
 // cluster's Lease. "" where that is not so. It is for words: the Lease of a run that died lasts a while longer, and the next
 // run takes it and repairs the release.
 func Running(r facts.Release, k facts.Kubernetes, now time.Time) string {

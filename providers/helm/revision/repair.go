@@ -15,7 +15,7 @@ import (
 type RepairArgs struct {
 	Args
 	Action pending.Action `json:"action"`
-	// Patience is how long the pending operation may be under way before it counts as interrupted.
+	// Patience is how long the pending operation may be in progress before it counts as interrupted.
 	Patience config.Duration `json:"patience"`
 }
 
@@ -23,7 +23,7 @@ type RepairArgs struct {
 const repairEstimate = 2
 
 // PlanRepair returns the step that repairs a release of a block, which an interrupted operation left pending. patience is
-// how long the operation of somebody else may be under way.
+// how long the operation of somebody else may be in progress.
 func PlanRepair(in providers.Input, address providers.Address, verb, operation string, of Args, m pending.Repair, patience time.Duration) providers.Step {
 	s := providers.NewStep(in, address, verb, operation, RepairArgs{of, m.Action, config.Duration(patience)}, repairEstimate)
 	s.Repairs = true // it changes Helm's record alone
@@ -32,6 +32,7 @@ func PlanRepair(in providers.Input, address providers.Address, verb, operation s
 	s.Changes = []providers.Change{{What: fmt.Sprintf("status of revision %d", m.Revision), Before: m.Status, After: facts.ReleaseFailed}}
 	s.Proof = "the release is no longer pending"
 	s.Undo = "nothing to undo: only Helm's record of the interrupted revision changes"
+	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return s
 }
 
@@ -49,7 +50,7 @@ func (Repairing) Predict(in providers.Input, step providers.Step) facts.Update {
 	return Replaced(release)
 }
 
-// Needs implements providers.Effect: of the release alone, as it is.
+// Needs implements providers.Effect: of the release alone.
 func (Repairing) Needs(in providers.Input, step providers.Step) providers.Needs {
 	return Needs(in, step, false)
 }
@@ -104,6 +105,6 @@ func (Repairing) ByHand(in providers.Input, step providers.Step) []providers.Com
 	}
 	what, lines, see := pending.ByHand(release, fmt.Sprint(revision))
 	return []providers.Command{{
-		What: what, Run: providers.ShellScript(lines...), See: see, Stop: pending.StillAtWork(time.Duration(args.Patience)),
+		What: what, Run: providers.ShellScript(lines...), See: see, Stop: pending.StillRunning(time.Duration(args.Patience)),
 	}}
 }

@@ -2,8 +2,8 @@
 // step was planned for, the repair of a revision that an interrupted operation left pending, and what an upgrade makes of
 // a release.
 //
-// It is pure but for Repair, which acts through an interface that its caller fills. It observes nothing, and it knows no
-// chart and no block. It promises that a plan, its runbook and whoever applies it say the same of a pending release: one
+// It is pure except for Repair, which acts through an interface that its caller fills. It observes nothing, and it knows no
+// chart and no block. It promises that a plan, its runbook and the one who applies it say the same of a pending release: one
 // patience, one revision, one way out.
 package revision
 
@@ -141,13 +141,14 @@ func Refused(release facts.Release, step providers.Step, version, sha256 string)
 // Replaced is the update that replaces one release.
 func Replaced(r facts.Release) facts.Update { return facts.Update{Releases: []facts.Release{r}} }
 
-// Rollback is the command that goes back to what a release is before it is upgraded.
-func Rollback(release facts.Release) string {
+// Rollback is the command that goes back to what a release is before it is upgraded, and the same as data.
+func Rollback(release facts.Release) (command string, reversal providers.Reversal) {
 	revision := release.Revision
 	if deployed, ok := release.LastDeployed(); ok {
 		revision = deployed.Revision
 	}
-	return fmt.Sprintf("helm -n %s rollback %s %d", release.Namespace, release.Name, revision)
+	command = fmt.Sprintf("helm -n %s rollback %s %d", release.Namespace, release.Name, revision)
+	return command, providers.Reversal{Way: providers.ReverseRollback, To: fmt.Sprint(revision)}
 }
 
 // ended returns the history of a release with its last revision in a status.

@@ -16,7 +16,7 @@ type Rule struct {
 	// wildcards of path.Match. A list at such a path is one secret.
 	Secret []string
 	// Show are the paths of texts that are no secrets, in the same form. They name no element of a list: another element
-	// may stand there tomorrow.
+	// may be there tomorrow.
 	Show []string
 	// Known are texts that are no secrets wherever they stand.
 	Known []string
@@ -141,11 +141,11 @@ func matches(at []string, patterns [][]string) bool {
 	return false
 }
 
-// shortest is the shortest text that is looked for elsewhere: a shorter one stands in too many words.
+// shortest is the shortest text that is looked for elsewhere: a shorter one is in too many words.
 const shortest = 6
 
 // Secrets returns the texts that are secrets by their path, their name or their form, of at least six characters, sorted.
-// Whoever writes something derived from the values elsewhere can look for them.
+// The one who writes something derived from the values elsewhere can look for them.
 func Secrets(tree Tree, paths []string) []string {
 	r := Rule{Secret: paths}.ready()
 	return texts(tree, func(at []string, text string, secret bool) bool {

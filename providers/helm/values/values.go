@@ -53,7 +53,7 @@ func Normalize(tree Tree) (Tree, error) {
 	return out, nil
 }
 
-// Merge lays wanted over kept: maps are merged key by key; everything else, lists too, is replaced whole. A null that is
+// Merge lays wanted over kept: maps are merged key by key; everything else, lists too, is replaced. A null that is
 // wanted stays a null: to Helm it takes the chart's default away.
 func Merge(kept, wanted Tree) Tree {
 	out := Clone(kept)
@@ -181,7 +181,7 @@ type Change struct {
 	Has    bool `json:"has,omitempty"`
 }
 
-// Diff returns what differs, sorted by path. Lists are compared whole. Call it on masked trees where the outcome is shown.
+// Diff returns what differs, sorted by path. Lists are compared complete. Call it on masked trees where the outcome is shown.
 func Diff(before, after Tree) []Change {
 	var out []Change
 	diff(nil, before, after, &out)
@@ -202,7 +202,7 @@ func diff(at []string, before, after Tree, out *[]Change) {
 		at, aIs := a.(Tree)
 		switch {
 		case bIs && aIs, bIs && !has, aIs && !had:
-			// A whole subtree that comes or goes is told leaf by leaf; an empty one has no leaf to tell.
+			// A complete subtree that comes or goes is told leaf by leaf; an empty one has no leaf to tell.
 			if len(bt) == 0 && len(at) == 0 && had != has {
 				*out = append(*out, Change{Path: Path(here), Before: b, After: a, Had: had, Has: has})
 				continue
@@ -214,7 +214,7 @@ func diff(at []string, before, after Tree, out *[]Change) {
 	}
 }
 
-// Text returns a value for people: a string as it is, anything else as JSON, nothing as "". Numbers read as Helm stores
+// Text returns a value for people: a string unchanged, anything else as JSON, nothing as "". Numbers read as Helm stores
 // them: 1000000 is 1000000 here, although a template writes 1e+06.
 func Text(value any) string {
 	switch v := value.(type) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Wanted is the values that a block wants, with its secrets apart. Its JSON has none: what goes into a plan says what stands
-// for each of them, and whoever applies the plan takes the secrets from the configuration again.
+// for each of them, and the one who applies the plan takes the secrets from the configuration again.
 type Wanted struct {
 	// Values are those that are no secrets.
 	Values Tree `json:"values,omitempty"`
@@ -24,7 +24,7 @@ type Wanted struct {
 
 // Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path or below
 // it, or under a key that looks like a secret's, is secret, text by text and list by list, and so is a text that carries a
-// credential; a list that holds a secret is one as a whole. Nulls, booleans and empty texts are no secrets. So both sides of a comparison have the same seals in the same
+// credential; a list that holds a secret is one as a complete. Nulls, booleans and empty texts are no secrets. So both sides of a comparison have the same seals in the same
 // places.
 //
 // sensitive are the paths that the configuration or the chart's documentation says are.

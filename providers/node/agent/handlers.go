@@ -2,8 +2,8 @@
 // node. What the requests do is given to it as functions (Handlers); it knows no certificate, no container and no unit.
 //
 // It promises that no request can make it hang or panic its session: a handler that panics is an answer with an error,
-// an answer that is too large is an error, and a peer that lies in its framing ends the session. A request that changes
-// something is finished even when the connection is lost meanwhile.
+// an answer that is too large is an error, and a peer that is in its framing ends the session. A request that changes
+// something is finished even when the connection is lost at the same time.
 package agent
 
 import (
@@ -34,7 +34,7 @@ func Handle[Request, Result any](m protocol.Method[Request, Result], f func(cont
 	}}
 }
 
-// Answer is Handle for a function that has nothing to say meanwhile.
+// Answer is Handle for a function that has nothing to say at the same time.
 func Answer[Request, Result any](m protocol.Method[Request, Result], f func(context.Context, Request) (Result, error)) Handler {
 	return Handle(m, func(ctx context.Context, q Request, _ func(string)) (Result, error) { return f(ctx, q) })
 }

@@ -11,7 +11,7 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// Hello says who this helper is. It reads the whole executable.
+// Hello says who this helper is. It reads the complete executable.
 func Hello(version string) (protocol.Hello, error) {
 	path, err := os.Executable()
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 const answerLimit = protocol.FrameLimit - 4096
 
 // Serve serves one session: it writes the line with the nonce and then answers requests until in ends. It returns after
-// every request under way is finished, nil when the peer closed the session in order.
+// every request in progress is finished, nil when the peer closed the session in order.
 //
 // When ctx ends, Serve returns at once; the caller must then close in (or exit) to release the goroutine that reads it.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, nonce string, h Handlers) error {
@@ -80,7 +80,7 @@ func read(row protocol.Row, h Handler) jrpc2.Handler {
 }
 
 // stopwatch returns a function that says how long ago it was made. Of several clocks the one that says most counts: one
-// stands still while the machine sleeps, another can be set.
+// does not move while the machine sleeps, another can be set.
 func stopwatch(uptime func() time.Duration) func() time.Duration {
 	began := time.Now()
 	if uptime == nil {

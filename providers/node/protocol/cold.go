@@ -36,7 +36,7 @@ type ColdFile struct {
 // ColdDatabase is the name of etcd's database in such an archive.
 const ColdDatabase = "member/snap/db"
 
-// CheckCold refuses what is not the name of a file that etcd starts a member from: its database, the snapshots of raft beside
+// CheckCold refuses what is not the name of a file that etcd starts a member from: its database, the snapshots of raft next to
 // it, and its write-ahead log.
 func CheckCold(name string) error {
 	dir, file := path.Split(name)

@@ -13,7 +13,7 @@ const ServiceFiles = "files"
 // CollectReportName is the name of the last entry of a collected archive. An archive without it is not complete.
 const CollectReportName = ".upkeep-collected.json"
 
-// CollectRequest asks for files and directories, whole.
+// CollectRequest asks for files and directories, complete.
 type CollectRequest struct {
 	// Paths are absolute; CheckCollect says which are allowed.
 	Paths []string `json:"paths"`
@@ -30,7 +30,7 @@ type CollectReport struct {
 }
 
 // collectable are the places where control planes keep their keys and their configuration. Nothing else of a node leaves it:
-// whoever may start the helper must not be able to read the rest of the disk with it.
+// the one who may start the helper must not be able to read the rest of the disk with it.
 var collectable = []string{
 	"/etc/kubernetes", "/etc/ssl/etcd", "/etc/etcd", "/etc/etcd.env", "/etc/default/etcd", "/etc/sysconfig/etcd",
 	"/etc/systemd/system/etcd.service", "/etc/rancher", "/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s.service.env",
@@ -41,7 +41,7 @@ var collectable = []string{
 	"/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/kubelet/pki",
 }
 
-// CheckCollect refuses a path that is not, or does not lie in, a place where control planes keep keys and configuration.
+// CheckCollect refuses a path that is not inside a place where control planes keep keys and configuration.
 func CheckCollect(p string) error {
 	if !path.IsAbs(p) || path.Clean(p) != p {
 		return fmt.Errorf("%q is a path on the nodes and must be absolute and plain, such as \"/etc/kubernetes\"", p)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"upkeep/providers/facts"
 )
@@ -36,6 +37,9 @@ func EndpointAddress(text string) (string, error) {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil || port == 0 {
 		return "", fmt.Errorf("%.100q names no port; etcd takes clients at 2379 where nobody chose another: \"https://%s:2379\"", text, hostOf(u))
+	}
+	if host := u.Hostname(); net.ParseIP(host) == nil && strings.Trim(host, "0123456789.") == "" {
+		return "", fmt.Errorf("%.100q has an address that is none; write it as in \"https://10.0.0.21:2379\"", text)
 	}
 	if ip := net.ParseIP(u.Hostname()); ip != nil && (ip.IsUnspecified() || ip.IsMulticast()) {
 		return "", fmt.Errorf("%.100q is no address that can be connected to; write the one that the member advertises", text)

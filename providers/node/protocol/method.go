@@ -56,7 +56,7 @@ const (
 // Classes returns all classes, the most harmless first.
 func Classes() []Class { return []Class{ClassObserve, ClassBackup, ClassChange} }
 
-// Means says in words what a class lets in.
+// Means says in words what a class allows.
 func (c Class) Means() string {
 	switch c {
 	case ClassObserve:
@@ -82,12 +82,12 @@ type Row struct {
 	Class Class
 	// Limit is how long a request may take where it does not say.
 	Limit time.Duration
-	// Unit says how a request is carried out that changes the node: in a process of its own, which outlives its session.
+	// Unit says how a request is run that changes the node: in a process of its own, which outlives its session.
 	// Nil: it is answered in the session, and ends with it.
 	Unit *Unit
 }
 
-// Unit is how a changing request is carried out.
+// Unit is how a changing request is run.
 type Unit struct {
 	// Most is the most time that a request may ask for (Run.Limit).
 	Most time.Duration
@@ -125,7 +125,7 @@ type Hardening struct {
 	// Writes are the only places that the unit may write to (ReadWritePaths=; a missing one is passed over). The directory
 	// of upkeep is always one of them.
 	Writes []string
-	// Home leaves home directories as they are for a unit that writes to places of a request there (Also). Otherwise it
+	// Home leaves home directories unchanged for a unit that writes to places of a request there (Also). Otherwise it
 	// may read them.
 	Home bool
 }

@@ -55,7 +55,7 @@ func Methods() []Row {
 	}
 }
 
-// Service is a raw session (a tunnel) that a node offers beside its methods.
+// Service is a raw session (a tunnel) that a node offers in addition to its methods.
 type Service struct {
 	Name  string
 	Class Class

@@ -76,7 +76,7 @@ func NewOpening(r *bufio.Reader, nonce string) *Opening {
 	return &Opening{r: r, prefix: marker + " " + nonce + " ", left: BannerLimit}
 }
 
-// Next returns the next signal and discards everything before it, at most BannerLimit bytes over the whole opening. It
+// Next returns the next signal and discards everything before it, at most BannerLimit bytes over the complete opening. It
 // returns io.EOF when the stream ends first.
 func (o *Opening) Next() (Signal, error) {
 	var line []byte

@@ -23,9 +23,9 @@ type UndoResult struct {
 	Performed Performed `json:"performed,omitzero"`
 }
 
-// Performed says how a changing request was carried out. Such a request does not end with the connection that brought it:
+// Performed says how a changing request was run. Such a request does not end with the connection that brought it:
 // it is a process of its own on the node, and a request that repeats one of the same run, step and content is given what
-// became of that one; it is never carried out twice.
+// became of that one; it is never run twice.
 type Performed struct {
 	// By is what carried it out: "systemd unit upkeep-….service", or "detached process" where no systemd runs.
 	By string `json:"by"`

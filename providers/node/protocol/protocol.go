@@ -1,8 +1,8 @@
 // Package protocol is what upkeep and upkeep-node say to each other: methods, requests and answers, and how they are
 // framed on a pipe. Both sides import it; it imports neither, and nothing heavy.
 //
-// What is to be said of a method is said once, in the table (Methods): its types, its class, how long it may take, and how it is
-// carried out. Both sides, and what stands for the node in tests, are made from it.
+// What must be said of a method is said once, in the table (Methods): its types, its class, how long it may take, and how it is
+// run. Both sides, and what stands for the node in tests, are made from it.
 package protocol
 
 import "upkeep/providers/facts"

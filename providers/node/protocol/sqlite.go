@@ -47,7 +47,7 @@ func SendSQLiteAnswer(c *Channel, a SQLiteAnswer) error {
 var ErrSQLite = errors.New("the copy is not what the node read")
 
 // ReceiveSQLite writes the database that comes out of a session into w. The SHA-256 is computed of what came, and compared
-// with that of what the node read. An error of w comes back as it is; without an error w has all of the copy.
+// with that of what the node read. An error of w comes back unchanged; without an error w has all of the copy.
 func ReceiveSQLite(ctx context.Context, r io.Reader, w io.Writer) (SQLiteAnswer, error) {
 	c := NewChannel(r, nil, nil)
 	sum, size := sha256.New(), int64(0)

@@ -3,7 +3,7 @@
 //
 // It knows no format: content arrives encrypted and is bytes. It touches nothing but regular files whose names are those
 // of bundles, in a directory that is root's alone (0700, and no directory above it writable by others), and follows no
-// link. A file appears under its name when it is whole and durable, and never replaces another.
+// link. A file appears under its name when it is complete and durable, and never replaces another.
 package bundles
 
 import (

@@ -1,9 +1,9 @@
 // Package cold streams the data directory of a member of etcd that does not run, as one tar archive, for when no member
-// answers any more: its database, raft's snapshots beside it and its write-ahead log, and nothing else of the node.
+// answers any longer: its database, raft's snapshots next to it and its write-ahead log, and nothing else of the node.
 //
 // It takes the lock that a running member holds, and keeps it until the last byte is read: a member that runs is refused,
-// and one that is started meanwhile waits. It follows no symbolic link, writes nothing, and starts and stops nothing. What
-// it sends it also hashes; the hashes come in the archive's last entry, and an archive without that is not whole.
+// and one that is started at the same time waits. It follows no symbolic link, writes nothing, and starts and stops nothing. What
+// it sends it also hashes; the hashes come in the archive's last entry, and an archive without that is not complete.
 package cold
 
 import (
@@ -35,7 +35,7 @@ const (
 const Service = protocol.ServiceCold
 
 // Open returns a connection that takes one line, answers whether there is a stopped member, and then sends its data
-// directory. Whoever has it closes it; the disk is closed when all has been sent or the connection has ended.
+// directory. The one who has it closes it; the disk is closed when all has been sent or the connection has ended.
 func Open(ctx context.Context, d *disk.Disk) net.Conn {
 	near, far := net.Pipe()
 	go func() {
@@ -45,7 +45,7 @@ func Open(ctx context.Context, d *disk.Disk) net.Conn {
 		if _, err := bufio.NewReaderSize(far, 16).ReadSlice('\n'); err != nil {
 			return
 		}
-		// The peer sees an archive without a report: it says itself that this is not whole.
+		// The peer sees an archive without a report: it says itself that this is not complete.
 		_ = Write(far, d)
 	}()
 	return near
@@ -71,7 +71,7 @@ func Write(w io.Writer, d *disk.Disk) error {
 	return c.write(tar.NewWriter(w))
 }
 
-// copying is one copy under way.
+// copying is one copy in progress.
 type copying struct {
 	disk   *disk.Disk
 	lock   io.Closer // held until all is read

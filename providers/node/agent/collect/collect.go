@@ -2,7 +2,7 @@
 //
 // It reads the places that protocol.CheckCollect allows and nothing else, follows no symbolic link, and bounds how much it
 // sends. It writes nothing on the node. What it cannot read it says in its report, which is the archive's last entry: an
-// archive without it is not whole.
+// archive without it is not complete.
 package collect
 
 import (
@@ -35,7 +35,7 @@ const (
 // Service is the name by which the tunnel is asked for.
 const Service = protocol.ServiceFiles
 
-// Open returns a connection that takes one protocol.CollectRequest as a line of JSON and answers with the archive. Whoever
+// Open returns a connection that takes one protocol.CollectRequest as a line of JSON and answers with the archive. The one who
 // has it closes it; the disk is closed when the archive has been sent or the connection has ended.
 func Open(ctx context.Context, d *disk.Disk) net.Conn {
 	near, far := net.Pipe()
@@ -43,7 +43,7 @@ func Open(ctx context.Context, d *disk.Disk) net.Conn {
 		defer d.Close()
 		defer far.Close()
 		defer context.AfterFunc(ctx, func() { far.Close() })()
-		// The peer sees an archive without a report: it says itself that this is not whole.
+		// The peer sees an archive without a report: it says itself that this is not complete.
 		_ = serve(far, d)
 	}()
 	return near
@@ -83,7 +83,7 @@ func Write(w io.Writer, d *disk.Disk, request protocol.CollectRequest) error {
 	return c.out.Close()
 }
 
-// collector is one archive under way. Its errors are those of writing it.
+// collector is one archive in progress. Its errors are those of writing it.
 type collector struct {
 	disk   *disk.Disk
 	out    *tar.Writer
@@ -157,7 +157,7 @@ func (c *collector) add(dir *disk.Dir, e disk.Entry, depth int) error {
 			return nil
 		}
 		// The link alone: what it points to is in the archive where it is in a place of the request. One that leads out is left
-		// out: whoever unpacks the archive as root must not write through it.
+		// out: the one who unpacks the archive as root must not write through it.
 		if err := protocol.CheckCollectLink(p, target); err != nil {
 			c.gap("%s is left out: %v", p, err)
 			return nil

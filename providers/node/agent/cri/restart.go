@@ -35,7 +35,7 @@ const poll = 200 * time.Millisecond
 // component. If that container no longer runs, nothing is ended: a newer one that runs is the answer, and where none
 // runs yet one is waited for. Components are those that may be restarted; anything else is refused.
 //
-// The ended container is removed as well. The kubelet takes every container that has ended for one that crashed, and lets
+// The ended container is removed as well. The kubelet takes every container that has ended for one that crashed, and makes
 // a component that is restarted again within ten minutes wait for 10 s, 20 s, 40 s, up to 5 min, counted from the end of
 // its last container that is still there (doBackOff in pkg/kubelet/kuberuntime/kuberuntime_manager.go of Kubernetes
 // v1.35): without one it starts the next at once. The log file stays.
@@ -106,7 +106,7 @@ func (c *Client) running(ctx context.Context, component string) (Container, erro
 	return found[0], nil
 }
 
-// explain adds to an error what runs now, asked anew, since the request's own time may be up.
+// explain adds to an error what runs now, asked again, since the request's own time may be up.
 func (c *Client) explain(err error, component string) error {
 	now, asked := c.running(context.Background(), component)
 	switch {

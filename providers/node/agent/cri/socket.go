@@ -1,5 +1,5 @@
 // Package cri talks to a node's container runtime over its CRI socket: which containers run for the static pods of the
-// control plane, since when, and how to end one so that the kubelet starts it anew.
+// control plane, since when, and how to end one so that the kubelet starts it again.
 //
 // crictl need not be there. Deleting a mirror pod through the API restarts nothing; ending the container does, because
 // the kubelet starts a static pod's container again whenever it ends.

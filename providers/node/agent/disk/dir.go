@@ -141,7 +141,7 @@ func (d *Dir) List() ([]Entry, error) {
 	for _, name := range names {
 		info, err := d.root.Lstat(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
+			continue // removed at the same time
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path.Join(d.path, name), bare(err))
@@ -152,7 +152,7 @@ func (d *Dir) List() ([]Entry, error) {
 }
 
 // Mkdir makes a directory with exactly this mode below d and makes its name durable. One that is there already is taken
-// as it is; it must be a directory.
+// unchanged; it must be a directory.
 func (d *Dir) Mkdir(name string, mode fs.FileMode) (*Dir, error) {
 	p := path.Join(d.path, name)
 	err := d.root.Mkdir(name, mode)
@@ -257,7 +257,7 @@ func bare(err error) error {
 // Sub opens the directory name below d.
 func (d *Dir) Sub(name string) (*Dir, error) { return d.disk.Dir(path.Join(d.path, name)) }
 
-// Mode returns the directory's mode as it is now.
+// Mode returns the directory's present mode.
 func (d *Dir) Mode() (fs.FileMode, error) {
 	info, err := d.root.Stat(".")
 	if err != nil {

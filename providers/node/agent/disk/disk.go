@@ -1,7 +1,7 @@
 // Package disk reads and replaces files of a node without following a symbolic link, ever, and says which files and
 // directories other users of the node could have tampered with.
 //
-// It knows paths, not their meaning: what a certificate or a manifest is stands in other packages. Every path is
+// It knows paths, not their meaning: what a certificate or a manifest is is in other packages. Every path is
 // absolute and is resolved below the root that Open was given ("/" on a node, a temporary directory in tests), one
 // component at a time through os.Root; a component that is a link is an error that names it. Reads are limited in size;
 // writes are write-temp, fsync, rename, fsync of the directory.

@@ -9,13 +9,13 @@ import (
 	"path"
 )
 
-// Prepared is a new file that lies, whole and durable, beside the one it is to replace.
+// Prepared is a new file that lies, complete and durable, next to the one it is to replace.
 type Prepared struct {
 	dir        *Dir
 	temp, name string
 }
 
-// Prepare writes what shall replace the file name of this directory, or be made under that name, beside it, and makes it
+// Prepare writes what shall replace the file name of this directory, or be made under that name, next to it, and makes it
 // durable. Call Rename or Discard. Mode and owner are the new file's; the owner is set only where it differs from what
 // the process makes anyway, so that a process without privileges can replace its own files.
 func (d *Dir) Prepare(name string, mode fs.FileMode, uid, gid int, fill func(io.Writer) error) (_ *Prepared, err error) {
@@ -81,7 +81,7 @@ func (p *Prepared) Publish() error {
 func (p *Prepared) Discard() { _ = p.dir.root.Remove(p.temp) }
 
 // Write replaces the file name in this directory, or makes it: Prepare, Rename, Sync. After a crash the old or the new
-// file is there, whole, and perhaps one that Leftover recognises.
+// file is there, complete, and perhaps one that Leftover recognises.
 func (d *Dir) Write(name string, mode fs.FileMode, fill func(io.Writer) error) error {
 	prepared, err := d.Prepare(name, mode, os.Geteuid(), os.Getegid(), fill)
 	if err != nil {

@@ -27,7 +27,7 @@ const EndpointService = protocol.ServiceEndpoint
 const requestLimit = 16 << 10
 
 // Open returns a connection that takes one protocol.EndpointRequest as a line of JSON, answers whether there is such an
-// etcd, and is then a connection to it. Whoever has it closes it; the disk is closed by then.
+// etcd, and is then a connection to it. The one who has it closes it; the disk is closed by then.
 //
 // What may start the helper may name any address here, and must not get a way to anywhere by it. So nothing is sent to a
 // server that etcd's authority, as it lies on this node among the keys of the control plane, did not sign for that very
@@ -175,7 +175,7 @@ func (p place) dial(ctx context.Context, d *disk.Disk, now time.Time) (net.Conn,
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{
-		InsecureSkipVerify: true, // VerifyConnection does it, but for the end of the server's certificate
+		InsecureSkipVerify: true, // VerifyConnection does it, except for the end of the server's certificate
 		VerifyConnection:   verify(roots, host),
 		Certificates:       []tls.Certificate{client},
 		NextProtos:         []string{"h2"}, // etcd tells gRPC from plain HTTP by it

@@ -86,7 +86,7 @@ func (l *lock) live(c Clock) bool {
 	return c.Now().Before(l.Until)
 }
 
-// Admit lets a run change something on this node, and remembers its generation; or refuses it, with an error that wraps
+// Admit allows a run to change something on this node, and remembers its generation; or refuses it, with an error that wraps
 // ErrRefused, because a newer run of the same state was here or another state holds the node's lock.
 func (f *Fence) Admit(run protocol.Run) error {
 	if err := sane(run.Lineage, ""); err != nil {
@@ -127,7 +127,7 @@ func (f *Fence) Lock(q protocol.LockRequest) (protocol.LockResult, error) {
 		}
 		if q.Release {
 			result.Generation = r.generation(q.Lineage)
-			// A lock of an older generation is not this run's; but its run can change nothing any more.
+			// A lock of an older generation is not this run's; but its run can change nothing any longer.
 			changed := r.Lock != nil
 			r.Lock = nil
 			return changed, nil

@@ -47,10 +47,10 @@ type Options struct {
 	Root string
 	// Kubeadm is the path of kubeadm; empty: the first of the usual places that only root may write to.
 	Kubeadm string
-	// NVML is the path of upkeep-nvml; empty: beside this program. NVMLDigest is the SHA-256 that it must have, in
+	// NVML is the path of upkeep-nvml; empty: next to this program. NVMLDigest is the SHA-256 that it must have, in
 	// hexadecimal; empty: this program was built without one, and runs none.
 	NVML, NVMLDigest string
-	// Writes are more places that units may write to; nil outside tests of the whole program.
+	// Writes are more places that units may write to; nil outside tests of the complete program.
 	Writes []string
 	// Now is the node's clock.
 	Now func() time.Time
@@ -172,7 +172,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
 	}
-	wg.Go(func() { node.Work = (&unit.Units{Disk: d, Fence: h.fence(d)}).UnderWay() })
+	wg.Go(func() { node.Work = (&unit.Units{Disk: d, Fence: h.fence(d)}).InProgress() })
 	if q.Marks {
 		wg.Go(func() { node.Marks = marks.Found(d) })
 	}

@@ -35,7 +35,7 @@ func (h *Host) units(d *disk.Disk, who string) (*unit.Units, error) {
 	return &unit.Units{Disk: d, Fence: h.fence(d), Start: start, Who: who, At: h.options.At}, nil
 }
 
-// Perform carries out the request with the given id, which a session wrote down, in this process.
+// Perform runs the request with the given id, which a session wrote down, in this process.
 func (h *Host) Perform(ctx context.Context, id string) error {
 	d, err := h.open()
 	if err != nil {
@@ -59,7 +59,7 @@ func (h *Host) Perform(ctx context.Context, id string) error {
 // method is what a node answers to one method.
 type method struct {
 	agent.Handler
-	// carried is the handler for a session, which has a changing request carried out in a unit of its own; nil for a method
+	// carried is the handler for a session, which has a changing request run in a unit of its own; nil for a method
 	// that is answered in the session.
 	carried func(*Session) agent.Handler
 }
@@ -74,13 +74,13 @@ func changes[Q protocol.Changing, R any](m protocol.Method[Q, R], do func(contex
 	}}
 }
 
-// Session is a node whose changing requests are carried out in units of their own, which go on when the session ends.
+// Session is a node whose changing requests are run in units of their own, which go on when the session ends.
 type Session struct {
 	host *Host
 	who  string
 }
 
-// Session returns the node for a session with whoever Caller names.
+// Session returns the node for a session with the one who Caller names.
 func (h *Host) Session(who string) *Session { return &Session{host: h, who: who} }
 
 // Methods returns everything that the node can be asked in a session.
@@ -96,7 +96,7 @@ func (s *Session) Methods() []agent.Handler {
 	return out
 }
 
-// Carry has a changing request carried out in a unit of its own.
+// Carry has a changing request run in a unit of its own.
 func Carry[Q protocol.Changing, R any](ctx context.Context, s *Session, m protocol.Method[Q, R], q Q, progress func(string)) (result R, err error) {
 	row, ok := protocol.Find(string(m))
 	if !ok || row.Unit == nil {
@@ -123,7 +123,7 @@ func Carry[Q protocol.Changing, R any](ctx context.Context, s *Session, m protoc
 	return result, err
 }
 
-// places returns the directories that one request has its unit write to, beside those of its method.
+// places returns the directories that one request has its unit write to, in addition to those of its method.
 func places(d *disk.Disk, request protocol.Changing) []string {
 	switch q := request.(type) {
 	case protocol.RenewRequest:

@@ -32,7 +32,7 @@ const maxOutput = 1 << 20
 
 // Collect runs a program, which prints facts.NVIDIA as JSON on its standard output. It runs as root: so it must be the
 // file that has the digest, SHA-256 in hexadecimal, and nobody but root, or the user who runs this, may be able to
-// exchange it meanwhile.
+// exchange it at the same time.
 func Collect(ctx context.Context, d *disk.Disk, program, digest string) facts.NVIDIA {
 	err := check(d, program, digest)
 	if errors.Is(err, fs.ErrNotExist) {

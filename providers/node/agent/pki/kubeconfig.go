@@ -50,7 +50,7 @@ type kubeconfig struct {
 	} `json:"users"`
 }
 
-// ParseKubeconfig reads a kubeconfig with an embedded client certificate. What is returned beside an error is what could
+// ParseKubeconfig reads a kubeconfig with an embedded client certificate. What is returned with an error is what could
 // be read all the same: a kubeconfig whose user has no certificate still has a server. Errors hold no contents.
 func ParseKubeconfig(text []byte) (KubeconfigFile, error) {
 	var c kubeconfig
@@ -101,7 +101,7 @@ func ParseKubeconfig(text []byte) (KubeconfigFile, error) {
 
 // WithClient returns the kubeconfig's text with another client certificate and key for the user of its current context.
 // Everything else stays: where the old values stand once each, as every tool writes them, byte for byte, comments
-// included; else in content, written anew.
+// included; else in content, written again.
 func (f KubeconfigFile) WithClient(certificate, key []byte) ([]byte, error) {
 	if len(f.Certificate) == 0 {
 		return nil, errors.New("it has no embedded client certificate to replace")
@@ -125,7 +125,7 @@ func (f KubeconfigFile) WithClient(certificate, key []byte) ([]byte, error) {
 	return text, nil
 }
 
-// replaced returns the tree of the whole file with the two values replaced.
+// replaced returns the tree of the complete file with the two values replaced.
 func (f KubeconfigFile) replaced(certificate, key []byte) (map[string]any, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(f.text, &tree); err != nil {

@@ -2,7 +2,7 @@
 // read), and how to read them off a disk into facts.
 //
 // It changes nothing and holds no private key longer than it takes to compare it with its certificate. What is renewed
-// and how stands in package renew; what a certificate's age means is for the certificates domain to decide.
+// and how is in package renew; what a certificate's age means is for the certificates domain to decide.
 package pki
 
 import (
@@ -27,7 +27,7 @@ type Entry struct {
 	// Port is the TLS port that serves it, 0 where none does; Component the process behind that port.
 	Port      int
 	Component string
-	// Restart is the static pod that keeps the old certificate until it is started anew; empty where everything that
+	// Restart is the static pod that keeps the old certificate until it is started again; empty where everything that
 	// uses the certificate reads it again by itself.
 	Restart string
 	// Optional: not every node has it, and a node without it is healthy.
@@ -81,7 +81,7 @@ const (
 // Names, paths and signers: cmd/kubeadm/app/phases/certs/certlist.go and renewal/manager.go of Kubernetes 1.35. Who
 // reads its certificates again by itself: kube-apiserver since 1.17 (dynamic serving and client certificates), etcd
 // since 3.2 (on every handshake). kube-controller-manager and kube-scheduler keep the client certificate of their
-// kubeconfig until they are started anew. The kubelet's own certificates: kubelet's --cert-dir, rotated by the kubelet.
+// kubeconfig until they are started again. The kubelet's own certificates: kubelet's --cert-dir, rotated by the kubelet.
 var Kubeadm = Layout{
 	Name: "kubeadm",
 	Dir:  "/etc/kubernetes/pki",

@@ -21,8 +21,8 @@ import (
 // kubeadm writes is below 10 KiB; etcd's limit for an object is 1.5 MiB.
 const MaxFile = 1 << 20
 
-// ParseCertificates returns every certificate of a PEM file, in order. Blocks of other types (a key beside its
-// certificate, as the kubelet writes) are passed over. A file without any certificate is an error, as is one with a
+// ParseCertificates returns every certificate of a PEM file, in order. Blocks of other types (a key next to its
+// certificate, as the kubelet writes) are passed over. A file without any certificate is an error, and so is one with a
 // broken one, or with something that begins like PEM and is not.
 func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	var found []*x509.Certificate

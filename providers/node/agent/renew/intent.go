@@ -43,7 +43,7 @@ type Group struct {
 	Files  []IntendedFile `json:"files"`
 }
 
-// IntendedFile is one file of a group. Staged is the new file's name beside the record; Before and After are SHA-256.
+// IntendedFile is one file of a group. Staged is the new file's name next to the record; Before and After are SHA-256.
 type IntendedFile struct {
 	Path   string      `json:"path"`
 	Staged string      `json:"staged"`

@@ -4,14 +4,14 @@
 // kubeadm signs; it does so inside a staging tree, since on the real files it writes key and certificate one after the
 // other, unprotected. What it made is verified there. Then an intent is recorded with the new files, and these are put
 // in place one by one, each by write-temp, fsync, rename, fsync of the directory. An intent that was not cleared is
-// what an interrupted renewal leaves; Repair finishes or undoes it, and Run refuses to start beside it.
+// what an interrupted renewal leaves; Repair finishes or undoes it, and Run refuses to start next to it.
 //
 // Everything is kept below /var/lib/upkeep, which root alone may write to:
 //
 //	lock                        held while anything is changed
 //	archive/STEP-TIME.tar.gz    the PKI as it was before each renewal, never removed here
 //	stage/ID/                   the tree that kubeadm works in; gone when the renewal ends
-//	intents/ID/intent.json      the intent; beside it the new files
+//	intents/ID/intent.json      the intent; next to it the new files
 //	marks/                      a mark of each staging tree and intent, made before it and removed after it
 //
 // It restarts nothing and decides nothing: which certificates are due, and what must be restarted, is said by those who

@@ -12,8 +12,8 @@ import (
 )
 
 // Repair finishes what an interrupted renewal left: each certificate whose new files are intact is installed; of the
-// others, one that was not begun stays as it is, and one that was is put back from the archive. After it no key lies
-// beside a certificate that is not its own. Repairing what is repaired already does nothing.
+// others, one that was not begun stays unchanged, and one that was is put back from the archive. After it no key lies
+// next to a certificate that is not its own. Repairing what is repaired already does nothing.
 func (r *Renewer) Repair(q protocol.RepairRequest, progress func(string)) (protocol.RepairResult, error) {
 	fail := func(err error) (protocol.RepairResult, error) {
 		return protocol.RepairResult{}, fmt.Errorf("repair intent %s: %w", q.Intent, err)
@@ -89,7 +89,7 @@ type action int
 const (
 	finish  action = iota // put the new files in place
 	keepNew               // they are there already
-	keepOld               // leave what is there, which is whole
+	keepOld               // leave what is there, which is complete
 	restore               // put the archived files back
 )
 
@@ -97,9 +97,9 @@ const (
 type examined struct {
 	// New and Old count the files that are the new and the old ones, of Files.
 	Files, New, Old int
-	// Intact: all new files lie beside the record as it says, and the certificate has not ended.
+	// Intact: all new files lie next to the record as it says, and the certificate has not ended.
 	Intact bool
-	// All: what is on the disk now, whoever put it there, is a certificate with its key.
+	// All: what is on the disk now, the one who put it there, is a certificate with its key.
 	Complete bool
 }
 

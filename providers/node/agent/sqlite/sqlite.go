@@ -1,4 +1,4 @@
-// Package sqlite streams the database in which a k3s server without etcd keeps its cluster, as it is at one moment, while
+// Package sqlite streams the database in which a k3s server without etcd keeps its cluster, at one moment, while
 // k3s writes into it. It writes nothing on the node and stops nobody.
 //
 // # Why the copy is of one moment
@@ -8,25 +8,25 @@
 // (wal.c of SQLite 3.51; walformat.html, section 2.3), under four shared locks that any number of readers may have:
 //
 //   - on the database, as every connection has one. While it is held nobody can get the database for itself, so that a k3s
-//     that is stopped meanwhile leaves its log in place (sqlite3WalClose removes it only with an exclusive lock).
+//     that is stopped at the same time leaves its log in place (sqlite3WalClose removes it only with an exclusive lock).
 //   - on the byte that says that the index of the log (state.db-shm) is in use, so that a k3s that is started again goes on
 //     with it and does not throw it away.
 //   - on the byte of checkpoints. Only a checkpoint writes into a database in WAL mode, and it needs this byte for itself
 //     (sqlite3WalCheckpoint). So state.db does not change.
-//   - on the byte of one reader. A writer begins the log anew, over the old frames, only when it gets those of all readers
+//   - on the byte of one reader. A writer begins the log again, over the old frames, only when it gets those of all readers
 //     (walRestartLog; so do the checkpoints RESTART and TRUNCATE). So the frames up to the last commit do not change;
 //     new ones are added behind them, and are not read.
 //
 // The last commit is read from the index after the locks are there. Each page is then what its newest frame up to there
 // says, or what state.db says where there is no such frame: what SQLite would have answered to a transaction that began at
-// that moment. All commits that ended before the copy began are in it. A log that was begun anew just before, whose old
+// that moment. All commits that ended before the copy began are in it. A log that was begun again just before, whose old
 // frames are still in the file, is told by the index, which says that no frame counts; all of them are in state.db then.
 //
 // Writers wait for none of this. A checkpoint that meets the lock is put off (kine's own ask for it and do not mind), and
 // the log grows for as long as the copy takes; a copy that nobody reads from is given up after a minute.
 //
 // Where nobody has the database open there is nothing to lock against: the log is read as SQLite would recover it, and
-// whoever opens the database meanwhile is noticed, and the copy thrown away. A database that is not in WAL mode does not
+// the one who opens the database at the same time is noticed, and the copy thrown away. A database that is not in WAL mode does not
 // change while the first lock is held, unless a crash left a journal, which is refused.
 package sqlite
 
@@ -51,7 +51,7 @@ const Service = protocol.ServiceSQLite
 const stall = time.Minute
 
 // Open returns a connection that a database comes out of, as protocol.ReceiveSQLite reads it; where there is no copy, the
-// reason comes out of it. The locks are taken before the first byte. Whoever has the connection closes it; the locks are gone,
+// reason comes out of it. The locks are taken before the first byte. The one who has the connection closes it; the locks are gone,
 // and the disk is closed, when everything has been sent or the connection has ended.
 func Open(ctx context.Context, d *disk.Disk, database string) net.Conn {
 	near, far := net.Pipe()

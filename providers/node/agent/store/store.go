@@ -1,5 +1,5 @@
 // Package store is the directory on a node in which everything that outlives a request is kept, and who may be let near
-// it: root alone. What lies in it is the business of the packages that put it there.
+// it: root alone. What is in it is the business of the packages that put it there.
 package store
 
 import (

@@ -61,8 +61,8 @@ const method = "test.work"
 // row is what a table would say of the method.
 var row = protocol.Row{Name: method, Class: protocol.ClassChange, Limit: 20 * time.Second, Unit: &protocol.Unit{Most: time.Hour}}
 
-// carryOut leaves a line in ran each time it is done.
-func carryOut(root string) unit.Work {
+// execute leaves a line in ran each time it is done.
+func execute(root string) unit.Work {
 	return unit.Work{Row: rowOf(root), Do: func(ctx context.Context, content []byte, progress func(string)) (any, error) {
 		var o order
 		if err := json.Unmarshal(content, &o); err != nil {
@@ -132,7 +132,7 @@ func performer(root, die, id string) error {
 	}
 	defer closeDisk()
 	u.At = dieAt("3/" + die)
-	return u.Perform(context.Background(), id, map[string]unit.Work{method: carryOut(root)})
+	return u.Perform(context.Background(), id, map[string]unit.Work{method: execute(root)})
 }
 
 // session carries out the order in root/order and dies at an instant.

@@ -24,7 +24,7 @@ type Work struct {
 	Do func(ctx context.Context, content []byte, progress func(string)) (any, error)
 }
 
-// Perform carries out the request with the given id, as the process that was started for it. An error means that nothing
+// Perform runs the request with the given id, as the process that was started for it. An error means that nothing
 // was done here: what became of the work itself is in its result.
 func (u *Units) Perform(ctx context.Context, id string, works map[string]Work) error {
 	if err := CheckID(id); err != nil {

@@ -17,10 +17,10 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// Carry has a request carried out in a unit of its own and waits for its result: it starts the unit, or attaches to the one
+// Carry has a request run in a unit of its own and waits for its result: it starts the unit, or attaches to the one
 // that an earlier, equal request started. When ctx ends it stops waiting and the unit goes on.
 //
-// Into result goes what the unit returned, and how it was carried out, as the field "performed".
+// Into result goes what the unit returned, and how it was run, as the field "performed".
 func (u *Units) Carry(ctx context.Context, row protocol.Row, run protocol.Run, content, result any, progress func(string)) error {
 	if err := u.Fence.Admit(run); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (u *Units) launch(ctx context.Context, row protocol.Row, run protocol.Run, 
 	if err := u.tidy(base, operations); err != nil {
 		return nil, false, err
 	}
-	if dir, err := u.underWay(operations, key, id); err != nil || dir != nil {
+	if dir, err := u.inProgress(operations, key, id); err != nil || dir != nil {
 		return dir, true, err
 	}
 	dir, err := store.Private(operations, id)
@@ -112,8 +112,8 @@ func (u *Units) launch(ctx context.Context, row protocol.Row, run protocol.Run, 
 	return dir, false, u.awaitBegin(dir, id)
 }
 
-// underWay returns the directory of the same piece of work of another generation that is being carried out now.
-func (u *Units) underWay(operations *disk.Dir, key, id string) (*disk.Dir, error) {
+// inProgress returns the directory of the same piece of work of another generation that is being run now.
+func (u *Units) inProgress(operations *disk.Dir, key, id string) (*disk.Dir, error) {
 	entries, err := operations.List()
 	if err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (u *Units) noted(dir *disk.Dir, b begun, r result) error {
 	return u.remember(base, dir, q, b, r)
 }
 
-// say passes on the whole lines that a unit said since offset, and returns the offset after them.
+// say passes on the complete lines that a unit said since offset, and returns the offset after them.
 func say(dir *disk.Dir, offset int64, progress func(string)) (int64, error) {
 	for {
 		text, err := dir.Tail(progressFile, offset, 64<<10)
@@ -282,7 +282,7 @@ func (u *Units) tidy(base, operations *disk.Dir) error {
 // abandoned is the age at which a request that no unit took up is thrown away.
 const abandoned = time.Hour
 
-// settle brings the record of a request that nobody carries out to its end, where it has one.
+// settle brings the record of a request that nobody runs to its end, where it has one.
 func (u *Units) settle(base, dir *disk.Dir, e disk.Entry) (at time.Time, done bool, err error) {
 	q, asked, err := lookup[request](dir, requestFile)
 	if err != nil {

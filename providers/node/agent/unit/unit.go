@@ -1,10 +1,10 @@
-// Package unit carries out requests that change a node in processes of their own, which outlive the session that brought
+// Package unit runs requests that change a node in processes of their own, which outlive the session that brought
 // them: a transient systemd unit where systemd runs, a detached process elsewhere.
 //
 // The session writes the request down, starts the unit, follows it and returns what became of it; when the connection is
 // lost the unit goes on, and a later request that repeats it is attached to it. What a request does is not known here.
 //
-// It promises that one request of one run, step and content is carried out at most once, whatever dies and whenever: the
+// It promises that one request of one run, step and content is run at most once, whatever dies and whenever: the
 // unit says durably that it begins before it begins, and nobody begins what was begun. One that died without a result is
 // reported as such; the next run (a newer generation) looks at the node and plans again. One whose method may boot the node,
 // and which a boot ended, has done what was expected and is reported as that.
@@ -16,7 +16,7 @@
 //	  request.json            what is asked
 //	  performer               the lock of the process that carries it out, held for as long as that lives
 //	  begun.json              written before anything is done
-//	  progress                what it says meanwhile, a line at a time
+//	  progress                what it says until then, a line at a time
 //	  result.json             what became of it
 //	  stopping                it may boot its node, and was told to stop as the node goes down
 //	  journalled              that it is in the node's journal
@@ -69,13 +69,13 @@ const (
 	poll = 25 * time.Millisecond
 	// maxFile bounds each file of a request; requests and answers fit into a frame.
 	maxFile = protocol.FrameLimit
-	// maxProgress bounds what a unit may say meanwhile.
+	// maxProgress bounds what a unit may say at the same time.
 	maxProgress = 1 << 20
 	// maxLine bounds one line of it.
 	maxLine = 2000
 )
 
-// Starter starts the process that carries out a request.
+// Starter starts the process that runs a request.
 type Starter interface {
 	// Start starts it; the process calls Perform with the same id. It returns before that ends. Starting one that runs
 	// already is no error.

@@ -14,22 +14,22 @@ import (
 	"upkeep/providers/facts"
 )
 
-// underWay is what an observation of the node sees.
-func (s *site) underWay() facts.Work {
+// inProgress is what an observation of the node sees.
+func (s *site) inProgress() facts.Work {
 	s.t.Helper()
 	u, closeDisk, err := unitsOf(s.root, "never")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer closeDisk()
-	return u.UnderWay()
+	return u.InProgress()
 }
 
 // A unit whose session is gone is seen for as long as it works, and no longer.
 func TestWorkUnderWayIsSeen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	if diff := cmp.Diff(facts.Work{}, s.underWay()); diff != "" {
+	if diff := cmp.Diff(facts.Work{}, s.inProgress()); diff != "" {
 		t.Errorf("before anything was asked (-want +got):\n%s", diff)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -38,20 +38,20 @@ func TestWorkUnderWayIsSeen(t *testing.T) {
 	s.until("the unit works", func() bool { return s.ran() == 1 })
 	cancel() // as a kill -9 of upkeep does
 	all.Wait()
-	want := facts.Work{UnderWay: []facts.Request{{Plan: "plan-1", Step: "3", Method: method, By: "detached process"}}}
-	got := s.underWay()
+	want := facts.Work{InProgress: []facts.Request{{Plan: "plan-1", Step: "3", Method: method, By: "detached process"}}}
+	got := s.inProgress()
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(facts.Request{}, "Began")); diff != "" {
 		t.Errorf("while the unit works (-want +got):\n%s", diff)
 	}
-	if len(got.UnderWay) == 1 && time.Since(got.UnderWay[0].Began) > time.Hour {
-		t.Errorf("began at %s", got.UnderWay[0].Began)
+	if len(got.InProgress) == 1 && time.Since(got.InProgress[0].Began) > time.Hour {
+		t.Errorf("began at %s", got.InProgress[0].Began)
 	}
 	if len(s.history()) != 0 {
 		t.Error("looking wrote into the node's journal")
 	}
 	s.let(s.wait())
 	s.until("the unit has ended", func() bool { return len(s.history()) == 1 })
-	s.until("nothing is under way", func() bool { return cmp.Equal(facts.Work{}, s.underWay()) })
+	s.until("nothing is under way", func() bool { return cmp.Equal(facts.Work{}, s.inProgress()) })
 }
 
 // A unit that was killed works no more, whoever finds it.
@@ -62,7 +62,7 @@ func TestAKilledUnitIsNotUnderWay(t *testing.T) {
 	if _, _, err := s.carry(t.Context(), order{Run: run(4), Step: "a"}); err == nil {
 		t.Fatal("a unit that was killed reports success")
 	}
-	if diff := cmp.Diff(facts.Work{}, s.underWay()); diff != "" {
+	if diff := cmp.Diff(facts.Work{}, s.inProgress()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -81,7 +81,7 @@ func TestUnreadableRecordsAreUnknown(t *testing.T) {
 	if err := os.WriteFile(records[0], []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.underWay(); got.Unknown == "" {
+	if got := s.inProgress(); got.Unknown == "" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -12,14 +12,14 @@ import (
 )
 
 // workUnderWay is the finding that upkeep still works on a node: for a run that died, or for one elsewhere.
-const workUnderWay = "WORK_UNDER_WAY"
+const workUnderWay = "WORK_IN_PROGRESS"
 
 // unsettled returns a world in which nothing is known of the nodes that upkeep is still at work on: what was seen of such a node
 // is half of a change, and nothing may be planned from it.
 func unsettled(world facts.World) facts.World {
 	cloned := false
 	for name, node := range world.Nodes {
-		if node == nil || node.Unknown != "" || len(node.Work.UnderWay) == 0 {
+		if node == nil || node.Unknown != "" || len(node.Work.InProgress) == 0 {
 			continue
 		}
 		if !cloned {
@@ -27,7 +27,7 @@ func unsettled(world facts.World) facts.World {
 			cloned = true
 		}
 		changed := *node
-		changed.Unknown = "upkeep still works: " + requestsText(node.Work.UnderWay)
+		changed.Unknown = "upkeep still works: " + requestsText(node.Work.InProgress)
 		world.Nodes[name] = &changed
 	}
 	return world
@@ -48,16 +48,16 @@ func requestsText(requests []facts.Request) string {
 	return strings.Join(texts, "; ")
 }
 
-// stillAtWork reports the nodes on which upkeep is still at work, or on which nobody can tell. It refuses steps on control planes
+// stillRunning reports the nodes on which upkeep is still at work, or on which nobody can tell. It refuses steps on control planes
 // while another control plane is in the middle of a change (rule 2): one at a time, whoever began it.
-func stillAtWork(in providers.Input, resources []providers.Resource, steps []providers.Step, asked func(node string) bool) (findings []providers.Finding, refusals []string) {
+func stillRunning(in providers.Input, resources []providers.Resource, steps []providers.Step, asked func(node string) bool) (findings []providers.Finding, refusals []string) {
 	planes := ControlPlanes(in)
 	for _, node := range in.Inventory.Nodes {
 		work := in.World.Node(node.Name).Work
 		summary, hint := "", "wait until that work has ended, then plan again"
 		switch {
-		case len(work.UnderWay) > 0:
-			summary = requestsText(work.UnderWay)
+		case len(work.InProgress) > 0:
+			summary = requestsText(work.InProgress)
 		case work.Unknown != "":
 			summary, hint = "the node's records of upkeep's own work cannot be read: "+work.Unknown, ""
 		default:
@@ -66,11 +66,11 @@ func stillAtWork(in providers.Input, resources []providers.Resource, steps []pro
 		finding := providers.Finding{
 			ID: workUnderWay, Severity: providers.SeverityError, Unknown: true, Address: workAddress(node.Name, work, resources), Summary: summary, Hint: hint,
 		}
-		if len(work.UnderWay) > 0 {
+		if len(work.InProgress) > 0 {
 			finding.Cause = facts.SilentCause(node.Name)
 		}
 		findings = append(findings, finding)
-		if planes[node.Name] && len(work.UnderWay) > 0 && asked(node.Name) && slices.ContainsFunc(steps, inControlPlane) {
+		if planes[node.Name] && len(work.InProgress) > 0 && asked(node.Name) && slices.ContainsFunc(steps, inControlPlane) {
 			refusals = append(refusals, fmt.Sprintf("upkeep still works on the control plane %s (%s), and control planes are changed one at a time. Wait for that work to end, then plan again", node.Name, summary))
 		}
 	}
@@ -83,7 +83,7 @@ func inControlPlane(s providers.Step) bool {
 
 // workAddress is the resource that the work is for, where a declared one has such a step, on the node.
 func workAddress(node string, work facts.Work, resources []providers.Resource) providers.Address {
-	for _, r := range work.UnderWay {
+	for _, r := range work.InProgress {
 		text := r.Step
 		if i := strings.LastIndexByte(text, '/'); i >= 0 {
 			text = text[:i]

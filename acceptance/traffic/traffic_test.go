@@ -1,4 +1,4 @@
-package hammer
+package traffic
 
 import (
 	"context"
@@ -29,8 +29,8 @@ func outage(from, until, takes time.Duration) request {
 	}
 }
 
-// hammerFor runs one worker for a time and returns what it noticed.
-func hammerFor(t *testing.T, length time.Duration, w *worker) Counts {
+// trafficFor runs one worker for a time and returns what it noticed.
+func trafficFor(t *testing.T, length time.Duration, w *worker) Counts {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
@@ -42,7 +42,7 @@ func TestWorkerSeesAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		// The end lies between two requests, so that their number is certain.
-		got := hammerFor(t, 10*time.Second+20*time.Millisecond, newWorker("it", outage(3*time.Second, 5*time.Second, 50*time.Millisecond)))
+		got := trafficFor(t, 10*time.Second+20*time.Millisecond, newWorker("it", outage(3*time.Second, 5*time.Second, 50*time.Millisecond)))
 		want := Counts{
 			Name: "it", Requests: 100, Failures: 20, FirstError: "away",
 			LongestGap: 2100 * time.Millisecond, GapStart: start.Add(2900 * time.Millisecond),
@@ -63,7 +63,7 @@ func TestWorkerCountsTheEdgesAsGaps(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got := hammerFor(t, 10*time.Second, newWorker("it", outage(test.from, test.until, time.Millisecond)))
+				got := trafficFor(t, 10*time.Second, newWorker("it", outage(test.from, test.until, time.Millisecond)))
 				if got.LongestGap < 3900*time.Millisecond || got.LongestGap > 4200*time.Millisecond {
 					t.Errorf("longest gap %v, want about 4s", got.LongestGap)
 				}
@@ -90,7 +90,7 @@ func TestRetryingNoticesOnlyWhatAllServersMiss(t *testing.T) {
 					all = append(all, outage(s[0], s[1], time.Millisecond))
 				}
 				w := &worker{do: firstOf(all), counts: Counts{Name: "client", Retrying: true}}
-				report := Report{Workers: []Counts{hammerFor(t, 10*second, w)}}
+				report := Report{Workers: []Counts{trafficFor(t, 10*second, w)}}
 				if err := report.Noticed(); (err != nil) != test.failures {
 					t.Errorf("noticed: %v; want failures: %v", err, test.failures)
 				}

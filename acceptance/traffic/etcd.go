@@ -1,4 +1,4 @@
-package hammer
+package traffic
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/backoff"
 )
 
-// keyPrefix holds everything the hammer writes; Kubernetes keeps its objects below /registry.
-const keyPrefix = "/upkeep-acceptance/hammer/"
+// keyPrefix holds everything the traffic writes; Kubernetes keeps its objects below /registry.
+const keyPrefix = "/upkeep-acceptance/traffic/"
 
 // member is a client of one etcd member and no other.
 type member struct {
@@ -71,7 +71,7 @@ func (m *member) writeAndRead(name string) request {
 	}
 }
 
-// close removes the hammer's keys, through the first member that does it, and ends all connections.
+// close removes the traffic's keys, through the first member that does it, and ends all connections.
 func (c *etcdClients) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*tryLimit)
 	defer cancel()
@@ -85,7 +85,7 @@ func (c *etcdClients) close() error {
 	}
 	if len(removals) > 0 {
 		if err := firstOf(removals)(ctx); err != nil {
-			failures = fmt.Errorf("remove the hammer's keys from etcd: %w", err)
+			failures = fmt.Errorf("remove the traffic's keys from etcd: %w", err)
 		}
 	}
 	for _, m := range c.all {

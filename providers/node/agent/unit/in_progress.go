@@ -10,9 +10,9 @@ import (
 	"upkeep/providers/node/agent/store"
 )
 
-// UnderWay returns the requests that are being carried out now, whoever brought them. It records nothing: what became of a unit
+// InProgress returns the requests that are being run now, the one who brought them. It records nothing: what became of a unit
 // that died is for the next session that changes something to write down.
-func (u *Units) UnderWay() facts.Work {
+func (u *Units) InProgress() facts.Work {
 	operations, err := store.Look(u.Disk, directory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return facts.Work{}
@@ -28,18 +28,18 @@ func (u *Units) UnderWay() facts.Work {
 	for _, e := range entries {
 		request, busy, err := u.look(operations, e)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // it was removed meanwhile, as the oldest of those that ended are
+		case errors.Is(err, fs.ErrNotExist): // it was removed at the same time, as the oldest of those that ended are
 		case err != nil:
 			found.Unknown = err.Error()
 		case busy:
-			found.UnderWay = append(found.UnderWay, request)
+			found.InProgress = append(found.InProgress, request)
 		}
 	}
-	slices.SortStableFunc(found.UnderWay, func(a, b facts.Request) int { return a.Began.Compare(b.Began) })
+	slices.SortStableFunc(found.InProgress, func(a, b facts.Request) int { return a.Began.Compare(b.Began) })
 	return found
 }
 
-// look reports whether a request is being carried out: its unit lives, is about to begin, or its node is going down as the request
+// look reports whether a request is being run: its unit lives, is about to begin, or its node is going down as the request
 // expects.
 func (u *Units) look(operations *disk.Dir, e disk.Entry) (r facts.Request, busy bool, err error) {
 	dir, err := operations.Sub(e.Name)

@@ -12,7 +12,7 @@ import (
 	"upkeep/providers/facts"
 )
 
-var atWork = facts.Work{UnderWay: []facts.Request{{Plan: "p1", Step: "widget.w@cp1/set", Method: "widget.set", By: "systemd unit upkeep-1.service", Began: testNow}}}
+var atWork = facts.Work{InProgress: []facts.Request{{Plan: "p1", Step: "widget.w@cp1/set", Method: "widget.set", By: "systemd unit upkeep-1.service", Began: testNow}}}
 
 // While upkeep still works on a node, nothing is planned for the node, and no plan is "no changes", even where the node looks
 // as declared already.
@@ -38,7 +38,7 @@ func TestWorkUnderWayIsUnknown(t *testing.T) {
 				t.Error(diff)
 			}
 			want := providers.Finding{
-				ID: "WORK_UNDER_WAY", Severity: "error", Unknown: true, Address: providers.Address{Type: "widget", Name: "w", Node: "cp1"},
+				ID: "WORK_IN_PROGRESS", Severity: "error", Unknown: true, Address: providers.Address{Type: "widget", Name: "w", Node: "cp1"},
 				Summary: summary, Hint: "wait until that work has ended, then plan again", Cause: "node/cp1/silent",
 			}
 			if !slices.Contains(p.Findings, want) {
@@ -73,7 +73,7 @@ func TestUnreadableRecordsOfWork(t *testing.T) {
 	r := testRequest(1, nil)
 	r.World.Nodes["cp1"].Work = facts.Work{Unknown: "permission denied"}
 	p := build(t, r)
-	if p.Complete || len(p.Steps) == 0 || !slices.ContainsFunc(p.Findings, func(f providers.Finding) bool { return f.ID == "WORK_UNDER_WAY" && f.Unknown }) {
+	if p.Complete || len(p.Steps) == 0 || !slices.ContainsFunc(p.Findings, func(f providers.Finding) bool { return f.ID == "WORK_IN_PROGRESS" && f.Unknown }) {
 		t.Errorf("complete %t, %d steps, findings %+v", p.Complete, len(p.Steps), p.Findings)
 	}
 }

@@ -1,4 +1,4 @@
-package hammer
+package traffic
 
 import (
 	"context"

@@ -1,11 +1,11 @@
-// Package hammer is the client that keeps using a cluster while something is done to it, and says what it noticed.
+// Package traffic is the client that keeps using a cluster while something is done to it, and says what it noticed.
 //
 // One worker asks each API server, one writes to and reads from each etcd member, each over its own connection and
 // without retrying anything: they say how long each server was away. Two more workers, one for the API and one for etcd,
 // do what a sensible client does and try the next server when one fails: they must see no failure at all.
 //
 // It is no load generator: it asks often enough to see a gap, not more.
-package hammer
+package traffic
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 	tryLimit = 3 * time.Second
 )
 
-// Cluster says what to hammer.
+// Cluster says what to traffic.
 type Cluster struct {
 	API     []string    // HOST:PORT of every API server
 	APITLS  *tls.Config // CA, and a client certificate that may read namespaces
@@ -36,7 +36,7 @@ type Cluster struct {
 	Interval time.Duration // between one worker's requests; 0 stands for DefaultInterval
 }
 
-// Run is a hammer at work. Stop it.
+// Run is a traffic at work. Stop it.
 type Run struct {
 	cancel  context.CancelFunc
 	workers []*worker
@@ -44,10 +44,10 @@ type Run struct {
 	etcd    *etcdClients
 }
 
-// Start checks that every server answers once, and then hammers until Stop or until ctx ends.
+// Start checks that every server answers once, and then sends requests until Stop or until ctx ends.
 func Start(ctx context.Context, c Cluster) (*Run, error) {
 	if len(c.API) == 0 || len(c.Etcd) == 0 {
-		return nil, errors.New("nothing to hammer: name the API servers and the etcd members")
+		return nil, errors.New("nothing to traffic: name the API servers and the etcd members")
 	}
 	if c.Interval == 0 {
 		c.Interval = DefaultInterval
@@ -81,7 +81,7 @@ func Start(ctx context.Context, c Cluster) (*Run, error) {
 	return r, nil
 }
 
-// Stop ends the hammering, removes its keys from etcd and reports.
+// Stop ends the requests, removes its keys from etcd and reports.
 func (r *Run) Stop() (Report, error) {
 	r.cancel()
 	r.all.Wait()

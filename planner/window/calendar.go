@@ -1,0 +1,173 @@
+package window
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/config"
+)
+
+// Calendar is what holds for a step: it may begin while one of Allow is open, or at any time where there is none, and while
+// none of Deny is.
+type Calendar struct {
+	Allow, Deny []*Window
+}
+
+// Of returns the calendar of a step: a block of a type and address, whose `window` names some windows (none: "always"), and
+// what the step interrupts. Windows with a selector hold for what they choose, without being named; a denying one without a
+// selector holds for everything.
+func Of(windows []*Window, named []string, typeName, address, disruption string) Calendar {
+	var c Calendar
+	for _, w := range windows {
+		chosen := w.AppliesTo.Applies(typeName, address, disruption)
+		switch {
+		case w.Deny && chosen:
+			c.Deny = append(c.Deny, w)
+		case !w.Deny && (slices.Contains(named, w.Address()) || chosen && !w.AppliesTo.Empty()):
+			c.Allow = append(c.Allow, w)
+		}
+	}
+	return c
+}
+
+// Name names the calendar: equal names are equal calendars, of one configuration.
+func (c Calendar) Name() string {
+	name := names(c.Allow)
+	if len(c.Allow) == 0 {
+		name = Always
+	}
+	if len(c.Deny) > 0 {
+		name += ", not in " + names(c.Deny)
+	}
+	return name
+}
+
+// Always is the name of the calendar that is always open.
+const Always = "always"
+
+// Bound reports whether the calendar is shut at some time.
+func (c Calendar) Bound() bool { return len(c.Allow)+len(c.Deny) > 0 }
+
+func names(windows []*Window) string {
+	var out []string
+	for _, w := range windows {
+		out = append(out, w.Name)
+	}
+	return strings.Join(out, ", ")
+}
+
+// Openings returns when a step may begin, from `from` until just before `until`. Where nothing allows by name, an opening
+// begins no earlier than a year before `from`, and ends no later than a year after `until`.
+func (c Calendar) Openings(from, until time.Time) []Opening {
+	var open []Opening
+	for _, w := range c.Allow {
+		open = union(open, w.Openings(from, until))
+	}
+	if len(c.Allow) == 0 && from.Before(until) {
+		open = []Opening{{from.Add(-longest), until.Add(longest)}}
+	}
+	for _, w := range c.Deny {
+		if len(open) == 0 {
+			return nil
+		}
+		open = without(open, w.Openings(open[0].From, open[len(open)-1].Until))
+	}
+	open = since(open, from)
+	for n := len(open); n > 0 && !open[n-1].From.Before(until); n-- {
+		open = open[:n-1]
+	}
+	return open
+}
+
+// horizons are how far Next looks, one after the other: the first will do for most, and the last reaches the next 29 February
+// but one.
+var horizons = [...]time.Duration{40 * 24 * time.Hour, 400 * 24 * time.Hour, 10 * longest}
+
+// Next returns the openings that end after a time, n of them or all that there are within ten years.
+func (c Calendar) Next(at time.Time, n int) []Opening {
+	var out []Opening
+	for _, horizon := range horizons {
+		if out = c.Openings(at, at.Add(horizon)); len(out) >= n {
+			return out[:n]
+		}
+	}
+	return out
+}
+
+// State says whether something may begin at a time, and why.
+type State struct {
+	Open bool `json:"open"`
+	// Until is when it closes, where it is open.
+	Until time.Time `json:"until,omitzero"`
+	// Next is the next opening, where it is not.
+	Next Opening `json:"next,omitzero"`
+	// Why is a sentence for a person, in the zone of the window that it is about.
+	Why string `json:"why"`
+}
+
+// At evaluates the calendar.
+func (c Calendar) At(t time.Time) State {
+	next := c.Next(t, 1)
+	if len(next) > 0 && !next[0].From.After(t) {
+		if !c.Bound() {
+			return State{Open: true, Why: "no window holds it back"}
+		}
+		return State{Open: true, Until: next[0].Until, Why: c.whyOpen(t, next[0])}
+	}
+	s := State{Why: c.whyShut(t)}
+	if len(next) == 0 {
+		s.Why += "; nothing opens in the next ten years"
+		return s
+	}
+	s.Next = next[0]
+	s.Why += fmt.Sprintf("; opens %s, in %s", clockText(next[0].From, c.zone()), about(next[0].From.Sub(t)))
+	return s
+}
+
+func (c Calendar) whyOpen(t time.Time, o Opening) string {
+	if len(c.Allow) == 0 {
+		return fmt.Sprintf("open until %s, when %s begins", clockText(o.Until, c.zone()), names(c.Deny))
+	}
+	return fmt.Sprintf("%s is open until %s", names(openAt(c.Allow, t)), clockText(o.Until, c.zone()))
+}
+
+func (c Calendar) whyShut(t time.Time) string {
+	for _, w := range openAt(c.Deny, t) {
+		return fmt.Sprintf("%s denies it until %s", w.Name, clockText(w.Openings(t, t.Add(time.Second))[0].Until, w.zone))
+	}
+	return names(c.Allow) + " is closed"
+}
+
+func openAt(windows []*Window, t time.Time) []*Window {
+	var out []*Window
+	for _, w := range windows {
+		if o := w.Openings(t, t.Add(time.Second)); len(o) > 0 && !o[0].From.After(t) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// zone is the one that times are told in: of the first window.
+func (c Calendar) zone() *time.Location {
+	for _, w := range slices.Concat(c.Allow, c.Deny) {
+		return w.zone
+	}
+	return time.UTC
+}
+
+// clockText tells a time as the people around the window do, with the zone's own word for the offset.
+func clockText(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("Mon 2006-01-02 15:04 MST")
+}
+
+// about rounds to what a person waits for: minutes, and hours beyond two days.
+func about(d time.Duration) string {
+	unit := time.Minute
+	if d >= 48*time.Hour {
+		unit = time.Hour
+	}
+	return config.Duration(max(d.Round(unit), time.Minute)).String()
+}

@@ -1,0 +1,178 @@
+package window
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upkeep/config"
+)
+
+// Window is a block as it was decoded. It is made by New or by Restore, for it holds more than its JSON does.
+type Window struct {
+	Name string `json:"name"` // "weekly"; with its key where the block has for_each: `nights["eu"]`
+	// Deny: nothing may start while it is open, whatever else is open.
+	Deny     bool   `json:"deny,omitempty"`
+	Timezone string `json:"timezone"` // of the IANA database
+	// Either Cron and Duration, or From and Until.
+	Cron     string          `json:"cron,omitempty"`
+	Duration config.Duration `json:"duration,omitempty"`
+	From     string          `json:"from,omitempty"`
+	Until    string          `json:"until,omitempty"`
+	// Overrun is what may go on past the edge: "node", the stretch of a node that has begun, or "plan", the plan that has.
+	Overrun string `json:"overrun,omitempty"`
+	// MaxNodes is how many nodes may be in progress at a time in this window, over all blocks that use it; 0: their own limits.
+	MaxNodes int `json:"max_nodes,omitempty"`
+	// AppliesTo chooses what the window is for without being named there.
+	AppliesTo Selector        `json:"applies_to,omitzero"`
+	Position  config.Position `json:"position,omitzero"`
+
+	cron cron
+	span span
+	zone *time.Location
+}
+
+// What may go on past the edge.
+const (
+	OverrunNode = "node"
+	OverrunPlan = "plan"
+)
+
+// Selector chooses resources and steps. What is empty chooses all.
+type Selector struct {
+	Types []string `json:"types,omitempty"` // "certificates"
+	Names []string `json:"names,omitempty"` // addresses of blocks: "certificates.control_plane"
+	// Disruptions are words that occur in what a step interrupts: "control plane".
+	Disruptions []string `json:"disruptions,omitempty"`
+}
+
+// Problem is what is wrong with an argument of a window.
+type Problem struct {
+	Argument string
+	Err      error
+}
+
+// Address is how other blocks name the window.
+func (w *Window) Address() string { return Type + "." + w.Name }
+
+// New checks a window and makes it ready for use. It returns all that is wrong, each with its argument.
+func New(w Window) (*Window, []Problem) {
+	var problems []Problem
+	wrong := func(argument, format string, args ...any) {
+		problems = append(problems, Problem{argument, fmt.Errorf(format, args...)})
+	}
+	var err error
+	if w.zone, err = loadZone(w.Timezone); err != nil {
+		wrong("timezone", "%w", err)
+	}
+	switch {
+	case w.Cron != "" && (w.From != "" || w.Until != ""):
+		wrong("cron", "a window opens by \"cron\" and \"duration\", or by \"from\" and \"until\"; this has both")
+	case w.Cron != "":
+		if w.cron, err = parseCron(w.Cron); err != nil {
+			wrong("cron", "%w", err)
+		}
+		if w.Duration < config.Duration(time.Minute) {
+			wrong("duration", "a window that opens by \"cron\" needs a duration of at least a minute, such as \"4h\"")
+		} else if w.Duration > config.Duration(longest) {
+			wrong("duration", "%s is longer than a year; write \"from\" and \"until\", or window = \"always\" in the block", w.Duration)
+		}
+	case w.From != "" && w.Until != "":
+		if w.span, err = parseSpan(w.From, w.Until); err != nil {
+			wrong("until", "%w", err)
+		}
+		if w.Duration != 0 {
+			wrong("duration", "\"duration\" belongs to \"cron\"; this window ends at \"until\"")
+		}
+	case w.From != "" || w.Until != "":
+		wrong(map[bool]string{true: "from", false: "until"}[w.From != ""], "\"from\" and \"until\" are needed both")
+	default:
+		wrong("", "nothing says when it opens; write cron = \"0 2 * * SUN\" and duration = \"4h\", or \"from\" and \"until\"")
+	}
+	switch {
+	case w.Overrun == "":
+		w.Overrun = OverrunNode
+	case w.Overrun != OverrunNode && w.Overrun != OverrunPlan:
+		wrong("overrun", "%q is neither %q nor %q", w.Overrun, OverrunNode, OverrunPlan)
+	}
+	if w.MaxNodes < 0 {
+		wrong("max_nodes", "at least one node must be allowed, and this says %d", w.MaxNodes)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return &w, nil
+}
+
+// longest is how long one opening may be.
+const longest = 366 * 24 * time.Hour
+
+// Restore reads back the JSON of a window.
+func Restore(data json.RawMessage) (any, error) {
+	var w Window
+	if err := json.Unmarshal(data, &w); err != nil {
+		return nil, err
+	}
+	out, problems := New(w)
+	if len(problems) > 0 {
+		var all []error
+		for _, p := range problems {
+			all = append(all, fmt.Errorf("%s: %w", p.Argument, p.Err))
+		}
+		return nil, errors.Join(all...)
+	}
+	return out, nil
+}
+
+// Applies reports whether the selector chooses a step of a block that interrupts something.
+func (s Selector) Applies(typeName, address, disruption string) bool {
+	return (len(s.Types) == 0 || slices.Contains(s.Types, typeName)) &&
+		(len(s.Names) == 0 || slices.Contains(s.Names, address)) &&
+		(len(s.Disruptions) == 0 || slices.ContainsFunc(s.Disruptions, func(d string) bool { return strings.Contains(disruption, d) }))
+}
+
+// Empty reports whether it chooses everything.
+func (s Selector) Empty() bool { return len(s.Types)+len(s.Names)+len(s.Disruptions) == 0 }
+
+// Openings returns when the window is open at some time from `from` until just before `until`: in order, apart, and not cut
+// off at these ends. Openings that meet or overlap are one; of one that has been open for longer than the window's duration and
+// some days, the beginning is not looked for.
+func (w *Window) Openings(from, until time.Time) []Opening {
+	if !from.Before(until) {
+		return nil
+	}
+	var out []Opening
+	add := func(start, end int64) bool {
+		if start >= until.Unix() {
+			return false
+		}
+		out = join(out, Opening{time.Unix(start, 0).UTC(), time.Unix(end, 0).UTC()})
+		return true
+	}
+	clock := wall{loc: w.zone}
+	if w.Cron == "" {
+		for year := from.In(w.zone).Year() - 2; year <= until.In(w.zone).Year()+1; year++ {
+			if start, end, ok := w.span.in(year); ok && !add(clock.instant(start), clock.instant(end)) {
+				break
+			}
+		}
+		return since(out, from)
+	}
+	length := int64(time.Duration(w.Duration) / time.Second)
+	last := dayOf(until.In(w.zone)).number + 1
+	for d := dayOf(from.Add(-time.Duration(w.Duration) - 2*24*time.Hour).In(w.zone)); d.number <= last; d = d.next() {
+		if !w.cron.on(d) {
+			continue
+		}
+		for _, minute := range w.cron.minutes {
+			start := clock.instant(d.at(minute))
+			if !add(start, start+length) {
+				return since(out, from)
+			}
+		}
+	}
+	return since(out, from)
+}

@@ -1,0 +1,179 @@
+package planner
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"upkeep/config"
+	"upkeep/planner/schedule"
+	"upkeep/planner/window"
+	"upkeep/providers"
+)
+
+// Windows are the declared maintenance windows, in declared order.
+func Windows(desired config.Desired) []*window.Window {
+	var out []*window.Window
+	for _, d := range desired.Resources {
+		if w, ok := d.Value.(*window.Window); ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// BlockCalendar is when the disruptive steps of a block may begin, whatever they interrupt.
+type BlockCalendar struct {
+	Address providers.Address
+	window.Calendar
+}
+
+// Calendars are those of the declared blocks, in declared order.
+func Calendars(desired config.Desired) []BlockCalendar {
+	windows := Windows(desired)
+	var out []BlockCalendar
+	for _, d := range desired.Resources {
+		if _, plans := d.Value.(providers.Resource); plans {
+			address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
+			out = append(out, BlockCalendar{address, window.Of(windows, d.Meta.Windows, d.Type, address.String(), "")})
+		}
+	}
+	return out
+}
+
+// calendar returns when a step may begin. What interrupts nothing may at any time, and so may what puts an outage right.
+func (m metas) calendar(s providers.Step) window.Calendar {
+	if s.Disruption == "" || s.Repairs {
+		return window.Calendar{}
+	}
+	resource := s.Address.Resource()
+	return window.Of(m.windows, m.of[resource].Windows, resource.Type, resource.String(), s.Disruption)
+}
+
+// calendars are the calendars that are shut at some time, of some steps, by Step.Window.
+func (m metas) calendars(steps []providers.Step) map[string]window.Calendar {
+	out := map[string]window.Calendar{}
+	for _, s := range steps {
+		if _, known := out[s.Window]; known || s.Window == window.Always || s.Window == "" {
+			continue
+		}
+		if c := m.calendar(s); c.Bound() {
+			out[s.Window] = c
+		}
+	}
+	return out
+}
+
+// horizon is how far ahead openings are worked out: past the days for which a plan may be continued, and to the next opening of a
+// window that opens once a year.
+const horizon = 400 * 24 * time.Hour
+
+// openings are those of the calendars of the plan's steps, from the time for which the plan was made.
+func (p Plan) openings() map[string][]schedule.Opening {
+	out := map[string][]schedule.Opening{}
+	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
+		found := c.Openings(p.CreatedAt, p.CreatedAt.Add(horizon))
+		openings := make([]schedule.Opening, 0, len(found))
+		for _, o := range found {
+			openings = append(openings, schedule.Opening{From: o.From, Until: o.Until})
+		}
+		out[name] = openings
+	}
+	return out
+}
+
+// whole are the windows in which the plan is one stretch (overrun = "plan"), and how long it takes.
+func (p Plan) whole(scheduled schedule.Plan) map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
+		if len(c.Allow) > 0 && !slices.ContainsFunc(c.Allow, func(w *window.Window) bool { return w.Overrun != window.OverrunPlan }) {
+			out[name] = schedule.Estimate(scheduled)
+		}
+	}
+	return out
+}
+
+// windowLanes bound how many nodes are under way in the windows of a step that say so.
+func windowLanes(c window.Calendar, s providers.Step) []providers.Lane {
+	var out []providers.Lane
+	if s.Node == "" {
+		return nil
+	}
+	for _, w := range c.Allow {
+		if w.MaxNodes > 0 {
+			out = append(out, providers.Lane{Name: "window/" + w.Name, Width: w.MaxNodes, Failures: providers.NeverCloses})
+		}
+	}
+	return out
+}
+
+// WindowUse is what a plan can do in the windows of some of its steps.
+type WindowUse struct {
+	// Name names the windows: Step.Window.
+	Name string `json:"name"`
+	// State is that of the time for which the plan was made.
+	window.State
+	// Opening is the present one, or the next; zero where there is none.
+	Opening window.Opening `json:"opening,omitzero"`
+	// Steps is how many steps wait for these windows, and Fit how many of them end, by their estimates, if a run begins with the
+	// opening, or now where it is open. Such a run ends at Ends.
+	Steps int       `json:"steps"`
+	Fit   int       `json:"fit"`
+	Ends  time.Time `json:"ends,omitzero"`
+}
+
+// Calendars are those that hold steps of the plan back at some time.
+func (p Plan) Calendars() []window.Calendar {
+	var out []window.Calendar
+	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
+	for _, name := range slices.Sorted(maps.Keys(calendars)) {
+		out = append(out, calendars[name])
+	}
+	return out
+}
+
+// WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps name them.
+func (p Plan) WindowUses() []WindowUse {
+	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
+	if len(calendars) == 0 {
+		return nil
+	}
+	scheduled := p.Scheduled()
+	var out []WindowUse
+	place := map[string]int{}
+	for _, s := range p.Steps {
+		c, bound := calendars[s.Window]
+		if !bound {
+			continue
+		}
+		i, known := place[s.Window]
+		if !known {
+			i = len(out)
+			place[s.Window] = i
+			use := WindowUse{Name: s.Window, State: c.At(p.CreatedAt)}
+			if next := c.Next(p.CreatedAt, 1); len(next) > 0 {
+				use.Opening = next[0]
+			}
+			out = append(out, use)
+		}
+		out[i].Steps++
+	}
+	for i := range out {
+		use := &out[i]
+		if use.Opening == (window.Opening{}) {
+			continue
+		}
+		begin := use.Opening.From
+		if begin.Before(p.CreatedAt) {
+			begin = p.CreatedAt
+		}
+		var done []bool
+		done, use.Ends = schedule.Reach(scheduled, begin)
+		for n, s := range p.Steps {
+			if done[n] && s.Window == use.Name {
+				use.Fit++
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,185 @@
+package planner_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/config"
+	"upkeep/planner"
+	"upkeep/planner/schedule"
+	"upkeep/planner/window"
+	"upkeep/providers"
+)
+
+// windowed is a request whose first block restarts something in the windows that it names.
+func windowed(t *testing.T, named []string, windows ...window.Window) planner.Request {
+	t.Helper()
+	r := testRequest(1, nil)
+	r.Desired.Resources = r.Desired.Resources[:1]
+	r.Desired.Resources[0].Value = disrupting{fixed{args: "{}"}}
+	r.Desired.Resources[0].Meta.Windows = named
+	for _, w := range windows {
+		made, problems := window.New(w)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: window.Type, Name: w.Name, Value: made})
+	}
+	return r
+}
+
+// disrupting is a widget that plans one disruptive step of a minute.
+type disrupting struct{ fixed }
+
+func (d disrupting) Diff(in providers.Input) providers.Outcome {
+	out := d.fixed.Diff(in)
+	out.Steps[0].Disruption, out.Steps[0].Estimate = "the widget", 60
+	return out
+}
+
+func built(t *testing.T, r planner.Request) planner.Plan {
+	t.Helper()
+	p, err := planner.Build(r, testTypes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestWindowsOfADigest: the definition of a window is inside, and what it opens on which day is not.
+func TestWindowsOfADigest(t *testing.T) {
+	named := []string{"maintenance_window.w"}
+	weekly := window.Window{Name: "w", Timezone: "UTC", Cron: "0 2 * * SUN", Duration: config.Duration(4 * time.Hour), Position: config.Position{File: "a.upkeep.hcl", Line: 1}}
+	first := built(t, windowed(t, named, weekly))
+	digest := func(change func(*window.Window, *planner.Request)) string {
+		w := weekly
+		r := windowed(t, named, w)
+		change(&w, &r)
+		later := windowed(t, named, w)
+		later.Now = r.Now
+		later.Desired.Resources = append(later.Desired.Resources, r.Desired.Resources[2:]...)
+		return built(t, later).Digest
+	}
+	for name, change := range map[string]func(*window.Window, *planner.Request){
+		"another day":   func(_ *window.Window, r *planner.Request) { r.Now = r.Now.Add(50 * time.Hour) },
+		"another place": func(w *window.Window, _ *planner.Request) { w.Position.Line = 40 },
+	} {
+		if got := digest(change); got != first.Digest {
+			t.Errorf("%s changes the digest", name)
+		}
+	}
+	for name, change := range map[string]func(*window.Window, *planner.Request){
+		"another hour":     func(w *window.Window, _ *planner.Request) { w.Cron = "0 3 * * SUN" },
+		"another duration": func(w *window.Window, _ *planner.Request) { w.Duration = config.Duration(5 * time.Hour) },
+		"another zone":     func(w *window.Window, _ *planner.Request) { w.Timezone = "Europe/Berlin" },
+		"a limit of nodes": func(w *window.Window, _ *planner.Request) { w.MaxNodes = 3 },
+		"a window that denies": func(_ *window.Window, r *planner.Request) {
+			deny, _ := window.New(window.Window{Name: "d", Deny: true, Timezone: "UTC", From: "12-18", Until: "01-07"})
+			r.Desired.Resources = append(r.Desired.Resources, config.Declared{Type: window.Type, Name: "d", Value: deny})
+		},
+	} {
+		if digest(change) == first.Digest {
+			t.Errorf("%s does not change the digest", name)
+		}
+	}
+}
+
+// TestWindowUses: what a plan says of its windows is what the schedule then does.
+func TestWindowUses(t *testing.T) {
+	now := testRequest(1, nil).Now
+	clock := func(d time.Duration) string { return now.UTC().Add(d).Format("4 15 * * *") }
+	for name, test := range map[string]struct {
+		opens    time.Duration
+		duration time.Duration
+		open     bool
+		fit      int
+	}{
+		"open":                   {-time.Minute, time.Hour, true, 1},
+		"open, and nearly over":  {-time.Minute, 90 * time.Second, true, 0},
+		"closed, and long":       {time.Hour, time.Hour, false, 1},
+		"closed, and just right": {time.Hour, time.Minute, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := built(t, windowed(t, []string{"maintenance_window.w"}, window.Window{Name: "w", Timezone: "UTC", Cron: clock(test.opens), Duration: config.Duration(test.duration)}))
+			uses := p.WindowUses()
+			if len(uses) != 1 || uses[0].Name != "w" || uses[0].Steps != 1 || uses[0].Fit != test.fit || uses[0].Open != test.open {
+				t.Fatalf("%+v", uses)
+			}
+			life := planner.MaxAge
+			if test.fit > 0 {
+				life = max(life, uses[0].Opening.Until.Sub(p.CreatedAt))
+			}
+			if p.Lifetime() != life {
+				t.Errorf("it may be begun within %s, want %s", p.Lifetime(), life)
+			}
+			book, err := schedule.New(p.Scheduled(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			started := 0
+			for _, d := range book.Next(p.CreatedAt, 0) {
+				if d.Kind == schedule.Start {
+					started++
+				}
+			}
+			if want := test.open && test.fit > 0; (started > 0) != want {
+				t.Errorf("%d started now, want some: %v", started, want)
+			}
+		})
+	}
+}
+
+// TestAlwaysAndRepairs: a step waits for no window where its block says "always", and where it puts an outage right.
+func TestAlwaysAndRepairs(t *testing.T) {
+	weekly := window.Window{Name: "w", Timezone: "UTC", Cron: "0 2 30 1 *", Duration: config.Duration(time.Hour)}
+	deny := window.Window{Name: "d", Deny: true, Timezone: "UTC", From: "01-01", Until: "12-30"}
+	for name, test := range map[string]struct {
+		named   []string
+		windows []window.Window
+		want    string
+	}{
+		"always":          {[]string{"always"}, []window.Window{weekly}, "always"},
+		"nothing is said": {nil, []window.Window{weekly}, "always"},
+		"always, denied":  {[]string{"always"}, []window.Window{weekly, deny}, "always, not in d"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := windowed(t, test.named, test.windows...)
+			if got := built(t, r).Steps[0].Window; got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			r.Desired.Resources[0].Value = repairing{disrupting{fixed{args: "{}"}}}
+			if got := built(t, r).Steps[0].Window; got != "always" {
+				t.Errorf("a repair waits for %q", got)
+			}
+		})
+	}
+}
+
+type repairing struct{ disrupting }
+
+func (d repairing) Diff(in providers.Input) providers.Outcome {
+	out := d.disrupting.Diff(in)
+	out.Steps[0].Repairs = true
+	return out
+}
+
+// TestMaxNodes: a window bounds how many nodes are in progress, over all blocks that use it.
+func TestMaxNodes(t *testing.T) {
+	r := windowed(t, []string{"maintenance_window.w"}, window.Window{Name: "w", Timezone: "UTC", Cron: "0 2 * * *", Duration: config.Duration(time.Hour), MaxNodes: 2})
+	r.Desired.Resources[0].Value = onNode{disrupting{fixed{args: "{}"}}}
+	want := providers.Lane{Name: "window/w", Width: 2, Failures: providers.NeverCloses}
+	if diff := cmp.Diff(want, built(t, r).Steps[0].Lanes[0]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+type onNode struct{ disrupting }
+
+func (d onNode) Diff(in providers.Input) providers.Outcome {
+	out := d.disrupting.Diff(in)
+	out.Steps[0].Node = in.Inventory.Nodes[0].Name
+	out.Steps[0].Address = d.Address().On(out.Steps[0].Node)
+	return out
+}

@@ -1,0 +1,181 @@
+package certificates
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"upkeep/providers"
+	"upkeep/providers/facts"
+)
+
+// user is who a client certificate says that its bearer is.
+type user struct {
+	name   string // common name; empty: any
+	groups []string
+}
+
+// The groups that may do everything. kubeadm gives the first since 1.29, and gave the second before; the second is bound by no
+// role, so it cannot be taken away (kubeadm v1.29, release notes: "kubeadm:cluster-admins").
+const (
+	clusterAdmins = "kubeadm:cluster-admins"
+	masters       = "system:masters"
+)
+
+// userOf is the user that the client certificate of a file must name: of groups, one is enough. False where any will do: etcd looks
+// at the authority alone.
+func userOf(name string) (user, bool) {
+	switch name {
+	case adminConf:
+		return user{groups: []string{clusterAdmins, masters}}, true
+	case superAdminConf:
+		return user{groups: []string{masters}}, true
+	case "controller-manager.conf":
+		return user{name: "system:kube-controller-manager"}, true
+	case "scheduler.conf":
+		return user{name: "system:kube-scheduler"}, true
+	case "apiserver-kubelet-client":
+		return user{groups: []string{clusterAdmins, masters}}, true
+	case "front-proxy-client":
+		return user{name: "front-proxy-client"}, true
+	}
+	return user{}, false
+}
+
+// attributes returns the values of one kind in a subject as facts have it: "CN=a,O=b+O=c".
+func attributes(subject, kind string) (out []string) {
+	for _, part := range strings.FieldsFunc(subject, func(r rune) bool { return r == ',' || r == '+' }) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(part), kind+"="); ok {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// reviewIdentity reports a client certificate whose user may not do what its bearer must. The API server lets it in, and forbids.
+func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
+	want, known := userOf(f.Name)
+	if !known {
+		return ""
+	}
+	subject := f.Blocks[0].Subject
+	groups := attributes(subject, "O")
+	summary := ""
+	switch {
+	case want.name != "" && !slices.Contains(attributes(subject, "CN"), want.name):
+		summary = fmt.Sprintf("its user is %q, and must be %s", subject, want.name)
+	case len(want.groups) > 0 && !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(want.groups, g) }):
+		summary = fmt.Sprintf("its user %q is not in the group %s", subject, want.groups[0])
+	case f.Name == adminConf && slices.Contains(groups, masters) && r.since129():
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_IDENTITY_OVERPRIVILEGED", Severity: providers.SeverityNote, Object: f.Name,
+			Summary: "its user is in the group " + masters + ", which no role can take rights from",
+			Hint:    "it was kept from a release before 1.29: move it away, and run `kubeadm init phase kubeconfig admin --config FILE`",
+		})
+		return ""
+	}
+	if summary == "" {
+		return ""
+	}
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_IDENTITY_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
+		Hint: "a renewal does not change the user. " + r.reissue(f),
+	})
+	return summary
+}
+
+// since129 reports whether every control plane runs 1.29 or later.
+func (r *review) since129() bool {
+	for _, n := range r.nodes {
+		known, ok := r.kubernetesNodes()[n.Name]
+		var major, minor int
+		if _, err := fmt.Sscanf(known.Version, "v%d.%d", &major, &minor); !ok || err != nil || major == 1 && minor < 29 {
+			return false
+		}
+	}
+	return len(r.nodes) > 0
+}
+
+func trusts(f, ca *facts.CertificateFile) bool {
+	return ca != nil && slices.ContainsFunc(ca.Blocks, func(block facts.Certificate) bool {
+		return slices.ContainsFunc(f.Authorities, func(a string) bool { return strings.EqualFold(a, block.SHA256) })
+	})
+}
+
+// reviewTrust reports a kubeconfig that trusts none of the authorities that its node has: its clients cannot tell the API server
+// from anybody else, and refuse it.
+func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
+	ca := file(&w.node.Certificates, "ca")
+	if f.Kind != facts.Kubeconfig || len(f.Authorities) == 0 || ca == nil || len(ca.Blocks) == 0 || trusts(f, ca) {
+		return ""
+	}
+	if r.reference != nil && trusts(f, file(&r.reference.Certificates, "ca")) {
+		return "" // it is the node's CA that is another one, which is reported
+	}
+	const summary = "it trusts another authority than the cluster's"
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_KUBECONFIG_FOREIGN", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
+		Hint: "its certificate-authority-data is not of " + ca.Path + ". " + r.reissue(f),
+	})
+	return summary
+}
+
+// reviewAppended reports certificates behind the first one that have expired: some programs send them, and some clients refuse that.
+func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
+	for i := 1; i < len(f.Blocks); i++ {
+		left := f.Blocks[i].NotAfter.Sub(r.in.Now)
+		if left > 0 {
+			continue
+		}
+		summary := fmt.Sprintf("certificate %d in the file expired %s ago", i+1, span(-left))
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_APPENDED_EXPIRED", Severity: providers.SeverityWarning, Object: f.Name, Summary: summary,
+			Hint: "remove it from " + f.Path + "; a renewal writes the file with one certificate",
+		})
+		return summary
+	}
+	return ""
+}
+
+// reviewOwner reports a file that belongs to somebody other than root, who can replace it.
+func (r *review) reviewOwner(w *work, f *facts.CertificateFile) string {
+	if f.Owner == "" || strings.HasPrefix(f.Owner, "0:") || isCopy(f) {
+		return ""
+	}
+	summary := "belongs to " + f.Owner + " (uid:gid), who can replace it"
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_OWNER_FOREIGN", Severity: providers.SeverityWarning, Object: f.Name, Summary: f.Path + " " + summary, Hint: "chown 0:0 " + f.Path,
+	})
+	return summary
+}
+
+// reviewContent looks at what a certificate says, beside its dates.
+func (r *review) reviewContent(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
+	for _, look := range [...]func(*work, *facts.CertificateFile) string{r.reviewNames, r.reviewIdentity, r.reviewTrust, r.reviewAppended, r.reviewOwner} {
+		if summary := look(w, f); summary != "" && (status == "ok" || status == "due") {
+			status, detail = "problem", summary
+		}
+	}
+	return status, detail
+}
+
+// reviewAuthorityKey reports an authority whose key is not on a node: nothing can be renewed under it there.
+func (r *review) reviewAuthorityKey(w *work, f *facts.CertificateFile) {
+	finding := providers.Finding{
+		ID: "CERT_AUTHORITY_KEY_MISSING", Severity: providers.SeverityNote, Object: f.Name,
+		Summary: "its key is on no control plane, so upkeep renews nothing under it",
+		Hint:    "that is right where the authority is kept elsewhere; else restore " + f.KeyPath + " from a backup",
+	}
+	for _, n := range r.nodes {
+		other := r.in.World.Nodes[n.Name]
+		if other == nil || other.Unknown != "" || n.Name == w.node.Name {
+			continue
+		}
+		if theirs := file(&other.Certificates, f.Name); theirs != nil && theirs.Key == "match" {
+			finding.Severity, finding.Summary = providers.SeverityError, "its key is missing here, and "+n.Name+" has it"
+			finding.Hint = "copy " + f.KeyPath + " from " + n.Name + ", with mode 0600"
+			break
+		}
+	}
+	r.on(w.node.Name, finding)
+}
