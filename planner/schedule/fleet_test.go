@@ -163,8 +163,27 @@ func TestSameEventsSameDecisions(t *testing.T) {
 	})
 }
 
-// BenchmarkGuardedSteps is the bookkeeping of a whole run, guarded and in a lane: the time of one step must not grow
-// with their number.
+// Many guards around one step cost no more than they are: each that begins has the step considered once more, not twice as often
+// as the one before it. (With 40 of them this ends, or it does not.)
+func TestManyGuardsOfOneStep(t *testing.T) {
+	plan := schedule.Plan{}
+	guarded := providers.Step{ID: "n1/restart", Node: "n1", Address: providers.Address{Type: "sim", Name: "driver", Node: "n1"}}
+	var begins, ends []providers.Step
+	for i := range 40 {
+		stop, start := fmt.Sprintf("p%d/stop", i), fmt.Sprintf("p%d/start", i)
+		begins, ends = append(begins, providers.Step{ID: stop}), append(ends, providers.Step{ID: start})
+		plan.Brackets = append(plan.Brackets, providers.Bracket{
+			Guard: "leases", Of: providers.Address{Type: "sim", Name: fmt.Sprintf("p%d", i)}, Begin: []string{stop}, Guarded: []string{guarded.ID}, End: []string{start},
+		})
+	}
+	plan.Steps = slices.Concat(begins, []providers.Step{guarded}, ends)
+	if took := pass(t, plan, func(string) time.Duration { return time.Minute }); took != 3*time.Minute {
+		t.Errorf("it took %s: the beginnings at once, the step, the ends at once", took)
+	}
+}
+
+// BenchmarkGuardedSteps is the bookkeeping of a whole run, guarded and in a lane: the time of one step must not grow with
+// their number.
 func BenchmarkGuardedSteps(b *testing.B) {
 	for _, steps := range []int{1000, 2000, 4000, 10000} {
 		plan := fleet(steps/3, 50, true)

@@ -11,7 +11,11 @@ func (s *Schedule) settle() {
 			s.lost = s.lost[1:]
 			s.block(l.step, l.why)
 		case len(s.candidates) > 0:
-			s.consider(s.candidates.pop(s))
+			i := s.candidates.pop(s)
+			for len(s.candidates) > 0 && s.candidates[0] == i { // else it would stand in line for each bracket twice, four times, …
+				s.candidates.pop(s)
+			}
+			s.consider(i)
 		case len(s.dirty) > 0:
 			l := s.dirty[0]
 			s.dirty = s.dirty[1:]
