@@ -28,6 +28,7 @@ type review struct {
 	before time.Duration
 	// reference is the first control plane whose authorities are known; the others are compared with it.
 	reference *facts.Node
+	signer    *facts.Node   // the first control plane whose key for tokens is known
 	nodes     []config.Node // of the selection
 	standing  health.Status
 	at        string // the block's place
@@ -53,6 +54,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewEtcd()
 	r.reviewOperatorKubeconfig()
 	r.findReference(nodes)
+	r.findSigner()
 
 	files := 0
 	for _, n := range nodes {

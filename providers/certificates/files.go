@@ -69,8 +69,10 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 	}
 	switch f.Kind {
 	case facts.Authority:
+		status, detail = problemOf(status, detail, r.reviewOwner(w, f))
 		return r.reviewAuthority(w, f, status, detail)
 	case facts.Kubelet:
+		status, detail = problemOf(status, detail, r.reviewIdentity(w, f), r.reviewEmbedded(w, f))
 		return r.reviewKubelet(w, f, status, detail)
 	}
 	if isCopy(f) {

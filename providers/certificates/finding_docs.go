@@ -14,6 +14,8 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_OWNER_FOREIGN", Class: providers.ClassUnhealthy},
 		{ID: "CERT_SAN_MISSING", Class: providers.ClassUnhealthy},
 		{ID: "CERT_AUTHORITY_EXPIRES_SOON", Class: providers.ClassExpiring},
+		{ID: "CERT_KUBELET_EMBEDDED", Class: providers.ClassExpiring},
+		{ID: "CERT_SERVICE_ACCOUNT_KEY", Class: providers.ClassUnhealthy},
 		{ID: "CERT_CHAIN_BROKEN", Class: providers.ClassUnhealthy},
 		{ID: "API_UNREACHABLE", Class: providers.ClassUnknown},
 		{ID: "CERT_CLUSTER_DOWN", Class: providers.ClassUnhealthy},

@@ -38,6 +38,8 @@ func userOf(name string) (user, bool) {
 		return user{groups: []string{clusterAdmins, masters}}, true
 	case "front-proxy-client":
 		return user{name: "front-proxy-client"}, true
+	case "kubelet-client":
+		return user{groups: []string{"system:nodes"}}, true
 	}
 	return user{}, false
 }
@@ -96,9 +98,12 @@ func (r *review) since129() bool {
 	return len(r.nodes) > 0
 }
 
+// trusts reports whether a kubeconfig's bundle holds one of the authorities of a file, by key: one that was issued again with its
+// old key is the same authority.
 func trusts(f, ca *facts.CertificateFile) bool {
 	return ca != nil && slices.ContainsFunc(ca.Blocks, func(block facts.Certificate) bool {
-		return slices.ContainsFunc(f.Authorities, func(a string) bool { return strings.EqualFold(a, block.SHA256) })
+		return slices.ContainsFunc(f.Authorities, func(a string) bool { return strings.EqualFold(a, block.SHA256) }) ||
+			block.KeyID != "" && slices.Contains(f.AuthorityKeys, block.KeyID)
 	})
 }
 
@@ -139,12 +144,16 @@ func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
 
 // reviewOwner reports a file that belongs to somebody other than root, who can replace it.
 func (r *review) reviewOwner(w *work, f *facts.CertificateFile) string {
-	if f.Owner == "" || strings.HasPrefix(f.Owner, "0:") || isCopy(f) {
+	owner, path, can := f.Owner, f.Path, "replace"
+	if f.KeyOwner != "" {
+		owner, path, can = f.KeyOwner, f.KeyPath, "read and replace"
+	}
+	if owner == "" || strings.HasPrefix(owner, "0:") || isCopy(f) {
 		return ""
 	}
-	summary := "belongs to " + f.Owner + " (uid:gid), who can replace it"
+	summary := "belongs to " + owner + " (uid:gid), who can " + can + " it"
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_OWNER_FOREIGN", Severity: providers.SeverityWarning, Object: f.Name, Summary: f.Path + " " + summary, Hint: "chown 0:0 " + f.Path,
+		ID: "CERT_OWNER_FOREIGN", Severity: providers.SeverityWarning, Object: f.Name, Summary: path + " " + summary, Hint: "chown 0:0 " + path,
 	})
 	return summary
 }
@@ -152,7 +161,15 @@ func (r *review) reviewOwner(w *work, f *facts.CertificateFile) string {
 // reviewContent looks at what a certificate says, beside its dates.
 func (r *review) reviewContent(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
 	for _, look := range [...]func(*work, *facts.CertificateFile) string{r.reviewNames, r.reviewIdentity, r.reviewTrust, r.reviewAppended, r.reviewOwner} {
-		if summary := look(w, f); summary != "" && (status == "ok" || status == "due") {
+		status, detail = problemOf(status, detail, look(w, f))
+	}
+	return status, detail
+}
+
+// problemOf returns a file's status after it was looked at: what was found outranks that it is well or due.
+func problemOf(status, detail string, found ...string) (string, string) {
+	for _, summary := range found {
+		if summary != "" && (status == "ok" || status == "due") {
 			status, detail = "problem", summary
 		}
 	}
@@ -178,4 +195,18 @@ func (r *review) reviewAuthorityKey(w *work, f *facts.CertificateFile) {
 		}
 	}
 	r.on(w.node.Name, finding)
+}
+
+// reviewEmbedded reports a kubelet.conf that holds the kubelet's client certificate itself: the kubelet rotates a file, which that
+// kubelet.conf does not name (kubernetes/kubeadm#1317).
+func (r *review) reviewEmbedded(w *work, f *facts.CertificateFile) string {
+	if f.Name != "kubelet-client" || f.Path != "/etc/kubernetes/kubelet.conf" {
+		return ""
+	}
+	const summary = "kubelet.conf embeds its client certificate, and rotation does not replace it"
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_KUBELET_EMBEDDED", Severity: providers.SeverityWarning, Object: f.Name, Summary: summary,
+		Hint: "let kubelet.conf name /var/lib/kubelet/pki/kubelet-client-current.pem as client-certificate and client-key, then `systemctl restart kubelet`",
+	})
+	return summary
 }

@@ -74,6 +74,7 @@ func (r *review) reviewNode(n config.Node) work {
 	r.reviewUnfinished(&w)
 	blocked := r.reviewAuthorities(&w)
 	r.reviewFiles(&w, blocked)
+	r.reviewServiceAccount(&w)
 	for _, t := range controlPlaneTroubles(observed, !r.policy.externalEtcd) {
 		r.on(n.Name, providers.Finding{
 			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component, Summary: t.what, Unknown: t.unknown,
@@ -240,7 +241,19 @@ func (r *review) reviewAuthorities(w *work) blocks {
 			}
 			continue
 		}
-		if other := file(&r.reference.Certificates, f.Name); other != nil && len(other.Blocks) > 0 && !sameBlocks(f, other) {
+		other := file(&r.reference.Certificates, f.Name)
+		if other == nil || len(other.Blocks) == 0 {
+			continue
+		}
+		switch {
+		case sameBytes(f, other):
+		case sameBlocks(f, other):
+			r.on(w.node.Name, providers.Finding{
+				ID: "CERT_AUTHORITY_DIFFERS", Severity: providers.SeverityWarning, Object: f.Name,
+				Summary: "the same CA key as on " + r.reference.Name + ", in another certificate",
+				Hint:    "the CA was issued again with its old key. Copy the newer " + f.Path + " to all control planes",
+			})
+		default:
 			b.set(f.Name, "its authority "+f.Name+" is not that of "+r.reference.Name)
 			r.on(w.node.Name, providers.Finding{
 				ID: "CERT_AUTHORITY_DIFFERS", Severity: providers.SeverityError, Object: f.Name,
@@ -274,16 +287,23 @@ func (r *review) disputed(f *facts.CertificateFile) bool {
 	return 2*alike <= known
 }
 
+// sameBlocks reports whether two files hold the same CAs. A CA is its key: one that was issued again with its old key, for a later
+// end, signs and is trusted as before.
 func sameBlocks(a, b *facts.CertificateFile) bool {
 	if len(a.Blocks) != len(b.Blocks) {
 		return false
 	}
 	for i := range a.Blocks {
-		if a.Blocks[i].SHA256 != b.Blocks[i].SHA256 {
+		if a.Blocks[i].SHA256 != b.Blocks[i].SHA256 && (a.Blocks[i].KeyID == "" || a.Blocks[i].KeyID != b.Blocks[i].KeyID) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameBytes reports whether two files hold the same certificates, not only the same keys.
+func sameBytes(a, b *facts.CertificateFile) bool {
+	return slices.EqualFunc(a.Blocks, b.Blocks, func(x, y facts.Certificate) bool { return x.SHA256 == y.SHA256 })
 }
 
 // reviewServed compares what the ports serve with what is on disk.

@@ -12,6 +12,8 @@ type Certificates struct {
 	Files []CertificateFile `json:"files,omitempty"`
 	// Served is what the TLS ports of the control plane present, sorted by port.
 	Served []Served `json:"served,omitempty"`
+	// ServiceAccount is the pair that signs the tokens of service accounts; nil: nobody asked, or no control plane.
+	ServiceAccount *ServiceAccount `json:"service_account,omitempty"`
 	// Unfinished are the intents that an interrupted renewal left behind.
 	Unfinished []Unfinished `json:"unfinished,omitempty"`
 }
@@ -51,8 +53,10 @@ type CertificateFile struct {
 	Unknown string `json:"unknown,omitempty"`
 	Mode    string `json:"mode,omitempty"` // "0600"
 	// KeyMode is the mode of the file at KeyPath; empty where the key is in the same file, or its mode is unknown.
-	KeyMode  string    `json:"key_mode,omitempty"`
-	Owner    string    `json:"owner,omitempty"` // "0:0", numeric uid:gid
+	KeyMode string `json:"key_mode,omitempty"`
+	Owner   string `json:"owner,omitempty"` // "0:0", numeric uid:gid
+	// KeyOwner is the owner of the file with the private key, where that is not the user who runs upkeep-node (root).
+	KeyOwner string    `json:"key_owner,omitempty"`
 	Modified time.Time `json:"modified,omitzero"`
 
 	// Blocks are all certificates of the file in order; the first is the leaf.
@@ -65,6 +69,8 @@ type CertificateFile struct {
 	// Server and Authorities are a kubeconfig's server URL and the SHA-256 fingerprints of its CA bundle.
 	Server      string   `json:"server,omitempty"`
 	Authorities []string `json:"authorities,omitempty"`
+	// AuthorityKeys are the KeyIDs of that bundle, in its order.
+	AuthorityKeys []string `json:"authority_keys,omitempty"`
 	// Insecure is why anybody on the way to a kubeconfig's server could take its place or read along; empty: nobody could.
 	Insecure string `json:"insecure,omitempty"`
 }
@@ -87,6 +93,8 @@ type Certificate struct {
 	NotBefore time.Time `json:"not_before"`
 	NotAfter  time.Time `json:"not_after"`
 	IsCA      bool      `json:"is_ca,omitempty"`
+	// KeyID is the SHA-256 of a CA's public key (SubjectPublicKeyInfo). A CA issued again with its old key keeps it.
+	KeyID string `json:"key_id,omitempty"`
 	// DNSNames and IPAddresses are its subject alternative names, in the certificate's order.
 	DNSNames    []string `json:"dns_names,omitempty"`
 	IPAddresses []string `json:"ip_addresses,omitempty"`
@@ -120,4 +128,22 @@ type Unfinished struct {
 	Installed []string `json:"installed,omitempty"`
 	Remaining []string `json:"remaining,omitempty"`
 	Unknown   string   `json:"unknown,omitempty"`
+}
+
+// ServiceAccount is the key pair that kube-controller-manager signs tokens with, and kube-apiserver checks them with.
+type ServiceAccount struct {
+	// Path and PublicPath are the files of the private and of the public key.
+	Path       string `json:"path"`
+	PublicPath string `json:"public_path"`
+	// Missing: the private key is not there. Unknown: the private key could not be read; why.
+	Missing bool   `json:"missing,omitempty"`
+	Unknown string `json:"unknown,omitempty"`
+	Mode    string `json:"mode,omitempty"` // of the private key, "0600"
+	// KeyOwner is the private key's owner, where that is not the user who runs upkeep-node (root).
+	KeyOwner string `json:"key_owner,omitempty"`
+	// KeyID and PublicKeyID are the SHA-256 of the public half of either file.
+	KeyID       string `json:"key_id,omitempty"`
+	PublicKeyID string `json:"public_key_id,omitempty"`
+	// PublicUnknown says why the public key could not be read, also where its file is missing.
+	PublicUnknown string `json:"public_unknown,omitempty"`
 }

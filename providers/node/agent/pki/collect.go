@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
@@ -25,7 +27,13 @@ func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
 	c := collector{disk: d, pools: map[string]pool{}}
 	found := facts.Certificates{Layout: Kubeadm.Name}
 	for _, e := range entries {
+		if e.Name == "kubelet-client" {
+			e = c.kubeletClient(e)
+		}
 		found.Files = append(found.Files, c.file(e))
+	}
+	if ControlPlane(d) {
+		found.ServiceAccount = c.serviceAccount()
 	}
 	for _, p := range q.Kubeconfigs {
 		if slices.ContainsFunc(entries, func(e Entry) bool { return e.Path == p }) {
@@ -114,12 +122,13 @@ func (c *collector) file(e Entry) facts.CertificateFile {
 		return f
 	}
 	pemData, keyData := data, data
-	if e.Kind == facts.Kubeconfig {
+	if e.Kind == facts.Kubeconfig || e.Path == KubeletConf {
 		config, err := ParseKubeconfig(data)
 		f.Server = config.Server
 		if authorities, err := ParseCertificates(config.Authorities); err == nil {
 			for _, a := range authorities {
 				f.Authorities = append(f.Authorities, Fingerprint(a))
+				f.AuthorityKeys = append(f.AuthorityKeys, KeyID(a.RawSubjectPublicKeyInfo))
 			}
 		}
 		if err != nil {
@@ -138,7 +147,7 @@ func (c *collector) file(e Entry) facts.CertificateFile {
 	}
 	switch {
 	case e.KeyPath != "":
-		f.Key, f.KeyMode = c.key(certs[0], e.KeyPath)
+		f.Key, f.KeyMode, f.KeyOwner = c.key(certs[0], e.KeyPath)
 	case e.Kind != facts.Authority:
 		f.Key = match(certs[0], keyData)
 	}
@@ -165,20 +174,28 @@ func (c *collector) read(e Entry) ([]byte, disk.Info, error) {
 	return c.disk.Read(p, MaxFile)
 }
 
-// key compares a key file with its certificate, and returns the file's mode where it is known: a key that cannot be read
-// may still be open to others.
-func (c *collector) key(cert *x509.Certificate, keyPath string) (state, mode string) {
+// key compares a key file with its certificate, and returns the file's mode and foreign owner where they are known: a
+// key that cannot be read may still be open to others.
+func (c *collector) key(cert *x509.Certificate, keyPath string) (state, mode, owner string) {
 	data, info, err := c.disk.Read(keyPath, MaxFile)
 	if info != (disk.Info{}) {
-		mode = info.Permissions()
+		mode, owner = info.Permissions(), foreignOwner(info)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return KeyMissing, mode
+		return KeyMissing, mode, owner
 	}
 	if err != nil {
-		return "unreadable: " + err.Error(), mode
+		return "unreadable: " + err.Error(), mode, owner
 	}
-	return match(cert, data), mode
+	return match(cert, data), mode, owner
+}
+
+// foreignOwner returns the owner of a file that is not the user who runs this program; empty where it is.
+func foreignOwner(info disk.Info) string {
+	if int(info.UID) == os.Geteuid() {
+		return ""
+	}
+	return info.Owner()
 }
 
 // The values of facts.CertificateFile.Key that are no sentence.
@@ -277,6 +294,12 @@ func Verify(certs []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUs
 		CurrentTime: certs[0].NotBefore.Add(certs[0].NotAfter.Sub(certs[0].NotBefore) / 2),
 	}); again == nil {
 		return nil
+	}
+	// The library would call the moment that was chosen here the current time.
+	if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		ca := invalid.Cert
+		return fmt.Errorf("%s was valid from %s to %s, which is not while the certificate is", ca.Subject,
+			ca.NotBefore.UTC().Format(time.DateOnly), ca.NotAfter.UTC().Format(time.DateOnly))
 	}
 	return err
 }

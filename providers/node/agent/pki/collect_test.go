@@ -81,7 +81,7 @@ func TestHealthyControlPlane(t *testing.T) {
 		"front-proxy-ca":           ok("CN=front-proxy-ca"),
 		"apiserver":                ok("CN=kube-apiserver"),
 		"apiserver-etcd-client":    ok("CN=kube-apiserver-etcd-client"),
-		"apiserver-kubelet-client": ok("CN=kube-apiserver-kubelet-client"),
+		"apiserver-kubelet-client": ok("CN=kube-apiserver-kubelet-client,O=kubeadm:cluster-admins"),
 		"etcd-healthcheck-client":  ok("CN=kube-etcd-healthcheck-client"),
 		"etcd-peer":                ok("CN=cp1"),
 		"etcd-server":              ok("CN=cp1"),
@@ -101,7 +101,8 @@ func TestHealthyControlPlane(t *testing.T) {
 	wantLeaf := facts.Certificate{
 		Serial: leaf.Serial, SHA256: leaf.SHA256, Subject: "CN=kube-apiserver", Issuer: "CN=kubernetes",
 		NotBefore: now.Add(-5 * time.Minute), NotAfter: now.AddDate(1, 0, 0),
-		DNSNames: []string{"localhost", "cp1"}, IPAddresses: []string{"10.0.0.11", "127.0.0.1", "::1"}, Algorithm: "ECDSA-P256",
+		DNSNames:    []string{"localhost", "cp1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
+		IPAddresses: []string{"10.0.0.11", "127.0.0.1", "::1", "10.96.0.1"}, Algorithm: "ECDSA-P256",
 	}
 	if diff := cmp.Diff(wantLeaf, leaf); diff != "" {
 		t.Errorf("apiserver (-want +got)\n%s", diff)

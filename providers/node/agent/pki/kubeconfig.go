@@ -17,6 +17,8 @@ type KubeconfigFile struct {
 	Authorities []byte
 	// Certificate and Key are the PEM of the embedded client certificate and of its key. Key is a secret.
 	Certificate, Key []byte
+	// CertificatePath and KeyPath are the files that the user names instead.
+	CertificatePath, KeyPath string
 
 	user string
 	text []byte
@@ -45,6 +47,7 @@ type kubeconfig struct {
 		User struct {
 			Certificate     string `json:"client-certificate"`
 			CertificateData []byte `json:"client-certificate-data"`
+			Key             string `json:"client-key"`
 			KeyData         []byte `json:"client-key-data"`
 		} `json:"user"`
 	} `json:"users"`
@@ -89,6 +92,7 @@ func ParseKubeconfig(text []byte) (KubeconfigFile, error) {
 		}
 		if len(u.User.CertificateData) == 0 {
 			if u.User.Certificate != "" {
+				file.CertificatePath, file.KeyPath = u.User.Certificate, u.User.Key
 				return file, errors.New("its client certificate is in a file of its own, not embedded")
 			}
 			return file, fmt.Errorf("its user %q has no client certificate", file.user)

@@ -65,6 +65,10 @@ func ParseKey(data []byte) (crypto.Signer, error) {
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			continue
 		}
+		// PKCS #8 says so in the block's type (RFC 5958), older PEM in a header (RFC 1421).
+		if strings.HasPrefix(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+			return nil, errors.New("the private key is encrypted, and Kubernetes reads no encrypted keys")
+		}
 		if key := parseKey(block.Bytes); key != nil {
 			return key, nil
 		}
@@ -106,6 +110,9 @@ func Describe(cert *x509.Certificate) facts.Certificate {
 		DNSNames:  cert.DNSNames,
 		Algorithm: algorithm(cert.PublicKey),
 	}
+	if cert.IsCA {
+		c.KeyID = KeyID(cert.RawSubjectPublicKeyInfo)
+	}
 	for _, ip := range cert.IPAddresses {
 		c.IPAddresses = append(c.IPAddresses, ip.String())
 	}
@@ -125,6 +132,12 @@ func Serial(cert *x509.Certificate) string {
 // Fingerprint returns the lower-case hexadecimal SHA-256 of a certificate's DER bytes.
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// KeyID returns the lower-case hexadecimal SHA-256 of a public key's DER bytes (SubjectPublicKeyInfo, RFC 5280).
+func KeyID(spki []byte) string {
+	sum := sha256.Sum256(spki)
 	return hex.EncodeToString(sum[:])
 }
 
