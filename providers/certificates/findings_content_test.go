@@ -93,6 +93,13 @@ func contentCases() []findingCase {
 			want:   identity("apiserver-kubelet-client", "", `its user "CN=kube-apiserver-kubelet-client" is not in the group kubeadm:cluster-admins`),
 		},
 		{
+			name: "the same of a release that binds the user",
+			change: func(w *facts.World, s *certificates.Spec) {
+				w.Kubernetes.ClusterConfiguration = strings.Replace(w.Kubernetes.ClusterConfiguration, "v1.35.4", "v1.36.3", 1)
+				subject("apiserver-kubelet-client", "CN=kube-apiserver-kubelet-client")(w, s)
+			},
+		},
+		{
 			name:   "a scheduler that is somebody else",
 			change: subject("scheduler.conf", "CN=system:kube-controller-manager"),
 			want:   identity("scheduler.conf", "", `its user is "CN=system:kube-controller-manager", and must be system:kube-scheduler`),

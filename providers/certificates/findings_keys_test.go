@@ -48,7 +48,7 @@ func keyCases() []findingCase {
 					Summary: "the same CA key as on cp1, in another certificate",
 					Hint:    "the CA was issued again with its old key. Copy the newer /etc/kubernetes/pki/etcd/ca.crt to all control planes",
 				},
-				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "etcd-server", Summary: `24h left, renew_before = "30d"`},
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "etcd-server", Summary: "expires in 24h; renewal starts 30d before"},
 			},
 			steps: []string{cp2 + "/renew: renew etcd-server"},
 		},

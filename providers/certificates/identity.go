@@ -57,7 +57,7 @@ func attributes(subject, kind string) (out []string) {
 // reviewIdentity reports a client certificate whose user may not do what its bearer must. The API server lets it in, and forbids.
 func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
 	want, known := userOf(f.Name)
-	if !known {
+	if !known || f.Name == "apiserver-kubelet-client" && !r.before136() {
 		return ""
 	}
 	subject := f.Blocks[0].Subject
@@ -96,6 +96,14 @@ func (r *review) since129() bool {
 		}
 	}
 	return len(r.nodes) > 0
+}
+
+// before136 reports whether the cluster is of a release that gives the API server its rights on kubelets by a group. kubeadm 1.36
+// binds the user itself, and writes no group.
+func (r *review) before136() bool {
+	var major, minor int
+	_, err := fmt.Sscanf(r.names.version, "v%d.%d", &major, &minor)
+	return err == nil && major == 1 && minor < 36
 }
 
 // trusts reports whether a kubeconfig's bundle holds one of the authorities of a file, by key: one that was issued again with its

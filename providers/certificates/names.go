@@ -20,6 +20,7 @@ type names struct {
 	// service is the first address of the services' network, which the API server has inside the cluster.
 	service string
 	domain  string // of the cluster: "cluster.local"
+	version string // of Kubernetes: "v1.35.4"
 	// Those that somebody declared, beside the usual ones.
 	apiServer, etcdServer, etcdPeer []string
 }
@@ -34,6 +35,7 @@ const (
 func readNames(configuration string) names {
 	var c struct {
 		Endpoint   string `json:"controlPlaneEndpoint"`
+		Version    string `json:"kubernetesVersion"`
 		Networking struct {
 			Subnet string `json:"serviceSubnet"`
 			Domain string `json:"dnsDomain"`
@@ -51,7 +53,7 @@ func readNames(configuration string) names {
 	if yaml.Unmarshal([]byte(configuration), &c) != nil {
 		return names{}
 	}
-	n := names{domain: c.Networking.Domain, apiServer: c.APIServer.SANs, etcdServer: c.Etcd.Local.Server, etcdPeer: c.Etcd.Local.Peer}
+	n := names{domain: c.Networking.Domain, version: c.Version, apiServer: c.APIServer.SANs, etcdServer: c.Etcd.Local.Server, etcdPeer: c.Etcd.Local.Peer}
 	if n.domain == "" {
 		n.domain = defaultDomain
 	}
@@ -93,7 +95,7 @@ func (r *review) missingNames(node *facts.Node, name string, leaf *facts.Certifi
 			missing = append(missing, need)
 		}
 	}
-	if len(addresses) > 0 && !slices.ContainsFunc(addresses, func(a string) bool { return covers(leaf, a) }) {
+	if len(addresses) > 0 && !slices.Contains(missing, addresses[0]) && !slices.ContainsFunc(addresses, func(a string) bool { return covers(leaf, a) }) {
 		missing = append(missing, addresses[0])
 	}
 	return missing

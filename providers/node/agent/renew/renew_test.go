@@ -207,7 +207,7 @@ func TestRefused(t *testing.T) {
 		{"kubeadm fails", fixture.Options{}, cluster("dies"), "disk on fire"},
 		{"kubeadm shortens", fixture.Options{}, cluster("shortens"), "not later than the old one"},
 		{"kubeadm signs by another CA", fixture.Options{}, cluster("signs-by-another-ca"), "does not chain to the CA ca"},
-		{"kubeadm loses names", fixture.Options{}, cluster("loses-names"), "its DNS names were [localhost cp1]"},
+		{"kubeadm loses names", fixture.Options{}, cluster("loses-names"), "its DNS names were [localhost cp1"},
 		{"kubeadm mixes keys up", fixture.Options{}, cluster("mixes-keys"), "does not belong to the certificate"},
 		{"a linked target", fixture.Options{}, func(t *testing.T, dir string, _ *protocol.RenewRequest) {
 			p := filepath.Join(dir, "etc/kubernetes/pki/apiserver.key")
