@@ -49,7 +49,7 @@ var long = map[string]int{
 	"docs/how-to/rotate-certificates.md": 6,
 	"docs/how-to/run-a-plan-by-hand.md":  3,
 	"docs/how-to/upgrade-a-provider.md":  9,
-	"docs/plan-files.md": 1,
+	"docs/plan-files.md":                 1,
 	"docs/security.md":                   6,
 	"docs/what-upkeep-writes.md":         2,
 }

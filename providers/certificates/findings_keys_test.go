@@ -88,7 +88,7 @@ func keyCases() []findingCase {
 				{
 					ID: "CERT_KEY_EXPOSED", Severity: "warning", Address: address("cp3"), Object: "sa",
 					Summary: "/etc/kubernetes/pki/sa.key has mode 0644, wider than 0600",
-					Hint:    "chmod 0600 /etc/kubernetes/pki/sa.key. Whoever has read the key can make tokens of every service account",
+					Hint:    "chmod 0600 /etc/kubernetes/pki/sa.key. Any user who has read the key can make tokens of every service account",
 				},
 				{
 					ID: "CERT_SERVICE_ACCOUNT_KEY", Severity: "error", Address: address("cp3"), Object: "sa",

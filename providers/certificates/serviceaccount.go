@@ -28,7 +28,7 @@ func (r *review) reviewServiceAccount(w *work) {
 	if mode := s.Mode; mode != "" && !strings.HasSuffix(mode, "00") {
 		add(providers.Finding{
 			ID: "CERT_KEY_EXPOSED", Severity: providers.SeverityWarning, Summary: s.Path + " has mode " + mode + ", wider than 0600",
-			Hint: "chmod 0600 " + s.Path + ". Whoever has read the key can make tokens of every service account",
+			Hint: "chmod 0600 " + s.Path + ". Any user who has read the key can make tokens of every service account",
 		})
 	}
 	if s.KeyOwner != "" {
