@@ -42,7 +42,7 @@ type Pos struct {
 type Snippet struct {
 	// Context is the block it is in: `node "cp"`; null outside of blocks.
 	Context *string `json:"context"`
-	// Code is complete lines, the first of which is StartLine.
+	// Code is full lines, the first of which is StartLine.
 	Code      string `json:"code"`
 	StartLine int    `json:"start_line"`
 	// The offsets are of the culprit, in bytes of Code.

@@ -20,7 +20,7 @@ type SecretAt struct {
 
 // Tree returns an argument of any type that was declared Sensitive as JSON knows it (every number a float64, see
 // encoding/json), without the parts that are sensitive, which come apart. A list that holds a sensitive value is
-// sensitive as a complete. Both are nil where the argument is null or is no object.
+// sensitive in all its parts. Both are nil where the argument is null or is no object.
 func (b Block) Tree(name string) (map[string]any, []SecretAt) {
 	v, _ := b.attribute(name).Unmark() // the mark of the argument itself; see deeplyMarked
 	if v.IsNull() || !v.IsKnown() || !(v.Type().IsObjectType() || v.Type().IsMapType()) {
@@ -125,7 +125,7 @@ func (b Block) Numbers(name string) (numbers map[string]string, bad []string) {
 	return numbers, bad
 }
 
-// deeplyMarked marks the parts of a value that is sensitive as a complete, so that each of them is known for a secret
+// deeplyMarked marks the parts of a value that is sensitive in all its parts, so that each of them is known for a secret
 // when the value is taken apart.
 func deeplyMarked(v cty.Value) cty.Value {
 	inner, _ := v.Unmark()

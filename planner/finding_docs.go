@@ -8,6 +8,6 @@ func FindingDocs() []providers.FindingDoc {
 		{ID: WrongCluster, Class: providers.ClassChanged},
 		{ID: fleetSize, Class: providers.ClassChanged},
 		{ID: ignoreEnded, Class: providers.ClassExpiring},
-		{ID: workUnderWay, Class: providers.ClassUnknown},
+		{ID: workInProgress, Class: providers.ClassUnknown},
 	}
 }

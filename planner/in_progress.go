@@ -11,8 +11,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// workUnderWay is the finding that upkeep still works on a node: for a run that died, or for one elsewhere.
-const workUnderWay = "WORK_IN_PROGRESS"
+// workInProgress is the finding that upkeep still works on a node: for a run that died, or for one elsewhere.
+const workInProgress = "WORK_IN_PROGRESS"
 
 // unsettled returns a world in which nothing is known of the nodes that upkeep is still at work on: what was seen of
 // such a node is half of a change, and nothing may be planned from it.
@@ -64,7 +64,7 @@ func stillRunning(in providers.Input, resources []providers.Resource, steps []pr
 			continue
 		}
 		finding := providers.Finding{
-			ID: workUnderWay, Severity: providers.SeverityError, Unknown: true, Address: workAddress(node.Name, work, resources), Summary: summary, Hint: hint,
+			ID: workInProgress, Severity: providers.SeverityError, Unknown: true, Address: workAddress(node.Name, work, resources), Summary: summary, Hint: hint,
 		}
 		if len(work.InProgress) > 0 {
 			finding.Cause = facts.SilentCause(node.Name)

@@ -99,8 +99,8 @@ func (p Plan) Lifetime() time.Duration {
 	return life
 }
 
-// Expired says why a plan is too old to be begun, or, where it was begun at a time, to be continued; nil: it is not. A
-// plan from the future is as wrong as an old one: one of two clocks is.
+// Expired says why a plan is too old to be begun, or, where it was begun at a time, too old to be continued; nil where it
+// is neither. A plan from the future is as wrong as an old one: one of two clocks is.
 func (p Plan) Expired(begun, now time.Time, maxAge time.Duration) error {
 	switch age := now.Sub(p.CreatedAt); {
 	case !begun.IsZero():

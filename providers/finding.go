@@ -26,7 +26,7 @@ type Finding struct {
 	// done all its steps is then one that was applied in part.
 	Waits    bool   `json:"waits,omitempty"`
 	Position string `json:"position,omitempty"` // file:line
-	// Cause names what is wrong in the world, the one who reports it ("etcd/8e9e05c52164694d/silent"): of the findings
+	// Cause names what is wrong in the world, the same for every reporter ("etcd/8e9e05c52164694d/silent"): of the findings
 	// with one cause a plan shows one, of the most specific id. Empty: it is nobody else's to report.
 	Cause string `json:"-"`
 }

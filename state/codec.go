@@ -31,7 +31,7 @@ func Encode(s State) ([]byte, error) {
 
 var lineagePattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// Decode reads what Encode wrote. Anything it does not understand complete is an error: a *NewerError for a newer
+// Decode reads what Encode wrote. Anything it does not understand in full is an error: a *NewerError for a newer
 // version, else a *CorruptError. Unknown fields are refused, since writing the state again would drop them. Backends
 // set Where.
 func Decode(data []byte) (State, error) {

@@ -101,9 +101,8 @@ func (r *run) raise(to schedule.Level) {
 	}
 }
 
-// next asks the book what is to be done now, and when it wants to be asked again at the latest. The run is over where
-// nothing is to be done and nothing is under way. Both are seen at one moment: what ends a moment later changes what is
-// to be done.
+// next asks the book what comes next, and when it wants to be asked again at the latest. The run is over where nothing
+// comes and nothing is in progress. Both are seen at one moment: what ends a moment later changes what comes.
 func (r *run) next(ctx context.Context) (decisions []schedule.Decision, until time.Time, over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

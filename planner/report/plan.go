@@ -78,7 +78,7 @@ type Upkeep struct {
 	Windows []planner.WindowUse `json:"windows,omitempty"`
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
-	// Unknown is everything that could not be checked, complete nodes and parts of them.
+	// Unknown is everything that could not be checked, nodes and parts of them.
 	Unknown  []planner.Unknown `json:"unknown"`
 	Warnings []string          `json:"warnings"`
 	// Refusals are the reasons why this plan must not be applied; ExpectedRefusals are the steps that apply will refuse.

@@ -37,8 +37,8 @@ type review struct {
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
-// all nodes before anything else; then come the control planes that are not complete for their certificates' sake, then the
-// complete ones, then those that are not complete for another reason: of each kind the primary and the others in declared order,
+// all nodes before anything else; then come the control planes that are unhealthy because of their certificates, then the
+// healthy ones, then those that are unhealthy for another reason: of each kind the primary and the others in declared order,
 // all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, address: s.Address(), at: s.Position.String()}
@@ -88,7 +88,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	return r.out
 }
 
-// add reports a finding of the block as a complete.
+// add reports a finding of the block itself.
 func (r *review) add(f providers.Finding) {
 	if f.Address.Type == "" {
 		f.Address = r.address

@@ -32,7 +32,7 @@ const requestTimeout = 10 * time.Second
 type Dialer func(ctx context.Context, node string) (net.Conn, error)
 
 // Observe asks the members on the given nodes. It does not fail: a member that does not answer has Unknown set, and so
-// has the complete when none does.
+// has the result itself when none does.
 func Observe(ctx context.Context, nodes []string, dial Dialer) facts.Etcd {
 	if len(nodes) == 0 {
 		return facts.Etcd{Unknown: "no node with an etcd member is known"}

@@ -12,5 +12,5 @@ const (
 // EtcdCause names what is wrong with the member of an id, or with all of etcd where the id is empty.
 func EtcdCause(member, what string) string { return "etcd/" + member + "/" + what }
 
-// SilentCause names that nothing is known of a node, the one who reports it and whatever the reason.
+// SilentCause names that nothing is known of a node. It is the same for every reporter and every reason.
 func SilentCause(node string) string { return "node/" + node + "/" + EtcdSilent }

@@ -2,7 +2,7 @@ package facts
 
 import "time"
 
-// Kubernetes is what the API server says of the cluster as a complete.
+// Kubernetes is what the API server says of the cluster itself.
 type Kubernetes struct {
 	// Unknown: no kubeconfig was declared, or the API did not answer; why.
 	Unknown string `json:"unknown,omitempty"`

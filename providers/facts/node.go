@@ -98,7 +98,7 @@ type System struct {
 
 // ControlPlane is what runs a control plane on one node.
 type ControlPlane struct {
-	// Unknown: nobody asked, or the answer failed as a complete.
+	// Unknown: nobody asked, or the answer failed in all its parts.
 	Unknown    string      `json:"unknown,omitempty"`
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
 	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.

@@ -18,7 +18,7 @@ import (
 )
 
 // Markdown writes a runbook as Markdown. Each block whose fence says exactly "sh" is one command, for a POSIX shell
-// where the operator is, and fails when the work must stop; run in order they are the complete work. Blocks that say
+// where the operator is, and fails when the work must stop; run in order they are all of the work. Blocks that say
 // "sh undo" are run only to go back.
 func Markdown(w io.Writer, r report.RunbookJSON) error {
 	b := &book{}

@@ -37,7 +37,7 @@ const (
 // Trouble is one thing that is wrong with etcd.
 type Trouble struct {
 	Kind Kind
-	// ID and Member are the member's id and name (its id where it has no name); empty for etcd as a complete. Node is the
+	// ID and Member are the member's id and name (its id where it has no name); empty for etcd itself. Node is the
 	// configured node that the member runs on, where that is known.
 	ID, Member, Node string
 	What             string // in words: "member cp2 does not answer: connection refused"

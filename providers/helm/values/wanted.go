@@ -24,7 +24,7 @@ type Wanted struct {
 
 // Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path or
 // below it, or under a key that looks like a secret's, is secret, text by text and list by list, and so is a text that
-// carries a credential; a list that holds a secret is one as a complete. Nulls, booleans and empty texts are no
+// carries a credential; a list that holds a secret is one in all its parts. Nulls, booleans and empty texts are no
 // secrets. So both sides of a comparison have the same seals in the same places.
 //
 // sensitive are the paths that the configuration or the chart's documentation says are.

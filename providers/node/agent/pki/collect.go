@@ -16,7 +16,7 @@ import (
 )
 
 // Collect reads the certificates that the question asks for. It fails in parts: a file that cannot be read is an entry
-// with its reason, and only an unknown layout leaves the complete unknown. It looks at no clock: ages are for others.
+// with its reason, and only an unknown layout leaves everything unknown. It looks at no clock: ages are for others.
 //
 // What the ports serve and which renewals are unfinished is not its to say; those fields stay empty.
 func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {

@@ -89,7 +89,7 @@ type action int
 const (
 	finish  action = iota // put the new files in place
 	keepNew               // they are there already
-	keepOld               // leave what is there, which is complete
+	keepOld               // leave what is there: the pair belongs together
 	restore               // put the archived files back
 )
 
@@ -99,7 +99,7 @@ type examined struct {
 	Files, New, Old int
 	// Intact: all new files lie next to the record as it says, and the certificate has not ended.
 	Intact bool
-	// All: what is on the disk now, the one who put it there, is a certificate with its key.
+	// Complete: what is on the disk now is a certificate with its key, no matter who put it there.
 	Complete bool
 }
 

@@ -10,7 +10,7 @@ import (
 	"upkeep/providers/node/agent/store"
 )
 
-// InProgress returns the requests that are being run now, the one who brought them. It records nothing: what became of a unit
+// InProgress returns the requests that are being run now, no matter who brought them. It records nothing: what became of a unit
 // that died is for the next session that changes something to write down.
 func (u *Units) InProgress() facts.Work {
 	operations, err := store.Look(u.Disk, directory)
