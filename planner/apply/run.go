@@ -63,7 +63,7 @@ func past(history journal.History) schedule.History {
 	return out
 }
 
-// drive starts what the book names until nothing is under way and nothing may start.
+// drive starts what the book names until nothing is in progress and nothing may start.
 func (r *run) drive(ctx context.Context) {
 	for {
 		decisions, until, over := r.next(ctx)

@@ -116,35 +116,40 @@ func identities(spec Spec) (bundle.Identities, error) {
 	return ids, nil
 }
 
-// save writes a bundle for the recipients of a block, signs it, and reads it back. What was written into a directory of
-// this machine would come back from its memory, and tells nothing: that the disk has it is all that can be known.
+// save writes a bundle for the recipients of a block, signs it, and reads it back; with an identity it is decrypted. What was
+// written to a disk of this machine would come back from memory and tell nothing of the disk, so without an identity it is not
+// read: that the disk has it is all that can be known.
 func (t Tools) save(ctx context.Context, s store.Store, spec Spec, id string, fill func(*bundle.Writer) (bundle.Manifest, error)) (bundle.Label, error) {
 	to, err := spec.Recipients()
 	if err != nil {
 		return bundle.Label{}, fmt.Errorf("encrypt_to: %w", err)
 	}
+	ids, err := spec.opens()
+	if err != nil {
+		return bundle.Label{}, err
+	}
 	label, err := bundle.Save(ctx, s, id, bundle.Options{To: to, Sign: t.Sign}, fill)
 	if err != nil {
 		return label, fmt.Errorf("bundle %s into %s: %w", id, s, err)
 	}
-	if isHere(s) {
+	if !readsBack(s, spec) {
 		return label, nil
 	}
-	if err := readBack(ctx, s, label); err != nil {
+	if err := readBack(ctx, s, label, ids); err != nil {
 		return label, fmt.Errorf("bundle %s in %s is not what was written: %w", id, s, err)
 	}
 	return label, nil
 }
 
-// isHere reports whether a store is a directory of this machine.
-func isHere(s store.Store) bool {
-	_, here := s.(store.Creator)
-	return here
+// readsBack reports whether reading a bundle straight away tells anything: where it is elsewhere, or an identity can open it.
+func readsBack(s store.Store, spec Spec) bool {
+	c, here := s.(store.Creator)
+	return !here || !c.Local() || spec.IdentityFile != ""
 }
 
 // storedIn says where a bundle is and how that is known.
-func storedIn(s store.Store, l bundle.Label) string {
-	if isHere(s) {
+func storedIn(s store.Store, spec Spec, l bundle.Label) string {
+	if !readsBack(s, spec) {
 		return fmt.Sprintf("stored %s in %s, and the disk has it", bytes(l.StoredSize), s)
 	}
 	return fmt.Sprintf("stored %s in %s and read it back", bytes(l.StoredSize), s)
@@ -169,11 +174,13 @@ func (s Spec) CheckIdentity() error {
 	return err
 }
 
-// readBack reads a stored bundle to its end and compares it with its label.
-func readBack(ctx context.Context, s store.Store, l bundle.Label) error {
+// readBack reads a stored bundle to its end and compares it with its label; with an identity also each part with the manifest.
+func readBack(ctx context.Context, s store.Store, l bundle.Label, ids bundle.Identities) (err error) {
 	r, err := s.Get(ctx, bundle.Name(l.ID))
 	if err != nil {
 		return err
 	}
-	return errors.Join(bundle.VerifyStored(r, l.StoredSize, l.StoredSHA256), r.Close())
+	defer func() { err = errors.Join(err, r.Close()) }()
+	_, _, err = bundle.Verify(r, l, ids, nil)
+	return err
 }

@@ -62,7 +62,7 @@ func (o takeCold) Run(ctx context.Context, step providers.Step, progress provide
 	if err != nil {
 		return err
 	}
-	progress.Say("%s; nothing proves it", storedIn(inventory, label))
+	progress.Say("%s; nothing proves it", storedIn(inventory, spec, label))
 	return nil
 }
 

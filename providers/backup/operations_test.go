@@ -560,3 +560,55 @@ type testFailer interface {
 	Helper()
 	Fatal(args ...any)
 }
+
+// directory is a store that takes bundles while they are made, and counts what it is asked. It changes what it gives back.
+type directory struct {
+	store.Creator
+	local   bool
+	changes bool
+	created *int
+}
+
+func (d directory) Local() bool { return d.local }
+
+func (d directory) Create(ctx context.Context, name string) (store.Draft, error) {
+	*d.created++
+	return d.Creator.Create(ctx, name)
+}
+
+func (d directory) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	return failing{Store: d.Creator, changes: d.changes}.Get(ctx, name)
+}
+
+// A directory behind a network is treated as any slow store: the bundle is spooled, so that nobody waits for it who is read from,
+// and read back. One of this machine is read back where an identity can open the bundle.
+func TestDirectories(t *testing.T) {
+	for name, test := range map[string]struct {
+		local, identity, changes bool
+		created                  int
+		want                     error
+		said                     string
+	}{
+		"a disk of this machine":                         {local: true, created: 1, said: "and the disk has it"},
+		"a disk of this machine, and an identity":        {local: true, identity: true, created: 1, said: "and read it back"},
+		"a changed bundle, and an identity":              {local: true, identity: true, changes: true, created: 1, want: bundle.ErrDamaged},
+		"behind a network":                               {said: "and read it back"},
+		"behind a network, and changed there on the way": {changes: true, want: bundle.ErrDamaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "hash")
+			created := 0
+			s.store = directory{s.store.(store.Creator), test.local, test.changes, &created}
+			if !test.identity {
+				s.spec.IdentityFile = ""
+			}
+			err := s.run(s.due()[0])
+			if !errors.Is(err, test.want) || created != test.created {
+				t.Errorf("%v, want %v; %d made in the store, want %d", err, test.want, created, test.created)
+			}
+			if said := strings.Join(s.said, "\n"); test.want == nil && !strings.Contains(said, test.said) {
+				t.Errorf("said:\n%s\nwant %q in it", said, test.said)
+			}
+		})
+	}
+}

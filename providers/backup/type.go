@@ -113,7 +113,7 @@ func schema() config.Schema {
 			},
 			{
 				Name: "verify", Type: cty.String, Default: cty.StringVal("restore"), OneOf: []string{"hash", "restore"},
-				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot from etcd, an equal hash on every member, and the stored bundle read back. A bundle in the store `file` is written to the disk first. `restore`: also a real etcd, started from the snapshot where upkeep runs. Its revision, keys and hash must be those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, checks that every page and index is intact, and reads every key.",
+				Doc: "What proves a bundle. `hash`: the SHA-256 of the snapshot from etcd, an equal hash on every member, and the stored bundle read back. On a disk of this machine, without `identity_file`, a bundle is written to the disk instead. `restore`: also a real etcd, started from the snapshot where upkeep runs. Its revision, keys and hash must be those that were saved. Of a k3s server with SQLite `hash` is the SHA-256 of the database as the node read it; `restore`: that, and SQLite opens the copy, checks that every page and index is intact, and reads every key.",
 			},
 			{
 				Name: "drill_on_control_plane", Type: cty.Bool, Default: cty.False,

@@ -39,6 +39,9 @@ type Store interface {
 // Creator is a store that takes an object while it is being made: a directory of this machine.
 type Creator interface {
 	Store
+	// Local reports whether a disk of this machine has the objects. False: they are behind a network, which may be slow, or
+	// nobody can tell.
+	Local() bool
 	// Create begins an object; what is written to the draft is listed as partial. An error wraps ErrExists where the name
 	// is taken.
 	Create(ctx context.Context, name string) (Draft, error)

@@ -20,7 +20,7 @@ import (
 // the bundle is there; sign signs it, and may be nil. When anything fails, nothing of the bundle remains that looks complete, and
 // the error is fill's where fill failed. When ctx ends, fill must return: what it waits for is its own business.
 //
-// A store.Creator gets the bundle while fill writes it. For any other store it is spooled first, in the directory
+// A disk of this machine gets the bundle while fill writes it. For any other store it is spooled first, in the directory
 // that Options name, so that a slow store keeps nobody waiting who is read from: a snapshot holds a transaction of etcd open, and
 // its database grows at the same time (etcd#18509).
 func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*Writer) (Manifest, error)) (label Label, err error) {
@@ -28,7 +28,7 @@ func Save(ctx context.Context, s store.Store, id string, o Options, fill func(*W
 		return Label{}, err
 	}
 	save := spooled
-	if _, ok := s.(store.Creator); ok {
+	if c, ok := s.(store.Creator); ok && c.Local() {
 		save = created
 	}
 	if label, err = save(ctx, s, id, o, fill); err != nil {
