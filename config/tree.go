@@ -125,8 +125,8 @@ func (b Block) Numbers(name string) (numbers map[string]string, bad []string) {
 	return numbers, bad
 }
 
-// deeplyMarked marks the parts of a value that is sensitive in all its parts, so that each of them is known for a secret
-// when the value is taken apart.
+// deeplyMarked marks the parts of a value that is sensitive in all its parts, so that each of them is known for a
+// secret when the value is taken apart.
 func deeplyMarked(v cty.Value) cty.Value {
 	inner, _ := v.Unmark()
 	if inner.IsNull() || !inner.IsKnown() || !(inner.Type().IsObjectType() || inner.Type().IsMapType()) || inner.LengthInt() == 0 {

@@ -52,8 +52,8 @@ func checkConstraint(text string) error {
 // numbers matches what a constraint compares with.
 var numbers = regexp.MustCompile(`\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?`)
 
-// Satisfiable reports whether some version fits a constraint. What a constraint allows begins and ends at the versions
-// that its text names, so it is enough to try these, and those just below and above each.
+// Satisfiable reports whether some version fits a constraint. What a constraint allows begins and ends at the
+// versions that its text names, so it is enough to try these, and those just below and above each.
 func Satisfiable(c *semver.Constraints, text string) bool {
 	tries := []string{"0.0.0", "0.0.1"}
 	for _, named := range numbers.FindAllString(text, -1) {
@@ -78,8 +78,8 @@ func Satisfiable(c *semver.Constraints, text string) bool {
 	})
 }
 
-// checkVersion reports a configuration that is not for this version of upkeep. A pre-release counts as the version that
-// it leads to.
+// checkVersion reports a configuration that is not for this version of upkeep. A pre-release counts as the version
+// that it leads to.
 func (l *loader) checkVersion(b Block, constraint string) {
 	if constraint == "" || l.options.Version == "" {
 		return

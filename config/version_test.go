@@ -30,7 +30,7 @@ func TestSatisfiableRefusesNothingThatIsThere(t *testing.T) {
 		text := part.Draw(t, "a") + ", " + part.Draw(t, "b")
 		c, err := semver.NewConstraint(text)
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		for i := range 5 * 5 * 5 {
 			v := semver.New(uint64(i/25), uint64(i/5%5), uint64(i%5), "", "")

@@ -8,8 +8,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// WindowType is the type of the blocks that `window` refers to. The language knows its name alone: like a domain's, the
-// block is registered from outside.
+// WindowType is the type of the blocks that `window` refers to. The language knows its name alone: like a domain's,
+// the block is registered from outside.
 const WindowType = "maintenance_window"
 
 // WindowAlways is what `window` says where nothing holds the steps of a block back.
@@ -25,7 +25,8 @@ func windowArgument() Attribute {
 	}
 }
 
-// convertWindow turns what `window` was given into the list of what it names: addresses of windows, or "always" alone.
+// convertWindow turns what `window` was given into the list of what it names: addresses of windows, or "always"
+// alone.
 func (c *conformer) convertWindow(v cty.Value, attr *hclsyntax.Attribute) (cty.Value, bool) {
 	if !v.IsWhollyKnown() {
 		return cty.DynamicVal, false

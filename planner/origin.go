@@ -18,13 +18,13 @@ type MAC func(purpose string, value []byte) string
 // originPurpose keeps the origins of plans apart from whatever else the state's key stands for.
 const originPurpose = "plan origin"
 
-// signed is the end of a plan file that says where it comes from. It stands last, so that the file without it is found
-// before anything of the file is read.
+// signed is the end of a plan file that says where it comes from. It stands last, so that the file without it is
+// found before anything of the file is read.
 var signed = regexp.MustCompile(`,"origin":"([0-9a-f]{64})"\}\n$`)
 
-// EncodeSigned writes a plan file that says it was made with access to the state: the last thing in it is an HMAC under
-// the state's key over id, digest, time and lineage of the plan and the SHA-256 of the file without it. A plan from
-// recorded facts has no origin, the one who asks.
+// EncodeSigned writes a plan file that says it was made with access to the state: the last thing in it is an HMAC
+// under the state's key over id, digest, time and lineage of the plan and the SHA-256 of the file without it. A
+// plan from recorded facts has no origin, the one who asks.
 func EncodeSigned(p Plan, mac MAC) ([]byte, error) {
 	data, err := Encode(p)
 	if err != nil || p.Request.Recorded {
@@ -88,7 +88,8 @@ const (
 	MaxRun  = 31 * 24 * time.Hour
 )
 
-// Lifetime is how old the plan may be when it is begun where nobody says otherwise.
+// Lifetime is how old the plan may be when it is begun where nobody says otherwise: until the first opening ends in
+// which some of it fits.
 func (p Plan) Lifetime() time.Duration {
 	life := MaxAge
 	for _, use := range p.WindowUses() {
@@ -99,8 +100,8 @@ func (p Plan) Lifetime() time.Duration {
 	return life
 }
 
-// Expired says why a plan is too old to be begun, or, where it was begun at a time, too old to be continued; nil where it
-// is neither. A plan from the future is as wrong as an old one: one of two clocks is.
+// Expired says why a plan is too old to be begun, or, where it was begun at a time, too old to be continued; nil
+// where it is neither. A plan from the future is as wrong as an old one: one of two clocks is.
 func (p Plan) Expired(begun, now time.Time, maxAge time.Duration) error {
 	switch age := now.Sub(p.CreatedAt); {
 	case !begun.IsZero():

@@ -17,40 +17,70 @@ type Mistake struct {
 	Detail   string
 }
 
-// WindowMistakes are those of maintenance windows: a block that names one which denies, one whose windows never open
-// after a time, and a selector that chooses what is not there. types are all types of blocks that there are.
-func WindowMistakes(desired config.Desired, types []string, at time.Time) []Mistake {
+// mostWindows is how many windows a configuration may have.
+const mostWindows = 1000
+
+// WindowMistakes are those of maintenance windows: a block that names one which denies, one whose windows never
+// open after a time, and a selector that chooses what is not there.
+func WindowMistakes(desired config.Desired, types []providers.Type, at time.Time) []Mistake {
 	windows := Windows(desired)
-	var out []Mistake
-	blocks := map[string]bool{}
+	if len(windows) > mostWindows {
+		return []Mistake{{windows[mostWindows].Position, "Too many maintenance windows",
+			fmt.Sprintf("There are %d, and %d is the most.", len(windows), mostWindows)}}
+	}
+	out := selectorMistakes(desired, windows, types)
 	for _, d := range desired.Resources {
 		address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
-		blocks[address.String()] = true
 		for _, w := range windows {
 			if w.Deny && slices.Contains(d.Meta.Windows, w.Address()) {
-				out = append(out, Mistake{d.Position, "Window that denies", fmt.Sprintf(
-					"%s has kind = \"deny\": nothing begins in it. Name a window that allows; one that denies holds for %s without being named.", w.Address(), address)})
+				out = append(out, Mistake{d.Position, "Window that denies", fmt.Sprintf("%s has kind = \"deny\": nothing begins in it. "+
+					"Name a window that allows; one that denies holds for %s without being named.", w.Address(), address)})
 			}
 		}
 	}
 	if len(out) > 0 {
 		return out
 	}
+	known := map[string]bool{}
 	for _, c := range Calendars(desired) {
-		if c.Bound() && len(c.Next(at, 1)) == 0 {
-			out = append(out, Mistake{positionOf(desired, c.Address), "Windows that never open", fmt.Sprintf(
-				"No disruptive step of %s can ever begin: nothing of %s opens in the next ten years.", c.Address, c.Name())})
+		if !c.Bound() || known[c.Name()] {
+			continue
+		}
+		known[c.Name()] = true
+		if len(c.Next(at, 1)) == 0 {
+			// The first one ends the search: to know that nothing opens is dear.
+			return []Mistake{{positionOf(desired, c.Address), "Windows that never open", fmt.Sprintf(
+				"No disruptive step of %s can ever begin: nothing of %s opens in the next ten years.", c.Address, c.Name())}}
 		}
 	}
-	for _, w := range windows {
-		for _, name := range w.AppliesTo.Types {
-			if !slices.Contains(types, name) {
-				out = append(out, Mistake{w.Position, "Unknown type", fmt.Sprintf("%s applies to blocks of the type %q, and there is no such type.", w.Address(), name)})
-			}
+	return nil
+}
+
+// selectorMistakes are selectors that choose what is not there, and so nothing.
+func selectorMistakes(desired config.Desired, windows []*window.Window, types []providers.Type) (out []Mistake) {
+	names, blocks, operations := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, t := range types {
+		names[t.Name] = true
+		for operation := range t.Effects {
+			operations[operation] = true
 		}
-		for _, name := range w.AppliesTo.Names {
-			if !blocks[name] {
-				out = append(out, Mistake{w.Position, "Unknown block", fmt.Sprintf("%s applies to %s, and there is no such block.", w.Address(), name)})
+	}
+	for _, d := range desired.Resources {
+		blocks[providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}.String()] = true
+	}
+	for _, w := range windows {
+		for _, choice := range []struct {
+			what   string
+			chosen []string
+			known  map[string]bool
+		}{
+			{"type", w.AppliesTo.Types, names}, {"block", w.AppliesTo.Blocks, blocks}, {"operation", w.AppliesTo.Operations, operations},
+		} {
+			for _, name := range choice.chosen {
+				if !choice.known[name] {
+					out = append(out, Mistake{w.Position, "Unknown " + choice.what,
+						fmt.Sprintf("%s applies to the %s %q, which does not exist.", w.Address(), choice.what, name)})
+				}
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -48,7 +47,7 @@ func (m metas) calendar(s providers.Step) window.Calendar {
 		return window.Calendar{}
 	}
 	resource := s.Address.Resource()
-	return window.Of(m.windows, m.of[resource].Windows, resource.Type, resource.String(), s.Disruption)
+	return window.Of(m.windows, m.of[resource].Windows, resource.Type, resource.String(), s.Operation)
 }
 
 // calendars are the calendars that are shut at some time, of some steps, by Step.Window.
@@ -65,17 +64,20 @@ func (m metas) calendars(steps []providers.Step) map[string]window.Calendar {
 	return out
 }
 
-// horizon is how far ahead openings are worked out: past the days for which a plan may be continued, and to the next
-// opening of a window that opens once a year.
-const horizon = 400 * 24 * time.Hour
+// mostOpenings is how many openings of one calendar the schedule is given, and horizon how far ahead they reach:
+// past the days for which a plan may be continued, and to the next opening of a window that opens once a year.
+const (
+	mostOpenings = 10_000
+	horizon      = 400 * 24 * time.Hour
+)
 
 // openings are those of the calendars of the plan's steps, from the time for which the plan was made.
 func (p Plan) openings() map[string][]schedule.Opening {
 	out := map[string][]schedule.Opening{}
 	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
 		found := c.Openings(p.CreatedAt, p.CreatedAt.Add(horizon))
-		openings := make([]schedule.Opening, 0, len(found))
-		for _, o := range found {
+		openings := make([]schedule.Opening, 0, min(len(found), mostOpenings))
+		for _, o := range found[:cap(openings)] {
 			openings = append(openings, schedule.Opening{From: o.From, Until: o.Until})
 		}
 		out[name] = openings
@@ -114,33 +116,28 @@ type WindowUse struct {
 	Name string `json:"name"`
 	// State is that of the time for which the plan was made.
 	window.State
-	// Opening is the present one, or the next; zero where there is none.
+	// Opening is the first one, the present one included, in which a disruptive step fits; where none does, the
+	// first. Zero where nothing opens.
 	Opening window.Opening `json:"opening,omitzero"`
-	// Steps is how many steps wait for these windows, and Fit how many of them end, by their estimates, if a run begins
-	// with the opening, or now where it is open. Such a run ends at Ends.
+	// Steps is how many steps wait for these windows, and Fit how many of them end, by their estimates, if a run
+	// begins with the opening, or now where it is open. Such a run ends at Ends.
 	Steps int       `json:"steps"`
 	Fit   int       `json:"fit"`
 	Ends  time.Time `json:"ends,omitzero"`
 }
 
-// Calendars are those that hold steps of the plan back at some time.
-func (p Plan) Calendars() []window.Calendar {
-	var out []window.Calendar
-	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
-	for _, name := range slices.Sorted(maps.Keys(calendars)) {
-		out = append(out, calendars[name])
-	}
-	return out
-}
+// openingsTried is in how many openings of a window a plan is tried before it is said that nothing fits.
+const openingsTried = 20
 
-// WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps name
-// them.
-func (p Plan) WindowUses() []WindowUse {
+// WindowUses are those of the windows that hold steps of the plan back at some time, in the order in which steps
+// name them.
+func (p Plan) WindowUses() []WindowUse { return p.windowUses(p.CreatedAt) }
+
+func (p Plan) windowUses(at time.Time) []WindowUse {
 	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
 	if len(calendars) == 0 {
 		return nil
 	}
-	scheduled := p.Scheduled()
 	var out []WindowUse
 	place := map[string]int{}
 	for _, s := range p.Steps {
@@ -152,30 +149,58 @@ func (p Plan) WindowUses() []WindowUse {
 		if !known {
 			i = len(out)
 			place[s.Window] = i
-			use := WindowUse{Name: s.Window, State: c.At(p.CreatedAt)}
-			if next := c.Next(p.CreatedAt, 1); len(next) > 0 {
-				use.Opening = next[0]
-			}
-			out = append(out, use)
+			out = append(out, WindowUse{Name: s.Window, State: c.At(at)})
 		}
 		out[i].Steps++
 	}
+	scheduled := p.Scheduled()
 	for i := range out {
-		use := &out[i]
-		if use.Opening == (window.Opening{}) {
-			continue
-		}
-		begin := use.Opening.From
-		if begin.Before(p.CreatedAt) {
-			begin = p.CreatedAt
-		}
-		var done []bool
-		done, use.Ends = schedule.Reach(scheduled, begin)
-		for n, s := range p.Steps {
-			if done[n] && s.Window == use.Name {
-				use.Fit++
+		for n, opening := range calendars[out[i].Name].Next(at, openingsTried) {
+			use := p.in(scheduled, out[i], opening, at)
+			if n == 0 || use.Fit > 0 {
+				out[i] = use
+			}
+			if use.Fit > 0 {
+				break
 			}
 		}
 	}
 	return out
+}
+
+// in tries the plan in one opening.
+func (p Plan) in(scheduled schedule.Plan, use WindowUse, opening window.Opening, at time.Time) WindowUse {
+	begin := opening.From
+	if begin.Before(at) {
+		begin = at
+	}
+	use.Opening, use.Fit = opening, 0
+	var done []bool
+	done, use.Ends = schedule.Reach(scheduled, begin)
+	for n, s := range p.Steps {
+		if done[n] && s.Window == use.Name {
+			use.Fit++
+		}
+	}
+	return use
+}
+
+// Start is when a run of the plan can first do something that waits for a window: at a time, or with a later
+// opening; the time itself where nothing waits for one. False: nothing fits into an opening.
+func (p Plan) Start(at time.Time) (time.Time, bool) {
+	uses := p.windowUses(at)
+	if len(uses) == 0 {
+		return at, true
+	}
+	var first time.Time
+	for _, use := range uses {
+		begin := use.Opening.From
+		if begin.Before(at) {
+			begin = at
+		}
+		if use.Fit > 0 && (first.IsZero() || begin.Before(first)) {
+			first = begin
+		}
+	}
+	return first, !first.IsZero()
 }

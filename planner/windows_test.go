@@ -39,6 +39,15 @@ func (d disrupting) Diff(in providers.Input) providers.Outcome {
 	return out
 }
 
+// lasting takes half an hour.
+type lasting struct{ disrupting }
+
+func (d lasting) Diff(in providers.Input) providers.Outcome {
+	out := d.disrupting.Diff(in)
+	out.Steps[0].Estimate = 1800
+	return out
+}
+
 func built(t *testing.T, r planner.Request) planner.Plan {
 	t.Helper()
 	p, err := planner.Build(r, testTypes())
@@ -94,21 +103,36 @@ func TestWindowUses(t *testing.T) {
 		opens    time.Duration
 		duration time.Duration
 		open     bool
-		fit      int
+		// starts is when the plan can first do something, from now; negative: never.
+		starts time.Duration
 	}{
-		"open":                   {-time.Minute, time.Hour, true, 1},
-		"open, and nearly over":  {-time.Minute, 90 * time.Second, true, 0},
-		"closed, and long":       {time.Hour, time.Hour, false, 1},
-		"closed, and just right": {time.Hour, time.Minute, false, 1},
+		"open":                   {-time.Minute, time.Hour, true, 0},
+		"open, and nearly over":  {-time.Minute, 90 * time.Second, true, 24*time.Hour - time.Minute},
+		"closed, and long":       {time.Hour, time.Hour, false, time.Hour},
+		"closed, and just right": {time.Hour, time.Minute, false, time.Hour},
+		"longer than any":        {time.Hour, 0, false, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := built(t, windowed(t, []string{"maintenance_window.w"}, window.Window{Name: "w", Timezone: "UTC", Cron: clock(test.opens), Duration: config.Duration(test.duration)}))
+			p := built(t, windowed(t, []string{"maintenance_window.w"}, window.Window{Name: "w", Timezone: "UTC", Cron: clock(test.opens), Duration: config.Duration(max(test.duration, time.Minute))}))
+			if test.duration == 0 { // no window is shorter than a minute, so the step is longer
+				r := p.Request
+				r.Desired.Resources[0].Value = lasting{disrupting{fixed{args: "{}"}}}
+				p = built(t, r)
+			}
+			fit := 1
+			if test.starts < 0 {
+				fit = 0
+			}
 			uses := p.WindowUses()
-			if len(uses) != 1 || uses[0].Name != "w" || uses[0].Steps != 1 || uses[0].Fit != test.fit || uses[0].Open != test.open {
+			if len(uses) != 1 || uses[0].Name != "w" || uses[0].Steps != 1 || uses[0].Fit != fit || uses[0].Open != test.open {
 				t.Fatalf("%+v", uses)
 			}
+			start, ok := p.Start(p.CreatedAt)
+			if ok != (test.starts >= 0) || ok && start.Sub(p.CreatedAt) != test.starts {
+				t.Errorf("it can start after %s (%v), want %s", start.Sub(p.CreatedAt), ok, test.starts)
+			}
 			life := planner.MaxAge
-			if test.fit > 0 {
+			if ok {
 				life = max(life, uses[0].Opening.Until.Sub(p.CreatedAt))
 			}
 			if p.Lifetime() != life {
@@ -124,7 +148,7 @@ func TestWindowUses(t *testing.T) {
 					started++
 				}
 			}
-			if want := test.open && test.fit > 0; (started > 0) != want {
+			if want := test.starts == 0; (started > 0) != want {
 				t.Errorf("%d started now, want some: %v", started, want)
 			}
 		})

@@ -99,7 +99,7 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 		}
 	}
 	if saved && cmd.Bool(waitForWindow) {
-		if err := waitFor(ctx, env, cmd, plan.Calendars()); err != nil {
+		if err := waitUntil(ctx, env, cmd, plan.Start); err != nil {
 			return err
 		}
 	}

@@ -38,6 +38,20 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 	return l, nil
 }
 
+// readConfiguration reads the configuration directory of a command, and prints its diagnostics; an error among them
+// ends the command.
+func readConfiguration(env environment, cmd *cli.Command) (loaded, error) {
+	directory, err := directoryOf(cmd)
+	if err != nil {
+		return loaded{}, err
+	}
+	read, err := load(env, cmd, directory, domains())
+	if err != nil {
+		return read, err
+	}
+	return read, read.print(env, cmd)
+}
+
 // line is the range of the line at which something is declared.
 func (l loaded) line(at config.Position) *hcl.Range {
 	r := hcl.Range{Filename: filepath.Join(l.directory, filepath.FromSlash(at.File)), Start: hcl.Pos{Line: at.Line, Column: 1}}

@@ -10,35 +10,34 @@ import (
 
 	"upkeep/planner"
 	"upkeep/planner/window"
-	"upkeep/providers/plain"
 )
 
 const waitForWindow = "wait-for-window"
 
 func waitForWindowFlag() cli.Flag {
-	return &cli.BoolFlag{Name: waitForWindow, Usage: "wait until a maintenance window opens, and lock nothing until then; without a plan file it needs -auto-approve or -expect"}
+	return &cli.BoolFlag{
+		Name:  waitForWindow,
+		Usage: "wait until a maintenance window opens, and lock nothing until then; without a plan file it needs -auto-approve or -expect",
+	}
 }
 
-// waitFor waits until one of some calendars opens that are shut at some time; where there is none, nothing is waited for. Nothing is
-// locked and nothing is asked meanwhile. It ends with the context.
-func waitFor(ctx context.Context, env environment, cmd *cli.Command, calendars []window.Calendar) error {
-	calendars = slices.DeleteFunc(calendars, func(c window.Calendar) bool { return !c.Bound() })
-	if len(calendars) == 0 {
-		return nil
-	}
-	told := ""
+// waitUntil waits until a time that is asked for once a minute, since clocks can be set. Nothing is locked and
+// nothing is asked of the cluster. It ends with the context.
+func waitUntil(ctx context.Context, env environment, cmd *cli.Command, next func(now time.Time) (time.Time, bool)) error {
+	live, told := terminalOf(env, env.stderr, cmd.Bool("no-color")).Live, false
 	for {
 		now := env.now()
-		next, opens := soonest(calendars, now)
+		opens, ok := next(now)
 		switch {
-		case next == nil:
-			return fmt.Errorf("-%s: no window of this configuration opens in the next ten years", waitForWindow)
+		case !ok:
+			return fmt.Errorf("-%s: there is no opening that is long enough; `upkeep window list` shows what opens", waitForWindow)
 		case !opens.After(now):
 			return nil
 		}
-		if text := plain.Line(next.At(now).Why); text != told && (told == "" || terminalOf(env, env.stderr, cmd.Bool("no-color")).Live) {
-			fmt.Fprintf(env.stderr, "Waiting for a maintenance window: %s. Nothing is locked.\n", text)
-			told = text
+		if live || !told {
+			fmt.Fprintf(env.stderr, "Waiting for a maintenance window until %s, for %s. Nothing is locked.\n",
+				opens.UTC().Format("Mon 2006-01-02 15:04 UTC"), max(opens.Sub(now).Round(time.Minute), time.Minute))
+			told = true
 		}
 		select {
 		case <-ctx.Done():
@@ -48,35 +47,35 @@ func waitFor(ctx context.Context, env environment, cmd *cli.Command, calendars [
 	}
 }
 
-// soonest returns the calendar that opens first, and when: now or earlier where it is open; nil where none ever opens.
-func soonest(calendars []window.Calendar, now time.Time) (first *window.Calendar, opens time.Time) {
-	for i, c := range calendars {
-		if next := c.Next(now, 1); len(next) > 0 && (first == nil || next[0].From.Before(opens)) {
-			first, opens = &calendars[i], next[0].From
-		}
-	}
-	return first, opens
-}
-
-// waitToPlan waits for the windows of the configuration, before there is a plan.
+// waitToPlan waits for the first window of the configuration, before there is a plan.
 func waitToPlan(ctx context.Context, env environment, cmd *cli.Command) error {
 	if !cmd.Bool("auto-approve") && len(cmd.StringSlice("expect")) == 0 {
-		return usage(cmd, "-%s without a plan file makes a plan when the window opens, which nobody has read then: give -auto-approve or -expect=DIGEST, or a plan file", waitForWindow)
+		return usage(cmd, "-%s without a plan file makes a plan when the window opens, which nobody has read then: "+
+			"give -auto-approve or -expect=DIGEST, or a plan file", waitForWindow)
 	}
-	directory, err := directoryOf(cmd)
+	read, err := readConfiguration(env, cmd)
 	if err != nil {
-		return err
-	}
-	read, err := load(env, cmd, directory, domains())
-	if err != nil {
-		return err
-	}
-	if err := read.print(env, cmd); err != nil {
 		return err
 	}
 	var calendars []window.Calendar
 	for _, block := range planner.Calendars(read.desired) {
-		calendars = append(calendars, block.Calendar)
+		if block.Bound() {
+			calendars = append(calendars, block.Calendar)
+		}
 	}
-	return waitFor(ctx, env, cmd, calendars)
+	return waitUntil(ctx, env, cmd, func(now time.Time) (time.Time, bool) { return soonest(calendars, now) })
+}
+
+// soonest is when the first of some calendars opens, or the time itself where one is open, or there is none.
+func soonest(calendars []window.Calendar, now time.Time) (time.Time, bool) {
+	var opens []time.Time
+	for _, c := range calendars {
+		if next := c.Next(now, 1); len(next) > 0 {
+			opens = append(opens, next[0].From)
+		}
+	}
+	if len(opens) == 0 {
+		return now, len(calendars) == 0
+	}
+	return slices.MinFunc(opens, time.Time.Compare), true
 }

@@ -51,15 +51,8 @@ func windowListCommand(env environment) *cli.Command {
 			if cmd.Bool("ics") && cmd.Bool("json") {
 				return usage(cmd, "-ics and -json are two formats; use one of them")
 			}
-			directory, err := directoryOf(cmd)
+			read, err := readConfiguration(env, cmd)
 			if err != nil {
-				return err
-			}
-			read, err := load(env, cmd, directory, domains())
-			if err != nil {
-				return err
-			}
-			if err := read.print(env, cmd); err != nil {
 				return err
 			}
 			windows := report.Windows(planner.Request{Desired: read.desired}, at, next)
@@ -82,11 +75,7 @@ func windowListCommand(env environment) *cli.Command {
 
 // windowDiagnostics are what is wrong with windows once all blocks are read.
 func windowDiagnostics(l loaded, types []providers.Type, at time.Time) (diags hcl.Diagnostics) {
-	var names []string
-	for _, t := range types {
-		names = append(names, t.Name)
-	}
-	for _, m := range planner.WindowMistakes(l.desired, names, at) {
+	for _, m := range planner.WindowMistakes(l.desired, types, at) {
 		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: m.Summary, Detail: m.Detail, Subject: l.line(m.Position)})
 	}
 	return diags

@@ -26,10 +26,16 @@ type Window struct {
 	Timezone string `json:"timezone"`
 	window.State
 	// Comes are the openings that have not ended, in order.
-	Comes    []window.Opening `json:"comes"`
-	Position string           `json:"position,omitempty"` // file:line
+	Comes    []ComingOpening `json:"comes"`
+	Position string          `json:"position,omitempty"` // file:line
 	// Days are the openings of the weeks around the time, for a calendar.
 	Days []window.Opening `json:"-"`
+}
+
+// ComingOpening is an opening, and by which windows it is denied, in part or in full, whatever it is for.
+type ComingOpening struct {
+	window.Opening
+	DeniedBy []string `json:"denied_by,omitempty"`
 }
 
 // BlockWindow is a block with its windows.
@@ -43,20 +49,29 @@ type BlockWindow struct {
 // daysShown is how far ahead Window.Days reach.
 const daysShown = 5 * 7
 
-// Windows evaluates the windows of a request's configuration at a time, with the next openings of each, next of them at
-// most.
+// Windows evaluates the windows of a request's configuration at a time, with the next openings of each, next of
+// them at most.
 func Windows(r planner.Request, at time.Time, next int) WindowsJSON {
 	out := WindowsJSON{FormatVersion: "1.0", Timestamp: at, Windows: []Window{}, Blocks: []BlockWindow{}}
-	for _, w := range planner.Windows(r.Desired) {
+	windows := planner.Windows(r.Desired)
+	for _, w := range windows {
 		// Of a window that denies, the times are those at which it does.
 		own := window.Calendar{Allow: []*window.Window{w}}
-		shown := Window{Address: w.Address(), Kind: "allow", Opens: opens(w), Timezone: w.Timezone, State: own.At(at), Comes: own.Next(at, next),
-			Position: w.Position.String(), Days: w.Openings(at.AddDate(0, 0, -7), at.AddDate(0, 0, daysShown))}
+		shown := Window{
+			Address: w.Address(), Kind: "allow", Opens: opens(w), Timezone: w.Timezone, State: own.At(at), Comes: []ComingOpening{},
+			Position: w.Position.String(), Days: w.Openings(at.AddDate(0, 0, -7), at.AddDate(0, 0, daysShown)),
+		}
 		if w.Deny {
 			shown.Kind = "deny"
 		}
-		if shown.Comes == nil {
-			shown.Comes = []window.Opening{}
+		for _, o := range own.Next(at, next) {
+			coming := ComingOpening{Opening: o}
+			for _, other := range windows {
+				if !w.Deny && other.Deny && other.AppliesTo.Empty() && len(other.Openings(o.From, o.Until)) > 0 {
+					coming.DeniedBy = append(coming.DeniedBy, other.Name)
+				}
+			}
+			shown.Comes = append(shown.Comes, coming)
 		}
 		out.Windows = append(out.Windows, shown)
 	}

@@ -50,7 +50,7 @@ maintenance_window "christmas" {
 				Schema: config.Schema{Attributes: []config.Attribute{
 					{Name: "types", Type: cty.List(cty.String), Doc: "Types of blocks, such as `\"certificates\"`."},
 					{Name: "blocks", Type: cty.List(cty.String), Doc: "Addresses of blocks, such as `\"certificates.control_plane\"`."},
-					{Name: "disruptions", Type: cty.List(cty.String), Doc: "Words of what a step interrupts, such as `\"control plane\"`."},
+					{Name: "operations", Type: cty.List(cty.String), Doc: "Operations of steps, such as `\"certificates.restart\"`; `upkeep show -json` has the one of each step."},
 				}},
 			}},
 		},
@@ -75,9 +75,9 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		w.Duration = d
 	}
 	if nested, ok := b.Nested("applies_to"); ok {
-		w.AppliesTo = Selector{Types: nested.Strings("types"), Names: nested.Strings("blocks"), Disruptions: nested.Strings("disruptions")}
+		w.AppliesTo = Selector{Types: nested.Strings("types"), Blocks: nested.Strings("blocks"), Operations: nested.Strings("operations")}
 		if w.AppliesTo.Empty() {
-			diags = append(diags, nested.Diagnose("", summary, "\"applies_to\" chooses nothing. Name types, blocks or disruptions, or remove it."))
+			diags = append(diags, nested.Diagnose("", summary, "\"applies_to\" chooses nothing. Name types, blocks or operations, or remove it."))
 		}
 	}
 	out, problems := New(w)

@@ -15,13 +15,13 @@ type Calendar struct {
 	Allow, Deny []*Window
 }
 
-// Of returns the calendar of a step: a block of a type and address, whose `window` names some windows (none: "always"),
-// and what the step interrupts. Windows with a selector hold for what they choose, without being named; a denying one
-// without a selector holds for everything.
-func Of(windows []*Window, named []string, typeName, address, disruption string) Calendar {
+// Of returns the calendar of a step: a block of a type and address, whose `window` names some windows (none:
+// "always"), and what the step interrupts. Windows with a selector hold for what they choose, without being named;
+// a denying one without a selector holds for everything.
+func Of(windows []*Window, named []string, typeName, address, operation string) Calendar {
 	var c Calendar
 	for _, w := range windows {
-		chosen := w.AppliesTo.Applies(typeName, address, disruption)
+		chosen := w.AppliesTo.Applies(typeName, address, operation)
 		switch {
 		case w.Deny && chosen:
 			c.Deny = append(c.Deny, w)
@@ -81,19 +81,23 @@ func (c Calendar) Openings(from, until time.Time) []Opening {
 	return open
 }
 
-// horizons are how far Next looks, one after the other: the first will do for most, and the last reaches the next 29
-// February but one.
-var horizons = [...]time.Duration{40 * 24 * time.Hour, 400 * 24 * time.Hour, 10 * longest}
+// farthestLook is how far ahead Next looks: past the 29 February after next. It looks at a stretch at a time, the first ones
+// short, so that what it does and keeps depends little on how often a window opens.
+const (
+	farthestLook = 10 * longest
+	firstLook    = 2 * 24 * time.Hour
+	longestLook  = 64 * 24 * time.Hour
+)
 
-// Next returns the openings that end after a time, n of them or all that there are within ten years.
+// Next returns the openings that end after a time, n of them or all that begin within ten years.
 func (c Calendar) Next(at time.Time, n int) []Opening {
 	var out []Opening
-	for _, horizon := range horizons {
-		if out = c.Openings(at, at.Add(horizon)); len(out) >= n {
-			return out[:n]
-		}
+	look := firstLook
+	for from := at; from.Before(at.Add(farthestLook)) && len(out) <= n; { // one more than n: the last may go on
+		out = union(out, c.Openings(from, from.Add(look)))
+		from, look = from.Add(look), min(2*look, longestLook)
 	}
-	return out
+	return out[:min(n, len(out))]
 }
 
 // State says whether something may begin at a time, and why.
@@ -109,11 +113,11 @@ type State struct {
 
 // At evaluates the calendar.
 func (c Calendar) At(t time.Time) State {
+	if !c.Bound() {
+		return State{Open: true, Why: "no window holds it back"}
+	}
 	next := c.Next(t, 1)
 	if len(next) > 0 && !next[0].From.After(t) {
-		if !c.Bound() {
-			return State{Open: true, Why: "no window holds it back"}
-		}
 		return State{Open: true, Until: next[0].Until, Why: c.whyOpen(t, next[0])}
 	}
 	s := State{Why: c.whyShut(t)}

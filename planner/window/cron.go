@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// cron is a schedule of five fields, as POSIX has it: minute, hour, day of month, month, day of week. It says at which
-// minutes on a clock on the wall something opens; it knows no zone.
+// cron is a schedule of five fields, as POSIX has it: minute, hour, day of month, month, day of week. It says at
+// which minutes on a clock on the wall something opens; it knows no zone.
 type cron struct {
 	minutes  []int // of a day, ascending
 	days     uint64

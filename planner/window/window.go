@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"upkeep/config"
@@ -22,10 +21,11 @@ type Window struct {
 	Duration config.Duration `json:"duration,omitempty"`
 	From     string          `json:"from,omitempty"`
 	Until    string          `json:"until,omitempty"`
-	// Overrun is what may go on past the edge: "node", the stretch of a node that has begun, or "plan", the plan that has.
+	// Overrun is what may go on past the edge: "node", the stretch of a node that has begun, or "plan", the plan
+	// that has.
 	Overrun string `json:"overrun,omitempty"`
-	// MaxNodes is how many nodes may be in progress at a time in this window, over all blocks that use it; 0: their own
-	// limits.
+	// MaxNodes is how many nodes may be in progress at a time in this window, over all blocks that use it; 0: their
+	// own limits.
 	MaxNodes int `json:"max_nodes,omitempty"`
 	// AppliesTo chooses what the window is for without being named there.
 	AppliesTo Selector        `json:"applies_to,omitzero"`
@@ -44,10 +44,9 @@ const (
 
 // Selector chooses resources and steps. What is empty chooses all.
 type Selector struct {
-	Types []string `json:"types,omitempty"` // "certificates"
-	Names []string `json:"names,omitempty"` // addresses of blocks: "certificates.control_plane"
-	// Disruptions are words that occur in what a step interrupts: "control plane".
-	Disruptions []string `json:"disruptions,omitempty"`
+	Types      []string `json:"types,omitempty"`      // "certificates"
+	Blocks     []string `json:"blocks,omitempty"`     // their addresses: "certificates.control_plane"
+	Operations []string `json:"operations,omitempty"` // "certificates.restart"
 }
 
 // Problem is what is wrong with an argument of a window.
@@ -75,6 +74,8 @@ func New(w Window) (*Window, []Problem) {
 	case w.Cron != "":
 		if w.cron, err = parseCron(w.Cron); err != nil {
 			wrong("cron", "%w", err)
+		} else if n := len(w.cron.minutes); n > mostADay {
+			wrong("cron", "%q opens %d times a day, and %d is the most; write a longer duration", w.Cron, n, mostADay)
 		}
 		if w.Duration < config.Duration(time.Minute) {
 			wrong("duration", "a window that opens by \"cron\" needs a duration of at least a minute, such as \"4h\"")
@@ -108,8 +109,12 @@ func New(w Window) (*Window, []Problem) {
 	return &w, nil
 }
 
-// longest is how long one opening may be.
-const longest = 366 * 24 * time.Hour
+// longest is how long one opening may be, and mostADay how often a window may open on a day: every five minutes is no
+// maintenance window, and more would make it dear to look years ahead.
+const (
+	longest  = 366 * 24 * time.Hour
+	mostADay = 24 * 60 / 5
+)
 
 // Restore reads back the JSON of a window.
 func Restore(data json.RawMessage) (any, error) {
@@ -128,19 +133,20 @@ func Restore(data json.RawMessage) (any, error) {
 	return out, nil
 }
 
-// Applies reports whether the selector chooses a step of a block that interrupts something.
-func (s Selector) Applies(typeName, address, disruption string) bool {
+// Applies reports whether the selector chooses an operation of a block. Of a block as such, operation is empty:
+// then a selector of operations does not choose it.
+func (s Selector) Applies(typeName, address, operation string) bool {
 	return (len(s.Types) == 0 || slices.Contains(s.Types, typeName)) &&
-		(len(s.Names) == 0 || slices.Contains(s.Names, address)) &&
-		(len(s.Disruptions) == 0 || slices.ContainsFunc(s.Disruptions, func(d string) bool { return strings.Contains(disruption, d) }))
+		(len(s.Blocks) == 0 || slices.Contains(s.Blocks, address)) &&
+		(len(s.Operations) == 0 || slices.Contains(s.Operations, operation))
 }
 
 // Empty reports whether it chooses everything.
-func (s Selector) Empty() bool { return len(s.Types)+len(s.Names)+len(s.Disruptions) == 0 }
+func (s Selector) Empty() bool { return len(s.Types)+len(s.Blocks)+len(s.Operations) == 0 }
 
-// Openings returns when the window is open at some time from `from` until just before `until`: in order, apart, and not
-// cut off at these ends. Openings that meet or overlap are one; of one that has been open for longer than the window's
-// duration and some days, the beginning is not looked for.
+// Openings returns when the window is open at some time from `from` until just before `until`: in order, apart, and
+// not cut off at these ends. Openings that meet or overlap are one; of one that has been open for longer than the
+// window's duration and some days, the beginning is not looked for.
 func (w *Window) Openings(from, until time.Time) []Opening {
 	if !from.Before(until) {
 		return nil

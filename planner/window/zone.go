@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// loadZone returns a zone of the IANA database by its name. The names that Go reads otherwise are refused: a window is
-// where its file says, not where upkeep happens to run.
+// loadZone returns a zone of the IANA database by its name. The names that Go reads otherwise are refused: a window
+// is where its file says, not where upkeep happens to run.
 func loadZone(name string) (*time.Location, error) {
 	if name == "" || name == "Local" {
 		return nil, errors.New("a zone is needed, such as \"Europe/Berlin\" or \"UTC\"")
@@ -19,8 +19,8 @@ func loadZone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// wall tells instants by a clock on the wall. It keeps the offset that it used last, since its questions come in order;
-// so it is not safe for use by several goroutines.
+// wall tells instants by a clock on the wall. It keeps the offset that it used last, since its questions come in
+// order; so it is not safe for use by several goroutines.
 type wall struct {
 	loc *time.Location
 	// From since to before, in seconds, the clock is offset ahead of UTC and does not jump.
@@ -30,8 +30,8 @@ type wall struct {
 // farthest is how far apart two clocks on walls can be, in seconds: UTC-12 to UTC+14.
 const farthest = 26 * 60 * 60
 
-// instant returns when the clock first shows a time, in Unix seconds. A time that is left out when clocks go forward is
-// when they do.
+// instant returns when the clock first shows a time, in Unix seconds. A time that is left out when clocks go
+// forward is when they do.
 func (w *wall) instant(shown int64) int64 {
 	if t := shown - w.offset; t >= w.since && t < w.before {
 		return t

@@ -30,15 +30,16 @@ type Tools struct {
 	Store func(Spec) (store.Store, error)
 	// Etcd connects to the member on a node.
 	Etcd etcd.Dialer
-	// Files streams files of a node: a tar archive whose last entry is a protocol.CollectReport. The caller closes it.
+	// Files streams files of a node: a tar archive whose last entry is a protocol.CollectReport. The caller closes
+	// it.
 	Files func(ctx context.Context, node string, request protocol.CollectRequest) (io.ReadCloser, error)
-	// Cold streams the data directory of a node's member of etcd, which must not run: a tar archive whose last entry is a
-	// protocol.ColdReport. The caller closes it. Nil: none can be had.
+	// Cold streams the data directory of a node's member of etcd, which must not run: a tar archive whose last
+	// entry is a protocol.ColdReport. The caller closes it. Nil: none can be had.
 	Cold func(ctx context.Context, node string) (io.ReadCloser, error)
 	// SQLite streams the database of a node's k3s server, as protocol.ReceiveSQLite reads it. The caller closes it.
 	SQLite func(ctx context.Context, node string) (io.ReadCloser, error)
-	// Provider returns the objects of the cluster's own services that a bundle holds next to the snapshot, by name, and what
-	// could not be read with the reason. Nil: there are none.
+	// Provider returns the objects of the cluster's own services that a bundle holds next to the snapshot, by name,
+	// and what could not be read with the reason. Nil: there are none.
 	Provider func(ctx context.Context) (objects map[string][]byte, failed map[string]string)
 	// Drill says how the child that restores snapshots is run.
 	Drill func() (drill.Options, error)
@@ -116,9 +117,9 @@ func identities(spec Spec) (bundle.Identities, error) {
 	return ids, nil
 }
 
-// save writes a bundle for the recipients of a block, signs it, and reads it back; with an identity it is decrypted. What was
-// written to a disk of this machine would come back from memory and tell nothing of the disk, so without an identity it is not
-// read: that the disk has it is all that can be known.
+// save writes a bundle for the recipients of a block, signs it, and reads it back; with an identity it is
+// decrypted. What was written to a disk of this machine would come back from memory and tell nothing of the disk,
+// so without an identity it is not read: that the disk has it is all that can be known.
 func (t Tools) save(ctx context.Context, s store.Store, spec Spec, id string, fill func(*bundle.Writer) (bundle.Manifest, error)) (bundle.Label, error) {
 	to, err := spec.Recipients()
 	if err != nil {
@@ -141,7 +142,8 @@ func (t Tools) save(ctx context.Context, s store.Store, spec Spec, id string, fi
 	return label, nil
 }
 
-// readsBack reports whether reading a bundle straight away tells anything: where it is elsewhere, or an identity can open it.
+// readsBack reports whether reading a bundle straight away tells anything: where it is elsewhere, or an identity
+// can open it.
 func readsBack(s store.Store, spec Spec) bool {
 	c, here := s.(store.Creator)
 	return !here || !c.Local() || spec.IdentityFile != ""
@@ -155,8 +157,8 @@ func storedIn(s store.Store, spec Spec, l bundle.Label) string {
 	return fmt.Sprintf("stored %s in %s and read it back", bytes(l.StoredSize), s)
 }
 
-// opens reads the identities that open the bundles of a block, and refuses those that open none: a bundle is worth taking only
-// where somebody can read it.
+// opens reads the identities that open the bundles of a block, and refuses those that open none: a bundle is worth
+// taking only where somebody can read it.
 func (s Spec) opens() (bundle.Identities, error) {
 	ids, err := identities(s)
 	if err != nil || ids.Empty() {
@@ -174,7 +176,8 @@ func (s Spec) CheckIdentity() error {
 	return err
 }
 
-// readBack reads a stored bundle to its end and compares it with its label; with an identity also each part with the manifest.
+// readBack reads a stored bundle to its end and compares it with its label; with an identity also each part with
+// the manifest.
 func readBack(ctx context.Context, s store.Store, l bundle.Label, ids bundle.Identities) (err error) {
 	r, err := s.Get(ctx, bundle.Name(l.ID))
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"upkeep/config"
 )
 
-// bucketPattern is what Amazon calls a bucket (S3 User Guide, "General purpose bucket naming rules"). Other services allow no more.
+// bucketPattern is what Amazon calls a bucket (S3 User Guide, "General purpose bucket naming rules"). Other
+// services allow no more.
 var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // checkS3 says what is wrong with where a store is, by argument.
@@ -32,7 +33,8 @@ func (s StoreSpec) checkS3() map[string]string {
 	return wrong
 }
 
-// endpointFault says why a text is not where a service is. What stands before an "@" is a secret as a rule, so it is not shown.
+// endpointFault says why a text is not where a service is. What stands before an "@" is a secret as a rule, so it
+// is not shown.
 func endpointFault(text string) string {
 	full := text
 	if !strings.Contains(text, "://") {

@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,11 +119,12 @@ func (r *review) readPolicy() {
 	k := r.in.World.Kubernetes
 	switch {
 	case strings.TrimSpace(k.ClusterConfiguration) != "": // from the API, or from etcd while the API is silent
-		p, err := readPolicy(k.ClusterConfiguration)
-		if err != nil {
+		var err, unnamed error
+		r.policy, err = readPolicy(k.ClusterConfiguration)
+		r.names, unnamed = namesOf(r.in, k.ClusterConfiguration)
+		if err = cmp.Or(err, unnamed); err != nil {
 			r.policyUnknown = err.Error()
 		}
-		r.policy, r.names = p, namesOf(r.in, k.ClusterConfiguration)
 	case k.ClusterConfigurationUnknown != "":
 		r.policyUnknown = k.ClusterConfigurationUnknown
 	case k.Unknown != "":

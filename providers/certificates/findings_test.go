@@ -3,6 +3,7 @@ package certificates_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,5 +117,18 @@ func TestReplaceRenewsEverythingOfTheNodeNamed(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// What the quick reader takes and a YAML parser does not is no configuration: nothing may be judged by it.
+func TestNamesThatCannotBeRead(t *testing.T) {
+	w := worlds.ControlPlanes(1, now)
+	w.Kubernetes.ClusterConfiguration = strings.Replace(worlds.ClusterConfiguration, "  dnsDomain: cluster.local\n", "  dnsDomain: [cluster.local\n", 1)
+	found := map[string]bool{}
+	for _, f := range spec().Diff(input(w, 1)).Findings {
+		found[f.ID] = true
+	}
+	if !found["CERT_CONFIGURATION_UNKNOWN"] || found["CERT_SAN_MISSING"] {
+		t.Errorf("%v", found)
 	}
 }

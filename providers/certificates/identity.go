@@ -15,15 +15,15 @@ type user struct {
 	groups []string
 }
 
-// The groups that may do everything. kubeadm gives the first since 1.29, and gave the second before; the second is bound by no
-// role, so it cannot be taken away (kubeadm v1.29, release notes: "kubeadm:cluster-admins").
+// The groups that may do everything. kubeadm gives the first since 1.29, and gave the second before; the second is
+// bound by no role, so it cannot be taken away (kubeadm v1.29, release notes: "kubeadm:cluster-admins").
 const (
 	clusterAdmins = "kubeadm:cluster-admins"
 	masters       = "system:masters"
 )
 
-// userOf is the user that the client certificate of a file must name: of groups, one is enough. False where any will do: etcd looks
-// at the authority alone.
+// userOf is the user that the client certificate of a file must name: of groups, one is enough. False where any
+// will do: etcd looks at the authority alone.
 func userOf(name string) (user, bool) {
 	switch name {
 	case adminConf:
@@ -54,7 +54,8 @@ func attributes(subject, kind string) (out []string) {
 	return out
 }
 
-// reviewIdentity reports a client certificate whose user may not do what its bearer must. The API server lets it in, and forbids.
+// reviewIdentity reports a client certificate whose user may not do what its bearer must. The API server lets it
+// in, and forbids.
 func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
 	want, known := userOf(f.Name)
 	if !known || f.Name == "apiserver-kubelet-client" && !r.before136() {
@@ -98,16 +99,16 @@ func (r *review) since129() bool {
 	return len(r.nodes) > 0
 }
 
-// before136 reports whether the cluster is of a release that gives the API server its rights on kubelets by a group. kubeadm 1.36
-// binds the user itself, and writes no group.
+// before136 reports whether the cluster is of a release that gives the API server its rights on kubelets by a
+// group. kubeadm 1.36 binds the user itself, and writes no group.
 func (r *review) before136() bool {
 	var major, minor int
 	_, err := fmt.Sscanf(r.names.version, "v%d.%d", &major, &minor)
 	return err == nil && major == 1 && minor < 36
 }
 
-// trusts reports whether a kubeconfig's bundle holds one of the authorities of a file, by key: one that was issued again with its
-// old key is the same authority.
+// trusts reports whether a kubeconfig's bundle holds one of the authorities of a file, by key: one that was issued
+// again with its old key is the same authority.
 func trusts(f, ca *facts.CertificateFile) bool {
 	return ca != nil && slices.ContainsFunc(ca.Blocks, func(block facts.Certificate) bool {
 		return slices.ContainsFunc(f.Authorities, func(a string) bool { return strings.EqualFold(a, block.SHA256) }) ||
@@ -115,8 +116,8 @@ func trusts(f, ca *facts.CertificateFile) bool {
 	})
 }
 
-// reviewTrust reports a kubeconfig that trusts none of the authorities that its node has: its clients cannot tell the API server
-// from anybody else, and refuse it.
+// reviewTrust reports a kubeconfig that trusts none of the authorities that its node has: its clients cannot tell
+// the API server from anybody else, and refuse it.
 func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
 	ca := file(&w.node.Certificates, "ca")
 	if f.Kind != facts.Kubeconfig || len(f.Authorities) == 0 || ca == nil || len(ca.Blocks) == 0 || trusts(f, ca) {
@@ -133,7 +134,8 @@ func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
 	return summary
 }
 
-// reviewAppended reports certificates behind the first one that have expired: some programs send them, and some clients refuse that.
+// reviewAppended reports certificates behind the first one that have expired: some programs send them, and some
+// clients refuse that.
 func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
 	for i := 1; i < len(f.Blocks); i++ {
 		left := f.Blocks[i].NotAfter.Sub(r.in.Now)
@@ -205,8 +207,8 @@ func (r *review) reviewAuthorityKey(w *work, f *facts.CertificateFile) {
 	r.on(w.node.Name, finding)
 }
 
-// reviewEmbedded reports a kubelet.conf that holds the kubelet's client certificate itself: the kubelet rotates a file, which that
-// kubelet.conf does not name (kubernetes/kubeadm#1317).
+// reviewEmbedded reports a kubelet.conf that holds the kubelet's client certificate itself: the kubelet rotates a
+// file, which that kubelet.conf does not name (kubernetes/kubeadm#1317).
 func (r *review) reviewEmbedded(w *work, f *facts.CertificateFile) string {
 	if f.Name != "kubelet-client" || f.Path != "/etc/kubernetes/kubelet.conf" {
 		return ""

@@ -25,14 +25,15 @@ type names struct {
 	apiServer, etcdServer, etcdPeer []string
 }
 
-// defaultSubnet and defaultDomain are kubeadm's where the configuration leaves them out (kubeadm v1beta4, defaults.go).
+// defaultSubnet and defaultDomain are kubeadm's where the configuration leaves them out (kubeadm v1beta4,
+// defaults.go).
 const (
 	defaultSubnet = "10.96.0.0/12"
 	defaultDomain = "cluster.local"
 )
 
-// readNames reads a ClusterConfiguration. What cannot be read there is left out: then nothing is said to be missing.
-func readNames(configuration string) names {
+// readNames reads a ClusterConfiguration.
+func readNames(configuration string) (names, error) {
 	var c struct {
 		Endpoint   string `json:"controlPlaneEndpoint"`
 		Version    string `json:"kubernetesVersion"`
@@ -50,10 +51,13 @@ func readNames(configuration string) names {
 			} `json:"local"`
 		} `json:"etcd"`
 	}
-	if yaml.Unmarshal([]byte(configuration), &c) != nil {
-		return names{}
+	if err := yaml.Unmarshal([]byte(configuration), &c); err != nil {
+		return names{}, fmt.Errorf("the ClusterConfiguration cannot be read: %w", err)
 	}
-	n := names{domain: c.Networking.Domain, version: c.Version, apiServer: c.APIServer.SANs, etcdServer: c.Etcd.Local.Server, etcdPeer: c.Etcd.Local.Peer}
+	n := names{
+		domain: c.Networking.Domain, version: c.Version,
+		apiServer: c.APIServer.SANs, etcdServer: c.Etcd.Local.Server, etcdPeer: c.Etcd.Local.Peer,
+	}
 	if n.domain == "" {
 		n.domain = defaultDomain
 	}
@@ -69,18 +73,22 @@ func readNames(configuration string) names {
 	if prefix, err := netip.ParsePrefix(strings.TrimSpace(subnet)); err == nil {
 		n.service = prefix.Masked().Addr().Next().String()
 	}
-	return n
+	return n, nil
 }
 
-// missingNames are the names that a serving certificate must have and has not, as kubeadm would write them (kubeadm v1.36,
-// cmd/kubeadm/app/util/pkiutil: GetAPIServerAltNames, GetEtcdAltNames, GetEtcdPeerAltNames). A node has several addresses, and one
-// of those that Kubernetes or etcd knows is enough: which of them kubeadm took is not written anywhere.
+// missingNames are the names that a serving certificate must have and has not, as kubeadm would write them (kubeadm
+// v1.36, cmd/kubeadm/app/util/pkiutil: GetAPIServerAltNames, GetEtcdAltNames, GetEtcdPeerAltNames). A node has
+// several addresses, and one of those that Kubernetes or etcd knows is enough: which of them kubeadm took is not
+// written anywhere.
 func (r *review) missingNames(node *facts.Node, name string, leaf *facts.Certificate) (missing []string) {
 	host, addresses := r.nodeNames(node)
 	var needs []string
 	switch name {
 	case "apiserver":
-		needs = append([]string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + r.names.domain, host, r.names.endpoint, r.names.service}, r.names.apiServer...)
+		const service = "kubernetes.default.svc"
+		needs = append([]string{
+			"kubernetes", "kubernetes.default", service, service + "." + r.names.domain, host, r.names.endpoint, r.names.service,
+		}, r.names.apiServer...)
 	case "etcd-server":
 		needs = append([]string{"localhost", "127.0.0.1", host}, r.names.etcdServer...)
 		addresses = append(addresses, r.memberAddresses(node.Name, func(m *facts.Member) []string { return m.ClientURLs })...)
@@ -101,7 +109,8 @@ func (r *review) missingNames(node *facts.Node, name string, leaf *facts.Certifi
 	return missing
 }
 
-// nodeNames returns the name and the addresses that Kubernetes knows a node by. Of a node that it does not know nothing is asked.
+// nodeNames returns the name and the addresses that Kubernetes knows a node by. Of a node that it does not know
+// nothing is asked.
 func (r *review) nodeNames(node *facts.Node) (name string, addresses []string) {
 	known, ok := r.kubernetesNodes()[node.Name]
 	if !ok {
@@ -145,10 +154,14 @@ func (r *review) memberAddresses(node string, urls func(*facts.Member) []string)
 	return out
 }
 
-// covers reports whether a certificate is good for a host. Wildcards count in the first label alone (RFC 6125, 6.4.3).
+// covers reports whether a certificate is good for a host. Wildcards count in the first label alone (RFC 6125,
+// 6.4.3).
 func covers(leaf *facts.Certificate, host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return slices.ContainsFunc(leaf.IPAddresses, func(s string) bool { a, err := netip.ParseAddr(s); return err == nil && a.Unmap() == ip.Unmap() })
+		return slices.ContainsFunc(leaf.IPAddresses, func(s string) bool {
+			a, err := netip.ParseAddr(s)
+			return err == nil && a.Unmap() == ip.Unmap()
+		})
 	}
 	return slices.ContainsFunc(leaf.DNSNames, func(s string) bool {
 		if strings.EqualFold(s, host) {

@@ -53,6 +53,14 @@ func policyOf(in providers.Input, configuration string) (policy, error) {
 }
 
 // namesOf reads the names of a ClusterConfiguration; within a walk over many steps once, and not for each of them.
-func namesOf(in providers.Input, configuration string) names {
-	return providers.Once(in, "certificates: names", configuration, func() names { return readNames(configuration) })
+func namesOf(in providers.Input, configuration string) (names, error) {
+	type read struct {
+		names names
+		err   error
+	}
+	r := providers.Once(in, "certificates: names", configuration, func() read {
+		n, err := readNames(configuration)
+		return read{n, err}
+	})
+	return r.names, r.err
 }

@@ -63,7 +63,11 @@ func (p *page) window(w report.Window) {
 	p.wrapped("", "    ", clean(w.Why))
 	zone := zoneOf(w)
 	for _, o := range w.Comes {
-		p.line("    ", o.From.In(zone).Format("Mon 2006-01-02 15:04"), " - ", end(o, zone))
+		denied := ""
+		if len(o.DeniedBy) > 0 {
+			denied = p.paint(yellow, "  denied by "+clean(strings.Join(o.DeniedBy, ", ")))
+		}
+		p.line("    ", o.From.In(zone).Format("Mon 2006-01-02 15:04"), " - ", end(o.Opening, zone), denied)
 	}
 }
 
@@ -84,8 +88,8 @@ func zoneOf(w report.Window) *time.Location {
 	return time.UTC
 }
 
-// calendar writes the coming weeks, a line each, in the zone of the first window. A day on which something opens has a
-// "+", one on which something denies a "-".
+// calendar writes the coming weeks, a line each, in the zone of the first window. A day on which something opens
+// has a "+", one on which something denies a "-".
 func (p *page) calendar(r report.WindowsJSON) {
 	zone := zoneOf(r.Windows[0])
 	now := r.Timestamp.In(zone)
@@ -133,7 +137,7 @@ func (p *page) windows(uses []planner.WindowUse, now time.Time) {
 	}
 }
 
-// fits says how far a plan gets in the opening that comes, or is.
+// fits says how far a plan gets in the first opening that is long enough for something.
 func fits(use planner.WindowUse, now time.Time) string {
 	steps, fit := plural(use.Steps, "disruptive step"), "fit"
 	if use.Steps == 1 {
@@ -142,18 +146,20 @@ func fits(use planner.WindowUse, now time.Time) string {
 	switch {
 	case use.Opening == (window.Opening{}):
 		return steps + " cannot begin."
-	case use.Fit == use.Steps && use.Open:
-		return fmt.Sprintf("%s %s, done by %s.", steps, fit, minuteAfter(use.Ends).Format("15:04 UTC"))
-	case use.Fit == use.Steps:
-		return fmt.Sprintf("%s %s into it, done by %s.", steps, fit, minuteAfter(use.Ends).Format("Mon 2006-01-02 15:04 UTC"))
 	case use.Fit == 0:
-		from := use.Opening.From
-		if use.Open {
-			from = now
-		}
-		return fmt.Sprintf("No disruptive step fits into %s. Make the window longer.", span(use.Opening.Until.Sub(from)))
+		return "No opening is long enough for a disruptive step. Make the window longer."
 	}
-	return fmt.Sprintf("%d of %s fit into it. The rest waits for the next opening.", use.Fit, steps)
+	first := ""
+	if begins := use.Opening.From; begins.After(now) && (use.Open || begins.After(use.Next.From)) {
+		first = fmt.Sprintf("The first opening that is long enough begins %s. ", begins.UTC().Format("Mon 2006-01-02 15:04 UTC"))
+	}
+	switch {
+	case use.Fit < use.Steps:
+		return fmt.Sprintf("%s%d of %s fit into it. The rest waits for the next opening.", first, use.Fit, steps)
+	case use.Opening.From.After(now):
+		return fmt.Sprintf("%s%s %s into it, done by %s.", first, steps, fit, minuteAfter(use.Ends).Format("Mon 2006-01-02 15:04 UTC"))
+	}
+	return fmt.Sprintf("%s %s, done by %s.", steps, fit, minuteAfter(use.Ends).Format("15:04 UTC"))
 }
 
 // minuteAfter rounds up to the minute.
