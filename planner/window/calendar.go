@@ -81,8 +81,8 @@ func (c Calendar) Openings(from, until time.Time) []Opening {
 	return open
 }
 
-// farthestLook is how far ahead Next looks: past the 29 February after next. It looks at a stretch at a time, the first ones
-// short, so that what it does and keeps depends little on how often a window opens.
+// farthestLook is how far ahead Next looks: past the 29 February after next. It looks at a stretch at a time, the
+// first ones short, so that what it does and keeps depends little on how often a window opens.
 const (
 	farthestLook = 10 * longest
 	firstLook    = 2 * 24 * time.Hour
