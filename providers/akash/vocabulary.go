@@ -35,16 +35,17 @@ func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] 
 func unreadText(u vocabulary.Unread, version string) (text string, misspelt bool) {
 	switch {
 	case u.Since == "":
-		text := fmt.Sprintf("chart version %s does not read %s, so the value has no effect", version, u.Path)
+		text = fmt.Sprintf("chart version %s does not read %s, so the value has no effect", version, u.Path)
 		if near := config.Suggest(u.Path, vocabulary.Paths(version)); near != "" {
 			text += fmt.Sprintf(". Did you mean %q?%s", near, ownArgument(near))
 			return strings.TrimSuffix(text, "."), true
 		}
-		return text, false
 	case versions.Older(version, u.Since):
-		return fmt.Sprintf("chart version %s does not read %s, which %s is the first to read", version, u.Path, u.Since), false
+		text = fmt.Sprintf("chart version %s does not read %s, which %s is the first to read", version, u.Path, u.Since)
+	default:
+		text = fmt.Sprintf("chart version %s no longer reads %s: %s is the first that does not", version, u.Path, u.Until)
 	}
-	return fmt.Sprintf("chart version %s no longer reads %s: %s is the first that does not", version, u.Path, u.Until), false
+	return text, false
 }
 
 // ownArgument says which argument of the block sets a value.

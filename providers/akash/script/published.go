@@ -48,8 +48,8 @@ func published() []Published {
 	return out
 }
 
-// versionOfForm returns the version of the published script with this form; false where no script with it was published. It
-// reads the four first words of each line of the table alone: a script is recognised at each look at a provider.
+// versionOfForm returns the version of the published script with this form; false where no script with the form was
+// published. It reads only the first four words of each line: a script is recognised at each look at a provider.
 func versionOfForm(form string) (price.Version, bool) {
 	for line := range strings.Lines(publishedTable) {
 		var words [4]string

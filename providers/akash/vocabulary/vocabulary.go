@@ -39,8 +39,8 @@ func Values() []Value {
 	return out
 }
 
-// readBy says which values a version of the chart reads. A text that is no version reads every value that any version does. The
-// table has hundreds of values and a few versions: each version is parsed once.
+// readBy says which values a version of the chart reads. A text that is no version reads every value that any version does.
+// The table has hundreds of values and a few versions: each version is parsed once.
 func readBy(version string) func(Value) bool {
 	earlier := earlierThan(version)
 	return func(v Value) bool {
