@@ -20,7 +20,8 @@ func (r *reading) vocabulary(tree map[string]any) {
 		return // another chart, or one that somebody may have changed
 	}
 	for _, u := range vocabulary.UnreadValues(c.Version, tree) {
-		r.warn(r.block, r.block.Item("values", u.Path), "A value that the chart does not read", "%s", sentence(unreadText(u, c.Version)))
+		r.warn(r.block, r.block.Item("values", u.Path), "A value that the chart does not read", "%s", sentence(unreadText(u,
+			c.Version)))
 	}
 	if image, ok := tree["image"].(map[string]any); ok && image["tag"] != nil && image["tag"] != "" {
 		r.warn(r.block, r.block.Item("values", valueImageTag), "A program that is not the chart's",
@@ -59,7 +60,8 @@ func ownArgument(path string) string {
 	return ""
 }
 
-// reviewVocabulary looks for values of the release that its chart does not read, and for what is known against the chart.
+// reviewVocabulary looks for values of the release that its chart does not read, and for what is known against the
+// chart.
 func (r *review) reviewVocabulary() {
 	if r.release.Chart.Name != vocabulary.Chart {
 		return
