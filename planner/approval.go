@@ -95,7 +95,7 @@ func ApprovalBegun(m facts.Memory, plan string, at time.Time) facts.Memory {
 	return m
 }
 
-// Unapproved are the ids of the steps of a plan that no approval covers as they are now, sorted; those of guards are
+// Unapproved are the ids of the steps of a plan that the approval does not cover, sorted; those of guards are
 // not counted.
 func (p Plan) Unapproved(types []providers.Type, a facts.Approval) ([]string, error) {
 	now, err := p.Approve(types, "", time.Time{}, time.Time{}, "")

@@ -32,7 +32,7 @@ func applyCommand(env environment) *cli.Command {
 		&cli.StringFlag{Name: "plan-max-age", Usage: "refuse to begin a plan that is older than `DURATION` (24h; with a maintenance window to its end, at most 8d)"},
 		waitForWindowFlag(),
 		&cli.BoolFlag{Name: approved, Usage: "apply what `upkeep approve` allowed and whose window is open; ask nobody"},
-		&cli.BoolFlag{Name: onlyApproved, Usage: "with -approved: plan anew, and apply the approved steps that are still the same"},
+		&cli.BoolFlag{Name: onlyApproved, Usage: "with -approved: plan again, and apply the approved steps that are still the same"},
 		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		overrideFlag(),

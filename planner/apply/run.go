@@ -45,8 +45,8 @@ func (e *Executor) newRun(plan planner.Plan) (*run, error) {
 	return r, nil
 }
 
-// MayStart reports whether a run of a plan, with what its journal says of earlier ones, could look at a step or start one
-// at a time: whether anything is left that waits for no maintenance window. Pure.
+// MayStart reports whether a run of a plan, with what its journal says of earlier ones, could look at a step or start
+// one at a time: whether anything is left that waits for no maintenance window. Pure.
 func MayStart(plan planner.Plan, history journal.History, at time.Time) (bool, error) {
 	book, err := schedule.New(plan.Scheduled(), past(history))
 	if err != nil {
