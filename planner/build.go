@@ -171,7 +171,7 @@ func diff(resources []providers.Resource, in providers.Input) (providers.Outcome
 	var orders []providers.Order
 	for _, resource := range resources {
 		address := resource.Address()
-		outcome := resource.Diff(in)
+		outcome := providers.Review(resource, in)
 		all.Findings = slices.Grow(all.Findings, len(outcome.Findings))
 		all.Objects = slices.Grow(all.Objects, len(outcome.Objects))
 		all.Steps = slices.Grow(all.Steps, len(outcome.Steps))
