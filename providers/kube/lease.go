@@ -230,7 +230,7 @@ func (l *Lease) refresh(ctx context.Context) error {
 // mostStop bounds what a person says in a request to stop, in bytes.
 const mostStop = 500
 
-// AskStop asks whoever holds the Lease to stop, by an annotation that is read at each renewal. A Lease that nobody
+// AskStop asks the holder of the Lease to stop, by an annotation that is read at each renewal. A Lease that nobody
 // holds, or that has expired by this machine's clock, is left alone, and asked is false.
 func (c *Client) AskStop(ctx context.Context, request string) (holder LeaseHolder, asked bool, err error) {
 	for {
