@@ -35,7 +35,8 @@ func (s Spec) measurementNeeds(world facts.World) providers.Needs {
 	return needs
 }
 
-// podQuestion asks the sandbox what the pod is asked: what a modified script should answer is known from running it only.
+// podQuestion asks the sandbox what the pod is asked: what a modified script should answer is known from running it
+// only.
 func podQuestion(b bidding, orders []string) facts.PriceQuestion {
 	var parsed []price.Order
 	for _, text := range orders {
@@ -134,8 +135,8 @@ func priceDifferences(b bidding, measured facts.PriceMeasurement, prices map[str
 	return out
 }
 
-// mounted are the digests that a script can have in the pod: the chart writes the text into a ConfigMap as a YAML block,
-// which ends with one line end.
+// mounted are the digests that a script can have in the pod: the chart writes the text into a ConfigMap as a YAML
+// block, which ends with one line end.
 func mounted(body string) []string {
 	bare := strings.TrimRight(body, "\n")
 	return []string{digest([]byte(body)), digest([]byte(bare + "\n")), digest([]byte(bare))}
@@ -200,7 +201,7 @@ func verdictText(v price.Verdict) string {
 		return "with no bid: " + v.Detail
 	}
 	if usd, known := price.Monthly(v.Amount, v.Denom, ""); known {
-		return fmt.Sprintf("%s %s a block (%s USD a month)", v.Amount, v.Denom, usd)
+		return fmt.Sprintf("%s %s a block (%s USD a month, %s an hour)", v.Amount, v.Denom, usd, usd.Hourly())
 	}
 	return fmt.Sprintf("%s %s a block", v.Amount, v.Denom)
 }

@@ -55,8 +55,8 @@ func TestPriceDifferences(t *testing.T) {
 			"another price of a GPU in the pod", func(b *bidding, m *facts.PriceMeasurement) {
 				b.setting.Targets.Set(price.MappingsKey, "a100=450,t4=80")
 			},
-			[]string{"sample order 2 (1 GPU a100): the running pod answers 343.561079 uact a block (147.7 USD a month), " +
-				"and its script with the prices of the release answers 1111.165386 uact a block (477.7 USD a month)"},
+			[]string{"sample order 2 (1 GPU a100): the running pod answers 343.561079 uact a block (147.7 USD a month, 0.2022 an hour), " +
+				"and its script with the prices of the release answers 1111.165386 uact a block (477.7 USD a month, 0.6539 an hour)"},
 		},
 		{
 			"the pod makes no bid", func(_ *bidding, m *facts.PriceMeasurement) {
@@ -96,11 +96,15 @@ func TestPriceDifferencesOfModifiedScripts(t *testing.T) {
 		want   []string
 	}{
 		{"the same", func(*facts.PriceMeasurement, *facts.PriceMeasurement) {}, nil},
-		{"as the chart mounts it", func(pod, _ *facts.PriceMeasurement) { pod.Script = digest([]byte(strings.TrimRight(body, "\n") + "\n")) }, nil},
+		{"as the chart mounts it", func(pod, _ *facts.PriceMeasurement) {
+			pod.Script = digest([]byte(strings.TrimRight(body, "\n") + "\n"))
+		}, nil},
 		{"another price in the pod", func(pod, _ *facts.PriceMeasurement) { pod.Answers[1].Stdout = "99.5" },
-			[]string{"sample order 2 (1 GPU a100): the running pod answers 99.5 uact a block (42.7759 USD a month), " +
-				"and its script with the prices of the release answers 5 uact a block (2.1495 USD a month)"}},
-		{"no bid in the pod", func(pod, _ *facts.PriceMeasurement) { pod.Answers[0] = facts.PriceAnswer{Order: pod.Answers[0].Order, ExitCode: 1, Stderr: "not ours"} },
+			[]string{"sample order 2 (1 GPU a100): the running pod answers 99.5 uact a block (42.7759 USD a month, 0.05856 an hour), " +
+				"and its script with the prices of the release answers 5 uact a block (2.1495 USD a month, 0.002943 an hour)"}},
+		{"no bid in the pod", func(pod, _ *facts.PriceMeasurement) {
+			pod.Answers[0] = facts.PriceAnswer{Order: pod.Answers[0].Order, ExitCode: 1, Stderr: "not ours"}
+		},
 			[]string{"sample order 1 (no GPU): the running pod answers with no bid: not ours, and"}},
 		{"no bid in both", func(pod, sandbox *facts.PriceMeasurement) {
 			pod.Answers[0].Stdout, sandbox.Answers[0].Stdout = "0", "0.00"
