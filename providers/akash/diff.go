@@ -72,7 +72,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.release.Values[valueScript] = encodeScript(text)
 		}
 	}
-	r.repair = pending.Decide(r.release, in.Now, r.spec.patience())
+	r.repair = pending.Decide(r.release, in.Clock(), r.spec.patience())
 	r.reviewScript()
 	r.overlay = s.wanted()
 	if r.known {
@@ -114,7 +114,7 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Now)
+	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Clock())
 	switch {
 	case !wrong:
 		return

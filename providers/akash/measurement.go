@@ -12,9 +12,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// measurementNeeds asks the running pod for the answers of its price script to sample orders, its balance, its RPC
+// MeasurementNeeds asks the running pod for the answers of its price script to sample orders, its balance, its RPC
 // node and its log. The orders are in a denomination that the script knows, for GPUs that the fleet has.
-func (s Spec) measurementNeeds(world facts.World) providers.Needs {
+func (s Spec) MeasurementNeeds(world facts.World) providers.Needs {
 	release := world.Release(s.Namespace, s.Release)
 	if release.Unknown != "" || release.Missing {
 		return providers.Needs{}
@@ -54,7 +54,7 @@ func podQuestion(b bidding, orders []string) facts.PriceQuestion {
 // runs with the values of the release: before that there is nothing to prove.
 func measured(in providers.Input, step providers.Step, needs providers.Needs, left bool) providers.Needs {
 	if spec, ok := in.Resources[step.Address.Resource()].(Spec); ok && left {
-		return needs.And(spec.measurementNeeds(in.World))
+		return needs.And(spec.MeasurementNeeds(in.World))
 	}
 	return needs
 }

@@ -91,7 +91,7 @@ func (r *review) reviewManaged(release facts.Release, owner providers.Address, t
 	}
 	o := release.Offer
 	if o == nil || o.Unknown != "" || o.ChosenUnknown != "" || o.Preview == nil || o.Preview.Unknown != "" || len(o.Preview.Forbidden)+len(o.Preview.Absent) > 0 ||
-		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Now, r.spec.patience()).Action == pending.Wait {
+		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Clock(), r.spec.patience()).Action == pending.Wait {
 		r.operatorOff(release, to, fmt.Sprintf("%s manages it and does not bring that", owner),
 			fmt.Sprintf("declare the version that goes with %s in %s, or remove that block: upkeep then upgrades the operator with the provider", to, owner))
 		return
@@ -131,7 +131,7 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 			why = unfit(release.Offer.Preview)
 		}
 	}
-	repair := pending.Decide(release, r.in.Now, r.spec.patience())
+	repair := pending.Decide(release, r.in.Clock(), r.spec.patience())
 	if ill && !r.reviewOperatorStatus(release, repair, why) {
 		return
 	}
@@ -158,7 +158,7 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 // about it now. why says what keeps it from being upgraded; "" where nothing does. The operators come before the
 // provider, so a change of the provider's chart waits for those that are not repaired.
 func (r *review) reviewOperatorStatus(release facts.Release, repair pending.Repair, why string) (able bool) {
-	standing, _ := pending.Find(release, repair, r.in.World.Kubernetes, r.in.Now)
+	standing, _ := pending.Find(release, repair, r.in.World.Kubernetes, r.in.Clock())
 	able = standing.Blocked == ""
 	if able && why != "" {
 		standing.Finding.Hint = "upkeep cannot upgrade it (" + why + "); " + undoOf(release)

@@ -87,6 +87,9 @@ func unread(body []byte) []Unread {
 
 // sets returns the target that a command sets; empty where it sets none.
 func sets(command string) string {
+	if !strings.Contains(command, "TARGET_") { // most lines, and the pattern is dear
+		return ""
+	}
 	m := assignment.FindStringSubmatch(command)
 	if m == nil {
 		return ""
