@@ -212,6 +212,9 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 		return err
 	}
 	env.trace.At("claimed")
+	if w.prices, err = measuring(cmd); err != nil {
+		return err
+	}
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace, executor.Waited = view.show, env.trace, known.Waits
