@@ -101,7 +101,8 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 		return a // a learner answers nothing else (etcd v3.6 server/etcdserver/api/v3rpc/interceptor.go, isRPCSupportedForLearner)
 	}
 	if a.status.Leader == 0 {
-		// Without a leader nothing that goes through raft is answered; which members there are the member knows by itself.
+		// Without a leader nothing that goes through raft is answered; which members there are the member knows by
+		// itself.
 		list, err := a.client.MemberList(ctx, clientv3.WithSerializable())
 		if err != nil {
 			return fail("member list", err)

@@ -19,7 +19,8 @@ type Kubernetes struct {
 	ClusterConfigurationUnknown string `json:"cluster_configuration_unknown,omitempty"`
 	// ClusterConfigurationFrom is where that was read while the API did not answer: "etcd". Empty: from the API.
 	ClusterConfigurationFrom string `json:"cluster_configuration_from,omitempty"`
-	// ClusterConfigurationDoubts are why a person must look at it before it is used: members of etcd that hold another one.
+	// ClusterConfigurationDoubts are why a person must look at it before it is used: members of etcd that hold another
+	// one.
 	ClusterConfigurationDoubts []string `json:"cluster_configuration_doubts,omitempty"`
 	// ClusterConfigurationFiles are those of files on nodes, where neither the API nor etcd tells.
 	ClusterConfigurationFiles []ConfigurationFile `json:"cluster_configuration_files,omitempty"`

@@ -1,9 +1,11 @@
 package facts
 
-// ConfigurationSources is what one node has of the cluster's kubeadm configuration, asked for while the API does not answer.
+// ConfigurationSources is what one node has of the cluster's kubeadm configuration, asked for while the API does not
+// answer.
 type ConfigurationSources struct {
-	// Stored is the ConfigMap as the node's own member of etcd keeps it, read without a round through raft: a member whose
-	// peers' certificates have expired has no quorum. Revision is its last change. Unknown says why there is none.
+	// Stored is the ConfigMap as the node's own member of etcd keeps it, read without a round through raft: a member
+	// whose peers' certificates have expired has no quorum. Revision is its last change. Unknown says why there is
+	// none.
 	Stored   []byte `json:"stored,omitempty"`
 	Revision int64  `json:"revision,omitempty"`
 	Unknown  string `json:"unknown,omitempty"`

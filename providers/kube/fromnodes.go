@@ -10,8 +10,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// FromNodes adds kubeadm's configuration to what the API server did not tell: the newest that a member of etcd holds, with the
-// members that hold another one. Where no member tells, files of the nodes are named.
+// FromNodes adds kubeadm's configuration to what the API server did not tell: the newest that a member of etcd holds,
+// with the members that hold another one. Where no member tells, files of the nodes are named.
 func FromNodes(k facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Kubernetes {
 	_, complete := FromEtcd(k)
 	if complete == nil {
@@ -34,7 +34,8 @@ func FromNodes(k facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Ku
 		k = complete(nil, errors.New(strings.Join(why, "; ")))
 		for _, a := range answers {
 			for _, f := range a.Files {
-				k.ClusterConfigurationFiles = append(k.ClusterConfigurationFiles, facts.ConfigurationFile{Node: a.Node, Path: f.Path, Text: f.Text})
+				k.ClusterConfigurationFiles = append(k.ClusterConfigurationFiles,
+					facts.ConfigurationFile{Node: a.Node, Path: f.Path, Text: f.Text})
 			}
 		}
 		return k
@@ -46,7 +47,8 @@ func FromNodes(k facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Ku
 	for _, a := range answers {
 		if a.Unknown == "" && len(a.Stored) > 0 && !bytes.Equal(a.Stored, newest.Stored) {
 			k.ClusterConfigurationDoubts = append(k.ClusterConfigurationDoubts,
-				fmt.Sprintf("the etcd member of %s holds another one (revision %d) than that of %s (revision %d)", a.Node, a.Revision, newest.Node, newest.Revision))
+				fmt.Sprintf("the etcd member of %s holds another one (revision %d) than that of %s (revision %d)",
+					a.Node, a.Revision, newest.Node, newest.Revision))
 		}
 	}
 	return k

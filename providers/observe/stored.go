@@ -9,9 +9,11 @@ import (
 	"upkeep/providers/facts"
 )
 
-// stored asks the members' nodes for the cluster's own configuration while the API does not tell it: each for what its own
-// member of etcd holds, in one request.
-func (o *Observer) stored(ctx context.Context, members []string, byName map[string]config.Node, world *facts.World) facts.Kubernetes {
+// stored asks the members' nodes for the cluster's own configuration while the API does not tell it: each for what its
+// own member of etcd holds, in one request.
+func (o *Observer) stored(
+	ctx context.Context, members []string, byName map[string]config.Node, world *facts.World,
+) facts.Kubernetes {
 	answers := make([]facts.ConfigurationAnswer, len(members))
 	var group errgroup.Group
 	for i, name := range members {

@@ -25,9 +25,10 @@ type Value struct {
 	Revision int64 // of its last change
 }
 
-// Read asks the node's own member for one key, without a round through raft: a member whose peers do not talk to it has no
-// quorum, and its own word is then all there is. The client certificate is minted in memory for this one request, under
-// etcd's own authority, and nobody else ever has it; only where that authority's key is elsewhere, one on the disk is used.
+// Read asks the node's own member for one key, without a round through raft: a member whose peers do not talk to it
+// has no quorum, and its own word is then all there is. The client certificate is minted in memory for this one
+// request, under etcd's own authority, and nobody else ever has it; only where that authority's key is elsewhere, one
+// on the disk is used.
 func Read(ctx context.Context, d *disk.Disk, now time.Time, key string) (Value, error) {
 	at, err := find(d)
 	if err != nil {
@@ -93,7 +94,8 @@ func rangeRequest(key string) []byte {
 	return protowire.AppendVarint(b, 1)
 }
 
-// readRange reads etcdserverpb.RangeResponse: kvs = 2, each a mvccpb.KeyValue with key = 1, mod_revision = 3, value = 5.
+// readRange reads etcdserverpb.RangeResponse: kvs = 2, each a mvccpb.KeyValue with key = 1, mod_revision = 3, value =
+// 5.
 func readRange(b []byte, key string) (Value, error) {
 	for len(b) > 0 {
 		field, content, rest, err := next(b)

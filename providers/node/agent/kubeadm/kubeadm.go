@@ -46,8 +46,8 @@ func Sources(ctx context.Context, d *disk.Disk, now time.Time) facts.Configurati
 	return out
 }
 
-// ClusterConfiguration returns the ClusterConfiguration among the documents of a file of kubeadm's; empty where there is not
-// exactly one.
+// ClusterConfiguration returns the ClusterConfiguration among the documents of a file of kubeadm's; empty where there
+// is not exactly one.
 func ClusterConfiguration(text []byte) string {
 	found := ""
 	for _, document := range bytes.Split(append([]byte("\n"), text...), []byte("\n---")) {
