@@ -24,6 +24,7 @@ type review struct {
 	policy policy
 	names  names
 	known  map[string]facts.KubernetesNode // by the inventory's names; nil: not worked out yet
+	found  found
 	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
 	policyUnknown string
 	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
@@ -33,6 +34,9 @@ type review struct {
 	signer    *facts.Node   // the first control plane whose key for tokens is known
 	nodes     []config.Node // of the selection
 	standing  health.Status
+	// outage is what expired certificates explain; down: of what is broken, that is something.
+	outage    outage
+	down      bool
 	at        string // the block's place
 	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
 	afterEnd  string // what renewed certificates' not_after will be, in words
@@ -44,6 +48,7 @@ type review struct {
 // all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, clock: in.Clock(), address: s.Address(), at: s.Position.String()}
+	r.outage = outageOf(in, s.Nodes, false)
 	r.readPolicy()
 	nodes, incomplete := in.Inventory.Select(s.Nodes)
 	if incomplete != "" {
@@ -53,6 +58,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
 			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
 	}
+	r.down = r.policyUnknown == "" && r.outage.any()
 	r.reviewEtcd()
 	r.reviewOperatorKubeconfig()
 	r.findReference(nodes)
@@ -87,6 +93,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		}
 	}
 	r.warn()
+	r.out.Outage = r.headline()
 	return r.out
 }
 
@@ -118,11 +125,12 @@ func (r *review) readPolicy() {
 	r.beforeWhy = fmt.Sprintf("%s.renew_before = %s (%s)", r.address, r.spec.RenewBefore, place)
 
 	k := r.in.World.Kubernetes
+	r.found = configurationOf(r.in)
 	switch {
-	case strings.TrimSpace(k.ClusterConfiguration) != "": // from the API, or from etcd while the API is silent
+	case r.found.text != "":
 		var err, unnamed error
-		r.policy, err = readPolicy(k.ClusterConfiguration)
-		r.names, unnamed = namesOf(r.in, k.ClusterConfiguration)
+		r.policy, err = readPolicy(r.found.text)
+		r.names, unnamed = namesOf(r.in, r.found.text)
 		if err = cmp.Or(err, unnamed); err != nil {
 			r.policyUnknown = err.Error()
 		}
@@ -134,9 +142,17 @@ func (r *review) readPolicy() {
 		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
 	}
 	if k.Unknown != "" && r.policyUnknown == "" {
+		hint := "kubeadm's configuration was read from etcd instead, so what is due is known; " +
+			"apply touches no control plane until the API answers"
+		if r.outage.any() {
+			from := "etcd"
+			if r.found.from != "" {
+				from = r.found.from
+			}
+			hint = "certificates have expired, which apply renews without the API; kubeadm's configuration was read from " + from
+		}
 		r.add(providers.Finding{
-			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown,
-			Hint: "kubeadm's configuration was read from etcd instead, so what is due is known; apply touches no control plane until the API answers",
+			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown, Hint: hint,
 		})
 	}
 	if r.policyUnknown != "" {
@@ -303,7 +319,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why := r.standing.Sick; why != "" {
+	if why := r.outage.sick(); why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

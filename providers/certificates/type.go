@@ -45,6 +45,9 @@ func Type() providers.Type {
 			OperationRenew:   renewal{},
 			OperationRestart: restarting{},
 		},
+		Rules: []providers.Consent{
+			{Rule: ruleConfiguration, Demands: "a kubeadm configuration that is the cluster's own"},
+		},
 		Findings: findingDocs(),
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/agent/history"
 	"upkeep/providers/node/agent/k3s"
+	"upkeep/providers/node/agent/kubeadm"
 	"upkeep/providers/node/agent/listen"
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
@@ -215,12 +216,23 @@ func running(ctx context.Context, d *disk.Disk) ([]cri.Container, error) {
 func (h *Host) methods() []method {
 	return []method{
 		answers(protocol.Observe, h.Observe),
+		answers(protocol.Kubeadm, h.Kubeadm),
 		answers(protocol.Lock, h.Lock),
 		changes(protocol.Renew, h.Renew),
 		changes(protocol.Repair, h.Repair),
 		changes(protocol.Restart, h.Restart),
 		changes(protocol.Undo, h.Undo),
 	}
+}
+
+// Kubeadm says what this node has of the cluster's kubeadm configuration; see package kubeadm.
+func (h *Host) Kubeadm(ctx context.Context, _ protocol.KubeadmRequest) (facts.ConfigurationSources, error) {
+	d, err := h.open()
+	if err != nil {
+		return facts.ConfigurationSources{}, err
+	}
+	defer d.Close()
+	return kubeadm.Sources(ctx, d, h.options.Now()), nil
 }
 
 // Renew renews certificates; see package renew.
@@ -292,6 +304,13 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 		return protocol.RestartResult{}, fmt.Errorf("restart %s: %w", q.Component, err)
 	}
 	defer client.Close()
+	if q.Stale {
+		written, err := pki.Written(d, q.Component)
+		if err != nil {
+			return protocol.RestartResult{}, fmt.Errorf("restart %s: %w", q.Component, err)
+		}
+		return client.RestartStale(ctx, q, written, controlplane.Components(), quiet(progress))
+	}
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
