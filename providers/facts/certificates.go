@@ -6,8 +6,11 @@ import "time"
 type Certificates struct {
 	// Unknown: nobody asked, or the layout could not be determined.
 	Unknown string `json:"unknown,omitempty"`
-	// Layout is the layout that was found: "kubeadm".
-	Layout string `json:"layout,omitempty"`
+	// Layout is the layout that was found: "kubeadm". Because is what told it, where nobody had named it.
+	Layout  string `json:"layout,omitempty"`
+	Because string `json:"because,omitempty"`
+	// Dir is the directory of the certificates, where that is not kubeadm's default.
+	Dir string `json:"dir,omitempty"`
 	// Files are sorted by path. A file that could not be read is there, with its reason.
 	Files []CertificateFile `json:"files,omitempty"`
 	// Served is what the TLS ports of the control plane present, sorted by port.

@@ -12,12 +12,14 @@ type ObserveRequest struct {
 	Question facts.Question `json:"question"`
 }
 
-// RenewRequest asks to renew certificates of the kubeadm layout.
+// RenewRequest asks to renew certificates of kubeadm's or kubespray's layout.
 type RenewRequest struct {
 	Run Run `json:"run"`
 	// Step is the id of the step, for the intent record and the archive's name.
 	Step string `json:"step"`
-	// Names are kubeadm's names: "apiserver", "admin.conf". Never CAs.
+	// Layout is the layout that the operator named; empty: the node's own files tell.
+	Layout string `json:"layout,omitempty"`
+	// Names are the layout's names: "apiserver", "admin.conf", "etcd-member". Never CAs.
 	Names []string `json:"names"`
 	// ClusterConfiguration is the cluster's own kubeadm ClusterConfiguration, YAML. The helper refuses an empty one.
 	ClusterConfiguration string `json:"cluster_configuration"`
