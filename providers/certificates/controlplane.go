@@ -12,6 +12,8 @@ import (
 type controlPlaneTrouble struct {
 	component, what string
 	unknown         bool
+	// down: the component does not run or does not answer, which the end of a certificate can be the reason of.
+	down bool
 }
 
 // controlPlaneTroubles returns why a node's control plane is not whole; none when it is: every static pod has its
@@ -34,7 +36,7 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 		case pod.Unknown != "":
 			out = append(out, controlPlaneTrouble{component: component, what: "its manifest cannot be read: " + pod.Unknown, unknown: true})
 		case pod.ContainerID == "" && cp.ContainersUnknown == "":
-			out = append(out, controlPlaneTrouble{component: component, what: "has no running container"})
+			out = append(out, controlPlaneTrouble{component: component, what: "has no running container", down: true})
 		}
 	}
 	if cp.ContainersUnknown != "" {
@@ -42,13 +44,13 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 	}
 	switch {
 	case cp.APIServer.Unknown != "":
-		out = append(out, controlPlaneTrouble{component: apiServer, what: "its readiness is unknown: " + cp.APIServer.Unknown, unknown: true})
+		out = append(out, controlPlaneTrouble{component: apiServer, what: "its readiness is unknown: " + cp.APIServer.Unknown, unknown: true, down: true})
 	case !cp.APIServer.Ready:
 		what := "is not ready"
 		if cp.APIServer.NotReady != "" {
 			what += ": " + cp.APIServer.NotReady
 		}
-		out = append(out, controlPlaneTrouble{component: apiServer, what: what})
+		out = append(out, controlPlaneTrouble{component: apiServer, what: what, down: true})
 	}
 	return out
 }

@@ -32,6 +32,9 @@ type review struct {
 	signer    *facts.Node   // the first control plane whose key for tokens is known
 	nodes     []config.Node // of the selection
 	standing  health.Status
+	// outage is what expired certificates explain; down: of what is broken, that is something.
+	outage    outage
+	down      bool
 	at        string // the block's place
 	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
 	afterEnd  string // what renewed certificates' not_after will be, in words
@@ -52,6 +55,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
 			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
 	}
+	r.outage = outageOf(in, s.Nodes, false)
+	r.down = r.policyUnknown == "" && r.outage.any()
 	r.reviewEtcd()
 	r.reviewOperatorKubeconfig()
 	r.findReference(nodes)
@@ -302,7 +307,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why := r.standing.Sick; why != "" {
+	if why := r.outage.sick(); why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

@@ -31,6 +31,7 @@ type work struct {
 	stale      []*facts.CertificateFile // copies of admin.conf that must follow
 	restart    []string
 	restartWhy string
+	outage     bool   // the cluster is down because certificates expired, here as well
 	turn       int    // among the nodes of the lane
 	last       string // the id of the node's last step so far
 	lastAt     int    // its index among the steps
@@ -83,6 +84,7 @@ func (r *review) reviewNode(n config.Node) work {
 	}
 	r.reviewServed(&w)
 	r.reviewReaders(&w)
+	w.outage = r.down && expiredOf(observed, r.in.Now) != nil
 	r.settle(&w)
 	r.spare(&w)
 	w.turn = r.turnOf(&w)
@@ -121,7 +123,13 @@ func (r *review) settle(w *work) {
 			}
 		}
 	}
-	slices.SortFunc(w.due, func(a, b *facts.CertificateFile) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
+	order := func(name string) int {
+		if w.outage && ofEtcdItself(name) {
+			return rank(name) - 100 // without etcd nothing else comes back
+		}
+		return rank(name)
+	}
+	slices.SortFunc(w.due, func(a, b *facts.CertificateFile) int { return cmp.Compare(order(a.Name), order(b.Name)) })
 	slices.SortFunc(w.restart, func(a, b string) int { return cmp.Compare(restartRank(a), restartRank(b)) })
 }
 
@@ -133,7 +141,7 @@ func (w *work) restartReader(f *facts.CertificateFile) {
 		return
 	}
 	cp := &w.node.ControlPlane
-	if pod := staticPod(cp, c); pod != nil && (pod.ContainerID != "" || cp.ContainersUnknown != "") {
+	if pod := staticPod(cp, c); pod != nil && (pod.ContainerID != "" || cp.ContainersUnknown != "" || w.outage) {
 		w.restart = append(w.restart, c)
 	}
 }

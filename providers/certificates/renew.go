@@ -52,7 +52,21 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 			serve(s, &n.Certificates)
 		}
 	}
-	return facts.Update{Nodes: []facts.Node{n}}
+	u := facts.Update{Nodes: []facts.Node{n}}
+	if args.Outage {
+		return healed(in, u, args.Nodes, step.Node, readers(args.Names))
+	}
+	return u
+}
+
+// readers are the components that read some of the named files only when they start.
+func readers(names []string) (out []string) {
+	for _, name := range names {
+		if c := reader(name); c != "" {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // issue returns the certificate that kubeadm makes of an old one: a new key, the same names, the policy's life.
@@ -127,7 +141,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		case f.Blocks[0].Serial != planned.Serial:
 			return providers.Moved.Because("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, planned.Serial)
 		}
-		if c := reader(name); c != "" {
+		if c := reader(name); c != "" && !args.Outage {
 			p := staticPod(&observed.ControlPlane, c)
 			if _, ran := ground.Containers[c]; !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
 				return providers.Moved.Because("%s on %s runs now, but did not run when the plan was made; the plan does not restart the component; plan again", c, step.Node)
@@ -143,7 +157,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 	if r := (&review{in: in}); !r.authorityHolds(observed) {
 		return providers.Moved.Because("the authority of %s is not the one that cluster.kubeconfig trusts: is it a node of another cluster?", step.Node)
 	}
-	return mayDisrupt(in, args.Nodes, step, touch{renews: args.Names}).readiness()
+	return mayDisrupt(in, args.Nodes, step, touch{renews: args.Names, repairs: args.Outage}).readiness()
 }
 
 // authorityHolds reports whether a node's CA is the cluster's.

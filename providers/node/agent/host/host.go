@@ -292,6 +292,13 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 		return protocol.RestartResult{}, fmt.Errorf("restart %s: %w", q.Component, err)
 	}
 	defer client.Close()
+	if q.Stale {
+		written, err := pki.Written(d, q.Component)
+		if err != nil {
+			return protocol.RestartResult{}, fmt.Errorf("restart %s: %w", q.Component, err)
+		}
+		return client.RestartStale(ctx, q, written, controlplane.Components(), quiet(progress))
+	}
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
 }
 
