@@ -17,6 +17,8 @@ type Certificates struct {
 	Served []Served `json:"served,omitempty"`
 	// ServiceAccount is the pair that signs the tokens of service accounts; nil: nobody asked, or no control plane.
 	ServiceAccount *ServiceAccount `json:"service_account,omitempty"`
+	// Foreign is another program on the node that renews certificates; nil: there is none.
+	Foreign *ForeignRenewal `json:"foreign,omitempty"`
 	// Unfinished are the intents that an interrupted renewal left behind.
 	Unfinished []Unfinished `json:"unfinished,omitempty"`
 }

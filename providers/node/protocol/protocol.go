@@ -85,6 +85,27 @@ type RestartResult struct {
 	Performed Performed `json:"performed,omitzero"`
 }
 
+// RestartServiceRequest asks to restart a service of systemd.
+type RestartServiceRequest struct {
+	Run     Run    `json:"run"`
+	Step    string `json:"step"`
+	Service string `json:"service"` // "etcd.service"
+	// Invocation is the start of the service that must end; with another one the helper does nothing and says so. Empty:
+	// the service is not active.
+	Invocation string `json:"invocation,omitempty"`
+}
+
+// InRun and BelongsTo implement Changing.
+func (r RestartServiceRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
+func (r RestartServiceRequest) BelongsTo() Run    { return r.Run }
+
+// RestartServiceResult names the new start.
+type RestartServiceResult struct {
+	Invocation string `json:"invocation"`
+
+	Performed Performed `json:"performed,omitzero"`
+}
+
 // Progress is one line of progress.
 type Progress struct {
 	Line string `json:"line"`

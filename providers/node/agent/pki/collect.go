@@ -27,7 +27,7 @@ func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
 	}
 	entries := l.here(d)
 	c := collector{disk: d, layout: l.Layout, pools: map[string]pool{}}
-	found := facts.Certificates{Layout: l.Name, Because: l.Because}
+	found := facts.Certificates{Layout: l.Name, Because: l.Because, Foreign: foreign(d)}
 	if l.Dir != layout.KubeadmDir {
 		found.Dir = l.Dir
 	}
