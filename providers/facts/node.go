@@ -73,7 +73,8 @@ type Node struct {
 	Certificates Certificates `json:"certificates"`
 	ControlPlane ControlPlane `json:"control_plane"`
 	K3s          K3s          `json:"k3s,omitzero"`
-	// Services are those that the node's layout names. The one who asks for certificates or the control plane asks for them, too.
+	// Services are those that the node's layout names. The one who asks for certificates or the control plane asks
+	// for them, too.
 	Services []Service `json:"services,omitempty"`
 	NVIDIA   NVIDIA    `json:"nvidia"`
 	History  History   `json:"history,omitzero"`

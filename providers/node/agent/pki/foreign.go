@@ -37,8 +37,8 @@ func foreign(d *disk.Disk) *facts.ForeignRenewal {
 	return f
 }
 
-// foreignRevision says which of kubespray's scripts a text is, by what the script does: the text holds names of the cluster, so
-// no digest of it tells.
+// foreignRevision says which of kubespray's scripts a text is, by what the script does: the text holds names of the
+// cluster, so no digest of it tells.
 func foreignRevision(text []byte) string {
 	switch has := func(s string) bool { return bytes.Contains(text, []byte(s)) }; {
 	case !has("certs renew"):

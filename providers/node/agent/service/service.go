@@ -1,8 +1,8 @@
 // Package service looks at the services of systemd that a layout names, and restarts one of them.
 //
-// It looks at files alone: systemd keeps a link /run/systemd/units/invocation:NAME while a service is active, which holds
-// the id of that start and is as old as it. A restart is `systemctl restart` of a name out of a fixed list, and is proved
-// by another id. It stops nothing for good and enables nothing.
+// It looks at files alone: systemd keeps a link /run/systemd/units/invocation:NAME while a service is active, which
+// holds the id of that start and is as old as it. A restart is `systemctl restart` of a name out of a fixed list,
+// and is proved by another id. It stops nothing for good and enables nothing.
 package service
 
 import (
@@ -75,7 +75,8 @@ type Restarter struct {
 
 // Run restarts the service of a request, unless the service has been started since the plan was made, and returns when
 // it is active again. systemctl itself waits until a service of k3s or etcd says that it is ready.
-func (r *Restarter) Run(ctx context.Context, q protocol.RestartServiceRequest, progress func(string)) (protocol.RestartServiceResult, error) {
+func (r *Restarter) Run(ctx context.Context, q protocol.RestartServiceRequest,
+	progress func(string)) (protocol.RestartServiceResult, error) {
 	fail := func(err error) (protocol.RestartServiceResult, error) {
 		return protocol.RestartServiceResult{}, fmt.Errorf("restart %s: %w", q.Service, err)
 	}
@@ -87,7 +88,8 @@ func (r *Restarter) Run(ctx context.Context, q protocol.RestartServiceRequest, p
 	case before.Unknown != "":
 		return fail(errors.New(before.Unknown))
 	case before.Invocation != q.Invocation:
-		return fail(fmt.Errorf("the plan was made for invocation %s, and now the service has %s: plan again", word(q.Invocation), word(before.Invocation)))
+		return fail(fmt.Errorf("the plan was made for invocation %s, and now the service has %s: plan again",
+			word(q.Invocation), word(before.Invocation)))
 	}
 	progress("systemctl restart " + q.Service)
 	cmd := exec.CommandContext(ctx, r.Systemctl, "restart", "--", q.Service)
@@ -95,7 +97,8 @@ func (r *Restarter) Run(ctx context.Context, q protocol.RestartServiceRequest, p
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("systemctl: %w: %.500s; see: journalctl -u %s", err, strings.TrimSpace(string(said)), q.Service))
+		return fail(fmt.Errorf("systemctl: %w: %.500s; see: journalctl -u %s", err, strings.TrimSpace(string(said)),
+			q.Service))
 	}
 	pause := r.Pause
 	if pause == 0 {
