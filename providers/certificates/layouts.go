@@ -132,7 +132,8 @@ func (r *review) reviewLayout(w *work) {
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_FOREIGN_RENEWAL", Severity: providers.SeverityWarning, Object: f.Timer,
 		Summary: fmt.Sprintf("%s also renews certificates here (OnCalendar=%s): %s", f.Timer, f.Schedule, what),
-		Hint: "the script takes no backup, no lock and no configuration of the cluster. It restarts all of a node's control plane at once. " +
+		Hint: "the script takes no backup, no lock and no configuration of the cluster. " +
+			"It restarts all of a node's control plane at once. " +
 			"Run `systemctl disable --now " + f.Timer + "`, and set auto_renew_certificates: false for kubespray",
 	})
 }

@@ -74,12 +74,12 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 	if f.Chain != "" {
 		problem("CERT_CHAIN_BROKEN", f.Chain, r.reissueOn(w, f))
 	}
-	if leaf.NotBefore.After(now) {
+	if !r.clock.Passed(leaf.NotBefore) {
 		problem("CERT_NOT_YET_VALID", "valid only from "+leaf.NotBefore.UTC().Format(time.RFC3339),
 			"compare the clocks of the nodes")
 	}
-	left := leaf.NotAfter.Sub(now)
-	if left > min(r.before, renewedAtStart) && !w.asked {
+	left, due := leaf.NotAfter.Sub(now), r.clock.Passed(leaf.NotAfter.Add(-min(r.before, renewedAtStart)))
+	if !due && !w.asked {
 		return status, detail
 	}
 	hint := name + " renews the certificate when " + r.serviceOf(w) + " starts"
@@ -88,7 +88,7 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 	} else {
 		w.renewed = append(w.renewed, f)
 	}
-	if left > min(r.before, renewedAtStart) {
+	if !due {
 		return status, detail // -replace names the node
 	}
 	if status == "ok" {

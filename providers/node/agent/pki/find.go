@@ -93,7 +93,7 @@ func (f *Found) kubeadm(d *disk.Disk, name string) error {
 	_, member := f.Lookup("etcd-member")
 	f.EtcdHost = !f.ControlPlane && (member || d.Exists(layout.ManifestDir+"/etcd.yaml"))
 	if ca, _ := f.Lookup("ca"); name == "" && !f.ControlPlane && !f.EtcdHost && !d.Exists(ca.Path) {
-		return fmt.Errorf("no known layout: neither %s nor %s/kube-apiserver.yaml is there, and nothing of kubespray, k3s or RKE2",
+		return fmt.Errorf("no known layout: neither %s nor %s/kube-apiserver.yaml is there, nor anything of kubespray, k3s or RKE2",
 			ca.Path, layout.ManifestDir)
 	}
 	if f.Because == "" && name == "" {

@@ -67,7 +67,8 @@ func (r *Renewer) configuration(q protocol.RenewRequest) (Configuration, error) 
 		real = at
 	}
 	if real != r.layout.Dir {
-		return c, fmt.Errorf("the cluster's configuration says that its certificates are in %s, and on this node they are in %s", c.dir, r.layout.Dir)
+		return c, fmt.Errorf("the cluster's configuration says that its certificates are in %s, and on this node they are in %s",
+			c.dir, r.layout.Dir)
 	}
 	return c.In(r.layout.Dir), nil
 }
