@@ -22,8 +22,8 @@ type commandWriter struct {
 	in   providers.Input
 	step providers.Step
 	node facts.Node
-	// early: expired certificates keep the cluster down, and after this step some still do. So nothing can be proved by it yet;
-	// left are the control planes that follow.
+	// early: expired certificates keep the cluster down, and after this step some still do. So nothing can be proved
+	// by it yet; left are the control planes that follow.
 	early bool
 	left  string
 }

@@ -76,7 +76,10 @@ func (h commandWriter) after() string {
 	if h.early {
 		return `echo "after: ${new:-none: it ended again, and the kubelet starts it again}"`
 	}
-	return script(`[ -n "$new" ] || stop "it started and ended again; see: journalctl -u kubelet"`, `echo "after: $new, running for $(ps -o etime= -p $new)"`)
+	return script(
+		`[ -n "$new" ] || stop "it started and ended again; see: journalctl -u kubelet"`,
+		`echo "after: $new, running for $(ps -o etime= -p $new)"`,
+	)
 }
 
 // proveLease waits until the lease of a component is renewed again: the one who holds it lives.

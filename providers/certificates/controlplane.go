@@ -47,8 +47,8 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 	}
 	switch {
 	case cp.APIServer.Unknown != "":
-		out = append(out, controlPlaneTrouble{component: apiServer,
-			what: "its readiness is unknown: " + cp.APIServer.Unknown, unknown: true, down: true})
+		what := "its readiness is unknown: " + cp.APIServer.Unknown
+		out = append(out, controlPlaneTrouble{component: apiServer, what: what, unknown: true, down: true})
 	case !cp.APIServer.Ready:
 		what := "is not ready"
 		if cp.APIServer.NotReady != "" {

@@ -25,6 +25,7 @@ type review struct {
 	policy policy
 	names  names
 	known  map[string]facts.KubernetesNode // by the inventory's names; nil: not worked out yet
+	found  found
 	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
 	policyUnknown string
 	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
@@ -49,6 +50,7 @@ type review struct {
 // all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, clock: in.Clock(), address: s.Address(), at: s.Position.String()}
+	r.outage = outageOf(in, s.Nodes, false)
 	r.readPolicy()
 	nodes, incomplete := in.Inventory.Select(s.Nodes)
 	if incomplete != "" {
@@ -58,7 +60,6 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
 			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
 	}
-	r.outage = outageOf(in, s.Nodes, false)
 	r.down = r.policyUnknown == "" && r.outage.any()
 	r.nodes = nodes
 	r.reviewEtcd()
@@ -105,6 +106,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		}
 	}
 	r.warn()
+	r.out.Outage = r.headline()
 	return r.out
 }
 
@@ -136,11 +138,12 @@ func (r *review) readPolicy() {
 	r.beforeWhy = fmt.Sprintf("%s.renew_before = %s (%s)", r.address, r.spec.RenewBefore, place)
 
 	k := r.in.World.Kubernetes
+	r.found = configurationOf(r.in)
 	switch {
-	case strings.TrimSpace(k.ClusterConfiguration) != "": // from the API, or from etcd while the API is silent
+	case r.found.text != "":
 		var err, unnamed error
-		r.policy, err = readPolicy(k.ClusterConfiguration)
-		r.names, unnamed = namesOf(r.in, k.ClusterConfiguration)
+		r.policy, err = readPolicy(r.found.text)
+		r.names, unnamed = namesOf(r.in, r.found.text)
 		if err = cmp.Or(err, unnamed); err != nil {
 			r.policyUnknown = err.Error()
 		}
@@ -152,9 +155,17 @@ func (r *review) readPolicy() {
 		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
 	}
 	if k.Unknown != "" && r.policyUnknown == "" {
+		hint := "kubeadm's configuration was read from etcd instead, so what is due is known; " +
+			"apply touches no control plane until the API answers"
+		if r.outage.any() {
+			from := "etcd"
+			if r.found.from != "" {
+				from = r.found.from
+			}
+			hint = "certificates have expired, which apply renews without the API; kubeadm's configuration was read from " + from
+		}
 		r.add(providers.Finding{
-			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown,
-			Hint: "kubeadm's configuration was read from etcd instead, so what is due is known; apply touches no control plane until the API answers",
+			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown, Hint: hint,
 		})
 	}
 	if r.policyUnknown != "" && withoutKubeadm(r.in.World) {

@@ -69,14 +69,19 @@ func holdBackFor(format string, args ...any) holdBack {
 //   - What is broken because certificates have expired that upkeep renews is no reason to refuse, anywhere (see outage): the
 //     control planes are then taken one after the other all the same.
 func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step, t touch) holdBack {
-	outage := outageOf(in, nodes, t.repairs)
+	stacked := stackedEtcd(in)
+	planes := planesOf(in, nodes, stacked)
+	outage := outage{in: in}
+	standing := standingOf(in)
+	if in.World.Kubernetes.Unknown != "" || len(planes.doubts) > 0 || standing.Sick != "" || len(standing.Out) > 0 {
+		outage = outageOf(in, nodes, t.repairs)
+	}
 	if why := in.World.Kubernetes.Unknown; why != "" && !outage.dark {
 		return holdBackFor("the Kubernetes API cannot be asked how the cluster is: %s", why)
 	}
 	if sick := outage.sick(); sick != "" {
 		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + sick, standingOf(in).Lasting}
 	}
-	stacked := stackedEtcd(in)
 	missing := outage.missing(step.Node)
 	if t.etcd() && len(missing) > 0 {
 		return holdBackFor("etcd is unhealthy: %[2]s. The member of %[1]s is not changed until etcd is healthy; plan again, for the work that does not change etcd", step.Node, health.Words(missing))
@@ -88,7 +93,6 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 	if broken && (len(missing) == 0 || len(t.restarts) == 0) {
 		return holdBack{}
 	}
-	planes := planesOf(in, nodes, stacked)
 	if planes.incomplete != "" {
 		return holdBackFor("not all control planes are known: %s", planes.incomplete)
 	}
@@ -179,7 +183,8 @@ func (r *review) spare(w *work) {
 	// A member that its own certificates keep away is back by then: its node's turn is first.
 	missing := slices.DeleteFunc(r.standing.Elsewhere(w.node.Name), func(t health.Trouble) bool {
 		n := r.in.World.Nodes[cmp.Or(t.Node, t.Member)]
-		return r.down && n != nil && n.Unknown == "" && t.Kind != health.Unstarted && expiredOf(n, r.in.Now, ofEtcdMember...) != nil
+		return r.down && n != nil && n.Unknown == "" && t.Kind != health.Unstarted &&
+			expiredOf(n, r.in.Now, ofEtcdMember...) != nil
 	})
 	if len(missing) == 0 {
 		return

@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// outage tells what is broken because certificates have expired, and what is broken otherwise. The first is what a renewal
-// repairs, so it is no reason to refuse one. Only certificates count that upkeep can renew where they are.
+// outage tells what is broken because certificates have expired, and what is broken otherwise. The first is what a
+// renewal repairs, so it is no reason to refuse one. Only certificates count that upkeep can renew where they are.
 type outage struct {
 	in    providers.Input
 	nodes []config.Node
@@ -34,8 +34,8 @@ var (
 	}
 )
 
-// outageOf says what expired certificates explain of the cluster that a selection is of. Where the step repairs an outage, the end
-// of upkeep's own kubeconfig is one more reason why the API says nothing.
+// outageOf says what expired certificates explain of the cluster that a selection is of. Where the step repairs an
+// outage, the end of upkeep's own kubeconfig is one more reason why the API says nothing.
 func outageOf(in providers.Input, selection config.Selection, repairs bool) outage {
 	nodes, _ := controlPlanes(in, selection)
 	o := outage{in: in, nodes: nodes}
@@ -61,7 +61,8 @@ func (o *outage) any() bool {
 		return true
 	}
 	for _, name := range o.expired {
-		if n := o.in.World.Nodes[name]; len(o.unexplained(n, controlPlaneTroubles(n, stackedEtcd(o.in)))) < len(controlPlaneTroubles(n, stackedEtcd(o.in))) {
+		n := o.in.World.Nodes[name]
+		if troubles := controlPlaneTroubles(n, stackedEtcd(o.in)); len(o.unexplained(n, troubles)) < len(troubles) {
 			return true
 		}
 	}
@@ -74,13 +75,16 @@ func (o *outage) strange() bool {
 	return ok && !leaf.NotAfter.After(o.in.Now)
 }
 
-// expiredOf returns the first certificate of a node, among some by name or all that kubeadm renews, that has expired and can
-// be renewed there; nil where there is none.
+// expiredOf returns the first certificate of a node, among some by name or all that kubeadm renews, that has expired
+// and can be renewed there; nil where there is none.
 func expiredOf(n *facts.Node, now time.Time, names ...string) *facts.CertificateFile {
 	var first *facts.CertificateFile
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
-		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || f.Blocks[0].NotAfter.After(now) || len(names) > 0 && !slices.Contains(names, f.Name) {
+		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || f.Blocks[0].NotAfter.After(now) {
+			continue
+		}
+		if len(names) > 0 && !slices.Contains(names, f.Name) {
 			continue
 		}
 		ca := file(&n.Certificates, f.Authority)
@@ -122,8 +126,8 @@ func (o *outage) noMajority() bool {
 	return expired > 0 && fit <= voters/2 && fit+expired > voters/2 && !majority(o.in.World.Etcd)
 }
 
-// majority reports whether most members of etcd are seen to follow a leader: connections that began while certificates were
-// valid outlive them.
+// majority reports whether most members of etcd are seen to follow a leader: connections that began while certificates
+// were valid outlive them.
 func majority(e facts.Etcd) bool {
 	voters, follow := 0, 0
 	for i := range e.Members {
@@ -160,8 +164,8 @@ func (o *outage) unexplained(n *facts.Node, troubles []controlPlaneTrouble) []co
 	return slices.DeleteFunc(slices.Clone(troubles), func(t controlPlaneTrouble) bool { return o.explains(n, t) })
 }
 
-// explains reports whether a component of a node is down because certificates have expired: its own, those of what it needs on
-// its node, or those of etcd as a body.
+// explains reports whether a component of a node is down because certificates have expired: its own, those of what it
+// needs on its node, or those of etcd as a body.
 func (o *outage) explains(n *facts.Node, t controlPlaneTrouble) bool {
 	if !t.down {
 		return false

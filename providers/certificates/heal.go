@@ -8,8 +8,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// healed adds to the update of a step what comes back by itself once expired certificates no longer explain why it is down: the
-// components of every control plane, members of etcd, the API. Left are those that a later step restarts.
+// healed adds to the update of a step what comes back by itself once expired certificates no longer explain why it is
+// down: the components of every control plane, members of etcd, the API. Left are those that a later step restarts.
 func healed(in providers.Input, u facts.Update, nodes config.Selection, node string, left []string) facts.Update {
 	was := outageOf(in, nodes, true)
 	next := in

@@ -119,8 +119,9 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 			return fmt.Errorf("%s: the plan does not say which container of %s it was made for; plan again", step.ID, component)
 		}
 		var result protocol.RestartResult
-		request := protocol.RestartRequest{Step: step.ID, Component: component, ContainerID: container,
-			Stale: args.Outage, TimeoutSeconds: restartTimeout}
+		request := protocol.RestartRequest{
+			Step: step.ID, Component: component, ContainerID: container, Stale: args.Outage, TimeoutSeconds: restartTimeout,
+		}
 		if err := o.caller.Call(ctx, step.Node, protocol.MethodRestart, request, &result, progress); err != nil {
 			return fmt.Errorf("restart %s on %s: %w", component, step.Node, err)
 		}

@@ -51,7 +51,10 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	}
 	for i := range is.Certificates.Served {
 		s := &is.Certificates.Served[i]
-		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Clock()) && !stillSilent(was, s) && !(args.Outage && s.Unknown != "") {
+		if s.Component == kubelet || !slices.Contains(args.Names, s.Name) || args.Outage && s.Unknown != "" {
+			continue
+		}
+		if !restartFollows(was, is, s, before.Clock()) && !stillSilent(was, s) {
 			if err := servesDisk(s, &is.Certificates); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}

@@ -11,10 +11,10 @@ import (
 	"upkeep/providers/facts"
 )
 
-// recovered holds a cluster whose certificates expired to what a step on one node can have brought back by now: everything
-// that what is still expired elsewhere does not explain. After the last node that is the complete cluster, and until then the
-// nodes that are left are the next steps' work. What was broken otherwise before may still be, and so may what a step still to come
-// restarts.
+// recovered holds a cluster whose certificates expired to what a step on one node can have brought back by now:
+// everything that what is still expired elsewhere does not explain. After the last node that is the complete cluster,
+// and until then the nodes that are left are the next steps' work. What was broken otherwise before may still be, and
+// so may what a step still to come restarts.
 func recovered(before, after providers.Input, node string, nodes config.Selection, restarts ...string) error {
 	was, is := outageOf(before, nodes, true), outageOf(after, nodes, true)
 	if why := after.World.Kubernetes.Unknown; why != "" && !is.dark {
@@ -28,11 +28,12 @@ func recovered(before, after providers.Input, node string, nodes config.Selectio
 			return fmt.Errorf("etcd is not healthy after the step on %s: %s", node, why)
 		}
 	}
-	if id := before.World.Etcd.ClusterID; id != "" && after.World.Etcd.ClusterID != "" && id != after.World.Etcd.ClusterID {
-		return fmt.Errorf("etcd was cluster %s and is %s", id, after.World.Etcd.ClusterID)
+	old, now := before.World.Etcd, after.World.Etcd
+	if old.ClusterID != "" && now.ClusterID != "" && old.ClusterID != now.ClusterID {
+		return fmt.Errorf("etcd was cluster %s and is %s", old.ClusterID, now.ClusterID)
 	}
-	if len(before.World.Etcd.Members) > 0 && len(after.World.Etcd.Members) > 0 &&
-		!slices.EqualFunc(before.World.Etcd.Members, after.World.Etcd.Members, func(a, b facts.Member) bool { return a.ID == b.ID || b.ID == facts.New }) {
+	same := func(a, b facts.Member) bool { return a.ID == b.ID || b.ID == facts.New }
+	if len(old.Members) > 0 && len(now.Members) > 0 && !slices.EqualFunc(old.Members, now.Members, same) {
 		return errors.New("the members of etcd changed during the step")
 	}
 	for _, n := range is.nodes {
@@ -41,8 +42,12 @@ func recovered(before, after providers.Input, node string, nodes config.Selectio
 			continue
 		}
 		otherwise := was.unexplained(old, controlPlaneTroubles(old, stackedEtcd(before)))
-		left := slices.DeleteFunc(is.unexplained(now, controlPlaneTroubles(now, stackedEtcd(after))), func(t controlPlaneTrouble) bool {
-			return n.Name == node && slices.Contains(restarts, t.component) || n.Name != node && slices.ContainsFunc(otherwise, func(o controlPlaneTrouble) bool { return o.component == t.component })
+		left := is.unexplained(now, controlPlaneTroubles(now, stackedEtcd(after)))
+		left = slices.DeleteFunc(left, func(t controlPlaneTrouble) bool {
+			if n.Name == node {
+				return slices.Contains(restarts, t.component)
+			}
+			return slices.ContainsFunc(otherwise, func(o controlPlaneTrouble) bool { return o.component == t.component })
 		})
 		if why := refusal(left); why != "" {
 			return fmt.Errorf("the control plane of %s is not back yet: %s", n.Name, why)
@@ -68,20 +73,31 @@ func lost(before, after providers.Input, is outage) []health.Trouble {
 		case expiredOf(n, is.in.Now, ofEtcdMember...) != nil:
 			return true // the next steps' work
 		}
-		return before.World.Etcd.Unknown == "" && expiredOf(before.World.Nodes[n.Name], before.Now, ofEtcdMember...) == nil && slices.ContainsFunc(was.Out, func(o health.Trouble) bool { return o.Member == t.Member }) && majority(before.World.Etcd)
+		// A member that was away while etcd had its majority, with valid certificates, was away for another reason.
+		return majority(before.World.Etcd) && expiredOf(before.World.Nodes[n.Name], before.Now, ofEtcdMember...) == nil &&
+			slices.ContainsFunc(was.Out, func(o health.Trouble) bool { return o.Member == t.Member })
 	})
 }
 
-// joined holds the nodes of the control plane to be ready once nothing is expired any longer, but for those whose kubelet
-// cannot join by itself: that is a finding of its own.
+// joined holds the nodes of the control plane to be ready once nothing is expired any longer, but for those whose
+// kubelet cannot join by itself: that is a finding of its own.
 func joined(before, after providers.Input, is outage) error {
+	find := func(in providers.Input, name string) (facts.KubernetesNode, bool) {
+		i := slices.IndexFunc(in.World.Kubernetes.Nodes, func(k facts.KubernetesNode) bool { return k.Name == name })
+		if i < 0 {
+			return facts.KubernetesNode{}, false
+		}
+		return in.World.Kubernetes.Nodes[i], true
+	}
 	for _, n := range is.nodes {
 		observed := after.World.Nodes[n.Name]
-		if observed == nil || observed.Unknown != "" || kubeletExpired(observed, after) || slices.ContainsFunc(before.World.Kubernetes.Nodes, func(k facts.KubernetesNode) bool { return k.Name == n.Name && !k.Ready }) && before.World.Kubernetes.Unknown == "" {
+		if observed == nil || observed.Unknown != "" || kubeletExpired(observed, after) {
 			continue
 		}
-		known := slices.ContainsFunc(after.World.Kubernetes.Nodes, func(k facts.KubernetesNode) bool { return k.Name == n.Name })
-		if known && !kubernetesReady(after.World.Kubernetes, n) {
+		if was, known := find(before, n.Name); known && !was.Ready && before.World.Kubernetes.Unknown == "" {
+			continue // for another reason
+		}
+		if now, known := find(after, n.Name); known && !now.Ready {
 			return fmt.Errorf("node %s is not Ready yet", n.Name)
 		}
 	}

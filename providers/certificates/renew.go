@@ -23,7 +23,12 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	if observed == nil || err != nil {
 		return facts.Update{}
 	}
-	issued, err := policyOf(in, in.World.Kubernetes.ClusterConfiguration)
+	configuration := in.World.Kubernetes.ClusterConfiguration
+	if configuration == "" {
+		all, _ := providers.ArgsOf[renewArgs](step)
+		configuration = all.ClusterConfiguration
+	}
+	issued, err := policyOf(in, configuration)
 	if err != nil && !onlyByAuthority(args.Names) {
 		return facts.Update{}
 	}
@@ -152,7 +157,8 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 			}
 		}
 	}
-	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration {
+	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration &&
+		!(args.Outage && samePolicy(in, k.ClusterConfiguration, args.ClusterConfiguration)) {
 		if k.ClusterConfigurationUnknown != "" {
 			return providers.Unknown.Because("the cluster's kubeadm configuration cannot be read: %s", k.ClusterConfigurationUnknown)
 		}

@@ -20,7 +20,8 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	n := *observed
 	n.ControlPlane.StaticPods = slices.Clone(n.ControlPlane.StaticPods)
 	for i := range n.ControlPlane.StaticPods {
-		if p := &n.ControlPlane.StaticPods[i]; slices.Contains(args.Components, p.Component) && (p.ContainerID != "" || args.Outage) {
+		p := &n.ControlPlane.StaticPods[i]
+		if slices.Contains(args.Components, p.Component) && (p.ContainerID != "" || args.Outage) {
 			p.ContainerID, p.StartedAt = facts.New, in.Now
 		}
 	}

@@ -41,8 +41,8 @@ type (
 	restartArgs struct {
 		Nodes      config.Selection `json:"nodes"`
 		Components []string         `json:"components"`
-		// Outage: components that cannot reach the API end and start again on their own. So the step is about whichever
-		// container runs by then.
+		// Outage: components that cannot reach the API end and start again on their own. So the step is about
+		// whichever container runs by then.
 		Outage bool `json:"outage,omitempty"`
 	}
 )
@@ -108,7 +108,7 @@ func (r *review) planRenew(w *work) {
 	if len(w.due)+len(w.stale) == 0 {
 		return
 	}
-	args := renewArgs{Nodes: r.spec.Nodes, Kubeconfigs: r.copiesAfter(w), ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
+	args := renewArgs{Nodes: r.spec.Nodes, Kubeconfigs: r.copiesAfter(w), ClusterConfiguration: r.found.text}
 	if r.spec.Layout != "auto" && r.spec.Layout != "kubeadm" {
 		args.Layout = r.spec.Layout
 	}
@@ -119,6 +119,7 @@ func (r *review) planRenew(w *work) {
 	s := r.step(w, "renew", OperationRenew, args, renewEstimate)
 	r.guard(s)
 	r.repairsOutage(w, s)
+	r.consent(s)
 	if len(args.Names) > 0 {
 		s.Summary = "renew " + strings.Join(args.Names, ", ")
 		s.Changes = r.ends(w.due)
@@ -216,12 +217,13 @@ func onlyClients(components []string) bool {
 	return !slices.ContainsFunc(components, func(c string) bool { return !slices.Contains(clientsOfTheAPI, c) })
 }
 
-// outageSettle is how long after a step the proof of an outage's repair may take, in seconds: the kubelet waits up to five
-// minutes before it starts a component again that kept ending, and the API server reads new certificates once a minute.
+// outageSettle is how long after a step the proof of an outage's repair may take, in seconds: the kubelet waits up to
+// five minutes before it starts a component again that kept ending, and the API server reads new certificates once a
+// minute.
 const outageSettle = 8 * 60
 
-// repairsOutage gives a step the patience that the repair of an outage needs. While etcd has no leader nothing can be backed up:
-// what a renewal replaces is in the archive on the node.
+// repairsOutage gives a step the patience that the repair of an outage needs. While etcd has no leader nothing can be
+// backed up: what a renewal replaces is in the archive on the node.
 func (r *review) repairsOutage(w *work, s *providers.Step) {
 	if !w.outage {
 		return
@@ -229,7 +231,8 @@ func (r *review) repairsOutage(w *work, s *providers.Step) {
 	s.Settle = outageSettle
 	for i := range s.Guards {
 		if s.Guards[i].Name == guardBackup && r.outage.etcd {
-			s.Guards[i].Waived = "etcd has no majority because its certificates expired, so no backup of etcd is possible; upkeep archives /etc/kubernetes on each node first"
+			s.Guards[i].Waived = "etcd has no majority because its certificates expired, so no backup of etcd is possible; " +
+				"upkeep archives /etc/kubernetes on each node first"
 		}
 	}
 }

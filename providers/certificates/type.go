@@ -48,6 +48,9 @@ func Type() providers.Type {
 			OperationRestart: restarting{},
 			OperationService: serviceRestart{},
 		},
+		Rules: []providers.Consent{
+			{Rule: ruleConfiguration, Demands: "a kubeadm configuration that is the cluster's own"},
+		},
 		Findings: findingDocs(),
 	}
 }

@@ -67,8 +67,8 @@ type RestartRequest struct {
 	Component string `json:"component"` // "kube-scheduler"
 	// ContainerID is the container that must go; if another runs by now the helper does nothing and says so.
 	ContainerID string `json:"container_id"`
-	// Stale: whichever container runs must go, unless it started after the component's kubeconfig was written. ContainerID
-	// is then not looked at.
+	// Stale: whichever container runs must go, unless it started after the component's kubeconfig was written.
+	// ContainerID is then not looked at.
 	Stale bool `json:"stale,omitempty"`
 	// TimeoutSeconds bounds the wait for the new container.
 	TimeoutSeconds int `json:"timeout_seconds"`

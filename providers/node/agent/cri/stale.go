@@ -11,12 +11,16 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// RestartStale is Restart where nobody can say which container will run by then: a component that cannot reach its API server
-// ends and starts again on its own. The container that runs is ended unless it started after the component's kubeconfig was
-// written. Where none runs, those that have ended are removed, so that the kubelet does not wait before the next.
-func (c *Client) RestartStale(ctx context.Context, r protocol.RestartRequest, written time.Time, components []string, progress func(string)) (protocol.RestartResult, error) {
+// RestartStale is Restart where nobody can say which container will run by then: a component that cannot reach its API
+// server ends and starts again on its own. The container that runs is ended unless it started after the component's
+// kubeconfig was written. Where none runs, those that have ended are removed, so that the kubelet does not wait before
+// the next.
+func (c *Client) RestartStale(
+	ctx context.Context, r protocol.RestartRequest, written time.Time, components []string, progress func(string),
+) (protocol.RestartResult, error) {
 	if !slices.Contains(components, r.Component) {
-		return protocol.RestartResult{}, fmt.Errorf("restart %q: not a static pod of the control plane; those are %v", r.Component, components)
+		return protocol.RestartResult{}, fmt.Errorf("restart %q: not a static pod of the control plane; those are %v",
+			r.Component, components)
 	}
 	before, err := c.running(ctx, r.Component)
 	switch {
@@ -31,7 +35,8 @@ func (c *Client) RestartStale(ctx context.Context, r protocol.RestartRequest, wr
 			r.ContainerID = "none"
 		}
 	case before.StartedAt.After(written):
-		progress(fmt.Sprintf("%s runs since %s and uses its new kubeconfig", r.Component, before.StartedAt.Format(time.RFC3339)))
+		progress(fmt.Sprintf("%s runs since %s and uses its new kubeconfig",
+			r.Component, before.StartedAt.Format(time.RFC3339)))
 		return protocol.RestartResult{ContainerID: before.ID}, nil
 	default:
 		r.ContainerID = before.ID

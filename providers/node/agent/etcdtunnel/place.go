@@ -135,7 +135,7 @@ func (p place) client(d *disk.Disk, now time.Time) (tls.Certificate, error) {
 		}
 		problems = append(problems, fmt.Errorf("%s: %w", at.name, err))
 	}
-	minted, err := p.mint(d, now)
+	minted, err := p.mint(d, now, mintedLife)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("no client certificate for etcd: %w", errors.Join(append(problems, fmt.Errorf("none can be minted: %w", err))...))
 	}

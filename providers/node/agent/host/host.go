@@ -29,6 +29,7 @@ import (
 	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/agent/history"
 	"upkeep/providers/node/agent/k3s"
+	"upkeep/providers/node/agent/kubeadm"
 	"upkeep/providers/node/agent/listen"
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
@@ -230,6 +231,7 @@ func running(ctx context.Context, d *disk.Disk) ([]cri.Container, error) {
 func (h *Host) methods() []method {
 	return []method{
 		answers(protocol.Observe, h.Observe),
+		answers(protocol.Kubeadm, h.Kubeadm),
 		answers(protocol.Lock, h.Lock),
 		changes(protocol.Renew, h.Renew),
 		changes(protocol.Repair, h.Repair),
@@ -237,6 +239,16 @@ func (h *Host) methods() []method {
 		changes(protocol.Undo, h.Undo),
 		changes(protocol.RestartService, h.RestartService),
 	}
+}
+
+// Kubeadm says what this node has of the cluster's kubeadm configuration; see package kubeadm.
+func (h *Host) Kubeadm(ctx context.Context, _ protocol.KubeadmRequest) (facts.ConfigurationSources, error) {
+	d, err := h.open()
+	if err != nil {
+		return facts.ConfigurationSources{}, err
+	}
+	defer d.Close()
+	return kubeadm.Sources(ctx, d, h.options.Now()), nil
 }
 
 // Renew renews certificates; see package renew.
