@@ -46,7 +46,7 @@ func configurationOf(in providers.Input) found {
 // expiredAnywhere returns the first node on which certificates have expired; nil where there is none.
 func expiredAnywhere(in providers.Input) *facts.Node {
 	for _, node := range in.Inventory.Nodes {
-		if n := in.World.Nodes[node.Name]; n != nil && n.Unknown == "" && expiredOf(n, in.Now) != nil {
+		if n := in.World.Nodes[node.Name]; n != nil && n.Unknown == "" && expiredOf(n, in.Clock()) != nil {
 			return n
 		}
 	}

@@ -184,7 +184,7 @@ func (r *review) spare(w *work) {
 	missing := slices.DeleteFunc(r.standing.Elsewhere(w.node.Name), func(t health.Trouble) bool {
 		n := r.in.World.Nodes[cmp.Or(t.Node, t.Member)]
 		return r.down && n != nil && n.Unknown == "" && t.Kind != health.Unstarted &&
-			expiredOf(n, r.in.Now, ofEtcdMember...) != nil
+			expiredOf(n, r.in.Clock(), ofEtcdMember...) != nil
 	})
 	if len(missing) == 0 {
 		return

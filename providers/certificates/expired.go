@@ -45,10 +45,10 @@ func outageOf(in providers.Input, selection config.Selection, repairs bool) outa
 		if observed == nil || observed.Unknown != "" {
 			continue
 		}
-		if expiredOf(observed, in.Now) != nil {
+		if expiredOf(observed, in.Clock()) != nil {
 			o.expired = append(o.expired, n.Name)
 		}
-		api = api || expiredOf(observed, in.Now, ofAPIServer...) != nil
+		api = api || expiredOf(observed, in.Clock(), ofAPIServer...) != nil
 	}
 	o.etcd = (stackedEtcd(in) || etcdOnHosts(in.World)) && o.noMajority()
 	o.dark = in.World.Kubernetes.Unknown != "" && (api || o.etcd || repairs && o.strange())
@@ -72,23 +72,23 @@ func (o *outage) any() bool {
 // strange reports whether upkeep's own kubeconfig has expired: the API then refuses upkeep, whatever it is like.
 func (o *outage) strange() bool {
 	leaf, ok := o.in.World.Kubernetes.Kubeconfig.Leaf()
-	return ok && !leaf.NotAfter.After(o.in.Now)
+	return ok && o.in.Clock().Passed(leaf.NotAfter)
 }
 
 // expiredOf returns the first certificate of a node, among some by name or all that kubeadm renews, that has expired
 // and can be renewed there; nil where there is none.
-func expiredOf(n *facts.Node, now time.Time, names ...string) *facts.CertificateFile {
+func expiredOf(n *facts.Node, clock providers.Clock, names ...string) *facts.CertificateFile {
 	var first *facts.CertificateFile
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
-		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || f.Blocks[0].NotAfter.After(now) {
+		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || !clock.Passed(f.Blocks[0].NotAfter) {
 			continue
 		}
 		if len(names) > 0 && !slices.Contains(names, f.Name) {
 			continue
 		}
 		ca := file(&n.Certificates, f.Authority)
-		if ca == nil || len(ca.Blocks) == 0 || ca.Key != "match" && ca.Key != "" || !ca.Blocks[0].NotAfter.After(now) {
+		if ca == nil || len(ca.Blocks) == 0 || ca.Key != "match" && ca.Key != "" || clock.Passed(ca.Blocks[0].NotAfter) {
 			continue
 		}
 		if first == nil || rank(f.Name) < rank(first.Name) {
@@ -104,7 +104,7 @@ func (o *outage) noMajority() bool {
 	count := func(n *facts.Node, fine bool) {
 		voters++
 		switch {
-		case n != nil && n.Unknown == "" && expiredOf(n, o.in.Now, ofEtcdMember...) != nil:
+		case n != nil && n.Unknown == "" && expiredOf(n, o.in.Clock(), ofEtcdMember...) != nil:
 			expired++
 		case fine:
 			fit++
@@ -170,15 +170,15 @@ func (o *outage) explains(n *facts.Node, t controlPlaneTrouble) bool {
 	if !t.down {
 		return false
 	}
-	now := o.in.Now
-	api := o.etcd || expiredOf(n, now, ofAPIServer...) != nil
+	clock := o.in.Clock()
+	api := o.etcd || expiredOf(n, clock, ofAPIServer...) != nil
 	switch t.component {
 	case etcdServer:
-		return o.etcd || expiredOf(n, now, ofEtcdMember...) != nil
+		return o.etcd || expiredOf(n, clock, ofEtcdMember...) != nil
 	case apiServer:
 		return api
 	case controllerManager, scheduler:
-		return api || expiredOf(n, now, kubeconfigOf(t.component)) != nil
+		return api || expiredOf(n, clock, kubeconfigOf(t.component)) != nil
 	}
 	return false
 }
@@ -192,7 +192,7 @@ func (o *outage) since() (at time.Time) {
 			if rank(f.Name) == notRenewable || len(f.Blocks) == 0 {
 				continue
 			}
-			if end := f.Blocks[0].NotAfter; !end.After(o.in.Now) && (at.IsZero() || end.Before(at)) {
+			if end := f.Blocks[0].NotAfter; o.in.Clock().Passed(end) && (at.IsZero() || end.Before(at)) {
 				at = end
 			}
 		}

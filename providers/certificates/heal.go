@@ -75,7 +75,7 @@ func (o *outage) members() []facts.Member {
 	for i := range members {
 		m := &members[i]
 		n := o.in.World.Nodes[m.Node]
-		if n == nil || n.Unknown != "" || expiredOf(n, o.in.Now, ofEtcdMember...) != nil {
+		if n == nil || n.Unknown != "" || expiredOf(n, o.in.Clock(), ofEtcdMember...) != nil {
 			continue
 		}
 		if leader == "" {

@@ -87,7 +87,7 @@ func (r *review) reviewNode(n config.Node) work {
 	}
 	r.reviewServed(&w)
 	r.reviewReaders(&w)
-	w.outage = r.down && expiredOf(observed, r.in.Now) != nil
+	w.outage = r.down && expiredOf(observed, r.in.Clock()) != nil
 	r.settle(&w)
 	r.spare(&w)
 	w.turn = r.turnOf(&w)

@@ -70,11 +70,11 @@ func lost(before, after providers.Input, is outage) []health.Trouble {
 		switch {
 		case n == nil || n.Unknown != "" || t.Kind == health.Unstarted:
 			return true // its node is down
-		case expiredOf(n, is.in.Now, ofEtcdMember...) != nil:
+		case expiredOf(n, is.in.Clock(), ofEtcdMember...) != nil:
 			return true // the next steps' work
 		}
 		// A member that was away while etcd had its majority, with valid certificates, was away for another reason.
-		return majority(before.World.Etcd) && expiredOf(before.World.Nodes[n.Name], before.Now, ofEtcdMember...) == nil &&
+		return majority(before.World.Etcd) && expiredOf(before.World.Nodes[n.Name], before.Clock(), ofEtcdMember...) == nil &&
 			slices.ContainsFunc(was.Out, func(o health.Trouble) bool { return o.Member == t.Member })
 	})
 }
@@ -107,5 +107,5 @@ func joined(before, after providers.Input, is outage) error {
 // kubeletExpired reports whether the client certificate of a node's kubelet has expired.
 func kubeletExpired(n *facts.Node, in providers.Input) bool {
 	f := file(&n.Certificates, "kubelet-client")
-	return f != nil && len(f.Blocks) > 0 && !f.Blocks[0].NotAfter.After(in.Now)
+	return f != nil && len(f.Blocks) > 0 && in.Clock().Passed(f.Blocks[0].NotAfter)
 }
