@@ -18,7 +18,7 @@ func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, meas
 		Prices:     s.furtherPrices(world),
 	}
 	if measure {
-		return needs.And(s.measurementNeeds(world))
+		return needs.And(s.MeasurementNeeds(world))
 	}
 	return needs
 }

@@ -11,9 +11,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// measurementNeeds asks the running pod for the answers of its price script to sample orders, its balance, its RPC node and
+// MeasurementNeeds asks the running pod for the answers of its price script to sample orders, its balance, its RPC node and
 // its log. The orders are in a denomination that the script knows, for GPUs that the fleet has.
-func (s Spec) measurementNeeds(world facts.World) providers.Needs {
+func (s Spec) MeasurementNeeds(world facts.World) providers.Needs {
 	release := world.Release(s.Namespace, s.Release)
 	if release.Unknown != "" || release.Missing {
 		return providers.Needs{}
@@ -34,7 +34,7 @@ func (s Spec) measurementNeeds(world facts.World) providers.Needs {
 // the values of the release: before that there is nothing to prove.
 func measured(in providers.Input, step providers.Step, needs providers.Needs, left bool) providers.Needs {
 	if spec, ok := in.Resources[step.Address.Resource()].(Spec); ok && left {
-		return needs.And(spec.measurementNeeds(in.World))
+		return needs.And(spec.MeasurementNeeds(in.World))
 	}
 	return needs
 }

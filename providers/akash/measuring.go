@@ -29,8 +29,10 @@ func (s Spec) furtherPrices(world facts.World) []facts.PriceQuestion {
 	r.reviewBiddings()
 	var out []facts.PriceQuestion
 	for _, b := range []bidding{r.was, r.will} {
-		q := r.question(b)
-		if b.scripted && !b.known() && b.recognition.Unusable == "" && (len(out) == 0 || out[0].Key() != q.Key()) {
+		if !b.scripted || b.known() || b.recognition.Unusable != "" {
+			continue
+		}
+		if q := r.question(b); len(out) == 0 || out[0].Key() != q.Key() {
 			out = append(out, q)
 		}
 	}
@@ -67,6 +69,9 @@ type measurement struct {
 }
 
 func (r *review) measured(b bidding) measurement {
+	if len(r.in.World.Prices) == 0 {
+		return measurement{} // nobody asked anything
+	}
 	q := r.question(b)
 	m, asked := r.in.World.Prices[q.Key()]
 	if !asked {

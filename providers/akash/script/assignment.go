@@ -23,6 +23,9 @@ var assignment = regexp.MustCompile(
 func unread(body []byte) []Unread {
 	var out []Unread
 	for i, line := range lines(body) {
+		if !strings.Contains(line, "TARGET_") {
+			continue
+		}
 		if _, ok := target(strings.TrimRight(line, "\r")); ok || strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") {
 			continue
 		}

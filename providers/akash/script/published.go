@@ -48,6 +48,21 @@ func published() []Published {
 	return out
 }
 
+// versionOfForm returns the version of the published script with this form; false where no script with the form was
+// published. It reads only the first four words of each line: a script is recognised at each look at a provider.
+func versionOfForm(form string) (price.Version, bool) {
+	for line := range strings.Lines(publishedTable) {
+		var words [4]string
+		for i := range words {
+			words[i], line, _ = strings.Cut(line, " ")
+		}
+		if words[3] == form {
+			return price.Version(words[0]), true
+		}
+	}
+	return "", false
+}
+
 func parsePublished(line string) (Published, bool) {
 	fields := strings.Fields(line)
 	if len(fields) != 5 {

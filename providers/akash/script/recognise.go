@@ -124,7 +124,10 @@ func recognise(body []byte, known ...Published) Recognition {
 			r.PriceSource = source
 		}
 	}
-	for _, p := range append(published(), known...) {
+	if version, ok := versionOfForm(r.FormSHA256); ok {
+		r.Known, r.Version = true, version
+	}
+	for _, p := range known {
 		if p.Form == r.FormSHA256 {
 			r.Known, r.Version = true, p.Version
 		}

@@ -39,15 +39,31 @@ func Values() []Value {
 	return out
 }
 
-// Reads reports whether a version of the chart reads a value. A text that is no version reads every value that any version does.
-func (v Value) Reads(version string) bool {
-	return !older(version, v.Since) && (v.Until == "" || version == "" || older(version, v.Until))
+// readBy says which values a version of the chart reads. A text that is no version reads every value that any version does.
+// The table has hundreds of values and a few versions: each version is parsed once.
+func readBy(version string) func(Value) bool {
+	earlier := earlierThan(version)
+	return func(v Value) bool {
+		return !earlier(v.Since) && (v.Until == "" || version == "" || earlier(v.Until))
+	}
 }
 
-func older(version, than string) bool {
+// earlierThan says whether a version is older than another one. A text that is no version is never older.
+func earlierThan(version string) func(other string) bool {
 	v, err := semver.NewVersion(version)
-	t, wrong := semver.NewVersion(than)
-	return err == nil && wrong == nil && v.LessThan(t)
+	known := map[string]bool{}
+	return func(other string) bool {
+		if err != nil {
+			return false
+		}
+		is, seen := known[other]
+		if !seen {
+			than, wrong := semver.NewVersion(other)
+			is = wrong == nil && v.LessThan(than)
+			known[other] = is
+		}
+		return is
+	}
 }
 
 // open are the values whose inner keys are Kubernetes' or the operator's own.
@@ -72,6 +88,7 @@ func UnreadValues(version string, tree map[string]any) []Unread {
 	for _, v := range Values() {
 		known[v.Path] = v
 	}
+	reads := readBy(version)
 	var out []Unread
 	var walk func(tree map[string]any, prefix string)
 	walk = func(tree map[string]any, prefix string) {
@@ -82,7 +99,7 @@ func UnreadValues(version string, tree map[string]any) []Unread {
 			case path == global:
 			case !ok:
 				out = append(out, Unread{Path: path})
-			case !v.Reads(version):
+			case !reads(v):
 				out = append(out, Unread{Path: path, Since: v.Since, Until: v.Until})
 			case !slices.Contains(open, path):
 				if inner, is := value.(map[string]any); is {
@@ -99,8 +116,9 @@ func UnreadValues(version string, tree map[string]any) []Unread {
 // Paths are the values that a version of the chart reads, sorted.
 func Paths(version string) []string {
 	var out []string
+	reads := readBy(version)
 	for _, v := range Values() {
-		if v.Reads(version) {
+		if reads(v) {
 			out = append(out, v.Path)
 		}
 	}
@@ -153,8 +171,9 @@ func Against(version string) []Bad {
 		return nil
 	}
 	var out []Bad
+	older := earlierThan(version)
 	for _, b := range KnownBad() {
-		if b.Value == "" && (b.From == "" || !older(version, b.From)) && (b.Before == "" || older(version, b.Before)) {
+		if b.Value == "" && (b.From == "" || !older(b.From)) && (b.Before == "" || older(b.Before)) {
 			out = append(out, b)
 		}
 	}
