@@ -14,8 +14,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Course is what becomes of a world in which nothing happens but what upkeep does: each step as soon as its finding
-// stands and its window is open, for as long as it is estimated to take, and always with success.
+// Course is what becomes of a world in which nothing happens but what upkeep does: each step once it is due and its
+// window is open, for the time that it is estimated to take, and always with success.
 type Course struct {
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`
@@ -337,7 +337,7 @@ func (w *walk) afterRun(done map[string]bool) error {
 	for i := range w.outcomes {
 		for _, s := range w.outcomes[i].Steps {
 			if done[s.ID] {
-				w.stick(s.ID, "it would be due again as soon as it is done")
+				w.stick(s.ID, "the step would be due again at once")
 			} else if _, known := w.due[s.ID]; !known {
 				again = true
 			}
@@ -389,6 +389,7 @@ func (w *walk) fold(steps []providers.Step, brackets []providers.Bracket, table 
 		}
 		w.in.Now = table[i].Ends
 		update := effect.Predict(w.in, s)
+		concrete(w.in.World, &update, fmt.Sprint(len(w.course.Runs), " ", s.ID))
 		w.touch(update)
 		w.in.Apply(update)
 		run.Ends = w.in.Now
@@ -492,14 +493,25 @@ func (w *walk) finish() {
 						left.Window = waiting.Window
 					}
 				}
-				left.Why = "no opening of " + left.Window + " is long enough for the step and what goes with the step"
-				if len(w.openings[left.Window]) == 0 {
-					left.Why = left.Window + " does not open"
-				}
+				left.Why = w.whyLeft(left)
 			}
 			w.course.Left = append(w.course.Left, left)
 		}
 	}
+}
+
+// whyLeft says why a step found no opening; empty where the next one lies beyond the end.
+func (w *walk) whyLeft(left Left) string {
+	all := w.openings[left.Window]
+	if len(all) == 0 {
+		return left.Window + " does not open"
+	}
+	for _, o := range all {
+		if o.Until.After(left.Due) && o.From.Before(w.course.Until) {
+			return "no opening of " + left.Window + " is long enough for the step and what goes with the step"
+		}
+	}
+	return ""
 }
 
 // Unused are the windows that blocks may begin in, and in which no run began, in declared order.

@@ -38,7 +38,7 @@ func app(env environment) *cli.Command {
 		commands []*cli.Command
 	}{
 		{groupWork, []*cli.Command{planCommand(env), applyCommand(env), driftCommand(env), backupCommand(env)}},
-		{groupLook, []*cli.Command{doctorCommand(env), statusCommand(env), showCommand(env), explainCommand(env), rehearseCommand(env), observeCommand(env), priceCommand(env), windowCommand(env)}},
+		{groupLook, []*cli.Command{doctorCommand(env), statusCommand(env), showCommand(env), explainCommand(env), rehearseCommand(env), observeCommand(env), priceCommand(env), windowCommand(env), forecastCommand(env)}},
 		{groupWrite, []*cli.Command{validateCommand(env), fmtCommand(env), schemaCommand(env), accessCommand(env)}},
 		{groupRemember, []*cli.Command{stateCommand(env), forceUnlockCommand(env), marksCommand(env), nodeCommand(env)}},
 		{groupOther, []*cli.Command{versionCommand(env), helpCommand(env)}},
