@@ -116,6 +116,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	remains, _ := scope.split(p.Remaining, resources, in.Inventory)
 	p.Remaining, _ = ignoring(r, known.onePerCause(remains))
 	p.Complete = !p.uncertain()
+	stale, err := known.staleApprovals(p)
+	if err != nil {
+		return Plan{}, err
+	}
+	p.Findings = append(p.Findings, stale...)
 	digests, err := known.digest(r, p.Steps, p.Brackets)
 	if err != nil {
 		return Plan{}, err

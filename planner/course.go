@@ -131,9 +131,11 @@ func newWalk(r Request, types []providers.Type, length time.Duration, look Look)
 		return nil, err
 	}
 	w := &walk{
-		course: Course{From: r.Now, Until: r.Now.Add(length)}, look: look, resources: resources, overrides: r.Overrides, request: r,
+		course: Course{From: r.Now, Until: r.Now.Add(length)}, look: look,
+		resources: resources, overrides: r.Overrides, request: r,
 		calendars: metasOf(r.Desired), due: map[string]time.Time{}, stuck: map[string]string{}, open: map[string]int{},
-		openings: map[string][]schedule.Opening{}, outcomes: make([]providers.Outcome, len(resources)), fresh: make([]bool, len(resources)),
+		openings: map[string][]schedule.Opening{},
+		outcomes: make([]providers.Outcome, len(resources)), fresh: make([]bool, len(resources)),
 	}
 	if w.known, err = register(types, resources, w.calendars); err != nil {
 		return nil, err
@@ -149,7 +151,8 @@ func newWalk(r Request, types []providers.Type, length time.Duration, look Look)
 // step looks once, and runs what can run.
 func (w *walk) step() error {
 	if w.events++; w.events > mostEvents {
-		return fmt.Errorf("more than %d things happen before %s; forecast a shorter time with -for", mostEvents, w.course.Until.UTC().Format(time.DateOnly))
+		return fmt.Errorf("more than %d things happen before %s; forecast a shorter time with -for",
+			mostEvents, w.course.Until.UTC().Format(time.DateOnly))
 	}
 	if err := w.review(); err != nil {
 		return err
@@ -289,7 +292,8 @@ func (w *walk) run(due []providers.Step) error {
 	}
 	p := Plan{CreatedAt: now, Request: w.request, Steps: steps, Brackets: guarded.brackets}
 	p.Request.Now = now
-	scheduled := schedule.Plan{Steps: steps, Brackets: guarded.brackets, Lifted: p.Request.lifted(), Openings: w.openingsOf(steps)}
+	scheduled := schedule.Plan{Steps: steps, Brackets: guarded.brackets, Lifted: p.Request.lifted()}
+	scheduled.Openings = w.openingsOf(steps)
 	scheduled.Stretch = p.whole(scheduled)
 	table, _ := schedule.Timetable(scheduled, now)
 	var turns []int
@@ -354,7 +358,9 @@ func (w *walk) afterRun(done map[string]bool) error {
 }
 
 // fold predicts what steps do, in the order in which they end.
-func (w *walk) fold(steps []providers.Step, brackets []providers.Bracket, table []schedule.Time, turns []int) (Run, error) {
+func (w *walk) fold(
+	steps []providers.Step, brackets []providers.Bracket, table []schedule.Time, turns []int,
+) (Run, error) {
 	now := w.in.Now
 	run := Run{Begins: now, Ends: now}
 	index := providers.IndexBrackets(brackets).Guarded
@@ -402,7 +408,9 @@ func (w *walk) fold(steps []providers.Step, brackets []providers.Bracket, table 
 }
 
 func (w *walk) ranOf(s providers.Step) Ran {
-	out := Ran{ID: s.ID, Address: s.Address, Operation: s.Operation, Summary: s.Summary, Disruption: s.Disruption, Due: w.in.Now}
+	out := Ran{
+		ID: s.ID, Address: s.Address, Operation: s.Operation, Summary: s.Summary, Disruption: s.Disruption, Due: w.in.Now,
+	}
 	if since, known := w.due[s.ID]; known {
 		out.Due = since
 	}
@@ -415,7 +423,8 @@ func (w *walk) ranOf(s providers.Step) Ran {
 // touch notes which outcomes an update may change. Stores, and what is remembered of a block, are that block's own;
 // releases are for those who ask Helm. Everything else may be anybody's.
 func (w *walk) touch(u facts.Update) {
-	others := len(u.Nodes) > 0 || u.Kubernetes != nil || u.Etcd != nil || u.Tenancies != nil || len(u.Archives)+len(u.Definitions) > 0
+	others := len(u.Nodes)+len(u.Archives)+len(u.Definitions) > 0 ||
+		u.Kubernetes != nil || u.Etcd != nil || u.Tenancies != nil
 	for i, resource := range w.resources {
 		if others {
 			w.fresh[i] = false
@@ -424,7 +433,8 @@ func (w *walk) touch(u facts.Update) {
 		address := resource.Address()
 		_, own := u.Backups[address.String()]
 		_, remembered := u.Sections[address]
-		if own || remembered || len(u.Releases) > 0 && len(resource.Needs().Helm.Releases)+len(resource.Needs().Helm.Charts) > 0 {
+		helm := resource.Needs().Helm
+		if own || remembered || len(u.Releases) > 0 && len(helm.Releases)+len(helm.Charts) > 0 {
 			w.fresh[i] = false
 		}
 	}

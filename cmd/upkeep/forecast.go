@@ -27,8 +27,8 @@ func forecastCommand(env environment) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "forecast", Usage: "say what comes: what upkeep will do in which window, and what a person must do",
-		Description: "Walks the plan ahead, from change to change. Changes nothing. The forecast supposes that every step succeeds. " +
-			"Exits 1 when something could not be checked.",
+		Description: "Walks the plan ahead, from change to change. Changes nothing. " +
+			"The forecast supposes that every step succeeds. Exits 1 when something could not be checked.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			length, err := config.ParseDuration(cmd.String("for"))

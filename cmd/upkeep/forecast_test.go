@@ -38,7 +38,8 @@ func calmCluster(tb testing.TB, planes, others int, text string) planner.Request
 			name := fmt.Sprintf("gpu%d", i)
 			fmt.Fprintf(&b, "    %s = %q\n", name, worlds.Host(planes+i))
 			world.Nodes[name] = &facts.Node{Name: name, Host: worlds.Host(planes + i)}
-			world.Kubernetes.Nodes = append(world.Kubernetes.Nodes, facts.KubernetesNode{Name: name, Ready: true, Version: "v1.35.4"})
+			known := facts.KubernetesNode{Name: name, Ready: true, Version: "v1.35.4"}
+			world.Kubernetes.Nodes = append(world.Kubernetes.Nodes, known)
 		}
 		b.WriteString("  }\n  host  = each.value\n  roles = [\"gpu\"]\n}\n")
 	}
@@ -107,8 +108,10 @@ func TestForecastJumps(t *testing.T) {
 			in.World = worlds.Clone(r.World)
 			for _, n := range in.World.Nodes {
 				for i := range n.Certificates.Files {
-					if f := &n.Certificates.Files[i]; len(f.Blocks) > 0 && f.Kind != facts.Authority && rapid.Bool().Draw(t, "due in this time") {
-						f.Blocks[0].NotAfter = sunday.Add(30*24*time.Hour + time.Duration(rapid.IntRange(-2000, 40000).Draw(t, "minutes"))*time.Minute)
+					f := &n.Certificates.Files[i]
+					if len(f.Blocks) > 0 && f.Kind != facts.Authority && rapid.Bool().Draw(t, "due in this time") {
+						minutes := rapid.IntRange(-2000, 40000).Draw(t, "minutes")
+						f.Blocks[0].NotAfter = sunday.Add(30*24*time.Hour + time.Duration(minutes)*time.Minute)
 					}
 				}
 			}
@@ -123,7 +126,8 @@ func TestForecastJumps(t *testing.T) {
 			}
 			// The words of a finding and of a step are those of the last look.
 			words := cmp.Options{
-				cmpopts.IgnoreFields(providers.Finding{}, "Summary", "Hint"), cmpopts.IgnoreFields(planner.Ran{}, "Summary"),
+				cmpopts.IgnoreFields(providers.Finding{}, "Summary", "Hint"),
+				cmpopts.IgnoreFields(planner.Ran{}, "Summary"),
 			}
 			if diff := cmp.Diff(jumped, hourly, words); diff != "" {
 				t.Fatalf("from change to change, and hour by hour:\n%s", diff)

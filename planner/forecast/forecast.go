@@ -187,7 +187,8 @@ func (f *Forecast) repeats(c planner.Course) map[kind]bool {
 		}
 		slices.Sort(gaps)
 		f.Repeats = append(f.Repeats, Repeat{
-			Address: k.address.String(), Operation: k.operation, Summary: all[0].Summary, Times: len(all), First: all[0].Begins,
+			Address: k.address.String(), Operation: k.operation, Summary: all[0].Summary,
+			Times: len(all), First: all[0].Begins,
 			Every: gaps[len(gaps)/2].Round(time.Second).Seconds(), Window: all[0].Window,
 		})
 	}
@@ -253,7 +254,8 @@ func duties(c planner.Course) (out []Entry) {
 		}
 	}
 	for _, f := range c.Found {
-		if f.Finding.ByItself && f.Since.After(c.From) || f.ByStep || f.Finding.Unknown || f.Finding.Severity == providers.SeverityNote || f.Waits != "" {
+		if f.ByStep || f.Finding.Unknown || f.Finding.Severity == providers.SeverityNote || f.Waits != "" ||
+			f.Finding.ByItself && f.Since.After(c.From) {
 			continue
 		}
 		if f.Gone.IsZero() && f.Finding.Hint == "" && mine[f.Finding.Address.String()] {
@@ -282,7 +284,8 @@ func duties(c planner.Course) (out []Entry) {
 func missed(c planner.Course) (out []Missed) {
 	add := func(m Missed, node string) {
 		i := slices.IndexFunc(out, func(o Missed) bool {
-			return o.Address == m.Address && o.Window == m.Window && o.What == m.What && o.Why == m.Why && o.Due.Equal(m.Due) && o.Late.Equal(m.Late)
+			return o.Address == m.Address && o.Window == m.Window && o.What == m.What && o.Why == m.Why &&
+				o.Due.Equal(m.Due) && o.Late.Equal(m.Late)
 		})
 		if i < 0 {
 			i = len(out)
@@ -294,13 +297,16 @@ func missed(c planner.Course) (out []Missed) {
 		if f.Waits != "" {
 			add(Missed{
 				Address: f.Finding.Address.Resource().String(), Window: f.Waits, Late: f.Since, Due: f.Since,
-				What: strings.TrimSpace(f.Finding.ID + " " + f.Finding.Object), Why: "no opening of " + f.Waits + " comes earlier",
+				What: strings.TrimSpace(f.Finding.ID + " " + f.Finding.Object),
+				Why:  "no opening of " + f.Waits + " comes earlier",
 			}, f.Finding.Address.Node)
 		}
 	}
 	for _, l := range c.Left {
 		if l.Why != "" {
-			add(Missed{Address: l.Address.Resource().String(), Window: l.Window, Due: l.Due, What: l.Summary, Why: l.Why}, l.Address.Node)
+			add(Missed{
+				Address: l.Address.Resource().String(), Window: l.Window, Due: l.Due, What: l.Summary, Why: l.Why,
+			}, l.Address.Node)
 		}
 	}
 	return out

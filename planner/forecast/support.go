@@ -26,10 +26,11 @@ var kubernetes = []ending{
 // nvidia are those of branches of the NVIDIA data center driver, as of 2026-11: docs.nvidia.com, "Supported Drivers and
 // CUDA Toolkit Versions" of releases 615 and 620. NVIDIA names months; here stands the last day of each.
 var nvidia = []ending{
-	{"535", "2026-06-30", "docs.nvidia.com/datacenter/tesla/drivers"}, {"580", "2028-06-30", "docs.nvidia.com/datacenter/tesla/drivers"},
-	{"595", "2027-03-31", "docs.nvidia.com/datacenter/tesla/drivers"}, {"610", "2026-08-31", "docs.nvidia.com/datacenter/tesla/drivers"},
-	{"620", "2029-09-30", "docs.nvidia.com/datacenter/tesla/drivers"},
+	{"535", "2026-06-30", drivers}, {"580", "2028-06-30", drivers}, {"595", "2027-03-31", drivers},
+	{"610", "2026-08-31", drivers}, {"620", "2029-09-30", drivers},
 }
+
+const drivers = "docs.nvidia.com/datacenter/tesla/drivers"
 
 // support says which releases of the cluster leave support. One that has left it is told at the beginning; one whose
 // date nobody told this upkeep, too.

@@ -61,7 +61,8 @@ func ownArgument(path string) string {
 	return ""
 }
 
-// reviewVocabulary looks for values of the release that its chart does not read, and for what is known against the chart.
+// reviewVocabulary looks for values of the release that its chart does not read, and for what is known against the
+// chart.
 func (r *review) reviewVocabulary() {
 	if r.release.Chart.Name != vocabulary.Chart {
 		return

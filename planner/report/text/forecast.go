@@ -13,7 +13,8 @@ import (
 // Forecast writes the time ahead, month by month. Zone is the one that times are told in.
 func Forecast(w io.Writer, f forecast.Forecast, zone *time.Location, style Style) error {
 	p := &page{Style: style}
-	p.wrapped(bold, "", fmt.Sprintf("Forecast from %s to %s", f.From.In(zone).Format(time.DateOnly), f.Until.In(zone).Format("2006-01-02 (MST)")))
+	p.wrapped(bold, "", fmt.Sprintf("Forecast from %s to %s",
+		f.From.In(zone).Format(time.DateOnly), f.Until.In(zone).Format("2006-01-02 (MST)")))
 	p.wrapped(dim, "", "The forecast supposes that `upkeep apply` runs when a step is due and a window is open. "+
 		"Every step succeeds, and nothing else changes.")
 	for _, u := range f.Unknown {
@@ -24,7 +25,8 @@ func Forecast(w io.Writer, f forecast.Forecast, zone *time.Location, style Style
 		p.line(p.paint(bold, "Again and again"))
 	}
 	for _, r := range f.Repeats {
-		p.wrapped("", "  ", fmt.Sprintf("%s: %s. About every %s, %s.", clean(r.Address), clean(r.Summary), span(seconds(r.Every)), plural(r.Times, "time")))
+		p.wrapped("", "  ", fmt.Sprintf("%s: %s. About every %s, %s.",
+			clean(r.Address), clean(r.Summary), span(seconds(r.Every)), plural(r.Times, "time")))
 	}
 	for _, month := range f.Months {
 		p.line()
@@ -50,7 +52,8 @@ func Forecast(w io.Writer, f forecast.Forecast, zone *time.Location, style Style
 		if len(m.Nodes) > 0 {
 			on = " on " + clean(few(m.Nodes, ", ", 5, p.Verbose))
 		}
-		p.say(red, "LATE", fmt.Sprintf("%s%s: %s, %s. Reason: %s.", clean(m.Address), on, clean(m.What), when, clean(m.Why)))
+		p.say(red, "LATE", fmt.Sprintf("%s%s: %s, %s. Reason: %s.",
+			clean(m.Address), on, clean(m.What), when, clean(m.Why)))
 	}
 	if len(f.Unused) > 0 {
 		p.line()
@@ -77,7 +80,8 @@ func (p *page) entry(f forecast.Forecast, e forecast.Entry, zone *time.Location)
 		if e.Window != "" {
 			window = "window " + e.Window
 		}
-		p.wrapped("", head+"UPKEEP  ", fmt.Sprintf("%s%s, about %s, %s", clean(e.Address), on, span(e.Ends.Sub(e.At)), clean(window)))
+		p.wrapped("", head+"UPKEEP  ", fmt.Sprintf("%s%s, about %s, %s",
+			clean(e.Address), on, span(e.Ends.Sub(e.At)), clean(window)))
 		for i, what := range e.What {
 			if i == 3 && len(e.What) > 4 && !p.Verbose {
 				p.wrapped("", below, fmt.Sprintf("and %d more", len(e.What)-i))

@@ -1,5 +1,6 @@
-// Package vocabulary knows which values the chart of the Akash provider reads, version by version, and which of its versions are
-// known to be bad. Helm takes any value and says nothing of one that no template reads: a misspelt price is then no price.
+// Package vocabulary knows which values the chart of the Akash provider reads, version by version, and which of its
+// versions are known to be bad. Helm takes any value and says nothing of one that no template reads: a misspelt price
+// is then no price.
 //
 // It is data and pure. It knows no other chart, and does not judge what a value means.
 package vocabulary
@@ -15,9 +16,9 @@ import (
 // Chart is the name of the chart.
 const Chart = "provider"
 
-// table has a value a line: its path, the first version that reads it and, where it does no longer, the first that does not.
-// It was read out of values.yaml and the templates of every version of charts/akash-provider from 6.0.4 to 19.0.2 in
-// akash-network/helm-charts (f3d8d46).
+// table has a value a line: its path, the first version that reads it and, where it does no longer, the first that
+// does not. It was read out of values.yaml and the templates of every version of charts/akash-provider from 6.0.4 to
+// 19.0.2 in akash-network/helm-charts (f3d8d46).
 //
 //go:embed values.txt
 var table string
@@ -39,8 +40,8 @@ func Values() []Value {
 	return out
 }
 
-// readBy says which values a version of the chart reads. A text that is no version reads every value that any version does.
-// The table has hundreds of values and a few versions: each version is parsed once.
+// readBy says which values a version of the chart reads. A text that is no version reads every value that any version
+// does. The table has hundreds of values and a few versions: each version is parsed once.
 func readBy(version string) func(Value) bool {
 	earlier := earlierThan(version)
 	return func(v Value) bool {
@@ -67,7 +68,8 @@ func earlierThan(version string) func(other string) bool {
 }
 
 // open are the values whose inner keys are Kubernetes' or the operator's own.
-var open = []string{"affinity", "attributes", "imagePullSecrets", "ingress.annotations", "nodeSelector", "podSecurityContext", "resources",
+var open = []string{"affinity", "attributes", "imagePullSecrets", "ingress.annotations", "nodeSelector",
+	"podSecurityContext", "resources",
 	"securityContext", "serviceAccount.annotations", "tolerations"}
 
 // global is a value that Helm itself knows.
@@ -76,13 +78,13 @@ const global = "global"
 // Unread is a value that a version of the chart does not read.
 type Unread struct {
 	Path string
-	// Since is the version from which the chart reads it, Until the one from which it does not; empty for a value that no version
-	// reads.
+	// Since is the version from which the chart reads it, Until the one from which it does not; empty for a value that
+	// no version reads.
 	Since, Until string
 }
 
-// UnreadValues returns the values of a tree that a version of the chart does not read, sorted by their paths; of a tree within the
-// tree that is not read, its root alone.
+// UnreadValues returns the values of a tree that a version of the chart does not read, sorted by their paths; of a
+// tree within the tree that is not read, its root alone.
 func UnreadValues(version string, tree map[string]any) []Unread {
 	known := map[string]Value{}
 	for _, v := range Values() {
