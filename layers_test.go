@@ -56,6 +56,7 @@ var floors = []struct {
 	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/window", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
+	{prefix: "planner/forecast", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3, domain: true, acts: []string{"operations.go"}},
