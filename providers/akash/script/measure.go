@@ -134,7 +134,8 @@ func Probe(q facts.PriceQuestion) (facts.PriceQuestion, bool) {
 	if len(q.Orders) == 0 || q.Targets[denomVariable] == price.UAKT || q.Targets[denomVariable] == "" {
 		return facts.PriceQuestion{}, false
 	}
-	// The first sample order asks for no GPU, and the third one for the first GPU of the fleet: a script may refuse either.
+	// The first sample order asks for no GPU, and the third one for the first GPU of the fleet: a script may refuse
+	// either.
 	probed := []string{q.Orders[0]}
 	if len(q.Orders) > 2 {
 		probed = append(probed, q.Orders[2])
