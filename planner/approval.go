@@ -70,7 +70,8 @@ func WithApproval(m facts.Memory, a facts.Approval, now time.Time) (facts.Memory
 		return other.Plan == a.Plan || !ApprovalHolds(other, now)
 	})
 	if len(kept) >= MostApprovals {
-		return m, fmt.Errorf("%d plans are approved already, which is the most; take one back with `upkeep approve -revoke=%s`", len(kept), kept[0].Plan)
+		return m, fmt.Errorf("%d plans are approved already, which is the most; take one back with `upkeep approve -revoke=%s`",
+			len(kept), kept[0].Plan)
 	}
 	m.Approvals = append(kept, a)
 	return m, nil
@@ -134,8 +135,10 @@ func (d domains) staleApprovals(p Plan) ([]providers.Finding, error) {
 			continue
 		}
 		out = append(out, providers.Finding{
-			ID: ApprovalStale, Severity: providers.SeverityWarning, Address: facts.Address{Type: "approval", Name: "plan", Key: a.Plan},
-			Summary: fmt.Sprintf("%s approved plan %s, and what is due now is not what it says: %s", a.Who, a.Plan, strings.Join(differences, "; ")),
+			ID: ApprovalStale, Severity: providers.SeverityWarning,
+			Address: facts.Address{Type: "approval", Name: "plan", Key: a.Plan},
+			Summary: fmt.Sprintf("%s approved plan %s, and what is due now is not what it says: %s",
+				a.Who, a.Plan, strings.Join(differences, "; ")),
 			Hint: "make a plan, read it and approve it: `upkeep plan -out=FILE`, `upkeep approve FILE`; " +
 				"or run what is still the same: `upkeep apply -approved -only-approved`",
 		})

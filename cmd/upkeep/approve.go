@@ -19,8 +19,8 @@ import (
 
 func approveCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringSliceFlag{Name: "expect", Usage: "without a plan file: plan now, and approve the plan if its digest is `sha256:...`"},
-		&cli.StringFlag{Name: "until", Usage: "end the approval at `TIME`, such as 2026-12-24T02:00:00Z, or after a day: 2026-12-23"},
+		&cli.StringSliceFlag{Name: "expect", Usage: "plan now, and approve the plan if its digest is `sha256:...`"},
+		&cli.StringFlag{Name: "until", Usage: "end at `TIME`, such as 2026-12-24T02:00:00Z, or after a day: 2026-12-23"},
 		&cli.StringFlag{Name: "reason", Usage: "say why, in `TEXT`; reports show it"},
 		&cli.StringFlag{Name: "revoke", Usage: "take the approval of the plan with this `ID` back"},
 		lockTimeoutFlag(),
@@ -31,7 +31,8 @@ func approveCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "approve", Usage: "allow a plan that you have read to be applied while nobody looks",
 		ArgsUsage: "[PLANFILE]",
-		Description: "Keeps the plan and your name in the state. `upkeep apply -approved` then applies it when its maintenance window is open.\n" +
+		Description: "Keeps the plan and your name in the state. `upkeep apply -approved` then applies it\n" +
+			"when its maintenance window is open.\n" +
 			"An approval ends with the plan (see -plan-max-age of apply), or at -until. Without a plan, lists what is approved.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -94,7 +95,8 @@ func giveApproval(ctx context.Context, env environment, cmd *cli.Command) (err e
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	next := lock.State()
 	if plan.Request.Lineage != "" && plan.Request.Lineage != next.Lineage {
-		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan", plan.Request.Lineage, next.Lineage)}
+		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan",
+			plan.Request.Lineage, next.Lineage)}
 	}
 	given, err := plan.Approve(w.types, lock.Info().Who, env.now(), until, strings.TrimSpace(cmd.String("reason")))
 	if err != nil {
@@ -113,8 +115,10 @@ func giveApproval(ctx context.Context, env environment, cmd *cli.Command) (err e
 }
 
 func showApproval(w io.Writer, a facts.Approval, head string) error {
-	_, err := fmt.Fprintf(w, "%s\nDIGEST   %s\nUNTIL    %s\nTo apply it when its window is open, run this by hand or from a timer:\n  upkeep apply -approved\n"+
-		"To take the approval back:\n  upkeep approve -revoke=%s\n", head, a.Digest, planner.ApprovalEnds(a).UTC().Format(time.RFC3339), a.Plan)
+	_, err := fmt.Fprintf(w, "%s\nDIGEST   %s\nUNTIL    %s\n"+
+		"To apply it when its window is open, run this by hand or from a timer:\n  upkeep apply -approved\n"+
+		"To take the approval back:\n  upkeep approve -revoke=%s\n",
+		head, a.Digest, planner.ApprovalEnds(a).UTC().Format(time.RFC3339), a.Plan)
 	return err
 }
 
@@ -170,7 +174,8 @@ func listApprovals(ctx context.Context, env environment, cmd *cli.Command) error
 	return nil
 }
 
-const nothingApproved = "Nothing is approved. To approve a plan that you have read:\n  upkeep plan -out=FILE\n  upkeep approve FILE\n"
+const nothingApproved = "Nothing is approved. To approve a plan that you have read:\n" +
+	"  upkeep plan -out=FILE\n  upkeep approve FILE\n"
 
 func writeApproval(w io.Writer, a facts.Approval, now time.Time) error {
 	word, ends := "holds until", planner.ApprovalEnds(a)
@@ -178,7 +183,8 @@ func writeApproval(w io.Writer, a facts.Approval, now time.Time) error {
 		word = "has ended:"
 	}
 	lines := []string{
-		fmt.Sprintf("plan %s, %d steps, approved by %s at %s", a.Plan, len(a.Steps), text.Clean(a.Who), a.At.UTC().Format(time.RFC3339)),
+		fmt.Sprintf("plan %s, %d steps, approved by %s at %s",
+			a.Plan, len(a.Steps), text.Clean(a.Who), a.At.UTC().Format(time.RFC3339)),
 		fmt.Sprintf("  %s %s", word, ends.UTC().Format(time.RFC3339)),
 	}
 	if a.Reason != "" {
