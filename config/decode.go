@@ -168,7 +168,8 @@ func (l *loader) besides(said hcl.Diagnostics, check func()) {
 	check()
 	kept := l.diags[:before]
 	for _, d := range l.diags[before:] {
-		if !slices.ContainsFunc(said, func(s *hcl.Diagnostic) bool { return s.Subject != nil && d.Subject != nil && *s.Subject == *d.Subject }) {
+		same := func(s *hcl.Diagnostic) bool { return s.Subject != nil && d.Subject != nil && *s.Subject == *d.Subject }
+		if !slices.ContainsFunc(said, same) {
 			kept = append(kept, d)
 		}
 	}

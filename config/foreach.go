@@ -81,7 +81,8 @@ func instancesOf(v cty.Value) ([]instance, string) {
 		case key.AsString() == "":
 			return nil, "A key is the empty string. Every key must name its block."
 		case strings.ContainsFunc(key.AsString(), func(r rune) bool { return !plain.Safe(r) }):
-			return nil, "The key " + strconv.QuoteToASCII(key.AsString()) + " holds a character that cannot be printed. Keys become part of addresses and reports."
+			return nil, "The key " + strconv.QuoteToASCII(key.AsString()) +
+				" holds a character that cannot be printed. Keys become part of addresses and reports."
 		}
 		if isSet {
 			element = key

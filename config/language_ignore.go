@@ -39,7 +39,8 @@ func ignoreBlock() entry {
 `,
 		Schema: Schema{Attributes: slices.Concat([]Attribute{
 			{Name: "finding", Type: cty.String, Required: true, Doc: "The id of the finding, such as `CERT_EXPIRES_SOON`."},
-			{Name: "nodes", Type: cty.List(cty.String), Node: true, Doc: "Names of the nodes that it is about. Every node where it is not set, and what is on no node."},
+			{Name: "nodes", Type: cty.List(cty.String), Node: true,
+				Doc: "Names of the nodes that it is about. Every node where it is not set, and what is on no node."},
 		}, exemptionAttributes())},
 		Decode: decodeIgnore,
 	}}

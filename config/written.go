@@ -106,7 +106,7 @@ func elementOf(expr hcl.Expression, key cty.Value) hcl.Expression {
 			return nil
 		}
 		for _, pair := range slices.Backward(pairs) {
-			if k, wrong := pair.Key.Value(nil); !wrong.HasErrors() && k.IsKnown() && !k.IsNull() && k.Type() == cty.String && k.AsString() == key.AsString() {
+			if k, wrong := pair.Key.Value(nil); !wrong.HasErrors() && k.RawEquals(key) {
 				return pair.Value
 			}
 		}

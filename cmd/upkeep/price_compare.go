@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/bounded"
 	"upkeep/providers/plain"
 )
 
@@ -32,7 +32,7 @@ func priceCompareCommand(env environment) *cli.Command {
 				return usage(cmd, "compare takes one market file")
 			}
 			file := cmd.Args().First()
-			data, err := os.ReadFile(file)
+			data, err := bounded.Given(file, bounded.Text)
 			if err != nil {
 				return err
 			}
@@ -50,9 +50,14 @@ func priceCompareCommand(env environment) *cli.Command {
 			}
 			plain.In(&c, plain.Line)
 			if cmd.Bool("json") {
-				return printJSON(env.stdout, c)
+				err = printJSON(env.stdout, c)
+			} else {
+				err = c.Write(env.stdout)
 			}
-			return c.Write(env.stdout)
+			if err == nil && !c.Known() {
+				return ending(exitError)
+			}
+			return err
 		},
 	}
 }

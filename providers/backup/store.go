@@ -154,8 +154,8 @@ func decodeStore(b config.Block) (StoreSpec, hcl.Diagnostics) {
 		add("path", "Not an absolute path", fmt.Sprintf("%q is a directory of a node and must be absolute and plain, such as \"/var/backups/upkeep\".", s.Path))
 	}
 	if system, ok := layout.SystemDirectory(s.Path); ok && path.IsAbs(s.Path) {
-		add("path", "Invalid path", fmt.Sprintf("%q is in %s, which the system, Kubernetes or etcd has to itself. Name a directory for bundles alone, such as \"/var/backups/upkeep\".",
-			s.Path, system))
+		add("path", "Invalid path", fmt.Sprintf("%q is in %s, which the system, Kubernetes or etcd has to itself. "+
+			"Name a directory for bundles alone, such as \"/var/backups/upkeep\".", s.Path, system))
 	}
 	s.Sealed = !s.AccessKey.Empty() || !s.SecretKey.Empty()
 	if s.AccessKey.Empty() != s.SecretKey.Empty() {

@@ -9,7 +9,8 @@ import (
 // lost at the next boot or upgrade, or is read as if it were the owner's.
 var systemDirectories = []string{
 	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/usr",
-	"/var/cache", "/var/lib/apt", "/var/lib/cni", "/var/lib/containerd", "/var/lib/containers", "/var/lib/cri-o", "/var/lib/docker",
+	"/var/cache", "/var/lib/apt", "/var/lib/cni", "/var/lib/containerd", "/var/lib/containers", "/var/lib/cri-o",
+	"/var/lib/docker",
 	"/var/lib/dpkg", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/kubernetes", "/var/lib/rancher", "/var/lib/systemd",
 	"/var/lock", "/var/log", "/var/run",
 }

@@ -62,14 +62,15 @@ func (f *file) open() (*os.Root, error) {
 	return root, nil
 }
 
-// ours refuses a directory that lies in one of the system's by a link above it: the configuration refuses those that say so.
+// ours refuses a directory that lies in one of the system's by a link above it. The configuration refuses the others.
 func (f *file) ours() error {
 	above, err := filepath.EvalSymlinks(filepath.Dir(f.directory))
 	if err != nil {
 		return f.explain(err)
 	}
 	if system, ok := layout.SystemDirectory(filepath.Join(above, filepath.Base(f.directory))); ok {
-		return fmt.Errorf("store %s: %w: a link leads into %s, which the system, Kubernetes or etcd has to itself; name another directory", f, ErrRefused, system)
+		return fmt.Errorf("store %s: %w: a link leads into %s, which the system, Kubernetes or etcd has to itself; "+
+			"name another directory", f, ErrRefused, system)
 	}
 	return nil
 }

@@ -97,6 +97,11 @@ type Comparison struct {
 	Warnings      []MarketNotice `json:"warnings"`
 }
 
+// Known reports whether every price is known.
+func (c Comparison) Known() bool {
+	return c.Prices.Known() && !slices.ContainsFunc(c.Rows, func(r MarketRow) bool { return r.Ours == nil })
+}
+
 // MarketRow is one price next to the market's, in USD a month.
 type MarketRow struct {
 	What   string     `json:"what"`
