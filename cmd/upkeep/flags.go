@@ -59,13 +59,26 @@ func checkFlag(cmd *cli.Command, flag cli.Flag) error {
 	case *cli.StringSliceFlag:
 		values = cmd.StringSlice(name)
 	case *cli.IntFlag:
-		if n := cmd.Int(name); n < 1 {
+		n := cmd.Int(name)
+		if most := largest[name]; most > 0 && (n < 1 || n > most) {
+			return usage(cmd, "-%s=%d: write a number from 1 to %d", name, n, most)
+		}
+		if n < 1 {
 			return usage(cmd, "-%s=%d: write a number from 1", name, n)
 		}
 	}
 	for _, value := range values {
 		if strings.TrimSpace(value) == "" {
 			return usage(cmd, "-%s is empty; give a value, or leave the flag out", name)
+		}
+		if check := flagValues[name]; check != nil {
+			if err := check(cmd, value); err != nil {
+				text := err.Error()
+				if !strings.HasPrefix(text, "-"+name) {
+					text = "-" + name + ": " + text
+				}
+				return usage(cmd, "%s", text)
+			}
 		}
 	}
 	return nil
