@@ -51,6 +51,8 @@ var floors = []struct {
 	// The simulated cluster serves the helper's own protocol, and etcd's.
 	{prefix: "fixtures/fakecluster", floor: 3, with: []string{"fixtures"}},
 
+	{prefix: "fixtures/calm", floor: 3},
+
 	{prefix: "planner", floor: 3, with: []string{"planner/schedule", "planner/window"}},
 	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/window", floor: 3},

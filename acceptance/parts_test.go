@@ -20,6 +20,7 @@ const (
 	rotationAndKills group = "rotation and kill points"
 	backupAndLoss    group = "backup and disaster"
 	provider         group = "provider"
+	windows          group = "window"
 	// rest is what only `make acceptance-all` walks: every other group is the core.
 	rest group = "only in acceptance-all"
 )
@@ -28,7 +29,7 @@ const (
 var budgets = []struct {
 	group   group
 	minutes int
-}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {rest, 0}}
+}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {rest, 0}}
 
 // parts are all parts of TestAcceptance in their order. A new one belongs to rest unless the core has time for it.
 var parts = []struct {
@@ -62,6 +63,7 @@ var parts = []struct {
 	{"an Akash provider over many versions", rest, 8 * time.Minute, testStagedUpgrade},
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
 	{"leases beside a restart", provider, 8 * time.Minute, testLeases},
+	{"the edge of a window", windows, 12 * time.Minute, testWindow},
 	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
 	{"figures", rest, 20 * time.Minute, testFigures},
 	{"the traffic notices a killed server", rest, 4 * time.Minute, testTrafficNotices},

@@ -116,6 +116,11 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	remains, _ := scope.split(p.Remaining, resources, in.Inventory)
 	p.Remaining, _ = ignoring(r, known.onePerCause(remains))
 	p.Complete = !p.uncertain()
+	stale, err := known.staleApprovals(p)
+	if err != nil {
+		return Plan{}, err
+	}
+	p.Findings = append(p.Findings, stale...)
 	digests, err := known.digest(r, p.Steps, p.Brackets)
 	if err != nil {
 		return Plan{}, err
@@ -166,7 +171,7 @@ func diff(resources []providers.Resource, in providers.Input) (providers.Outcome
 	var orders []providers.Order
 	for _, resource := range resources {
 		address := resource.Address()
-		outcome := resource.Diff(in)
+		outcome := providers.Review(resource, in)
 		all.Findings = slices.Grow(all.Findings, len(outcome.Findings))
 		all.Objects = slices.Grow(all.Objects, len(outcome.Objects))
 		all.Steps = slices.Grow(all.Steps, len(outcome.Steps))

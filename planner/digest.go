@@ -130,6 +130,27 @@ func (d domains) digest(r Request, steps []providers.Step, brackets []providers.
 	return out, err
 }
 
+// stepDigests are the digests of single steps by id, without those of guards, and without what else is due: not which
+// steps come before.
+func (d domains) stepDigests(r Request, steps []providers.Step, brackets []providers.Bracket) (map[string]string, error) {
+	g := digester{domains: d, request: r, brackets: brackets, index: providers.IndexBrackets(brackets)}
+	out := map[string]string{}
+	for _, step := range steps {
+		if g.guard(step.ID) {
+			continue
+		}
+		s, err := g.step(step)
+		if err != nil {
+			return nil, err
+		}
+		s.After = nil
+		if out[step.ID], err = sum("step", r.Identity().Authority, r.Lineage, s); err != nil {
+			return nil, fmt.Errorf("digest of step %s: %w", step.ID, err)
+		}
+	}
+	return out, nil
+}
+
 // guard reports whether a step is one of a guard.
 func (g digester) guard(id string) bool { return len(g.index.Begins[id])+len(g.index.Ends[id]) > 0 }
 

@@ -8,6 +8,7 @@ func FindingDocs() []providers.FindingDoc {
 		{ID: WrongCluster, Class: providers.ClassChanged},
 		{ID: fleetSize, Class: providers.ClassChanged},
 		{ID: ignoreEnded, Class: providers.ClassExpiring},
+		{ID: ApprovalStale, Class: providers.ClassChanged},
 		{ID: workInProgress, Class: providers.ClassUnknown},
 	}
 }

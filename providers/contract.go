@@ -41,7 +41,8 @@ type Type struct {
 type Resource interface {
 	Address() Address
 	Needs() Needs
-	// Diff compares desired state with the world. Pure: same input, same outcome, in the same order.
+	// Diff compares desired state with the world. Pure: same input, same outcome, in the same order. What depends on the
+	// time it asks of Input.Clock. Who wants an outcome calls Review.
 	Diff(Input) Outcome
 }
 
@@ -104,6 +105,8 @@ type Input struct {
 	Owners map[string]Address
 	// kept is set by Walk.
 	kept *kept
+	// next is set by Review: the first instant that Clock was asked for in vain.
+	next *time.Time
 }
 
 // Apply replaces what an update replaces, in the world and in the memory. The caller must own the world (see
@@ -171,6 +174,9 @@ type Outcome struct {
 	Warnings []string
 	// Objects are the things this resource watches, healthy or not; `status` lists them.
 	Objects []Object
+	// Until is the first instant after Input.Now at which another outcome is possible in the same world: other ids or
+	// severities of findings, other ids of steps. Only words may change before. Zero: never. Review sets it.
+	Until time.Time
 }
 
 // Order puts a step of a resource before or after all steps of another resource that are in the plan.

@@ -35,9 +35,9 @@ type Lock interface {
 	Journal(ctx context.Context, plan string) (Journal, journal.History, error)
 	// Save keeps a document of a plan, in the place of an earlier one: a reader finds the one or the other, complete.
 	Save(ctx context.Context, plan string, what Document, data []byte) error
-	// Prune removes the journals and documents of plans that State().Runs does not name, and returns the plans' ids,
-	// sorted. A journal that cannot be read, that is another state's, or that another process has open stays, with its
-	// documents.
+	// Prune removes the journals and documents of plans that neither the runs nor the approvals of State() name, and
+	// returns the plans' ids, sorted. A journal that cannot be read, that is another state's, or that another process
+	// has open stays, with its documents.
 	Prune(ctx context.Context) (removed []string, err error)
 	// Unlock releases the lock. A second call does nothing. It fails with *LostError when the lock was already lost.
 	Unlock() error

@@ -15,7 +15,7 @@ import (
 )
 
 // Version is the format that this package writes. A newer one is refused, never guessed at.
-const Version = 3
+const Version = 4
 
 // KeptRuns is how many runs a state remembers.
 const KeptRuns = 20

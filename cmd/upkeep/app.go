@@ -37,7 +37,7 @@ func app(env environment) *cli.Command {
 		name     string
 		commands []*cli.Command
 	}{
-		{groupWork, []*cli.Command{planCommand(env), applyCommand(env), driftCommand(env), backupCommand(env)}},
+		{groupWork, []*cli.Command{planCommand(env), approveCommand(env), applyCommand(env), driftCommand(env), backupCommand(env)}},
 		{groupLook, []*cli.Command{doctorCommand(env), statusCommand(env), showCommand(env), explainCommand(env), rehearseCommand(env), observeCommand(env), priceCommand(env), windowCommand(env)}},
 		{groupWrite, []*cli.Command{validateCommand(env), fmtCommand(env), schemaCommand(env), accessCommand(env)}},
 		{groupRemember, []*cli.Command{stateCommand(env), forceUnlockCommand(env), marksCommand(env), nodeCommand(env)}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ func applyCommand(env environment) *cli.Command {
 		lockTimeoutFlag(),
 		&cli.StringFlag{Name: "plan-max-age", Usage: "refuse to begin a plan that is older than `DURATION` (24h; with a maintenance window to its end, at most 8d)"},
 		waitForWindowFlag(),
+		&cli.BoolFlag{Name: approved, Usage: "apply what `upkeep approve` allowed and whose window is open; ask nobody"},
+		&cli.BoolFlag{Name: onlyApproved, Usage: "with -approved: plan again, and apply the approved steps that are still the same"},
 		&cli.BoolFlag{Name: "input", Value: true, Usage: "ask on the terminal; -input=false never asks"},
 		&cli.BoolFlag{Name: "verbose", Usage: "unfold steps that are the same on many nodes"},
 		overrideFlag(),
@@ -49,6 +52,9 @@ func applyCommand(env environment) *cli.Command {
 			if err != nil {
 				return usage(cmd, "%v", err)
 			}
+			if cmd.Bool(approved) || cmd.Bool(onlyApproved) {
+				return applyApproved(ctx, env, cmd)
+			}
 			if cmd.Bool(waitForWindow) && cmd.Args().Len() == 0 {
 				if err := waitToPlan(ctx, env, cmd); err != nil {
 					return err
@@ -67,47 +73,47 @@ func applyCommand(env environment) *cli.Command {
 			if err := expected.Check(plan); err != nil {
 				return exit{exitStale, explainReview(ctx, w, err)}
 			}
-			return applyPlan(ctx, env, cmd, w, plan, known, saved, began)
+			_, err = applyPlan(ctx, env, cmd, w, plan, known, saved, began)
+			return err
 		},
 	}
 }
 
-// applyPlan shows a plan, asks where nobody has read it yet, and carries it out.
-func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, saved bool, began time.Time) error {
+// applyPlan shows a plan, asks where nobody has read it yet, and carries it out. ended is the result of a run that started.
+func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, plan planner.Plan, known seen.Seen, saved bool, began time.Time) (ended apply.Result, err error) {
 	if !cmd.Bool("json") {
 		run := text.Run{Applying: true}
 		if !saved {
 			run.Took = took(env, plan, began)
 		}
 		if err := showPlan(env, cmd, plan, nil, known, run); err != nil {
-			return err
+			return ended, err
 		}
 	}
 	if plan.Request.Recorded && len(plan.Steps) > 0 {
-		return errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
+		return ended, errors.New("this plan cannot be applied: it was made from recorded facts; make one from the cluster: upkeep plan -out=FILE")
 	}
 	if len(plan.Refusals) > 0 {
-		return fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
+		return ended, fmt.Errorf("this plan cannot be applied: %s", strings.Join(plan.Refusals, "; "))
 	}
 	if len(plan.Steps) == 0 {
 		sweepWorkDirectories(env, w.desired)
-		return nothingPlanned(env, cmd, plan)
+		return ended, nothingPlanned(env, cmd, plan)
 	}
 	if !saved && !cmd.Bool("auto-approve") {
-		if err := approve(env, cmd); err != nil {
-			return err
+		if err := askYes(env, cmd); err != nil {
+			return ended, err
 		}
 	}
 	if saved && cmd.Bool(waitForWindow) {
 		if err := waitUntil(ctx, env, cmd, plan.Start); err != nil {
-			return err
+			return ended, err
 		}
 	}
 	sweepWorkDirectories(env, w.desired)
-	var ended apply.Result
-	err := execute(ctx, env, cmd, w, plan, known, &ended)
+	err = execute(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)
-	return err
+	return ended, err
 }
 
 // planToApply returns the saved plan that was named, or a fresh one.
@@ -129,8 +135,8 @@ func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan p
 	return plan, w, true, err
 }
 
-// approve asks; only the word yes goes on.
-func approve(env environment, cmd *cli.Command) error {
+// askYes asks; only the word yes goes on.
+func askYes(env environment, cmd *cli.Command) error {
 	if !cmd.Bool("input") || cmd.Bool("json") {
 		return errors.New("nobody can be asked (-input=false or -json); save the plan with `upkeep plan -out=FILE` and apply that, or give -auto-approve")
 	}
@@ -224,6 +230,8 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 	begun := executor.Begun(plan)
 	starting := lock.State().WithRun(begun)
 	starting.Memory = apply.Overrode(starting.Memory, begun)
+	approval := cmp.Or(w.approval, plan.ID)
+	starting.Memory = planner.ApprovalBegun(starting.Memory, approval, begun.StartedAt)
 	if _, err := lock.Write(ctx, starting); err != nil {
 		return err
 	}
@@ -231,6 +239,9 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 	*ended = result
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
+	if result.Outcome == apply.Complete { // what was approved is done
+		remembered.Memory, _ = planner.WithoutApproval(remembered.Memory, approval)
+	}
 	_, err = lock.Write(context.WithoutCancel(ctx), remembered)
 	if err := errors.Join(runErr, err, noteKey(env, w.secrets, lock.State())); err != nil {
 		var refused *apply.RefusedError

@@ -11,6 +11,7 @@ import (
 	"upkeep/planner"
 	"upkeep/providers"
 	"upkeep/providers/bounded"
+	"upkeep/state"
 )
 
 // savedPlan returns the plan in a file for whoever applies it. Where to connect and where to write is said by the
@@ -37,6 +38,13 @@ func savedPlan(ctx context.Context, env environment, cmd *cli.Command, path stri
 	if !remembered.Exists() {
 		return fail(exit{exitStale, fmt.Errorf("%s: this plan was not made with this state: there is no state at %s; run apply in the directory that the plan was made in, or make a new plan with `upkeep plan -out=FILE`", path, backend.Describe())})
 	}
+	return w.trusted(cmd, path, data, remembered)
+}
+
+// trusted returns the plan of a plan file for whoever applies it, once the key of the state has vouched for the file. path names it
+// for people.
+func (w workspace) trusted(cmd *cli.Command, path string, data []byte, remembered state.State) (planner.Plan, workspace, error) {
+	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
 	if err := planner.CheckOrigin(data, remembered.Key.MAC); err != nil {
 		return fail(exit{exitStale, fmt.Errorf("%s: %w", path, err)})
 	}

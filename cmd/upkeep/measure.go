@@ -24,8 +24,8 @@ func measureFlags() []cli.Flag {
 	}
 }
 
-// measuring returns what runs bid price scripts; nil where the command line does not ask for it. Recorded facts are measured
-// already or not: nothing is run for them.
+// measuring returns what runs bid price scripts; nil where the command line does not ask for it. Recorded facts are
+// measured already or not: nothing is run for them.
 func measuring(cmd *cli.Command) (observe.Prices, error) {
 	if !hasFlag(cmd, "measure") || !cmd.Bool("measure") {
 		return nil, nil
@@ -39,11 +39,12 @@ func measuring(cmd *cli.Command) (observe.Prices, error) {
 // measurer measures prices with a sandbox on this machine.
 type measurer struct{}
 
-// The limits of one run: the provider itself waits 10 s for its script (akash-network/provider, AKASH_BID_PRICE_SCRIPT_PROCESS_TIMEOUT).
+// The limits of one run: the provider itself waits 10 s for its script (akash-network/provider,
+// AKASH_BID_PRICE_SCRIPT_PROCESS_TIMEOUT).
 var measureLimits = sandbox.Limits{Time: 10 * time.Second, Memory: 256 << 20, Output: 64 << 10, Processes: 64}
 
-// scriptPrograms are what the published scripts call, and what else a provider's image has for scripts: bash, jq, bc, mawk, grep,
-// find and coreutils.
+// scriptPrograms are what the published scripts call, and what else a provider's image has for scripts: bash, jq, bc,
+// mawk, grep, find and coreutils.
 const scriptPrograms = "bash sh jq bc awk mawk grep egrep fgrep find sed xargs base64 basename cat chmod comm cp cut date dirname echo env expr false fold head id " +
 	"join ls md5sum mkdir mktemp mv nl od paste printf pwd readlink rev rm rmdir seq sha256sum sleep sort split stat tac tail tee test timeout touch tr true tsort uname uniq wc"
 
@@ -64,7 +65,8 @@ func (measurer) Measure(ctx context.Context, q facts.PriceQuestion) facts.PriceM
 		return unknown(err)
 	}
 	job := sandbox.Job{
-		Script: []byte("#!/bin/sh\njq --version\n"), Programs: strings.Fields(scriptPrograms), Required: []string{"bash", "jq", "bc", "awk"},
+		Script: []byte("#!/bin/sh\njq --version\n"), Programs: strings.Fields(scriptPrograms), Required: []string{"bash",
+			"jq", "bc", "awk"},
 		Stubs: map[string]string{"curl": feed}, Limits: measureLimits,
 	}
 	version, err := sandbox.Run(ctx, job)
@@ -90,7 +92,8 @@ func (measurer) Measure(ctx context.Context, q facts.PriceQuestion) facts.PriceM
 			return unknown(fmt.Errorf("the script did not end within %s for %d orders", measureLimits.Time, late))
 		}
 		out.Answers = append(out.Answers, facts.PriceAnswer{
-			Order: order, Stdout: plain.Text(string(answer.Stdout)), Stderr: plain.Text(cut(string(answer.Stderr), mostStderr)), ExitCode: answer.ExitCode,
+			Order: order, Stdout: plain.Text(string(answer.Stdout)), Stderr: plain.Text(cut(string(answer.Stderr),
+				mostStderr)), ExitCode: answer.ExitCode,
 			TimedOut: answer.Ended == sandbox.OutOfTime,
 		})
 	}
@@ -106,8 +109,8 @@ func cut(text string, most int) string {
 
 var decimalPrice = regexp.MustCompile(`^[0-9]{1,20}(\.[0-9]{1,20})?$`)
 
-// priceFeed returns a script that stands for curl: it answers what published scripts ask (DIA, imperator and CoinGecko) with a
-// price of AKT, and everything else as where there is no network.
+// priceFeed returns a script that stands for curl: it answers what published scripts ask (DIA, imperator and
+// CoinGecko) with a price of AKT, and everything else as where there is no network.
 func priceFeed(akt string) (string, error) {
 	if !decimalPrice.MatchString(akt) {
 		return "", fmt.Errorf("%q is no price of AKT", akt)

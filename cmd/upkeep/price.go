@@ -13,12 +13,13 @@ import (
 	"upkeep/providers/bounded"
 )
 
-// priceCommand answers questions about bid prices. It changes nothing; migrate alone looks at a cluster, where no file says what
-// is charged.
+// priceCommand answers questions about bid prices. It changes nothing; migrate alone looks at a cluster, where no
+// file says what is charged.
 func priceCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "price", Usage: "what a provider bids, and how its prices move to another script",
-		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env), priceMigrateCommand(env), priceCompareCommand(env)},
+		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env), priceMigrateCommand(env),
+			priceCompareCommand(env)},
 	}
 }
 
@@ -39,7 +40,8 @@ func priceFlags() []cli.Flag {
 
 // settings returns the prices that the flags name, and those to compare with, if any.
 func settings(cmd *cli.Command) (is quote.Prices, against *quote.Prices, err error) {
-	if is, err = settingOf(cmd, cmd.String("targets"), cmd.String("script"), cmd.String("script-version"), "-script-version"); err != nil {
+	if is, err = settingOf(cmd, cmd.String("targets"), cmd.String("script"), cmd.String("script-version"),
+		"-script-version"); err != nil {
 		return is, nil, err
 	}
 	file := cmd.String("against")
@@ -48,7 +50,8 @@ func settings(cmd *cli.Command) (is quote.Prices, against *quote.Prices, err err
 			return is, nil, nil
 		}
 		// The same prices under another script.
-		was, err := settingOf(cmd, cmd.String("targets"), cmd.String("script"), cmd.String("against-version"), "-against-version")
+		was, err := settingOf(cmd, cmd.String("targets"), cmd.String("script"), cmd.String("against-version"),
+			"-against-version")
 		return is, &was, err
 	}
 	data, err := bounded.Given(file, bounded.Text)
@@ -91,7 +94,8 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 	return prices, err
 }
 
-// readPrices reads the chart's values and the script from files: the script's own, or the values. An empty name is no file.
+// readPrices reads the chart's values and the script from files: the script's own, or the values. An empty name is no
+// file.
 func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.Source, err error) {
 	if valuesFile != "" {
 		source.Flags = "-targets=" + valuesFile

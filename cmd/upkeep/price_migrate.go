@@ -73,8 +73,8 @@ func migrate(ctx context.Context, env environment, cmd *cli.Command) (quote.Migr
 	return quote.Migrate(name, charged, to)
 }
 
-// charging is how the provider prices that the flags name: what is charged, whose it is, and the version of the script that it
-// is to go to, if that is declared.
+// charging is how the provider prices that the flags name: what is charged, whose it is, and the version of the
+// script that it is to go to, if that is declared.
 func charging(ctx context.Context, env environment, cmd *cli.Command) (akash.Charged, string, price.Version, error) {
 	named, err := versionFlag(cmd, cmd.String("script-version"), "-script-version")
 	if err != nil {
@@ -85,13 +85,15 @@ func charging(ctx context.Context, env environment, cmd *cli.Command) (akash.Cha
 	case err != nil:
 		return akash.Charged{}, "", "", err
 	case source.Names == nil && len(cmd.StringSlice("gpu")) > 0:
-		return akash.Charged{}, "", "", usage(cmd, "-gpu goes with -script or -targets; without them the models are those of the cluster's nodes")
+		return akash.Charged{}, "", "", usage(cmd,
+			"-gpu goes with -script or -targets; without them the models are those of the cluster's nodes")
 	case source.Names == nil:
 		return declaredCharging(ctx, env, cmd, named)
 	}
 	name := strings.Join(source.Names, ", ")
 	if source.Body == nil {
-		return akash.Charged{}, "", "", fmt.Errorf("%s has no bid price script in %s; name the file with -script", name, price.ScriptKey)
+		return akash.Charged{}, "", "", fmt.Errorf("%s has no bid price script in %s; name the file with -script", name,
+			price.ScriptKey)
 	}
 	charged := akash.Charged{Targets: price.TargetsOf(source.Values), Body: string(source.Body), Values: source.Values}
 	if charged.Script, err = quote.Recognise(source.Body, named); err != nil {
@@ -102,7 +104,8 @@ func charging(ctx context.Context, env environment, cmd *cli.Command) (akash.Cha
 }
 
 // declaredCharging looks at the provider that the configuration declares.
-func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, named price.Version) (akash.Charged, string, price.Version, error) {
+func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, named price.Version) (akash.Charged,
+	string, price.Version, error) {
 	w, err := open(env, cmd)
 	if err != nil {
 		return akash.Charged{}, "", "", err
@@ -140,7 +143,8 @@ func declaredCharging(ctx context.Context, env environment, cmd *cli.Command, na
 	return charged, name, to, nil
 }
 
-// declaredProvider finds the provider that is meant, and leaves it as the one thing that is declared: nothing else is looked at.
+// declaredProvider finds the provider that is meant, and leaves it as the one thing that is declared: nothing else is
+// looked at.
 func declaredProvider(w *workspace, cmd *cli.Command) (akash.Spec, error) {
 	var found []akash.Spec
 	var addresses []string
@@ -155,7 +159,8 @@ func declaredProvider(w *workspace, cmd *cli.Command) (akash.Spec, error) {
 	case len(found) == 0:
 		return akash.Spec{}, usage(cmd, "declare an akash_provider, or name the script in a file: -script=FILE -gpu=MODEL")
 	case len(found) > 1:
-		return akash.Spec{}, usage(cmd, "several providers are declared; say which one: -target=%s", strings.Join(addresses, " or -target="))
+		return akash.Spec{}, usage(cmd, "several providers are declared; say which one: -target=%s", strings.Join(addresses,
+			" or -target="))
 	}
 	w.desired.Resources = slices.DeleteFunc(slices.Clone(w.desired.Resources), func(d config.Declared) bool {
 		resource, ok := d.Value.(providers.Resource)

@@ -32,6 +32,8 @@ type workspace struct {
 	// mac makes what stands for a secret, under key: that of the state, or the one that the state will have.
 	mac func([]byte) string
 	key state.Key
+	// approval is the id of the approved plan that a run is for, where the plan is made anew; empty: its own id.
+	approval string
 	// releases talks to Helm; one for the whole command, since it keeps what it has fetched.
 	releases *releases
 }

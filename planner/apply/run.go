@@ -45,6 +45,16 @@ func (e *Executor) newRun(plan planner.Plan) (*run, error) {
 	return r, nil
 }
 
+// MayStart reports whether a run of a plan, with what its journal says of earlier ones, could look at a step or start
+// one at a time: whether anything is left that waits for no maintenance window. Pure.
+func MayStart(plan planner.Plan, history journal.History, at time.Time) (bool, error) {
+	book, err := schedule.New(plan.Scheduled(), past(history))
+	if err != nil {
+		return false, fmt.Errorf("schedule plan %s: %w", plan.ID, err)
+	}
+	return len(book.Next(at, 1)) > 0, nil
+}
+
 // past is what the schedule reads of a journal.
 func past(history journal.History) schedule.History {
 	var out schedule.History

@@ -19,11 +19,13 @@ func (archiving) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	if err != nil {
 		return nil
 	}
-	get := fmt.Sprintf("helm -n %s get values %s -o json", providers.ShellWord(args.Namespace), providers.ShellWord(args.Release))
+	get := fmt.Sprintf("helm -n %s get values %s -o json", providers.ShellWord(args.Namespace),
+		providers.ShellWord(args.Release))
 	if args.File != valuesFile {
 		file := providers.ShellWord(args.File)
 		return []providers.Command{{
-			What: "save the current values", Run: providers.ShellScript("umask 077", get+" > "+file, "test -s "+file), See: "the file is there, and only you can read it",
+			What: "save the current values", Run: providers.ShellScript("umask 077", get+" > "+file,
+				"test -s "+file), See: "the file is there, and only you can read it",
 		}}
 	}
 	return []providers.Command{{
@@ -56,7 +58,8 @@ func (upgrading) ByHand(in providers.Input, step providers.Step) []providers.Com
 	see := "helm list says deployed and the version " + args.Chart.Version
 	if args.Rolls {
 		see += "; the new pod prints the new prices"
-		run = append(run, fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep -E 'PRICE_TARGET|BID_PRICE'", namespace, providers.ShellWord(args.Workload)))
+		run = append(run, fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep -E 'PRICE_TARGET|BID_PRICE'",
+			namespace, providers.ShellWord(args.Workload)))
 	}
 	stop := "the upgrade fails"
 	if hidden := values.SealedIn(args.Values); len(hidden) > 0 {
@@ -68,7 +71,8 @@ func (upgrading) ByHand(in providers.Input, step providers.Step) []providers.Com
 	}}
 }
 
-// scriptByHand are the commands that put a policy before the published script. A script without one is a file that the reader has.
+// scriptByHand are the commands that put a policy before the published script. A script without one is a file that
+// the reader has.
 func scriptByHand(in providers.Input, args upgradeArgs) []string {
 	if args.Policy == nil {
 		return nil
@@ -81,7 +85,8 @@ func scriptByHand(in providers.Input, args upgradeArgs) []string {
 	if !ok {
 		return nil
 	}
-	run := []string{"cat > price_script_generic.sh <<'UPKEEP_PREAMBLE'", strings.TrimSuffix(strings.TrimSuffix(string(text), string(c.Published)), "\n"), "UPKEEP_PREAMBLE"}
+	run := []string{"cat > price_script_generic.sh <<'UPKEEP_PREAMBLE'",
+		strings.TrimSuffix(strings.TrimSuffix(string(text), string(c.Published)), "\n"), "UPKEEP_PREAMBLE"}
 	fetch := "cat published_script.sh"
 	if p, known := script.PublishedWith(digest(c.Published)); known {
 		fetch = "curl -fsSL " + providers.ShellWord(p.URL())
@@ -96,9 +101,12 @@ func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Com
 	}
 	return []providers.Command{{
 		What: "restart the provider, so that its pod has the values of the release",
-		Run: providers.ShellScript(fmt.Sprintf("kubectl -n %s delete pod %s-0", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
-			fmt.Sprintf("kubectl -n %s rollout status statefulset/%s --timeout=8m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
-			fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep PRICE_TARGET", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))),
+		Run: providers.ShellScript(fmt.Sprintf("kubectl -n %s delete pod %s-0", providers.ShellWord(args.Namespace),
+			providers.ShellWord(args.Workload)),
+			fmt.Sprintf("kubectl -n %s rollout status statefulset/%s --timeout=8m", providers.ShellWord(args.Namespace),
+				providers.ShellWord(args.Workload)),
+			fmt.Sprintf("kubectl -n %s exec %s-0 -c provider -- env | grep PRICE_TARGET", providers.ShellWord(args.Namespace),
+				providers.ShellWord(args.Workload))),
 		See: "the pod prints the prices of the release",
 	}}
 }
@@ -115,9 +123,11 @@ func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Comm
 	set := fmt.Sprintf("-n %s statefulset/%s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))
 	return []providers.Command{{
 		What: "stop the provider, so that the provider closes no lease; marked, so that upkeep starts it again",
-		Run: providers.ShellScript(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, MarkAnnotation, MarkReplicas, replicas),
+		Run: providers.ShellScript(fmt.Sprintf("kubectl annotate --overwrite %s %s='by hand' %s=%d", set, MarkAnnotation,
+			MarkReplicas, replicas),
 			fmt.Sprintf("kubectl scale %s --replicas=0", set),
-			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload))),
+			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace),
+				providers.ShellWord(args.Workload))),
 		See:  "no pod of the provider is left; tenants' pods run on",
 		Undo: startScript(args, replicas),
 	}}
@@ -151,9 +161,11 @@ func (replacing) ByHand(_ providers.Input, step providers.Step) []providers.Comm
 	return []providers.Command{{
 		What: "stop the provider and delete its StatefulSet, which the upgrade creates again; its volumes stay",
 		Run: providers.ShellScript(fmt.Sprintf("kubectl scale %s --replicas=0", set),
-			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace), providers.ShellWord(args.Workload)),
+			fmt.Sprintf("kubectl -n %s wait --for=delete pod/%s-0 --timeout=3m", providers.ShellWord(args.Namespace),
+				providers.ShellWord(args.Workload)),
 			fmt.Sprintf("kubectl delete %s", set)),
-		See:  "the StatefulSet is deleted; run the upgrade immediately",
-		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", providers.ShellWord(args.Namespace), providers.ShellWord(args.Release))),
+		See: "the StatefulSet is deleted; run the upgrade immediately",
+		Undo: providers.ShellScript(fmt.Sprintf("helm -n %s rollback %s", providers.ShellWord(args.Namespace),
+			providers.ShellWord(args.Release))),
 	}}
 }

@@ -14,12 +14,14 @@ func (defining) ByHand(_ providers.Input, step providers.Step) []providers.Comma
 		return nil
 	}
 	run := []string{
-		fmt.Sprintf("test -s crd.yaml || curl -fsSL -o crd.yaml %s", providers.ShellWord("https://raw.githubusercontent.com/akash-network/provider/"+args.Tag+"/pkg/apis/akash.network/crd.yaml")),
+		fmt.Sprintf("test -s crd.yaml || curl -fsSL -o crd.yaml %s",
+			providers.ShellWord("https://raw.githubusercontent.com/akash-network/provider/"+args.Tag+"/pkg/apis/akash.network/crd.yaml")),
 		fmt.Sprintf("echo '%s  crd.yaml' | sha256sum -c", args.SHA256),
 		"kubectl apply --server-side --force-conflicts --field-manager=upkeep -f crd.yaml",
 	}
 	for _, d := range args.Definitions {
-		run = append(run, fmt.Sprintf("kubectl wait --for=condition=Established --timeout=60s crd/%s", providers.ShellWord(d.Name)))
+		run = append(run, fmt.Sprintf("kubectl wait --for=condition=Established --timeout=60s crd/%s",
+			providers.ShellWord(d.Name)))
 	}
 	return []providers.Command{{
 		What: "apply the custom resource definitions of " + args.Tag, Run: providers.ShellScript(run...), See: "each definition is established",

@@ -21,8 +21,8 @@ type Charged struct {
 	Fleet []price.FleetGPU
 }
 
-// Charged returns how the provider of the block prices in an observed world. It is an error where that is not known, and where
-// no script says it.
+// Charged returns how the provider of the block prices in an observed world. It is an error where that is not known,
+// and where no script says it.
 func (s Spec) Charged(w facts.World) (Charged, error) {
 	name := s.Namespace + "/" + s.Release
 	release := w.Release(s.Namespace, s.Release)
@@ -39,5 +39,6 @@ func (s Spec) Charged(w facts.World) (Charged, error) {
 		return Charged{}, errors.New("release " + name + " has no bid price script: it prices by scale, where GPUs are free, so it has no prices to take over; declare bid_script and price_targets")
 	}
 	kinds, _ := fleetOf(w.Kubernetes)
-	return Charged{Script: script.Recognise([]byte(body)), Body: body, Values: release.Values, Targets: price.TargetsOf(release.Values), Fleet: models(kinds)}, nil
+	return Charged{Script: script.Recognise([]byte(body)), Body: body, Values: release.Values,
+		Targets: price.TargetsOf(release.Values), Fleet: models(kinds)}, nil
 }

@@ -22,8 +22,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// defaultMaxChange is the percentage by which one plan may change a price where the block does not say: a price an hour in the
-// place of one a month, or cents in the place of dollars, is far beyond it.
+// defaultMaxChange is the percentage by which one plan may change a price where the block does not say: a price an
+// hour in the place of one a month, or cents in the place of dollars, is far beyond it.
 const defaultMaxChange = "50"
 
 // maxScript is far more than any bid price script; Helm keeps values in a Secret, which holds a megabyte.
@@ -66,7 +66,8 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	}}
 	for argument, pattern := range map[string]*regexp.Regexp{"release": namePattern, "namespace": namespacePattern} {
 		if !pattern.MatchString(b.String(argument)) {
-			r.fail(b, argument, "Invalid name", "%q is no name of a %s: write lower-case letters, digits and dashes.", b.String(argument), argument)
+			r.fail(b, argument, "Invalid name", "%q is no name of a %s: write lower-case letters, digits and dashes.",
+				b.String(argument), argument)
 		}
 	}
 	if strings.TrimSpace(r.spec.Archive) == "" {
@@ -123,16 +124,19 @@ func (r *reading) chart() {
 	case b.String("oci") != "":
 		c.Source = facts.ChartSource{Repository: b.String("oci"), Name: b.String("name")}
 		if !strings.HasPrefix(c.Source.Repository, "oci://") {
-			r.fail(b, "oci", "Invalid URL", "%q is no registry: write oci://HOST/PATH, without the chart's name.", c.Source.Repository)
+			r.fail(b, "oci", "Invalid URL", "%q is no registry: write oci://HOST/PATH, without the chart's name.",
+				c.Source.Repository)
 		}
 	default:
 		c.Source = facts.ChartSource{Repository: strings.TrimSuffix(b.String("repository"), "/"), Name: b.String("name")}
-		if given == 1 && !strings.HasPrefix(c.Source.Repository, "https://") && !strings.HasPrefix(c.Source.Repository, "http://") {
+		if given == 1 && !strings.HasPrefix(c.Source.Repository, "https://") && !strings.HasPrefix(c.Source.Repository,
+			"http://") {
 			r.fail(b, "repository", "Invalid URL", "%q is no chart repository: write https://HOST/PATH.", c.Source.Repository)
 		}
 	}
 	if _, err := semver.StrictNewVersion(c.Version); err != nil {
-		r.fail(b, "version", "Not an exact version", "%q is no exact version. An open one would jump whenever the repository does: write all three numbers, such as \"6.0.5\".", c.Version)
+		r.fail(b, "version", "Not an exact version",
+			"%q is no exact version. An open one would jump whenever the repository does: write all three numbers, such as \"6.0.5\".", c.Version)
 	}
 	r.at(b, "version", "chart.version")
 	var wrong, half hcl.Diagnostics
@@ -154,14 +158,12 @@ func (r *reading) script() {
 	found := r.pinned(b, "bid_script", kindOfText{
 		name: "script", danger: "what prices GPUs", most: maxScript,
 		check: func(data []byte) error {
-			if _, err := script.Encode(data); err != nil {
-				return err
-			}
 			return script.Recognise(data).CheckUsable()
 		},
 	})
 	r.at(b, "replace_customised", "bid_script.replace_customised")
-	r.spec.Script = &Script{File: found.file, Text: found.text, URL: found.url, SHA256: found.sha256, ReplaceCustomised: b.Bool("replace_customised")}
+	r.spec.Script = &Script{File: found.file, Text: found.text, URL: found.url, SHA256: found.sha256,
+		ReplaceCustomised: b.Bool("replace_customised")}
 }
 
 // published reads the name of a published script.
@@ -178,10 +180,12 @@ func (r *reading) published(b config.Block, version string) {
 		for _, v := range price.Versions() {
 			words = append(words, string(v))
 		}
-		r.fail(b, "published", "No published script", "%q is no published script.%s upkeep knows %s.", version, meant(version, words), strings.Join(words, ", "))
+		r.fail(b, "published", "No published script", "%q is no published script.%s upkeep knows %s.", version,
+			meant(version, words), strings.Join(words, ", "))
 		return
 	}
-	r.spec.Script = &Script{Published: p.Version, URL: p.URL(), SHA256: p.SHA256, ReplaceCustomised: b.Bool("replace_customised")}
+	r.spec.Script = &Script{Published: p.Version, URL: p.URL(), SHA256: p.SHA256,
+		ReplaceCustomised: b.Bool("replace_customised")}
 	r.at(b, "replace_customised", "bid_script.replace_customised")
 }
 
@@ -219,8 +223,8 @@ type kindOfText struct {
 	check        func(data []byte) error
 }
 
-// pinned reads the arguments file, url and sha256 of a block. A file is read at once; what stands behind a URL may be another
-// text whenever it is fetched, so its digest must be there.
+// pinned reads the arguments file, url and sha256 of a block. A file is read at once; what stands behind a URL may be
+// another text whenever it is fetched, so its digest must be there.
 func (r *reading) pinned(b config.Block, block string, kind kindOfText) pinned {
 	p := pinned{file: b.String("file"), url: b.String("url"), sha256: strings.ToLower(b.String("sha256"))}
 	for _, argument := range []string{"file", "url", "sha256"} {
@@ -339,7 +343,8 @@ func (r *reading) gpu(b config.Block) {
 		r.warn(b, "gpu", "No models", "gpu names no model, and it replaces the mapping of the release: the script then charges its own default for every GPU. Name models, or remove gpu.")
 	}
 	if _, set := prices["*"]; set {
-		r.warn(b, b.Item("gpu", "*"), "No catch-all", "%s", "\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")
+		r.warn(b, b.Item("gpu", "*"), "No catch-all", "%s",
+			"\"*\" is no catch-all: it prices only an order that asks for no model at all; its price raises that of every model that is not listed. List the models instead.")
 	}
 	r.spec.GPU = prices
 }
@@ -359,7 +364,8 @@ func modelHint(model string) string {
 func (r *reading) values() {
 	tree, sensitive := r.block.Tree("values")
 	if _, set := r.block.Ranges["values"]; set && tree == nil {
-		r.fail(r.block, "values", "Object expected", "values takes an object of the chart's values, such as { bidmindeposit = \"500000uakt\" }.")
+		r.fail(r.block, "values", "Object expected",
+			"values takes an object of the chart's values, such as { bidmindeposit = \"500000uakt\" }.")
 		return
 	}
 	r.at(r.block, "values", "values")
@@ -396,14 +402,16 @@ func (r *reading) value(key string) {
 	case strings.HasPrefix(key, "price_target_") && !slices.Contains(vocabulary.Paths(""), key):
 		// vocabulary reports it
 	case strings.HasPrefix(key, "price_target_"):
-		r.fail(r.block, at, "An argument of its own", "%s is set by price_targets.%s, which writes it so that the chart cannot misread it.", key, strings.TrimPrefix(key, "price_target_"))
+		r.fail(r.block, at, "An argument of its own",
+			"%s is set by price_targets.%s, which writes it so that the chart cannot misread it.", key, strings.TrimPrefix(key,
+				"price_target_"))
 	case key == valueDebug:
 		r.warn(r.block, at, "No more bids", "debug_bid_script makes the script print more than the price, and the provider then places no bid at all.")
 	}
 }
 
-// numbers warns of numbers that a chart's templates write with an exponent: Go prints a float64 so from 1e+06 up to 1e+21
-// wherever it has no shorter form, and below 1e-04 (akash.md 2.5).
+// numbers warns of numbers that a chart's templates write with an exponent: Go prints a float64 so from 1e+06 up to
+// 1e+21 wherever it has no shorter form, and below 1e-04 (akash.md 2.5).
 func (r *reading) numbers(tree map[string]any, at []string) {
 	for _, key := range sortedKeys(tree) {
 		here := append(at[:len(at):len(at)], key)
@@ -412,7 +420,8 @@ func (r *reading) numbers(tree map[string]any, at []string) {
 			r.numbers(value, here)
 		case float64:
 			if text := fmt.Sprint(value); strings.ContainsAny(text, "eE") {
-				r.warn(r.block, r.block.Item("values", values.Path(here)), "A number with an exponent", "The chart writes %s as %s. Write it as a string, in quotation marks.", values.Path(here), text)
+				r.warn(r.block, r.block.Item("values", values.Path(here)), "A number with an exponent",
+					"The chart writes %s as %s. Write it as a string, in quotation marks.", values.Path(here), text)
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"upkeep/config"
+	"upkeep/fixtures/notscripts"
 	"upkeep/providers/akash"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/values"
@@ -22,7 +23,7 @@ func load(t *testing.T, body string) (akash.Spec, []string) {
 	t.Helper()
 	directory := t.TempDir()
 	text := "variable \"secret\" {\n  type = string\n  sensitive = true\n}\nakash_provider \"main\" {\n" + body + "\n}\n"
-	for name, data := range map[string]string{"a.upkeep.hcl": text, "script.sh": "#!/bin/bash\n"} {
+	for name, data := range map[string]string{"a.upkeep.hcl": text, "script.sh": notscripts.Good} {
 		if err := os.WriteFile(filepath.Join(directory, name), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func TestDecode(t *testing.T) {
 	want := akash.Spec{
 		Name: "main", Release: "akash-provider", Namespace: "akash-services", Archive: "akash-archive", MaxChange: "20", Timeout: config.Duration(20 * time.Minute),
 		Chart:   &akash.Chart{Source: facts.ChartSource{Repository: "https://charts.example.net", Name: "provider"}, Version: "19.0.2"},
-		Script:  &akash.Script{File: "script.sh", Text: "#!/bin/bash\n", SHA256: "cd7a2a2ba6f1ad1ac4ea0a1bd4fe8f3e9e1ee5de9aae0d7f93b0f4ddbb29d11a"},
+		Script:  &akash.Script{File: "script.sh", Text: notscripts.Good, SHA256: "3e071ae509c184b3d3b773c06df8770955c180e1a5b6e64e6be1e72df983d20a"},
 		Targets: map[string]string{"price_target_cpu": "1.6", "price_target_endpoint": "0", "price_target_memory": "0.00001", "price_target_hd_ephemeral": "1000000"},
 		GPU:     map[string]string{"a100": "120", "a100.80Gi": "1000.5", "t4": "80"},
 		Wanted: values.Wanted{

@@ -31,7 +31,8 @@ type review struct {
 	// after are the values that the release has after an upgrade.
 	after values.Tree
 
-	// was and will are how the provider prices now and after this plan; kinds are the GPUs of the fleet, where their nodes.
+	// was and will are how the provider prices now and after this plan; kinds are the GPUs of the fleet, where their
+	// nodes.
 	was, will bidding
 	kinds     []gpu
 	where     map[gpu][]string
@@ -51,7 +52,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.provider = providerOf(r.release)
 	switch {
 	case r.release.Unknown != "":
-		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: s.Release, Summary: r.release.Unknown})
+		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: s.Release,
+			Summary: r.release.Unknown})
 		r.object("unknown", r.release.Unknown)
 		return r.out
 	case r.release.Missing:
@@ -70,7 +72,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			r.release.Values[valueScript] = encodeScript(text)
 		}
 	}
-	r.repair = pending.Decide(r.release, in.Now, r.spec.patience())
+	r.repair = pending.Decide(r.release, in.Clock(), r.spec.patience())
 	r.reviewScript()
 	r.overlay = s.wanted()
 	if r.known {
@@ -87,7 +89,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewVocabulary()
 	r.reviewMeasurement()
 	r.plan()
-	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name, r.release.Chart.Version, r.release.Revision))
+	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name,
+		r.release.Chart.Version, r.release.Revision))
 	return r.out
 }
 
@@ -111,7 +114,7 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Now)
+	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Clock())
 	switch {
 	case !wrong:
 		return
@@ -166,7 +169,8 @@ func (r *review) plainOverlay() values.Tree {
 	return out
 }
 
-// wanted is the overlay without the prices that the release already has in other words: 1.60 is left where 1.6 is meant.
+// wanted is the overlay without the prices that the release already has in other words: 1.60 is left where 1.6 is
+// meant.
 func (r *review) wanted() values.Tree {
 	out := values.Clone(r.overlay)
 	for name, price := range r.spec.Targets {
@@ -180,8 +184,8 @@ func (r *review) wanted() values.Tree {
 	return out
 }
 
-// respelled reports whether a price stays as the release writes it although the block writes it otherwise. The preview has the
-// block's spelling, so a restart that it sees may come of that alone, and would never happen.
+// respelled reports whether a price stays as the release writes it although the block writes it otherwise. The
+// preview has the block's spelling, so a restart that it sees may come of that alone, and would never happen.
 func (r *review) respelled() bool {
 	return slices.ContainsFunc(values.Diff(r.overlay, r.wanted()), func(c values.Change) bool {
 		declared, _ := rendered(c.Before)
@@ -215,29 +219,34 @@ func (r *review) reviewTarget(name, argument, wanted string) {
 	summary := fmt.Sprintf("%s -> %s", text, wanted)
 	switch {
 	case !set && has != nil && has != "":
-		summary = fmt.Sprintf("%s (the chart reads that as not set, and the script's default applies) -> %s", values.Text(has), wanted)
+		summary = fmt.Sprintf("%s (the chart reads that as not set, and the script's default applies) -> %s",
+			values.Text(has), wanted)
 	case !set:
 		summary = fmt.Sprintf("not set -> %s", wanted)
 	case name != valueGPU && decimal(text) == nil:
 		summary = fmt.Sprintf("%s (the script cannot read that) -> %s", text, wanted)
 	}
-	r.add(providers.Finding{ID: "PRICE_TARGET_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary}, argument)
+	r.add(providers.Finding{ID: "PRICE_TARGET_DIFFERS", Severity: providers.SeverityError, Object: name,
+		Summary: summary}, argument)
 	r.due = append(r.due, fmt.Sprintf("%s %s (%s)", name, summary, r.spec.where(argument)))
 }
 
 // reviewObjects looks for objects of the release that the cluster has otherwise than they were rendered.
 func (r *review) reviewObjects() {
 	if why := r.release.ObjectsUnknown; why != "" {
-		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: r.release.Name, Summary: "its objects could not be compared with the cluster: " + why})
+		r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+			Object: r.release.Name, Summary: "its objects could not be compared with the cluster: " + why})
 	}
 	for _, o := range r.drifted() {
 		name := o.Kind + " " + o.Name
 		switch {
 		case o.Unknown != "":
-			r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: name, Summary: o.Unknown})
+			r.add(providers.Finding{ID: "RELEASE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: name,
+				Summary: o.Unknown})
 			continue
 		case o.Missing:
-			r.add(providers.Finding{ID: "RELEASE_DRIFT", Severity: providers.SeverityError, Object: name, Summary: "is not in the cluster"})
+			r.add(providers.Finding{ID: "RELEASE_DRIFT", Severity: providers.SeverityError, Object: name,
+				Summary: "is not in the cluster"})
 			r.due = append(r.due, name+" is not in the cluster")
 			continue
 		}
@@ -251,8 +260,8 @@ func (r *review) reviewObjects() {
 	}
 }
 
-// drifted are the objects that differ, without the number of replicas of the provider: that somebody has stopped it is a
-// finding of its own.
+// drifted are the objects that differ, without the number of replicas of the provider: that somebody has stopped it
+// is a finding of its own.
 func (r *review) drifted() []facts.ObjectDrift { return drifted(r.release, r.provider.workload.Name) }
 
 func drifted(release facts.Release, workload string) []facts.ObjectDrift {

@@ -8,8 +8,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// digestArgs is what of a step's arguments a digest covers: all but what stands for the values that the block keeps secret,
-// which is another text under the key of every state.
+// digestArgs is what of a step's arguments a digest covers: all but what stands for the values that the block keeps
+// secret, which is another text under the key of every state.
 func digestArgs(resource providers.Resource, step providers.Step) (json.RawMessage, error) {
 	if step.Operation != OperationUpgrade {
 		return step.Args, nil

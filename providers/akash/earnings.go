@@ -22,8 +22,8 @@ const (
 	// blockAge is how far the newest block of the RPC node may be from the clock of the pod: farther, and the chart's
 	// wait_for_rpc.sh does not let the provider start (akash.md 2.3).
 	blockAge = 30 * time.Second
-	// quiet is how long a provider that sees orders may place no bid before that is reported; recent is how new a bid must be
-	// to say more than sample orders do.
+	// quiet is how long a provider that sees orders may place no bid before that is reported; recent is how new a bid
+	// must be to say more than sample orders do.
 	quiet  = 24 * time.Hour
 	recent = time.Hour
 	// fewDeposits and fewDays are what a balance must be good for.
@@ -81,7 +81,8 @@ func (r *review) unmeasured(object, why string) {
 
 // inPod is the command line that runs a command in the provider's container.
 func (r *review) inPod(command string) string {
-	return fmt.Sprintf("`kubectl -n %s exec %s -c %s -- %s`", r.spec.Namespace, r.provider.pod.Name, containerName, command)
+	return fmt.Sprintf("`kubectl -n %s exec %s -c %s -- %s`", r.spec.Namespace, r.provider.pod.Name, containerName,
+		command)
 }
 
 // cause is a reason why the provider places no bids.
@@ -105,7 +106,8 @@ func (r *review) notBidding(causes []cause) {
 		texts = append(texts, c.what)
 	}
 	r.add(providers.Finding{
-		ID: "PROVIDER_NOT_BIDDING", Severity: severity, Object: r.provider.pod.Name, Summary: strings.Join(texts, "; also: "), Hint: causes[0].hint,
+		ID: "PROVIDER_NOT_BIDDING", Severity: severity, Object: r.provider.pod.Name, Summary: strings.Join(texts,
+			"; also: "), Hint: causes[0].hint,
 	})
 }
 
@@ -148,7 +150,8 @@ func (r *review) balance(c facts.Container, b facts.Balance) (funds, *big.Int) {
 	variable := r.release.Variable(c, variableDeposit)
 	deposit, denom := coin(variable.Value)
 	if deposit == nil {
-		r.unmeasured("balance", fmt.Sprintf("the pod has %s = %q, which is no amount, so what a bid needs is not known", variableDeposit, variable.Value))
+		r.unmeasured("balance", fmt.Sprintf("the pod has %s = %q, which is no amount, so what a bid needs is not known",
+			variableDeposit, variable.Value))
 		return funds{}, nil
 	}
 	p := funds{known: true, has: held(b, denom), denom: denom}
@@ -167,17 +170,19 @@ func (r *review) balance(c facts.Container, b facts.Balance) (funds, *big.Int) {
 	return p, deposit
 }
 
-// balanceLow reports a balance that is soon used up. A deposit comes back when its bid ends without a lease, so the days are
-// the fewest that are possible.
+// balanceLow reports a balance that is soon used up. A deposit comes back when its bid ends without a lease, so the
+// days are the fewest that are possible.
 func (r *review) balanceLow(p funds, deposit *big.Int, m facts.PodMeasurement, ofPod bool) {
 	covers := new(big.Int).Div(p.has, deposit)
 	days := -1.0
-	text := fmt.Sprintf("the account holds %s, enough for the deposits of %s bids (%s each)", money(p.has, p.denom), covers, money(deposit, p.denom))
+	text := fmt.Sprintf("the account holds %s, enough for the deposits of %s bids (%s each)", money(p.has, p.denom),
+		covers, money(deposit, p.denom))
 	if span := m.At.Sub(m.Log.Since); ofPod && m.Log.Unknown == "" && m.Log.Bids > 0 && span >= recent {
 		perDay := float64(m.Log.Bids) / (span.Hours() / 24)
 		number, _ := new(big.Float).SetInt(covers).Float64()
 		days = number / perDay
-		text += fmt.Sprintf("; at %.0f bids a day, as in the log of the last %s, that is at least %.1f days", perDay, hours(span), days)
+		text += fmt.Sprintf("; at %.0f bids a day, as in the log of the last %s, that is at least %.1f days", perDay,
+			hours(span), days)
 	}
 	fewBids := covers.Cmp(big.NewInt(fewDeposits)) < 0
 	if !fewBids && (days < 0 || days >= fewDays) {
@@ -211,17 +216,20 @@ func chainCauses(m facts.PodMeasurement) []cause {
 	case m.RPC.Silent != "":
 		return []cause{{what: "the RPC node does not answer the pod (" + m.RPC.Silent + ")", hint: hint}}
 	case m.RPC.CatchingUp:
-		return []cause{{what: fmt.Sprintf("the RPC node is catching up; its newest block is %s old", age.Round(time.Second)), hint: hint}}
+		return []cause{{what: fmt.Sprintf("the RPC node is catching up; its newest block is %s old", age.Round(time.Second)),
+			hint: hint}}
 	case age > blockAge:
-		return []cause{{what: fmt.Sprintf("the RPC node is behind: its newest block is %s old, and at most %s is usable", age.Round(time.Second), blockAge), hint: hint}}
+		return []cause{{what: fmt.Sprintf("the RPC node is behind: its newest block is %s old, and at most %s is usable",
+			age.Round(time.Second), blockAge), hint: hint}}
 	case age < -blockAge:
-		return []cause{{what: fmt.Sprintf("the clock of the pod is %s behind the newest block of the RPC node", (-age).Round(time.Second)), hint: "set the clock of the node that runs the provider: `timedatectl` shows it"}}
+		return []cause{{what: fmt.Sprintf("the clock of the pod is %s behind the newest block of the RPC node",
+			(-age).Round(time.Second)), hint: "set the clock of the node that runs the provider: `timedatectl` shows it"}}
 	}
 	return nil
 }
 
-// reviewAnswers judges what the price script in the pod answers to the sample orders, and returns how it keeps the provider
-// from bidding.
+// reviewAnswers judges what the price script in the pod answers to the sample orders, and returns how it keeps the
+// provider from bidding.
 func (r *review) reviewAnswers(m facts.PodMeasurement) []cause {
 	if !r.was.scripted {
 		return nil
@@ -293,7 +301,8 @@ func logCauses(m facts.PodMeasurement) []cause {
 	case log.FailedAt.After(log.LastBid) && log.LastFailure != "":
 		return []cause{{what: what + ", and the last one failed: " + log.LastFailure, hint: hint}}
 	case log.Orders == 0:
-		return []cause{{what: what + " and no order either, so the provider does not hear of orders", hint: "restart the provider: its connection to the RPC node may be stale", likely: true}}
+		return []cause{{what: what + " and no order either, so the provider does not hear of orders",
+			hint: "restart the provider: its connection to the RPC node may be stale", likely: true}}
 	}
 	return []cause{{what: what + fmt.Sprintf(", although %s came", plural(log.Orders, "order")), hint: hint, likely: true}}
 }

@@ -193,7 +193,8 @@ func TestNotMeasured(t *testing.T) {
 	}
 }
 
-// The proof of an upgrade or a restart asks the pod that the step leaves, once that runs, and no step asks it before it acts.
+// The proof of an upgrade or a restart asks the pod that the step leaves, once that runs, and no step asks it before
+// it acts.
 func TestApplyMeasuresInThePod(t *testing.T) {
 	for _, test := range []struct {
 		name, version string

@@ -13,7 +13,8 @@ import (
 
 // read reads the arguments of a step and looks up its release, which must be there. The readiness is set where the step
 // cannot be judged.
-func read[A interface{ Named() revision.Args }](in providers.Input, step providers.Step) (args A, release facts.Release, unusable *providers.Readiness) {
+func read[A interface{ Named() revision.Args }](in providers.Input, step providers.Step) (args A,
+	release facts.Release, unusable *providers.Readiness) {
 	args, release, unusable = revision.Read[A](in, step)
 	if unusable == nil && release.Missing {
 		unusable = new(providers.Moved.Because("release %s/%s does not exist", release.Namespace, release.Name))
@@ -22,7 +23,8 @@ func read[A interface{ Named() revision.Args }](in providers.Input, step provide
 }
 
 // beforeAndAfter reads a step's release as it was before the step and as it is after it.
-func beforeAndAfter[A interface{ Named() revision.Args }](before, after providers.Input, step providers.Step) (args A, was, is facts.Release, err error) {
+func beforeAndAfter[A interface{ Named() revision.Args }](before, after providers.Input, step providers.Step) (args A,
+	was, is facts.Release, err error) {
 	args, was, unusable := read[A](before, step)
 	if unusable == nil {
 		_, is, unusable = read[A](after, step)
@@ -65,8 +67,8 @@ func freshPods(in providers.Input, r facts.Release, w facts.Workload) []facts.Po
 // upgrading is the meaning of akash.upgrade.
 type upgrading struct{}
 
-// wantedOf are the values that an upgrade lays over those of the release; script is what stands in the script's place in a
-// prediction.
+// wantedOf are the values that an upgrade lays over those of the release; script is what stands in the script's place
+// in a prediction.
 func wantedOf(args upgradeArgs, script string) values.Tree {
 	out := values.Clone(args.Values)
 	if args.Script != "" {
@@ -75,8 +77,8 @@ func wantedOf(args upgradeArgs, script string) values.Tree {
 	return out
 }
 
-// scriptText finds the text of the script that an upgrade brings: whoever predicts has the preview's or a download's. Where
-// neither has it, a text stands for it that only the digest of the arguments decides.
+// scriptText finds the text of the script that an upgrade brings: whoever predicts has the preview's or a download's.
+// Where neither has it, a text stands for it that only the digest of the arguments decides.
 func predictedScript(in providers.Input, release facts.Release, args upgradeArgs) string {
 	if has, ok := scriptOf(release.Values); ok && digest([]byte(has)) == args.Script {
 		return encodeScript(has)
@@ -103,7 +105,8 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	if o := release.Offer; o != nil && o.Preview != nil && o.Preview.Unknown == "" && release.Status != facts.ReleaseDeployed {
 		kept = o.Preview.Values
 	}
-	release = revision.Upgraded(release, release.Chart.Name, args.Chart.Version, values.Merge(kept, wantedOf(args, predictedScript(in, release, args))), in.Now)
+	release = revision.Upgraded(release, release.Chart.Name, args.Chart.Version, values.Merge(kept, wantedOf(args,
+		predictedScript(in, release, args))), in.Now)
 	release.Objects = nil
 	p := providerOf(release)
 	if args.Rolls && p.found {
@@ -116,8 +119,8 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 	return revision.Replaced(release)
 }
 
-// Needs: the operators come before the provider, and the gateway's ports must be free. Once the pod has the new prices, they are
-// measured.
+// Needs: the operators come before the provider, and the gateway's ports must be free. Once the pod has the new
+// prices, they are measured.
 func (upgrading) Needs(in providers.Input, step providers.Step) providers.Needs {
 	args, release, unusable := read[upgradeArgs](in, step)
 	left := unusable == nil && args.Rolls && upgraded(release, args) == nil && runs(release) == nil
@@ -138,7 +141,8 @@ func (upgrading) Ready(in providers.Input, step providers.Step) providers.Readin
 		return *unusable
 	}
 	if upgraded(release, args) == nil && len(drifted(release, args.Workload)) == 0 {
-		return providers.Done.Because("revision %d is deployed with chart version %s and these values", release.Revision, release.Chart.Version)
+		return providers.Done.Because("revision %d is deployed with chart version %s and these values", release.Revision,
+			release.Chart.Version)
 	}
 	p := providerOf(release)
 	switch why := revision.Refused(release, step, args.Chart.Version, args.SHA256); {
@@ -177,7 +181,8 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 		}
 	}
 	for _, c := range values.Diff(release.Values, values.Merge(release.Values, args.Values)) {
-		if text, ok := c.After.(string); ok && (c.Path == valueGPU || decimal(text) != nil) && sameValue(c.Path, c.Before, text) {
+		if text, ok := c.After.(string); ok && (c.Path == valueGPU || decimal(text) != nil) && sameValue(c.Path, c.Before,
+			text) {
 			continue
 		}
 		return fmt.Errorf("%s in %s is not as wanted", c.Path, release.Name)
@@ -185,8 +190,8 @@ func upgraded(release facts.Release, args upgradeArgs) error {
 	return nil
 }
 
-// Proved holds the release to the values and the chart, everything that was not to change to what it was, and the pod to
-// the release where the upgrade restarts it.
+// Proved holds the release to the values and the chart, everything that was not to change to what it was, and the pod
+// to the release where the upgrade restarts it.
 func (upgrading) Proved(before, after providers.Input, step providers.Step) error {
 	args, was, is, err := beforeAndAfter[upgradeArgs](before, after, step)
 	if err != nil {

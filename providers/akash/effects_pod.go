@@ -12,7 +12,8 @@ import (
 )
 
 // readProvider reads the release that a step works on, and its provider; unusable says why it cannot be worked on.
-func readProvider(in providers.Input, step providers.Step) (release facts.Release, p provider, unusable *providers.Readiness) {
+func readProvider(in providers.Input, step providers.Step) (release facts.Release, p provider,
+	unusable *providers.Readiness) {
 	_, release, unusable = read[releaseArgs](in, step)
 	if unusable != nil {
 		return release, p, unusable
@@ -84,7 +85,8 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	}
 	if ground.Pod != "" && p.pod != nil && p.pod.UID != ground.Pod {
 		if runs(release) == nil {
-			return providers.Done.Because("pod %s started since the plan was made, and has the values of the release", p.pod.Name)
+			return providers.Done.Because("pod %s started since the plan was made, and has the values of the release",
+				p.pod.Name)
 		}
 	}
 	return providers.Readiness{State: providers.Holds}
@@ -215,7 +217,8 @@ func (starting) Proved(before, after providers.Input, step providers.Step) error
 	return ready(release)
 }
 
-// replacing is the meaning of akash.replace: the StatefulSet and its pod are deleted, so that an upgrade can make another one.
+// replacing is the meaning of akash.replace: the StatefulSet and its pod are deleted, so that an upgrade can make
+// another one.
 type replacing struct{}
 
 func (replacing) Predict(in providers.Input, step providers.Step) facts.Update {

@@ -27,7 +27,8 @@ func (archiving) Predict(in providers.Input, step providers.Step) facts.Update {
 		entry.Script = digest([]byte(body))
 	}
 	archive.Unknown = ""
-	archive.Entries = slices.DeleteFunc(slices.Clone(archive.Entries), func(e facts.ArchiveEntry) bool { return e.Revision == release.Revision })
+	archive.Entries = slices.DeleteFunc(slices.Clone(archive.Entries),
+		func(e facts.ArchiveEntry) bool { return e.Revision == release.Revision })
 	archive.Entries = append(archive.Entries, entry)
 	slices.SortFunc(archive.Entries, func(a, b facts.ArchiveEntry) int { return a.Revision - b.Revision })
 	return facts.Update{Archives: map[string]facts.Archive{key: archive}}

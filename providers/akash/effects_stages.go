@@ -49,7 +49,8 @@ func (a definitionsArgs) missing(in providers.Input) error {
 		case live.Digest != wanted.Digest:
 			return fmt.Errorf("%s is not as %s has it", wanted.Name, a.Tag)
 		case !live.Established || !slices.Equal(live.Served, wanted.Served):
-			return fmt.Errorf("the API server serves %q of %s, and not %q", strings.Join(live.Served, ", "), wanted.Name, strings.Join(wanted.Served, ", "))
+			return fmt.Errorf("the API server serves %q of %s, and not %q", strings.Join(live.Served, ", "), wanted.Name,
+				strings.Join(wanted.Served, ", "))
 		}
 	}
 	return nil
@@ -118,7 +119,8 @@ func (defining) Ready(in providers.Input, step providers.Step) providers.Readine
 		}
 		for _, version := range live.Stored {
 			if !slices.Contains(wanted.Versions, version) {
-				return providers.Moved.Because("objects of %s may be stored as %s, which %s does not have; make a new plan", wanted.Name, version, args.Tag)
+				return providers.Moved.Because("objects of %s may be stored as %s, which %s does not have; make a new plan",
+					wanted.Name, version, args.Tag)
 			}
 		}
 	}
@@ -133,7 +135,8 @@ func (defining) Proved(_, after providers.Input, step providers.Step) error {
 	return args.missing(after)
 }
 
-// operating is the meaning of akash.operator: an operator runs with the version of its chart that goes with the provider's.
+// operating is the meaning of akash.operator: an operator runs with the version of its chart that goes with the
+// provider's.
 type operating struct{}
 
 func (operating) Predict(in providers.Input, step providers.Step) facts.Update {
@@ -141,7 +144,8 @@ func (operating) Predict(in providers.Input, step providers.Step) facts.Update {
 	if unusable != nil {
 		return facts.Update{}
 	}
-	release = revision.Upgraded(release, release.Chart.Name, args.Chart.Version, values.Clone(release.StartsFrom()), in.Now)
+	release = revision.Upgraded(release, release.Chart.Name, args.Chart.Version, values.Clone(release.StartsFrom()),
+		in.Now)
 	release.Objects, release.Workloads = nil, slices.Clone(release.Workloads)
 	for i, w := range release.Workloads {
 		release.Workloads[i] = revision.Settled(w, args.Rolls, in.Now)
@@ -192,7 +196,8 @@ func operatorRuns(release facts.Release, args operatorArgs) error {
 		case w.Missing:
 			return fmt.Errorf("%s %s is not there", w.Kind, w.Name)
 		case !w.Settled || w.Ready < w.Replicas || w.Updated < w.Replicas:
-			return fmt.Errorf("%s %s has %d of %d pods ready and %d updated%s", w.Kind, w.Name, w.Ready, w.Replicas, w.Updated, troubles(w))
+			return fmt.Errorf("%s %s has %d of %d pods ready and %d updated%s", w.Kind, w.Name, w.Ready, w.Replicas, w.Updated,
+				troubles(w))
 		}
 	}
 	return nil

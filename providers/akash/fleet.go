@@ -26,9 +26,9 @@ func (g gpu) String() string {
 	return strings.Join(parts, ".")
 }
 
-// fleetOf returns the kinds of GPUs that nodes offer by their labels, sorted, with the nodes of each. A node has one model
-// (akash.md 4.1); where labels say more, each size and interface of a model counts. Nodes that are cordoned or not ready
-// carry no labels: their GPUs are not for rent.
+// fleetOf returns the kinds of GPUs that nodes offer by their labels, sorted, with the nodes of each. A node has one
+// model (akash.md 4.1); where labels say more, each size and interface of a model counts. Nodes that are cordoned or
+// not ready carry no labels: their GPUs are not for rent.
 func fleetOf(k facts.Kubernetes) (kinds []gpu, nodes map[gpu][]string) {
 	nodes = map[gpu][]string{}
 	for _, node := range k.Nodes {
@@ -69,7 +69,8 @@ func fleetOf(k facts.Kubernetes) (kinds []gpu, nodes map[gpu][]string) {
 		kinds = append(kinds, g)
 	}
 	slices.SortFunc(kinds, func(a, b gpu) int {
-		return strings.Compare(fmt.Sprint(a.Model, "\x00", a.RAM, "\x00", a.Interface, "\x00", a.Vendor), fmt.Sprint(b.Model, "\x00", b.RAM, "\x00", b.Interface, "\x00", b.Vendor))
+		return strings.Compare(fmt.Sprint(a.Model, "\x00", a.RAM, "\x00", a.Interface, "\x00", a.Vendor), fmt.Sprint(b.Model,
+			"\x00", b.RAM, "\x00", b.Interface, "\x00", b.Vendor))
 	})
 	return kinds, nodes
 }

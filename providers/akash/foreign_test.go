@@ -27,9 +27,9 @@ func recorded(t testing.TB) []byte {
 	return data
 }
 
-// FuzzForeign gives the domain what others wrote: the values of a release, the variables that its pod prints, its ConfigMaps
-// and the labels of nodes. Whatever they hold, it says the same twice, in words, with findings that are documented, and its
-// plan survives its file; and it calls no pod right whose price is not the release's.
+// FuzzForeign gives the domain what others wrote: the values of a release, the variables that its pod prints, its
+// ConfigMaps and the labels of nodes. Whatever they hold, it says the same twice, in words, with findings that are
+// documented, and its plan survives its file; and it calls no pod right whose price is not the release's.
 func FuzzForeign(f *testing.F) {
 	world, err := facts.Decode(recorded(f))
 	if err != nil {

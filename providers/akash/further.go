@@ -8,9 +8,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// SecondNeeds asks for the prices of scripts that nobody published, for the definitions that a text behind a URL names, once
-// that is known, and for who listens on the gateway's ports, where the step over 16.0.0 is ahead and the cluster does not
-// tell. With measure it asks the running pod.
+// SecondNeeds asks for the prices of scripts that nobody published, for the definitions that a text behind a URL
+// names, once that is known, and for who listens on the gateway's ports, where the step over 16.0.0 is ahead and the
+// cluster does not tell. With measure it asks the running pod.
 func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, measure bool) providers.Needs {
 	needs := providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Definitions: s.furtherDefinitions(world)},
@@ -18,7 +18,7 @@ func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, meas
 		Prices:     s.furtherPrices(world),
 	}
 	if measure {
-		return needs.And(s.measurementNeeds(world))
+		return needs.And(s.MeasurementNeeds(world))
 	}
 	return needs
 }
@@ -46,7 +46,8 @@ func (s Spec) furtherDefinitions(world facts.World) []string {
 
 func (s Spec) furtherNodes(world facts.World, inventory providers.Inventory) []providers.NodeNeed {
 	release := world.Release(s.Namespace, s.Release)
-	if s.Chart == nil || release.Unknown != "" || release.Missing || !stepsOverGateway(release.Chart.Version, s.Chart.Version) {
+	if s.Chart == nil || release.Unknown != "" || release.Missing || !stepsOverGateway(release.Chart.Version,
+		s.Chart.Version) {
 		return nil
 	}
 	var out []providers.NodeNeed

@@ -32,7 +32,8 @@ func before(version, other string) bool {
 // crosses reports whether an upgrade leads over a version.
 func crosses(from, to, gate string) bool { return before(from, gate) && !before(to, gate) }
 
-// restartsByItself says whether a change of prices alone restarts the provider with a version of the chart: akash.md 2.4.
+// restartsByItself says whether a change of prices alone restarts the provider with a version of the chart: akash.md
+// 2.4.
 func restartsByItself(version string) bool {
 	return before(version, firstWithConfigMap) || !before(version, firstWithInline)
 }
@@ -51,7 +52,8 @@ func (r *review) reviewChart() {
 		if o := r.release.Offer; o != nil && before(to, o.Newest) {
 			newest = "; " + o.Newest + " is the newest"
 		}
-		r.add(providers.Finding{ID: "CHART_VERSION_DIFFERS", Severity: providers.SeverityError, Object: r.release.Chart.Name, Summary: summary + newest}, "chart.version")
+		r.add(providers.Finding{ID: "CHART_VERSION_DIFFERS", Severity: providers.SeverityError, Object: r.release.Chart.Name,
+			Summary: summary + newest}, "chart.version")
 		r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where("chart.version")))
 	}
 	if len(r.spec.Targets)+len(r.spec.GPU) > 0 && before(to, firstWithTargets) {
@@ -83,7 +85,8 @@ func (r *review) reviewOffer(changes bool) {
 		if changes || len(r.due) > 0 {
 			severity = providers.SeverityError
 		}
-		r.add(providers.Finding{ID: "CHART_UNKNOWN", Severity: severity, Unknown: true, Object: r.spec.Chart.Source.String(), Summary: what + ": " + why}, "chart.version")
+		r.add(providers.Finding{ID: "CHART_UNKNOWN", Severity: severity, Unknown: true, Object: r.spec.Chart.Source.String(),
+			Summary: what + ": " + why}, "chart.version")
 		r.block(what)
 	}
 	switch {
@@ -97,10 +100,13 @@ func (r *review) reviewOffer(changes bool) {
 		unknown("the chart cannot be had", o.ChosenUnknown)
 		return
 	case r.spec.Chart.Source.Path == "" && o.Source != r.spec.Chart.Source:
-		unknown("what an upgrade would change is not known", fmt.Sprintf("the facts are about the chart %s: observe again", o.Source))
+		unknown("what an upgrade would change is not known", fmt.Sprintf("the facts are about the chart %s: observe again",
+			o.Source))
 		return
 	case !sameVersion(o.Chosen.Version, r.spec.Chart.Version):
-		unknown("what an upgrade would change is not known", fmt.Sprintf("the facts are about version %s of the chart, and the block says %s: observe again", o.Chosen.Version, r.spec.Chart.Version))
+		unknown("what an upgrade would change is not known",
+			fmt.Sprintf("the facts are about version %s of the chart, and the block says %s: observe again", o.Chosen.Version,
+				r.spec.Chart.Version))
 		return
 	case o.Preview == nil:
 		unknown("what an upgrade would change is not known", "the facts hold no preview")
@@ -119,25 +125,28 @@ func (r *review) reviewOffer(changes bool) {
 
 // gate reports what a change of version needs first; the upgrade is then not planned.
 func (r *review) gate(object, summary, hint string) {
-	r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Object: object, Summary: summary, Hint: hint}, "chart.version")
+	r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Object: object, Summary: summary,
+		Hint: hint}, "chart.version")
 	r.block(summary)
 }
 
 // unseen is gate for what could not be observed: it may be there, and counts as not.
 func (r *review) unseen(object, summary, hint string) {
-	r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: summary, Hint: hint}, "chart.version")
+	r.add(providers.Finding{ID: "CHART_GATE", Severity: providers.SeverityError, Unknown: true, Object: object,
+		Summary: summary, Hint: hint}, "chart.version")
 	r.block(summary)
 }
 
 // reviewGates holds a change of version to what it needs beforehand.
 func (r *review) reviewGates(from, to string) {
 	if before(to, from) && (crosses(to, from, firstWithClaim) || crosses(to, from, firstWithGateway)) {
-		r.gate(to, fmt.Sprintf("version %s cannot be gone back to from %s: the objects of the newer one do not fit", to, from),
+		r.gate(to, fmt.Sprintf("version %s cannot be gone back to from %s: the objects of the newer one do not fit", to,
+			from),
 			"stay at "+from+", or install the provider again")
 		return
 	}
-	// Each of the two is proved in the running pod before the next begins, and what the second one changes can be seen only
-	// from there: the objects of the first, and the program that it brings.
+	// Each of the two is proved in the running pod before the next begins, and what the second one changes can be seen
+	// only from there: the objects of the first, and the program that it brings.
 	if crosses(from, to, firstWithGateway) && crosses(from, to, firstWithClaim) {
 		r.gate(firstWithGateway, fmt.Sprintf("from %s to %s is more than one step", from, to),
 			"go to the last 14.x of the chart first, which replaces the StatefulSet, and from there to the last 15.x; then, with the Gateway API in place, to "+to)
@@ -155,7 +164,8 @@ func (r *review) reviewGates(from, to string) {
 	if o := r.release.Offer; o != nil && o.Preview != nil {
 		for _, forbidden := range o.Preview.Forbidden {
 			if !r.replaces(forbidden) {
-				r.gate(forbidden, "Kubernetes does not let this be changed in place: "+forbidden, "delete that object by hand where nothing is lost by it, then plan again")
+				r.gate(forbidden, "Kubernetes does not let this be changed in place: "+forbidden,
+					"delete that object by hand where nothing is lost by it, then plan again")
 			}
 		}
 	}
@@ -191,9 +201,10 @@ func major(version string) string {
 	return fmt.Sprint(v.Major())
 }
 
-// rolls says whether the upgrade restarts the provider by itself. respelled: the preview is of other values than the upgrade
-// lays over the release's: see respelled.
-func rolls(release facts.Release, workload string, scriptChanges, chartChanges, pricesChange, respelled bool, version string) bool {
+// rolls says whether the upgrade restarts the provider by itself. respelled: the preview is of other values than the
+// upgrade lays over the release's: see respelled.
+func rolls(release facts.Release, workload string, scriptChanges, chartChanges, pricesChange, respelled bool,
+	version string) bool {
 	if scriptChanges || chartChanges && !(version != "" && before(version, firstWithTargets)) {
 		return true
 	}

@@ -57,8 +57,8 @@ func container(pod *facts.Pod) *facts.Container {
 	return &pod.Containers[i]
 }
 
-// The marks on a StatefulSet while upkeep keeps the provider stopped: which run stopped it, and how many replicas it had
-// before. They are taken away when the provider is started again.
+// The marks on a StatefulSet while upkeep keeps the provider stopped: which run stopped it, and how many replicas it
+// had before. They are taken away when the provider is started again.
 const (
 	MarkAnnotation = "upkeep.dev/stopped-by"
 	MarkReplicas   = "upkeep.dev/stopped-replicas"
@@ -70,8 +70,9 @@ func (p provider) stoppedByUs() bool {
 	return p.found && marked
 }
 
-// rendered is the text that the chart makes of a value, and false where it leaves the variable out: templates take zero,
-// false, null and "" for not set, and write a float64 as Go does, with an exponent where that is shorter (akash.md 2.5).
+// rendered is the text that the chart makes of a value, and false where it leaves the variable out: templates take
+// zero, false, null and "" for not set, and write a float64 as Go does, with an exponent where that is shorter
+// (akash.md 2.5).
 func rendered(value any) (string, bool) {
 	switch v := value.(type) {
 	case nil:

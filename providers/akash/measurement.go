@@ -11,9 +11,9 @@ import (
 	"upkeep/providers/facts"
 )
 
-// measurementNeeds asks the running pod for the answers of its price script to sample orders, its balance, its RPC node and
-// its log. The orders are in a denomination that the script knows, for GPUs that the fleet has.
-func (s Spec) measurementNeeds(world facts.World) providers.Needs {
+// MeasurementNeeds asks the running pod for the answers of its price script to sample orders, its balance, its RPC
+// node and its log. The orders are in a denomination that the script knows, for GPUs that the fleet has.
+func (s Spec) MeasurementNeeds(world facts.World) providers.Needs {
 	release := world.Release(s.Namespace, s.Release)
 	if release.Unknown != "" || release.Missing {
 		return providers.Needs{}
@@ -30,11 +30,11 @@ func (s Spec) measurementNeeds(world facts.World) providers.Needs {
 	return providers.Needs{Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{question}}}
 }
 
-// measured adds to the needs of a step what its proof asks of the pod. It is asked once the step has left a pod that runs with
-// the values of the release: before that there is nothing to prove.
+// measured adds to the needs of a step what its proof asks of the pod. It is asked once the step has left a pod that
+// runs with the values of the release: before that there is nothing to prove.
 func measured(in providers.Input, step providers.Step, needs providers.Needs, left bool) providers.Needs {
 	if spec, ok := in.Resources[step.Address.Resource()].(Spec); ok && left {
-		return needs.And(spec.measurementNeeds(in.World))
+		return needs.And(spec.MeasurementNeeds(in.World))
 	}
 	return needs
 }
@@ -48,8 +48,8 @@ func measurementOf(release facts.Release) *facts.PodMeasurement {
 	return m
 }
 
-// provedPrices returns nil where the running pod charges what the release says. A pod that nobody asked proves nothing, and
-// refutes nothing: a rehearsal has no pod.
+// provedPrices returns nil where the running pod charges what the release says. A pod that nobody asked proves
+// nothing, and refutes nothing: a rehearsal has no pod.
 func provedPrices(release facts.Release) error {
 	if release.Measured == nil {
 		return nil
@@ -73,8 +73,8 @@ func provedPrices(release facts.Release) error {
 	return nil
 }
 
-// priceDifferences compares what the script in the pod answers with what its version answers by the values of the release.
-// What a customised script should answer is not known, so it differs from nothing.
+// priceDifferences compares what the script in the pod answers with what its version answers by the values of the
+// release. What a customised script should answer is not known, so it differs from nothing.
 func priceDifferences(b bidding, measured facts.PriceMeasurement) []string {
 	if b.recognition.Customised() || !b.known() {
 		return nil
@@ -113,7 +113,8 @@ func verdictOf(order price.Order, answer facts.PriceAnswer) price.Verdict {
 	return verdict
 }
 
-// sameAmount compares two amounts. Other programs than those of the recordings may round the last of six decimals otherwise.
+// sameAmount compares two amounts. Other programs than those of the recordings may round the last of six decimals
+// otherwise.
 func sameAmount(a, b string) bool {
 	if a == b {
 		return true

@@ -13,10 +13,11 @@ import (
 // The command that measures prices: it runs the script in a sandbox.
 const measureCommand = "upkeep plan -measure"
 
-// furtherPrices asks to measure the scripts that nobody published: the one of the release and the one that is wanted, each with
-// its values.
+// furtherPrices asks to measure the scripts that nobody published: the one of the release and the one that is wanted,
+// each with its values.
 func (s Spec) furtherPrices(world facts.World) []facts.PriceQuestion {
-	r := &review{spec: s, in: providers.Input{World: world}, address: s.Address(), release: world.Release(s.Namespace, s.Release)}
+	r := &review{spec: s, in: providers.Input{World: world}, address: s.Address(), release: world.Release(s.Namespace,
+		s.Release)}
 	if r.release.Unknown != "" || r.release.Missing {
 		return nil
 	}
@@ -29,8 +30,10 @@ func (s Spec) furtherPrices(world facts.World) []facts.PriceQuestion {
 	r.reviewBiddings()
 	var out []facts.PriceQuestion
 	for _, b := range []bidding{r.was, r.will} {
-		q := r.question(b)
-		if b.scripted && !b.known() && b.recognition.Unusable == "" && (len(out) == 0 || out[0].Key() != q.Key()) {
+		if !b.scripted || b.known() || b.recognition.Unusable != "" {
+			continue
+		}
+		if q := r.question(b); len(out) == 0 || out[0].Key() != q.Key() {
 			out = append(out, q)
 		}
 	}
@@ -67,6 +70,9 @@ type measurement struct {
 }
 
 func (r *review) measured(b bidding) measurement {
+	if len(r.in.World.Prices) == 0 {
+		return measurement{} // nobody asked anything
+	}
 	q := r.question(b)
 	m, asked := r.in.World.Prices[q.Key()]
 	if !asked {
@@ -79,8 +85,8 @@ func (r *review) measured(b bidding) measurement {
 	return measurement{costs: costs, jq: m.JQ, taken: true}
 }
 
-// costs are what sample orders cost a month: computed where the script is a published one, else measured. The text says why
-// they are not known.
+// costs are what sample orders cost a month: computed where the script is a published one, else measured. The text
+// says why they are not known.
 func (r *review) costs(b bidding, which string) ([]*price.USD, string) {
 	if b.known() {
 		costs, err := script.Computed(b.recognition.Samples(models(r.kinds)), b.setting)
@@ -117,8 +123,8 @@ func (r *review) measuredChanges() ([]price.Change, string) {
 	return append(changes, minimum), ""
 }
 
-// reviewText reports a text that the provider cannot run, and targets in it that upkeep does not read. It returns why the text
-// cannot be used; empty where it can. Each text is reported once.
+// reviewText reports a text that the provider cannot run, and targets in it that upkeep does not read. It returns why
+// the text cannot be used; empty where it can. Each text is reported once.
 func (r *review) reviewText(body string, recognition script.Recognition) (why string) {
 	reported := r.reported[body]
 	if r.reported == nil {
@@ -138,7 +144,8 @@ func (r *review) reviewText(body string, recognition script.Recognition) (why st
 		why = fmt.Sprintf("line %d of the script sets %s in a form that upkeep does not read", u.Line, u.Name)
 		if !reported {
 			r.add(providers.Finding{
-				ID: "BID_SCRIPT_TARGET_UNREAD", Severity: providers.SeverityError, Object: fmt.Sprintf("%s, line %d", u.Name, u.Line), Summary: why,
+				ID: "BID_SCRIPT_TARGET_UNREAD", Severity: providers.SeverityError, Object: fmt.Sprintf("%s, line %d", u.Name,
+					u.Line), Summary: why,
 				Hint: fmt.Sprintf(`write the line as published scripts do: %s="NUMBER"`, strings.TrimPrefix(u.Name, "PRICE_")),
 			}, "bid_script.file")
 		}
@@ -192,5 +199,6 @@ func differences(body string) string {
 		}
 		out = append(out, text)
 	}
-	return fmt.Sprintf("%s from published %s: %s", plural(len(d.Hunks), "difference"), d.Nearest.Version, strings.Join(out, "; "))
+	return fmt.Sprintf("%s from published %s: %s", plural(len(d.Hunks), "difference"), d.Nearest.Version,
+		strings.Join(out, "; "))
 }

@@ -53,7 +53,8 @@ type Workloads interface {
 // Archives keeps what an upgrade replaces.
 type Archives interface {
 	// Keep writes files that only their owner can read, and the entry last: without it the files count as half written.
-	Keep(ctx context.Context, question facts.ArchiveQuestion, entry facts.ArchiveEntry, files map[string][]byte) (directory string, err error)
+	Keep(ctx context.Context, question facts.ArchiveQuestion, entry facts.ArchiveEntry,
+		files map[string][]byte) (directory string, err error)
 }
 
 // Downloads fetches texts.
@@ -132,14 +133,16 @@ func (t Tools) see(ctx context.Context, question facts.ReleaseQuestion) (facts.R
 
 // proveOrGoBack waits until what an upgrade of a release left is proved. Where that takes too long, it goes back to the
 // revision that was deployed before, if one was.
-func (t Tools) proveOrGoBack(ctx context.Context, was facts.Release, progress providers.Progress, proved func() error) error {
+func (t Tools) proveOrGoBack(ctx context.Context, was facts.Release, progress providers.Progress,
+	proved func() error) error {
 	failure := t.await(ctx, proved)
 	back, canGoBack := was.LastDeployed()
 	if failure == nil || !canGoBack {
 		return failure
 	}
 	progress.Say("%v; going back to revision %d", failure, back.Revision)
-	if err := t.Releases.Rollback(context.WithoutCancel(ctx), was.Namespace, was.Name, back.Revision, progress); err != nil {
+	if err := t.Releases.Rollback(context.WithoutCancel(ctx), was.Namespace, was.Name, back.Revision,
+		progress); err != nil {
 		return fmt.Errorf("%w; going back to revision %d failed as well: %w", failure, back.Revision, err)
 	}
 	return fmt.Errorf("%w; %s was rolled back to revision %d", failure, was.Name, back.Revision)
@@ -220,8 +223,8 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	})
 }
 
-// values returns the values to lay over those of the release: the plan's, the sensitive ones from the configuration, and
-// the script. What is not what the plan was made with is an error.
+// values returns the values to lay over those of the release: the plan's, the sensitive ones from the configuration,
+// and the script. What is not what the plan was made with is an error.
 func (o upgrade) values(ctx context.Context, s Spec, args upgradeArgs) (values.Tree, error) {
 	out, err := s.Reveal(args.Values)
 	if err != nil {
@@ -281,7 +284,8 @@ func (o stop) Run(ctx context.Context, step providers.Step, progress providers.P
 	return o.tools.stop(ctx, step)
 }
 
-// stop scales the provider down under the mark of this run. A mark that is there already stays: it names the replicas before it the first stop.
+// stop scales the provider down under the mark of this run. A mark that is there already stays: it names the replicas
+// before it the first stop.
 func (t Tools) stop(ctx context.Context, step providers.Step) error {
 	args, release, err := look[releaseArgs](ctx, t, step)
 	if err != nil {
@@ -295,7 +299,8 @@ func (t Tools) stop(ctx context.Context, step providers.Step) error {
 	if !p.stoppedByUs() {
 		mark = map[string]string{MarkAnnotation: t.Run, MarkReplicas: strconv.Itoa(p.workload.Replicas)}
 	}
-	return t.Workloads.Stop(ctx, args.Namespace, p.workload.Name, map[string]string{MarkAnnotation: mark[MarkAnnotation], MarkReplicas: mark[MarkReplicas]})
+	return t.Workloads.Stop(ctx, args.Namespace, p.workload.Name, map[string]string{MarkAnnotation: mark[MarkAnnotation],
+		MarkReplicas: mark[MarkReplicas]})
 }
 
 type start struct{ tools Tools }
@@ -309,12 +314,14 @@ func (o start) Run(ctx context.Context, step providers.Step, progress providers.
 	if !p.stoppedByUs() {
 		return nil
 	}
-	return o.tools.Workloads.Start(ctx, args.Namespace, p.workload.Name, replicasOf(p.workload), []string{MarkAnnotation, MarkReplicas})
+	return o.tools.Workloads.Start(ctx, args.Namespace, p.workload.Name, replicasOf(p.workload), []string{MarkAnnotation,
+		MarkReplicas})
 }
 
 type replace struct{ tools Tools }
 
-// Run stops the provider under a mark before it deletes its StatefulSet, so that a run that ends in between is repaired.
+// Run stops the provider under a mark before it deletes its StatefulSet, so that a run that ends in between is
+// repaired.
 func (o replace) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
 	if err := o.tools.stop(ctx, step); err != nil {
 		return err

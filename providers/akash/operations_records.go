@@ -11,8 +11,8 @@ import (
 
 type archive struct{ tools Tools }
 
-// Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's provider.yaml
-// is, and a release that is lost comes back out of them.
+// Run keeps the values, secrets and all, in files that only their owner can read: they are what the guide's
+// provider.yaml is, and a release that is lost comes back out of them.
 func (o archive) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
 	args, err := providers.ArgsOf[archiveArgs](step)
 	if err != nil {
@@ -33,7 +33,8 @@ func (o archive) Run(ctx context.Context, step providers.Step, progress provider
 		return err
 	}
 	if revision != release.Revision {
-		return fmt.Errorf("release %s/%s changed from revision %d to %d during the step", args.Namespace, args.Release, release.Revision, revision)
+		return fmt.Errorf("release %s/%s changed from revision %d to %d during the step", args.Namespace, args.Release,
+			release.Revision, revision)
 	}
 	entry := facts.ArchiveEntry{
 		Revision: revision, Chart: release.Chart.Name + "-" + release.Chart.Version, Release: release.Updated.UTC().Format(timeOfRelease),
@@ -49,7 +50,8 @@ func (o archive) Run(ctx context.Context, step providers.Step, progress provider
 	if files[args.File], err = o.tools.YAML(tree); err != nil {
 		return fmt.Errorf("writing the values of %s/%s down: %w", args.Namespace, args.Release, err)
 	}
-	directory, err := o.tools.Archives.Keep(ctx, facts.ArchiveQuestion{Directory: args.Directory, Namespace: args.Namespace, Release: args.Release}, entry, files)
+	directory, err := o.tools.Archives.Keep(ctx, facts.ArchiveQuestion{Directory: args.Directory,
+		Namespace: args.Namespace, Release: args.Release}, entry, files)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,8 @@ func (o define) Run(ctx context.Context, step providers.Step, progress providers
 		text = d.Text
 	}
 	if found := digest([]byte(text)); found != args.SHA256 {
-		return fmt.Errorf("the definitions have the SHA-256 %s, and the plan was made with %s; plan again", found, args.SHA256)
+		return fmt.Errorf("the definitions have the SHA-256 %s, and the plan was made with %s; plan again", found,
+			args.SHA256)
 	}
 	if _, err := readDefinitions(text); err != nil {
 		return fmt.Errorf("%s: %w", step.ID, err)
@@ -44,7 +45,8 @@ func (o define) Run(ctx context.Context, step providers.Step, progress providers
 
 type operate struct{ tools Tools }
 
-// Run upgrades an operator with the values that it has, and goes back where the upgrade fails or its pods do not get ready.
+// Run upgrades an operator with the values that it has, and goes back where the upgrade fails or its pods do not get
+// ready.
 func (o operate) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
 	args, err := providers.ArgsOf[operatorArgs](step)
 	if err != nil {

@@ -30,7 +30,8 @@ func (r *review) reviewOperators(to string) {
 		}
 		if release.Unknown != "" {
 			if r.chartChanges() {
-				r.unseen(operator.release, fmt.Sprintf("the version of %s is not known: %s", operator.release, release.Unknown), "the operators must have the provider's version; see that the release can be read")
+				r.unseen(operator.release, fmt.Sprintf("the version of %s is not known: %s", operator.release, release.Unknown),
+					"the operators must have the provider's version; see that the release can be read")
 			}
 			continue
 		}
@@ -43,15 +44,16 @@ func (r *review) reviewOperators(to string) {
 	}
 }
 
-// reviewInventory warns of a step over 9.0.0 without the operator that makes a provider of that version see its nodes: from 0.5
-// of the program on, nodes have the labels that the inventory operator gives them, and no others (akash.md 2.6, 4.1). It may
-// be there under another name, so that the step is not refused.
+// reviewInventory warns of a step over 9.0.0 without the operator that makes a provider of that version see its
+// nodes: from 0.5 of the program on, nodes have the labels that the inventory operator gives them, and no others
+// (akash.md 2.6, 4.1). It may be there under another name, so that the step is not refused.
 func (r *review) reviewInventory(from, to string) {
 	if crosses(from, to, firstWithInventory) && r.in.World.Release(r.spec.Namespace, inventoryOperator).Missing {
 		r.add(providers.Finding{
 			ID: "CHART_GATE", Severity: providers.SeverityWarning, Object: inventoryOperator,
-			Summary: fmt.Sprintf("from version %s on, the inventory operator decides what nodes offer; there is no release %s", firstWithInventory, inventoryOperator),
-			Hint:    fmt.Sprintf("see that the chart akash-inventory-operator is installed, at a version that goes with %s; helm_release can do it", to),
+			Summary: fmt.Sprintf("from version %s on, the inventory operator decides what nodes offer; there is no release %s",
+				firstWithInventory, inventoryOperator),
+			Hint: fmt.Sprintf("see that the chart akash-inventory-operator is installed, at a version that goes with %s; helm_release can do it", to),
 		}, "chart.version")
 	}
 }
@@ -74,7 +76,8 @@ func (r *review) operatorOff(release facts.Release, to, why, hint string) {
 		r.gate(release.Name, summary, hint)
 		return
 	}
-	r.add(providers.Finding{ID: "OPERATOR_VERSION_DIFFERS", Severity: providers.SeverityWarning, Object: release.Name, Summary: summary, Hint: hint}, "chart.version")
+	r.add(providers.Finding{ID: "OPERATOR_VERSION_DIFFERS", Severity: providers.SeverityWarning, Object: release.Name,
+		Summary: summary, Hint: hint}, "chart.version")
 }
 
 // reviewManaged looks at an operator that another block manages: that block's steps come first, and it is not touched.
@@ -88,8 +91,9 @@ func (r *review) reviewManaged(release facts.Release, owner providers.Address, t
 	}
 	o := release.Offer
 	if o == nil || o.Unknown != "" || o.ChosenUnknown != "" || o.Preview == nil || o.Preview.Unknown != "" || len(o.Preview.Forbidden)+len(o.Preview.Absent) > 0 ||
-		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Now, r.spec.patience()).Action == pending.Wait {
-		r.operatorOff(release, to, fmt.Sprintf("%s manages it and does not bring that", owner), fmt.Sprintf("declare the version that goes with %s in %s, or remove that block: upkeep then upgrades the operator with the provider", to, owner))
+		major(o.Chosen.Version) != major(to) || pending.Decide(release, r.in.Clock(), r.spec.patience()).Action == pending.Wait {
+		r.operatorOff(release, to, fmt.Sprintf("%s manages it and does not bring that", owner),
+			fmt.Sprintf("declare the version that goes with %s in %s, or remove that block: upkeep then upgrades the operator with the provider", to, owner))
 		return
 	}
 	r.needOperator(release.Name, o.Chosen.Version)
@@ -99,10 +103,11 @@ func (r *review) reviewManaged(release facts.Release, owner providers.Address, t
 	r.brought = append(r.brought, fmt.Sprintf("%s comes first: it manages %s, which must have the provider's version, and brings %s", owner, release.Name, o.Chosen.Version))
 }
 
-// reviewOperator looks at an operator that nobody else manages. One whose last revision did not end well is upgraded to the
-// version that goes with the provider's, too, whatever its version was.
+// reviewOperator looks at an operator that nobody else manages. One whose last revision did not end well is upgraded
+// to the version that goes with the provider's, too, whatever its version was.
 func (r *review) reviewOperator(release facts.Release, chart, to string, wrong bool) {
-	path := fmt.Sprintf("upgrade %s to the version of its chart that goes with %s; helm_release can do it", release.Name, to)
+	path := fmt.Sprintf("upgrade %s to the version of its chart that goes with %s; helm_release can do it", release.Name,
+		to)
 	ill := release.Status != facts.ReleaseDeployed
 	why := unoffered(release, chart)
 	if why != "" && !wrong && !ill {
@@ -126,7 +131,7 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 			why = unfit(release.Offer.Preview)
 		}
 	}
-	repair := pending.Decide(release, r.in.Now, r.spec.patience())
+	repair := pending.Decide(release, r.in.Clock(), r.spec.patience())
 	if ill && !r.reviewOperatorStatus(release, repair, why) {
 		return
 	}
@@ -149,11 +154,11 @@ func (r *review) reviewOperator(release facts.Release, chart, to string, wrong b
 	})
 }
 
-// reviewOperatorStatus reports an operator whose last revision did not end well, and whether anything can be done about it
-// now. why says what keeps it from being upgraded; "" where nothing does. The operators come before the provider, so a
-// change of the provider's chart waits for those that are not repaired.
+// reviewOperatorStatus reports an operator whose last revision did not end well, and whether anything can be done
+// about it now. why says what keeps it from being upgraded; "" where nothing does. The operators come before the
+// provider, so a change of the provider's chart waits for those that are not repaired.
 func (r *review) reviewOperatorStatus(release facts.Release, repair pending.Repair, why string) (able bool) {
-	standing, _ := pending.Find(release, repair, r.in.World.Kubernetes, r.in.Now)
+	standing, _ := pending.Find(release, repair, r.in.World.Kubernetes, r.in.Clock())
 	able = standing.Blocked == ""
 	if able && why != "" {
 		standing.Finding.Hint = "upkeep cannot upgrade it (" + why + "); " + undoOf(release)
@@ -171,11 +176,12 @@ func undoOf(release facts.Release) string {
 		rollback, _ := revision.Rollback(release)
 		return fmt.Sprintf("`%s` goes back to the revision that worked", rollback)
 	}
-	return fmt.Sprintf("`helm -n %s history %s` says what happened to it: no revision of it ever worked", release.Namespace, release.Name)
+	return fmt.Sprintf("`helm -n %s history %s` says what happened to it: no revision of it ever worked",
+		release.Namespace, release.Name)
 }
 
-// inForce is the version of an operator's chart whose objects the cluster has: that of the deployed revision, where there
-// is one.
+// inForce is the version of an operator's chart whose objects the cluster has: that of the deployed revision, where
+// there is one.
 func inForce(release facts.Release) string {
 	if deployed, ok := release.LastDeployed(); ok && release.Status != facts.ReleaseDeployed {
 		return deployed.Chart.Version

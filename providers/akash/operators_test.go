@@ -22,8 +22,8 @@ import (
 
 const operator = "inventory-operator"
 
-// killed leaves the operator as a Helm leaves it that was killed: revision 2 has begun and not ended, beside the deployed
-// revision 1. What it had written of its objects stays.
+// killed leaves the operator as a Helm leaves it that was killed: revision 2 has begun and not ended, beside the
+// deployed revision 1. What it had written of its objects stays.
 func killed(t *testing.T, w *fakeprovider.World, version, status string, ago time.Duration) {
 	t.Helper()
 	if err := w.UpgradeChart(fakeprovider.Namespace, operator, "akash-inventory-operator", version, map[string]any{"never": "in force", "token": "canary-token"}); err != nil {
@@ -52,8 +52,8 @@ func settled(t *testing.T, w *fakeprovider.World, s akash.Spec, version string) 
 	}
 }
 
-// TestOperatorThatDidNotEndWell: what a kill or a failure left of an operator's upgrade is repaired, kept and upgraded, with
-// the values that were in force before.
+// TestOperatorThatDidNotEndWell: what a kill or a failure left of an operator's upgrade is repaired, kept and
+// upgraded, with the values that were in force before.
 func TestOperatorThatDidNotEndWell(t *testing.T) {
 	repaired := []string{"akash.repair", "akash.archive", "akash.operator"}
 	for _, test := range []struct {
@@ -107,8 +107,8 @@ func TestOperatorThatDidNotEndWell(t *testing.T) {
 	}
 }
 
-// TestOperatorKilledAnywhere: a run that ends after any of its steps, and before the next one, leaves work for the next one
-// that ends well; what was kept is not kept twice.
+// TestOperatorKilledAnywhere: a run that ends after any of its steps, and before the next one, leaves work for the
+// next one that ends well; what was kept is not kept twice.
 func TestOperatorKilledAnywhere(t *testing.T) {
 	for steps := range 4 {
 		t.Run(fmt.Sprint(steps, " steps"), func(t *testing.T) {
@@ -136,8 +136,8 @@ func TestOperatorKilledAnywhere(t *testing.T) {
 	}
 }
 
-// TestOperatorStillAtWork: a young operation is not touched. Where the provider's chart changes, the change waits for it;
-// where only a price does, that goes on.
+// TestOperatorStillAtWork: a young operation is not touched. Where the provider's chart changes, the change waits for
+// it; where only a price does, that goes on.
 func TestOperatorStillAtWork(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "11.6.3", "v0.6.11")
 	s.Definitions = nil

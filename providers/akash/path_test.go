@@ -242,9 +242,10 @@ func TestPodThatKeepsOldPrices(t *testing.T) {
 	}
 }
 
-// TestStalePodUnderRespelledPrices: a price that the release writes otherwise than the block stays as it is, so an upgrade does
-// not restart the provider by it, whatever the preview says of the block's spelling. A pod that has older prices is then restarted
-// by a step of its own: no upgrade is taken back, for ever, for a restart that cannot come.
+// TestStalePodUnderRespelledPrices: a price that the release writes otherwise than the block stays as it is, so an
+// upgrade does not restart the provider by it, whatever the preview says of the block's spelling. A pod that has
+// older prices is then restarted by a step of its own: no upgrade is taken back, for ever, for a restart that cannot
+// come.
 func TestStalePodUnderRespelledPrices(t *testing.T) {
 	ctx := context.Background()
 	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1.60", "price_target_memory": "0.80", "bidpricescript": newest})
@@ -286,8 +287,8 @@ func TestStalePodUnderRespelledPrices(t *testing.T) {
 	}
 }
 
-// TestPendingUpgradeIsRepaired: what a kill in the middle of an upgrade leaves is repaired by the next plan, which then does
-// the work.
+// TestPendingUpgradeIsRepaired: what a kill in the middle of an upgrade leaves is repaired by the next plan, which
+// then does the work.
 func TestPendingUpgradeIsRepaired(t *testing.T) {
 	w := open(t, "9.2.2", map[string]any{"price_target_cpu": "1"})
 	s := spec(w, "9.2.2", nil)

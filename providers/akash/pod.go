@@ -14,16 +14,19 @@ func (r *review) reviewPod() {
 	object := r.release.Name
 	switch {
 	case r.release.WorkloadsUnknown != "":
-		r.add(providers.Finding{ID: "PROVIDER_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: r.release.WorkloadsUnknown})
+		r.add(providers.Finding{ID: "PROVIDER_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object,
+			Summary: r.release.WorkloadsUnknown})
 		return
 	case !p.found || p.workload.Missing:
-		r.add(providers.Finding{ID: "PROVIDER_NOT_RUNNING", Severity: providers.SeverityError, Object: object, Summary: "the release has no StatefulSet in the cluster: nothing bids, and nothing serves tenants"})
+		r.add(providers.Finding{ID: "PROVIDER_NOT_RUNNING", Severity: providers.SeverityError, Object: object,
+			Summary: "the release has no StatefulSet in the cluster: nothing bids, and nothing serves tenants"})
 		if p.found {
 			r.due = append(r.due, "StatefulSet "+p.workload.Name+" is not in the cluster")
 		}
 		return
 	case p.workload.Unknown != "":
-		r.add(providers.Finding{ID: "PROVIDER_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: p.workload.Unknown})
+		r.add(providers.Finding{ID: "PROVIDER_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object,
+			Summary: p.workload.Unknown})
 		return
 	case p.stoppedByUs():
 		r.add(providers.Finding{
@@ -42,7 +45,8 @@ func (r *review) reviewPod() {
 	}
 	c := container(p.pod)
 	if c == nil {
-		r.add(providers.Finding{ID: "PROVIDER_NOT_RUNNING", Severity: providers.SeverityError, Object: p.workload.Name, Summary: "it has no pod"})
+		r.add(providers.Finding{ID: "PROVIDER_NOT_RUNNING", Severity: providers.SeverityError, Object: p.workload.Name,
+			Summary: "it has no pod"})
 		return
 	}
 	if !p.pod.Ready {
@@ -80,7 +84,8 @@ func (r *review) reviewEnvironment(c facts.Container) {
 	}
 	if stale != "" && len(wrong) == 0 {
 		summary := "a ConfigMap changed after the pod started, so the pod still has the old values: " + stale
-		r.add(providers.Finding{ID: "POD_STALE", Severity: providers.SeverityError, Object: r.provider.pod.Name, Summary: summary})
+		r.add(providers.Finding{ID: "POD_STALE", Severity: providers.SeverityError, Object: r.provider.pod.Name,
+			Summary: summary})
 		r.restart = append(r.restart, summary)
 	}
 }

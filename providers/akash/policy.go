@@ -23,12 +23,15 @@ func policyAttributes() []config.Attribute {
 				"upkeep writes it before the published script of `bid_script`. The text of that script is unchanged.",
 		},
 		{Name: "gpu_only", Type: cty.Bool, Doc: "Bid on no order without a GPU."},
-		{Name: "deny", Type: cty.List(cty.String), Doc: names + "An order of such an account, or for such a model, gets no bid. `deny` beats `allow`."},
-		{Name: "allow", Type: cty.List(cty.String), Doc: names + "Where it names accounts, no other account gets a bid; where it names models, no order for another GPU model does."},
+		{Name: "deny", Type: cty.List(cty.String),
+			Doc: names + "An order of such an account, or for such a model, gets no bid. `deny` beats `allow`."},
+		{Name: "allow", Type: cty.List(cty.String),
+			Doc: names + "Where it names accounts, no other account gets a bid; where it names models, no order for another GPU model does."},
 	}
 }
 
-// mostNames are as many as the chart's values have room for beside everything else: Kubernetes keeps them in a Secret of 1 MiB.
+// mostNames are as many as the chart's values have room for beside everything else: Kubernetes keeps them in a Secret
+// of 1 MiB.
 const mostNames = 2000
 
 // policy reads the arguments of a policy.
@@ -79,7 +82,8 @@ func (r *reading) names(b config.Block, argument string) price.Names {
 	case argument == "allow" && names.Empty():
 		r.fail(b, argument, "Nobody is served", "allow is empty, so no order would get a bid. Name accounts or models, or remove allow.")
 	case len(list) > mostNames:
-		r.fail(b, argument, "Too many names", "%s has %d names. At most %d fit into a bid script.", argument, len(list), mostNames)
+		r.fail(b, argument, "Too many names", "%s has %d names. At most %d fit into a bid script.", argument, len(list),
+			mostNames)
 	}
 	return names
 }
@@ -88,7 +92,8 @@ func nameHint(name string) string {
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(name)), "akash") {
 		return fmt.Sprintf("%q is no account: an account is akash1 and 38 lower-case letters and digits.", name)
 	}
-	return strings.Replace(modelHint(name), "is no model that the script can match", "is neither an account nor a GPU model", 1)
+	return strings.Replace(modelHint(name), "is no model that the script can match",
+		"is neither an account nor a GPU model", 1)
 }
 
 // carrier checks that the policy has a published script to stand before.
@@ -96,7 +101,8 @@ func (r *reading) carrier(b config.Block) {
 	const write = "Write bid_script { published = \"" + string(price.Newest) + "\" }."
 	s := r.spec.Script
 	if s == nil {
-		r.fail(b, "", "A policy without a script", "minimum, gpu_only, deny and allow are written before a published bid script, and the block names none. %s", write)
+		r.fail(b, "", "A policy without a script",
+			"minimum, gpu_only, deny and allow are written before a published bid script, and the block names none. %s", write)
 		return
 	}
 	if s.SHA256 == "" {
@@ -105,7 +111,8 @@ func (r *reading) carrier(b config.Block) {
 	published, ok := script.PublishedWith(s.SHA256)
 	switch {
 	case !ok:
-		r.fail(b, "", "A policy before a customised script", "The script of bid_script, sha256 %.12s, is no published one, so what it does with a policy is not known. %s", s.SHA256, write)
+		r.fail(b, "", "A policy before a customised script",
+			"The script of bid_script, sha256 %.12s, is no published one, so what it does with a policy is not known. %s", s.SHA256, write)
 	case !script.TakesPolicy(published.Version):
 		r.fail(b, "", "A policy before an old script", "The script %s reads no price targets. %s", published.Version, write)
 	}
@@ -167,7 +174,8 @@ func namesText(n price.Names, none string) string {
 	case len(all) == 0:
 		return none
 	case len(all) > most:
-		return fmt.Sprintf("%s and %d more (%.12s)", strings.Join(all[:most], ", "), len(all)-most, digest([]byte(strings.Join(all, "\n"))))
+		return fmt.Sprintf("%s and %d more (%.12s)", strings.Join(all[:most], ", "), len(all)-most,
+			digest([]byte(strings.Join(all, "\n"))))
 	}
 	return strings.Join(all, ", ")
 }

@@ -35,9 +35,9 @@ type portNode struct {
 	open []int
 }
 
-// groundOfPorts says on which nodes which ports must be free. The nodes are those that pods of the gateway run on; where one
-// waits for a node (since its ports are taken, it may be), or where there is none, all that take pods. unknown says why it
-// cannot be told.
+// groundOfPorts says on which nodes which ports must be free. The nodes are those that pods of the gateway run on;
+// where one waits for a node (since its ports are taken, it may be), or where there is none, all that take pods.
+// unknown says why it cannot be told.
 func groundOfPorts(world facts.World) (ground portGround, unknown string) {
 	ports := facts.HostPorts{Unknown: "not observed"}
 	if world.HostPorts != nil {
@@ -79,7 +79,8 @@ func groundOfPorts(world facts.World) (ground portGround, unknown string) {
 		for _, port := range gatewayPorts {
 			on := func(mine bool, ready bool) bool {
 				return slices.ContainsFunc(ports.Pods, func(p facts.HostPortPod) bool {
-					return p.Node == node.Name && slices.Contains(p.Ports, port) && gateways(p) == mine && (!ready || p.Ready && !p.Deleting)
+					return p.Node == node.Name && slices.Contains(p.Ports,
+						port) && gateways(p) == mine && (!ready || p.Ready && !p.Deleting)
 				})
 			}
 			if !on(true, true) && !on(false, false) {
@@ -90,7 +91,10 @@ func groundOfPorts(world facts.World) (ground portGround, unknown string) {
 			if p.Node != node.Name || gateways(p) {
 				continue
 			}
-			p.Ports = slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool { return !slices.Contains(gatewayPorts, port) })
+			p.Ports = slices.DeleteFunc(slices.Clone(p.Ports), func(port int) bool {
+				return !slices.Contains(gatewayPorts,
+					port)
+			})
 			if len(p.Ports) > 0 {
 				ground.held = append(ground.held, p)
 			}
@@ -139,8 +143,8 @@ func portsReady(in providers.Input) *providers.Readiness {
 	return nil
 }
 
-// portTroubles says who is in the way of the gateway: pods first, then processes. A port whose holder cannot be seen is not
-// free.
+// portTroubles says who is in the way of the gateway: pods first, then processes. A port whose holder cannot be seen
+// is not free.
 func portTroubles(in providers.Input) []portTrouble {
 	if in.World.Chart(gatewayFabric).Unknown != "" {
 		return nil // that is reported already; without it a pod of the gateway cannot be told from another's
@@ -148,7 +152,8 @@ func portTroubles(in providers.Input) []portTrouble {
 	ground, unknown := groundOfPorts(in.World)
 	if unknown != "" {
 		return []portTrouble{{
-			object: "host ports", unseen: true, summary: fmt.Sprintf("whether %s of the nodes are free is not known: %s", portsText(gatewayPorts), unknown),
+			object: "host ports", unseen: true, summary: fmt.Sprintf("whether %s of the nodes are free is not known: %s",
+				portsText(gatewayPorts), unknown),
 			hint: "let the user of cluster.kubeconfig list nodes and pods: `kubectl auth can-i list pods -A`",
 		}}
 	}
@@ -182,30 +187,37 @@ func podTrouble(p facts.HostPortPod) portTrouble {
 		owner = " (" + p.Owner + ")"
 		hint = fmt.Sprintf("take it away where the gateway takes its place, as that of an old ingress, or give it other ports: `kubectl -n %s describe %s %s`", providers.ShellWord(p.Namespace), strings.ToLower(kind), providers.ShellWord(of))
 	default:
-		hint = fmt.Sprintf("take it away, or give it other ports: `kubectl -n %s describe pod %s`", providers.ShellWord(p.Namespace), providers.ShellWord(p.Name))
+		hint = fmt.Sprintf("take it away, or give it other ports: `kubectl -n %s describe pod %s`",
+			providers.ShellWord(p.Namespace), providers.ShellWord(p.Name))
 	}
-	return portTrouble{object: name, summary: fmt.Sprintf("pod %s%s holds %s of node %s, which the gateway takes", name, owner, portsText(p.Ports), p.Node), hint: hint}
+	return portTrouble{object: name, summary: fmt.Sprintf("pod %s%s holds %s of node %s, which the gateway takes", name,
+		owner, portsText(p.Ports), p.Node), hint: hint}
 }
 
 // troubles is what the node itself says of the ports that no pod accounts for.
 func (n portNode) troubles(in providers.Input, find func(facts.KubernetesNode) (config.Node, bool)) []portTrouble {
 	name := n.node.Name
 	unseen := func(ports []int, why, hint string) []portTrouble {
-		return []portTrouble{{object: name, unseen: true, summary: fmt.Sprintf("whether %s of node %s %s free is not known: %s", portsText(ports), name, are(ports), why), hint: hint}}
+		return []portTrouble{{object: name, unseen: true,
+			summary: fmt.Sprintf("whether %s of node %s %s free is not known: %s", portsText(ports), name, are(ports),
+				why), hint: hint}}
 	}
 	declared, ok := find(n.node)
 	if !ok {
 		host := addressOf(n.node)
 		return unseen(n.open, "the configuration declares no node of that name, or with an address of its own",
-			fmt.Sprintf("write node %q { host = %q }, so that upkeep can look; %s shows it to you", name, host, whoListens(host, n.open)))
+			fmt.Sprintf("write node %q { host = %q }, so that upkeep can look; %s shows it to you", name, host, whoListens(host,
+				n.open)))
 	}
 	observed := in.World.Node(declared.Name)
-	missing := slices.DeleteFunc(slices.Clone(n.open), func(port int) bool { return slices.Contains(observed.Listeners.Ports, port) })
+	missing := slices.DeleteFunc(slices.Clone(n.open),
+		func(port int) bool { return slices.Contains(observed.Listeners.Ports, port) })
 	switch why := cmp.Or(observed.Unknown, observed.Listeners.Unknown); {
 	case why != "":
 		return unseen(n.open, why, "see that the node answers: "+whoListens(declared.Host, n.open))
 	case len(missing) > 0:
-		return unseen(missing, "the node was not asked for them", "see that the node answers: "+whoListens(declared.Host, missing))
+		return unseen(missing, "the node was not asked for them", "see that the node answers: "+whoListens(declared.Host,
+			missing))
 	}
 	var holders []facts.Listener // a process each, without port and address
 	ports := map[facts.Listener][]int{}
@@ -228,11 +240,15 @@ func (n portNode) troubles(in providers.Input, find func(facts.KubernetesNode) (
 	for _, h := range holders {
 		slices.Sort(ports[h])
 		who := fmt.Sprintf("process %s (pid %d)", cmp.Or(h.Process, "without a name"), h.PID)
-		hint := fmt.Sprintf("`ssh %s systemctl status %d` says what it belongs to; stop that, or give it other ports", providers.ShellWord(declared.Host), h.PID)
+		hint := fmt.Sprintf("`ssh %s systemctl status %d` says what it belongs to; stop that, or give it other ports",
+			providers.ShellWord(declared.Host), h.PID)
 		if h.PID == 0 {
-			who, hint = "a process that the node does not show", whoListens(declared.Host, ports[h])+" may show it; stop it, or give it other ports"
+			who, hint = "a process that the node does not show", whoListens(declared.Host,
+				ports[h])+" may show it; stop it, or give it other ports"
 		}
-		out = append(out, portTrouble{object: name, summary: fmt.Sprintf("%s listens on %s of node %s, which the gateway takes", who, portsText(ports[h]), name), hint: hint})
+		out = append(out, portTrouble{object: name,
+			summary: fmt.Sprintf("%s listens on %s of node %s, which the gateway takes", who, portsText(ports[h]),
+				name), hint: hint})
 	}
 	return out
 }
@@ -244,7 +260,8 @@ func whoListens(host string, ports []int) string {
 		filter = append(filter, "sport = :"+strconv.Itoa(port))
 	}
 	// ssh gives the words to a shell of the node as one line, so that the filter is quoted once more there.
-	return fmt.Sprintf("`ssh %s %s`", providers.ShellWord(host), providers.ShellWord(fmt.Sprintf(`ss -ltnp "%s"`, strings.Join(filter, " or "))))
+	return fmt.Sprintf("`ssh %s %s`", providers.ShellWord(host), providers.ShellWord(fmt.Sprintf(`ss -ltnp "%s"`,
+		strings.Join(filter, " or "))))
 }
 
 // addressOf is where a node of Kubernetes can be reached, as far as the cluster says.

@@ -37,7 +37,8 @@ func overGateway(t *testing.T) (*fakeprovider.World, akash.Spec) {
 	return w, s
 }
 
-// TestPortsPath: an old ingress and a process hold the gateway's ports; one after the other they go, and then the step is made.
+// TestPortsPath: an old ingress and a process hold the gateway's ports; one after the other they go, and then the
+// step is made.
 func TestPortsPath(t *testing.T) {
 	w, s := overGateway(t)
 	addPod(t, w, "ingress-nginx", "ingress-nginx-controller-7xk2p", "gpu1", nil, 80, 443)
@@ -86,8 +87,8 @@ func TestPortsPath(t *testing.T) {
 	}
 }
 
-// TestDefinitionsOnlyBehindURL: a definition that upkeep does not know by name, in a text behind a URL, is asked for once the
-// text is known to be the pinned one.
+// TestDefinitionsOnlyBehindURL: a definition that upkeep does not know by name, in a text behind a URL, is asked for
+// once the text is known to be the pinned one.
 func TestDefinitionsOnlyBehindURL(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
 	const url = "https://raw.example.net/crd.yaml"

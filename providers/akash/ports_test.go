@@ -13,8 +13,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// TestPorts is the rule of the gateway's ports, as findings: which nodes matter, who may hold a port, what is unknown; and
-// which nodes are asked.
+// TestPorts is the rule of the gateway's ports, as findings: which nodes matter, who may hold a port, what is
+// unknown; and which nodes are asked.
 func TestPorts(t *testing.T) {
 	w, s := overGateway(t)
 	base := w.World(context.Background(), s)

@@ -17,8 +17,8 @@ import (
 // plainNumber is a price as the language and every script read it alike.
 var plainNumber = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)$`)
 
-// PriceTargets writes chart's values as the block price_targets that means them, each with its place in a script's text. It is
-// an error where a value is no plain number, or an item names no model.
+// PriceTargets writes chart's values as the block price_targets that means them, each with its place in a script's
+// text. It is an error where a value is no plain number, or an item names no model.
 func PriceTargets(values []script.Value) (string, error) {
 	var text bytes.Buffer
 	text.WriteString("price_targets {\n")
@@ -32,10 +32,12 @@ func PriceTargets(values []script.Value) (string, error) {
 			for item := range strings.SplitSeq(v.Value, ",") {
 				key, number, _ := strings.Cut(item, "=")
 				if number, _, _ = strings.Cut(number, "="); !plainNumber.MatchString(number) {
-					return "", fmt.Errorf("%s: the item %q has no plain number for its price; correct it in the values first", v.Key, item)
+					return "", fmt.Errorf("%s: the item %q has no plain number for its price; correct it in the values first", v.Key,
+						item)
 				}
 				if !modelPattern.MatchString(key) {
-					return "", fmt.Errorf("%s: the item %q names no model that anybody could ask for; correct it in the values first", v.Key, item)
+					return "", fmt.Errorf("%s: the item %q names no model that anybody could ask for; correct it in the values first",
+						v.Key, item)
 				}
 				if !hclsyntax.ValidIdentifier(key) {
 					key = strconv.Quote(key)

@@ -49,8 +49,8 @@ func (b bidding) alike() bool {
 	return b.scripted && ok
 }
 
-// same reports whether two biddings are of one script with one setting: no price changes from one to the other, whatever the
-// script does.
+// same reports whether two biddings are of one script with one setting: no price changes from one to the other,
+// whatever the script does.
 func (b bidding) same(other bidding) bool {
 	return b.scripted == other.scripted && b.body == other.body && b.setting.Targets == other.setting.Targets
 }
@@ -74,8 +74,8 @@ func (r *review) scriptText(body string) string {
 	return script.Recognise([]byte(body)).String()
 }
 
-// reviewPrices judges what the provider charges after this plan, and the script that does it. Where no upgrade can be planned
-// it judges what is charged now.
+// reviewPrices judges what the provider charges after this plan, and the script that does it. Where no upgrade can be
+// planned it judges what is charged now.
 func (r *review) reviewPrices() {
 	priced, tree := r.will, r.after
 	if len(r.blocked) > 0 || r.spec.Chart == nil {
@@ -136,8 +136,13 @@ func (r *review) reviewBody() {
 		if traits, known := r.was.setting.Version.Traits(); scripted && known && !traits.Parameterised {
 			hint = "the new script does not read the prices in the old one's text; `upkeep price migrate` writes the price_targets that keep them"
 		}
-		r.add(providers.Finding{ID: "BID_SCRIPT_DIFFERS", Severity: providers.SeverityError, Object: valueScript, Summary: summary, Hint: hint}, "bid_script.file")
+		r.add(providers.Finding{ID: "BID_SCRIPT_DIFFERS", Severity: providers.SeverityError, Object: valueScript,
+			Summary: summary, Hint: hint}, "bid_script.file")
 		r.due = append(r.due, fmt.Sprintf("%s (%s)", summary, r.spec.where("bid_script.file")))
+		if customised && r.was.recognition.Unusable != "" {
+			r.reviewText(has, r.was.recognition) // nothing is lost with a text that no provider can run
+			return
+		}
 		if customised && !r.spec.Script.ReplaceCustomised {
 			r.reviewText(has, r.was.recognition)
 			r.reported["customised "+has] = true
@@ -153,7 +158,8 @@ func (r *review) reviewBody() {
 	if scripted && r.was.known() && r.was.setting.Version != price.Newest {
 		r.add(providers.Finding{
 			ID: "BID_SCRIPT_OUTDATED", Severity: providers.SeverityNote, Object: valueScript,
-			Summary: fmt.Sprintf("the script is version %s; %s is the newest that upkeep knows", r.was.setting.Version, price.Newest),
+			Summary: fmt.Sprintf("the script is version %s; %s is the newest that upkeep knows", r.was.setting.Version,
+				price.Newest),
 		}, "bid_script.file")
 	}
 }
@@ -208,7 +214,8 @@ func (r *review) problem(p price.Problem) {
 	if p.Kind == price.Unpriced {
 		p.Message += r.onNodes(p.Item)
 	}
-	r.add(providers.Finding{ID: problemID(p.Kind), Severity: severity, Object: object, Summary: p.Message, Hint: p.Fix}, argument)
+	r.add(providers.Finding{ID: problemID(p.Kind), Severity: severity, Object: object, Summary: p.Message, Hint: p.Fix},
+		argument)
 }
 
 // onNodes names the nodes that have a model.
@@ -257,8 +264,8 @@ func (r *review) pricesChange() ([]price.Change, string) {
 	return append(changes, minimum), ""
 }
 
-// priceChanges are the effective prices before and after: of every GPU of the fleet by each way of asking for it that has a
-// price of its own, changed or not, and of everything else that changes.
+// priceChanges are the effective prices before and after: of every GPU of the fleet by each way of asking for it that
+// has a price of its own, changed or not, and of everything else that changes.
 func (r *review) priceChanges() []providers.Change {
 	changes, unknown := r.pricesChange()
 	if unknown != "" {
@@ -279,14 +286,17 @@ func (r *review) priceChanges() []providers.Change {
 			if !detailed {
 				plain[model] = c
 			}
-			out = append(out, providers.Change{What: "GPU " + c.What + ", USD a month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
+			out = append(out, providers.Change{What: "GPU " + c.What + ", USD a month", Before: usd(c.Before),
+				After: usd(c.After) + percent(c), Always: true})
 			continue
 		}
 		if c.Unit == script.Order {
-			out = append(out, providers.Change{What: "order, USD a month: " + c.What, Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
+			out = append(out, providers.Change{What: "order, USD a month: " + c.What, Before: usd(c.Before),
+				After: usd(c.After) + percent(c), Always: true})
 			continue
 		}
-		out = append(out, providers.Change{What: c.What + ", USD per " + c.Unit + " and month", Before: usd(c.Before), After: usd(c.After) + percent(c), Always: true})
+		out = append(out, providers.Change{What: c.What + ", USD per " + c.Unit + " and month", Before: usd(c.Before),
+			After: usd(c.After) + percent(c), Always: true})
 	}
 	return out
 }
@@ -309,7 +319,8 @@ func (r *review) money() *providers.Money {
 			}
 			told[c.What] = c
 		}
-		p := providers.PriceChange{What: c.What, Unit: c.Unit, Before: priced(c.Before), After: priced(c.After), Percent: c.Percent}
+		p := providers.PriceChange{What: c.What, Unit: c.Unit, Before: priced(c.Before), After: priced(c.After),
+			Percent: c.Percent}
 		if c.Unit == script.Order {
 			p.Unit = providers.UnitOrder
 		}
@@ -372,12 +383,14 @@ func (r *review) holdPrices(s *providers.Step) {
 	if len(beyond) == 0 {
 		return
 	}
-	s.Consents = append(s.Consents, providers.Consent{Rule: ruleMaxChange, Demands: "no price changed by more than " + r.spec.MaxChange + "%"})
+	s.Consents = append(s.Consents, providers.Consent{Rule: ruleMaxChange,
+		Demands: "no price changed by more than " + r.spec.MaxChange + "%"})
 	summary := beyond[0]
 	if more := len(beyond) - 1; more > 0 {
 		summary += fmt.Sprintf(", and %d more", more)
 	}
-	s.Why = append(s.Why, fmt.Sprintf("max_change = %s%% (%s): %s", r.spec.MaxChange, r.spec.where("price_targets.max_change"), summary))
+	s.Why = append(s.Why, fmt.Sprintf("max_change = %s%% (%s): %s", r.spec.MaxChange,
+		r.spec.where("price_targets.max_change"), summary))
 	r.add(providers.Finding{
 		ID: "PRICE_CHANGE_LARGE", Severity: providers.SeverityWarning, Object: "max_change", Summary: fmt.Sprintf("this plan changes prices by more than %s%%: %s", r.spec.MaxChange, summary),
 		Hint: "apply -override='max_change=REASON' says that it is meant",

@@ -41,8 +41,8 @@ func tenancies() facts.Tenancies {
 	}}
 }
 
-// TestRecordedProvider keeps the recorded facts fresh: what a plan without a cluster is made from, in scripts and in the
-// documentation.
+// TestRecordedProvider keeps the recorded facts fresh: what a plan without a cluster is made from, in scripts and in
+// the documentation.
 func TestRecordedProvider(t *testing.T) {
 	old := strings.ReplaceAll(fakeprovider.Script(price.Sept08), `TARGET_MEMORY="0.80"`, `TARGET_MEMORY="0.30"`)
 	w := open(t, "6.0.4", map[string]any{

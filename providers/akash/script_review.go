@@ -27,15 +27,20 @@ func (r *review) reviewScript() {
 			why = "the facts do not hold it"
 		}
 		r.known = false
-		r.add(providers.Finding{ID: "BID_SCRIPT_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: want.URL, Summary: "cannot be fetched: " + why}, "bid_script.url")
+		r.add(providers.Finding{ID: "BID_SCRIPT_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: want.URL,
+			Summary: "cannot be fetched: " + why}, "bid_script.url")
 		r.block("the script cannot be fetched")
 	case d.SHA256 != want.SHA256:
 		r.known = false
-		r.add(providers.Finding{
+		f := providers.Finding{
 			ID: "BID_SCRIPT_DIGEST", Severity: providers.SeverityError, Object: want.URL,
 			Summary: fmt.Sprintf("has the SHA-256 %s, and not %s", d.SHA256, want.SHA256),
 			Hint:    "somebody changed the file at the URL. Read the file, then write the digest that was found",
-		}, "bid_script.sha256")
+		}
+		if why := script.Recognise([]byte(d.Text)).Unusable; why != "" {
+			f.Summary, f.Hint = f.Summary+": "+why, "open the URL: a proxy or a sign-in page may have answered"
+		}
+		r.add(f, "bid_script.sha256")
 		r.block("the script behind the URL is another one")
 	default:
 		r.script = d.Text
@@ -43,8 +48,8 @@ func (r *review) reviewScript() {
 	}
 }
 
-// compile puts the policy before the script that is wanted, and refuses one that the provider cannot run, or whose prices upkeep
-// would misread. One that the release has from another generator stays.
+// compile puts the policy before the script that is wanted, and refuses one that the provider cannot run, or whose
+// prices upkeep would misread. One that the release has from another generator stays.
 func (r *review) compile() {
 	if why := r.reviewText(r.script, script.Recognise([]byte(r.script))); why != "" {
 		r.known = false

@@ -32,9 +32,9 @@ type simulated struct {
 	kept map[string]any
 }
 
-// TestSimulatedProviders is about Helm's own code and the chart's own templates: upgrades fail in them, stay pending, and
-// objects vanish, for some rounds. Then two undisturbed rounds must do what is declared, with nothing else changed and no
-// secret shown. What else can go wrong, kills among it, is the business of fixtures/simulation.
+// TestSimulatedProviders is about Helm's own code and the chart's own templates: upgrades fail in them, stay pending,
+// and objects vanish, for some rounds. Then two undisturbed rounds must do what is declared, with nothing else
+// changed and no secret shown. What else can go wrong, kills among it, is the business of fixtures/simulation.
 func TestSimulatedProviders(t *testing.T) {
 	const worlds = 6
 	for seed := range uint64(worlds) {

@@ -14,8 +14,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// Spec is one `akash_provider` block: what the operator declared. Plain data except for the sensitive values, which no JSON
-// holds; see Seal.
+// Spec is one `akash_provider` block: what the operator declared. Plain data except for the sensitive values, which
+// no JSON holds; see Seal.
 type Spec struct {
 	Name      string `json:"name"`
 	Key       string `json:"key,omitempty"`
@@ -94,13 +94,15 @@ func (s Spec) Address() providers.Address {
 }
 
 // secretValues are the values of the chart that are secrets whatever their names (akash.md 10.7).
-var secretValues = []string{"key", "keysecret", "authpem", "letsEncrypt.providers.cloudflare.apiToken", "letsEncrypt.providers.googleCloud.serviceAccount"}
+var secretValues = []string{"key", "keysecret", "authpem", "letsEncrypt.providers.cloudflare.apiToken",
+	"letsEncrypt.providers.googleCloud.serviceAccount"}
 
 // environment are the variables that are read from the running pod.
-var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", variableDeposit, "WHITELIST_URL", "DEBUG_BID_SCRIPT"}
+var environment = []string{"PRICE_TARGET_*", "AKASH_BID_PRICE_*", "AKASH_MONITOR_*", variableDeposit, "WHITELIST_URL",
+	"DEBUG_BID_SCRIPT"}
 
-// Needs asks for the cluster, the release with what an upgrade would change, the tenants' leases, what was archived, and
-// the script where it is behind a URL.
+// Needs asks for the cluster, the release with what an upgrade would change, the tenants' leases, what was archived,
+// and the script where it is behind a URL.
 func (s Spec) Needs() providers.Needs {
 	question := s.question()
 	if s.Chart != nil {
@@ -110,16 +112,19 @@ func (s Spec) Needs() providers.Needs {
 				wanted[valueScript] = encodeScript(text)
 			}
 		}
-		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Preview: true, Values: wanted}
+		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256,
+			Preview: true, Values: wanted}
 	}
 	needs := providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true},
 		Helm:       providers.HelmNeeds{Releases: []facts.ReleaseQuestion{question}},
-		Files:      providers.FileNeeds{Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace, Release: s.Release}}},
+		Files: providers.FileNeeds{Archives: []facts.ArchiveQuestion{{Directory: s.Archive, Namespace: s.Namespace,
+			Release: s.Release}}},
 	}
 	if s.Chart != nil {
 		for _, operator := range operators {
-			needs.Files.Archives = append(needs.Files.Archives, facts.ArchiveQuestion{Directory: s.Archive, Namespace: s.Namespace, Release: operator.release})
+			needs.Files.Archives = append(needs.Files.Archives, facts.ArchiveQuestion{Directory: s.Archive,
+				Namespace: s.Namespace, Release: operator.release})
 		}
 	}
 	s.stageNeeds(&needs)
@@ -146,7 +151,8 @@ func (s Spec) question() facts.ReleaseQuestion {
 	}
 }
 
-// wanted returns the values that the block wants, without the script, with what stands for the secret ones in their place.
+// wanted returns the values that the block wants, without the script, with what stands for the secret ones in their
+// place.
 func (s Spec) wanted() values.Tree { return s.priced(s.Masked()) }
 
 // priced adds the prices to values, which the caller owns.

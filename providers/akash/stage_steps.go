@@ -53,7 +53,8 @@ func (r *review) planDefinitions() {
 	for _, wanted := range due {
 		args.Definitions = append(args.Definitions, definedArgs{wanted.Name, wanted.Versions, wanted.Served, wanted.Digest})
 		live := r.in.World.Definition(wanted.Name)
-		change := providers.Change{What: wanted.Name, Before: "serves " + strings.Join(live.Served, ", "), After: "serves " + strings.Join(wanted.Served, ", ") + ", as " + d.Tag + " has it"}
+		change := providers.Change{What: wanted.Name, Before: "serves " + strings.Join(live.Served, ", "),
+			After: "serves " + strings.Join(wanted.Served, ", ") + ", as " + d.Tag + " has it"}
 		if live.Missing {
 			change.Before = ""
 		}
@@ -61,7 +62,8 @@ func (r *review) planDefinitions() {
 	}
 	s := r.step("crds", OperationDefinitions, args, definitionsEstimate)
 	s.Summary = fmt.Sprintf("apply the custom resource definitions of %s", d.Tag)
-	s.Why = []string{fmt.Sprintf("the operators and the provider of a version need the definitions of its tag (%s)", r.spec.where("crds.tag"))}
+	s.Why = []string{fmt.Sprintf("the operators and the provider of a version need the definitions of its tag (%s)",
+		r.spec.where("crds.tag"))}
 	s.Changes = changes
 	s.Proof = "the API server serves every definition of the text, with its very schema"
 	s.Undo = "kubectl apply --server-side --force-conflicts --field-manager=upkeep -f the definitions of the tag before; objects stay"
@@ -71,8 +73,8 @@ func (r *review) planDefinitions() {
 	}
 }
 
-// planOperators brings each operator to its version: one that an interrupted run left pending is repaired, and what its upgrade
-// replaces is kept.
+// planOperators brings each operator to its version: one that an interrupted run left pending is repaired, and what
+// its upgrade replaces is kept.
 func (r *review) planOperators() {
 	for _, u := range r.upgrades {
 		of := revision.Args{Namespace: u.release.Namespace, Release: u.release.Name}
@@ -84,15 +86,19 @@ func (r *review) planOperators() {
 		s := r.step("operator-"+u.release.Name, OperationOperator, args, operatorEstimate)
 		s.Limit = limit(args.Timeout)
 		s.Summary = fmt.Sprintf("upgrade %s with chart %s-%s", u.release.Name, u.chart.Source.Name, u.chart.Version)
-		s.Why = []string{fmt.Sprintf("the operators must have the provider's version, %s (%s)", r.spec.Chart.Version, r.spec.where("chart.version"))}
+		s.Why = []string{fmt.Sprintf("the operators must have the provider's version, %s (%s)", r.spec.Chart.Version,
+			r.spec.where("chart.version"))}
 		if u.release.Status != facts.ReleaseDeployed {
 			s.Why = append(s.Why, fmt.Sprintf("revision %d did not end well, and is %s", u.release.Revision, u.release.Status))
 		}
-		s.Changes = []providers.Change{{What: "chart version", Before: inForce(u.release), After: u.chart.Version, Always: true}}
-		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the old values, and its pods are ready", u.chart.Version)
+		s.Changes = []providers.Change{{What: "chart version", Before: inForce(u.release), After: u.chart.Version,
+			Always: true}}
+		s.Proof = fmt.Sprintf("the release is deployed with chart version %s and the old values, and its pods are ready",
+			u.chart.Version)
 		s.Undo, s.Reversal = revision.Rollback(u.release)
 		if u.rolls {
-			s.Disruption, s.Unaffected = fmt.Sprintf("the operator %s restarts", u.release.Name), unaffected(r.in.World.Tenancies)
+			s.Disruption, s.Unaffected = fmt.Sprintf("the operator %s restarts",
+				u.release.Name), unaffected(r.in.World.Tenancies)
 			r.guard(s)
 		}
 	}

@@ -13,10 +13,11 @@ import (
 	"upkeep/providers/helm/definitions"
 )
 
-// A larger step of the chart has stages: the definitions of the matching tag, then the operators at the provider's version,
-// then the provider (akash.md 2.6).
+// A larger step of the chart has stages: the definitions of the matching tag, then the operators at the provider's
+// version, then the provider (akash.md 2.6).
 
-// operators are the releases that must have the provider's version, by the names of the documentation, with their charts.
+// operators are the releases that must have the provider's version, by the names of the documentation, with their
+// charts.
 var operators = []struct{ release, chart string }{
 	{"akash-hostname-operator", "akash-hostname-operator"},
 	{inventoryOperator, "akash-inventory-operator"},
@@ -38,8 +39,8 @@ type stages struct {
 	// definitions are those of the block that the cluster has otherwise, or not at all.
 	definitions []definitions.Definition
 	upgrades    []operatorUpgrade
-	// operatorsWanted are the operators that an upgrade of the provider relies on, with versions of their charts; managed are
-	// the blocks that bring some of them.
+	// operatorsWanted are the operators that an upgrade of the provider relies on, with versions of their charts;
+	// managed are the blocks that bring some of them.
 	operatorsWanted map[string]string
 	managed         []providers.Address
 	brought         []string // which of them upgrade an operator in this plan, in words
@@ -107,8 +108,8 @@ func (d Definitions) text(downloads map[string]facts.Download) (string, error) {
 	return found.Text, nil
 }
 
-// reviewDefinitions compares the cluster's definitions with those of the block. A chart of another major version is refused
-// without them: 15 to 16 is 0.11 to 0.12 of the program, and each such step may change them.
+// reviewDefinitions compares the cluster's definitions with those of the block. A chart of another major version is
+// refused without them: 15 to 16 is 0.11 to 0.12 of the program, and each such step may change them.
 func (r *review) reviewDefinitions(from, to string) {
 	larger := r.chartChanges() && major(from) != major(to)
 	if r.spec.Definitions == nil {
@@ -118,7 +119,8 @@ func (r *review) reviewDefinitions(from, to string) {
 		return
 	}
 	unknown := func(object, why string) {
-		r.add(providers.Finding{ID: "CRD_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object, Summary: why}, "crds.tag")
+		r.add(providers.Finding{ID: "CRD_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: object,
+			Summary: why}, "crds.tag")
 		if r.chartChanges() {
 			r.block("the custom resource definitions are not known")
 		}
@@ -135,7 +137,8 @@ func (r *review) reviewDefinitions(from, to string) {
 	}
 	tag := r.spec.Definitions.Tag
 	if app := r.appVersion(); larger && app != unknownVersion && !sameVersion(tag, app) {
-		r.gate("crds", fmt.Sprintf("version %s of the chart brings the program %s, and the block's definitions are of %s", to, app, tag), r.definitionsHint())
+		r.gate("crds", fmt.Sprintf("version %s of the chart brings the program %s, and the block's definitions are of %s",
+			to, app, tag), r.definitionsHint())
 	}
 	for _, d := range list {
 		live := r.in.World.Definition(d.Name)
@@ -146,15 +149,20 @@ func (r *review) reviewDefinitions(from, to string) {
 		case live.Digest == d.Digest && live.Established:
 			continue
 		}
-		if lost := slices.DeleteFunc(slices.Clone(live.Stored), func(v string) bool { return slices.Contains(d.Versions, v) }); len(lost) > 0 {
-			r.lostVersions(d.Name, fmt.Sprintf("objects of %s may be stored as %s, which %s does not have", d.Name, strings.Join(lost, ", "), tag))
+		if lost := slices.DeleteFunc(slices.Clone(live.Stored), func(v string) bool {
+			return slices.Contains(d.Versions,
+				v)
+		}); len(lost) > 0 {
+			r.lostVersions(d.Name, fmt.Sprintf("objects of %s may be stored as %s, which %s does not have", d.Name,
+				strings.Join(lost, ", "), tag))
 			continue
 		}
 		summary := fmt.Sprintf("is not as %s has it", tag)
 		if live.Missing {
 			summary = "is not in the cluster, and " + tag + " has it"
 		}
-		r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: d.Name, Summary: summary}, "crds.tag")
+		r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: d.Name, Summary: summary},
+			"crds.tag")
 		r.stages.definitions = append(r.stages.definitions, d)
 	}
 }
@@ -166,7 +174,8 @@ func (r *review) lostVersions(name, summary string) {
 		r.gate(name, summary, hint)
 		return
 	}
-	r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary, Hint: hint}, "crds.tag")
+	r.add(providers.Finding{ID: "CRD_DIFFERS", Severity: providers.SeverityError, Object: name, Summary: summary,
+		Hint: hint}, "crds.tag")
 }
 
 // requireDefinitions refuses a larger step whose definitions nobody names, where the cluster has Akash's kinds or its
@@ -187,7 +196,8 @@ func (r *review) requireDefinitions(to string) {
 	case needed:
 		r.gate("crds", fmt.Sprintf("version %s of the chart needs the custom resource definitions of %s, and the block does not name them", to, r.tag()), r.definitionsHint())
 	case unknown != "":
-		r.unseen("crds", "whether the cluster has Akash's custom resource definitions is not known: "+unknown, r.definitionsHint())
+		r.unseen("crds", "whether the cluster has Akash's custom resource definitions is not known: "+unknown,
+			r.definitionsHint())
 	}
 }
 
@@ -197,7 +207,8 @@ const unknownVersion = "VERSION"
 func (r *review) tag() string { return "v" + strings.TrimPrefix(r.appVersion(), "v") }
 
 func (r *review) definitionsHint() string {
-	url := fmt.Sprintf("https://raw.githubusercontent.com/akash-network/provider/%s/pkg/apis/akash.network/crd.yaml", r.tag())
+	url := fmt.Sprintf("https://raw.githubusercontent.com/akash-network/provider/%s/pkg/apis/akash.network/crd.yaml",
+		r.tag())
 	return fmt.Sprintf("write the block crds { tag = %q, url = %q, sha256 = ... } in the block, one argument a line; `curl -fsSL %s | sha256sum` prints the digest of what you have read", r.tag(), url, url)
 }
 

@@ -216,8 +216,8 @@ func TestOperatorGoesBack(t *testing.T) {
 	}
 }
 
-// TestManagedOperator: an operator of another block is left to that block, whose step comes between the definitions and the
-// provider; where the block wants another version, nothing is planned.
+// TestManagedOperator: an operator of another block is left to that block, whose step comes between the definitions
+// and the provider; where the block wants another version, nothing is planned.
 func TestManagedOperator(t *testing.T) {
 	w, s := withOperators(t, "11.6.3", "12.1.3", "v0.8.3")
 	managed := release.Spec{
@@ -367,8 +367,8 @@ func TestRunningApply(t *testing.T) {
 	}
 }
 
-// TestDefinitionsAlone: definitions that the cluster has otherwise are applied although no chart changes, with and without a
-// chart in the block; what cannot be applied or seen does not keep prices from being changed.
+// TestDefinitionsAlone: definitions that the cluster has otherwise are applied although no chart changes, with and
+// without a chart in the block; what cannot be applied or seen does not keep prices from being changed.
 func TestDefinitionsAlone(t *testing.T) {
 	ctx := context.Background()
 	w, s := withOperators(t, "11.6.3", "11.6.3", "v0.6.11")
@@ -407,7 +407,8 @@ func TestDefinitionsMoved(t *testing.T) {
 	}
 }
 
-// TestInventoryOperator: a step over 9.0.0 says what the provider will need to see its nodes, and is not refused for it.
+// TestInventoryOperator: a step over 9.0.0 says what the provider will need to see its nodes, and is not refused for
+// it.
 func TestInventoryOperator(t *testing.T) {
 	const words = "the inventory operator decides what nodes offer; there is no release inventory-operator"
 	for _, test := range []struct {

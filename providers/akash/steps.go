@@ -81,9 +81,9 @@ func (r *review) append(s providers.Step) *providers.Step {
 	return &r.out.Steps[len(r.out.Steps)-1]
 }
 
-// plan turns what is due into steps, in the order in which they must run: a provider that an interrupted run left stopped is
-// started before anything else; the release is repaired before it is read by
-// anything else, what it was is kept before it is changed, and a restart proves what the upgrade could not.
+// plan turns what is due into steps, in the order in which they must run: a provider that an interrupted run left
+// stopped is started before anything else; the release is repaired before it is read by anything else, what it was is
+// kept before it is changed, and a restart proves what the upgrade could not.
 func (r *review) plan() {
 	replaced := slices.Contains(r.in.Replace, r.address)
 	// A chart that is as declared, with nothing due, needs none of the things that an upgrade needs.
@@ -153,7 +153,8 @@ func (r *review) planArchive(verb string, of releaseArgs, release facts.Release)
 	s := r.step(verb, OperationArchive, args, archiveEstimate)
 	s.Summary = summary
 	s.Why = []string{"what an upgrade replaces is kept first (archive = " + quote(r.spec.Archive) + ")"}
-	s.Changes = []providers.Change{{What: args.File, After: fmt.Sprintf("values of revision %d, mode 0600", release.Revision)}}
+	s.Changes = []providers.Change{{What: args.File, After: fmt.Sprintf("values of revision %d, mode 0600",
+		release.Revision)}}
 	s.Proof = "the archive has the revision"
 	if body, ok := scriptOf(release.Values); ok {
 		s.Changes = append(s.Changes, providers.Change{What: scriptFile, After: r.scriptText(body)})
@@ -178,7 +179,8 @@ const timeOfRelease = "2006-01-02T15:04:05Z"
 func (r *review) planReplace() {
 	s := r.step("replace", OperationReplace, r.args(), replaceEstimate)
 	s.Summary = "stop the provider and delete its StatefulSet, which the upgrade creates again"
-	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s", r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
+	s.Why = []string{fmt.Sprintf("version %s of the chart changes what Kubernetes does not let be changed: %s",
+		r.spec.Chart.Version, quoted(r.release.Offer.Preview.Forbidden))}
 	s.Disruption, s.Unaffected = "the provider is stopped until the upgrade has ended: no new bids", unaffected(r.in.World.Tenancies)
 	r.guard(s)
 	s.Proof = "StatefulSet " + r.provider.workload.Name + " and its pod are deleted"
@@ -205,7 +207,8 @@ func (r *review) planUpgrade() bool {
 	scriptChanges := r.known && !r.hasScript()
 	chartChanges := r.release.Chart.Version != r.spec.Chart.Version
 	args := upgradeArgs{releaseArgs: r.args(), Chart: *r.spec.Chart, Values: r.wanted(), Timeout: r.spec.Timeout}
-	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges, r.pricesDiffer(), r.respelled(), r.spec.Chart.Version)
+	args.Rolls = r.mustReplace() || rolls(r.release, r.provider.workload.Name, scriptChanges, chartChanges,
+		r.pricesDiffer(), r.respelled(), r.spec.Chart.Version)
 	delete(args.Values, valueScript)
 	if r.known {
 		args.Script, args.Policy = digest([]byte(r.script)), r.spec.Policy
@@ -266,7 +269,8 @@ func chartName(source facts.ChartSource, running string) string {
 func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Change {
 	var out []providers.Change
 	if chartChanges {
-		out = append(out, providers.Change{What: "chart version", Before: r.release.Chart.Version, After: r.spec.Chart.Version, Always: true})
+		out = append(out, providers.Change{What: "chart version", Before: r.release.Chart.Version,
+			After: r.spec.Chart.Version, Always: true})
 	}
 	if scriptChanges {
 		old := "none"
@@ -292,7 +296,8 @@ func (r *review) upgradeChanges(scriptChanges, chartChanges bool) []providers.Ch
 	if o := r.release.Offer; o != nil && o.Preview != nil {
 		out = append(out, revision.ObjectChanges(o.Preview.Objects)...)
 	}
-	return append(out, providers.Change{What: "leases touched", Before: leasesText(r.in.World.Tenancies), After: "none is touched"})
+	return append(out, providers.Change{What: "leases touched", Before: leasesText(r.in.World.Tenancies),
+		After: "none is touched"})
 }
 
 // guard makes a step wait for a proved backup, unless the block goes without one.

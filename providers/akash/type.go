@@ -1,14 +1,15 @@
-// Package akash is the domain of an Akash provider: the block `akash_provider`, what it finds, the steps it plans and the
-// operations that carry them out.
+// Package akash is the domain of an Akash provider: the block `akash_provider`, what it finds, the steps it plans and
+// the operations that carry them out.
 //
-// It has three rooms. The spec is what the operator wrote. The diff and the effects are pure: same input, same outcome, no
-// clock of their own. The operations alone change something, through interfaces that this package declares and the caller
-// fills. It does not observe: it reads facts. It does not install a provider, and it does not price by itself: package
-// price does.
+// It has three rooms. The spec is what the operator wrote. The diff and the effects are pure: same input, same
+// outcome, no clock of their own. The operations alone change something, through interfaces that this package
+// declares and the caller fills. It does not observe: it reads facts. It does not install a provider, and it does not
+// price by itself: package price does.
 //
 // It promises that values which the operator does not mention are unchanged in the release; that a price is called
-// right only when the running pod has it; that a provider which could not be observed is never called healthy; that no
-// secret value enters a step; and that a release which an interrupted run left pending is repaired before it is changed.
+// right only when the running pod has it; that a provider which could not be observed is never called healthy; that
+// no secret value enters a step; and that a release which an interrupted run left pending is repaired before it is
+// changed.
 package akash
 
 import (
@@ -107,8 +108,8 @@ const example = `akash_provider "main" {
 }
 `
 
-// priceTargets are the arguments of price_targets that hold one number, with the value of the chart, the variable of the
-// script and the unit (akash.md 3.2; chart values since 6.0.5).
+// priceTargets are the arguments of price_targets that hold one number, with the value of the chart, the variable of
+// the script and the unit (akash.md 3.2; chart values since 6.0.5).
 var priceTargets = []struct{ argument, value, variable, unit string }{
 	{"cpu", "price_target_cpu", "PRICE_TARGET_CPU", "thread"},
 	{"memory", "price_target_memory", "PRICE_TARGET_MEMORY", "GiB of memory"},
@@ -130,7 +131,8 @@ const (
 func schema() config.Schema {
 	prices := []config.Attribute{}
 	for _, p := range priceTargets {
-		prices = append(prices, config.Attribute{Name: p.argument, Type: cty.Number, Doc: "USD per " + p.unit + " and month."})
+		prices = append(prices, config.Attribute{Name: p.argument, Type: cty.Number,
+			Doc: "USD per " + p.unit + " and month."})
 	}
 	prices = append(prices,
 		config.Attribute{
@@ -172,10 +174,13 @@ func schema() config.Schema {
 					{Name: "oci", Type: cty.String, Doc: "`oci://HOST/PATH`, without the chart's name."},
 					{Name: "path", Type: cty.String, Doc: "The chart's directory or archive where upkeep runs; a relative path is meant against the configuration directory."},
 					{Name: "name", Type: cty.String, Default: cty.StringVal("provider"), Doc: "The name of the chart."},
-					{Name: "version", Type: cty.String, Required: true, Doc: "The exact version: an open one would jump whenever the repository does."},
+					{Name: "version", Type: cty.String, Required: true,
+						Doc: "The exact version: an open one would jump whenever the repository does."},
 					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the chart's archive in hexadecimal: another archive under the same version is refused."},
-					{Name: "insecure", Type: cty.Bool, Default: cty.False, Doc: "Allow a repository without TLS (`http://`): anybody on the way may replace the chart."},
-					{Name: "lookup", Type: cty.Bool, Default: cty.False, Doc: "Allow the chart's templates to read objects of the cluster, Secrets among them, by Helm's function `lookup`."},
+					{Name: "insecure", Type: cty.Bool, Default: cty.False,
+						Doc: "Allow a repository without TLS (`http://`): anybody on the way may replace the chart."},
+					{Name: "lookup", Type: cty.Bool, Default: cty.False,
+						Doc: "Allow the chart's templates to read objects of the cluster, Secrets among them, by Helm's function `lookup`."},
 				}, providers.ChartAccessAttributes()...)},
 			},
 			{
@@ -199,7 +204,8 @@ func schema() config.Schema {
 				Name: "crds", Doc: "The custom resource definitions of Akash, as the provider's repository has them at the tag of the chart's program: `pkg/apis/akash.network/crd.yaml`. " +
 					"They are applied before the operators and the provider are upgraded. A chart of another major version is refused without them.",
 				Schema: config.Schema{Attributes: []config.Attribute{
-					{Name: "tag", Type: cty.String, Required: true, Doc: "The tag of akash-network/provider that they are from, such as `v0.12.0`: the version of the program that the chart brings."},
+					{Name: "tag", Type: cty.String, Required: true,
+						Doc: "The tag of akash-network/provider that they are from, such as `v0.12.0`: the version of the program that the chart brings."},
 					{Name: "file", Type: cty.String, Doc: "A file; a relative path is meant against the configuration directory."},
 					{Name: "url", Type: cty.String, Doc: "An https URL; `sha256` is then required."},
 					{Name: "sha256", Type: cty.String, Doc: "The SHA-256 of the text in hexadecimal. A plan that finds another one shows it and changes nothing."},

@@ -20,7 +20,8 @@ func (r *reading) vocabulary(tree map[string]any) {
 		return // another chart, or one that somebody may have changed
 	}
 	for _, u := range vocabulary.UnreadValues(c.Version, tree) {
-		r.warn(r.block, r.block.Item("values", u.Path), "A value that the chart does not read", "%s", sentence(unreadText(u, c.Version)))
+		text, _ := unreadText(u, c.Version)
+		r.warn(r.block, r.block.Item("values", u.Path), "A value that the chart does not read", "%s", sentence(text))
 	}
 	if image, ok := tree["image"].(map[string]any); ok && image["tag"] != nil && image["tag"] != "" {
 		r.warn(r.block, r.block.Item("values", valueImageTag), "A program that is not the chart's",
@@ -30,20 +31,21 @@ func (r *reading) vocabulary(tree map[string]any) {
 
 func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
-// unreadText says why a value has no effect, and what was meant.
-func unreadText(u vocabulary.Unread, version string) string {
+// unreadText says why a value has no effect, and whether it looks like another one that was meant.
+func unreadText(u vocabulary.Unread, version string) (text string, misspelt bool) {
 	switch {
 	case u.Since == "":
-		text := fmt.Sprintf("chart version %s does not read %s, so the value has no effect", version, u.Path)
+		text = fmt.Sprintf("chart version %s does not read %s, so the value has no effect", version, u.Path)
 		if near := config.Suggest(u.Path, vocabulary.Paths(version)); near != "" {
 			text += fmt.Sprintf(". Did you mean %q?%s", near, ownArgument(near))
-			return strings.TrimSuffix(text, ".")
+			return strings.TrimSuffix(text, "."), true
 		}
-		return text
 	case versions.Older(version, u.Since):
-		return fmt.Sprintf("chart version %s does not read %s, which %s is the first to read", version, u.Path, u.Since)
+		text = fmt.Sprintf("chart version %s does not read %s, which %s is the first to read", version, u.Path, u.Since)
+	default:
+		text = fmt.Sprintf("chart version %s no longer reads %s: %s is the first that does not", version, u.Path, u.Until)
 	}
-	return fmt.Sprintf("chart version %s no longer reads %s: %s is the first that does not", version, u.Path, u.Until)
+	return text, false
 }
 
 // ownArgument says which argument of the block sets a value.
@@ -59,7 +61,8 @@ func ownArgument(path string) string {
 	return ""
 }
 
-// reviewVocabulary looks for values of the release that its chart does not read, and for what is known against the chart.
+// reviewVocabulary looks for values of the release that its chart does not read, and for what is known against the
+// chart.
 func (r *review) reviewVocabulary() {
 	if r.release.Chart.Name != vocabulary.Chart {
 		return
@@ -70,11 +73,12 @@ func (r *review) reviewVocabulary() {
 	}
 	for _, u := range vocabulary.UnreadValues(version, r.release.Values) {
 		severity := providers.SeverityNote
-		if u.Since == "" && config.Suggest(u.Path, vocabulary.Paths(version)) != "" {
+		text, misspelt := unreadText(u, version)
+		if misspelt {
 			severity = providers.SeverityWarning
 		}
 		r.add(providers.Finding{
-			ID: "CHART_VALUE_UNKNOWN", Severity: severity, Object: u.Path, Summary: unreadText(u, version),
+			ID: "CHART_VALUE_UNKNOWN", Severity: severity, Object: u.Path, Summary: text,
 			Hint: fmt.Sprintf("remove it with values = { %s = null } where it is not meant", u.Path),
 		}, "values")
 	}

@@ -30,8 +30,8 @@ func healthy(t *testing.T) (*fakeprovider.World, akash.Spec) {
 	return w, spec(w, "9.2.2", map[string]string{"a100": "120", "t4": "80"})
 }
 
-// TestFindings changes one thing of a healthy world at a time. The world writes two prices otherwise than the block, so that an
-// upgrade which changes no price is not known to restart the provider: see respelled.
+// TestFindings changes one thing of a healthy world at a time. The world writes two prices otherwise than the block,
+// so that an upgrade which changes no price is not known to restart the provider: see respelled.
 func TestFindings(t *testing.T) {
 	tests := []struct {
 		name   string

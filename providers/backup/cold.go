@@ -302,7 +302,7 @@ func (s inventory) decideCold(policy keep.Policy, cold []keep.Bundle) (out []kee
 	for i := range cold {
 		cold[i].Proved = any && proved.TakenAt.After(cold[i].Time)
 	}
-	decisions, err := keep.Apply(policy, cold, s.now, time.UTC)
+	decisions, err := s.apply(policy, cold)
 	if err != nil {
 		return nil // it was asked about the others before
 	}

@@ -343,44 +343,51 @@ func TestPruneAgain(t *testing.T) {
 	}
 }
 
+// drawn draws a block, and what its store holds.
+func drawn(t *rapid.T) (backup.Spec, providers.Input) {
+	var bundles []stored
+	for i := range rapid.IntRange(0, 8).Draw(t, "bundles") {
+		s := stored{
+			id: fmt.Sprintf("b%d", i), age: time.Duration(rapid.IntRange(-40, 24*90).Draw(t, "age")) * time.Hour,
+			proved: rapid.SampledFrom([]string{"", "hash", "restore"}).Draw(t, "proved"),
+		}
+		fates := []string{"", "", "", "", "damaged", "foreign", "cold", "forged", "of another block", "in the clear"}
+		switch rapid.SampledFrom(fates).Draw(t, "fate") {
+		case "damaged":
+			s.change = func(b *facts.Bundle) { b.SHA256 = "another" }
+		case "cold":
+			s.change = func(b *facts.Bundle) { b.Cold = true }
+		case "foreign":
+			s.change = func(b *facts.Bundle) { b.ClusterID = "cafe" }
+		case "forged":
+			s.proved, s.change = "", func(b *facts.Bundle) { b.Signature = state.New().Signing.Sign(bundle.Statement(*b)) }
+		case "of another block":
+			s.change = func(b *facts.Bundle) { b.Address = "etcd_backup.weekly" }
+		case "in the clear":
+			s.change = func(b *facts.Bundle) { b.Encrypted = false }
+		}
+		bundles = append(bundles, s)
+	}
+	spec := declared(func(s *backup.Spec) {
+		s.Verify = rapid.SampledFrom([]string{"hash", "restore"}).Draw(t, "verify")
+		s.Keep = keep.Policy{Last: rapid.IntRange(0, 3).Draw(t, "last"), Daily: rapid.IntRange(1, 5).Draw(t, "daily")}
+		if rapid.Bool().Draw(t, "identity") {
+			s.IdentityFile = "/root/key.txt"
+		}
+	})
+	in := input(bundles...)
+	if rapid.Bool().Draw(t, "etcd is stopped") {
+		in.Memory.Cluster.EtcdClusterID = in.World.Etcd.ClusterID
+		stop(&in.World, "cp1", "cp2", "cp3")
+	}
+	return spec, in
+}
+
 // TestConverges: whatever a store holds, the steps of a diff leave nothing to do, the newest proved bundle stays, a clock that
 // went back removes nothing, and damaged bundles are not touched.
 func TestConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var bundles []stored
-		for i := range rapid.IntRange(0, 8).Draw(t, "bundles") {
-			s := stored{
-				id: fmt.Sprintf("b%d", i), age: time.Duration(rapid.IntRange(-40, 24*90).Draw(t, "age")) * time.Hour,
-				proved: rapid.SampledFrom([]string{"", "hash", "restore"}).Draw(t, "proved"),
-			}
-			switch rapid.SampledFrom([]string{"", "", "", "", "damaged", "foreign", "cold", "forged", "of another block", "in the clear"}).Draw(t, "fate") {
-			case "damaged":
-				s.change = func(b *facts.Bundle) { b.SHA256 = "another" }
-			case "cold":
-				s.change = func(b *facts.Bundle) { b.Cold = true }
-			case "foreign":
-				s.change = func(b *facts.Bundle) { b.ClusterID = "cafe" }
-			case "forged":
-				s.proved, s.change = "", func(b *facts.Bundle) { b.Signature = state.New().Signing.Sign(bundle.Statement(*b)) }
-			case "of another block":
-				s.change = func(b *facts.Bundle) { b.Address = "etcd_backup.weekly" }
-			case "in the clear":
-				s.change = func(b *facts.Bundle) { b.Encrypted = false }
-			}
-			bundles = append(bundles, s)
-		}
-		spec := declared(func(s *backup.Spec) {
-			s.Verify = rapid.SampledFrom([]string{"hash", "restore"}).Draw(t, "verify")
-			s.Keep = keep.Policy{Last: rapid.IntRange(0, 3).Draw(t, "last"), Daily: rapid.IntRange(1, 5).Draw(t, "daily")}
-			if rapid.Bool().Draw(t, "identity") {
-				s.IdentityFile = "/root/key.txt"
-			}
-		})
-		in := input(bundles...)
-		if rapid.Bool().Draw(t, "etcd is stopped") {
-			in.Memory.Cluster.EtcdClusterID = in.World.Etcd.ClusterID
-			stop(&in.World, "cp1", "cp2", "cp3")
-		}
+		spec, in := drawn(t)
 		before := in.World.Backups["etcd_backup.daily"].Bundles
 		out := spec.Diff(in)
 		predicted := in

@@ -42,7 +42,7 @@ func (h held) damaged() bool { return h.standing == Damaged }
 // inventory is what a store holds, seen with what the memory knows.
 type inventory struct {
 	terms
-	now     time.Time
+	clock   providers.Clock
 	unknown string // why the store could not be looked at
 	store   string
 	bundles []held // of this resource and this cluster, and authentic as far as they are whole; oldest first
@@ -55,7 +55,7 @@ type inventory struct {
 // remembers or has signed it.
 func look(in providers.Input, t terms) inventory {
 	t.address = t.owner.String()
-	out := inventory{terms: t, now: in.Now}
+	out := inventory{terms: t, clock: in.Clock()}
 	found, asked := in.World.Backups[t.address]
 	if !asked {
 		out.unknown = "the store was not asked"
@@ -66,7 +66,7 @@ func look(in providers.Input, t terms) inventory {
 	if err != nil && out.unknown == "" {
 		out.unknown = err.Error()
 	}
-	j := judge{terms: t, now: in.Now, cluster: identityOf(in), proofs: proofs, signers: in.Memory.Signers}
+	j := judge{terms: t, clock: in.Clock(), cluster: identityOf(in), proofs: proofs, signers: in.Memory.Signers}
 	for _, b := range found.Bundles {
 		switch h := j.judge(b); h.standing {
 		case NotAuthentic, OtherBlock, OtherCluster:
@@ -117,8 +117,7 @@ func (s inventory) fresh() (held, bool) {
 
 // young reports whether a bundle is younger than the limit, and not from the future.
 func (s inventory) young(h held) bool {
-	age := s.age(h)
-	return age >= -clockSlack && age < s.maxAge
+	return s.clock.Passed(h.TakenAt.Add(-clockSlack)) && !s.clock.Passed(h.TakenAt.Add(s.maxAge))
 }
 
 // newestUnproved returns the newest bundle that counts or would if it were proved, where it is not proved.
@@ -131,7 +130,7 @@ func (s inventory) newestUnproved() (held, bool) {
 	return held{}, false
 }
 
-func (s inventory) age(h held) time.Duration { return s.now.Sub(h.TakenAt) }
+func (s inventory) age(h held) time.Duration { return s.clock.Now().Sub(h.TakenAt) }
 
 // old says how old a bundle is; of one from the future, how far the clock is behind it.
 func (s inventory) old(h held) string {

@@ -30,7 +30,7 @@ const (
 // judge is what bundles are held to.
 type judge struct {
 	terms
-	now     time.Time
+	clock   providers.Clock
 	cluster facts.Identity
 	proofs  []facts.Proof
 	signers []facts.Signer
@@ -68,8 +68,8 @@ func (j judge) judge(b facts.Bundle) held {
 		return is(Damaged, "%s", differs)
 	case h.proof == nil && h.signer == "" && b.SHA256 != facts.New: // a predicted one will be signed
 		return is(NotAuthentic, "%s", j.unsigned(b))
-	case b.TakenAt.After(j.now.Add(clockSlack)):
-		return is(Future, "it was taken %s after now by this clock", span(b.TakenAt.Sub(j.now)))
+	case !j.clock.Passed(b.TakenAt.Add(-clockSlack)):
+		return is(Future, "it was taken %s after now by this clock", span(b.TakenAt.Sub(j.clock.Now())))
 	case j.encrypted && !b.Encrypted:
 		return is(Unencrypted, "everybody can read it, and encrypt_to is declared")
 	case b.Cold:

@@ -248,7 +248,7 @@ func decide(s inventory, policy keep.Policy, lockFor time.Duration) ([]keep.Deci
 		}
 		taken[h.ID] = h.TakenAt
 	}
-	decisions, err := keep.Apply(policy, all, s.now, time.UTC)
+	decisions, err := s.apply(policy, all)
 	if err == nil {
 		decisions = append(decisions, s.decideCold(policy, cold)...)
 	}
@@ -258,11 +258,25 @@ func decide(s inventory, policy keep.Policy, lockFor time.Duration) ([]keep.Deci
 			decisions[i].Keep, decisions[i].Reasons = true, []string{"the clock is behind " + s.bundles[ahead].ID + ", so none is removed"}
 			continue
 		}
-		if end := taken[d.ID].Add(lockFor); !d.Keep && lockFor > 0 && s.now.Before(end) {
+		if end := taken[d.ID].Add(lockFor); !d.Keep && lockFor > 0 && !s.clock.Passed(end) {
 			decisions[i].Keep, decisions[i].Reasons = true, []string{"the store locks it until " + instant(end)}
 		}
 	}
 	return decisions, err
+}
+
+// apply asks the policy. The policy removes nothing before the time of the newest bundle; and where that is one which
+// is taken now, a later one may push others out.
+func (s inventory) apply(policy keep.Policy, bundles []keep.Bundle) ([]keep.Decision, error) {
+	taking := false
+	for _, b := range bundles {
+		s.clock.Passed(b.Time)
+		taking = taking || b.ID == facts.New || b.ID == newCold
+	}
+	if taking {
+		s.clock.Passed(keep.Until(policy, bundles, s.clock.Now()))
+	}
+	return keep.Apply(policy, bundles, s.clock.Now(), time.UTC)
 }
 
 func count(n int, thing string) string {

@@ -51,7 +51,7 @@ const stopFunction = `stop() { echo "STOP: $*" >&2; exit 1; }`
 // valid reports whether a certificate of the node can be used now.
 func (h commandWriter) valid(name string) bool {
 	f := file(&h.node.Certificates, name)
-	return f != nil && whole(f) == nil && len(f.Blocks) > 0 && f.Blocks[0].NotAfter.After(h.in.Now)
+	return f != nil && whole(f) == nil && len(f.Blocks) > 0 && !h.in.Clock().Passed(f.Blocks[0].NotAfter)
 }
 
 // asksAPI and asksEtcd report whether the API and etcd answered when the runbook was made: a person then holds them to it. Where

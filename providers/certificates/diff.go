@@ -17,6 +17,7 @@ import (
 type review struct {
 	spec    Spec
 	in      providers.Input
+	clock   providers.Clock
 	address providers.Address
 	out     providers.Outcome
 
@@ -42,7 +43,7 @@ type review struct {
 // healthy ones, then those that are unhealthy for another reason: of each kind the primary and the others in declared order,
 // all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
-	r := &review{spec: s, in: in, address: s.Address(), at: s.Position.String()}
+	r := &review{spec: s, in: in, clock: in.Clock(), address: s.Address(), at: s.Position.String()}
 	r.readPolicy()
 	nodes, incomplete := in.Inventory.Select(s.Nodes)
 	if incomplete != "" {
@@ -221,9 +222,9 @@ func (r *review) reviewOperatorKubeconfig() {
 		return // tokens, exec plugins: no certificate to end
 	}
 	object := providers.Object{Address: r.address, Name: "cluster.kubeconfig", Path: f.Path, Status: "ok", Expires: leaf.NotAfter, Authority: f.Authority}
-	if left := leaf.NotAfter.Sub(r.in.Now); left <= r.before {
+	if left := leaf.NotAfter.Sub(r.in.Now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
 		severity, summary := providers.SeverityWarning, "its client certificate expires in "+r.left(left)+"; renewal starts "+r.spec.RenewBefore.String()+" before ("+f.Path+")"
-		if left <= 0 {
+		if r.clock.Passed(leaf.NotAfter) {
 			severity, summary = providers.SeverityError, "its client certificate expired "+span(-left)+" ago ("+f.Path+")"
 		}
 		object.Status = "due"

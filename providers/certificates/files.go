@@ -122,14 +122,14 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 				r.address.On(w.node.Name).String() + "` issues it again",
 		})
 	}
-	if leaf.NotBefore.After(now) {
+	if !r.clock.Passed(leaf.NotBefore) {
 		status, detail = "problem", "not valid yet"
 		r.on(w.node.Name, providers.Finding{
 			ID: "CERT_NOT_YET_VALID", Severity: providers.SeverityError, Object: f.Name,
 			Summary: "valid only from " + leaf.NotBefore.UTC().Format(time.RFC3339), Hint: "compare the clocks of the control planes",
 		})
 	}
-	if left := leaf.NotAfter.Sub(now); left <= r.before {
+	if left := leaf.NotAfter.Sub(now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
 		due, why = true, ends(leaf.NotAfter, now)
 		if left > 0 {
 			why = "expires in " + r.left(left)
@@ -161,7 +161,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 
 func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration, hint string) {
 	finding := providers.Finding{ID: "CERT_EXPIRES_SOON", Severity: providers.SeverityWarning, Object: f.Name, Hint: hint}
-	if left <= 0 {
+	if r.clock.Passed(f.Blocks[0].NotAfter) {
 		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
 	} else {
 		finding.Summary = "expires in " + r.left(left) + "; renewal starts " + r.spec.RenewBefore.String() + " before"
@@ -174,7 +174,7 @@ func (r *review) left(d time.Duration) string { return left(d, r.before) }
 
 // reviewAuthority says what reviewAuthorities found, for the object, and reports a key that is not the CA's.
 func (r *review) reviewAuthority(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
-	left := f.Blocks[0].NotAfter.Sub(r.in.Now)
+	end := f.Blocks[0].NotAfter
 	switch {
 	case f.Key == "mismatch":
 		status, detail = "problem", "key mismatch"
@@ -182,9 +182,9 @@ func (r *review) reviewAuthority(w *work, f *facts.CertificateFile, status, deta
 			ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name, Summary: "its key does not belong to it",
 			Hint: "restore the pair from a backup or another control plane",
 		})
-	case left <= 0:
-		status, detail = "problem", ends(f.Blocks[0].NotAfter, r.in.Now)
-	case left <= r.before && status == "ok":
+	case r.clock.Passed(end):
+		status, detail = "problem", ends(end, r.in.Now)
+	case r.clock.Passed(end.Add(-r.before)) && status == "ok":
 		status, detail = "due", "upkeep does not renew authorities"
 	case f.Key == "missing" && status == "ok":
 		detail = "external: its key is not on this node"
@@ -198,8 +198,8 @@ func (r *review) reviewAuthority(w *work, f *facts.CertificateFile, status, deta
 // reviewKubelet looks at a certificate that the kubelet rotates itself.
 func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
 	leaf := &f.Blocks[0]
-	left := leaf.NotAfter.Sub(r.in.Now)
-	if left > 0 && left > leaf.NotAfter.Sub(leaf.NotBefore)/unrenewed {
+	ended := r.clock.Passed(leaf.NotAfter)
+	if !ended && !r.clock.Passed(leaf.NotAfter.Add(-leaf.NotAfter.Sub(leaf.NotBefore)/unrenewed)) {
 		return status, detail
 	}
 	finding := providers.Finding{
@@ -211,7 +211,7 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 		finding.Hint = "a self-signed serving certificate is made once: remove " + f.Path + " and its key, then `systemctl restart kubelet`"
 	}
 	status = "due"
-	if left <= 0 {
+	if ended {
 		finding.Severity, finding.Summary, status = providers.SeverityError, ends(leaf.NotAfter, r.in.Now), "problem"
 	}
 	r.on(w.node.Name, finding)
@@ -225,18 +225,19 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 	from := source(&w.node.Certificates, f)
 	left := leaf.NotAfter.Sub(now)
 	behind := from != nil && from.Blocks[0].NotAfter.After(leaf.NotAfter)
-	if from != nil && !behind && left > r.before && f.Key == "match" {
+	ended, due := r.clock.Passed(leaf.NotAfter), r.clock.Passed(leaf.NotAfter.Add(-r.before))
+	if from != nil && !behind && !due && f.Key == "match" {
 		return status, detail
 	}
 	finding := providers.Finding{ID: "CERT_KUBECONFIG_STALE", Severity: providers.SeverityWarning, Object: f.Name}
 	switch {
-	case left <= 0:
+	case ended:
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+span(-left)+" ago", "problem"
 	case f.Key == "mismatch":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key does not belong to its client certificate", "problem"
 	case f.Key != "match":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key is "+f.Key, "problem"
-	case left <= r.before:
+	case due:
 		finding.Summary, status = "its client certificate expires in "+r.left(left)+"; renewal starts "+r.spec.RenewBefore.String()+" before", "due"
 	case from == nil:
 		finding.Severity, finding.Summary = providers.SeverityNote, "its user is not the one of admin.conf, and it will not follow"
@@ -336,7 +337,7 @@ func (r *review) copiesAfter(w *work) []string {
 			continue
 		}
 		from := source(&w.node.Certificates, f)
-		if from != nil && slices.Contains(w.due, from) && f.Blocks[0].NotAfter.Before(r.in.Now.Add(r.policy.validity)) {
+		if from != nil && slices.Contains(w.due, from) && r.clock.Beyond(f.Blocks[0].NotAfter.Add(-r.policy.validity)) {
 			out = append(out, f.Path)
 		}
 	}

@@ -132,7 +132,7 @@ func whole(f *facts.CertificateFile) error {
 
 // startable says why a component would not come back from a restart; empty when what it reads is whole and valid. Files for
 // which settled reports true will be by then.
-func startable(n *facts.Node, component string, now time.Time, settled func(*facts.CertificateFile) bool) string {
+func startable(n *facts.Node, component string, clock providers.Clock, settled func(*facts.CertificateFile) bool) string {
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
 		if !reads(component, f.Name) || settled(f) {
@@ -141,8 +141,8 @@ func startable(n *facts.Node, component string, now time.Time, settled func(*fac
 		if err := whole(f); err != nil {
 			return err.Error()
 		}
-		if len(f.Blocks) > 0 && !f.Blocks[0].NotAfter.After(now) {
-			return f.Name + " " + ends(f.Blocks[0].NotAfter, now)
+		if len(f.Blocks) > 0 && clock.Passed(f.Blocks[0].NotAfter) {
+			return f.Name + " " + ends(f.Blocks[0].NotAfter, clock.Now())
 		}
 	}
 	return ""

@@ -139,7 +139,7 @@ func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
 func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
 	for i := 1; i < len(f.Blocks); i++ {
 		left := f.Blocks[i].NotAfter.Sub(r.in.Now)
-		if left > 0 {
+		if !r.clock.Passed(f.Blocks[i].NotAfter) {
 			continue
 		}
 		summary := fmt.Sprintf("certificate %d in the file expired %s ago", i+1, span(-left))

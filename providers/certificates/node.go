@@ -95,7 +95,7 @@ func (r *review) turnOf(w *work) int {
 	for _, t := range controlPlaneTroubles(w.node, !r.policy.externalEtcd) {
 		switch {
 		case t.unknown && t.component == "":
-		case startable(w.node, t.component, r.in.Now, func(*facts.CertificateFile) bool { return false }) != "" && r.startable(w, t.component) == "":
+		case startable(w.node, t.component, r.clock, func(*facts.CertificateFile) bool { return false }) != "" && r.startable(w, t.component) == "":
 			return turnRepair
 		default:
 			turn = turnUnhealthy
@@ -209,13 +209,13 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		case f.Chain != "":
 			b.set(f.Name, "its authority "+f.Name+": "+f.Chain)
 		}
-		left := leaf.NotAfter.Sub(r.in.Now)
-		if left <= 0 {
+		left, ended := leaf.NotAfter.Sub(r.in.Now), r.clock.Passed(leaf.NotAfter)
+		if ended {
 			b.set(f.Name, "its authority "+f.Name+" has expired")
 		}
-		if left <= max(r.before, r.policy.validity) {
+		if r.clock.Passed(leaf.NotAfter.Add(-max(r.before, r.policy.validity))) {
 			severity, summary := providers.SeverityWarning, fmt.Sprintf("%s left; a certificate issued now would outlive it", span(max(left, 0)))
-			if left <= 0 {
+			if ended {
 				severity, summary = providers.SeverityError, ends(leaf.NotAfter, r.in.Now)
 			} else if left > r.policy.validity {
 				summary = span(left) + " left"
@@ -330,7 +330,7 @@ func (r *review) reviewServed(w *work) {
 		case s.Component == kubelet:
 			finding.Severity = providers.SeverityWarning
 			finding.Hint = "upkeep leaves the kubelet alone: `systemctl restart kubelet` on " + w.node.Name
-		case !stuck(w.node, s, r.in.Now):
+		case !stuck(w.node, s, r.clock):
 			finding.Severity = providers.SeverityWarning
 			finding.Hint = "it reloads by itself within a minute or two; look again"
 			if f.Key == "mismatch" {
@@ -356,11 +356,19 @@ func clockOf(n *facts.Node, now time.Time) time.Time {
 	return n.System.Clock
 }
 
+// clockOn is clockOf for decisions: of a node's own clock nothing is noted, which stands still in a world that does.
+func clockOn(n *facts.Node, clock providers.Clock) providers.Clock {
+	if n.System.Clock.IsZero() {
+		return clock
+	}
+	return providers.ClockAt(n.System.Clock)
+}
+
 // stuck reports whether a port serves an older certificate than the one on disk and has had the time to reload it.
-func stuck(n *facts.Node, s *facts.Served, now time.Time) bool {
+func stuck(n *facts.Node, s *facts.Served, clock providers.Clock) bool {
 	f := file(&n.Certificates, s.Name)
 	return s.Unknown == "" && f != nil && len(f.Blocks) > 0 && f.Blocks[0].SHA256 != s.SHA256 && f.Key != "mismatch" &&
-		clockOf(n, now).Sub(f.Modified) > reloadTime
+		clockOn(n, clock).Beyond(f.Modified.Add(reloadTime))
 }
 
 // reviewReaders finds components that read their kubeconfig once and run since before it was changed.
@@ -396,7 +404,7 @@ func (r *review) reviewReaders(w *work) {
 
 // startable says why a component would not come back from a restart after the work on its node is done; empty when it would.
 func (r *review) startable(w *work, component string) string {
-	return startable(w.node, component, r.in.Now, func(f *facts.CertificateFile) bool {
+	return startable(w.node, component, r.clock, func(f *facts.CertificateFile) bool {
 		return slices.Contains(w.due, f) || f.Key == "mismatch" && f.Unknown == "" && !f.Missing && halfDone(w.unfinished, f.Name)
 	})
 }

@@ -40,7 +40,7 @@ func (r *review) reviewOutage() {
 func expiredFiles(r *review, n *facts.Node) (count int, first *facts.CertificateFile) {
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
-		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || f.Blocks[0].NotAfter.After(r.in.Now) {
+		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || !r.clock.Passed(f.Blocks[0].NotAfter) {
 			continue
 		}
 		if count++; first == nil || rank(f.Name) < rank(first.Name) {

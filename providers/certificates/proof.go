@@ -47,7 +47,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	}
 	for i := range is.Certificates.Served {
 		s := &is.Certificates.Served[i]
-		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Now) && !stillSilent(was, s) {
+		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Clock()) && !stillSilent(was, s) {
 			if err := servesDisk(s, &is.Certificates); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}
@@ -62,10 +62,10 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 
 // restartFollows reports whether a port served an older certificate before the step and did not reload: a restart, which the
 // same plan has for it unless its component would not come back, proves it, not the renewal.
-func restartFollows(was, is *facts.Node, s *facts.Served, now time.Time) bool {
+func restartFollows(was, is *facts.Node, s *facts.Served, clock providers.Clock) bool {
 	for i := range was.Certificates.Served {
 		if old := &was.Certificates.Served[i]; old.Name == s.Name && old.Address == s.Address {
-			return stuck(was, old, now) && startable(is, s.Component, now, func(*facts.CertificateFile) bool { return false }) == ""
+			return stuck(was, old, clock) && startable(is, s.Component, clock, func(*facts.CertificateFile) bool { return false }) == ""
 		}
 	}
 	return false
@@ -239,7 +239,7 @@ func newTroubles(before, after providers.Input, node string) []controlPlaneTroub
 	return slices.DeleteFunc(controlPlaneTroubles(is, stackedEtcd(after)), func(t controlPlaneTrouble) bool {
 		return slices.ContainsFunc(old, func(o controlPlaneTrouble) bool {
 			return o.component == t.component && (o.unknown == t.unknown || t.component == apiServer) &&
-				startable(was, o.component, before.Now, func(*facts.CertificateFile) bool { return false }) == ""
+				startable(was, o.component, before.Clock(), func(*facts.CertificateFile) bool { return false }) == ""
 		})
 	})
 }

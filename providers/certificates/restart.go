@@ -95,7 +95,7 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 		case p.ContainerID != id:
 			return providers.Moved.Because("%s on %s runs as container %s, the plan was made for %s; plan again", c, step.Node, short(p.ContainerID), short(id))
 		}
-		if why := startable(observed, c, in.Now, func(*facts.CertificateFile) bool { return false }); why != "" {
+		if why := startable(observed, c, in.Clock(), func(*facts.CertificateFile) bool { return false }); why != "" {
 			return providers.Moved.Because("%s on %s would not come back from a restart: %s", c, step.Node, why)
 		}
 		todo++

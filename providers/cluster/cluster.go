@@ -48,7 +48,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		out.Findings = append(out.Findings, f)
 	}
 	if s.Alone {
-		s.reviewKubeconfig(&out, k.Kubeconfig, in.Now, add)
+		s.reviewKubeconfig(&out, k.Kubeconfig, in.Clock(), add)
 	}
 	if k.Unknown != "" && !s.Alone {
 		return out
@@ -79,12 +79,14 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		add(providers.Finding{ID: "CLUSTER_NODE_NOT_READY", Severity: providers.SeverityError, Summary: "the cluster has no nodes"})
 	}
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
-		s.reviewLease(&out, k, name, in.Now, add)
+		s.reviewLease(&out, k, name, in.Clock(), add)
 	}
 	return out
 }
 
-func (s Spec) reviewLease(out *providers.Outcome, k *facts.Kubernetes, name string, now time.Time, add func(providers.Finding)) {
+func (s Spec) reviewLease(
+	out *providers.Outcome, k *facts.Kubernetes, name string, clock providers.Clock, add func(providers.Finding),
+) {
 	object := providers.Object{Address: s.Address(), Name: "lease " + name, Status: "ok"}
 	lease, ok := k.Lease(name)
 	limit := time.Duration(lease.DurationSeconds)*time.Second + leaseSlack
@@ -92,8 +94,9 @@ func (s Spec) reviewLease(out *providers.Outcome, k *facts.Kubernetes, name stri
 	switch {
 	case !ok || lease.Holder == "":
 		why = "no process holds the lease of " + name
-	case now.Sub(lease.RenewedAt) > limit:
-		why = fmt.Sprintf("%s has not renewed the lease of %s for %s", lease.Holder, name, now.Sub(lease.RenewedAt).Round(time.Second))
+	case clock.Beyond(lease.RenewedAt.Add(limit)):
+		why = fmt.Sprintf("%s has not renewed the lease of %s for %s",
+			lease.Holder, name, clock.Now().Sub(lease.RenewedAt).Round(time.Second))
 	}
 	if why != "" {
 		add(providers.Finding{ID: "CLUSTER_LEADER_LOST", Severity: providers.SeverityError, Object: name, Summary: why,
@@ -105,7 +108,9 @@ func (s Spec) reviewLease(out *providers.Outcome, k *facts.Kubernetes, name stri
 	out.Objects = append(out.Objects, object)
 }
 
-func (s Spec) reviewKubeconfig(out *providers.Outcome, f facts.CertificateFile, now time.Time, add func(providers.Finding)) {
+func (s Spec) reviewKubeconfig(
+	out *providers.Outcome, f facts.CertificateFile, clock providers.Clock, add func(providers.Finding),
+) {
 	if f.Insecure != "" {
 		add(providers.Finding{ID: "CLUSTER_KUBECONFIG_INSECURE", Severity: providers.SeverityError, Object: "kubeconfig", Summary: f.Insecure + " (" + f.Path + ")",
 			Hint: "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://"})
@@ -117,16 +122,16 @@ func (s Spec) reviewKubeconfig(out *providers.Outcome, f facts.CertificateFile, 
 	object := providers.Object{Address: s.Address(), Name: "kubeconfig", Path: f.Path, Status: "ok", Expires: leaf.NotAfter}
 	finding := providers.Finding{ID: "CLUSTER_KUBECONFIG_EXPIRES", Severity: providers.SeverityWarning, Object: "kubeconfig",
 		Hint: "copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it"}
-	switch left := leaf.NotAfter.Sub(now); {
+	switch {
 	case f.Key == "mismatch":
 		object.Status = "problem"
 		finding.Severity, finding.Summary = providers.SeverityError, "its key does not belong to its client certificate ("+f.Path+")"
 		add(finding)
-	case left <= 0:
+	case clock.Passed(leaf.NotAfter):
 		object.Status = "problem"
 		finding.Severity, finding.Summary = providers.SeverityError, fmt.Sprintf("its client certificate expired %s (%s)", leaf.NotAfter.UTC().Format(time.RFC3339), f.Path)
 		add(finding)
-	case left <= time.Duration(s.RenewBefore):
+	case clock.Passed(leaf.NotAfter.Add(-time.Duration(s.RenewBefore))):
 		object.Status = "due"
 		finding.Summary = fmt.Sprintf("its client certificate ends %s (%s)", leaf.NotAfter.UTC().Format(time.RFC3339), f.Path)
 		add(finding)

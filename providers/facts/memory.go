@@ -20,6 +20,8 @@ type Memory struct {
 	Signers []Signer `json:"signers,omitempty"`
 	// Overrides are the safety rules that the last apply was told to lift.
 	Overrides []UsedOverride `json:"overrides,omitempty"`
+	// Approvals are the plans that may be applied while nobody looks, oldest first.
+	Approvals []Approval `json:"approvals,omitempty"`
 	// Sections are what the domains remember, each under the address of the resource that it is about.
 	Sections Sections `json:"sections,omitempty"`
 }
@@ -81,6 +83,7 @@ func (m Memory) Clone() Memory {
 	m.Durations = maps.Clone(m.Durations)
 	m.Signers = append([]Signer(nil), m.Signers...)
 	m.Overrides = append([]UsedOverride(nil), m.Overrides...)
+	m.Approvals = append([]Approval(nil), m.Approvals...)
 	m.Sections = maps.Clone(m.Sections)
 	return m
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/fakehelm"
@@ -55,7 +56,7 @@ func TestRepairLetsTheNextUpgradeThrough(t *testing.T) {
 			if _, err := fake.Upgrade(ctx, u, nil); !errors.Is(err, helm.ErrPending) {
 				t.Fatalf("Helm would refuse; we say %v", err)
 			}
-			m := pending.Decide(fake.Observe(ctx, question(), mac), began.Add(time.Minute), 0)
+			m := pending.Decide(fake.Observe(ctx, question(), mac), providers.ClockAt(began.Add(time.Minute)), 0)
 			if m.Action != test.want {
 				t.Fatalf("decided %+v; want %s", m, test.want)
 			}
@@ -86,7 +87,7 @@ func TestRepairRefusesWhatMovedOn(t *testing.T) {
 	ctx, fake, server := context.Background(), fakehelm.New(), repository(t)
 	u := install(t, fake, server, "9.2.2", nil)
 	interrupt(t, fake, 1, facts.ReleasePendingInstall)
-	m := pending.Decide(fake.Observe(ctx, question(), mac), began, 0)
+	m := pending.Decide(fake.Observe(ctx, question(), mac), providers.ClockAt(began), 0)
 	interrupt(t, fake, 1, facts.ReleaseDeployed) // the other Helm came to its end after all
 	if err := fake.Repair(ctx, namespace, name, m); !errors.Is(err, helm.ErrMoved) {
 		t.Errorf("a release that is deployed by now: %v", err)
@@ -111,7 +112,8 @@ func TestFailedUpgradeOfWhatWasNeverDeployedUninstallsNothing(t *testing.T) {
 	ctx, fake, server := context.Background(), fakehelm.New(), repository(t)
 	u := install(t, fake, server, "9.2.2", map[string]any{"price_target_cpu": "1"})
 	interrupt(t, fake, 1, facts.ReleasePendingInstall)
-	if err := fake.Repair(ctx, namespace, name, pending.Decide(fake.Observe(ctx, question(), mac), began.Add(time.Hour), 0)); err != nil {
+	decided := pending.Decide(fake.Observe(ctx, question(), mac), providers.ClockAt(began.Add(time.Hour)), 0)
+	if err := fake.Repair(ctx, namespace, name, decided); err != nil {
 		t.Fatal(err)
 	}
 	u.Values, u.Atomic = map[string]any{"price_target_cpu": "2"}, true

@@ -43,7 +43,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "RELEASE_MISSING", Severity: providers.SeverityError, Object: s.Release, Summary: summary})
 		r.due = append(r.due, summary)
 	} else {
-		r.repair = pending.Decide(r.release, in.Now, s.patience())
+		r.repair = pending.Decide(r.release, in.Clock(), s.patience())
 		r.reviewStatus()
 		r.reviewValues()
 		r.reviewObjects()
@@ -91,7 +91,7 @@ func (r *review) block(why string) { r.blocked = append(r.blocked, why) }
 
 // reviewStatus looks at what Helm says of the last revision.
 func (r *review) reviewStatus() {
-	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Now)
+	standing, wrong := pending.Find(r.release, r.repair, r.in.World.Kubernetes, r.in.Clock())
 	if !wrong {
 		return
 	}

@@ -125,5 +125,8 @@ func (l *lock) Prune(ctx context.Context) ([]string, error) {
 	for _, run := range s.Runs {
 		keep = append(keep, run.PlanID)
 	}
+	for _, approval := range s.Memory.Approvals { // nobody has begun it yet, perhaps
+		keep = append(keep, approval.Plan)
+	}
 	return journal.Prune(l.backend.journals(), s.Lineage, keep)
 }

@@ -64,7 +64,8 @@ func statusOf(e ended) facts.ChainStatus {
 			} `json:"sync_info"`
 		} `json:"result"`
 	}
-	if err := json.Unmarshal([]byte(e.stdout), &answer); err != nil || answer.Result.SyncInfo == nil || answer.Result.SyncInfo.CatchingUp == nil {
+	if err := json.Unmarshal([]byte(e.stdout),
+		&answer); err != nil || answer.Result.SyncInfo == nil || answer.Result.SyncInfo.CatchingUp == nil {
 		return facts.ChainStatus{Unknown: "the answer of the RPC node is not understood"}
 	}
 	sync := answer.Result.SyncInfo

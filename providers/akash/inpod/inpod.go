@@ -1,12 +1,13 @@
-// Package inpod asks the running pod of an Akash provider what only the pod can tell: what its price script answers to sample
-// orders, what its account holds, how far its RPC node is, and when it last placed a bid.
+// Package inpod asks the running pod of an Akash provider what only the pod can tell: what its price script answers
+// to sample orders, what its account holds, how far its RPC node is, and when it last placed a bid.
 //
-// It runs one script of its own in the provider's container and reads the newest lines of the container's log. It judges
-// nothing: package akash does. Who may run commands in that container can read the key of the wallet, so nothing here runs
-// unless it was asked for.
+// It runs one script of its own in the provider's container and reads the newest lines of the container's log. It
+// judges nothing: package akash does. Who may run commands in that container can read the key of the wallet, so
+// nothing here runs unless it was asked for.
 //
-// It promises that the script changes nothing of the provider's, removes what it wrote, and ends within Timeout; that what
-// comes back is bounded, and cleaned where it enters; and that what could not be asked is unknown with its reason.
+// It promises that the script changes nothing of the provider's, removes what it wrote, and ends within Timeout; that
+// what comes back is bounded, and cleaned where it enters; and that what could not be asked is unknown with its
+// reason.
 package inpod
 
 import (
@@ -37,14 +38,16 @@ const (
 
 // Pods reaches the pods of a cluster.
 type Pods interface {
-	// Run runs a command in a container and returns what it prints, up to limit bytes. The error has what the command said.
+	// Run runs a command in a container and returns what it prints, up to limit bytes. The error has what the command
+	// said.
 	Run(ctx context.Context, namespace, pod, container string, command []string, limit int) ([]byte, error)
 	// Log opens the newest lines of a container's log; each begins with its time as RFC 3339 has it.
 	Log(ctx context.Context, namespace, pod, container string, lines int64) (io.ReadCloser, error)
 }
 
 // Measure asks the pod of a release that was just observed.
-func Measure(ctx context.Context, pods Pods, release facts.Release, question facts.PodMeasurementQuestion) facts.PodMeasurement {
+func Measure(ctx context.Context, pods Pods, release facts.Release,
+	question facts.PodMeasurementQuestion) facts.PodMeasurement {
 	pod, why := podOf(release, question.Container)
 	if why != "" {
 		return facts.PodMeasurement{Unknown: why}
@@ -64,8 +67,8 @@ func Measure(ctx context.Context, pods Pods, release facts.Release, question fac
 	return found
 }
 
-// Command is what runs in the container. The API server takes it as a part of a URL, so it is as short as can be: without
-// comments and without the blanks that begin a line.
+// Command is what runs in the container. The API server takes it as a part of a URL, so it is as short as can be:
+// without comments and without the blanks that begin a line.
 func Command(orders []string) []string {
 	var text strings.Builder
 	for line := range strings.Lines(script) {

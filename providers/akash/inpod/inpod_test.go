@@ -145,8 +145,8 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// What a script keeps between runs stays in the directory of the measurement, and what it fetches answers nothing: the price
-// that a real provider has cached is never replaced.
+// What a script keeps between runs stays in the directory of the measurement, and what it fetches answers nothing:
+// the price that a real provider has cached is never replaced.
 func TestScriptIsContained(t *testing.T) {
 	cache := "/tmp/upkeep-contained-" + strconv.Itoa(os.Getpid())
 	m := container(t, "#!/bin/bash\ncurl -s https://api.example.net; got=$?\necho 9 > "+cache+"\n[ -e "+cache+" ] || exit 3\nwget -q x; echo $got $? $(cat "+cache+")\n")

@@ -12,8 +12,8 @@ import (
 	"upkeep/providers/plain"
 )
 
-// What a provider logs about bids (akash-network/provider, bidengine/service.go and order.go; the words are the same in v0.4.6,
-// v0.6.2, v0.10.1 and in June 2026). The lines come in two forms:
+// What a provider logs about bids (akash-network/provider, bidengine/service.go and order.go; the words are the same
+// in v0.4.6, v0.6.2, v0.10.1 and in June 2026). The lines come in two forms:
 //
 //	I[2022-05-20|18:36:57.433] bid complete                  module=bidengine-order order=...
 //	8:36PM INF bid complete module=bidengine-order order=...
@@ -35,8 +35,8 @@ const longestFailure = 256
 // colour is how a terminal's colours begin in a line; they end at the letter m.
 var colour = []byte("\x1b[")
 
-// ReadLog reads the lines of a container's log, each with its time first. A line that has no time is passed over. More than
-// LogLimit bytes are an error: the newest lines are then not among those that were read.
+// ReadLog reads the lines of a container's log, each with its time first. A line that has no time is passed over.
+// More than LogLimit bytes are an error: the newest lines are then not among those that were read.
 func ReadLog(log io.Reader) (facts.BidLog, error) {
 	var out facts.BidLog
 	total := 0
@@ -90,8 +90,8 @@ func take(out *facts.BidLog, text []byte) {
 	}
 }
 
-// wordsOf is a line of the log without its level and time; empty where it begins with neither form. What a tenant wrote may
-// stand later in a line, so only its beginning says what the line is about.
+// wordsOf is a line of the log without its level and time; empty where it begins with neither form. What a tenant
+// wrote may stand later in a line, so only its beginning says what the line is about.
 func wordsOf(text string) string {
 	first, rest, _ := strings.Cut(text, " ")
 	if len(first) > 2 && first[1] == '[' && strings.HasSuffix(first, "]") {

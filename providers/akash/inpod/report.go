@@ -55,7 +55,8 @@ func line(text string) string {
 	return plain.Bound(plain.Line(strings.TrimSpace(text)), longestText)
 }
 
-// ReadReport reads what the script prints. It is an error where that is no complete report: nothing of it is believed then.
+// ReadReport reads what the script prints. It is an error where that is no complete report: nothing of it is believed
+// then.
 func ReadReport(printed []byte, orders []string) (facts.PodMeasurement, error) {
 	r := report{orders: orders}
 	lines := strings.Split(string(bytes.TrimSuffix(printed, []byte("\n"))), "\n")
@@ -170,7 +171,8 @@ func (r *report) whole() (facts.PodMeasurement, error) {
 	case r.found.At.IsZero() || !r.scripted || r.balance == nil || r.status == nil:
 		return facts.PodMeasurement{}, errors.New("the measurement leaves something out")
 	case price.Unknown == "" && len(price.Answers) != len(r.orders):
-		return facts.PodMeasurement{}, fmt.Errorf("the measurement has %d answers to %d orders", len(price.Answers), len(r.orders))
+		return facts.PodMeasurement{}, fmt.Errorf("the measurement has %d answers to %d orders", len(price.Answers),
+			len(r.orders))
 	}
 	if price.Unknown != "" {
 		*price = facts.PriceMeasurement{Unknown: price.Unknown}

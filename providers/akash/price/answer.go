@@ -94,7 +94,8 @@ func (w word) times(v word) word {
 	return word{number: w.number.times(v.number, bcScale), ok: true}
 }
 
-// write prints the answer in the order's denomination; the rates are in uakt, and in millionths of a dollar, for a block.
+// write prints the answer in the order's denomination; the rates are in uakt, and in millionths of a dollar, for a
+// block.
 func (r *run) write(uakt, usd word) error {
 	o, t := r.order, r.traits
 	if !r.priced() || t.input == bareInput {

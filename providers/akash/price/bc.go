@@ -8,8 +8,8 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// The scripts compute money with GNU bc 1.07: `bc -l`, whose scale is 20, for sums, and bc, whose scale is 0, to compare.
-// Everything here follows its manual and was compared with it by running it.
+// The scripts compute money with GNU bc 1.07: `bc -l`, whose scale is 20, for sums, and bc, whose scale is 0, to
+// compare. Everything here follows its manual and was compared with it by running it.
 
 // bcScale is how many decimals `bc -l` keeps of a quotient, and of a product whose factors have fewer.
 const bcScale = 20
@@ -67,7 +67,8 @@ func (n number) negated() number {
 	return out
 }
 
-// times has bc's scale for products: that of the exact product, but no more than the larger of scale and those of the factors.
+// times has bc's scale for products: that of the exact product, but no more than the larger of scale and those of the
+// factors.
 func (n number) times(m number, scale int) number {
 	out := number{scale: n.scale + m.scale}
 	out.coefficient.Mul(&n.coefficient, &m.coefficient)
@@ -184,7 +185,8 @@ func (c *calculator) sum(depth int) (number, error) {
 	for err == nil {
 		var m number
 		switch {
-		case strings.HasPrefix(strings.TrimLeft(c.rest, " \t"), "++"), strings.HasPrefix(strings.TrimLeft(c.rest, " \t"), "--"):
+		case strings.HasPrefix(strings.TrimLeft(c.rest, " \t"), "++"), strings.HasPrefix(strings.TrimLeft(c.rest, " \t"),
+			"--"):
 			return n, errSyntax // of a number; a name would be counted up, which ident refuses
 		case c.take("+"):
 			if m, err = c.product(depth); err == nil {
@@ -315,7 +317,8 @@ func (c *calculator) name() (number, error) {
 	c.rest = c.rest[i:]
 	after := strings.TrimLeft(c.rest, " \t")
 	switch {
-	case strings.HasPrefix(after, "("), strings.HasPrefix(after, "["), strings.HasPrefix(after, "++"), strings.HasPrefix(after, "--"):
+	case strings.HasPrefix(after, "("), strings.HasPrefix(after, "["), strings.HasPrefix(after,
+		"++"), strings.HasPrefix(after, "--"):
 		return number{}, unmodelled("the term %q", name+c.rest)
 	}
 	switch name {

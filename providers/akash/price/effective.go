@@ -7,8 +7,8 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// FleetGPU is a GPU model that the provider has, as its node labels name it. RAM and Interface are empty where a label does
-// not say them.
+// FleetGPU is a GPU model that the provider has, as its node labels name it. RAM and Interface are empty where a
+// label does not say them.
 type FleetGPU struct {
 	Vendor    string `json:"vendor"` // "nvidia", "amd"
 	Model     string `json:"model"`
@@ -52,14 +52,14 @@ type Effective struct {
 	USD     USD      `json:"usd_month"`
 	// Key is the item of the mapping that says so; empty where none does, and the price is what the version takes instead.
 	Key string `json:"key,omitempty"`
-	// Fault says why the script cannot compute with the price. NoBids: it then bids on no order with this GPU; without it, the
-	// GPU is free.
+	// Fault says why the script cannot compute with the price. NoBids: it then bids on no order with this GPU; without
+	// it, the GPU is free.
 	Fault  string `json:"fault,omitempty"`
 	NoBids bool   `json:"no_bids,omitempty"`
 }
 
-// EffectivePrices says what one GPU of each model costs, for each form of asking for it, in the order of the models. An error
-// is a version that is not known, or an *Unmodelled price.
+// EffectivePrices says what one GPU of each model costs, for each form of asking for it, in the order of the models.
+// An error is a version that is not known, or an *Unmodelled price.
 func EffectivePrices(models []FleetGPU, targets Targets, v Version) ([]Effective, error) {
 	t, ok := v.Traits()
 	if !ok {
@@ -207,8 +207,8 @@ func change(what, unit string, before, after *USD) Change {
 	return c
 }
 
-// ChangeOf is what costs so much before and after, to a tenth of a cent: a bid is a rate for a block, which no month divides
-// evenly.
+// ChangeOf is what costs so much before and after, to a tenth of a cent: a bid is a rate for a block, which no month
+// divides evenly.
 func ChangeOf(what, unit string, before, after *USD) Change {
 	return change(what, unit, rounded(before), rounded(after))
 }
@@ -225,7 +225,8 @@ func rounded(u *USD) *USD {
 	return &out
 }
 
-// Each is what one thing costs where so many more of it raise a price from one sum to another; nil where there is no such sum.
+// Each is what one thing costs where so many more of it raise a price from one sum to another; nil where there is no
+// such sum.
 func Each(without, with *USD, more int64) *USD {
 	if without == nil || with == nil {
 		return nil

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// blocksPerMonth is 30.437 days of 6.117-second blocks (akash-network/helm-charts, price_script_generic.sh, all versions).
+// blocksPerMonth is 30.437 days of 6.117-second blocks (akash-network/helm-charts, price_script_generic.sh, all
+// versions).
 const blocksPerMonth = 429909
 
-// Price answers what a script, or by Scale the provider itself, makes of an order. It is an error where the version is not known, or where a target holds a word
-// that only a shell can understand (*Unmodelled).
+// Price answers what a script, or by Scale the provider itself, makes of an order. It is an error where the version
+// is not known, or where a target holds a word that only a shell can understand (*Unmodelled).
 func Price(o Order, s Setting) (Result, error) {
 	if s.Version == Scale {
 		return byScale(o, s)
@@ -103,7 +104,8 @@ func (r *run) sum() error {
 	amounts := quantities(r.order, r.traits)
 	for i, target := range numericTargets() {
 		given, _ := r.setting.Targets.Get(target.Key)
-		line := Line{What: target.What, Unit: target.Unit, Quantity: amounts[i], Key: target.Key, Target: orDefault(given, target.Default), Default: given == ""}
+		line := Line{What: target.What, Unit: target.Unit, Quantity: amounts[i], Key: target.Key, Target: orDefault(given,
+			target.Default), Default: given == ""}
 		n, err := product(amounts[i], line.Target)
 		switch {
 		case err == nil:

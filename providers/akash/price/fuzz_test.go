@@ -11,8 +11,8 @@ import (
 
 var oneDecimal = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
 
-// Whatever an order and the targets hold, the engine answers: an error that says what is not modelled, or what a script would
-// write. An answer with exit code 0 to a version that prints no debug lines is one decimal number.
+// Whatever an order and the targets hold, the engine answers: an error that says what is not modelled, or what a
+// script would write. An answer with exit code 0 to a version that prints no debug lines is one decimal number.
 func FuzzOrder(f *testing.F) {
 	for _, text := range []string{
 		asked(order1, UAKT, plenty, 6), asked(order2, USDC, plenty, 18), asked(order3(), UACT, "5", 0), "[" + order2 + "]",

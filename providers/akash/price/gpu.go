@@ -28,7 +28,8 @@ func (r *run) gpus() (word, error) {
 	for i, e := range r.order.Resources {
 		asked := modelOf(e.GPU, r.traits)
 		price, key, tried := m.lookUp(asked, r.traits, unlisted)
-		line := GPULine{Entry: i, Units: unitsWord(e.GPU.Units), Count: numberWord(e.Count), CountIgnored: !r.traits.CountsReplicas, Model: tried[0], Tried: tried, Key: key, Price: price}
+		line := GPULine{Entry: i, Units: unitsWord(e.GPU.Units), Count: numberWord(e.Count),
+			CountIgnored: !r.traits.CountsReplicas, Model: tried[0], Tried: tried, Key: key, Price: price}
 		if sum, err = r.add(sum, &line); err != nil {
 			return word{}, fmt.Errorf("%s: %w", MappingsKey, err)
 		}
@@ -52,8 +53,8 @@ func unitsWord(f *float64) string {
 	return jqNumber(*f)
 }
 
-// add adds one entry's GPUs as the version does: with bc, where a word that bc does not understand spoils all that follows, or
-// in the shell, where it leaves the sum as it was.
+// add adds one entry's GPUs as the version does: with bc, where a word that bc does not understand spoils all that
+// follows, or in the shell, where it leaves the sum as it was.
 func (r *run) add(sum word, line *GPULine) (word, error) {
 	if !r.traits.Decimals {
 		return r.addInShell(sum, line)

@@ -11,8 +11,8 @@ type Problem struct {
 	Kind    Kind   `json:"kind"`
 	Message string `json:"message"`
 	Fix     string `json:"fix"`
-	// Breaks: with it the provider bids on nothing, bids what nobody meant, or charges nothing. Without it, it is a surprise
-	// that may be meant.
+	// Breaks: with it the provider bids on nothing, bids what nobody meant, or charges nothing. Without it, it is a
+	// surprise that may be meant.
 	Breaks bool `json:"breaks"`
 	// Key is the chart's value, Item what in it: the model of a mapping.
 	Key  string `json:"key"`
@@ -52,8 +52,8 @@ const (
 	TargetUnread    Kind = "target_unread"     // the script sets a target in a form that is not read
 )
 
-// LintValue judges a target as written in a release's values or a file of values: a typed value, not what is rendered of it.
-// Give GPU mappings to LintMappings.
+// LintValue judges a target as written in a release's values or a file of values: a typed value, not what is rendered
+// of it. Give GPU mappings to LintMappings.
 func LintValue(key string, value any) []Problem {
 	p := Problem{Key: key}
 	switch v := value.(type) {
@@ -61,7 +61,8 @@ func LintValue(key string, value any) []Problem {
 		return nil
 	case string:
 		if v == "" {
-			return []Problem{p.of(EmptyIsDefault, false, "an empty value is the script's default, not nothing", "leave the key out, or write the price")}
+			return []Problem{p.of(EmptyIsDefault, false, "an empty value is the script's default, not nothing",
+				"leave the key out, or write the price")}
 		}
 		return LintWord(key, v)
 	case bool:
@@ -69,7 +70,8 @@ func LintValue(key string, value any) []Problem {
 	}
 	word := Rendered(value)
 	if word == "" {
-		return []Problem{p.of(ZeroDropped, true, "the chart leaves out the number 0, so the script charges its default", `write "0", in quotation marks`)}
+		return []Problem{p.of(ZeroDropped, true, "the chart leaves out the number 0, so the script charges its default",
+			`write "0", in quotation marks`)}
 	}
 	return LintWord(key, word)
 }
@@ -104,23 +106,26 @@ func lintPrice(p Problem, word string) []Problem {
 	case exponential.MatchString(trimmed):
 		out = append(out, p.of(Exponent, true, fmt.Sprintf("bc cannot read %s: every order would cost nothing, and the provider bids on none", trimmed), "write it without an exponent, as text"))
 	case strings.HasPrefix(trimmed, "-") && plainNumber.MatchString(trimmed[1:]):
-		out = append(out, p.of(NegativePrice, true, fmt.Sprintf("%s is below zero", trimmed), "write a price of zero or more"))
+		out = append(out, p.of(NegativePrice, true, fmt.Sprintf("%s is below zero", trimmed),
+			"write a price of zero or more"))
 	case strings.Contains(trimmed, ","):
-		out = append(out, p.of(Comma, true, fmt.Sprintf("%q has a comma, which bc cannot read", trimmed), "write a point: "+strings.Replace(trimmed, ",", ".", 1)))
+		out = append(out, p.of(Comma, true, fmt.Sprintf("%q has a comma, which bc cannot read", trimmed),
+			"write a point: "+strings.Replace(trimmed, ",", ".", 1)))
 	default:
 		out = append(out, p.of(NotANumber, true, fmt.Sprintf("%q is no number: the script takes it for zero, or bids on nothing", trimmed), "write a number"))
 	}
 	return out
 }
 
-// LintSetting judges what surrounds the prices: the debug switch, and whether the script can price what tenants pay with. For
-// a provider without a script, give the empty version.
+// LintSetting judges what surrounds the prices: the debug switch, and whether the script can price what tenants pay
+// with. For a provider without a script, give the empty version.
 func LintSetting(s Setting, fleet []FleetGPU) []Problem {
 	if s.Version == "" {
 		if len(fleet) == 0 {
 			return nil
 		}
-		return []Problem{Problem{Key: ScriptKey}.of(NoScript, true, "without a script the provider prices by scale, which has no term for GPUs: they are free", "give the release a bid price script")}
+		return []Problem{Problem{Key: ScriptKey}.of(NoScript, true,
+			"without a script the provider prices by scale, which has no term for GPUs: they are free", "give the release a bid price script")}
 	}
 	t, ok := s.Version.Traits()
 	if !ok {
@@ -128,15 +133,18 @@ func LintSetting(s Setting, fleet []FleetGPU) []Problem {
 	}
 	var out []Problem
 	if s.Targets.Debug != "" && t.PrintsDebug {
-		out = append(out, Problem{Key: DebugKey, Length: len(s.Targets.Debug)}.of(DebugOn, true, "with it the script prints more than a number, and the provider bids on nothing", "remove "+DebugKey))
+		out = append(out, Problem{Key: DebugKey, Length: len(s.Targets.Debug)}.of(DebugOn, true,
+			"with it the script prints more than a number, and the provider bids on nothing", "remove "+DebugKey))
 	}
 	if !knows(t, UACT) {
-		out = append(out, Problem{Key: ScriptKey}.of(NoACT, true, fmt.Sprintf("%s cannot price uact, in which orders on mainnet have been placed since March 2026: it fails on each of them", s.Version), "take the script of chart 15.0.0 or newer"))
+		out = append(out, Problem{Key: ScriptKey}.of(NoACT, true,
+			fmt.Sprintf("%s cannot price uact, in which orders on mainnet have been placed since March 2026: it fails on each of them", s.Version), "take the script of chart 15.0.0 or newer"))
 	}
 	if !t.Parameterised {
 		for _, key := range TargetKeys() {
 			if word, _ := s.Targets.Get(key); word != "" && key != DebugKey {
-				out = append(out, Problem{Key: key, Length: len(word)}.of(ModelsTooNew, true, fmt.Sprintf("%s has its targets in its text and does not read %s", s.Version, key), "take a newer script"))
+				out = append(out, Problem{Key: key, Length: len(word)}.of(ModelsTooNew, true,
+					fmt.Sprintf("%s has its targets in its text and does not read %s", s.Version, key), "take a newer script"))
 			}
 		}
 	}

@@ -24,7 +24,8 @@ func items(text string) []item {
 	}
 	for _, part := range parts {
 		fields := strings.Split(part, "=")
-		it := item{key: fields[0], offset: offset, length: len(part), fields: len(fields), priceOffset: offset + len(fields[0]) + 1}
+		it := item{key: fields[0], offset: offset, length: len(part), fields: len(fields),
+			priceOffset: offset + len(fields[0]) + 1}
 		if len(fields) > 1 {
 			it.price = fields[1]
 		}
@@ -34,8 +35,8 @@ func items(text string) []item {
 	return out
 }
 
-// A model is as the provider's GPU list has it: lower case, no separators. RAM is in Gi. Of interfaces there are two: what
-// the cluster has is folded to these (akash-network/provider, cluster inventory).
+// A model is as the provider's GPU list has it: lower case, no separators. RAM is in Gi. Of interfaces there are two:
+// what the cluster has is folded to these (akash-network/provider, cluster inventory).
 var (
 	modelName     = regexp.MustCompile(`^[a-z0-9]+$`)
 	ramSize       = regexp.MustCompile(`^[0-9]+Gi$`)
@@ -43,8 +44,8 @@ var (
 	interfaceLike = regexp.MustCompile(`(?i)^(pcie?|sxm[0-9]*)$`)
 )
 
-// LintMappings judges GPU mappings as the script of a version finds them, for the models that the provider has. A nil fleet is
-// one that is not known: nothing is said about what it lacks.
+// LintMappings judges GPU mappings as the script of a version finds them, for the models that the provider has. A nil
+// fleet is one that is not known: nothing is said about what it lacks.
 func LintMappings(text string, v Version, fleet []FleetGPU) []Problem {
 	t, ok := v.Traits()
 	if !ok || !t.ByModel {
@@ -52,7 +53,8 @@ func LintMappings(text string, v Version, fleet []FleetGPU) []Problem {
 	}
 	var out []Problem
 	if i := strings.IndexByte(text, '\n'); i >= 0 {
-		out = append(out, Problem{Key: MappingsKey, Offset: i, Length: 1}.of(NoKey, true, "the script reads the first line only", "write the mapping on one line"))
+		out = append(out, Problem{Key: MappingsKey, Offset: i, Length: 1}.of(NoKey, true,
+			"the script reads the first line only", "write the mapping on one line"))
 	}
 	first := map[string]item{}
 	for _, it := range items(text) {
@@ -63,7 +65,9 @@ func LintMappings(text string, v Version, fleet []FleetGPU) []Problem {
 			break
 		}
 		if earlier, twice := first[it.key]; twice {
-			out = append(out, p.of(Duplicate, earlier.price != it.price, fmt.Sprintf("%s has a price already, %s; the last one, %s, counts", it.key, earlier.price, it.price), "keep one of them"))
+			out = append(out, p.of(Duplicate, earlier.price != it.price,
+				fmt.Sprintf("%s has a price already, %s; the last one, %s, counts", it.key, earlier.price,
+					it.price), "keep one of them"))
 		} else {
 			first[it.key] = it
 		}
@@ -96,9 +100,11 @@ func (it item) lint(p Problem, t Traits) (out []Problem, stop bool) {
 	if word := strings.TrimSpace(it.price); !t.Decimals && plainNumber.MatchString(word) {
 		switch {
 		case strings.Contains(word, "."):
-			out = append(out, at.of(DecimalsTooNew, true, fmt.Sprintf("%s reads integers only: with %s these GPUs are free", t.Version, word), "write an integer, or use the script of April-03-2024 or newer"))
+			out = append(out, at.of(DecimalsTooNew, true, fmt.Sprintf("%s reads integers only: with %s these GPUs are free",
+				t.Version, word), "write an integer, or use the script of April-03-2024 or newer"))
 		case len(word) > 1 && word[0] == '0':
-			out = append(out, at.of(NotANumber, true, fmt.Sprintf("%s takes %s for an octal number", t.Version, word), "write it without the leading zero"))
+			out = append(out, at.of(NotANumber, true, fmt.Sprintf("%s takes %s for an octal number", t.Version, word),
+				"write it without the leading zero"))
 		}
 	}
 	return out, false
@@ -107,7 +113,8 @@ func (it item) lint(p Problem, t Traits) (out []Problem, stop bool) {
 func (it item) lintKey(p Problem, t Traits) []Problem {
 	p.Length = len(it.key)
 	if trimmed := strings.TrimSpace(it.key); trimmed != it.key {
-		return []Problem{p.of(Space, true, fmt.Sprintf("the space is part of the name: %q never matches", it.key), "write "+trimmed)}
+		return []Problem{p.of(Space, true, fmt.Sprintf("the space is part of the name: %q never matches", it.key),
+			"write "+trimmed)}
 	}
 	if it.key == "*" {
 		message := "* is no catch-all: it is the price for orders that name no model but *"
@@ -121,7 +128,8 @@ func (it item) lintKey(p Problem, t Traits) []Problem {
 	parts := strings.Split(it.key, ".")
 	var out []Problem
 	if !modelName.MatchString(parts[0]) {
-		out = append(out, p.of(BadKey, true, fmt.Sprintf("no model is called %q: names are lower case letters and digits", parts[0]), "write the model as the node labels do, such as "+suggestion(parts[0])))
+		out = append(out, p.of(BadKey, true, fmt.Sprintf("no model is called %q: names are lower case letters and digits",
+			parts[0]), "write the model as the node labels do, such as "+suggestion(parts[0])))
 	}
 	state := 0 // model, RAM, interface
 	for _, part := range parts[1:] {
@@ -129,18 +137,22 @@ func (it item) lintKey(p Problem, t Traits) []Problem {
 		case ramSize.MatchString(part) && state == 0:
 			state = 1
 			if !t.RAM {
-				out = append(out, p.of(RAMTooNew, true, fmt.Sprintf("%s does not read RAM: %s never matches", t.Version, it.key), "take the script of February-27-2024 or newer, or price "+parts[0]))
+				out = append(out, p.of(RAMTooNew, true, fmt.Sprintf("%s does not read RAM: %s never matches", t.Version, it.key),
+					"take the script of February-27-2024 or newer, or price "+parts[0]))
 			}
 		case interfaceName.MatchString(part) && state < 2:
 			state = 2
 			if !t.Interface {
-				out = append(out, p.of(InterfaceTooNew, true, fmt.Sprintf("%s does not read interfaces: %s never matches", t.Version, it.key), "take the script of March-27-2024 or newer, or price "+parts[0]))
+				out = append(out, p.of(InterfaceTooNew, true, fmt.Sprintf("%s does not read interfaces: %s never matches",
+					t.Version, it.key), "take the script of March-27-2024 or newer, or price "+parts[0]))
 			}
 		case interfaceLike.MatchString(part):
-			out = append(out, p.of(BadInterface, true, fmt.Sprintf("orders say sxm or pcie, never %q", part), "write "+strings.ToLower(strings.TrimRight(part, "0123456789"))))
+			out = append(out, p.of(BadInterface, true, fmt.Sprintf("orders say sxm or pcie, never %q", part),
+				"write "+strings.ToLower(strings.TrimRight(part, "0123456789"))))
 			state = 2
 		default:
-			out = append(out, p.of(BadKey, true, fmt.Sprintf("%q is neither an amount of RAM such as 80Gi nor an interface", part), "write MODEL, MODEL.RAM, MODEL.INTERFACE or MODEL.RAM.INTERFACE"))
+			out = append(out, p.of(BadKey, true, fmt.Sprintf("%q is neither an amount of RAM such as 80Gi nor an interface",
+				part), "write MODEL, MODEL.RAM, MODEL.INTERFACE or MODEL.RAM.INTERFACE"))
 			return out
 		}
 	}
@@ -168,7 +180,8 @@ func lintFleet(text string, t Traits, fleet []FleetGPU) []Problem {
 		}
 		if !priced(it.key, fleet) {
 			p := Problem{Key: MappingsKey, Item: it.key, Offset: it.offset, Length: len(it.key)}
-			out = append(out, p.of(Absent, false, fmt.Sprintf("no node has a GPU that is called %s", it.key), "remove it, unless such nodes are away for a while"))
+			out = append(out, p.of(Absent, false, fmt.Sprintf("no node has a GPU that is called %s", it.key),
+				"remove it, unless such nodes are away for a while"))
 		}
 	}
 	all, err := EffectivePrices(fleet, Targets{GPUMappings: text}, t.Version)
@@ -182,7 +195,8 @@ func lintFleet(text string, t Traits, fleet []FleetGPU) []Problem {
 		}
 		said[e.Request] = true
 		p := Problem{Key: MappingsKey, Item: e.Request, Length: len(text)}
-		out = append(out, p.of(Unpriced, true, fmt.Sprintf("a tenant who asks for %s pays %s USD, since it has no price", e.Request, e.USD), fmt.Sprintf("add %s=PRICE", e.GPU.Model)))
+		out = append(out, p.of(Unpriced, true, fmt.Sprintf("a tenant who asks for %s pays %s USD, since it has no price",
+			e.Request, e.USD), fmt.Sprintf("add %s=PRICE", e.GPU.Model)))
 	}
 	return append(out, lintFloor(text, t)...)
 }
@@ -200,7 +214,8 @@ func lintFloor(text string, t Traits) []Problem {
 		return nil
 	}
 	p := Problem{Key: MappingsKey, Length: len(text)}
-	return []Problem{p.of(Floor, false, "every price is below 100, and a model that is not listed costs 100", "list every model that the provider has")}
+	return []Problem{p.of(Floor, false, "every price is below 100, and a model that is not listed costs 100",
+		"list every model that the provider has")}
 }
 
 // priced says whether a key can match a model of the fleet.

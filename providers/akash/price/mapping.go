@@ -10,8 +10,8 @@ type mappings struct {
 	stopped bool
 }
 
-// readMappings does what the scripts do: split at commas, each item at its equals signs, of which the first two fields count.
-// Nothing is trimmed; the last mention wins; an item with an empty key is an error that ends the loop.
+// readMappings does what the scripts do: split at commas, each item at its equals signs, of which the first two
+// fields count. Nothing is trimmed; the last mention wins; an item with an empty key is an error that ends the loop.
 func readMappings(text string) mappings {
 	m := mappings{prices: map[string]string{}}
 	text, _, _ = strings.Cut(text, "\n") // read takes one line
@@ -34,8 +34,8 @@ func readMappings(text string) mappings {
 	return m
 }
 
-// highest is the price of what is not listed, as a word: 100, or the highest price in the mapping. The keys whose price the
-// script cannot compare come back as well.
+// highest is the price of what is not listed, as a word: 100, or the highest price in the mapping. The keys whose
+// price the script cannot compare come back as well.
 func (m mappings) highest(t Traits) (word string, odd []string, err error) {
 	best := unitDefault
 	if !t.HighestForUnlisted {
@@ -108,8 +108,8 @@ func (m mappings) lookUp(model Model, t Traits, unlisted string) (price, key str
 	return unlisted, "", tried
 }
 
-// modelOf returns what a version reads of an entry's GPU. Its name is 0 where it finds none. RAM and interface of AMD models
-// are read by no version: their jq expression looks for them within the NVIDIA part.
+// modelOf returns what a version reads of an entry's GPU. Its name is 0 where it finds none. RAM and interface of AMD
+// models are read by no version: their jq expression looks for them within the NVIDIA part.
 func modelOf(g GPU, t Traits) Model {
 	switch {
 	case g.NVIDIA != nil && g.NVIDIA.Named:

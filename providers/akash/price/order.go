@@ -11,14 +11,16 @@ import (
 	"strings"
 )
 
-// Order is what the provider pipes to its script for one group of a deployment: a list of resources, in an object with the
-// tenant's maximum or, before provider 0.4, alone. What JSON leaves out is kept apart from zero, since the scripts do.
+// Order is what the provider pipes to its script for one group of a deployment: a list of resources, in an object
+// with the tenant's maximum or, before provider 0.4, alone. What JSON leaves out is kept apart from zero, since the
+// scripts do.
 type Order struct {
 	// Bare: the list stands alone, and no price was asked for.
 	Bare bool
 	// Price says how the tenant's maximum is given.
 	Price PriceForm
-	// Denom and Amount are the maximum in a block, for the complete group, as words. Amount is what is in a text form, too.
+	// Denom and Amount are the maximum in a block, for the complete group, as words. Amount is what is in a text form,
+	// too.
 	Denom, Amount string
 	// Text is the maximum of PriceText: "100uakt".
 	Text string

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Policy is what a provider asks of an order beyond its targets. Package script compiles it into a bid price script; this is
-// what that script does. The zero Policy asks nothing.
+// Policy is what a provider asks of an order beyond its targets. Package script compiles it into a bid price script;
+// this is what that script does. The zero Policy asks nothing.
 type Policy struct {
-	// Minimum is the least that an order costs, in USD a month, as a plain decimal; empty: no minimum. A cheaper order is priced
-	// at the minimum.
+	// Minimum is the least that an order costs, in USD a month, as a plain decimal; empty: no minimum. A cheaper order
+	// is priced at the minimum.
 	Minimum string `json:"minimum,omitempty"`
 	// GPUOnly refuses orders without a GPU.
 	GPUOnly bool `json:"gpu_only,omitempty"`
@@ -78,8 +78,8 @@ func (p Policy) Empty() bool {
 	return p.Minimum == "" && !p.GPUOnly && p.Deny.Empty() && p.Allow.Empty()
 }
 
-// Served is an account that the policy serves: a made-up one where it names none to be allowed. It is empty where the policy
-// serves nobody.
+// Served is an account that the policy serves: a made-up one where it names none to be allowed. It is empty where the
+// policy serves nobody.
 func (p Policy) Served() string {
 	for _, account := range p.Allow.Accounts {
 		if !slices.Contains(p.Deny.Accounts, account) {
@@ -139,8 +139,8 @@ func (n Names) covers(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(n.Models, name) })
 }
 
-// askedModels are the models of the entries with GPUs, each under all names that stand for it: the first is the model alone.
-// Letters are folded as the cluster's labels are, so that no spelling evades a list.
+// askedModels are the models of the entries with GPUs, each under all names that stand for it: the first is the model
+// alone. Letters are folded as the cluster's labels are, so that no spelling evades a list.
 func askedModels(o Order) [][]string {
 	var out [][]string
 	for _, e := range o.Resources {
@@ -158,15 +158,16 @@ func askedModels(o Order) [][]string {
 		if strings.HasPrefix(interfaceName, "sxm") {
 			interfaceName = "sxm"
 		}
-		out = append(out, []string{model, model + "." + m.RAM, model + "." + interfaceName, model + "." + m.RAM + "." + interfaceName})
+		out = append(out, []string{model, model + "." + m.RAM, model + "." + interfaceName,
+			model + "." + m.RAM + "." + interfaceName})
 	}
 	return out
 }
 
 var positiveAnswer = regexp.MustCompile(`^[0-9]+([.][0-9]+)?$`)
 
-// raise is the script's last act under a policy: it raises the published part's answer to the minimum. An answer that is no
-// bid stays as it is.
+// raise is the script's last act under a policy: it raises the published part's answer to the minimum. An answer that
+// is no bid stays as it is.
 func (r *run) raise(minimum string) error {
 	answer := strings.TrimRight(r.result.Stdout, "\n") // $( ) drops them
 	if r.result.ExitCode != 0 {

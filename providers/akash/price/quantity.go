@@ -2,7 +2,8 @@ package price
 
 import "strings"
 
-// quantities are the amounts that jq and awk make of an order: words, empty where jq fails. In the order of NumericTargets.
+// quantities are the amounts that jq and awk make of an order: words, empty where jq fails. In the order of
+// NumericTargets.
 func quantities(o Order, t Traits) []string {
 	rounded := func(f float64, ok bool) string {
 		switch {
@@ -22,7 +23,8 @@ func quantities(o Order, t Traits) []string {
 		size, ok := stored(o.Resources, class, t)
 		out = append(out, rounded(size/gib, ok))
 	}
-	return append(out, added(o.Resources, func(e Entry) *float64 { return e.Endpoints }), added(o.Resources, func(e Entry) *float64 { return e.IPs }))
+	return append(out, added(o.Resources, func(e Entry) *float64 { return e.Endpoints }), added(o.Resources,
+		func(e Entry) *float64 { return e.IPs }))
 }
 
 func wordOf(f float64, ok bool) string {
@@ -53,8 +55,8 @@ func total(entries []Entry, of func(Entry) (float64, bool)) (float64, bool) {
 	return sum, len(entries) > 0
 }
 
-// stored adds the sizes of the volumes of a class. Volumes of other classes count as nothing, but an order without any volume
-// at all makes jq divide null.
+// stored adds the sizes of the volumes of a class. Volumes of other classes count as nothing, but an order without
+// any volume at all makes jq divide null.
 func stored(entries []Entry, class string, t Traits) (float64, bool) {
 	sum, any := 0.0, false
 	for _, e := range entries {

@@ -69,8 +69,8 @@ func shellCases(t testing.TB) map[string]shellCase {
 	return out
 }
 
-// testdata/record.sh recorded what the scripts of akash-network/helm-charts answered. The engine answers the same: the output
-// and exit code to the letter, and of the error output what the script says of its own.
+// testdata/record.sh recorded what the scripts of akash-network/helm-charts answered. The engine answers the same:
+// the output and exit code to the letter, and of the error output what the script says of its own.
 func TestAnswersAreThoseOfTheScripts(t *testing.T) {
 	cases := shellCases(t)
 	data, err := os.ReadFile("testdata/recorded.jsonl")

@@ -3,8 +3,8 @@ package price
 // Result is what a script answers, and how it came to it.
 type Result struct {
 	Version Version `json:"version"`
-	// Stdout, Stderr and ExitCode are the script's. Stderr is what the script itself says; complaints of the programs that it
-	// calls, which it ignores, are told in Faults.
+	// Stdout, Stderr and ExitCode are the script's. Stderr is what the script itself says; complaints of the programs
+	// that it calls, which it ignores, are told in Faults.
 	Stdout   string `json:"stdout"`
 	Stderr   string `json:"stderr,omitempty"`
 	ExitCode int    `json:"exit_code"`
@@ -13,7 +13,8 @@ type Result struct {
 	GPUs  []GPULine `json:"gpus"`
 	// GPUTotal is what all GPUs cost a month.
 	GPUTotal USD `json:"gpu_usd_month"`
-	// Total is what the order costs a month. Where Priced is false the script failed to compute it, and goes on with nothing.
+	// Total is what the order costs a month. Where Priced is false the script failed to compute it, and goes on with
+	// nothing.
 	Total  USD  `json:"usd_month"`
 	Priced bool `json:"priced"`
 	// Raised is the policy's minimum in USD a month where that is asked for, since the total is less; nil where it is not.
@@ -69,7 +70,8 @@ type Setting struct {
 	Targets Targets `json:"targets"`
 	// AKT is the price of one AKT in USD as the script has it from its sources or its cache; empty where it has none.
 	AKT string `json:"akt_usd,omitempty"`
-	// Whitelist is the list of tenants that the script serves; nil where WHITELIST_URL is not set. Owner is whose order it is.
+	// Whitelist is the list of tenants that the script serves; nil where WHITELIST_URL is not set. Owner is whose order
+	// it is.
 	Whitelist *Whitelist `json:"whitelist,omitempty"`
 	Owner     string     `json:"owner,omitempty"`
 	// Policy stands before the script; nil: none does.

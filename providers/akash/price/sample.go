@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// SampleOwner is the tenant of sample orders: the address of the account whose bytes are all zero, which nobody can use.
+// SampleOwner is the tenant of sample orders: the address of the account whose bytes are all zero, which nobody can
+// use.
 const SampleOwner = "akash1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq7cdc78"
 
 // sampleMaximum is what the tenant of a sample order pays a block: more than any price.
@@ -44,8 +45,9 @@ type (
 	}
 )
 
-// Samples are three orders as a provider writes them (akash.md 3.1), one line of JSON each: one without a GPU, one for a GPU
-// of the fleet, and one for two replicas of everything that has a price. A fleet without GPUs is asked for none.
+// Samples are three orders as a provider writes them (akash.md 3.1), one line of JSON each: one without a GPU, one
+// for a GPU of the fleet, and one for two replicas of everything that has a price. A fleet without GPUs is asked for
+// none.
 func Samples(denom string, fleet []FleetGPU) ([]string, error) {
 	const gib = 1 << 30
 	gpu := func(i int) sampleGPU {
@@ -53,7 +55,8 @@ func Samples(denom string, fleet []FleetGPU) ([]string, error) {
 			return sampleGPU{Attributes: map[string]map[string]sampleModel{"vendor": {}}}
 		}
 		g := fleet[min(i, len(fleet)-1)]
-		return sampleGPU{Units: i + 1, Attributes: map[string]map[string]sampleModel{"vendor": {g.Vendor: {Model: g.Model, RAM: g.RAM}}}}
+		return sampleGPU{Units: i + 1, Attributes: map[string]map[string]sampleModel{"vendor": {g.Vendor: {Model: g.Model,
+			RAM: g.RAM}}}}
 	}
 	none := sampleGPU{Attributes: map[string]map[string]sampleModel{"vendor": {}}}
 	var out []string
@@ -65,7 +68,8 @@ func Samples(denom string, fleet []FleetGPU) ([]string, error) {
 			Storage: []sampleVolume{{"ephemeral", 10 * gib}, {"beta1", 20 * gib}, {"beta2", 30 * gib}, {"beta3", 40 * gib}},
 		},
 	} {
-		data, err := json.Marshal(sampleOrder{Resources: []sampleEntry{entry}, Price: samplePrice{denom, sampleMaximum}, Precision: usualPrecision})
+		data, err := json.Marshal(sampleOrder{Resources: []sampleEntry{entry}, Price: samplePrice{denom, sampleMaximum},
+			Precision: usualPrecision})
 		if err != nil {
 			return nil, fmt.Errorf("sample order: %w", err)
 		}
@@ -74,9 +78,9 @@ func Samples(denom string, fleet []FleetGPU) ([]string, error) {
 	return out, nil
 }
 
-// SampleDenom is the denomination in which the answers of a version say most: one that the version knows and that is worth
-// one USD, so that the price of AKT changes nothing; UAKT where it knows none. A version that is not known is asked in UACT,
-// which is what tenants offer since March 2026 (akash.md 3.2).
+// SampleDenom is the denomination in which the answers of a version say most: one that the version knows and that is
+// worth one USD, so that the price of AKT changes nothing; UAKT where it knows none. A version that is not known is
+// asked in UACT, which is what tenants offer since March 2026 (akash.md 3.2).
 func SampleDenom(v Version) string {
 	traits, known := v.Traits()
 	if !known {

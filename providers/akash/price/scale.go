@@ -12,8 +12,8 @@ import (
 // order's denomination for a block (akash-network/provider, bidengine/pricing.go). GPUs cost nothing.
 const Scale Version = "scale"
 
-// Scales are the chart's values by which a provider without a script prices, as words. An empty word stands for the chart's
-// default. All are amounts of the order's denomination for a block.
+// Scales are the chart's values by which a provider without a script prices, as words. An empty word stands for the
+// chart's default. All are amounts of the order's denomination for a block.
 type Scales struct {
 	CPU      string `json:"cpu,omitempty"`      // for a thousandth of a thread
 	Memory   string `json:"memory,omitempty"`   // for a MiB
@@ -81,7 +81,8 @@ func byScale(o Order, s Setting) (Result, error) {
 	var total apd.Decimal
 	for _, p := range parts {
 		quantity := p.quantity(o)
-		line := Line{What: p.what, Unit: p.unit, Quantity: quantity.Text('f'), Key: p.key, Target: p.word, Default: p.standard}
+		line := Line{What: p.what, Unit: p.unit, Quantity: quantity.Text('f'), Key: p.key, Target: p.word,
+			Default: p.standard}
 		amount, err := amountOf(p.word)
 		if err != nil {
 			line.Failed, r.Priced = true, false
@@ -119,10 +120,13 @@ func (s Scales) parts() ([]part, error) {
 		return part{what: what, unit: unit, key: key, word: orDefault(given, standard), standard: given == "", of: of(field)}
 	}
 	cpu := one("cpu", "millithread", "bidpricecpuscale", s.CPU, defaultCPUScale, func(e Entry) *float64 { return e.CPU })
-	memory := one("memory", "MiB", "bidpricememoryscale", s.Memory, defaultMemoryScale, func(e Entry) *float64 { return e.Memory })
+	memory := one("memory", "MiB", "bidpricememoryscale", s.Memory, defaultMemoryScale,
+		func(e Entry) *float64 { return e.Memory })
 	memory.bytes = true
-	endpoints := one("endpoints", "endpoint", "bidpriceendpointscale", s.Endpoint, defaultEndpointScale, func(e Entry) *float64 { return e.Endpoints })
-	addresses := one("leased addresses", "address", "bidpriceipscale", s.IP, defaultIPScale, func(e Entry) *float64 { return e.IPs })
+	endpoints := one("endpoints", "endpoint", "bidpriceendpointscale", s.Endpoint, defaultEndpointScale,
+		func(e Entry) *float64 { return e.Endpoints })
+	addresses := one("leased addresses", "address", "bidpriceipscale", s.IP, defaultIPScale,
+		func(e Entry) *float64 { return e.IPs })
 	endpoints.once, addresses.once = true, true
 
 	out := []part{cpu, memory}
@@ -179,8 +183,8 @@ func unscaled(o Order, parts []part) []string {
 	return out
 }
 
-// quantity is how much of a part the complete order asks for. MiB have 16 decimals, rounded half up, as the provider's library
-// divides (shopspring/decimal, DivisionPrecision).
+// quantity is how much of a part the complete order asks for. MiB have 16 decimals, rounded half up, as the
+// provider's library divides (shopspring/decimal, DivisionPrecision).
 func (p part) quantity(o Order) *apd.Decimal {
 	sum := apd.New(0, 0)
 	for _, e := range o.Resources {
@@ -229,7 +233,8 @@ func monthly(amount *apd.Decimal, denom, akt string) (USD, error) {
 	}
 	usd, known := Monthly(rounded.Text('f'), denom, akt)
 	if !known {
-		return USD{}, fmt.Errorf("what one %s is worth in USD is not known", orDefault(denom, "unit of the order's denomination"))
+		return USD{}, fmt.Errorf("what one %s is worth in USD is not known", orDefault(denom,
+			"unit of the order's denomination"))
 	}
 	return usd, nil
 }
@@ -245,7 +250,8 @@ func freeGPUs(o Order) []GPULine {
 					model = m.name()
 				}
 			}
-			out = append(out, GPULine{Entry: i, Units: units.Text('f'), Count: decimalOf(e.Count).Text('f'), Model: model, Price: "0"})
+			out = append(out, GPULine{Entry: i, Units: units.Text('f'), Count: decimalOf(e.Count).Text('f'), Model: model,
+				Price: "0"})
 		}
 	}
 	return out

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// jqNumber is how jq 1.6 prints a number: the shortest digits that are the same double, with an exponent for very small and
-// very large ones.
+// jqNumber is how jq 1.6 prints a number: the shortest digits that are the same double, with an exponent for very
+// small and very large ones.
 func jqNumber(f float64) string {
 	digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
 	point, _ := strconv.Atoi(exponent) // FormatFloat wrote it
@@ -19,8 +19,8 @@ func jqNumber(f float64) string {
 	return strconv.FormatFloat(f, 'e', -1, 64)
 }
 
-// printfNumber is the shell's `printf "%.*f"`: it reads its argument as an 80-bit extended number and rounds the binary value
-// half to even. Nothing is 0.
+// printfNumber is the shell's `printf "%.*f"`: it reads its argument as an 80-bit extended number and rounds the
+// binary value half to even. Nothing is 0.
 func printfNumber(precision int, text string) string {
 	if text == "" {
 		text = "0"
@@ -53,8 +53,8 @@ type errShell struct{}
 
 func (errShell) Error() string { return "arithmetic syntax error" }
 
-// shellInteger is the value of a word within the shell's (( )): a whole number, octal after a leading 0, hexadecimal after
-// 0x; a name is a variable that is not set, so zero.
+// shellInteger is the value of a word within the shell's (( )): a whole number, octal after a leading 0, hexadecimal
+// after 0x; a name is a variable that is not set, so zero.
 func shellInteger(text string) (int64, error) {
 	s := strings.Trim(text, " \t\n")
 	sign := int64(1)

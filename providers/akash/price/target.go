@@ -1,7 +1,8 @@
 package price
 
-// Targets are the price targets as a script finds them in its environment: words, the chart's rendering of the operator's
-// values. An empty word stands for the version's own default. In a version whose targets are literals, they are the literals.
+// Targets are the price targets as a script finds them in its environment: words, the chart's rendering of the
+// operator's values. An empty word stands for the version's own default. In a version whose targets are literals,
+// they are the literals.
 type Targets struct {
 	CPU         string `json:"cpu,omitempty"`          // USD for a thread and month
 	Memory      string `json:"memory,omitempty"`       // USD for a GiB and month
@@ -42,9 +43,12 @@ func numericTargets() []Target {
 		{"price_target_cpu", "PRICE_TARGET_CPU", "TARGET_CPU", "1.60", "cpu", "thread"},
 		{"price_target_memory", "PRICE_TARGET_MEMORY", "TARGET_MEMORY", "0.80", "memory", gib},
 		{"price_target_hd_ephemeral", "PRICE_TARGET_HD_EPHEMERAL", "TARGET_HD_EPHEMERAL", "0.02", "ephemeral storage", gib},
-		{"price_target_hd_pers_hdd", "PRICE_TARGET_HD_PERS_HDD", "TARGET_HD_PERS_HDD", "0.01", "persistent storage beta1", gib},
-		{"price_target_hd_pers_ssd", "PRICE_TARGET_HD_PERS_SSD", "TARGET_HD_PERS_SSD", "0.03", "persistent storage beta2", gib},
-		{"price_target_hd_pers_nvme", "PRICE_TARGET_HD_PERS_NVME", "TARGET_HD_PERS_NVME", "0.04", "persistent storage beta3", gib},
+		{"price_target_hd_pers_hdd", "PRICE_TARGET_HD_PERS_HDD", "TARGET_HD_PERS_HDD", "0.01", "persistent storage beta1",
+			gib},
+		{"price_target_hd_pers_ssd", "PRICE_TARGET_HD_PERS_SSD", "TARGET_HD_PERS_SSD", "0.03", "persistent storage beta2",
+			gib},
+		{"price_target_hd_pers_nvme", "PRICE_TARGET_HD_PERS_NVME", "TARGET_HD_PERS_NVME", "0.04", "persistent storage beta3",
+			gib},
 		{"price_target_endpoint", "PRICE_TARGET_ENDPOINT", "TARGET_ENDPOINT", "0.05", "endpoints", "endpoint"},
 		{"price_target_ip", "PRICE_TARGET_IP", "TARGET_IP", "5", "leased addresses", "address"},
 	}

@@ -54,11 +54,12 @@ func TargetKeys() []string {
 
 // ValueKeys are the chart's values that say prices: the targets and the scales. None is a secret.
 func ValueKeys() []string {
-	return append(TargetKeys(), "bidpricecpuscale", "bidpricememoryscale", "bidpricestoragescale", "bidpriceendpointscale", "bidpriceipscale")
+	return append(TargetKeys(), "bidpricecpuscale", "bidpricememoryscale", "bidpricestoragescale",
+		"bidpriceendpointscale", "bidpriceipscale")
 }
 
-// Mappings writes prices by model as the script reads them, in the order of their names: MODEL=PRICE, separated by commas,
-// without a space (akash.md 3.2).
+// Mappings writes prices by model as the script reads them, in the order of their names: MODEL=PRICE, separated by
+// commas, without a space (akash.md 3.2).
 func Mappings(prices map[string]string) string {
 	items := make([]string, 0, len(prices))
 	for model, price := range prices {

@@ -34,9 +34,9 @@ const (
 // mostDecimals is how many decimals a price on the chain may have (cosmos-sdk, math.LegacyPrecision).
 const mostDecimals = 18
 
-// Judge says what the provider does with an answer (akash-network/provider, bidengine/shellscript.go and order.go): it fails
-// on an exit code, trims the output, reads one decimal of at most 18 places, refuses zero and less, and keeps back a bid above
-// the order's maximum.
+// Judge says what the provider does with an answer (akash-network/provider, bidengine/shellscript.go and order.go):
+// it fails on an exit code, trims the output, reads one decimal of at most 18 places, refuses zero and less, and
+// keeps back a bid above the order's maximum.
 func Judge(o Order, r Result) Verdict {
 	refuse := func(reason Reason, format string, args ...any) Verdict {
 		return Verdict{Reason: reason, Detail: fmt.Sprintf(format, args...)}
@@ -109,8 +109,8 @@ func shortened(text string) string {
 	return text
 }
 
-// MonthlyMaximum is the order's maximum in USD a month; false for a denomination that is not USD where AKT has no price, or
-// one that is not known.
+// MonthlyMaximum is the order's maximum in USD a month; false for a denomination that is not USD where AKT has no
+// price, or one that is not known.
 func MonthlyMaximum(o Order, akt string) (USD, bool) {
 	amount := o.Amount
 	if o.Price == PriceText {
@@ -119,8 +119,8 @@ func MonthlyMaximum(o Order, akt string) (USD, bool) {
 	return Monthly(amount, o.Denom, akt)
 }
 
-// Monthly turns an amount a block into USD a month, rounded to a ten-thousandth. One USDC and one ACT are one USD, as the
-// scripts have it.
+// Monthly turns an amount a block into USD a month, rounded to a ten-thousandth. One USDC and one ACT are one USD, as
+// the scripts have it.
 func Monthly(amount, denom, akt string) (USD, bool) {
 	perBlock, err := chainDecimal(amount)
 	if err != nil {

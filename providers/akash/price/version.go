@@ -1,11 +1,11 @@
-// Package price answers what a provider would bid: for an order, as the provider pipes it to its bid price script, a version
-// of that script, the price targets in its environment and the price of AKT, it gives the standard output, standard error and
-// exit code of the script, and what the order costs in USD a month, line by line.
+// Package price answers what a provider would bid: for an order, as the provider pipes it to its bid price script, a
+// version of that script, the price targets in its environment and the price of AKT, it gives the standard output,
+// standard error and exit code of the script, and what the order costs in USD a month, line by line.
 //
-// It is no improvement on the scripts: it has their oddities, for these decide what a tenant pays. Where a script computes
-// with bc, this computes with decimals of bc's scale and truncation; where it computes with jq, awk or printf, with the
-// binary numbers that these use. What a script does with input that this package does not model is an *Unmodelled error,
-// never a guess.
+// It is no improvement on the scripts: it has their oddities, for these decide what a tenant pays. Where a script
+// computes with bc, this computes with decimals of bc's scale and truncation; where it computes with jq, awk or
+// printf, with the binary numbers that these use. What a script does with input that this package does not model is
+// an *Unmodelled error, never a guess.
 //
 // The package is pure: it reads no file, no clock and no network.
 package price
@@ -16,8 +16,8 @@ import "strings"
 // always enough to tell versions apart: package script recognises one by its text.
 type Version string
 
-// The versions, in order of age. The chart (akash-network/helm-charts, charts/akash-provider) that first held each is its
-// Chart. What each does was established by running it; testdata/recorded.jsonl holds what they answered.
+// The versions, in order of age. The chart (akash-network/helm-charts, charts/akash-provider) that first held each is
+// its Chart. What each does was established by running it; testdata/recorded.jsonl holds what they answered.
 const (
 	June14   Version = "June-14-2023"          // has no version line; prices GPUs, all models alike, replicas not counted
 	June25   Version = "June-25-2023"          // has no version line; counts replicas
@@ -97,13 +97,17 @@ const (
 )
 
 func traitsOf() []Traits {
-	uakt, sandbox, usdc, act := []string{UAKT}, []string{USDCBox, UAKT}, []string{USDCBox, USDC, UAKT}, []string{USDCBox, USDC, UACT, UAKT}
+	uakt, sandbox, usdc, act := []string{UAKT}, []string{USDCBox, UAKT}, []string{USDCBox, USDC, UAKT}, []string{USDCBox,
+		USDC, UACT, UAKT}
 	literal := Traits{CountsReplicas: true, replicasForStorage: true}
 	june14 := with(Traits{}, func(t *Traits) { t.Version, t.Chart, t.Denoms = June14, "4.2.7", uakt })
 	june25 := with(literal, func(t *Traits) { t.Version, t.Chart, t.Denoms = June25, "4.3.3", uakt })
 	aug08 := with(june25, func(t *Traits) { t.Version, t.Chart, t.Denoms, t.input = Aug08, "4.3.5", sandbox, textInput })
 	aug14 := with(aug08, func(t *Traits) { t.Version, t.Chart, t.output = Aug14, "4.3.5", longOutput })
-	aug16 := with(aug14, func(t *Traits) { t.Version, t.Chart, t.input, t.output = Aug16, "4.3.7", objectInput, preciseOutput })
+	aug16 := with(aug14, func(t *Traits) {
+		t.Version, t.Chart, t.input, t.output = Aug16, "4.3.7", objectInput,
+			preciseOutput
+	})
 	sept08 := with(aug16, func(t *Traits) { t.Version, t.Chart, t.Denoms = Sept08, "6.0.4", usdc })
 	sept19 := with(sept08, func(t *Traits) {
 		t.Version, t.Chart, t.Parameterised, t.ByModel, t.CountsReplicas = Sept19, "6.0.5", true, true, false
@@ -118,7 +122,8 @@ func traitsOf() []Traits {
 	april03 := with(march27, func(t *Traits) { t.Version, t.Chart, t.Decimals = April03, "9.2.2", true })
 	feb04 := with(april03, func(t *Traits) { t.Version, t.Chart = Feb04, "11.3.1" })
 	feb04act := with(feb04, func(t *Traits) { t.Version, t.Chart, t.Denoms = Feb04ACT, "15.0.0", act })
-	return []Traits{june14, june25, aug08, aug14, aug16, sept08, sept19, nov03, nov16, feb27, march27, april03, feb04, feb04act}
+	return []Traits{june14, june25, aug08, aug14, aug16, sept08, sept19, nov03, nov16, feb27, march27, april03, feb04,
+		feb04act}
 }
 
 func with(t Traits, change func(*Traits)) Traits {
@@ -145,8 +150,8 @@ func (v Version) Traits() (Traits, bool) {
 	return Traits{}, false
 }
 
-// ParseVersion reads a version as a person writes it: its word, the chart that first held it, "pre-6.0.5" or "newest". The
-// words of scripts that say an older version of themselves stand for the older one.
+// ParseVersion reads a version as a person writes it: its word, the chart that first held it, "pre-6.0.5" or
+// "newest". The words of scripts that say an older version of themselves stand for the older one.
 func ParseVersion(text string) (Version, bool) {
 	switch strings.ToLower(text) {
 	case "pre-6.0.5":

@@ -4,7 +4,8 @@ import (
 	"strings"
 )
 
-// Whitelist is what a script has of the list of tenants behind WHITELIST_URL: all versions refuse an order whose owner is not there.
+// Whitelist is what a script has of the list of tenants behind WHITELIST_URL: all versions refuse an order whose
+// owner is not there.
 type Whitelist struct {
 	// Text is the list as it was fetched; Missing says that it was not, and that none is left from before. The script then
 	// refuses everybody.

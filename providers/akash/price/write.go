@@ -42,7 +42,8 @@ func (o Order) JSON() string {
 		entries = append(entries, entry)
 	}
 	data, err := json.Marshal(map[string]any{
-		"resources": entries, "price": map[string]string{"denom": o.Denom, "amount": o.Amount}, "price_precision": o.Precision,
+		"resources": entries, "price": map[string]string{"denom": o.Denom,
+			"amount": o.Amount}, "price_precision": o.Precision,
 	})
 	if err != nil {
 		panic(err) // an order holds finite numbers and texts alone

@@ -12,8 +12,8 @@ import (
 type Answer struct {
 	Result  price.Result  `json:"result"`
 	Verdict price.Verdict `json:"verdict"`
-	// Unknown says why the other fields say nothing. Measured is the version of jq with which the script really ran; USD is then
-	// what the order costs a month.
+	// Unknown says why the other fields say nothing. Measured is the version of jq with which the script really ran; USD
+	// is then what the order costs a month.
 	Unknown  string     `json:"unknown,omitempty"`
 	Measured string     `json:"measured,omitempty"`
 	USD      *price.USD `json:"measured_usd_month,omitempty"`
@@ -67,14 +67,16 @@ func (a Answer) saying() string {
 	if a.Measured != "" {
 		text := Answer{Verdict: a.Verdict}.saying()
 		if a.USD != nil {
-			text = fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount, denomWord(a.Verdict.Denom), a.USD.Round(), a.USD.Hourly())
+			text = fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount,
+				denomWord(a.Verdict.Denom), a.USD.Round(), a.USD.Hourly())
 		}
 		return text + " (measured with " + a.Measured + ")"
 	}
 	switch a.Verdict.Reason {
 	case "":
 		bid := a.Result.Charged()
-		return fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount, denomWord(a.Verdict.Denom), bid.Round(), bid.Hourly())
+		return fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount,
+			denomWord(a.Verdict.Denom), bid.Round(), bid.Hourly())
 	case price.TooHigh:
 		return "no bid, too high for the order: " + a.Verdict.Detail
 	case price.ByPolicy:

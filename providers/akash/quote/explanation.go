@@ -29,8 +29,8 @@ type ExplanationBefore struct {
 	Percent string `json:"percent,omitempty"`
 }
 
-// Explain answers an order line by line, and next to it under what was before, if that is not nil. The name is the order's, for
-// people.
+// Explain answers an order line by line, and next to it under what was before, if that is not nil. The name is the
+// order's, for people.
 func Explain(name string, order price.Order, is Prices, was *Prices) (Explanation, error) {
 	e := Explanation{FormatVersion: Format, Order: name, Denom: order.Denom, Amount: order.Amount, Prices: is}
 	if maximum, ok := price.MonthlyMaximum(order, is.Setting.AKT); ok {

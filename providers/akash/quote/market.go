@@ -29,7 +29,8 @@ const (
 	farOff = "5"
 )
 
-// ParseMarket reads a market file, in YAML or JSON: the arguments of price_targets that are prices, and per = "month" or "hour".
+// ParseMarket reads a market file, in YAML or JSON: the arguments of price_targets that are prices, and per = "month"
+// or "hour".
 func ParseMarket(data []byte) (Market, error) {
 	if len(data) > largestMarket {
 		return Market{}, errors.New("a market file has at most 1 MiB")

@@ -23,8 +23,8 @@ type Migration struct {
 	Fleet []price.FleetGPU `json:"fleet"`
 	// Problems are what is wrong with the values that the prices are taken from, and with those that keep them.
 	Problems []price.Problem `json:"problems"`
-	// Unknown says why nobody knows what is charged now: the script is not a published one. Prices and Orders then have nothing
-	// before. Differences are where the script differs from the published one that it is most like.
+	// Unknown says why nobody knows what is charged now: the script is not a published one. Prices and Orders then have
+	// nothing before. Differences are where the script differs from the published one that it is most like.
 	Unknown     string   `json:"unknown,omitempty"`
 	Differences []string `json:"differences,omitempty"`
 }
@@ -34,7 +34,8 @@ func (m Migration) Known() bool { return m.Unknown == "" }
 
 // Migrate moves what a provider charges to a version of the script. The name is the prices', for people.
 func Migrate(name string, charged akash.Charged, to price.Version) (Migration, error) {
-	m := Migration{FormatVersion: Format, Name: name, Script: charged.Script.String(), Fleet: charged.Fleet, Problems: []price.Problem{}}
+	m := Migration{FormatVersion: Format, Name: name, Script: charged.Script.String(), Fleet: charged.Fleet,
+		Problems: []price.Problem{}}
 	if err := charged.Script.CheckUsable(); err != nil {
 		return m, fmt.Errorf("%s: %w", name, err)
 	}

@@ -1,8 +1,9 @@
-// Package quote answers what a provider with some prices would bid: for one order line by line (Explain), for many recorded
-// ones (ReplayOrders), and what everything costs before and after its prices move to another script (Migrate).
+// Package quote answers what a provider with some prices would bid: for one order line by line (Explain), for many
+// recorded ones (ReplayOrders), and what everything costs before and after its prices move to another script
+// (Migrate).
 //
-// The answers are data that marshals to JSON, and each writes itself as a table made of the same. The package computes no
-// price (package price does) and reads nothing: orders, values and scripts are handed to it.
+// The answers are data that marshals to JSON, and each writes itself as a table made of the same. The package
+// computes no price (package price does) and reads nothing: orders, values and scripts are handed to it.
 package quote
 
 import (
@@ -23,8 +24,8 @@ type Prices struct {
 	Setting  price.Setting   `json:"setting"`
 	Script   string          `json:"script"`
 	Problems []price.Problem `json:"problems"`
-	// Unknown says why nobody knows what these prices make of an order: the script is not a published one. Differences are then
-	// where the script differs from the published one that it is most like.
+	// Unknown says why nobody knows what these prices make of an order: the script is not a published one. Differences
+	// are then where the script differs from the published one that it is most like.
 	Unknown     string   `json:"unknown,omitempty"`
 	Differences []string `json:"differences,omitempty"`
 	// Measured are the answers of the script to the orders that are asked about, where the script ran.
@@ -58,10 +59,11 @@ type Source struct {
 	Body   []byte // of the script; nil: none
 }
 
-// Of returns the prices of a source. The setting says what is in addition to the targets (the price of AKT, whose orders these are);
-// a version that is named is believed before a script's text.
+// Of returns the prices of a source. The setting says what is in addition to the targets (the price of AKT, whose
+// orders these are); a version that is named is believed before a script's text.
 func Of(source Source, setting price.Setting, named price.Version) (Prices, error) {
-	p := Prices{Name: strings.Join(source.Names, ", "), Setting: setting, Problems: []price.Problem{}, body: source.Body, values: source.Values, flags: source.Flags}
+	p := Prices{Name: strings.Join(source.Names, ", "), Setting: setting, Problems: []price.Problem{}, body: source.Body,
+		values: source.Values, flags: source.Flags}
 	p.Setting.Version = price.Newest
 	p.Setting.Targets = price.TargetsOf(source.Values)
 	if named != "" {
@@ -82,7 +84,8 @@ func Of(source Source, setting price.Setting, named price.Version) (Prices, erro
 	return p, nil
 }
 
-// differences says where a script differs from the published one that it is most like, with the lines that it has instead.
+// differences says where a script differs from the published one that it is most like, with the lines that it has
+// instead.
 func differences(body []byte) []string {
 	d, ok := script.Compare(body)
 	if !ok {
@@ -101,7 +104,8 @@ func differences(body []byte) []string {
 func unread(u script.Unread) price.Problem {
 	return price.Problem{
 		Kind: price.TargetUnread, Key: price.ScriptKey, Item: u.Name, Breaks: true,
-		Message: fmt.Sprintf("line %d sets %s in a form that upkeep does not read", u.Line, u.Name), Fix: fmt.Sprintf(`write %s="NUMBER"`, u.Name),
+		Message: fmt.Sprintf("line %d sets %s in a form that upkeep does not read", u.Line,
+			u.Name), Fix: fmt.Sprintf(`write %s="NUMBER"`, u.Name),
 	}
 }
 

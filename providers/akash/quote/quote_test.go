@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/fixtures/notscripts"
 	"upkeep/providers/akash"
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
@@ -120,8 +121,8 @@ func TestOrdersInAKTNeedItsPrice(t *testing.T) {
 	}
 }
 
-// What a script charges that nobody published is unknown: explain says so in its answer, migrate marks every row, and neither
-// says that prices stay.
+// What a script charges that nobody published is unknown: explain says so in its answer, migrate marks every row, and
+// neither says that prices stay.
 func TestModifiedScripts(t *testing.T) {
 	const script = `#!/bin/bash
 order=$(jq .) gpu_mappings="$PRICE_TARGET_GPU_MAPPINGS"
@@ -187,6 +188,21 @@ func TestMigrateRefuses(t *testing.T) {
 	} {
 		if _, err := quote.Migrate("mine.sh", akash.Charged{Script: scripts.Recognise([]byte(text)), Body: text}, price.Newest); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// No price command takes a text for a script that is none.
+func TestTextsThatAreNoScript(t *testing.T) {
+	for _, text := range notscripts.All() {
+		body := []byte(text.Body)
+		_, ofErr := quote.Of(quote.Source{Names: []string{"s.sh"}, Body: body}, price.Setting{}, price.Newest)
+		_, recogniseErr := quote.Recognise(body, price.Newest)
+		_, migrateErr := quote.Migrate("s.sh", akash.Charged{Script: scripts.Recognise(body), Body: text.Body}, price.Newest)
+		for from, err := range map[string]error{"prices": ofErr, "a named version": recogniseErr, "migrate": migrateErr} {
+			if err == nil || !strings.Contains(err.Error(), text.Says) {
+				t.Errorf("%s, %s: %v", text.Name, from, err)
+			}
 		}
 	}
 }

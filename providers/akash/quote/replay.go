@@ -25,8 +25,8 @@ type Unanswered struct {
 	Error string `json:"error"`
 }
 
-// ParseOrders reads the orders of one file: one in a *.json file, one a line in a *.jsonl file; none in any other. One that is
-// no order is named next to the others: it does not keep them from being read.
+// ParseOrders reads the orders of one file: one in a *.json file, one a line in a *.jsonl file; none in any other.
+// One that is no order is named next to the others: it does not keep them from being read.
 func ParseOrders(file string, data []byte) (orders []Order, odd []Unanswered) {
 	var texts [][]byte
 	lines := path.Ext(file) == ".jsonl"
@@ -119,10 +119,11 @@ func (s *Summary) add(a Answer) {
 	s.USD = s.USD.Plus(a.Result.Charged())
 }
 
-// ReplayOrders answers recorded orders, and each next to it under what was before, if that is not nil. What is odd is told with
-// the orders that have no answer; it does not end the others.
+// ReplayOrders answers recorded orders, and each next to it under what was before, if that is not nil. What is odd is
+// told with the orders that have no answer; it does not end the others.
 func ReplayOrders(recorded []Order, odd []Unanswered, is Prices, was *Prices) Replay {
-	r := Replay{Unanswered: odd, FormatVersion: Format, Prices: is, Against: was, Summary: Summary{Refused: map[price.Reason]int{}}}
+	r := Replay{Unanswered: odd, FormatVersion: Format, Prices: is, Against: was,
+		Summary: Summary{Refused: map[price.Reason]int{}}}
 	if was != nil {
 		r.Before = &Summary{Refused: map[price.Reason]int{}}
 	}
@@ -207,7 +208,8 @@ func (r Replay) Write(w io.Writer) error {
 		fmt.Fprintf(w, "%s.\n", capitalised(r.Summary.saying()))
 	}
 	if len(r.Unanswered) > 0 {
-		fmt.Fprintf(w, "\nUNKNOWN  %d of %d recorded lines have no answer:\n", len(r.Unanswered), len(r.Unanswered)+len(r.Orders))
+		fmt.Fprintf(w, "\nUNKNOWN  %d of %d recorded lines have no answer:\n", len(r.Unanswered),
+			len(r.Unanswered)+len(r.Orders))
 	}
 	for _, u := range r.Unanswered[:min(len(r.Unanswered), mostUnanswered)] {
 		fmt.Fprintf(w, "  %s: %s\n", u.Name, u.Error)
@@ -240,7 +242,8 @@ func verdictWord(v price.Verdict) string {
 }
 
 func (s Summary) saying() string {
-	text := fmt.Sprintf("a bid on %d of %d orders, %s USD a month in all, %s an hour", s.Bids, s.Orders, s.USD.Round(), s.USD.Hourly())
+	text := fmt.Sprintf("a bid on %d of %d orders, %s USD a month in all, %s an hour", s.Bids, s.Orders, s.USD.Round(),
+		s.USD.Hourly())
 	var reasons []string
 	for reason, n := range s.Refused {
 		reasons = append(reasons, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(reason), "_", " ")))

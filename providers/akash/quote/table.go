@@ -54,7 +54,8 @@ func writeProblems(w io.Writer, all ...*Prices) error {
 			if problem.Kind == price.TargetUnread {
 				severity = "Error"
 			}
-			if _, err := fmt.Fprintf(w, "%s: %s: %s: %s; %s.\n", severity, p.Name, name, problem.Message, problem.Fix); err != nil {
+			if _, err := fmt.Fprintf(w, "%s: %s: %s: %s; %s.\n", severity, p.Name, name, problem.Message,
+				problem.Fix); err != nil {
 				return err
 			}
 		}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Kind says what a part of a script seems to be about. It is read off the words of the lines: a help for the one who reads the
-// difference, not a proof.
+// Kind says what a part of a script seems to be about. It is read off the words of the lines: a help for the one who
+// reads the difference, not a proof.
 type Kind string
 
 // The kinds, those that matter most first.
@@ -76,8 +76,8 @@ func gravest(found []Kind) Kind {
 // Hunk is one place where a script is another text than the published one.
 type Hunk struct {
 	Kind Kind `json:"kind"`
-	// Line is where the script's lines begin, and PublishedLine where those of the published script begin that the hunk takes the
-	// place of; both from 1.
+	// Line is where the script's lines begin, and PublishedLine where those of the published script begin that the hunk
+	// takes the place of; both from 1.
 	Line          int `json:"line"`
 	PublishedLine int `json:"published_line"`
 	// Added are the script's lines, without what could be a secret; Removed is how many published lines are gone.
@@ -99,7 +99,8 @@ func (h Hunk) String() string {
 	case len(h.Added) == 0:
 		return fmt.Sprintf("%s: published %s removed", h.Kind, span(h.PublishedLine, h.Removed))
 	}
-	return fmt.Sprintf("%s: %s instead of published %s", h.Kind, span(h.Line, len(h.Added)), span(h.PublishedLine, h.Removed))
+	return fmt.Sprintf("%s: %s instead of published %s", h.Kind, span(h.Line, len(h.Added)), span(h.PublishedLine,
+		h.Removed))
 }
 
 // Difference is how a script differs from the published one that it is most like.
@@ -111,8 +112,8 @@ type Difference struct {
 // The most lines of a script that are compared: published ones have 300. A longer text is like none of them.
 const maxLines = 3000
 
-// Compare finds the published script that a text is most like, and where the text differs from it. It is false where the text
-// is like none: less than half of the published lines are in it.
+// Compare finds the published script that a text is most like, and where the text differs from it. It is false where
+// the text is like none: less than half of the published lines are in it.
 func Compare(body []byte, known ...Published) (Difference, bool) {
 	text := lines(body)
 	if len(text) > maxLines {
@@ -191,8 +192,8 @@ func hunks(text []string, is, was []mark) []Hunk {
 	return out
 }
 
-// What could be a secret: a word of sixteen and more characters that holds letters and digits, and what stands before the host
-// of a URL. An address of a tenant and the name of a denomination are public.
+// What could be a secret: a word of sixteen and more characters that holds letters and digits, and what stands before
+// the host of a URL. An address of a tenant and the name of a denomination are public.
 var (
 	longWord   = regexp.MustCompile(`[A-Za-z0-9+/_=-]{16,}`)
 	credential = regexp.MustCompile(`://[^/@\s]*@`)

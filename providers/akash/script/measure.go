@@ -5,8 +5,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// AKT is the price of AKT in measurements of sample orders. Orders are in a denomination that is a dollar wherever the script knows one,
-// and what is answered in uakt is turned back by the same price.
+// AKT is the price of AKT in measurements of sample orders. Orders are in a denomination that is a dollar wherever
+// the script knows one, and what is answered in uakt is turned back by the same price.
 const AKT = "1"
 
 // The tenant and the denomination of the sample orders: the provider sets both variables. Nobody has this address.
@@ -33,8 +33,8 @@ func (r Recognition) Denom() string {
 
 const gib = 1 << 30
 
-// Samples are the orders that a script is asked, in a denomination that it knows: the sample orders, the base order, and the
-// base order with more of each thing that has a price.
+// Samples are the orders that a script is asked, in a denomination that it knows: the sample orders, the base order,
+// and the base order with more of each thing that has a price.
 func (r Recognition) Samples(fleet []price.FleetGPU) []Sample {
 	denom := r.Denom()
 	out := append(SampleOrdersIn(denom, fleet), Sample{Name: "8 threads, 32 GiB, 100 GiB", Order: sample(denom, base())})
@@ -58,18 +58,20 @@ func (r Recognition) Samples(fleet []price.FleetGPU) []Sample {
 		case "TARGET_IP":
 			e.IPs = number(float64(more))
 		}
-		out = append(out, Sample{Name: target.What, Order: sample(denom, e), What: target.What, Unit: target.Unit, More: more})
+		out = append(out, Sample{Name: target.What, Order: sample(denom, e), What: target.What, Unit: target.Unit,
+			More: more})
 	}
 	for _, g := range fleet {
 		for _, request := range g.Requests() {
-			out = append(out, Sample{Name: "GPU " + request.Name(), Order: sample(denom, withGPU(base(), request)), What: request.Name(), Unit: "GPU", More: 1})
+			out = append(out, Sample{Name: "GPU " + request.Name(), Order: sample(denom, withGPU(base(), request)),
+				What: request.Name(), Unit: "GPU", More: 1})
 		}
 	}
 	return out
 }
 
-// Changes compares what samples cost before and after: first the price of each thing, then the orders. Both lists of costs are
-// of the same samples.
+// Changes compares what samples cost before and after: first the price of each thing, then the orders. Both lists of
+// costs are of the same samples.
 func Changes(samples []Sample, before, after []*price.USD) []price.Change {
 	var units, orders []price.Change
 	var base int
@@ -92,8 +94,8 @@ func Changes(samples []Sample, before, after []*price.USD) []price.Change {
 // Order is the unit of a change that is about a sample order.
 const Order = "sample order"
 
-// Question asks what a script answers to orders with a release's values and a price of AKT. Its list of tenants is left out: it decides who is
-// served, not for how much, and lies on a network that a measurement does not have.
+// Question asks what a script answers to orders with a release's values and a price of AKT. Its list of tenants is
+// left out: it decides who is served, not for how much, and lies on a network that a measurement does not have.
 func Question(body string, values map[string]any, akt string, orders []price.Order) facts.PriceQuestion {
 	q := facts.PriceQuestion{Script: body, AKT: akt, Targets: map[string]string{ownerVariable: measuredOwner}}
 	for _, target := range price.NumericTargets() {
@@ -114,8 +116,8 @@ func Question(body string, values map[string]any, akt string, orders []price.Ord
 	return q
 }
 
-// Measured is what the provider would make of a measured answer, and what the order then costs a month; nil where it makes no
-// bid.
+// Measured is what the provider would make of a measured answer, and what the order then costs a month; nil where it
+// makes no bid.
 func Measured(o price.Order, akt string, a facts.PriceAnswer) (price.Verdict, *price.USD) {
 	if a.TimedOut {
 		return price.Verdict{Reason: price.ScriptFailed, Detail: "the script did not end in time"}, nil

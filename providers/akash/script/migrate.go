@@ -8,8 +8,8 @@ import (
 	"upkeep/providers/akash/price"
 )
 
-// InForce are the targets with which a script prices: what the release's values say where the script reads them, else the
-// numbers in its text, else the script's own defaults.
+// InForce are the targets with which a script prices: what the release's values say where the script reads them, else
+// the numbers in its text, else the script's own defaults.
 func (r Recognition) InForce(values price.Targets) price.Targets {
 	t, _ := r.Version.Traits()
 	out := price.Targets{Debug: values.Debug}
@@ -71,12 +71,13 @@ type OrderChange struct {
 	Percent string `json:"percent,omitempty"`
 }
 
-// Migrate finds the chart's values with which the script of another version charges what this one charges: its literals as
-// price_target_*, and for each model of the fleet what one costs now. The values are those of the release so far; models that
-// these price keep their items, even those that a newer script understands better (a100.80Gi): Prices shows what that changes.
+// Migrate finds the chart's values with which the script of another version charges what this one charges: its
+// literals as price_target_*, and for each model of the fleet what one costs now. The values are those of the release
+// so far; models that these price keep their items, even those that a newer script understands better (a100.80Gi):
+// Prices shows what that changes.
 //
-// It is an error where the script or the version is not known well enough to say what it charges, and where nothing can be
-// written that means the same.
+// It is an error where the script or the version is not known well enough to say what it charges, and where nothing
+// can be written that means the same.
 func (r Recognition) Migrate(values price.Targets, to price.Version, fleet []price.FleetGPU) (Migration, error) {
 	var m Migration
 	if _, known := r.Version.Traits(); !known {
@@ -139,7 +140,10 @@ func (m Migration) mappings(fleet []price.FleetGPU) (string, error) {
 				break // the script goes no further either
 			}
 			if has[key] { // the last one counts
-				items = slices.DeleteFunc(items, func(earlier string) bool { return strings.HasPrefix(earlier, key+"=") || earlier == key })
+				items = slices.DeleteFunc(items, func(earlier string) bool {
+					return strings.HasPrefix(earlier,
+						key+"=") || earlier == key
+				})
 			}
 			has[key] = true
 			items = append(items, item)
@@ -150,7 +154,8 @@ func (m Migration) mappings(fleet []price.FleetGPU) (string, error) {
 			continue
 		}
 		has[g.Model] = true
-		effective, err := price.EffectivePrices([]price.FleetGPU{{Vendor: g.Vendor, Model: g.Model}}, m.From.Targets, m.From.Version)
+		effective, err := price.EffectivePrices([]price.FleetGPU{{Vendor: g.Vendor, Model: g.Model}}, m.From.Targets,
+			m.From.Version)
 		if err != nil {
 			return "", err
 		}
@@ -173,8 +178,8 @@ func (m Migration) mappings(fleet []price.FleetGPU) (string, error) {
 type Sample struct {
 	Name  string
 	Order price.Order
-	// What, Unit and More say that the order is the base order with so much more of one thing: what it costs more is the price of
-	// that. They are empty for an order that stands for itself.
+	// What, Unit and More say that the order is the base order with so much more of one thing: what it costs more is the
+	// price of that. They are empty for an order that stands for itself.
 	What, Unit string
 	More       int64
 }
@@ -182,12 +187,14 @@ type Sample struct {
 // SampleOrders are sample orders in USDC, which every parameterised script prices.
 func SampleOrders(fleet []price.FleetGPU) []Sample { return SampleOrdersIn(price.USDC, fleet) }
 
-// SampleOrdersIn are a small web service, a database with three replicas, and one GPU of each model of the fleet, with enough of
-// everything else. They ask in the given denomination.
+// SampleOrdersIn are a small web service, a database with three replicas, and one GPU of each model of the fleet,
+// with enough of everything else. They ask in the given denomination.
 func SampleOrdersIn(denom string, fleet []price.FleetGPU) []Sample {
 	out := []Sample{
-		{Name: "web service: 0.5 threads, 512 MiB, 1 endpoint", Order: sample(denom, entry(500, gib/2, 1, volume("ephemeral", gib)))},
-		{Name: "database: 3 replicas of 4 threads, 8 GiB, 100 GiB of NVMe", Order: sample(denom, entry(4000, 8*gib, 3, volume("ephemeral", gib), volume("beta3", 100*gib)))},
+		{Name: "web service: 0.5 threads, 512 MiB, 1 endpoint", Order: sample(denom, entry(500, gib/2, 1, volume("ephemeral",
+			gib)))},
+		{Name: "database: 3 replicas of 4 threads, 8 GiB, 100 GiB of NVMe", Order: sample(denom, entry(4000, 8*gib, 3,
+			volume("ephemeral", gib), volume("beta3", 100*gib)))},
 	}
 	seen := map[string]bool{}
 	for _, g := range fleet {
@@ -195,7 +202,8 @@ func SampleOrdersIn(denom string, fleet []price.FleetGPU) []Sample {
 			continue
 		}
 		seen[g.Name()] = true
-		out = append(out, Sample{Name: "1 " + g.Name() + ": 8 threads, 32 GiB, 100 GiB", Order: sample(denom, withGPU(base(), g))})
+		out = append(out, Sample{Name: "1 " + g.Name() + ": 8 threads, 32 GiB, 100 GiB", Order: sample(denom, withGPU(base(),
+			g))})
 	}
 	return out
 }
@@ -215,7 +223,8 @@ func withGPU(e price.Entry, g price.FleetGPU) price.Entry {
 }
 
 func sample(denom string, e price.Entry) price.Order {
-	return price.Order{Price: price.PriceObject, Denom: denom, Amount: "1000000", Precision: 6, Resources: []price.Entry{e}}
+	return price.Order{Price: price.PriceObject, Denom: denom, Amount: "1000000", Precision: 6,
+		Resources: []price.Entry{e}}
 }
 
 func number(n float64) *float64 { return &n }
@@ -225,7 +234,8 @@ func volume(class string, size float64) price.Volume {
 }
 
 func entry(cpu, memory, count float64, storage ...price.Volume) price.Entry {
-	return price.Entry{CPU: number(cpu), Memory: number(memory), Count: number(count), Endpoints: number(1), Storage: storage}
+	return price.Entry{CPU: number(cpu), Memory: number(memory), Count: number(count), Endpoints: number(1),
+		Storage: storage}
 }
 
 // CompareOrders says what orders cost a month before and after.
@@ -249,7 +259,8 @@ func CompareOrders(orders []Sample, before, after price.Setting) ([]OrderChange,
 	return out, nil
 }
 
-// cost is an order's price in USD a month. Versions that read no price object are asked without a price: the sum is the same.
+// cost is an order's price in USD a month. Versions that read no price object are asked without a price: the sum is
+// the same.
 func cost(o price.Order, s price.Setting) (*price.USD, error) {
 	if t, _ := s.Version.Traits(); !t.Parameterised {
 		o.Bare, o.Price = true, price.PriceAbsent

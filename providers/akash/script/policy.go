@@ -12,17 +12,18 @@ import (
 	"upkeep/providers/akash/price"
 )
 
-// Generator is the number of the preamble that Compile writes. It grows with every change of policy.sh, and the digest of the
-// one before stays in generators.
+// Generator is the number of the preamble that Compile writes. It grows with every change of policy.sh, and the
+// digest of the one before stays in generators.
 const Generator = 1
 
-// generators are the SHA-256 of all preambles that upkeep ever wrote, without what differs between two policies: see logicOf.
+// generators are the SHA-256 of all preambles that upkeep ever wrote, without what differs between two policies: see
+// logicOf.
 func generators() map[int]string {
 	return map[int]string{1: "95a3d3e6223d217e3d62a9690a287f47c6d6c7afcf2cfe4b7829e8d389385261"}
 }
 
-// preamble is the template of what stands before a published script. Nothing that a person writes enters it but as JSON, in a
-// here-document that the shell does not expand, and the names in that are checked.
+// preamble is the template of what stands before a published script. Nothing that a person writes enters it but as
+// JSON, in a here-document that the shell does not expand, and the names in that are checked.
 //
 //go:embed policy.sh
 var preamble string
@@ -39,8 +40,9 @@ func TakesPolicy(v price.Version) bool {
 	return known && traits.Parameterised
 }
 
-// Compile writes a policy before a published script, whose bytes stay unchanged. The result is the script that the chart
-// runs: it judges the order by the policy, has the published script price the order, and raises the answer to the minimum.
+// Compile writes a policy before a published script, whose bytes stay unchanged. The result is the script that the
+// chart runs: it judges the order by the policy, has the published script price the order, and raises the answer to
+// the minimum.
 //
 // It is an error where the policy does not pass Check.
 func Compile(p price.Policy, version price.Version, published []byte) ([]byte, error) {
@@ -105,8 +107,9 @@ func logicOf(begin, end []byte) string {
 	return digest(fmt.Appendf(nil, "%d %s%s", len(begin), begin, end))
 }
 
-// SamePolicy reports whether a script that a release has is the wanted one as another generator wrote it: the same policy before
-// the same published script. A preamble that is no known generator's is another script, unless a newer upkeep wrote it.
+// SamePolicy reports whether a script that a release has is the wanted one as another generator wrote it: the same
+// policy before the same published script. A preamble that is no known generator's is another script, unless a newer
+// upkeep wrote it.
 func SamePolicy(has, wanted []byte) bool {
 	one, ok := ReadCompiled(has)
 	other, compiled := ReadCompiled(wanted)

@@ -15,7 +15,8 @@ import (
 	"upkeep/providers/akash/price"
 )
 
-// priced is a case of the live comparison: a policy, an order as the provider pipes it, and what else a script is given.
+// priced is a case of the live comparison: a policy, an order as the provider pipes it, and what else a script is
+// given.
 type priced struct {
 	policy         price.Policy
 	order          string
@@ -24,7 +25,8 @@ type priced struct {
 	cpu, gpuPrices string
 }
 
-// pricedCases draws policies, and orders that come close to what they name, in one of some denominations and precisions.
+// pricedCases draws policies, and orders that come close to what they name, in one of some denominations and
+// precisions.
 func pricedCases(denoms []string, precisions []int) *rapid.Generator[priced] {
 	accounts := rapid.SampledFrom([]string{alice, bob, "akash1h24fljt7p0nh82cq0za0uhsct3sfwsfu9w3c9h"})
 	models := rapid.SampledFrom([]string{"a100", "a100.80Gi", "a100.sxm", "a100.80Gi.sxm", "a100.40Gi.pcie", "h100", "t4", "mi100"})
@@ -143,8 +145,8 @@ func needTools(t *testing.T) {
 	}
 }
 
-// Every policy does what the engine says, by running it: bash, jq and bc answer random orders, behind it a script of this
-// project's own that prices like the newest published one.
+// Every policy does what the engine says, by running it: bash, jq and bc answer random orders, behind it a script of
+// this project's own that prices like the newest published one.
 func TestPoliciesAnswerAsTheEngine(t *testing.T) {
 	needTools(t)
 	body, err := os.ReadFile("../price/testdata/pipeline.sh")
@@ -179,8 +181,8 @@ func TestPoliciesAnswerAsTheEngine(t *testing.T) {
 	}
 }
 
-// The same behind the published scripts themselves, which are not this project's to hold: UPKEEP_BID_SCRIPTS names a directory
-// with them as VERSION.sh.
+// The same behind the published scripts themselves, which are not this project's to hold: UPKEEP_BID_SCRIPTS names a
+// directory with them as VERSION.sh.
 func TestPoliciesBeforePublishedScripts(t *testing.T) {
 	directory := os.Getenv("UPKEEP_BID_SCRIPTS")
 	if directory == "" {

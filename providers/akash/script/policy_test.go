@@ -32,8 +32,8 @@ func compiled(t testing.TB, p price.Policy, body []byte) []byte {
 	return text
 }
 
-// The digest of every generator is kept, so that a script that an older upkeep wrote stays known: a change of policy.sh needs a
-// new number.
+// The digest of every generator is kept, so that a script that an older upkeep wrote stays known: a change of
+// policy.sh needs a new number.
 func TestGeneratorsKeepTheirDigests(t *testing.T) {
 	c, ok := ReadCompiled(compiled(t, price.Policy{GPUOnly: true}, []byte("echo 1\n")))
 	if !ok || c.Generator != Generator {

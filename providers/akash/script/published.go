@@ -25,19 +25,20 @@ type mark struct {
 	kind   Kind
 }
 
-// markDigits are how many hexadecimal digits of a line's digest are kept: two lines of one script are not taken for one another.
+// markDigits are how many hexadecimal digits of a line's digest are kept: two lines of one script are not taken for
+// one another.
 const markDigits = 8
 
-// published.txt has a line for each body of charts/akash-provider/scripts/price_script_generic.sh that was ever on the branch
-// main of akash-network/helm-charts since GPUs have prices: version, commit, SHA-256, SHA-256 without the targets' numbers, and
-// for each line the beginning of its digest and a letter for its kind. `go test -run TestPublishedTable -update -bodies=DIR`
-// writes it from those bodies.
+// published.txt has a line for each body of charts/akash-provider/scripts/price_script_generic.sh that was ever on
+// the branch main of akash-network/helm-charts since GPUs have prices: version, commit, SHA-256, SHA-256 without the
+// targets' numbers, and for each line the beginning of its digest and a letter for its kind. `go test -run
+// TestPublishedTable -update -bodies=DIR` writes it from those bodies.
 //
 //go:embed published.txt
 var publishedTable string
 
-// published are the scripts that Akash published, the oldest first. Several revisions of a version differ in what they log or
-// check, not in their prices.
+// published are the scripts that Akash published, the oldest first. Several revisions of a version differ in what
+// they log or check, not in their prices.
 func published() []Published {
 	var out []Published
 	for line := range strings.Lines(publishedTable) {
@@ -46,6 +47,21 @@ func published() []Published {
 		}
 	}
 	return out
+}
+
+// versionOfForm returns the version of the published script with this form; false where no script with the form was
+// published. It reads only the first four words of each line: a script is recognised at each look at a provider.
+func versionOfForm(form string) (price.Version, bool) {
+	for line := range strings.Lines(publishedTable) {
+		var words [4]string
+		for i := range words {
+			words[i], line, _ = strings.Cut(line, " ")
+		}
+		if words[3] == form {
+			return price.Version(words[0]), true
+		}
+	}
+	return "", false
 }
 
 func parsePublished(line string) (Published, bool) {

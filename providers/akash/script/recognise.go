@@ -1,10 +1,10 @@
-// Package script reads bid price scripts: which version one is, whether somebody changed it, which targets are in its text,
-// and which chart values say the same. It holds no script: what it knows of the published ones are digests and the words that
-// tell them apart.
+// Package script reads bid price scripts: which version one is, whether somebody changed it, which targets are in its
+// text, and which chart values say the same. It holds no script: what it knows of the published ones are digests and
+// the words that tell them apart.
 //
-// It promises to call a script known only where it is a published one byte for byte, except for the numbers of its targets. One
-// byte more, wherever it stands, makes the script customised: the version is then a guess by features, and says nothing of
-// what the script charges.
+// It promises to call a script known only where it is a published one byte for byte, except for the numbers of its
+// targets. One byte more, wherever it stands, makes the script customised: the version is then a guess by features,
+// and says nothing of what the script charges.
 //
 // The package is pure: it reads no file and no network.
 package script
@@ -23,8 +23,8 @@ import (
 type Recognition struct {
 	// Version is the version whose features it has; empty where it prices no GPUs or is no price script at all.
 	Version price.Version `json:"version,omitempty"`
-	// Known: it is that version byte for byte, except for the numbers of its targets. Without it, it is customised, and what it
-	// charges is unknown until it is measured.
+	// Known: it is that version byte for byte, except for the numbers of its targets. Without it, it is customised, and
+	// what it charges is unknown until it is measured.
 	Known bool `json:"known"`
 	// Says is the word in its "# Version:" line, which is not changed with each version.
 	Says string `json:"says,omitempty"`
@@ -67,7 +67,8 @@ type marker struct {
 	find  *regexp.Regexp
 }
 
-// markers are cumulative: each version has those of the versions before it, except for the ones that replaced a literal.
+// markers are cumulative: each version has those of the versions before it, except for the ones that replaced a
+// literal.
 var markers = []marker{
 	{price.June14, "prices GPUs", regexp.MustCompile(`TARGET_GPU_UNIT|gpu_mappings`)},
 	{price.June25, "multiplies storage by the number of replicas", regexp.MustCompile(`\.size\s*//\s*0\)\s*\*\s*\.count`)},
@@ -124,7 +125,10 @@ func recognise(body []byte, known ...Published) Recognition {
 			r.PriceSource = source
 		}
 	}
-	for _, p := range append(published(), known...) {
+	if version, ok := versionOfForm(r.FormSHA256); ok {
+		r.Known, r.Version = true, version
+	}
+	for _, p := range known {
 		if p.Form == r.FormSHA256 {
 			r.Known, r.Version = true, p.Version
 		}
@@ -152,8 +156,8 @@ func code(body []byte) string {
 	return strings.Join(out, "\n")
 }
 
-// Customised says whether overwriting the script would lose what somebody wrote into it. Targets do not count: Migrate takes
-// them along.
+// Customised says whether overwriting the script would lose what somebody wrote into it. Targets do not count:
+// Migrate takes them along.
 func (r Recognition) Customised() bool { return !r.Known }
 
 // ACT says whether the script prices uact.
@@ -176,8 +180,8 @@ func (r Recognition) String() string {
 	return fmt.Sprintf("%s, sha256 %.12s", name, r.SHA256)
 }
 
-// ErrEncoding is wrapped by the error about a bidpricescript that is not base64: the chart then runs the text of that error
-// instead of a script.
+// ErrEncoding is wrapped by the error about a bidpricescript that is not base64: the chart then runs the text of that
+// error instead of a script.
 var ErrEncoding = fmt.Errorf("the script is not encoded in base64, so the provider runs an error text instead of it")
 
 // Decode turns the chart's value bidpricescript into the script's text.

@@ -63,8 +63,9 @@ func cut(body []byte, text string) []byte {
 	return []byte(strings.Join(out, "\n"))
 }
 
-// Published is byte for byte, but for the numbers of the targets. Whatever else differs makes a script customised, so that
-// what it charges is unknown until it is measured. Each case was seen in the field, or stands beside one that was.
+// Published is byte for byte, but for the numbers of the targets. Whatever else differs makes a script customised, so
+// that what it charges is unknown until it is measured. Each case was seen in the field, or stands beside one that
+// was.
 func TestCustomised(t *testing.T) {
 	body := string(read(t, "literal.sh"))
 	known := knownScript([]byte(body), price.Sept08)
@@ -93,7 +94,8 @@ func TestCustomised(t *testing.T) {
 			unread: []Unread{{"TARGET_CPU", 19}}, hunks: []string{"filter: line 19 added"}},
 		{name: "a target that is added to", body: body + "((TARGET_CPU += 1))\n", customised: true,
 			unread: []Unread{{"TARGET_CPU", 23}}, hunks: []string{"price: line 23 added"}},
-		{name: "a target that is set again", body: body + "TARGET_CPU=\"9\"\n", customised: true, hunks: []string{"price: line 23 added"}},
+		{name: "a target that is set again", body: body + "TARGET_CPU=\"9\"\n", customised: true,
+			unread: []Unread{{"TARGET_CPU", 23}}, hunks: []string{"price: line 23 added"}},
 		{name: "a minimum price of a lease", body: replaced("case ", `min_price=25`+"\n"+`(( $(bc <<<"$total < $min_price") )) && total=$min_price`+"\ncase "),
 			customised: true, hunks: []string{"floor: lines 19-20 added"}},
 		{name: "a list of refused accounts", body: replaced("order=", `grep -qw "$AKASH_OWNER" /tmp/refused && exit 1`+"\norder="),
@@ -217,7 +219,8 @@ func TestMigrateLiterals(t *testing.T) {
 	}
 }
 
-// A script that prices by model keeps its items; what it charged by default is written out, since newer ones charge otherwise.
+// A script that prices by model keeps its items; what it charged by default is written out, since newer ones charge
+// otherwise.
 func TestMigrateMappings(t *testing.T) {
 	body := cut(cut(cut(cut(cut(cut(read(t, "mapped.sh"), `"uact"`), "diadata"), "bc -l"), "interface"), ".amd"), "gpu_unit_max_price")
 	r := Recognise(body, knownScript(body, price.Sept19))

@@ -1,5 +1,6 @@
-// Package vocabulary knows which values the chart of the Akash provider reads, version by version, and which of its versions are
-// known to be bad. Helm takes any value and says nothing of one that no template reads: a misspelt price is then no price.
+// Package vocabulary knows which values the chart of the Akash provider reads, version by version, and which of its
+// versions are known to be bad. Helm takes any value and says nothing of one that no template reads: a misspelt price
+// is then no price.
 //
 // It is data and pure. It knows no other chart, and does not judge what a value means.
 package vocabulary
@@ -15,9 +16,9 @@ import (
 // Chart is the name of the chart.
 const Chart = "provider"
 
-// table has a value a line: its path, the first version that reads it and, where it does no longer, the first that does not.
-// It was read out of values.yaml and the templates of every version of charts/akash-provider from 6.0.4 to 19.0.2 in
-// akash-network/helm-charts (f3d8d46).
+// table has a value a line: its path, the first version that reads it and, where it does no longer, the first that
+// does not. It was read out of values.yaml and the templates of every version of charts/akash-provider from 6.0.4 to
+// 19.0.2 in akash-network/helm-charts (f3d8d46).
 //
 //go:embed values.txt
 var table string
@@ -39,19 +40,36 @@ func Values() []Value {
 	return out
 }
 
-// Reads reports whether a version of the chart reads a value. A text that is no version reads every value that any version does.
-func (v Value) Reads(version string) bool {
-	return !older(version, v.Since) && (v.Until == "" || version == "" || older(version, v.Until))
+// readBy says which values a version of the chart reads. A text that is no version reads every value that any version
+// does. The table has hundreds of values and a few versions: each version is parsed once.
+func readBy(version string) func(Value) bool {
+	earlier := earlierThan(version)
+	return func(v Value) bool {
+		return !earlier(v.Since) && (v.Until == "" || version == "" || earlier(v.Until))
+	}
 }
 
-func older(version, than string) bool {
+// earlierThan says whether a version is older than another one. A text that is no version is never older.
+func earlierThan(version string) func(other string) bool {
 	v, err := semver.NewVersion(version)
-	t, wrong := semver.NewVersion(than)
-	return err == nil && wrong == nil && v.LessThan(t)
+	known := map[string]bool{}
+	return func(other string) bool {
+		if err != nil {
+			return false
+		}
+		is, seen := known[other]
+		if !seen {
+			than, wrong := semver.NewVersion(other)
+			is = wrong == nil && v.LessThan(than)
+			known[other] = is
+		}
+		return is
+	}
 }
 
 // open are the values whose inner keys are Kubernetes' or the operator's own.
-var open = []string{"affinity", "attributes", "imagePullSecrets", "ingress.annotations", "nodeSelector", "podSecurityContext", "resources",
+var open = []string{"affinity", "attributes", "imagePullSecrets", "ingress.annotations", "nodeSelector",
+	"podSecurityContext", "resources",
 	"securityContext", "serviceAccount.annotations", "tolerations"}
 
 // global is a value that Helm itself knows.
@@ -60,18 +78,19 @@ const global = "global"
 // Unread is a value that a version of the chart does not read.
 type Unread struct {
 	Path string
-	// Since is the version from which the chart reads it, Until the one from which it does not; empty for a value that no version
-	// reads.
+	// Since is the version from which the chart reads it, Until the one from which it does not; empty for a value that
+	// no version reads.
 	Since, Until string
 }
 
-// UnreadValues returns the values of a tree that a version of the chart does not read, sorted by their paths; of a tree within the
-// tree that is not read, its root alone.
+// UnreadValues returns the values of a tree that a version of the chart does not read, sorted by their paths; of a
+// tree within the tree that is not read, its root alone.
 func UnreadValues(version string, tree map[string]any) []Unread {
 	known := map[string]Value{}
 	for _, v := range Values() {
 		known[v.Path] = v
 	}
+	reads := readBy(version)
 	var out []Unread
 	var walk func(tree map[string]any, prefix string)
 	walk = func(tree map[string]any, prefix string) {
@@ -82,7 +101,7 @@ func UnreadValues(version string, tree map[string]any) []Unread {
 			case path == global:
 			case !ok:
 				out = append(out, Unread{Path: path})
-			case !v.Reads(version):
+			case !reads(v):
 				out = append(out, Unread{Path: path, Since: v.Since, Until: v.Until})
 			case !slices.Contains(open, path):
 				if inner, is := value.(map[string]any); is {
@@ -99,8 +118,9 @@ func UnreadValues(version string, tree map[string]any) []Unread {
 // Paths are the values that a version of the chart reads, sorted.
 func Paths(version string) []string {
 	var out []string
+	reads := readBy(version)
 	for _, v := range Values() {
-		if v.Reads(version) {
+		if reads(v) {
 			out = append(out, v.Path)
 		}
 	}
@@ -153,8 +173,9 @@ func Against(version string) []Bad {
 		return nil
 	}
 	var out []Bad
+	older := earlierThan(version)
 	for _, b := range KnownBad() {
-		if b.Value == "" && (b.From == "" || !older(version, b.From)) && (b.Before == "" || older(version, b.Before)) {
+		if b.Value == "" && (b.From == "" || !older(b.From)) && (b.Before == "" || older(b.Before)) {
 			out = append(out, b)
 		}
 	}

@@ -3,7 +3,6 @@ package pending
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -21,7 +20,7 @@ type Blocker struct {
 
 // Find looks at what Helm says of the last revision, and at what is decided about it. It reports false where that
 // revision is deployed, and nothing is in the way.
-func Find(r facts.Release, m Repair, k facts.Kubernetes, now time.Time) (Blocker, bool) {
+func Find(r facts.Release, m Repair, k facts.Kubernetes, clock providers.Clock) (Blocker, bool) {
 	s := Blocker{Finding: providers.Finding{ID: "RELEASE_FAILED", Severity: providers.SeverityError, Object: r.Name}}
 	s.Due = fmt.Sprintf("revision %d is %s", r.Revision, r.Status)
 	s.Finding.Summary = s.Due
@@ -33,7 +32,7 @@ func Find(r facts.Release, m Repair, k facts.Kubernetes, now time.Time) (Blocker
 	case m.Action != None:
 		s.Finding.ID, s.Finding.Summary = "RELEASE_PENDING", m.Why
 		s.Due = fmt.Sprintf("revision %d was interrupted and is %s", r.Revision, r.Status)
-		if running := Running(r, k, now); running != "" {
+		if running := Running(r, k, clock.Now()); running != "" {
 			s.Finding.Summary, s.Due = running, running
 		}
 	case r.Status == facts.ReleaseDeployed:

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"upkeep/providers"
 	"upkeep/providers/facts"
 )
 
@@ -53,7 +54,7 @@ func Own(r facts.Release) bool {
 // Decide looks at a release. An operation that began less than patience ago may still be in progress and is waited for,
 // unless upkeep began it: one upkeep at a time works on a cluster, and the one who acts on this holds the cluster's
 // lock. patience 0 means that the caller knows that nobody is running.
-func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
+func Decide(r facts.Release, clock providers.Clock, patience time.Duration) Repair {
 	if r.Unknown != "" || r.Missing || !r.Pending() {
 		return Repair{Action: None}
 	}
@@ -61,13 +62,12 @@ func Decide(r facts.Release, now time.Time, patience time.Duration) Repair {
 	if deployed, ok := r.LastDeployed(); ok {
 		m.Deployed = deployed.Revision
 	}
-	age := now.Sub(r.Updated)
 	if Own(r) {
 		patience = 0
 	}
 	began := fmt.Sprintf("revision %d is %s since %s", r.Revision, r.Status, r.Updated.UTC().Format(time.RFC3339))
 	switch {
-	case age < patience:
+	case !clock.Passed(r.Updated.Add(patience)):
 		m.Action = Wait
 		m.Why = fmt.Sprintf("%s; another Helm may still work until %s", began, r.Updated.Add(patience).UTC().Format(time.RFC3339))
 	case m.Deployed > 0:

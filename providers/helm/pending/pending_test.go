@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 )
@@ -77,7 +78,7 @@ func TestDecide(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := pending.Decide(test.release, began.Add(test.age), test.patience)
+			got := pending.Decide(test.release, providers.ClockAt(began.Add(test.age)), test.patience)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

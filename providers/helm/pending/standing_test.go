@@ -50,7 +50,9 @@ func TestStands(t *testing.T) {
 		}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, wrong := pending.Find(test.release, pending.Decide(test.release, now, test.patience), facts.Kubernetes{}, now)
+			clock := providers.ClockAt(now)
+			repair := pending.Decide(test.release, clock, test.patience)
+			got, wrong := pending.Find(test.release, repair, facts.Kubernetes{}, clock)
 			if diff := cmp.Diff(test.want, got); diff != "" || wrong != test.wrong {
 				t.Errorf("wrong %t, standing (-want +got):\n%s", wrong, diff)
 			}

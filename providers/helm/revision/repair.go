@@ -79,7 +79,7 @@ func (Repairing) Ready(in providers.Input, step providers.Step) providers.Readin
 	case why != "":
 		return providers.Moved.Because("%s", why)
 	}
-	if decided := pending.Decide(release, in.Now, time.Duration(args.Patience)); decided.Action != args.Action {
+	if decided := pending.Decide(release, in.Clock(), time.Duration(args.Patience)); decided.Action != args.Action {
 		return providers.Moved.Because("%s", decided.Why)
 	}
 	return providers.Readiness{State: providers.Holds}

@@ -45,7 +45,7 @@ func input(age time.Duration, releases ...facts.Release) providers.Input {
 func planned(t testing.TB, r facts.Release, patience time.Duration) providers.Step {
 	t.Helper()
 	in := input(1000*time.Hour, r)
-	step := revision.PlanRepair(in, address, "repair", "release.repair", named, pending.Decide(r, in.Now, patience), patience)
+	step := revision.PlanRepair(in, address, "repair", "release.repair", named, pending.Decide(r, in.Clock(), patience), patience)
 	step, err := step.WithGround(revision.Repairing{}.Ground(in, step))
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestARunbookWaitsAsLongAsUpkeepDoes(t *testing.T) {
 		interrupted := release("deployed", "pending-upgrade")
 		step := planned(t, interrupted, patience)
 		in := input(age, interrupted)
-		waits := pending.Decide(interrupted, in.Now, patience).Action == pending.Wait
+		waits := pending.Decide(interrupted, in.Clock(), patience).Action == pending.Wait
 		ready := revision.Repairing{}.Ready(in, step)
 		if waits != (ready.State == providers.Moved) || waits != (age < patience) {
 			rt.Fatalf("%s after the operation began, with patience %s: %+v", age, patience, ready)
@@ -307,7 +307,7 @@ func TestPlanRepairIsRemembered(t *testing.T) {
 	r := release("deployed", "pending-upgrade")
 	in := input(time.Hour, r)
 	in.Memory.Durations = map[string]float64{"release.repair": 7}
-	step := revision.PlanRepair(in, address, "repair", "release.repair", named, pending.Decide(r, in.Now, time.Minute), time.Minute)
+	step := revision.PlanRepair(in, address, "repair", "release.repair", named, pending.Decide(r, in.Clock(), time.Minute), time.Minute)
 	args, err := providers.ArgsOf[revision.RepairArgs](step)
 	want := revision.RepairArgs{Args: named, Action: pending.Unlock, Patience: config.Duration(time.Minute)}
 	if diff := cmp.Diff(want, args); diff != "" || err != nil || step.Estimate != 7 || !step.Repairs || step.ID != "helm_release.r/repair" {

@@ -1,0 +1,114 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// opening is how long the window of testWindow is open: longer than one control plane takes, and shorter than three.
+const opening = 30 * time.Second
+
+// A renewal of three control planes meets the edge of its window half-way, and goes on in the next opening: nothing begins outside,
+// no control plane is left half done, and waiting locks nothing.
+func testWindow(t *testing.T, s *suite) {
+	renewBefore, _ := s.makeDue(t)
+	d := s.declare(t, declaration{renewBefore: renewBefore})
+	d.run(t, "plan", "-out=no-window.plan").want(t, 0)
+
+	// Six openings, a minute and a half and more from now, so that there is time to see that nothing begins before the first.
+	first := time.Now().UTC().Add(90 * time.Second).Truncate(time.Minute).Add(time.Minute)
+	var minutes, hours []string
+	openings := map[time.Time]bool{}
+	for i := range 6 {
+		at := first.Add(time.Duration(2*i) * time.Minute)
+		openings[at] = true
+		minutes = append(minutes, fmt.Sprint(at.Minute()))
+		if hour := fmt.Sprint(at.Hour()); !slices.Contains(hours, hour) {
+			hours = append(hours, hour)
+		}
+	}
+	d.window(t, fmt.Sprintf("%s %s * * *", strings.Join(minutes, ","), strings.Join(hours, ",")))
+
+	shut := d.run(t, "apply", "-auto-approve").want(t, 5)
+	if !strings.Contains(shut.stdout, `waits for an opening of window "short"`) {
+		t.Errorf("apply does not say what it waits for:\n%s", shut.stdout)
+	}
+	listed := d.run(t, "window", "list").want(t, 0)
+	if !strings.Contains(listed.stdout, first.Format("15:04")) {
+		t.Errorf("the first opening is at %s:\n%s", first.Format("15:04"), listed.stdout)
+	}
+
+	watchers := s.watch(t)
+	waiting := d.begin(t, "apply", "-auto-approve", "-wait-for-window")
+	s.until(t, time.Minute, "that apply waits", func(context.Context) error {
+		if said := waiting.said(); !strings.Contains(said, "Nothing is locked") {
+			return fmt.Errorf("it said %q", said)
+		}
+		return nil
+	})
+	if held := d.run(t, "state", "lock").want(t, 0); !strings.Contains(held.stdout, "is not locked") {
+		t.Errorf("waiting holds a lock:\n%s", held.stdout)
+	}
+	if code := waiting.wait(); code != 3 {
+		t.Errorf("at the edge of the window: exit %d, want 3\n%s", code, waiting.said())
+	}
+	rest, r := d.plan(t)
+	r.want(t, 2)
+	if done := 3 - len(rest.nodes()); done < 1 || done > 2 {
+		t.Errorf("%d of 3 control planes were renewed in the first opening, want 1 or 2\n%s", done, waiting.said())
+	}
+	for i := 0; i < 3 && len(rest.nodes()) > 0; i++ {
+		d.run(t, "apply", "-auto-approve", "-wait-for-window")
+		rest, _ = d.plan(t)
+	}
+	touches := watchers.stop(t)
+	d.run(t, "plan", "-detailed-exitcode").want(t, 0)
+
+	found := spans(touches)
+	if len(found) != 3 {
+		t.Fatalf("seen on the nodes: %v, want all three", found)
+	}
+	used := map[time.Time]bool{}
+	for _, span := range found {
+		began := span.first.UTC().Truncate(time.Minute)
+		if !openings[began] || span.first.Sub(began) >= opening {
+			t.Errorf("%s was begun at %s, outside its window", span.node, span.first.UTC().Format(time.TimeOnly))
+		}
+		if took := span.last.Sub(span.first); took > time.Minute {
+			t.Errorf("%s was left half done: touched from %s to %s", span.node, clock(span.first), clock(span.last))
+		}
+		used[began] = true
+		t.Log("figure: in its window:", span)
+	}
+	if len(used) < 2 {
+		t.Errorf("all control planes were renewed in one opening: the edge was never met")
+	}
+	if both := overlap(touches); both != "" {
+		t.Error("two control planes at once:", both)
+	}
+}
+
+// window declares a maintenance window for everything in the directory.
+func (d directory) window(t *testing.T, cron string) {
+	t.Helper()
+	path := filepath.Join(d.path, "window.upkeep.hcl")
+	text := fmt.Sprintf(`maintenance_window "short" {
+  cron     = %q
+  duration = %q
+  timezone = "UTC"
+}
+
+defaults {
+  window = maintenance_window.short
+}
+`, cron, opening)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
