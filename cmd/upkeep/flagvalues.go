@@ -81,6 +81,7 @@ var flagValues = map[string]func(cmd *cli.Command, value string) error{
 	},
 	"reason":  lineOfText,
 	"replace": address,
+	"revoke": func(_ *cli.Command, value string) error { return journal.CheckPlanID(value) },
 	"run": func(_ *cli.Command, value string) error {
 		if value == latestRun {
 			return nil
@@ -95,8 +96,12 @@ var flagValues = map[string]func(cmd *cli.Command, value string) error{
 		}
 		return priceVersion(cmd, value)
 	},
-	"until": func(_ *cli.Command, value string) error {
-		_, err := config.ParseUntil(value)
+	"until": func(cmd *cli.Command, value string) (err error) {
+		if cmd.Name == "approve" {
+			_, err = instant(value)
+		} else {
+			_, err = config.ParseUntil(value)
+		}
 		return err
 	},
 	"user": func(_ *cli.Command, value string) error {

@@ -74,6 +74,9 @@ func TestFlagValuesAreCheckedFirst(t *testing.T) {
 		"price migrate -gpu=A_100":                                         "-gpu",
 		"price migrate -to=x":                                              "-to",
 		"price migrate -target=x":                                          "-target",
+		"approve -revoke=../x":                                             "-revoke",
+		"approve -until=soon absent.plan":                                  "-until",
+		"approve -expect=sha256:zz":                                        "-expect",
 	} {
 		t.Run(line, func(t *testing.T) {
 			code, stdout, stderr := p.upkeep(line)
