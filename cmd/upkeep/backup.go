@@ -64,12 +64,13 @@ func backupTakeCommand(env environment) *cli.Command {
 	}
 }
 
-// untaken says which blocks no bundle was even tried for: what nobody could see is no success, and is not left for later.
+// untaken says which blocks no bundle was even tried for: what nobody could see is no success, and not left for later.
 func untaken(plan planner.Plan) error {
 	var errs []error
 	for _, address := range plan.Request.Targets {
 		if !slices.ContainsFunc(plan.Steps, func(s providers.Step) bool { return s.Address == address }) {
-			errs = append(errs, exit{exitError, fmt.Errorf("%s: no bundle was taken, since not everything that it needs could be checked", address)})
+			err := fmt.Errorf("%s: no bundle was taken: not everything that it needs could be checked", address)
+			errs = append(errs, exit{exitError, err})
 		}
 	}
 	return errors.Join(errs...)

@@ -142,10 +142,11 @@ func peers(flags []string) ([]drill.Peer, error) {
 			return nil, fmt.Errorf("-member=%s: write NAME=PEERURL, such as -member=cp1=https://10.0.0.11:2380", text)
 		}
 		if !memberName.MatchString(name) {
-			return nil, fmt.Errorf("-member=%s: %q is not the name of a member: letters, digits, points, hyphens and underscores", text, name)
+			return nil, fmt.Errorf("-member=%s: %q is not the name of a member: write letters, digits, points and hyphens", text, name)
 		}
 		for u := range strings.SplitSeq(urls, ",") {
-			if parsed, err := url.Parse(u); err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Port() == "" || parsed.User != nil {
+			parsed, err := url.Parse(u)
+			if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Port() == "" || parsed.User != nil {
 				return nil, fmt.Errorf("-member=%s: %q is not a peer URL, such as https://10.0.0.11:2380", text, u)
 			}
 		}

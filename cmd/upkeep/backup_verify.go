@@ -127,7 +127,8 @@ func verifyAll(ctx context.Context, env environment, cmd *cli.Command, level str
 		wrong = append(wrong, errors.New("nothing was verified: no store has a bundle; `upkeep backup take` takes one"))
 	}
 	if cmd.Bool("json") {
-		if err := report.JSON(env.stdout, verifiedAll{"1.0", statusOf(all, wrong), holding(all), all, errorTexts(wrong)}); err != nil {
+		answer := verifiedAll{"1.0", statusOf(all, wrong), holding(all), all, errorTexts(wrong)}
+		if err := report.JSON(env.stdout, answer); err != nil {
 			return err
 		}
 	} else if len(all) > 0 {
@@ -179,7 +180,8 @@ func holding(all []verified) (n int) {
 
 // ownedByAnother reports whether a bundle in a store that blocks share is of another block that is verified, too.
 func (s inventories) ownedByAnother(b foundBundle) bool {
-	return b.judged.Status == backup.OtherBlock && slices.ContainsFunc(s.addresses, func(a providers.Address) bool { return a.String() == b.judged.Address })
+	return b.judged.Status == backup.OtherBlock &&
+		slices.ContainsFunc(s.addresses, func(a providers.Address) bool { return a.String() == b.judged.Address })
 }
 
 // holds reports whether it is what somebody whom the state or its operator knows wrote for this cluster.

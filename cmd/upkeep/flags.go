@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers/plain"
 )
 
 // noArguments refuses words that a command has no use for: they are more often a mistyped flag than meant.
@@ -73,15 +75,23 @@ func checkFlag(cmd *cli.Command, flag cli.Flag) error {
 		}
 		if check := flagValues[name]; check != nil {
 			if err := check(cmd, value); err != nil {
-				text := err.Error()
-				if !strings.HasPrefix(text, "-"+name) {
-					text = "-" + name + ": " + text
-				}
-				return usage(cmd, "%s", text)
+				return usage(cmd, "%s", valueText(name, value, err))
 			}
 		}
 	}
 	return nil
+}
+
+// valueText says what is wrong with the value of a flag: "-at=now is not a time".
+func valueText(name, value string, err error) string {
+	text := err.Error()
+	if rest, quoted := strings.CutPrefix(text, strconv.Quote(value)); quoted {
+		return "-" + name + "=" + plain.Line(value) + rest
+	}
+	if strings.HasPrefix(text, "-"+name) {
+		return text
+	}
+	return "-" + name + ": " + text
 }
 
 // enter makes the directory of -chdir the current one, as Terraform does: every other path of the command line is then meant

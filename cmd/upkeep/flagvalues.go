@@ -17,9 +17,9 @@ import (
 	"upkeep/state/journal"
 )
 
-// flagValues judges the values of flags, by the flag's name, before a command does or reads anything: a mistake on the command
-// line is told whatever else there is, also where the value would not have been needed. A flag that is here means the same in
-// every command that has it, but for the checks that look at the command.
+// flagValues judges the values of flags, by the flag's name, before a command does or reads anything: a mistake on the
+// command line is told whatever else there is, also where the value would not have been needed. A flag that is here
+// means the same in every command that has it, but for the checks that look at the command.
 var flagValues = map[string]func(cmd *cli.Command, value string) error{
 	"accept":          lineOfText,
 	"against-version": priceVersion,
@@ -50,13 +50,14 @@ var flagValues = map[string]func(cmd *cli.Command, value string) error{
 	},
 	"gpu": func(_ *cli.Command, value string) error {
 		if !fleetGPU.MatchString(value) {
-			return fmt.Errorf("%q names no model; write it as the labels of the nodes do: a100, a100.80Gi, a100.80Gi.sxm, amd/mi100", value)
+			return fmt.Errorf("%q names no model; write it as the labels of the nodes do: "+
+				"a100, a100.80Gi, a100.80Gi.sxm, amd/mi100", value)
 		}
 		return nil
 	},
 	"level": func(_ *cli.Command, value string) error {
 		if value != backup.LevelHash && value != backup.LevelRestore {
-			return fmt.Errorf("there is no level %q; the levels are hash and restore", value)
+			return fmt.Errorf("%q: the levels are hash and restore", value)
 		}
 		return nil
 	},
@@ -81,7 +82,7 @@ var flagValues = map[string]func(cmd *cli.Command, value string) error{
 	},
 	"reason":  lineOfText,
 	"replace": address,
-	"revoke": func(_ *cli.Command, value string) error { return journal.CheckPlanID(value) },
+	"revoke":  func(_ *cli.Command, value string) error { return journal.CheckPlanID(value) },
 	"run": func(_ *cli.Command, value string) error {
 		if value == latestRun {
 			return nil
@@ -127,7 +128,7 @@ func address(_ *cli.Command, value string) error {
 
 func priceVersion(_ *cli.Command, value string) error {
 	if _, ok := price.ParseVersion(value); !ok {
-		return fmt.Errorf("%q is not a version of the script; there are %s", value, quote.VersionWords())
+		return fmt.Errorf("%q is no version of the script; there are %s", value, quote.VersionWords())
 	}
 	return nil
 }

@@ -1,8 +1,7 @@
 // Package bounded reads files that a configuration, a flag or another person names.
 //
-// It is no parser, and decides nothing about what a file says. It promises that nothing hangs on a pipe or a device where
-// a file is expected, and that a file beyond its limit is refused before it is read: it takes neither the
-// memory nor the time.
+// It is no parser, and decides nothing about what a file says. It promises that nothing hangs on a pipe or a device
+// where a file is expected. A file beyond its limit is refused before it is read: it takes neither memory nor time.
 package bounded
 
 import (

@@ -92,6 +92,18 @@ func filesOf(raw *clientcmdapi.Config) (files []string) {
 	return slices.DeleteFunc(files, func(file string) bool { return file == "" })
 }
 
+// FilesNamedBy returns the files that a kubeconfig names; none where it cannot be read.
+func FilesNamedBy(path string) []string {
+	if bounded.Check(path, bounded.Text) != nil {
+		return nil
+	}
+	raw, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return nil
+	}
+	return filesOf(raw)
+}
+
 // kubeconfigFacts returns the facts of the kubeconfig itself: its client certificate has an end, too.
 func (c *Client) kubeconfigFacts() facts.CertificateFile {
 	file := facts.CertificateFile{Name: c.path, Kind: facts.Kubeconfig, Path: c.path, Server: c.config.Host}
