@@ -45,7 +45,7 @@ func priceExplainCommand(env environment) *cli.Command {
 			}
 			plain.In(&e, plain.Line)
 			if cmd.Bool("json") {
-				err = printJSON(env.stdout, e)
+				err = printPrices(env.stdout, e)
 			} else {
 				err = e.Write(env.stdout)
 			}

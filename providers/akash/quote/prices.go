@@ -101,6 +101,29 @@ func differences(body []byte) []string {
 	return out
 }
 
+// lost names the places of a modified script that seem to refuse orders or to raise prices, with their lines.
+func lost(body []byte) []string {
+	d, ok := script.Compare(body)
+	if !ok {
+		return []string{"like no published script: upkeep cannot tell which orders the script refuses"}
+	}
+	return rules(d)
+}
+
+func rules(d script.Difference) []string {
+	var out []string
+	for _, h := range d.Hunks {
+		if h.Kind != script.Filter && h.Kind != script.Floor || len(h.Added) == 0 {
+			continue
+		}
+		out = append(out, h.String())
+		for _, line := range h.Added {
+			out = append(out, "  + "+line)
+		}
+	}
+	return out
+}
+
 func unread(u script.Unread) price.Problem {
 	return price.Problem{
 		Kind: price.TargetUnread, Key: price.ScriptKey, Item: u.Name, Breaks: true,
