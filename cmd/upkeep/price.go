@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -21,6 +23,20 @@ func priceCommand(env environment) *cli.Command {
 		Commands: []*cli.Command{priceExplainCommand(env), priceReplayCommand(env), priceMigrateCommand(env),
 			priceCompareCommand(env)},
 	}
+}
+
+// printPrices writes the JSON of an answer about prices. What costs so much a month there costs so much an hour next
+// to it.
+func printPrices(w io.Writer, value any) error {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	hourly, err := quote.WithHours(data)
+	if err != nil {
+		return err
+	}
+	return printJSON(w, json.RawMessage(hourly))
 }
 
 // priceFlags say with which prices to reckon.

@@ -25,7 +25,8 @@ func priceCompareCommand(env environment) *cli.Command {
 		ArgsUsage: "FILE",
 		Description: "The file holds what others charge, in USD: `per: month` or `per: hour`, `targets: {cpu: 1.6}` with the names of price_targets, " +
 			"and `gpu: {a100: 800}`. A price that is more than 5 times off is reported: one an hour in the place of one a month, or cents. " +
-			"Without -targets and -script, the prices are those that the configuration declares. No cluster is asked.",
+			"Without -targets and -script, the prices are those that the configuration declares. No cluster is asked. " +
+			"Exit codes: 0 no price is far off, 2 at least one is, 1 a price is unknown.",
 		Flags: append(flags, configurationFlags()...),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() != 1 {
@@ -50,9 +51,19 @@ func priceCompareCommand(env environment) *cli.Command {
 			}
 			plain.In(&c, plain.Line)
 			if cmd.Bool("json") {
-				return printJSON(env.stdout, c)
+				err = printPrices(env.stdout, c)
+			} else {
+				err = c.Write(env.stdout)
 			}
-			return c.Write(env.stdout)
+			switch {
+			case err != nil:
+				return err
+			case !c.Known():
+				return ending(exitError)
+			case c.FarOff():
+				return ending(exitChanges)
+			}
+			return nil
 		},
 	}
 }

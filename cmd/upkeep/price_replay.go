@@ -35,7 +35,7 @@ func priceReplayCommand(env environment) *cli.Command {
 			r := quote.ReplayOrders(recorded, odd, is, was)
 			plain.In(&r, plain.Line)
 			if cmd.Bool("json") {
-				err = printJSON(env.stdout, r)
+				err = printPrices(env.stdout, r)
 			} else {
 				err = r.Write(env.stdout)
 			}
