@@ -46,7 +46,10 @@ func (i item) byKubeadm() bool { return i.entry.Renewed == layout.ByKubeadm }
 func (r *Renewer) sign(ctx context.Context, s *state, id string, items []item, config Configuration, progress func(string)) ([]renewed, error) {
 	var tree *disk.Dir
 	if slices.ContainsFunc(items, item.byKubeadm) {
-		var err error
+		err := r.sameMinor(ctx)
+		if err != nil {
+			return nil, err
+		}
 		if tree, err = r.plant(s, id, slices.DeleteFunc(slices.Clone(items),
 			func(it item) bool { return !it.byKubeadm() }), config); err != nil {
 			return nil, fmt.Errorf("make the staging tree: %w", err)
