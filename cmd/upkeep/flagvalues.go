@@ -48,6 +48,10 @@ var flagValues = map[string]func(cmd *cli.Command, value string) error{
 		_, err := planner.ParseFault(value)
 		return err
 	},
+	"for": func(_ *cli.Command, value string) error {
+		_, err := config.ParseDuration(value)
+		return err
+	},
 	"gpu": func(_ *cli.Command, value string) error {
 		if !fleetGPU.MatchString(value) {
 			return fmt.Errorf("%q names no model; write it as the labels of the nodes do: "+

@@ -74,6 +74,7 @@ func TestFlagValuesAreCheckedFirst(t *testing.T) {
 		"price migrate -gpu=A_100":                                         "-gpu",
 		"price migrate -to=x":                                              "-to",
 		"price migrate -target=x":                                          "-target",
+		"forecast -for=ever":                                               "-for",
 		"approve -revoke=../x":                                             "-revoke",
 		"approve -until=soon absent.plan":                                  "-until",
 		"approve -expect=sha256:zz":                                        "-expect",
