@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -213,6 +214,11 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 	status = "due"
 	if ended {
 		finding.Severity, finding.Summary, status = providers.SeverityError, ends(leaf.NotAfter, r.in.Now), "problem"
+	}
+	if ended && f.Name == "kubelet-client" {
+		finding.Hint = "the kubelet cannot join by itself. On a control plane: `kubeadm kubeconfig user --org system:nodes --client-name system:node:" +
+			strings.ToLower(cmp.Or(w.node.System.Hostname, w.node.Name)) + " --config FILE > kubelet.conf`; copy kubelet.conf to /etc/kubernetes/ on " +
+			w.node.Name + "; there: `rm -f /var/lib/kubelet/pki/kubelet-client*` and `systemctl restart kubelet`"
 	}
 	r.on(w.node.Name, finding)
 	return status, finding.Summary
