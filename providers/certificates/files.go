@@ -148,6 +148,12 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		})
 	}
 	status, detail = r.reviewContent(w, f, status, detail)
+	if w.asked && blocked != "" && rank(f.Name) != notRenewable {
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_NOT_REPLACED", Severity: providers.SeverityError, Object: f.Name, Waits: true,
+			Summary: "-replace names it, and upkeep cannot renew it", Hint: blocked,
+		})
+	}
 	if due && blocked == "" && rank(f.Name) != notRenewable {
 		if len(w.due) == 0 {
 			w.due = make([]*facts.CertificateFile, 0, 12)
