@@ -151,7 +151,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		})
 	}
 	status, detail = r.reviewContent(w, f, status, detail)
-	if due && blocked == "" && rank(f.Name) != notRenewable {
+	if due && blocked == "" && rank(f.Name) != notRenewable && w.sans[f.Name] == nil {
 		if len(w.due) == 0 {
 			w.due = make([]*facts.CertificateFile, 0, 12)
 		}
