@@ -158,7 +158,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 			Summary: "-replace names it, and upkeep cannot renew it", Hint: blocked,
 		})
 	}
-	if due && blocked == "" && rank(f.Name) != notRenewable {
+	if due && blocked == "" && rank(f.Name) != notRenewable && w.sans[f.Name] == nil {
 		if len(w.due) == 0 {
 			w.due = make([]*facts.CertificateFile, 0, 12)
 		}

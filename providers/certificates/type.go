@@ -80,6 +80,11 @@ func schema() config.Schema {
 				"`certificateValidityPeriod` (kubeadm's default is a year), or renewal would never end.",
 		},
 		{
+			Name: "repair_sans", Type: cty.Bool, Default: cty.False,
+			Doc: "Issues serving certificates with the names that they lack (`CERT_SAN_MISSING`), by `kubeadm init phase certs` " +
+				"with the cluster's own configuration. A renewal keeps the names unchanged.",
+		},
+		{
 			Name: "kubeconfigs", Type: cty.List(cty.String),
 			Doc: "Absolute paths of copies of admin.conf on the nodes, such as /root/.kube/config. They take over the " +
 				"client certificate of the node's admin.conf and keep their server and authorities. A node that lacks a " +
