@@ -31,7 +31,7 @@ var floors = []struct {
 	{prefix: "providers/layout", floor: 1, with: []string{"providers/facts"}},
 	{prefix: "providers/sqlitefile", floor: 1},
 	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
-	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "config", "fixtures"}},
+	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "providers/layout", "config", "fixtures"}},
 	{prefix: "docs/findings", floor: 1},
 
 	{prefix: "providers", floor: 2},

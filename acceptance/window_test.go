@@ -59,18 +59,29 @@ func testWindow(t *testing.T, s *suite) {
 		t.Fatalf("%d of 3 control planes were renewed before the edge, want 1 or 2\n%s", done, half.stdout)
 	}
 
-	waiting := d.begin(t, "apply", "-auto-approve", "-wait-for-window")
-	s.until(t, time.Minute, "apply waits", func(context.Context) error {
-		if said := waiting.said(); !strings.Contains(said, "Nothing is locked") {
-			return fmt.Errorf("it said %q", said)
+	// On a busy machine one opening may be too short for the rest as well.
+	for i := 0; i < 4 && len(rest.nodes()) > 0; i++ {
+		waiting := d.begin(t, "apply", "-auto-approve", "-wait-for-window")
+		s.until(t, time.Minute, "apply waits", func(context.Context) error {
+			if said := waiting.said(); !strings.Contains(said, "Nothing is locked") {
+				return fmt.Errorf("it said %q", said)
+			}
+			return nil
+		})
+		if held := d.run(t, "state", "lock").want(t, 0); !strings.Contains(held.stdout, "is not locked") {
+			t.Errorf("waiting holds a lock:\n%s", held.stdout)
 		}
-		return nil
-	})
-	if held := d.run(t, "state", "lock").want(t, 0); !strings.Contains(held.stdout, "is not locked") {
-		t.Errorf("waiting holds a lock:\n%s", held.stdout)
-	}
-	if code := waiting.wait(); code != 0 {
-		t.Errorf("in the next opening: exit %d, want 0\n%s", code, waiting.said())
+		code := waiting.wait()
+		rest, _ = d.plan(t)
+		if left := len(rest.nodes()); code != 0 && (code != 3 && code != 5 || left == 0) {
+			t.Errorf("in the next opening: exit %d, and %d control planes are left\n%s", code, left, waiting.said())
+		}
+		s.until(t, 2*time.Minute, "the window is closed", func(context.Context) error {
+			if at := time.Now().UTC().Truncate(time.Minute); openings[at] {
+				return fmt.Errorf("that of %s is open", at.Format("15:04"))
+			}
+			return nil
+		})
 	}
 	touches := watchers.stop(t)
 	d.run(t, "plan", "-detailed-exitcode").want(t, 0)

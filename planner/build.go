@@ -96,6 +96,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	}
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
+	p.Outage = all.Outage
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
 	p.Warnings = append(p.Warnings, p.tooShort()...)
@@ -198,6 +199,9 @@ func diff(resources []providers.Resource, in providers.Input) (providers.Outcome
 			all.Steps = append(all.Steps, step)
 		}
 		all.Warnings = append(all.Warnings, outcome.Warnings...)
+		if outcome.Outage != "" {
+			all.Outage = outcome.Outage
+		}
 		orders = append(orders, outcome.Orders...)
 	}
 	applyOrders(all.Steps, orders)

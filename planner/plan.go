@@ -38,8 +38,10 @@ type Plan struct {
 	Lanes []LaneNodes `json:"lanes,omitempty"`
 	// Objects are what the facts say of each thing that is looked after. A plan file leaves them out: they follow from its
 	// facts.
-	Objects  []providers.Object `json:"objects,omitempty"`
-	Warnings []string           `json:"warnings,omitempty"`
+	Objects []providers.Object `json:"objects,omitempty"`
+	// Outage is said before anything else: the cluster is down, why, and what the steps do about it.
+	Outage   string   `json:"outage,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 	// Remaining are the findings that the predicted world after the last step still has.
 	Remaining []providers.Finding `json:"remaining"`
 	// Refusals are the reasons why this plan must not be applied; each says what to do.

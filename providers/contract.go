@@ -174,6 +174,9 @@ type Outcome struct {
 	// Orders put steps of this resource before or after those of others.
 	Orders   []Order
 	Warnings []string
+	// Outage is what a plan says before anything else: the cluster is down, why, since when, and what the steps do
+	// about it. Empty: it is not.
+	Outage string
 	// Objects are the things this resource watches, healthy or not; `status` lists them.
 	Objects []Object
 	// Until is the first instant after Input.Now at which another outcome is possible in the same world: other ids or

@@ -10,6 +10,7 @@ import (
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/akash/script"
 	"upkeep/providers/plain"
 )
 
@@ -77,6 +78,10 @@ func runScripts(ctx context.Context, cmd *cli.Command, order price.Order, all ..
 			return fmt.Errorf("running the script of %s: %s", p.Name, m.Unknown)
 		}
 		p.Measured, ran = &m, true
+		if probe, ok := script.Probe(question); ok {
+			probed := measurer{}.Measure(ctx, probe)
+			p.Probed = &probed
+		}
 	}
 	if !ran {
 		return usage(cmd, "-run needs a script: -script=FILE, or -targets=FILE with the script in it")

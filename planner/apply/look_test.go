@@ -74,6 +74,10 @@ func (f *fleet) Observe(_ context.Context, node config.Node, question facts.Ques
 	return n, nil
 }
 
+func (f *fleet) Stored(context.Context, config.Node) (facts.ConfigurationSources, error) {
+	return facts.ConfigurationSources{Unknown: "no member of etcd"}, nil
+}
+
 func (f *fleet) Reach(context.Context, config.Node, facts.EtcdEndpoint) (net.Conn, error) {
 	return nil, errors.New("there is no etcd elsewhere")
 }

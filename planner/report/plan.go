@@ -79,8 +79,10 @@ type Upkeep struct {
 	// Remaining are the findings that are predicted to be left after the last step.
 	Remaining []providers.Finding `json:"remaining"`
 	// Unknown is everything that could not be checked, nodes and parts of them.
-	Unknown  []planner.Unknown `json:"unknown"`
-	Warnings []string          `json:"warnings"`
+	Unknown []planner.Unknown `json:"unknown"`
+	// Outage says that the cluster is down, why, and what the steps do about it.
+	Outage   string   `json:"outage,omitempty"`
+	Warnings []string `json:"warnings"`
 	// Refusals are the reasons why this plan must not be applied; ExpectedRefusals are the steps that apply will refuse.
 	Refusals         []string                  `json:"refusals"`
 	ExpectedRefusals []planner.ExpectedRefusal `json:"expected_refusals"`
@@ -142,6 +144,7 @@ func Plan(p planner.Plan) PlanJSON {
 			Windows:          p.WindowUses(),
 			Remaining:        present(p.Remaining),
 			Unknown:          present(Unknowns(p)),
+			Outage:           p.Outage,
 			Warnings:         present(p.Warnings),
 			Refusals:         present(p.Refusals),
 			ExpectedRefusals: present(p.ExpectedRefusals),

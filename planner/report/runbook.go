@@ -34,6 +34,7 @@ type RunbookJSON struct {
 	Kubeconfig string              `json:"kubeconfig,omitempty"`
 	Remaining  []providers.Finding `json:"remaining"`
 	Unknown    []planner.Unknown   `json:"unknown"`
+	Outage     string              `json:"outage,omitempty"`
 	Warnings   []string            `json:"warnings"`
 	Refusals   []string            `json:"refusals"`
 }
@@ -71,6 +72,7 @@ func Runbook(p planner.Plan, effects map[string]providers.Effect, shell Shell) (
 		Timestamp: p.CreatedAt, ObservedAt: p.Request.World.ObservedAt, Recorded: p.Request.Recorded,
 		Nodes: []RunbookNode{}, Steps: make([]RunbookStep, 0, len(p.Steps)), Lanes: present(p.Lanes),
 		Remaining: present(p.Remaining), Unknown: present(Unknowns(p)), Warnings: present(p.Warnings), Refusals: present(p.Refusals),
+		Outage: p.Outage,
 	}
 	if p.Request.Desired.Cluster != nil {
 		r.Kubeconfig = p.Request.Desired.Cluster.Kubeconfig

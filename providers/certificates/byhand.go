@@ -8,6 +8,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
@@ -21,10 +22,30 @@ type commandWriter struct {
 	in   providers.Input
 	step providers.Step
 	node facts.Node
+	// early: expired certificates keep the cluster down, and after this step some still do. So nothing can be proved
+	// by it yet; left are the control planes that follow.
+	early bool
+	left  string
 }
 
 func byHand(in providers.Input, step providers.Step) commandWriter {
 	return commandWriter{in: in, step: step, node: in.World.Node(step.Node)}
+}
+
+// during says which world a step of an outage leaves behind.
+func (h commandWriter) during(nodes config.Selection, outage bool, u facts.Update) commandWriter {
+	if !outage {
+		return h
+	}
+	next := h.in
+	next.World = h.in.World.Clone()
+	next.World.Apply(u)
+	after := outageOf(next, nodes, true)
+	h.early = after.any()
+	if h.left = after.left(); h.left == "" {
+		h.left = "none"
+	}
+	return h
 }
 
 func (h commandWriter) command(what, run, see, stop, undo string) providers.Command {
@@ -150,7 +171,7 @@ func (h commandWriter) lookFirst() providers.Command {
 	lines := []string{stopFunction}
 	// A half-done renewal may be why something is not whole: repairing waits for nothing.
 	repair := h.step.Operation == OperationRepair
-	api, etcd := h.asksAPI() && !repair, h.asksEtcd() && !repair
+	api, etcd := h.asksAPI() && !repair && !h.early, h.asksEtcd() && !repair && !h.early
 	if api || etcd {
 		lines = append(lines, h.apiFunction())
 	}
@@ -186,18 +207,25 @@ func (h commandWriter) lookFirst() providers.Command {
 // lookLast checks that the node's control plane is whole after a step. Where the cluster did not answer before, it may need
 // the same work on its other nodes first, and is only looked at.
 func (h commandWriter) lookLast() providers.Command {
-	strictAPI := h.in.World.Kubernetes.Unknown == ""
-	strictEtcd := h.in.World.Etcd.Unknown == "" && h.stacked()
+	strictAPI := h.in.World.Kubernetes.Unknown == "" && !h.early
+	strictEtcd := h.in.World.Etcd.Unknown == "" && h.stacked() && !h.early
 	lines := []string{stopFunction, h.apiFunction()}
 	if h.stacked() {
 		lines = append(lines, h.etcdFunction())
 	}
 	see := "\"API server: ok\", every control plane \"condition met\"; every etcd member \"is healthy\" where etcd runs on the control planes"
-	if !strictAPI {
+	if !strictAPI && !h.early {
 		lines = append(lines, "api get --raw '/readyz?verbose' || echo 'the API server of this node is not ready yet'")
 		see = "check what is healthy now: the cluster did not answer when this was made, and may answer only after its last control plane"
 	}
-	if !strictEtcd && h.stacked() {
+	if h.early {
+		lines = append(lines, "api get --raw '/readyz?verbose' || echo 'the API server of this node is not ready yet'")
+		see = "check what is healthy now. Certificates have expired on other control planes, which follow: " + h.left
+	}
+	if !strictEtcd && h.stacked() && h.early {
+		lines = append(lines, "etcd endpoint health --cluster || echo 'etcd is not healthy yet'")
+	}
+	if !strictEtcd && h.stacked() && !h.early {
 		lines = append(lines, "etcd endpoint health --cluster || echo 'etcd is not healthy yet'")
 		see = "check what is healthy now: etcd did not answer when this was made, and may answer only after its last member"
 	}

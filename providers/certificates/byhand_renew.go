@@ -18,7 +18,7 @@ func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	if err != nil && len(args.Names) > 0 {
 		return nil
 	}
-	h := byHand(in, step)
+	h := byHand(in, step).during(args.Nodes, args.Outage, renewal{}.Predict(in, step))
 	out := []providers.Command{h.lookFirst(), h.archive(args.Kubeconfigs)}
 	if len(args.Names) > 0 {
 		out = append(out, h.configuration(args.ClusterConfiguration), h.renew(args.Names), h.proveFiles(args.Names, issued))
@@ -26,7 +26,7 @@ func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	for _, path := range args.Kubeconfigs {
 		out = append(out, h.takeOver(path))
 	}
-	if served := h.proveServed(args.Names); served.Run != "" {
+	if served := h.proveServed(args.Names); served.Run != "" && !h.early {
 		out = append(out, served)
 	}
 	return append(out, h.lookLast())

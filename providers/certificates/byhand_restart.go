@@ -13,14 +13,14 @@ func (restarting) ByHand(in providers.Input, step providers.Step) []providers.Co
 	if err != nil {
 		return nil
 	}
-	h := byHand(in, step)
+	h := byHand(in, step).during(args.Nodes, args.Outage, restarting{}.Predict(in, step))
 	out := []providers.Command{h.lookFirst()}
 	for _, component := range args.Components {
 		out = append(out, h.restart(component))
-		if kubeconfigOf(component) != "" {
+		if kubeconfigOf(component) != "" && !h.early {
 			out = append(out, h.proveLease(component))
 		}
-		if c := h.proveServed(servedBy(h, component)); c.Run != "" {
+		if c := h.proveServed(servedBy(h, component)); c.Run != "" && !h.early {
 			out = append(out, c)
 		}
 	}
@@ -66,10 +66,20 @@ func (h commandWriter) restart(component string) providers.Command {
 		`done`,
 		`sleep 5`,
 		`new=$(running)`,
-		`[ -n "$new" ] || stop "it started and ended again; see: journalctl -u kubelet"`,
-		`echo "after: $new, running for $(ps -o etime= -p $new)"`,
+		h.after(),
 	), "another process id after than before, running for a few seconds", "a line that begins with STOP",
 		script("manifest="+providers.ShellWord(manifest)+" away="+providers.ShellWord(away), `[ -e "$manifest" ] || mv "$away" "$manifest"`, `ls -l "$manifest"`))
+}
+
+// after says what runs after a restart. While the API is down, what needs the API ends again and again.
+func (h commandWriter) after() string {
+	if h.early {
+		return `echo "after: ${new:-none: it ended again, and the kubelet starts it again}"`
+	}
+	return script(
+		`[ -n "$new" ] || stop "it started and ended again; see: journalctl -u kubelet"`,
+		`echo "after: $new, running for $(ps -o etime= -p $new)"`,
+	)
 }
 
 // proveLease waits until the lease of a component is renewed again: the one who holds it lives.

@@ -56,6 +56,7 @@ var handWorlds = []struct {
 		w.Kubernetes = facts.Kubernetes{Unknown: "connection refused", Authority: w.Kubernetes.Authority, ClusterConfiguration: w.Kubernetes.ClusterConfiguration}
 		worlds.Age(now, -day, w.Nodes["cp2"], "apiserver", "admin.conf", "controller-manager.conf")
 	}},
+	{"all-expired", func(w *facts.World) { expire(w, false, leavesOf...) }},
 	{"servers-stuck", func(w *facts.World) {
 		for _, name := range []string{"apiserver", "etcd-server", "etcd-peer"} {
 			worlds.Served(w.Nodes["cp3"], name).SHA256 = "old"

@@ -12,12 +12,17 @@ import (
 type controlPlaneTrouble struct {
 	component, what string
 	unknown         bool
+	// down: the component does not run or does not answer, which the end of a certificate can be the reason of.
+	down bool
 }
 
 // controlPlaneTroubles returns why a node's control plane is not whole; none when it is: every static pod has its
 // manifest and a running container, and the API server says that it is ready. It allocates nothing when all is well.
 func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble {
 	cp := &n.ControlPlane
+	if servedByService(n) {
+		return serviceTroubles(n)
+	}
 	if cp.Unknown != "" {
 		return []controlPlaneTrouble{{what: cp.Unknown, unknown: true}}
 	}
@@ -34,7 +39,7 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 		case pod.Unknown != "":
 			out = append(out, controlPlaneTrouble{component: component, what: "its manifest cannot be read: " + pod.Unknown, unknown: true})
 		case pod.ContainerID == "" && cp.ContainersUnknown == "":
-			out = append(out, controlPlaneTrouble{component: component, what: "has no running container"})
+			out = append(out, controlPlaneTrouble{component: component, what: "has no running container", down: true})
 		}
 	}
 	if cp.ContainersUnknown != "" {
@@ -42,15 +47,16 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 	}
 	switch {
 	case cp.APIServer.Unknown != "":
-		out = append(out, controlPlaneTrouble{component: apiServer, what: "its readiness is unknown: " + cp.APIServer.Unknown, unknown: true})
+		what := "its readiness is unknown: " + cp.APIServer.Unknown
+		out = append(out, controlPlaneTrouble{component: apiServer, what: what, unknown: true, down: true})
 	case !cp.APIServer.Ready:
 		what := "is not ready"
 		if cp.APIServer.NotReady != "" {
 			what += ": " + cp.APIServer.NotReady
 		}
-		out = append(out, controlPlaneTrouble{component: apiServer, what: what})
+		out = append(out, controlPlaneTrouble{component: apiServer, what: what, down: true})
 	}
-	return out
+	return append(out, serviceTroubles(n)...)
 }
 
 // staticPod returns the static pod of a component without copying it; nil when there is none.

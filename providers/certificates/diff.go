@@ -11,6 +11,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // review is one Diff in progress.
@@ -24,6 +25,7 @@ type review struct {
 	policy policy
 	names  names
 	known  map[string]facts.KubernetesNode // by the inventory's names; nil: not worked out yet
+	found  found
 	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
 	policyUnknown string
 	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
@@ -33,9 +35,13 @@ type review struct {
 	signer    *facts.Node   // the first control plane whose key for tokens is known
 	nodes     []config.Node // of the selection
 	standing  health.Status
-	at        string // the block's place
-	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
-	afterEnd  string // what renewed certificates' not_after will be, in words
+	// outage is what expired certificates explain; down: of what is broken, that is something.
+	outage    outage
+	down      bool
+	at        string   // the block's place
+	beforeWhy string   // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	servers   []string // the ids of the steps that restart a server's service; agents come after them
+	afterEnd  string   // what renewed certificates' not_after will be, in words
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
@@ -44,6 +50,7 @@ type review struct {
 // all steps of one node together.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, clock: in.Clock(), address: s.Address(), at: s.Position.String()}
+	r.outage = outageOf(in, s.Nodes, false)
 	r.readPolicy()
 	nodes, incomplete := in.Inventory.Select(s.Nodes)
 	if incomplete != "" {
@@ -53,6 +60,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
 			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
 	}
+	r.down = r.policyUnknown == "" && r.outage.any()
+	r.nodes = nodes
 	r.reviewEtcd()
 	r.reviewOperatorKubeconfig()
 	r.findReference(nodes)
@@ -73,6 +82,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.reviewOutage()
 	r.reviewCopies(nodes)
+	r.reviewExternalEtcd()
 	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
 	for i := range todo {
 		r.planRepair(&todo[i])
@@ -82,11 +92,21 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			if todo[i].turn == turn {
 				r.planRenew(&todo[i])
 				r.planRestart(&todo[i])
+				if !rancher(todo[i].node) || server(todo[i].node) {
+					r.planServices(&todo[i])
+				}
 				r.rest(&todo[i])
 			}
 		}
 	}
+	for i := range todo {
+		if rancher(todo[i].node) && !server(todo[i].node) {
+			r.planServices(&todo[i])
+			r.rest(&todo[i])
+		}
+	}
 	r.warn()
+	r.out.Outage = r.headline()
 	return r.out
 }
 
@@ -118,11 +138,12 @@ func (r *review) readPolicy() {
 	r.beforeWhy = fmt.Sprintf("%s.renew_before = %s (%s)", r.address, r.spec.RenewBefore, place)
 
 	k := r.in.World.Kubernetes
+	r.found = configurationOf(r.in)
 	switch {
-	case strings.TrimSpace(k.ClusterConfiguration) != "": // from the API, or from etcd while the API is silent
+	case r.found.text != "":
 		var err, unnamed error
-		r.policy, err = readPolicy(k.ClusterConfiguration)
-		r.names, unnamed = namesOf(r.in, k.ClusterConfiguration)
+		r.policy, err = readPolicy(r.found.text)
+		r.names, unnamed = namesOf(r.in, r.found.text)
 		if err = cmp.Or(err, unnamed); err != nil {
 			r.policyUnknown = err.Error()
 		}
@@ -134,10 +155,21 @@ func (r *review) readPolicy() {
 		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
 	}
 	if k.Unknown != "" && r.policyUnknown == "" {
+		hint := "kubeadm's configuration was read from etcd instead, so what is due is known; " +
+			"apply touches no control plane until the API answers"
+		if r.outage.any() {
+			from := "etcd"
+			if r.found.from != "" {
+				from = r.found.from
+			}
+			hint = "certificates have expired, which apply renews without the API; kubeadm's configuration was read from " + from
+		}
 		r.add(providers.Finding{
-			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown,
-			Hint: "kubeadm's configuration was read from etcd instead, so what is due is known; apply touches no control plane until the API answers",
+			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown, Hint: hint,
 		})
+	}
+	if r.policyUnknown != "" && withoutKubeadm(r.in.World) {
+		r.policyUnknown, r.policy = "", policy{validity: defaultValidity} // k3s has no such configuration
 	}
 	if r.policyUnknown != "" {
 		r.add(providers.Finding{
@@ -161,6 +193,17 @@ func (r *review) readPolicy() {
 }
 
 func (r *review) reviewEtcd() {
+	if withoutEtcd(r.in.World) {
+		for _, n := range r.nodes {
+			if observed := r.in.World.Nodes[n.Name]; observed != nil {
+				if _, elsewhere := layout.Member(*observed); elsewhere != "" {
+					r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: %s, so no etcd is looked at", r.address, elsewhere))
+					break
+				}
+			}
+		}
+		return
+	}
 	r.standing = standingOf(r.in)
 	silent := r.silentMembers()
 	for _, t := range health.Troubles(r.in.World.Etcd) {
@@ -246,7 +289,7 @@ func (r *review) findReference(nodes []config.Node) {
 		if observed == nil || observed.Unknown != "" {
 			continue
 		}
-		ca := file(&observed.Certificates, "ca")
+		ca := clusterCA(&observed.Certificates)
 		if ca == nil || len(ca.Blocks) == 0 {
 			continue
 		}
@@ -303,7 +346,7 @@ func (r *review) warn() {
 	if len(r.out.Steps) == 0 {
 		return
 	}
-	if why := r.standing.Sick; why != "" {
+	if why := r.outage.sick(); why != "" {
 		r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: apply will refuse these steps until etcd is healthy: %s", r.address, why))
 	}
 }

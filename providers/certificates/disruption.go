@@ -17,12 +17,15 @@ import (
 type touch struct {
 	renews   []string // certificates by kubeadm's names; nothing is interrupted by that
 	restarts []string // components
+	repairs  bool     // an outage that exists
 }
 
 // ofEtcdItself reports whether etcd loads a certificate. Its pair is exchanged one file after the other: a helper that dies in
 // between leaves a member that cannot talk to its peers any more once their connections end. The certificates of its clients
 // (apiserver-etcd-client, etcd-healthcheck-client) are nothing to the member.
-func ofEtcdItself(name string) bool { return name == "etcd-server" || name == "etcd-peer" }
+func ofEtcdItself(name string) bool {
+	return name == "etcd-server" || name == "etcd-peer" || name == etcdMember
+}
 
 // etcd reports whether the step could cost a member of etcd.
 func (t touch) etcd() bool {
@@ -63,25 +66,33 @@ func holdBackFor(format string, args ...any) holdBack {
 //   - Nothing is restarted unless the same component on another control plane can take over, where there is another one.
 //   - An interrupted renewal anywhere is repaired first.
 //   - A control plane that is itself broken may be worked on whatever state the others are in: nothing is lost by repairing it.
+//   - What is broken because certificates have expired that upkeep renews is no reason to refuse, anywhere (see outage): the
+//     control planes are then taken one after the other all the same.
 func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step, t touch) holdBack {
-	if why := in.World.Kubernetes.Unknown; why != "" {
+	stacked := stackedEtcd(in)
+	planes := planesOf(in, nodes, stacked)
+	outage := outage{in: in}
+	standing := standingOf(in)
+	if in.World.Kubernetes.Unknown != "" || len(planes.doubts) > 0 || standing.Sick != "" || len(standing.Out) > 0 {
+		outage = outageOf(in, nodes, t.repairs)
+	}
+	if why := in.World.Kubernetes.Unknown; why != "" && !outage.dark {
 		return holdBackFor("the Kubernetes API cannot be asked how the cluster is: %s", why)
 	}
-	standing := standingOf(in)
-	if standing.Sick != "" {
-		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + standing.Sick, standing.Lasting}
+	if sick := outage.sick(); sick != "" {
+		return holdBack{"etcd is not healthy, and no control plane is touched until it is: " + sick, standingOf(in).Lasting}
 	}
-	stacked := stackedEtcd(in)
-	missing := standing.Elsewhere(step.Node)
+	missing := outage.missing(step.Node)
 	if t.etcd() && len(missing) > 0 {
 		return holdBackFor("etcd is unhealthy: %[2]s. The member of %[1]s is not changed until etcd is healthy; plan again, for the work that does not change etcd", step.Node, health.Words(missing))
 	}
 	own := controlPlaneTroubles(in.World.Nodes[step.Node], stacked)
-	broken := slices.ContainsFunc(own, func(t controlPlaneTrouble) bool { return !t.unknown }) // what cannot be seen is not therefore broken
+	broken := slices.ContainsFunc(own, func(t controlPlaneTrouble) bool { // what cannot be seen is not therefore broken
+		return !t.unknown || outage.explains(in.World.Nodes[step.Node], t)
+	})
 	if broken && (len(missing) == 0 || len(t.restarts) == 0) {
 		return holdBack{}
 	}
-	planes := planesOf(in, nodes, stacked)
 	if planes.incomplete != "" {
 		return holdBackFor("not all control planes are known: %s", planes.incomplete)
 	}
@@ -90,12 +101,12 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 		if len(other.Certificates.Unfinished) > 0 {
 			return holdBack{"an interrupted renewal on control plane " + name + " must be repaired first", true}
 		}
-		if why := objectionOf(in, other, t, controlPlaneTroubles(other, stacked)); why != "" {
+		if why := objectionOf(in, other, t, outage.unexplained(other, controlPlaneTroubles(other, stacked))); why != "" {
 			return holdBackFor("%s; repair it first (where certificates are the reason, `upkeep apply -target=%s`)", why, step.Address.On(name))
 		}
 	}
 	for _, c := range t.restarts {
-		if len(planes.nodes) > 1 && !planes.ableWithout(in, step.Node, c) {
+		if len(planes.nodes) > 1 && !outage.dark && !planes.ableWithout(in, step.Node, c) {
 			return holdBackFor("no other control plane can take over from %s on %s", c, step.Node)
 		}
 	}
@@ -169,7 +180,12 @@ func (r *review) spare(w *work) {
 	if r.standing.Sick != "" {
 		return
 	}
-	missing := r.standing.Elsewhere(w.node.Name)
+	// A member that its own certificates keep away is back by then: its node's turn is first.
+	missing := slices.DeleteFunc(r.standing.Elsewhere(w.node.Name), func(t health.Trouble) bool {
+		n := r.in.World.Nodes[cmp.Or(t.Node, t.Member)]
+		return r.down && n != nil && n.Unknown == "" && t.Kind != health.Unstarted &&
+			expiredOf(n, r.in.Clock(), ofEtcdMember...) != nil
+	})
 	if len(missing) == 0 {
 		return
 	}

@@ -36,7 +36,7 @@ const (
 )
 
 func TestFindings(t *testing.T) {
-	tests := slices.Concat(fileCases(), keyCases(), contentCases(), planeCases())
+	tests := slices.Concat(fileCases(), keyCases(), contentCases(), planeCases(), layoutCases())
 	seen := map[string]bool{"NODE_SELECTION_UNKNOWN": true} // TestUnresolvedFleet
 	for _, test := range tests {
 		for _, f := range test.want {

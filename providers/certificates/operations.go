@@ -22,6 +22,7 @@ func Operations(c Caller) map[string]providers.Operation {
 		OperationRepair:  repair{c},
 		OperationRenew:   renew{c},
 		OperationRestart: restart{c},
+		OperationService: restartService{c},
 	}
 }
 
@@ -66,7 +67,7 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	request := protocol.RenewRequest{
 		Step: step.ID, Names: args.Names, Kubeconfigs: args.Kubeconfigs, ClusterConfiguration: args.ClusterConfiguration,
-		Serials: make(map[string]string, len(args.Names)),
+		Serials: make(map[string]string, len(args.Names)), Layout: args.Layout,
 	}
 	for _, name := range args.Names {
 		if rank(name) == notRenewable {
@@ -88,6 +89,22 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 	return nil
 }
 
+type restartService struct{ caller Caller }
+
+func (o restartService) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, ground, err := decoded[serviceArgs, serviceGround](step)
+	if err != nil {
+		return err
+	}
+	var result protocol.RestartServiceResult
+	request := protocol.RestartServiceRequest{Step: step.ID, Service: args.Service, Invocation: ground.Invocation}
+	if err := o.caller.Call(ctx, step.Node, protocol.MethodRestartService, request, &result, progress); err != nil {
+		return fmt.Errorf("restart %s on %s: %w", args.Service, step.Node, err)
+	}
+	progress.Say("%s runs as invocation %s", args.Service, short(result.Invocation))
+	return nil
+}
+
 type restart struct{ caller Caller }
 
 // Run restarts one component after the other; an error leaves those that follow unchanged.
@@ -98,11 +115,13 @@ func (o restart) Run(ctx context.Context, step providers.Step, progress provider
 	}
 	for _, component := range args.Components {
 		container, ok := ground.Containers[component]
-		if !ok {
+		if !ok && !args.Outage {
 			return fmt.Errorf("%s: the plan does not say which container of %s it was made for; plan again", step.ID, component)
 		}
 		var result protocol.RestartResult
-		request := protocol.RestartRequest{Step: step.ID, Component: component, ContainerID: container, TimeoutSeconds: restartTimeout}
+		request := protocol.RestartRequest{
+			Step: step.ID, Component: component, ContainerID: container, Stale: args.Outage, TimeoutSeconds: restartTimeout,
+		}
 		if err := o.caller.Call(ctx, step.Node, protocol.MethodRestart, request, &result, progress); err != nil {
 			return fmt.Errorf("restart %s on %s: %w", component, step.Node, err)
 		}

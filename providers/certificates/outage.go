@@ -2,14 +2,28 @@ package certificates
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
 )
 
-// reviewOutage says what to do by hand where the cluster went dark because its certificates have expired: neither the API nor etcd
-// says what kubeadm's configuration is, and without it upkeep renews nothing.
+// reviewOutage says that the cluster is down because its certificates have expired. Where no source tells kubeadm's
+// configuration it says what to do by hand, since without that upkeep renews nothing.
 func (r *review) reviewOutage() {
+	if r.down {
+		what := "the cluster is down"
+		if !r.outage.dark && !r.outage.etcd {
+			what = "a part of the control plane is down"
+		}
+		r.add(providers.Finding{
+			ID: "CERT_CLUSTER_DOWN", Severity: providers.SeverityError, Object: "control plane",
+			Summary: what + " because its certificates expired " + r.sinceWhen() + ", on " + r.outage.left(),
+			Hint:    "`upkeep apply` renews them, one control plane after the other, and then checks the complete cluster",
+		})
+		return
+	}
 	if r.in.World.Kubernetes.Unknown == "" || r.policyUnknown == "" {
 		return
 	}
@@ -34,6 +48,35 @@ func (r *review) reviewOutage() {
 				"then restart kube-controller-manager and kube-scheduler; see `docs/findings/CERT_CLUSTER_DOWN.md`",
 		})
 	}
+}
+
+// headline is what a plan says first of an outage: what is down, since when, and what the steps do about it.
+func (r *review) headline() string {
+	if !r.down || len(r.out.Steps) == 0 {
+		return ""
+	}
+	var order []string
+	for _, s := range r.out.Steps {
+		if !slices.Contains(order, s.Node) {
+			order = append(order, s.Node)
+		}
+	}
+	what := "The cluster is DOWN"
+	if !r.outage.dark && !r.outage.etcd {
+		what = "A part of the control plane is DOWN"
+	}
+	text := what + " because its certificates expired " + r.sinceWhen() + ". upkeep renews the certificates on " +
+		strings.Join(order, ", then ")
+	if r.outage.dark {
+		text += ". While the API is down, upkeep locks the control planes instead of the cluster's Lease"
+	}
+	return text + "."
+}
+
+// sinceWhen says when the first certificate expired.
+func (r *review) sinceWhen() string {
+	since := r.outage.since()
+	return span(r.in.Now.Sub(since)) + " ago (" + since.UTC().Format("2006-01-02 15:04 UTC") + ")"
 }
 
 // expiredFiles counts the certificates of a node that have expired and that kubeadm renews, and returns the first of them.

@@ -21,7 +21,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 		return err
 	}
 	issued, err := policyOf(after, args.ClusterConfiguration)
-	if err != nil {
+	if err != nil && !onlyByAuthority(args.Names) {
 		return fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
 	for _, name := range args.Names {
@@ -29,7 +29,11 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 		if old == nil || now == nil {
 			return fmt.Errorf("%s: %s is no longer observed", step.Node, name)
 		}
-		if err := reissued(old, now, issued, after.Now); err != nil {
+		judge := func() error { return reissued(old, now, issued, after.Now) }
+		if byAuthority(name) {
+			judge = func() error { return issuedAgain(old, now, file(&is.Certificates, now.Authority), after.Now) }
+		}
+		if err := judge(); err != nil {
 			return fmt.Errorf("%s: %w", step.Node, err)
 		}
 	}
@@ -47,15 +51,21 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 	}
 	for i := range is.Certificates.Served {
 		s := &is.Certificates.Served[i]
-		if s.Component != kubelet && slices.Contains(args.Names, s.Name) && !restartFollows(was, is, s, before.Clock()) && !stillSilent(was, s) {
+		if s.Component == kubelet || !slices.Contains(args.Names, s.Name) || args.Outage && s.Unknown != "" {
+			continue
+		}
+		if !restartFollows(was, is, s, before.Clock()) && !stillSilent(was, s) {
 			if err := servesDisk(s, &is.Certificates); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}
 		}
 	}
 	touched := append(slices.Clone(args.Names), args.Kubeconfigs...)
-	if err := untouched(before, after, change{node: step.Node, files: touched}); err != nil {
+	if err := untouched(before, after, change{node: step.Node, files: touched, outage: args.Outage}); err != nil {
 		return err
+	}
+	if args.Outage {
+		return recovered(before, after, step.Node, args.Nodes, readers(args.Names)...)
 	}
 	return healthy(before, after, step.Node)
 }
@@ -171,6 +181,8 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	for _, c := range args.Components {
 		old, now := staticPod(&was.ControlPlane, c), staticPod(&is.ControlPlane, c)
 		switch {
+		case args.Outage && now != nil && now.ContainerID == "":
+			continue // recovered says whether it must run by now
 		case old == nil || now == nil || now.ContainerID == "":
 			return fmt.Errorf("%s: %s has no running container", step.Node, c)
 		case !stale(was, old):
@@ -183,7 +195,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 		if stale(is, now) {
 			return fmt.Errorf("%s: %s does not use the certificate on disk", step.Node, c)
 		}
-		if kubeconfigOf(c) != "" {
+		if kubeconfigOf(c) != "" && !args.Outage {
 			if err := led(after.World.Kubernetes, c, now.StartedAt); err != nil {
 				return fmt.Errorf("%s: %w", step.Node, err)
 			}
@@ -200,8 +212,11 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 			}
 		}
 	}
-	if err := untouched(before, after, change{node: step.Node, components: restarted}); err != nil {
+	if err := untouched(before, after, change{node: step.Node, components: restarted, outage: args.Outage}); err != nil {
 		return err
+	}
+	if args.Outage {
+		return recovered(before, after, step.Node, args.Nodes)
 	}
 	return healthy(before, after, step.Node)
 }
@@ -270,6 +285,8 @@ func healthy(before, after providers.Input, node string) error {
 type change struct {
 	node              string
 	files, components []string
+	// outage: components that cannot reach the API end and start again on their own, on every node.
+	outage bool
 }
 
 // untouched returns an error where something changed that the step had no business with: another file or container of its node, or
@@ -280,7 +297,7 @@ func untouched(before, after providers.Input, c change) error {
 		if is == nil || was == is || was.Unknown != "" || is.Unknown != "" {
 			continue
 		}
-		if is.ControlPlane.ContainersUnknown == "" && is.ControlPlane.Unknown == "" {
+		if is.ControlPlane.ContainersUnknown == "" && is.ControlPlane.Unknown == "" && !c.outage {
 			for i := range was.ControlPlane.StaticPods {
 				old := &was.ControlPlane.StaticPods[i]
 				now := staticPod(&is.ControlPlane, old.Component)

@@ -23,8 +23,13 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	if observed == nil || err != nil {
 		return facts.Update{}
 	}
-	issued, err := policyOf(in, in.World.Kubernetes.ClusterConfiguration)
-	if err != nil {
+	configuration := in.World.Kubernetes.ClusterConfiguration
+	if configuration == "" {
+		all, _ := providers.ArgsOf[renewArgs](step)
+		configuration = all.ClusterConfiguration
+	}
+	issued, err := policyOf(in, configuration)
+	if err != nil && !onlyByAuthority(args.Names) {
 		return facts.Update{}
 	}
 	n := *observed
@@ -32,7 +37,11 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
 		if slices.Contains(args.Names, f.Name) && len(f.Blocks) > 0 {
-			f.Blocks = []facts.Certificate{issue(f.Blocks[0], issued, in.Now)}
+			if byAuthority(f.Name) {
+				f.Blocks = []facts.Certificate{issueAgain(f, file(&n.Certificates, f.Authority), in.Now)}
+			} else {
+				f.Blocks = []facts.Certificate{issue(f.Blocks[0], issued, in.Now)}
+			}
 			f.Modified, f.Key, f.Chain = in.Now, "match", ""
 		}
 	}
@@ -52,7 +61,21 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 			serve(s, &n.Certificates)
 		}
 	}
-	return facts.Update{Nodes: []facts.Node{n}}
+	u := facts.Update{Nodes: []facts.Node{n}}
+	if args.Outage {
+		return healed(in, u, args.Nodes, step.Node, readers(args.Names))
+	}
+	return u
+}
+
+// readers are the components that read some of the named files only when they start.
+func readers(names []string) (out []string) {
+	for _, name := range names {
+		if c := reader(name); c != "" {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // issue returns the certificate that kubeadm makes of an old one: a new key, the same names, the policy's life.
@@ -127,28 +150,29 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		case f.Blocks[0].Serial != planned.Serial:
 			return providers.Moved.Because("%s on %s has serial %s, the plan was made for %s; plan again", name, step.Node, f.Blocks[0].Serial, planned.Serial)
 		}
-		if c := reader(name); c != "" {
+		if c := reader(name); c != "" && !args.Outage {
 			p := staticPod(&observed.ControlPlane, c)
 			if _, ran := ground.Containers[c]; !ran && p != nil && p.ContainerID != "" && observed.ControlPlane.ContainersUnknown == "" {
 				return providers.Moved.Because("%s on %s runs now, but did not run when the plan was made; the plan does not restart the component; plan again", c, step.Node)
 			}
 		}
 	}
-	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration {
+	if k := in.World.Kubernetes; k.Unknown == "" && k.ClusterConfiguration != args.ClusterConfiguration &&
+		!(args.Outage && samePolicy(in, k.ClusterConfiguration, args.ClusterConfiguration)) {
 		if k.ClusterConfigurationUnknown != "" {
 			return providers.Unknown.Because("the cluster's kubeadm configuration cannot be read: %s", k.ClusterConfigurationUnknown)
 		}
 		return providers.Moved.Because("the cluster's kubeadm configuration has changed since the plan was made; plan again")
 	}
-	if r := (&review{in: in}); !r.authorityHolds(observed) {
+	if r := (&review{in: in}); !r.authorityHolds(observed) && !etcdHost(observed) {
 		return providers.Moved.Because("the authority of %s is not the one that cluster.kubeconfig trusts: is it a node of another cluster?", step.Node)
 	}
-	return mayDisrupt(in, args.Nodes, step, touch{renews: args.Names}).readiness()
+	return mayDisrupt(in, args.Nodes, step, touch{renews: args.Names, repairs: args.Outage}).readiness()
 }
 
 // authorityHolds reports whether a node's CA is the cluster's.
 func (r *review) authorityHolds(n *facts.Node) bool {
-	ca := file(&n.Certificates, "ca")
+	ca := clusterCA(&n.Certificates)
 	return ca != nil && len(ca.Blocks) > 0 && r.ofCluster(ca)
 }
 

@@ -20,7 +20,8 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	n := *observed
 	n.ControlPlane.StaticPods = slices.Clone(n.ControlPlane.StaticPods)
 	for i := range n.ControlPlane.StaticPods {
-		if p := &n.ControlPlane.StaticPods[i]; slices.Contains(args.Components, p.Component) && p.ContainerID != "" {
+		p := &n.ControlPlane.StaticPods[i]
+		if slices.Contains(args.Components, p.Component) && (p.ContainerID != "" || args.Outage) {
 			p.ContainerID, p.StartedAt = facts.New, in.Now
 		}
 	}
@@ -31,8 +32,14 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 		}
 	}
 	u := facts.Update{Nodes: []facts.Node{n}}
+	if args.Outage {
+		u = healed(in, u, args.Nodes, step.Node, nil)
+	}
 	if slices.ContainsFunc(in.World.Kubernetes.Leases, func(l facts.Lease) bool { return slices.Contains(args.Components, l.Name) }) {
 		k := in.World.Kubernetes
+		if u.Kubernetes != nil {
+			k = *u.Kubernetes
+		}
 		k.Leases = slices.Clone(k.Leases)
 		for i := range k.Leases {
 			if slices.Contains(args.Components, k.Leases[i].Name) {
@@ -80,16 +87,20 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	for _, c := range args.Components {
 		p := staticPod(&observed.ControlPlane, c)
 		switch {
+		case p != nil && p.ContainerID == "" && args.Outage:
+			todo++ // it ends and starts again: the next one is not waited for long
+			continue
 		case p == nil || p.ContainerID == "":
 			return providers.Moved.Because("%s does not run on %s; it reads the new certificate when it starts. Plan again", c, step.Node)
 		}
 		id, ok := ground.Containers[c]
 		switch {
 		case !stale(observed, p):
-			if p.ContainerID == id {
+			if p.ContainerID == id && !args.Outage {
 				kept = c
 			}
 			continue
+		case args.Outage: // whichever runs
 		case !ok:
 			return providers.Unreadable(fmt.Errorf("the plan does not say which container of %s it was made for", c))
 		case p.ContainerID != id:
@@ -109,7 +120,7 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 	if len(observed.Certificates.Unfinished) > 0 {
 		return providers.Moved.Because("an interrupted renewal on %s must be repaired first; plan again", step.Node)
 	}
-	return mayDisrupt(in, args.Nodes, step, touch{restarts: args.Components}).readiness()
+	return mayDisrupt(in, args.Nodes, step, touch{restarts: args.Components, repairs: args.Outage}).readiness()
 }
 
 // stale reports whether a running component does not use what is on disk.

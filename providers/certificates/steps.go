@@ -21,20 +21,29 @@ type (
 		// Names are kubeadm's names in kubeadm's order; none where only copies of admin.conf follow.
 		Names       []string `json:"names,omitempty"`
 		Kubeconfigs []string `json:"kubeconfigs,omitempty"`
+		// Layout is the layout that the block names; empty: each node tells its own.
+		Layout string `json:"layout,omitempty"`
 		// ClusterConfiguration is the cluster's own kubeadm configuration as it was when the plan was made.
 		ClusterConfiguration string `json:"cluster_configuration"`
+		// Outage: the step repairs an outage that expired certificates are the reason of.
+		Outage bool `json:"outage,omitempty"`
 	}
 
 	// renewScope is the part of renewArgs that a prediction needs. The planner predicts every step of every node; the
 	// configuration, much the longest part, stays unread.
 	renewScope struct {
-		Names       []string `json:"names"`
-		Kubeconfigs []string `json:"kubeconfigs"`
+		Names       []string         `json:"names"`
+		Kubeconfigs []string         `json:"kubeconfigs"`
+		Nodes       config.Selection `json:"nodes"`
+		Outage      bool             `json:"outage"`
 	}
 
 	restartArgs struct {
 		Nodes      config.Selection `json:"nodes"`
 		Components []string         `json:"components"`
+		// Outage: components that cannot reach the API end and start again on their own. So the step is about
+		// whichever container runs by then.
+		Outage bool `json:"outage,omitempty"`
 	}
 )
 
@@ -99,12 +108,18 @@ func (r *review) planRenew(w *work) {
 	if len(w.due)+len(w.stale) == 0 {
 		return
 	}
-	args := renewArgs{Nodes: r.spec.Nodes, Kubeconfigs: r.copiesAfter(w), ClusterConfiguration: r.in.World.Kubernetes.ClusterConfiguration}
+	args := renewArgs{Nodes: r.spec.Nodes, Kubeconfigs: r.copiesAfter(w), ClusterConfiguration: r.found.text}
+	if r.spec.Layout != "auto" && r.spec.Layout != "kubeadm" {
+		args.Layout = r.spec.Layout
+	}
 	for _, f := range w.due {
 		args.Names = append(args.Names, f.Name)
 	}
+	args.Outage = w.outage
 	s := r.step(w, "renew", OperationRenew, args, renewEstimate)
 	r.guard(s)
+	r.repairsOutage(w, s)
+	r.consent(s)
 	if len(args.Names) > 0 {
 		s.Summary = "renew " + strings.Join(args.Names, ", ")
 		s.Changes = r.ends(w.due)
@@ -150,7 +165,8 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 	if len(components) == 0 {
 		return
 	}
-	s := r.step(w, verb, OperationRestart, restartArgs{Nodes: r.spec.Nodes, Components: components}, float64(restartEstimate*len(components)))
+	args := restartArgs{Nodes: r.spec.Nodes, Components: components, Outage: w.outage && onlyClients(components)}
+	s := r.step(w, verb, OperationRestart, args, float64(restartEstimate*len(components)))
 	r.guard(s)
 	if r.in.World.Kubernetes.Unknown == "" {
 		// A provider counts what it cannot ask of the API against its tenants' leases (akash.md 4.3). Where the API is down,
@@ -158,7 +174,10 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 		s.Guards = append(s.Guards, providers.Need{Name: guardLeases, Optional: true})
 	}
 	s.Summary = "restart " + strings.Join(components, ", ")
-	s.Disruption, s.Unaffected = disruption(components, w.node.Name)
+	if s.Disruption, s.Unaffected = disruption(components, w.node.Name); args.Outage {
+		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
+	}
+	r.repairsOutage(w, s)
 	why := w.restartWhy
 	if why == "" || len(components) < len(w.restart) && !strings.HasPrefix(why, components[0]+" ") {
 		why = strings.Join(components, " and ") + " on " + w.node.Name + " read their kubeconfig only when they start, and it is renewed"
@@ -193,6 +212,30 @@ func disruption(components []string, node string) (stops, runs string) {
 
 // clientsOfTheAPI are the components of a control plane that only call the API server.
 var clientsOfTheAPI = []string{"kube-controller-manager", "kube-scheduler"}
+
+func onlyClients(components []string) bool {
+	return !slices.ContainsFunc(components, func(c string) bool { return !slices.Contains(clientsOfTheAPI, c) })
+}
+
+// outageSettle is how long after a step the proof of an outage's repair may take, in seconds: the kubelet waits up to
+// five minutes before it starts a component again that kept ending, and the API server reads new certificates once a
+// minute.
+const outageSettle = 8 * 60
+
+// repairsOutage gives a step the patience that the repair of an outage needs. While etcd has no leader nothing can be
+// backed up: what a renewal replaces is in the archive on the node.
+func (r *review) repairsOutage(w *work, s *providers.Step) {
+	if !w.outage {
+		return
+	}
+	s.Settle = outageSettle
+	for i := range s.Guards {
+		if s.Guards[i].Name == guardBackup && r.outage.etcd {
+			s.Guards[i].Waived = "etcd has no majority because its certificates expired, so no backup of etcd is possible; " +
+				"upkeep archives /etc/kubernetes on each node first"
+		}
+	}
+}
 
 func (r *review) guard(s *providers.Step) {
 	s.Guards = append(s.Guards, providers.Need{Name: guardBackup})

@@ -100,6 +100,16 @@ func ask(ctx context.Context, node string, dial Dialer) answer {
 	if a.status.IsLearner {
 		return a // a learner answers nothing else (etcd v3.6 server/etcdserver/api/v3rpc/interceptor.go, isRPCSupportedForLearner)
 	}
+	if a.status.Leader == 0 {
+		// Without a leader nothing that goes through raft is answered; which members there are the member knows by
+		// itself.
+		list, err := a.client.MemberList(ctx, clientv3.WithSerializable())
+		if err != nil {
+			return fail("member list", err)
+		}
+		a.members = list.Members
+		return a
+	}
 	// A linearizable read (etcd 3.5 and later, server/etcdserver/server.go MemberList): a member answers it once it has
 	// applied what its leader had committed when it was asked, and within the time limit, or counts as silent.
 	list, err := a.client.MemberList(ctx)

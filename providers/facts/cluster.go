@@ -17,6 +17,13 @@ type Kubernetes struct {
 	// ClusterConfiguration is the YAML of kubeadm's ClusterConfiguration, from the ConfigMap kube-system/kubeadm-config.
 	ClusterConfiguration        string `json:"cluster_configuration,omitempty" plain:"-"`
 	ClusterConfigurationUnknown string `json:"cluster_configuration_unknown,omitempty"`
+	// ClusterConfigurationFrom is where that was read while the API did not answer: "etcd". Empty: from the API.
+	ClusterConfigurationFrom string `json:"cluster_configuration_from,omitempty"`
+	// ClusterConfigurationDoubts are why a person must look at it before it is used: members of etcd that hold another
+	// one.
+	ClusterConfigurationDoubts []string `json:"cluster_configuration_doubts,omitempty"`
+	// ClusterConfigurationFiles are those of files on nodes, where neither the API nor etcd tells.
+	ClusterConfigurationFiles []ConfigurationFile `json:"cluster_configuration_files,omitempty"`
 
 	Nodes []KubernetesNode `json:"nodes,omitempty"`
 	// Leases are the leader leases in kube-system of kube-controller-manager and kube-scheduler.
@@ -24,6 +31,13 @@ type Kubernetes struct {
 	// Run is the Lease that a run of upkeep holds while it changes the cluster; nil where there is none, or it could not
 	// be read. The holder's clock may differ: it is for words, not for decisions.
 	Run *Lease `json:"run,omitempty"`
+}
+
+// ConfigurationFile is a kubeadm configuration that lies on a node.
+type ConfigurationFile struct {
+	Node string `json:"node"`
+	Path string `json:"path"`
+	Text string `json:"text" plain:"-"`
 }
 
 // Running returns the Lease of a run of upkeep that is in progress by a clock, and whether there is one.

@@ -33,6 +33,11 @@ func (Cluster) FromEtcd(known facts.Kubernetes) (string, func([]byte, error) fac
 	return FromEtcd(known)
 }
 
+// FromNodes says what nodes have of what the API server did not tell.
+func (Cluster) FromNodes(known facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Kubernetes {
+	return FromNodes(known, answers)
+}
+
 // Tenancies returns the leases of an Akash provider's tenants.
 func (c Cluster) Tenancies(ctx context.Context) facts.Tenancies {
 	client, err := Open(c.Kubeconfig, c.Context)

@@ -32,6 +32,8 @@ type Nodes interface {
 	Observe(ctx context.Context, node config.Node, question facts.Question) (facts.Node, error)
 	// Etcd connects to the etcd member that runs on a node; TLS ends there.
 	Etcd(ctx context.Context, node config.Node) (net.Conn, error)
+	// Stored asks what a node has of the cluster's own configuration.
+	Stored(ctx context.Context, node config.Node) (facts.ConfigurationSources, error)
 	// Reach connects through a node to an etcd that runs elsewhere.
 	Reach(ctx context.Context, node config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error)
 }
@@ -44,6 +46,8 @@ type Kubernetes interface {
 	// FromEtcd says under which key etcd has what the API server did not tell; "" where that is nothing. complete adds it
 	// to the facts, or says why it could not be read there either.
 	FromEtcd(known facts.Kubernetes) (key string, complete func(stored []byte, err error) facts.Kubernetes)
+	// FromNodes adds what nodes have of it.
+	FromNodes(known facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Kubernetes
 	// Tenancies asks for the leases of an Akash provider's tenants.
 	Tenancies(ctx context.Context) facts.Tenancies
 	Definition(ctx context.Context, name string) facts.Definition
@@ -372,10 +376,15 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 		return
 	}
 	world.Etcd = o.Etcd.Observe(ctx, members, dial)
-	if o.Kubernetes == nil || world.Etcd.Unknown != "" {
+	if o.Kubernetes == nil || world.Etcd.Unknown != "" && world.Kubernetes.Unknown == "" {
 		return
 	}
-	if key, complete := o.Kubernetes.FromEtcd(world.Kubernetes); key != "" {
+	key, complete := o.Kubernetes.FromEtcd(world.Kubernetes)
+	switch {
+	case key == "":
+	case len(o.Endpoints) > 0 && world.Etcd.Unknown == "":
 		world.Kubernetes = complete(o.Etcd.Get(ctx, members, dial, key))
+	case len(o.Endpoints) == 0:
+		world.Kubernetes = o.stored(ctx, members, byName, world)
 	}
 }

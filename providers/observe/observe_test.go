@@ -20,6 +20,7 @@ var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 // fakeNodes answers from a map; a node that is not in it does not answer.
 type fakeNodes struct {
+	stored  map[string]string
 	answers map[string]facts.Node
 	reach   func(config.Node, facts.EtcdEndpoint) (net.Conn, error)
 
@@ -40,6 +41,13 @@ func (f *fakeNodes) Observe(_ context.Context, node config.Node, question facts.
 		return facts.Node{}, errors.New(node.Name + ": no answer in 10s")
 	}
 	return answer, nil
+}
+
+func (f *fakeNodes) Stored(_ context.Context, node config.Node) (facts.ConfigurationSources, error) {
+	if v, ok := f.stored["/key"]; ok {
+		return facts.ConfigurationSources{Stored: []byte(v), Revision: 1}, nil
+	}
+	return facts.ConfigurationSources{Unknown: "no such key"}, nil
 }
 
 func (f *fakeNodes) Reach(_ context.Context, node config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error) {
@@ -79,6 +87,16 @@ func (f fakeKubernetes) FromEtcd(known facts.Kubernetes) (string, func([]byte, e
 		}
 		return known
 	}
+}
+func (f fakeKubernetes) FromNodes(known facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Kubernetes {
+	for _, a := range answers {
+		if a.Unknown != "" {
+			known.Unknown += "; etcd: " + a.Node + ": " + a.Unknown
+			continue
+		}
+		known.Version = string(a.Stored)
+	}
+	return known
 }
 func (fakeKubernetes) Tenancies(context.Context) facts.Tenancies { return facts.Tenancies{} }
 func (fakeKubernetes) Definition(context.Context, string) facts.Definition {
@@ -218,7 +236,7 @@ func TestObserve(t *testing.T) {
 					"cp1": at(controlPlane("cp1"), "10.0.0.1"),
 					"cp2": at(controlPlane("cp2"), "10.0.0.2"),
 				},
-				Kubernetes: facts.Kubernetes{Unknown: "connection refused; etcd: no such key"},
+				Kubernetes: facts.Kubernetes{Unknown: "connection refused; etcd: cp1: no such key; etcd: cp2: no such key"},
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1", "cp2"},
@@ -268,7 +286,7 @@ func TestObserve(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			nodes := &fakeNodes{answers: test.nodes}
+			nodes := &fakeNodes{answers: test.nodes, stored: test.stored}
 			var members []string
 			o := &Observer{Nodes: nodes, Kubernetes: test.kubernetes, Etcd: fakeEtcd{test.stored, &members}, Now: func() time.Time { return now }}
 			got, err := o.Observe(context.Background(), test.desired, test.needs)

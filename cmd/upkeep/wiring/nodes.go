@@ -133,6 +133,15 @@ func (n *Nodes) Etcd(ctx context.Context, c config.Node) (net.Conn, error) {
 	return n.client.Tunnel(ctx, n.Target(c), etcdService)
 }
 
+// Stored asks a node for the cluster's kubeadm configuration.
+func (n *Nodes) Stored(ctx context.Context, c config.Node) (found facts.ConfigurationSources, err error) {
+	err = n.client.CallFenced(ctx, n.Target(c), protocol.MethodKubeadm, protocol.KubeadmRequest{}, &found, nil, nil)
+	if err != nil {
+		err = errors.New(strings.TrimPrefix(err.Error(), c.Name+": "))
+	}
+	return found, err
+}
+
 // Reach connects to an etcd elsewhere through a node.
 func (n *Nodes) Reach(ctx context.Context, c config.Node, endpoint facts.EtcdEndpoint) (net.Conn, error) {
 	return n.client.Endpoint(ctx, n.Target(c), endpoint)

@@ -107,6 +107,10 @@ func (b *book) head(r report.RunbookJSON) {
 		b.line("**upkeep refused this plan:** %s", words(refusal))
 		b.line("")
 	}
+	if r.Outage != "" {
+		b.line("**%s**", words(r.Outage))
+		b.line("")
+	}
 	for _, warning := range r.Warnings {
 		b.line("**Beware:** %s", words(warning))
 		b.line("")

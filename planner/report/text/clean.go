@@ -18,6 +18,7 @@ func cleaned(p report.PlanJSON) report.PlanJSON {
 		u.Steps[i] = cleanStep(u.Steps[i])
 	}
 	u.Unknown = cleanUnknown(u.Unknown)
+	u.Outage = clean(u.Outage)
 	u.Warnings = cleanTexts(u.Warnings)
 	u.Refusals = cleanTexts(u.Refusals)
 	u.ExpectedRefusals = slices.Clone(u.ExpectedRefusals)

@@ -29,6 +29,10 @@ func Plan(w io.Writer, plan report.PlanJSON, run Run, style Style) error {
 	p := &page{Style: style}
 	plan = cleaned(plan)
 	u := plan.Upkeep
+	if u.Outage != "" {
+		p.wrapped(red, "", u.Outage)
+		p.line()
+	}
 	p.head(u.Nodes, seen{u.ObservedAt, u.Recorded, u.AgeSeconds}, run, func() { p.notApplicable(u) })
 	p.approval(plan, run)
 	p.waits(u.Waits, plan.Timestamp)

@@ -9,13 +9,16 @@ import (
 // The methods, each with the types of its request and of its result. A new one is a line here, a row of Methods, a handler in
 // package host and one in package fakenode; what else treats methods takes them from here.
 const (
-	Handshake Method[struct{}, Hello]               = "hello"
-	Observe   Method[ObserveRequest, facts.Node]    = "observe"
-	Lock      Method[LockRequest, LockResult]       = "lock"
-	Renew     Method[RenewRequest, RenewResult]     = "certificates.renew"
-	Repair    Method[RepairRequest, RepairResult]   = "certificates.repair"
-	Restart   Method[RestartRequest, RestartResult] = "static_pod.restart"
-	Undo      Method[UndoRequest, UndoResult]       = "marks.undo"
+	Handshake Method[struct{}, Hello]                            = "hello"
+	Observe   Method[ObserveRequest, facts.Node]                 = "observe"
+	Lock      Method[LockRequest, LockResult]                    = "lock"
+	Kubeadm   Method[KubeadmRequest, facts.ConfigurationSources] = "kubeadm.configuration"
+	Renew     Method[RenewRequest, RenewResult]                  = "certificates.renew"
+	Repair    Method[RepairRequest, RepairResult]                = "certificates.repair"
+	Restart   Method[RestartRequest, RestartResult]              = "static_pod.restart"
+	Undo      Method[UndoRequest, UndoResult]                    = "marks.undo"
+
+	RestartService Method[RestartServiceRequest, RestartServiceResult] = "service.restart"
 )
 
 // The same names for those who send requests by name.
@@ -23,10 +26,13 @@ const (
 	MethodHello   = string(Handshake)
 	MethodObserve = string(Observe)
 	MethodLock    = string(Lock)
+	MethodKubeadm = string(Kubeadm)
 	MethodRenew   = string(Renew)
 	MethodRepair  = string(Repair)
 	MethodRestart = string(Restart)
 	MethodUndo    = string(Undo)
+
+	MethodRestartService = string(RestartService)
 )
 
 // NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
@@ -42,6 +48,8 @@ func Methods() []Row {
 	return []Row{
 		read(Handshake, ClassObserve, answer),
 		read(Observe, ClassObserve, answer),
+		// A certificate for etcd is made in memory for it, and one ConfigMap that holds no secret comes back.
+		read(Kubeadm, ClassObserve, answer),
 		// It writes one small file of the helper's, and only runs that change nodes ask for it.
 		read(Lock, ClassChange, answer),
 		// Kubeconfigs lie where the operator's configuration says, in home directories too: the unit of a request may write
@@ -50,6 +58,8 @@ func Methods() []Row {
 		change(Repair, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 		// The container runtime does it, behind a socket; the helper itself writes down what it did, and nothing else.
 		change(Restart, usual, Unit{Most: longest}),
+		// systemd does it, behind a socket.
+		change(RestartService, usual, Unit{Most: longest}),
 		// A mark can be undone when the state is gone, and so without a run. It undoes what a renewal did, where that did it.
 		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 	}

@@ -160,11 +160,16 @@ func isEtcd(ctx context.Context, conn net.Conn) error {
 
 // dial connects to a place. The server is verified against etcd's authority as this node has it, and must speak HTTP/2.
 func (p place) dial(ctx context.Context, d *disk.Disk, now time.Time) (net.Conn, error) {
-	roots, err := p.authorities(d)
+	client, err := p.client(d, now)
 	if err != nil {
 		return nil, err
 	}
-	client, err := p.client(d, now)
+	return p.dialWith(ctx, d, client)
+}
+
+// dialWith is dial with a client certificate of the caller's.
+func (p place) dialWith(ctx context.Context, d *disk.Disk, client tls.Certificate) (net.Conn, error) {
+	roots, err := p.authorities(d)
 	if err != nil {
 		return nil, err
 	}

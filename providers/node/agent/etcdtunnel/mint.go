@@ -24,7 +24,7 @@ const mintedLife = 15 * time.Minute
 
 // mint signs a client certificate with etcd's own authority, in memory: where every certificate of a client has ended, etcd
 // could neither be looked at nor backed up before they are renewed, and they are not renewed without a backup.
-func (p place) mint(d *disk.Disk, now time.Time) (tls.Certificate, error) {
+func (p place) mint(d *disk.Disk, now time.Time, life time.Duration) (tls.Certificate, error) {
 	if p.rootsKey == "" {
 		return tls.Certificate{}, errors.New("the key of its authority is not on this node")
 	}
@@ -47,13 +47,13 @@ func (p place) mint(d *disk.Disk, now time.Time) (tls.Certificate, error) {
 	for _, ca := range authorities {
 		public, ok := ca.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 		if ok && public.Equal(signer.Public()) && now.Before(ca.NotAfter) && now.After(ca.NotBefore) {
-			return sign(ca, signer, now)
+			return sign(ca, signer, now, life)
 		}
 	}
 	return tls.Certificate{}, fmt.Errorf("%s is not the key of a valid authority in %s", p.rootsKey, p.roots)
 }
 
-func sign(ca *x509.Certificate, signer crypto.Signer, now time.Time) (tls.Certificate, error) {
+func sign(ca *x509.Certificate, signer crypto.Signer, now time.Time, life time.Duration) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -64,7 +64,7 @@ func sign(ca *x509.Certificate, signer crypto.Signer, now time.Time) (tls.Certif
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "upkeep"},
-		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(mintedLife),
+		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(life),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), signer)

@@ -77,7 +77,7 @@ func TestVerify(t *testing.T) {
 func TestMintedCertificate(t *testing.T) {
 	now := time.Now()
 	ca, key := issue(t, "etcd-ca", nil, nil, now.Add(1000*time.Hour), 0)
-	minted, err := sign(ca, key, now)
+	minted, err := sign(ca, key, now, mintedLife)
 	if err != nil {
 		t.Fatal(err)
 	}

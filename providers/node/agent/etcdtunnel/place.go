@@ -39,10 +39,14 @@ const k3s = "/var/lib/rancher/k3s/server/tls/etcd/"
 func find(d *disk.Disk) (place, error) {
 	if address, ok := controlplane.EtcdClientAddress(controlplane.StaticPods(d)); ok {
 		p := place{address: address}
-		ca, _ := pki.Kubeadm.Lookup("etcd-ca")
+		l, err := pki.Find(d, "kubeadm")
+		if err != nil {
+			return place{}, err
+		}
+		ca, _ := l.Lookup("etcd-ca")
 		p.roots, p.rootsKey = ca.Path, ca.KeyPath
 		for _, name := range clients {
-			entry, _ := pki.Kubeadm.Lookup(name)
+			entry, _ := l.Lookup(name)
 			p.pairs = append(p.pairs, pair{name, entry.Path, entry.KeyPath})
 		}
 		return p, nil
@@ -131,7 +135,7 @@ func (p place) client(d *disk.Disk, now time.Time) (tls.Certificate, error) {
 		}
 		problems = append(problems, fmt.Errorf("%s: %w", at.name, err))
 	}
-	minted, err := p.mint(d, now)
+	minted, err := p.mint(d, now, mintedLife)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("no client certificate for etcd: %w", errors.Join(append(problems, fmt.Errorf("none can be minted: %w", err))...))
 	}

@@ -1,0 +1,160 @@
+package certificates_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"upkeep/fixtures/worlds"
+	"upkeep/providers"
+	"upkeep/providers/certificates"
+	"upkeep/providers/facts"
+)
+
+// leavesOf are all that kubeadm renews.
+var leavesOf = []string{
+	"apiserver", "apiserver-kubelet-client", "front-proxy-client", "apiserver-etcd-client", "etcd-server", "etcd-peer",
+	"etcd-healthcheck-client", "admin.conf", "controller-manager.conf", "scheduler.conf",
+}
+
+// expire ends certificates of control planes three days ago, and with them what a cluster loses then.
+func expire(w *facts.World, etcdAnswers bool, names ...string) {
+	w.Kubernetes = facts.Kubernetes{
+		Unknown: "https://cp.example.net:6443: tls: failed to verify certificate: x509: certificate has expired", Kubeconfig: w.Kubernetes.Kubeconfig,
+		Authority: w.Kubernetes.Authority, ClusterConfiguration: w.Kubernetes.ClusterConfiguration,
+	}
+	for _, n := range w.Nodes {
+		worlds.Age(now, -3*day, n, names...)
+		n.ControlPlane.APIServer = facts.APIServer{Unknown: "x509: certificate has expired or is not yet valid"}
+		if len(n.Name)%2 == 1 { // it ends whenever it cannot renew its lease, and starts again
+			worlds.Pod(n, "kube-controller-manager").ContainerID = ""
+		}
+	}
+	if !etcdAnswers {
+		for i := range w.Etcd.Members {
+			m := &w.Etcd.Members[i]
+			m.Leader, m.Errors = "", []string{"etcdserver: no leader"}
+		}
+	}
+}
+
+// TestAnExpiredClusterIsPlannedAndHolds: every control plane one after the other, and each step may run in the world that the
+// steps before it leave behind.
+func TestAnExpiredClusterIsPlannedAndHolds(t *testing.T) {
+	tests := []struct {
+		name    string
+		planes  int
+		answers bool
+		names   []string
+		silent  bool // etcd does not answer at all
+		want    []string
+	}{
+		{name: "all leaves, etcd answers", planes: 3, answers: true, names: leavesOf},
+		{name: "all leaves, etcd has no leader", planes: 3, names: leavesOf},
+		{name: "all leaves, etcd is silent", planes: 3, names: leavesOf, silent: true},
+		{name: "one control plane", planes: 1, answers: true, names: leavesOf},
+		{name: "one control plane, etcd is silent", planes: 1, names: leavesOf, silent: true},
+		{name: "the API server alone", planes: 3, answers: true, names: []string{"apiserver"}},
+		{name: "etcd alone", planes: 3, names: []string{"etcd-server", "etcd-peer"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := worlds.ControlPlanes(test.planes, now)
+			expire(&w, test.answers, test.names...)
+			if test.silent {
+				w.Etcd = facts.Etcd{Unknown: "no member answered: connection refused"}
+			}
+			in := input(w, test.planes)
+			out := spec().Diff(in)
+			steps, befores := fold(t, in, out.Steps)
+			var nodes []string
+			for i, s := range steps {
+				if len(nodes) == 0 || nodes[len(nodes)-1] != s.Node {
+					nodes = append(nodes, s.Node)
+				}
+				effect := certificates.Type().Effects[s.Operation]
+				if r := effect.Ready(befores[i], s); r.State != providers.Holds {
+					t.Errorf("%s: %+v", s.ID, r)
+				}
+				before, after := befores[i], befores[i+1]
+				before.World, after.World = worlds.Concrete(before.World), worlds.Concrete(after.World)
+				if err := effect.Proved(before, after, s); err != nil {
+					t.Errorf("%s is not proved: %v", s.ID, err)
+				}
+				if s.Disruption != "" || s.Settle < 300 {
+					t.Errorf("%s disrupts %q, settles in %v s", s.ID, s.Disruption, s.Settle)
+				}
+			}
+			var want []string
+			for i := range test.planes {
+				want = append(want, worlds.Name(i))
+			}
+			if d := cmp.Diff(want, nodes); d != "" {
+				t.Errorf("in another order: %s", d)
+			}
+			last := befores[len(befores)-1]
+			if left := spec().Diff(last); len(left.Steps) > 0 || len(left.Findings) > 0 {
+				t.Errorf("left after the plan: %v %+v", ids(left.Steps), left.Findings)
+			}
+		})
+	}
+}
+
+// TestBrokenOtherwiseStillRefuses: what no renewal repairs is a reason to refuse beside certificates that have expired.
+func TestBrokenOtherwiseStillRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(w *facts.World)
+		want   string
+	}{
+		{"an alarm", func(w *facts.World) {
+			w.Etcd.Alarms = []facts.Alarm{{Member: w.Etcd.Members[0].ID, Type: "CORRUPT"}}
+		}, "alarm CORRUPT"},
+		{"an interrupted renewal elsewhere", func(w *facts.World) {
+			w.Nodes["cp1"].ControlPlane.APIServer = facts.APIServer{Ready: true}
+			for _, p := range []string{"kube-controller-manager"} {
+				worlds.Pod(w.Nodes["cp1"], p).ContainerID = "runs"
+			}
+			w.Nodes["cp2"].Certificates.Unfinished = []facts.Unfinished{{ID: "r1"}}
+		}, "interrupted renewal"},
+		{"an API that does not answer although nothing that it needs has expired", func(w *facts.World) {
+			for _, n := range w.Nodes {
+				worlds.Age(now, 300*day, n, leavesOf...)
+				worlds.Age(now, -day, n, "admin.conf")
+				n.ControlPlane.APIServer = facts.APIServer{Ready: true}
+			}
+		}, "API cannot be asked"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := worlds.ControlPlanes(3, now)
+			expire(&w, true, leavesOf...)
+			in := input(w, 3)
+			steps, _ := fold(t, in, spec().Diff(in).Steps)
+			in.World = worlds.Clone(w)
+			test.change(&in.World)
+			r := ready(in, steps[0])
+			if r.State == providers.Holds || !strings.Contains(r.Why, test.want) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// TestTheLastNodeOwesTheWholeCluster: before it nobody demands what it is still to bring back.
+func TestTheLastNodeOwesTheWholeCluster(t *testing.T) {
+	w := worlds.ControlPlanes(3, now)
+	expire(&w, true, leavesOf...)
+	in := input(w, 3)
+	steps, befores := fold(t, in, spec().Diff(in).Steps)
+	for i, s := range steps {
+		before, after := befores[i], befores[i+1]
+		before.World, after.World = worlds.Concrete(before.World), worlds.Clone(worlds.Concrete(after.World))
+		after.World.Kubernetes.Unknown = "connection refused"
+		err := certificates.Type().Effects[s.Operation].Proved(before, after, s)
+		if last := s.Node == "cp3"; last != (err != nil) {
+			t.Errorf("%s: %v", s.ID, err)
+		}
+	}
+}
