@@ -30,6 +30,7 @@ const (
 // Type returns the domain as the planner and the language know it.
 func Type() providers.Type {
 	return providers.Type{
+		Disrupts: true,
 		BlockType: config.BlockType{
 			Name:  "certificates",
 			Label: "name",
