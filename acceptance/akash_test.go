@@ -251,6 +251,7 @@ variable "token" {
 }
 
 akash_provider "main" {
+  window = "always"
   without    = { backup = "prices and charts are what is tested here" }
   chart {
     repository = %q

@@ -67,6 +67,7 @@ func (d besides) declare(t *testing.T, value string, releases ...string) {
 	}
 	image, _, _ := strings.Cut(providerImage, ":")
 	text := fmt.Sprintf(`akash_provider "main" {
+  window = "always"
   chart {
     repository = %[1]q
     version    = "6.0.5"
@@ -78,6 +79,7 @@ locals {
 }
 
 helm_release "long" {
+  window = "always"
   for_each         = { %[3]s }
   release          = "long-${each.key}"
   namespace        = each.value
@@ -458,17 +460,20 @@ func (d besides) guardedTwice(t *testing.T, tenant string) {
 		t.Fatalf("the configuration is not as expected:\n%s", base)
 	}
 	text := head + fmt.Sprintf(`certificates "first" {
+  window = "always"
   nodes        = node.cp["n1"]
   renew_before = "1h"
   without      = { backup = "the second one takes it" }
 }
 
 certificates "second" {
+  window = "always"
   nodes        = node.cp["n2"]
   renew_before = "1h"
 }
 
 akash_provider "main" {
+  window = "always"
   chart {
     repository = %q
     version    = "6.0.5"

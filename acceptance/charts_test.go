@@ -36,6 +36,7 @@ func (d chartDirectory) declare(t *testing.T, version, strategy, tag string) {
 }
 
 helm_release "device_plugin" {
+  window = "always"
   release          = %q
   namespace        = %q
   create_namespace = true

@@ -79,6 +79,7 @@ node "fleet" {
 }
 
 certificates "fleet" {
+  window = "always"
   nodes      = role("fleet")
   without    = { backup = "nothing is changed here" }
 }

@@ -256,6 +256,7 @@ variable "token" {
 }
 
 akash_provider "main" {
+  window = "always"
   without    = { backup = "stages are what is tested here" }
   chart {
     repository = %q

@@ -103,6 +103,10 @@ certificates "control_plane" {
 	if err := os.WriteFile(filepath.Join(path, "lab.upkeep.hcl"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	always := filepath.Join(path, "window.upkeep.hcl") // window() says otherwise
+	if err := os.WriteFile(always, []byte("defaults {\n  window = \"always\"\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return directory{s: s, path: path}
 }
 

@@ -48,7 +48,7 @@ const (
 // metaAttributes are the arguments of every block of a registered type whose steps may need some guards.
 func metaAttributes(guards []string) []Attribute {
 	window := windowArgument()
-	window.Doc += " Without it the one of the `defaults` block, else `\"always\"`."
+	window.Doc += " Without it the one of the `defaults` block. A block that can interrupt something needs one of them."
 	without := Attribute{
 		Name: withoutAttribute, Type: cty.Map(cty.String), Lines: true,
 		Doc: "Guards that the steps of this block do not wait for. The steps of this block wait for no guard.",

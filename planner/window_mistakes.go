@@ -28,7 +28,7 @@ func WindowMistakes(desired config.Desired, types []providers.Type, at time.Time
 		return []Mistake{{windows[mostWindows].Position, "Too many maintenance windows",
 			fmt.Sprintf("There are %d, and %d is the most.", len(windows), mostWindows)}}
 	}
-	out := selectorMistakes(desired, windows, types)
+	out := append(selectorMistakes(desired, windows, types), withoutWindow(desired, windows, types)...)
 	for _, d := range desired.Resources {
 		address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
 		for _, w := range windows {
@@ -54,6 +54,23 @@ func WindowMistakes(desired config.Desired, types []providers.Type, at time.Time
 		}
 	}
 	return nil
+}
+
+// withoutWindow are blocks that can interrupt something and do not say when. To be silent is not to say "always".
+func withoutWindow(desired config.Desired, windows []*window.Window, types []providers.Type) (out []Mistake) {
+	disrupts := map[string]bool{}
+	for _, t := range types {
+		disrupts[t.Name] = t.Disrupts
+	}
+	for _, d := range desired.Resources {
+		address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
+		if disrupts[d.Type] && len(d.Meta.Windows) == 0 && len(window.Of(windows, nil, d.Type, address.String(), "").Allow) == 0 {
+			out = append(out, Mistake{d.Position, "No maintenance window", fmt.Sprintf("Steps of %s can interrupt something, and "+
+				"the block does not say when they may begin. Write window = maintenance_window.NAME, or window = \"always\". "+
+				"For all blocks: defaults { window = \"always\" }.", address)})
+		}
+	}
+	return out
 }
 
 // selectorMistakes are selectors that choose what is not there, and so nothing.

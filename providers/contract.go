@@ -22,6 +22,8 @@ import (
 // Type is what a domain registers: its block and the meaning of its steps.
 type Type struct {
 	config.BlockType
+	// Disrupts: some of its steps may interrupt something, so a block of it says in which windows they begin.
+	Disrupts bool
 	// Effects holds the pure meaning of each operation this domain plans, by operation name ("certificates.renew").
 	Effects map[string]Effect
 	// Findings declares every finding id this domain can report.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -205,8 +206,14 @@ func TestExamplesAreValid(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, _, diags := config.Load(directory, config.Options{Types: planner.BlockTypes(domains()), Environ: []string{"HOME=/home/ops"}, Version: version}); diags.HasErrors() {
+			desired, _, diags := config.Load(directory, config.Options{
+				Types: planner.BlockTypes(domains()), Environ: []string{"HOME=/home/ops"}, Version: version,
+			})
+			if diags.HasErrors() {
 				t.Errorf("%s, example %d: %v", path, i+1, diags)
+			}
+			for _, m := range planner.WindowMistakes(desired, domains(), time.Now()) {
+				t.Errorf("%s, example %d: %s: %s", path, i+1, m.Summary, m.Detail)
 			}
 			if formatted := string(config.Format([]byte(match[1]))); formatted != match[1] {
 				t.Errorf("%s, example %d is not formatted:\n%s", path, i+1, formatted)

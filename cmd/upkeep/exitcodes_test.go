@@ -226,7 +226,7 @@ var healthy = []string{"No changes", "No drift", "Nothing is wrong", "Nothing is
 // TestExitCodes walks every command that looks at a cluster through every situation: its exit code, its JSON and its text say the
 // same.
 func TestExitCodes(t *testing.T) {
-	t.Setenv("PATH", fakeSSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("PATH", fakecluster.SSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	for name, s := range situations {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)

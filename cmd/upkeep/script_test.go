@@ -61,17 +61,6 @@ func seenUnderNoLock(boundary string) {
 	}
 }
 
-// fakeSSH builds the program that stands for ssh and returns its directory.
-func fakeSSH(t *testing.T) string {
-	t.Helper()
-	directory := t.TempDir()
-	text, err := exec.Command("go", "build", "-o", filepath.Join(directory, "ssh"), "upkeep/fixtures/fakecluster/ssh").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build of the fake ssh: %v\n%s", err, text)
-	}
-	return directory
-}
-
 // TestScripts runs every script of testdata/script. Beside testscript's own commands, scripts have:
 //
 //	code N COMMAND...            runs a command that must exit with N
@@ -105,7 +94,7 @@ func fakeSSH(t *testing.T) string {
 //	spilled PLANFILE             leaves what a run of the plan leaves whose journal took no more records
 //	damage-journal               damages the one journal in the middle; journal-kept wants it to be as it was then
 func TestScripts(t *testing.T) {
-	ssh := fakeSSH(t)
+	ssh := fakecluster.SSH(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {

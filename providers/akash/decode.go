@@ -285,7 +285,9 @@ func (r *reading) prices() {
 		text, exact := b.Number(p.argument)
 		switch {
 		case !exact:
-			r.fail(b, p.argument, "Not a decimal", "The price has more than 18 digits after the point. Round it, such as with floor(x * 100) / 100.")
+			r.fail(b, p.argument, "Not a decimal", "The price is no decimal number of at most 18 digits after the point. Round it, such as with floor(x * 100) / 100.")
+		case tooLarge(text):
+			r.fail(b, p.argument, "Price too large", "%s", tooLargeText)
 		case strings.HasPrefix(text, "-"):
 			r.fail(b, p.argument, "Negative price", "A price below zero makes bids below zero, which the provider refuses.")
 		case text != "":
@@ -308,6 +310,16 @@ func (r *reading) prices() {
 	}
 }
 
+// mostDollars is how many digits a price may have before its point: no script computes with more.
+const mostDollars = 12
+
+const tooLargeText = "A price has at most 12 digits before the point. Write USD a month."
+
+func tooLarge(text string) bool {
+	whole, _, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	return len(whole) > mostDollars
+}
+
 // modelPattern is a key of the mapping: akash.md 10.2.
 var modelPattern = regexp.MustCompile(`^([a-z0-9]+|\*)(\.[0-9]+Gi)?(\.(pcie|sxm))?$`)
 
@@ -328,6 +340,9 @@ func (r *reading) gpu(b config.Block) {
 		at := b.Item("gpu", model)
 		if !modelPattern.MatchString(model) {
 			hints[at] = append(hints[at], modelHint(model))
+		}
+		if tooLarge(prices[model]) {
+			r.fail(b, at, "Price too large", "%s", tooLargeText)
 		}
 		if strings.HasPrefix(prices[model], "-") {
 			r.fail(b, at, "Negative price", "The price of %q is below zero.", model)

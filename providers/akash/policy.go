@@ -44,7 +44,9 @@ func (r *reading) policy(b config.Block) {
 		text, exact := b.Number("minimum")
 		switch {
 		case !exact:
-			r.fail(b, "minimum", "Not a decimal", "The minimum has more than 18 digits after the point. Round it.")
+			r.fail(b, "minimum", "Not a decimal", "The minimum is no decimal number of at most 18 digits after the point. Round it.")
+		case tooLarge(text):
+			r.fail(b, "minimum", "Price too large", "%s", tooLargeText)
 		case strings.HasPrefix(text, "-"):
 			r.fail(b, "minimum", "Negative price", "The minimum is below zero. Write the least that an order costs, in USD a month.")
 		case text != "0":

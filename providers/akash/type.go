@@ -52,6 +52,7 @@ const guardLeases = "leases"
 // Type returns the domain as the planner and the language know it.
 func Type() providers.Type {
 	return providers.Type{
+		Disrupts: true,
 		BlockType: config.BlockType{
 			Name:  "akash_provider",
 			Label: "name",

@@ -21,7 +21,13 @@ func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Comma
 	h := byHand(in, step).during(args.Nodes, args.Outage, renewal{}.Predict(in, step))
 	out := []providers.Command{h.lookFirst(), h.archive(args.Kubeconfigs)}
 	if len(args.Names) > 0 {
-		out = append(out, h.configuration(args.ClusterConfiguration), h.renew(args.Names), h.proveFiles(args.Names, issued))
+		out = append(out, h.configuration(args.ClusterConfiguration))
+		if len(args.SANs) > 0 {
+			out = append(out, h.makeAnew(args.Names))
+		} else {
+			out = append(out, h.renew(args.Names))
+		}
+		out = append(out, h.proveFiles(args.Names, issued))
 	}
 	for _, path := range args.Kubeconfigs {
 		out = append(out, h.takeOver(path))

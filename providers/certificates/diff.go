@@ -90,6 +90,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	for turn := turnRepair; turn <= turnUnhealthy; turn++ {
 		for i := range todo {
 			if todo[i].turn == turn {
+				r.planSANs(&todo[i])
 				r.planRenew(&todo[i])
 				r.planRestart(&todo[i])
 				if !rancher(todo[i].node) || server(todo[i].node) {

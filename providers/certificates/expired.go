@@ -156,7 +156,13 @@ func (o *outage) missing(node string) []health.Trouble {
 	if o.etcd {
 		return nil
 	}
-	return standingOf(o.in).Elsewhere(node)
+	standing := standingOf(o.in)
+	own := o.in.World.Nodes[node]
+	out := slices.ContainsFunc(standing.Out, func(t health.Trouble) bool { return cmp.Or(t.Node, t.Member) == node })
+	if out && own != nil && own.Unknown == "" && expiredOf(own, o.in.Clock(), ofEtcdMember...) != nil {
+		return nil // its own vote is lost already, and its renewal brings it back
+	}
+	return standing.Elsewhere(node)
 }
 
 // unexplained returns those troubles of a node's control plane that expired certificates do not explain.

@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -151,7 +152,13 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		})
 	}
 	status, detail = r.reviewContent(w, f, status, detail)
-	if due && blocked == "" && rank(f.Name) != notRenewable {
+	if w.asked && blocked != "" && rank(f.Name) != notRenewable {
+		r.on(w.node.Name, providers.Finding{
+			ID: "CERT_NOT_REPLACED", Severity: providers.SeverityError, Object: f.Name, Waits: true,
+			Summary: "-replace names it, and upkeep cannot renew it", Hint: blocked,
+		})
+	}
+	if due && blocked == "" && rank(f.Name) != notRenewable && w.sans[f.Name] == nil {
 		if len(w.due) == 0 {
 			w.due = make([]*facts.CertificateFile, 0, 12)
 		}
@@ -218,6 +225,11 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 	status = "due"
 	if ended {
 		finding.Severity, finding.Summary, status = providers.SeverityError, ends(leaf.NotAfter, r.in.Now), "problem"
+	}
+	if ended && f.Name == "kubelet-client" {
+		finding.Hint = "the kubelet cannot join by itself. On a control plane: `kubeadm kubeconfig user --org system:nodes --client-name system:node:" +
+			strings.ToLower(cmp.Or(w.node.System.Hostname, w.node.Name)) + " --config FILE > kubelet.conf`; copy kubelet.conf to /etc/kubernetes/ on " +
+			w.node.Name + "; there: `rm -f /var/lib/kubelet/pki/kubelet-client*` and `systemctl restart kubelet`"
 	}
 	r.on(w.node.Name, finding)
 	return status, finding.Summary

@@ -19,6 +19,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_CHAIN_BROKEN", Class: providers.ClassUnhealthy},
 		{ID: "API_UNREACHABLE", Class: providers.ClassUnknown},
 		{ID: "CERT_CLUSTER_DOWN", Class: providers.ClassUnhealthy},
+		{ID: "CERT_NOT_REPLACED", Class: providers.ClassNotApplied},
 		{ID: "CERT_CONFIGURATION_UNKNOWN", Class: providers.ClassUnknown},
 		{ID: "CERT_ETCD_UNKNOWN", Class: providers.ClassUnknown},
 		{ID: "CERT_FOREIGN_RENEWAL", Class: providers.ClassNotApplied},

@@ -24,7 +24,7 @@ func contentCases() []findingCase {
 	lacks := func(node, name, path, what string) []providers.Finding {
 		return []providers.Finding{{
 			ID: "CERT_SAN_MISSING", Severity: "error", Address: address(node), Object: name, Summary: "is not valid for " + what,
-			Hint: "a renewal does not change the names: move /etc/kubernetes/pki/" + path + " and its key away and run `kubeadm init phase certs " + name + " --config FILE` with the cluster's own configuration",
+			Hint: "a renewal does not change the names: set repair_sans = true, or move /etc/kubernetes/pki/" + path + " and its key away and run `kubeadm init phase certs " + name + " --config FILE` with the cluster's own configuration",
 		}}
 	}
 	identity := func(name, path, summary string) []providers.Finding {

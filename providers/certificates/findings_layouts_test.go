@@ -245,3 +245,43 @@ func TestRestartServiceIsAsked(t *testing.T) {
 		t.Errorf("%v", h.calls)
 	}
 }
+
+// repair_sans makes what lacks a name anew, in a step of its own; without it the hint says so, and nothing is planned.
+func TestRepairSANs(t *testing.T) {
+	w := worlds.ControlPlanes(3, now)
+	b := &worlds.File(w.Nodes["cp2"], "apiserver").Blocks[0]
+	b.IPAddresses = []string{"10.96.0.1"}
+	in, s := input(w, 3), spec()
+	out := s.Diff(in)
+	if len(out.Steps) > 0 || !strings.Contains(out.Findings[0].Hint, "set repair_sans = true") {
+		t.Fatalf("%+v, %v", out.Findings, ids(out.Steps))
+	}
+	s.RepairSANs = true
+	worlds.Age(now, 12*day, w.Nodes["cp2"], "admin.conf", "apiserver")
+	out = s.Diff(in)
+	want := []string{cp2 + "/repair-sans: add names to apiserver", cp2 + "/renew: renew admin.conf"}
+	if d := cmp.Diff(want, ids(out.Steps)); d != "" {
+		t.Fatal(d)
+	}
+	steps, befores := fold(t, in, out.Steps)
+	after := befores[1]
+	after.World = worlds.Concrete(after.World)
+	effect := certificates.Type().Effects[certificates.OperationRenew]
+	if err := effect.Proved(in, after, steps[0]); err != nil {
+		t.Error(err)
+	}
+	worlds.File(after.World.Nodes["cp2"], "apiserver").Blocks[0].DNSNames = []string{"kubernetes"}
+	if err := effect.Proved(in, after, steps[0]); err == nil || !strings.Contains(err.Error(), "the names in apiserver were") {
+		t.Errorf("names were lost, and that is proved: %v", err)
+	}
+	if left := s.Diff(befores[len(befores)-1]); len(left.Findings)+len(left.Steps) > 0 {
+		t.Errorf("left %+v, %v", left.Findings, ids(left.Steps))
+	}
+	h := &helper{}
+	if err := certificates.Operations(h)[certificates.OperationRenew].Run(t.Context(), steps[0], nil); err != nil {
+		t.Error(err)
+	}
+	if len(h.calls) != 1 || !strings.Contains(h.calls[0], `"sans":{"apiserver":["10.0.0.12"]}`) {
+		t.Errorf("%v", h.calls)
+	}
+}

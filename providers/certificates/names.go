@@ -188,10 +188,20 @@ func (r *review) reviewNames(w *work, f *facts.CertificateFile) string {
 		return ""
 	}
 	summary := fmt.Sprintf("is not valid for %s", strings.Join(missing, ", "))
+	hint := "a renewal does not change the names: set repair_sans = true, or move " + f.Path + " and its key away " +
+		"and run `kubeadm init phase certs " + f.Name + " --config FILE` with the cluster's own configuration"
+	switch {
+	case byAuthority(f.Name):
+		hint = "a renewal does not change the names: run kubespray's cluster.yml with --tags etcd"
+	case r.spec.RepairSANs && r.madeAnew(w, f):
+		hint = ""
+		if w.sans == nil {
+			w.sans = map[string][]string{}
+		}
+		w.sans[f.Name] = missing
+	}
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_SAN_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "a renewal does not change the names: move " + f.Path + " and its key away and run `kubeadm init phase certs " + f.Name +
-			" --config FILE` with the cluster's own configuration",
+		ID: "CERT_SAN_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint,
 	})
 	return summary
 }

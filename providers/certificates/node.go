@@ -30,6 +30,7 @@ type work struct {
 	why        string
 	stale      []*facts.CertificateFile // copies of admin.conf that must follow
 	restart    []string
+	sans       map[string][]string      // names that certificates lack and repair_sans adds
 	renewed    []*facts.CertificateFile // what the node's service renews when it starts
 	etcdUnit   string                   // why etcd.service must be restarted; empty: it need not be
 	restartWhy string
@@ -40,7 +41,7 @@ type work struct {
 }
 
 func (w *work) any() bool {
-	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart)+len(w.renewed) > 0 || w.etcdUnit != ""
+	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart)+len(w.renewed)+len(w.sans) > 0 || w.etcdUnit != ""
 }
 
 func (r *review) reviewNode(n config.Node) work {

@@ -29,7 +29,7 @@ func (renewal) Proved(before, after providers.Input, step providers.Step) error 
 		if old == nil || now == nil {
 			return fmt.Errorf("%s: %s is no longer observed", step.Node, name)
 		}
-		judge := func() error { return reissued(old, now, issued, after.Now) }
+		judge := func() error { return reissued(named(old, now, args.SANs[name]), now, issued, after.Now) }
 		if byAuthority(name) {
 			judge = func() error { return issuedAgain(old, now, file(&is.Certificates, now.Authority), after.Now) }
 		}

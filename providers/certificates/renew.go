@@ -42,6 +42,7 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 			} else {
 				f.Blocks = []facts.Certificate{issue(f.Blocks[0], issued, in.Now)}
 			}
+			f.Blocks[0].DNSNames, f.Blocks[0].IPAddresses = facts.WithSANs(f.Blocks[0], args.SANs[f.Name])
 			f.Modified, f.Key, f.Chain = in.Now, "match", ""
 		}
 	}

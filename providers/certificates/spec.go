@@ -20,6 +20,8 @@ type Spec struct {
 	Layout      string           `json:"layout"`
 	Nodes       config.Selection `json:"nodes"`
 	RenewBefore config.Duration  `json:"renew_before"`
+	// RepairSANs asks for serving certificates with the names that the cluster's configuration gives them.
+	RepairSANs bool `json:"repair_sans,omitempty"`
 	// Kubeconfigs are absolute paths of copies of admin.conf.
 	Kubeconfigs []string        `json:"kubeconfigs,omitempty"`
 	Position    config.Position `json:"position"`
@@ -56,6 +58,7 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Name: b.Name, Key: b.Key,
 		Layout:      b.String("layout"),
 		Nodes:       b.Selection("nodes"),
+		RepairSANs:  b.Bool("repair_sans"),
 		Kubeconfigs: b.Strings("kubeconfigs"),
 		Position:    config.PositionOf(b.DefRange, b.Directory),
 	}

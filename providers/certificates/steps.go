@@ -23,6 +23,8 @@ type (
 		Kubeconfigs []string `json:"kubeconfigs,omitempty"`
 		// Layout is the layout that the block names; empty: each node tells its own.
 		Layout string `json:"layout,omitempty"`
+		// SANs are the names that certificates lack: these are made anew.
+		SANs map[string][]string `json:"sans,omitempty"`
 		// ClusterConfiguration is the cluster's own kubeadm configuration as it was when the plan was made.
 		ClusterConfiguration string `json:"cluster_configuration"`
 		// Outage: the step repairs an outage that expired certificates are the reason of.
@@ -32,10 +34,11 @@ type (
 	// renewScope is the part of renewArgs that a prediction needs. The planner predicts every step of every node; the
 	// configuration, much the longest part, stays unread.
 	renewScope struct {
-		Names       []string         `json:"names"`
-		Kubeconfigs []string         `json:"kubeconfigs"`
-		Nodes       config.Selection `json:"nodes"`
-		Outage      bool             `json:"outage"`
+		SANs        map[string][]string `json:"sans"`
+		Names       []string            `json:"names"`
+		Kubeconfigs []string            `json:"kubeconfigs"`
+		Nodes       config.Selection    `json:"nodes"`
+		Outage      bool                `json:"outage"`
 	}
 
 	restartArgs struct {

@@ -30,6 +30,7 @@ const (
 // Type returns the domain as the planner and the language know it.
 func Type() providers.Type {
 	return providers.Type{
+		Disrupts: true,
 		BlockType: config.BlockType{
 			Name:  "certificates",
 			Label: "name",
@@ -78,6 +79,11 @@ func schema() config.Schema {
 			Name: "renew_before", Type: cty.String, Default: cty.StringVal("30d"),
 			Doc: "A certificate is renewed when it ends within this time. It must be shorter than the cluster's own " +
 				"`certificateValidityPeriod` (kubeadm's default is a year), or renewal would never end.",
+		},
+		{
+			Name: "repair_sans", Type: cty.Bool, Default: cty.False,
+			Doc: "Issues serving certificates with the names that they lack (`CERT_SAN_MISSING`), by `kubeadm init phase certs` " +
+				"with the cluster's own configuration. A renewal keeps the names unchanged.",
 		},
 		{
 			Name: "kubeconfigs", Type: cty.List(cty.String),

@@ -1,6 +1,10 @@
 package facts
 
-import "time"
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
 
 // Certificates are the certificates found on one node.
 type Certificates struct {
@@ -105,6 +109,19 @@ type Certificate struct {
 	IPAddresses []string `json:"ip_addresses,omitempty"`
 	// Algorithm is the public key's: "RSA-2048", "ECDSA-P256".
 	Algorithm string `json:"algorithm,omitempty"`
+}
+
+// WithSANs returns the names of a certificate with more of them.
+func WithSANs(c Certificate, more []string) (names, addresses []string) {
+	names, addresses = c.DNSNames, c.IPAddresses
+	for _, name := range more {
+		if _, err := netip.ParseAddr(name); err == nil {
+			addresses = append(slices.Clone(addresses), name)
+		} else {
+			names = append(slices.Clone(names), name)
+		}
+	}
+	return names, addresses
 }
 
 // Served is the leaf that one TLS port presents.

@@ -33,6 +33,7 @@ const guardBackup = "backup"
 // Type returns the domain as the planner and the language know it.
 func Type() providers.Type {
 	return providers.Type{
+		Disrupts: true,
 		BlockType: config.BlockType{
 			Name:  "helm_release",
 			Label: "name",

@@ -23,6 +23,8 @@ type RenewRequest struct {
 	Names []string `json:"names"`
 	// ClusterConfiguration is the cluster's own kubeadm ClusterConfiguration, YAML. The helper refuses an empty one.
 	ClusterConfiguration string `json:"cluster_configuration"`
+	// SANs are names that certificates lack: those are issued again, with the names that the configuration gives them.
+	SANs map[string][]string `json:"sans,omitempty"`
 	// Serials are the serials that are on disk now, by name; the helper refuses if one differs.
 	Serials map[string]string `json:"serials"`
 	// Kubeconfigs are absolute paths of copies of admin.conf that take over the renewed client certificate.

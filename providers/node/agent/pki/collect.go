@@ -168,6 +168,11 @@ func (c *collector) read(e layout.Entry) ([]byte, disk.Info, error) {
 	return c.disk.Read(p, MaxFile)
 }
 
+// ReadKubelet reads a file that the kubelet rotates, through the one link that is followed for it.
+func ReadKubelet(d *disk.Disk, e layout.Entry) ([]byte, disk.Info, error) {
+	return (&collector{disk: d}).read(e)
+}
+
 // key compares a key file with its certificate, and returns the file's mode and foreign owner where they are known: a
 // key that cannot be read may still be open to others.
 func (c *collector) key(cert *x509.Certificate, keyPath string) (state, mode, owner string) {

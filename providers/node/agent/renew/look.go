@@ -29,7 +29,9 @@ type item struct {
 	// key is the key's file; of a kubeconfig it is empty, and cert is the kubeconfig.
 	key, cert file
 	old       *x509.Certificate
-	roots     *x509.CertPool
+	// sans are names that the new certificate must have and the old one lacks; none: the names stay.
+	sans  []string
+	roots *x509.CertPool
 	// authority signs it, with this key.
 	authority *x509.Certificate
 	signer    crypto.Signer
@@ -107,6 +109,9 @@ func (r *Renewer) look(q protocol.RenewRequest, config Configuration) ([]item, e
 		}
 		if want, now := q.Serials[name], pki.Serial(found.old); want != now {
 			return nil, fmt.Errorf("%s: its serial is %s now and was %s when this was planned: plan again", name, now, orNone(want))
+		}
+		if found.sans = q.SANs[name]; len(found.sans) > 0 && (entry.Renewed != layout.ByKubeadm || entry.Kind != facts.Leaf) {
+			return nil, fmt.Errorf("%s: kubeadm does not issue it with other names", name)
 		}
 		items = append(items, found)
 	}

@@ -67,7 +67,11 @@ func (r *Renewer) sign(ctx context.Context, s *state, id string, items []item, c
 			done = append(done, made)
 			continue
 		}
-		if err := r.kubeadm(ctx, tree.Path(), it.entry.Name); err != nil {
+		arguments := []string{"certs", "renew", it.entry.Name}
+		if len(it.sans) > 0 {
+			arguments = []string{"init", "phase", "certs", it.entry.Name}
+		}
+		if err := r.kubeadm(ctx, tree.Path(), arguments...); err != nil {
 			return nil, fmt.Errorf("%s: %w", it.entry.Name, err)
 		}
 		made, err := r.harvest(tree, it)
@@ -115,12 +119,21 @@ func (r *Renewer) plant(s *state, id string, items []item, config Configuration)
 			planted[p] = true
 		}
 		for _, f := range it.files() {
+			if len(it.sans) > 0 {
+				break // kubeadm keeps what it finds
+			}
 			if err := put(f.path, f.data); err != nil {
 				return nil, err
 			}
 		}
 	}
-	text, err := config.File(r.node())
+	node := r.node()
+	if slices.ContainsFunc(items, func(it item) bool { return len(it.sans) > 0 }) {
+		if node.Name, err = r.registeredName(); err != nil {
+			return nil, err
+		}
+	}
+	text, err := config.File(node)
 	if err != nil {
 		return nil, err
 	}
@@ -148,10 +161,11 @@ func (r *Renewer) node() Node {
 
 // kubeadm renews one certificate inside the tree. Its exit status says little: it is 0 for a certificate that is missing
 // and for a CA that is external, so that what it printed and, after this, what it made is looked at, too.
-func (r *Renewer) kubeadm(ctx context.Context, tree, name string) error {
+func (r *Renewer) kubeadm(ctx context.Context, tree string, arguments ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, kubeadmTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.Kubeadm, "certs", "renew", name, "--config", "/"+configName, "--rootfs", r.Disk.Real(tree))
+	arguments = append(arguments, "--config", "/"+configName, "--rootfs", r.Disk.Real(tree))
+	cmd := exec.CommandContext(ctx, r.Kubeadm, arguments...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/"}
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
@@ -234,7 +248,14 @@ func verify(it item, certText, keyText []byte, now time.Time) (*x509.Certificate
 		return nil, fmt.Errorf("it would end at %s, not later than the old one (%s): see certificateValidityPeriod in the cluster's ClusterConfiguration",
 			cert.NotAfter.UTC().Format(time.RFC3339), it.old.NotAfter.UTC().Format(time.RFC3339))
 	}
-	if err := pki.SameNames(it.old, cert); err != nil {
+	was := it.old
+	if len(it.sans) > 0 {
+		if err := repairs(it, cert); err != nil {
+			return nil, err
+		}
+		was = withNamesOf(it.old, cert)
+	}
+	if err := pki.SameNames(was, cert); err != nil {
 		return nil, err
 	}
 	if err := pki.Verify(certs, it.roots, it.entry.Usage); err != nil {
