@@ -27,11 +27,12 @@ var floors = []struct {
 }{
 	{prefix: "config", floor: 1},
 	{prefix: "providers/plain", floor: 0},
+	{prefix: "providers/bounded", floor: 0},
 	{prefix: "providers/facts", floor: 1},
 	{prefix: "providers/layout", floor: 1, with: []string{"providers/facts"}},
 	{prefix: "providers/sqlitefile", floor: 1},
 	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
-	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "config", "fixtures"}},
+	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "providers/layout", "config", "fixtures"}},
 	{prefix: "docs/findings", floor: 1},
 
 	{prefix: "providers", floor: 2},
@@ -56,6 +57,7 @@ var floors = []struct {
 	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/window", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
+	{prefix: "planner/forecast", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3, domain: true, acts: []string{"operations.go"}},

@@ -56,6 +56,7 @@ var parts = []struct {
 	{"access to the installed helper alone", rest, 4 * time.Minute, testRestrictedAccess},
 	{"two operators while the API is down", rest, 6 * time.Minute, testLocksWithoutAPI},
 	{"every certificate has expired", rest, 25 * time.Minute, testExpired},
+	{"a cluster as kubespray makes it", rest, 15 * time.Minute, testKubespray},
 	{"a backup under load guards a rotation", backupAndLoss, 5 * time.Minute, testBackupGuards},
 	{"backups that go wrong", rest, 12 * time.Minute, testBackupFaults},
 	{"damaged bundles", backupAndLoss, 4 * time.Minute, testDamagedBundles},

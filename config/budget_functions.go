@@ -101,6 +101,7 @@ var forecasts = map[string]func([]cty.Value) int64{
 	},
 	"csvdecode":  func(args []cty.Value) int64 { return valueCost * marks(args[0], ",\n") },
 	"jsondecode": func(args []cty.Value) int64 { return max(valueCost*marks(args[0], ",:[{"), depth(args[0])) },
+	"yamldecode": func(args []cty.Value) int64 { return max(valueCost*marks(args[0], ",:[{-\n"), depth(args[0])) },
 	"parseint":   digits,
 	"tonumber":   digits,
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+	"go.yaml.in/yaml/v3"
 )
 
 // hoursPerMonth turns a price an hour into a price a month. It is the month that the provider's price script reckons
@@ -32,12 +34,13 @@ const largestFile = 4 << 20
 func functions(r reach) map[string]function.Function {
 	all := standardFunctions()
 	maps.Copy(all, map[string]function.Function{
-		"duration":  durationFunction(),
-		"env":       envFunction(r),
-		"file":      fileFunction(r),
-		"per_hour":  perHourFunction(),
-		"role":      roleFunction(),
-		"sensitive": sensitiveFunction(),
+		"duration":   durationFunction(),
+		"env":        envFunction(r),
+		"file":       fileFunction(r),
+		"per_hour":   perHourFunction(),
+		"role":       roleFunction(),
+		"sensitive":  sensitiveFunction(),
+		"yamldecode": yamlFunction(),
 	})
 	return all
 }
@@ -242,6 +245,43 @@ func fileFunction(r reach) function.Function {
 				return cty.NilVal, function.NewArgErrorf(0, "%s is not UTF-8 text", filepath.ToSlash(r.shown(path)))
 			}
 			return cty.StringVal(string(data)), nil
+		},
+	})
+}
+
+// yamlFunction decodes YAML by way of JSON, so that both have the same types.
+func yamlFunction() function.Function {
+	toJSON := func(text string) ([]cty.Value, error) {
+		var document any
+		err := yaml.Unmarshal([]byte(text), &document)
+		if err != nil {
+			return nil, function.NewArgErrorf(0, "the YAML cannot be parsed: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		data, err := json.Marshal(document)
+		if err != nil {
+			return nil, function.NewArgErrorf(0, "the YAML holds what JSON has not: %w", err)
+		}
+		return []cty.Value{cty.StringVal(string(data))}, nil
+	}
+	return function.New(&function.Spec{
+		Description: "Decodes a text in YAML, one document, such as file(\"hosts.yaml\").",
+		Params:      []function.Parameter{{Name: "src", Type: cty.String}},
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if !args[0].IsKnown() {
+				return cty.DynamicPseudoType, nil
+			}
+			value, err := toJSON(args[0].AsString())
+			if err != nil {
+				return cty.NilType, err
+			}
+			return stdlib.JSONDecodeFunc.ReturnTypeForValues(value)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			value, err := toJSON(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, err
+			}
+			return stdlib.JSONDecodeFunc.Call(value)
 		},
 	})
 }

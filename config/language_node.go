@@ -89,6 +89,9 @@ func nodesBlock() entry {
 				{Name: "address", Type: cty.String, Default: cty.StringVal("InternalIP"), OneOf: []string{"InternalIP", "ExternalIP", "Hostname"}, Doc: "Which address of the Kubernetes node to reach it at."},
 				{Name: "roles", Type: cty.List(cty.String), Doc: "What these nodes are, as for `node`."},
 				{Name: "connection", Type: ConnectionType, Doc: "How to reach them: `connection.NAME`. Without it the one of the `defaults` block, else plain `ssh HOST`."},
+				{Name: "from_kubespray", Type: cty.String,
+					Doc: "The path of a kubespray inventory in YAML, relative to the configuration directory, in the place of `selector`: " +
+						"its hosts are the nodes, also while the API does not answer. Group `kube_control_plane` gives the role `control-plane`, `etcd` gives `etcd`, `kube_node` gives `worker`."},
 				{Name: "selector", Type: cty.String, Doc: "Which nodes: a label selector, as `kubectl get nodes -l` takes it. Required, here or in a `from_kubernetes` block."},
 			},
 			Blocks: []NestedBlock{{
@@ -103,6 +106,9 @@ func nodesBlock() entry {
 }
 
 func decodeNodes(b Block) (any, hcl.Diagnostics) {
+	if _, set := b.Ranges["from_kubespray"]; set {
+		return decodeKubespray(b)
+	}
 	expect, diags := b.Integer("expect", 1, largestFleet)
 	roles, more := rolesOf(b)
 	diags = append(diags, more...)

@@ -212,6 +212,9 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 		return err
 	}
 	env.trace.At("claimed")
+	if w.prices, err = measuring(cmd); err != nil {
+		return err
+	}
 	view := newRunView(env, plan, cmd.Bool("json"))
 	executor := newExecutor(env, w, plan, wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, plan.ID), Fence: wiring.Fence(lock, claim)}, lock, record, history)
 	executor.Events, executor.Trace, executor.Waited = view.show, env.trace, known.Waits
@@ -235,11 +238,12 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 	if _, err := lock.Write(ctx, starting); err != nil {
 		return err
 	}
+	go stopWhenAsked(runContext, env, backend, lock, claim, halt)
 	result, runErr := executor.Run(runContext, plan)
 	*ended = result
 	remembered := lock.State().WithRun(apply.Ended(begun, result))
 	remembered.Memory = apply.Learn(remembered.Memory, result)
-	if result.Outcome == apply.Complete { // what was approved is done
+	if result.Outcome == apply.Complete || halt.requested() { // what was approved is done, or somebody said stop
 		remembered.Memory, _ = planner.WithoutApproval(remembered.Memory, approval)
 	}
 	_, err = lock.Write(context.WithoutCancel(ctx), remembered)

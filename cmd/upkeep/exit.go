@@ -29,7 +29,8 @@ const exitCodesHelp = `Exit codes:
     0  done, or nothing to do
     1  error, or what is due cannot be planned, or (all commands but apply) not everything could
        be checked; status: with an ERROR or UNKNOWN line
-    2  changes or drift: plan -detailed-exitcode, drift, doctor, marks
+    2  changes or drift: plan -detailed-exitcode, drift, doctor, marks; price compare: a price is
+       far off the market
     3  apply left something: failed, refused, waiting, or on a node that could not be checked
     4  stale plan: the world is not what the plan was made for
     5  apply started nothing, and all that is left waits for a maintenance window

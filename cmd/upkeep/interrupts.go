@@ -129,6 +129,8 @@ type halt struct {
 	stop   chan struct{} // nil before the executor begins
 	count  int
 	err    error
+	// byRequest: the first level came from `upkeep stop`.
+	byRequest bool
 }
 
 // haltOnSignals holds the signals. Until begin is called, a signal ends the context; what has been taken is given back.
@@ -165,6 +167,26 @@ func (h *halt) begin(ctx context.Context, executor *apply.Executor) (context.Con
 	executor.Stop = h.stop
 	ctx, h.cancel = context.WithCancelCause(ctx)
 	return ctx, nil
+}
+
+// asked is a first signal that came from another machine: no new node is started. It does nothing where the run stops
+// already, and reports whether it did.
+func (h *halt) asked() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stop == nil || h.count > 0 {
+		return false
+	}
+	h.count, h.byRequest = 1, true
+	h.stop <- struct{}{}
+	return true
+}
+
+// requested reports whether the run stops because somebody asked for it with `upkeep stop`.
+func (h *halt) requested() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.byRequest
 }
 
 // explain makes an error that an early interrupt has brought about one that says so.

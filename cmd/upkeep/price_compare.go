@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/bounded"
 	"upkeep/providers/plain"
 )
 
@@ -25,14 +25,15 @@ func priceCompareCommand(env environment) *cli.Command {
 		ArgsUsage: "FILE",
 		Description: "The file holds what others charge, in USD: `per: month` or `per: hour`, `targets: {cpu: 1.6}` with the names of price_targets, " +
 			"and `gpu: {a100: 800}`. A price that is more than 5 times off is reported: one an hour in the place of one a month, or cents. " +
-			"Without -targets and -script, the prices are those that the configuration declares. No cluster is asked.",
+			"Without -targets and -script, the prices are those that the configuration declares. No cluster is asked. " +
+			"Exit codes: 0 no price is far off, 2 at least one is, 1 a price is unknown.",
 		Flags: append(flags, configurationFlags()...),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() != 1 {
 				return usage(cmd, "compare takes one market file")
 			}
 			file := cmd.Args().First()
-			data, err := os.ReadFile(file)
+			data, err := bounded.Given(file, bounded.Text)
 			if err != nil {
 				return err
 			}
@@ -50,9 +51,19 @@ func priceCompareCommand(env environment) *cli.Command {
 			}
 			plain.In(&c, plain.Line)
 			if cmd.Bool("json") {
-				return printJSON(env.stdout, c)
+				err = printPrices(env.stdout, c)
+			} else {
+				err = c.Write(env.stdout)
 			}
-			return c.Write(env.stdout)
+			switch {
+			case err != nil:
+				return err
+			case !c.Known():
+				return ending(exitError)
+			case c.FarOff():
+				return ending(exitChanges)
+			}
+			return nil
 		},
 	}
 }

@@ -45,7 +45,7 @@ func priceMigrateCommand(env environment) *cli.Command {
 			}
 			plain.In(&m, plain.Text)
 			if cmd.Bool("json") {
-				err = printJSON(env.stdout, m)
+				err = printPrices(env.stdout, m)
 			} else {
 				err = m.Write(env.stdout)
 			}

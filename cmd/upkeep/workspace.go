@@ -25,7 +25,7 @@ type workspace struct {
 	directory string // absolute
 	types     []providers.Type
 	desired   config.Desired
-	// sources are the files of the configuration.
+	// sources are the files of the configuration, and those that it reads.
 	sources []string
 	// secrets is the configuration as it was read, with the secrets that desired may lack.
 	secrets config.Desired
@@ -36,6 +36,8 @@ type workspace struct {
 	approval string
 	// releases talks to Helm; one for the whole command, since it keeps what it has fetched.
 	releases *releases
+	// prices runs bid price scripts; nil where the command line does not ask for it.
+	prices observe.Prices
 }
 
 // configurationFlags are the flags of every command that reads the configuration.
@@ -82,7 +84,7 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 		return workspace{}, err
 	}
 	w.desired, w.secrets = result.desired, result.desired
-	w.sources = slices.Sorted(maps.Keys(result.sources))
+	w.sources = append(slices.Sorted(maps.Keys(result.sources)), result.read...)
 	w.key = state.New().Key // until a state is read; then see useKey
 	w.mac = macOf(w.key)
 	return w, nil
@@ -97,7 +99,7 @@ func (w workspace) resources() []providers.Resource {
 func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)) *observe.Observer {
 	o := &observe.Observer{
 		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
-		Endpoints: nodes.Endpoints(),
+		Endpoints: nodes.Endpoints(), Prices: w.prices,
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{kube.Cluster{Kubeconfig: cluster.Kubeconfig, Context: cluster.Context}, clusterCharts{w.releases, *cluster}}
@@ -112,8 +114,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	if err != nil {
 		return facts.World{}, err
 	}
-	prices, err := measuring(cmd)
-	if err != nil {
+	if w.prices, err = measuring(cmd); err != nil {
 		return facts.World{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -121,7 +122,6 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
 	observer := w.observer(nodes, progress.report)
-	observer.Prices = prices
 	observer.Measure = measuresInPod(cmd)
 	world, err := observer.Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {

@@ -238,11 +238,12 @@ func (r *review) reviewAnswers(m facts.PodMeasurement) []cause {
 		r.unmeasured("bid price script", m.Price.Unknown)
 		return nil
 	}
-	for _, difference := range priceDifferences(r.was, m.Price) {
+	for _, difference := range priceDifferences(r.was, m.Price, r.in.World.Prices) {
 		object, summary, _ := strings.Cut(difference, ": ")
 		r.add(providers.Finding{
 			ID: "PRICE_DIFFERS_IN_POD", Severity: providers.SeverityError, Object: object, Summary: summary,
-			Hint: fmt.Sprintf("see which script and prices the pod has: %s; a restart gives the pod those of the release: upkeep apply -replace=%s", r.inPod("env"), r.address),
+			Hint: fmt.Sprintf("see which script and prices the pod has: %s; a restart gives the pod those of the release: "+
+				"upkeep apply -replace=%s%s", r.inPod("env"), r.address, rollback(r.release, "; ")),
 		}, "price_targets.gpu")
 	}
 	return r.scriptCauses(m)

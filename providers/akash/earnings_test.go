@@ -152,6 +152,7 @@ func TestWhatThePodSays(t *testing.T) {
 			w, s := healthy(t)
 			w.InPod = test.pod
 			world := w.Measured(t.Context(), s)
+			world.Prices = nil // no sandbox ran the script
 			out := s.Diff(providers.Input{World: world, Now: w.Now()})
 			var got []string
 			for _, f := range out.Findings {
@@ -205,6 +206,10 @@ func TestApplyMeasuresInThePod(t *testing.T) {
 		{"an upgrade", "9.2.2", nil, apply.Complete, ""},
 		{"a restart", "12.1.2", nil, apply.Complete, ""},
 		{"a pod that cannot be asked", "9.2.2", func(m *facts.PodMeasurement) { *m = facts.PodMeasurement{Unknown: "forbidden: pods/exec"} }, apply.Partial, "could not be measured: forbidden: pods/exec"},
+		{"a pod that charges other prices than the sandbox", "9.2.2", func(m *facts.PodMeasurement) { m.Price.Answers[1].Stdout = "99.5" }, apply.Partial,
+			"PRICE_DIFFERS_IN_POD: sample order 2 (1 GPU a100): the running pod answers 99.5 uact a block (42.7759 USD a month, 0.05856 an hour)"},
+		{"how to go back", "9.2.2", func(m *facts.PodMeasurement) { m.Price.Answers[1].Stdout = "99.5" }, apply.Partial,
+			"to go back to the previous revision, run: helm -n akash-services rollback akash-provider 1"},
 		{"an empty account is no failure of the step", "9.2.2", func(m *facts.PodMeasurement) { m.Balance.Coins = nil }, apply.Complete, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -227,7 +227,7 @@ func (upgrading) Proved(before, after providers.Input, step providers.Step) erro
 	if err := runs(is); err != nil {
 		return err
 	}
-	return provedPrices(is)
+	return provedPrices(after.World, is)
 }
 
 // ready returns nil where the provider has a ready pod of its newest template.

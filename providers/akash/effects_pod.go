@@ -104,7 +104,7 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	if old != nil && old.UID == now.UID {
 		return fmt.Errorf("pod %s has not been replaced", now.Name)
 	}
-	return provedPrices(is)
+	return provedPrices(after.World, is)
 }
 
 // stopping is the meaning of akash.stop: the provider is scaled to 0, and marked.

@@ -3,6 +3,7 @@ package akash
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"upkeep/providers"
@@ -27,7 +28,26 @@ func (s Spec) MeasurementNeeds(world facts.World) providers.Needs {
 			question.Measure.Orders = orders
 		}
 	}
-	return providers.Needs{Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{question}}}
+	needs := providers.Needs{Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{question}}}
+	if b := biddingOf(release.Values, nil); b.scripted && !b.known() && b.recognition.Unusable == "" {
+		needs.Prices = append(needs.Prices, podQuestion(b, question.Measure.Orders))
+	}
+	return needs
+}
+
+// podQuestion asks the sandbox what the pod is asked: what a modified script should answer is known from running it
+// only.
+func podQuestion(b bidding, orders []string) facts.PriceQuestion {
+	var parsed []price.Order
+	for _, text := range orders {
+		if order, err := price.ParseOrder([]byte(text)); err == nil { // the orders are upkeep's own
+			parsed = append(parsed, order)
+		}
+	}
+	q := script.Question(b.body, b.values, script.AKT, parsed)
+	q.Orders = orders
+	q.Targets["AKASH_OWNER"] = price.SampleOwner // as in the pod
+	return q
 }
 
 // measured adds to the needs of a step what its proof asks of the pod. It is asked once the step has left a pod that
@@ -50,7 +70,7 @@ func measurementOf(release facts.Release) *facts.PodMeasurement {
 
 // provedPrices returns nil where the running pod charges what the release says. A pod that nobody asked proves
 // nothing, and refutes nothing: a rehearsal has no pod.
-func provedPrices(release facts.Release) error {
+func provedPrices(world facts.World, release facts.Release) error {
 	if release.Measured == nil {
 		return nil
 	}
@@ -67,18 +87,62 @@ func provedPrices(release facts.Release) error {
 	case m.Price.Unknown != "":
 		return fmt.Errorf("the prices of the running pod could not be measured: %s", m.Price.Unknown)
 	}
-	if differences := priceDifferences(b, m.Price); len(differences) > 0 {
-		return fmt.Errorf("PRICE_DIFFERS_IN_POD: %s", differences[0])
+	if differences := priceDifferences(b, m.Price, world.Prices); len(differences) > 0 {
+		return fmt.Errorf("PRICE_DIFFERS_IN_POD: %s%s", differences[0], rollback(release, "; "))
 	}
 	return nil
 }
 
-// priceDifferences compares what the script in the pod answers with what its version answers by the values of the
-// release. What a customised script should answer is not known, so it differs from nothing.
-func priceDifferences(b bidding, measured facts.PriceMeasurement) []string {
-	if b.recognition.Customised() || !b.known() {
-		return nil
+// rollback says how to go back to the previous revision; empty where there is none.
+func rollback(release facts.Release, before string) string {
+	if release.Revision < 2 {
+		return ""
 	}
+	return fmt.Sprintf("%sto go back to the previous revision, run: helm -n %s rollback %s %d", before,
+		release.Namespace, release.Name, release.Revision-1)
+}
+
+// priceDifferences compares what the script in the pod answers with what it should answer by the values of the release:
+// a published script as its version does, a modified one as it did in the sandbox. Without a sandbox only the digest of
+// a modified script is compared.
+func priceDifferences(b bidding, measured facts.PriceMeasurement, prices map[string]facts.PriceMeasurement) []string {
+	switch {
+	case b.known():
+		return publishedDifferences(b, measured)
+	case !b.scripted || b.recognition.Unusable != "":
+		return nil
+	case measured.Script != "" && !slices.Contains(mounted(b.body), measured.Script):
+		return []string{fmt.Sprintf("bid script: the running pod has the script with sha256 %.12s, and the release has %.12s",
+			measured.Script, b.recognition.SHA256)}
+	}
+	orders := make([]string, len(measured.Answers))
+	for i, answer := range measured.Answers {
+		orders[i] = answer.Order
+	}
+	q := podQuestion(b, orders)
+	answers, err := q.Answers(prices[q.Key()])
+	if err != nil {
+		return nil // not measured, or not measurable: BID_SCRIPT_CUSTOMISED says so
+	}
+	var out []string
+	for i, answer := range measured.Answers {
+		order, err := price.ParseOrder([]byte(answer.Order))
+		if err != nil || order.Denom == price.UAKT && measured.AKT != q.AKT {
+			continue // an order in uakt costs what AKT costs, and the pod knows another price of AKT
+		}
+		out = append(out, difference(i, order, verdictOf(order, answer), verdictOf(order, answers[i]))...)
+	}
+	return out
+}
+
+// mounted are the digests that a script can have in the pod: the chart writes the text into a ConfigMap as a YAML
+// block, which ends with one line end.
+func mounted(body string) []string {
+	bare := strings.TrimRight(body, "\n")
+	return []string{digest([]byte(body)), digest([]byte(bare + "\n")), digest([]byte(bare))}
+}
+
+func publishedDifferences(b bidding, measured facts.PriceMeasurement) []string {
 	setting := b.setting
 	setting.AKT, setting.Owner = measured.AKT, price.SampleOwner
 	var out []string
@@ -91,14 +155,18 @@ func priceDifferences(b bidding, measured facts.PriceMeasurement) []string {
 		if err != nil {
 			continue // a target that only a shell understands, which is a finding already
 		}
-		want, has := price.Judge(order, expected), verdictOf(order, answer)
-		if want.Bids == has.Bids && (!want.Bids || sameAmount(want.Amount, has.Amount)) {
-			continue
-		}
-		out = append(out, fmt.Sprintf("sample order %d (%s): the running pod answers %s, and its script with the prices of the release answers %s",
-			i+1, orderText(order), verdictText(has), verdictText(want)))
+		out = append(out, difference(i, order, verdictOf(order, answer), price.Judge(order, expected))...)
 	}
 	return out
+}
+
+// difference says that the pod has another answer to a sample order than it should have.
+func difference(i int, order price.Order, has, want price.Verdict) []string {
+	if want.Bids == has.Bids && (!want.Bids || sameAmount(want.Amount, has.Amount)) {
+		return nil
+	}
+	return []string{fmt.Sprintf("sample order %d (%s): the running pod answers %s, and its script with the prices of the release answers %s",
+		i+1, orderText(order), verdictText(has), verdictText(want))}
 }
 
 // verdictOf is what a provider makes of an answer that was measured.
@@ -133,7 +201,7 @@ func verdictText(v price.Verdict) string {
 		return "with no bid: " + v.Detail
 	}
 	if usd, known := price.Monthly(v.Amount, v.Denom, ""); known {
-		return fmt.Sprintf("%s %s a block (%s USD a month)", v.Amount, v.Denom, usd)
+		return fmt.Sprintf("%s %s a block (%s USD a month, %s an hour)", v.Amount, v.Denom, usd, usd.Hourly())
 	}
 	return fmt.Sprintf("%s %s a block", v.Amount, v.Denom)
 }

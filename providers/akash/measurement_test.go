@@ -1,6 +1,7 @@
 package akash
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,8 +55,8 @@ func TestPriceDifferences(t *testing.T) {
 			"another price of a GPU in the pod", func(b *bidding, m *facts.PriceMeasurement) {
 				b.setting.Targets.Set(price.MappingsKey, "a100=450,t4=80")
 			},
-			[]string{"sample order 2 (1 GPU a100): the running pod answers 343.561079 uact a block (147.7 USD a month), " +
-				"and its script with the prices of the release answers 1111.165386 uact a block (477.7 USD a month)"},
+			[]string{"sample order 2 (1 GPU a100): the running pod answers 343.561079 uact a block (147.7 USD a month, 0.2022 an hour), " +
+				"and its script with the prices of the release answers 1111.165386 uact a block (477.7 USD a month, 0.6539 an hour)"},
 		},
 		{
 			"the pod makes no bid", func(_ *bidding, m *facts.PriceMeasurement) {
@@ -66,13 +67,13 @@ func TestPriceDifferences(t *testing.T) {
 		},
 		{"the last of six decimals", func(_ *bidding, m *facts.PriceMeasurement) { m.Answers[0].Stdout = "5.745403" }, nil},
 		{"an order that takes too long", func(_ *bidding, m *facts.PriceMeasurement) { m.Answers[1].TimedOut = true }, []string{"it took longer than 10 s"}},
-		{"a customised script", func(b *bidding, m *facts.PriceMeasurement) { b.recognition.Known, m.Answers[0].Stdout = false, "1" }, nil},
+		{"a customised script that no sandbox ran", func(b *bidding, m *facts.PriceMeasurement) { b.recognition.Known, m.Answers[0].Stdout = false, "1" }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := published(t)
 			m := answers(t, b)
 			test.change(&b, &m)
-			got := priceDifferences(b, m)
+			got := priceDifferences(b, m, nil)
 			if len(got) != len(test.want) {
 				t.Fatalf("got %q, want %q", got, test.want)
 			}
@@ -82,6 +83,76 @@ func TestPriceDifferences(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a modified script should answer is known from the sandbox. Without one, its digest alone is compared.
+func TestPriceDifferencesOfModifiedScripts(t *testing.T) {
+	const body = "#!/bin/bash\ngpu_mappings=1 # ours\necho 5\n\n"
+	values := map[string]any{"price_target_cpu": "2"}
+	for _, test := range []struct {
+		name   string
+		change func(pod, sandbox *facts.PriceMeasurement)
+		want   []string
+	}{
+		{"the same", func(*facts.PriceMeasurement, *facts.PriceMeasurement) {}, nil},
+		{"as the chart mounts it", func(pod, _ *facts.PriceMeasurement) {
+			pod.Script = digest([]byte(strings.TrimRight(body, "\n") + "\n"))
+		}, nil},
+		{"another price in the pod", func(pod, _ *facts.PriceMeasurement) { pod.Answers[1].Stdout = "99.5" },
+			[]string{"sample order 2 (1 GPU a100): the running pod answers 99.5 uact a block (42.7759 USD a month, 0.05856 an hour), " +
+				"and its script with the prices of the release answers 5 uact a block (2.1495 USD a month, 0.002943 an hour)"}},
+		{"no bid in the pod", func(pod, _ *facts.PriceMeasurement) {
+			pod.Answers[0] = facts.PriceAnswer{Order: pod.Answers[0].Order, ExitCode: 1, Stderr: "not ours"}
+		},
+			[]string{"sample order 1 (no GPU): the running pod answers with no bid: not ours, and"}},
+		{"no bid in both", func(pod, sandbox *facts.PriceMeasurement) {
+			pod.Answers[0].Stdout, sandbox.Answers[0].Stdout = "0", "0.00"
+		}, nil},
+		{"another script in the pod", func(pod, _ *facts.PriceMeasurement) { pod.Script = strings.Repeat("ab", 32) },
+			[]string{"bid script: the running pod has the script with sha256 abababababab, and the release has "}},
+		{"the sandbox failed", func(pod, sandbox *facts.PriceMeasurement) {
+			pod.Answers[1].Stdout = "99.5"
+			*sandbox = facts.PriceMeasurement{Unknown: "no namespaces"}
+		}, nil},
+		{"the sandbox ran with other prices", func(pod, sandbox *facts.PriceMeasurement) {
+			pod.Answers[1].Stdout = "99.5"
+			sandbox.Targets = nil
+		}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := biddingOf(map[string]any{valueScript: encodeScript(body), "price_target_cpu": values["price_target_cpu"]}, nil)
+			pod := answers(t, published(t))
+			pod.Script = digest([]byte(body))
+			var orders []string
+			for i := range pod.Answers {
+				pod.Answers[i].Stdout = "5"
+				orders = append(orders, pod.Answers[i].Order)
+			}
+			q := podQuestion(b, orders)
+			sandbox := facts.PriceMeasurement{Script: digest([]byte(body)), Targets: q.Targets, AKT: q.AKT, Answers: slices.Clone(pod.Answers)}
+			test.change(&pod, &sandbox)
+			got := priceDifferences(b, pod, map[string]facts.PriceMeasurement{q.Key(): sandbox})
+			if len(got) != len(test.want) {
+				t.Fatalf("got %q, want %q", got, test.want)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], test.want[i]) {
+					t.Errorf("got  %s\nwant %s", got[i], test.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestRollbackHint(t *testing.T) {
+	release := facts.Release{Namespace: "akash-services", Name: "akash-provider", Revision: 28}
+	if got, want := rollback(release, ""), "to go back to the previous revision, run: helm -n akash-services rollback akash-provider 27"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	release.Revision = 1
+	if got := rollback(release, "; "); got != "" {
+		t.Errorf("there is no revision before the first: %q", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,8 +19,9 @@ import (
 var plainNumber = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)$`)
 
 // PriceTargets writes chart's values as the block price_targets that means them, each with its place in a script's
-// text. It is an error where a value is no plain number, or an item names no model.
-func PriceTargets(values []script.Value) (string, error) {
+// text, and the policy that stands before that script; nil: none. It is an error where a value is no plain number, or
+// an item names no model.
+func PriceTargets(values []script.Value, policy *price.Policy) (string, error) {
 	var text bytes.Buffer
 	text.WriteString("price_targets {\n")
 	for _, v := range values {
@@ -52,8 +54,36 @@ func PriceTargets(values []script.Value) (string, error) {
 		}
 		fmt.Fprintf(&text, "%s = %s%s\n", strings.TrimPrefix(v.Key, "price_target_"), written(v.Value), place)
 	}
+	if policy != nil {
+		text.WriteString(policyArguments(*policy))
+	}
 	text.WriteString("}\n")
 	return string(hclwrite.Format(text.Bytes())), nil
+}
+
+// policyArguments writes a policy as the arguments that mean it.
+func policyArguments(p price.Policy) string {
+	var text strings.Builder
+	if p.Minimum != "" {
+		fmt.Fprintf(&text, "minimum = %s\n", p.Minimum)
+	}
+	if p.GPUOnly {
+		text.WriteString("gpu_only = true\n")
+	}
+	for _, list := range []struct {
+		name  string
+		names price.Names
+	}{{"deny", p.Deny}, {"allow", p.Allow}} {
+		if list.names.Empty() {
+			continue
+		}
+		fmt.Fprintf(&text, "%s = [\n", list.name)
+		for _, name := range slices.Concat(list.names.Accounts, list.names.Models) {
+			fmt.Fprintf(&text, "%q,\n", name)
+		}
+		text.WriteString("]\n")
+	}
+	return text.String()
 }
 
 // literalOf is the variable of older scripts that a value takes the place of.

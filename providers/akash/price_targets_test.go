@@ -34,7 +34,7 @@ func TestPriceTargetsAreReadAsWritten(t *testing.T) {
 		}
 		given = append(given, script.Value{Key: price.MappingsKey, Value: strings.Join(items, ",")})
 
-		block, err := akash.PriceTargets(given)
+		block, err := akash.PriceTargets(given, nil)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -66,9 +66,32 @@ func TestPriceTargetsRefuses(t *testing.T) {
 		"price_target_cpu": {"", "abc", "1e-05", "-1", "1.60 }"},
 	} {
 		for _, value := range values {
-			if block, err := akash.PriceTargets([]script.Value{{Key: key, Value: value}}); err == nil {
+			if block, err := akash.PriceTargets([]script.Value{{Key: key, Value: value}}, nil); err == nil {
 				t.Errorf("%s %q becomes\n%s", key, value, block)
 			}
+		}
+	}
+}
+
+// A policy is written as the arguments that decode to the same policy.
+func TestPolicyIsReadAsWritten(t *testing.T) {
+	for _, want := range []price.Policy{
+		{Minimum: "2.5"},
+		{GPUOnly: true},
+		{Deny: price.Names{Accounts: []string{bob}}},
+		{Allow: price.Names{Models: []string{"a100.80Gi.sxm", "t4"}}},
+		{Minimum: "0.000001", GPUOnly: true, Deny: price.Names{Accounts: []string{alice}, Models: []string{"t4"}}, Allow: price.Names{Accounts: []string{bob}}},
+	} {
+		block, err := akash.PriceTargets([]script.Value{{Key: "price_target_cpu", Value: "1.60"}}, &want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, diags := load(t, chart+"bid_script {\n published = \"February-04-2025+uact\"\n}\n"+block)
+		if len(diags) > 0 {
+			t.Fatalf("%v\n%s", diags, block)
+		}
+		if diff := cmp.Diff(&want, got.Policy); diff != "" {
+			t.Errorf("(-want +got)\n%s\n%s", diff, block)
 		}
 	}
 }

@@ -20,6 +20,9 @@ type controlPlaneTrouble struct {
 // manifest and a running container, and the API server says that it is ready. It allocates nothing when all is well.
 func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble {
 	cp := &n.ControlPlane
+	if servedByService(n) {
+		return serviceTroubles(n)
+	}
 	if cp.Unknown != "" {
 		return []controlPlaneTrouble{{what: cp.Unknown, unknown: true}}
 	}
@@ -53,7 +56,7 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 		}
 		out = append(out, controlPlaneTrouble{component: apiServer, what: what, down: true})
 	}
-	return out
+	return append(out, serviceTroubles(n)...)
 }
 
 // staticPod returns the static pod of a component without copying it; nil when there is none.

@@ -11,6 +11,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // review is one Diff in progress.
@@ -37,9 +38,10 @@ type review struct {
 	// outage is what expired certificates explain; down: of what is broken, that is something.
 	outage    outage
 	down      bool
-	at        string // the block's place
-	beforeWhy string // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
-	afterEnd  string // what renewed certificates' not_after will be, in words
+	at        string   // the block's place
+	beforeWhy string   // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
+	servers   []string // the ids of the steps that restart a server's service; agents come after them
+	afterEnd  string   // what renewed certificates' not_after will be, in words
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
@@ -59,6 +61,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
 	}
 	r.down = r.policyUnknown == "" && r.outage.any()
+	r.nodes = nodes
 	r.reviewEtcd()
 	r.reviewOperatorKubeconfig()
 	r.findReference(nodes)
@@ -79,6 +82,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	}
 	r.reviewOutage()
 	r.reviewCopies(nodes)
+	r.reviewExternalEtcd()
 	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
 	for i := range todo {
 		r.planRepair(&todo[i])
@@ -88,8 +92,17 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			if todo[i].turn == turn {
 				r.planRenew(&todo[i])
 				r.planRestart(&todo[i])
+				if !rancher(todo[i].node) || server(todo[i].node) {
+					r.planServices(&todo[i])
+				}
 				r.rest(&todo[i])
 			}
+		}
+	}
+	for i := range todo {
+		if rancher(todo[i].node) && !server(todo[i].node) {
+			r.planServices(&todo[i])
+			r.rest(&todo[i])
 		}
 	}
 	r.warn()
@@ -155,6 +168,9 @@ func (r *review) readPolicy() {
 			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown, Hint: hint,
 		})
 	}
+	if r.policyUnknown != "" && withoutKubeadm(r.in.World) {
+		r.policyUnknown, r.policy = "", policy{validity: defaultValidity} // k3s has no such configuration
+	}
 	if r.policyUnknown != "" {
 		r.add(providers.Finding{
 			ID: "CERT_CONFIGURATION_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Summary: r.policyUnknown,
@@ -177,6 +193,17 @@ func (r *review) readPolicy() {
 }
 
 func (r *review) reviewEtcd() {
+	if withoutEtcd(r.in.World) {
+		for _, n := range r.nodes {
+			if observed := r.in.World.Nodes[n.Name]; observed != nil {
+				if _, elsewhere := layout.Member(*observed); elsewhere != "" {
+					r.out.Warnings = append(r.out.Warnings, fmt.Sprintf("%s: %s, so no etcd is looked at", r.address, elsewhere))
+					break
+				}
+			}
+		}
+		return
+	}
 	r.standing = standingOf(r.in)
 	silent := r.silentMembers()
 	for _, t := range health.Troubles(r.in.World.Etcd) {
@@ -262,7 +289,7 @@ func (r *review) findReference(nodes []config.Node) {
 		if observed == nil || observed.Unknown != "" {
 			continue
 		}
-		ca := file(&observed.Certificates, "ca")
+		ca := clusterCA(&observed.Certificates)
 		if ca == nil || len(ca.Blocks) == 0 {
 			continue
 		}

@@ -23,7 +23,9 @@ type touch struct {
 // ofEtcdItself reports whether etcd loads a certificate. Its pair is exchanged one file after the other: a helper that dies in
 // between leaves a member that cannot talk to its peers any more once their connections end. The certificates of its clients
 // (apiserver-etcd-client, etcd-healthcheck-client) are nothing to the member.
-func ofEtcdItself(name string) bool { return name == "etcd-server" || name == "etcd-peer" }
+func ofEtcdItself(name string) bool {
+	return name == "etcd-server" || name == "etcd-peer" || name == etcdMember
+}
 
 // etcd reports whether the step could cost a member of etcd.
 func (t touch) etcd() bool {

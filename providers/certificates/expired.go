@@ -27,9 +27,10 @@ type outage struct {
 
 // The certificates that a component needs to serve and to reach others. A kubeconfig is its reader's alone.
 var (
-	ofEtcdMember = []string{"etcd-server", "etcd-peer"}
+	ofEtcdMember = []string{"etcd-server", "etcd-peer", etcdMember}
 	ofAPIServer  = []string{
-		"apiserver", "apiserver-kubelet-client", "front-proxy-client", "apiserver-etcd-client", "etcd-server", "etcd-peer",
+		"apiserver", "apiserver-kubelet-client", "front-proxy-client", "apiserver-etcd-client",
+		"etcd-server", "etcd-peer", etcdMember, etcdNode,
 	}
 )
 
@@ -49,7 +50,7 @@ func outageOf(in providers.Input, selection config.Selection, repairs bool) outa
 		}
 		api = api || expiredOf(observed, in.Clock(), ofAPIServer...) != nil
 	}
-	o.etcd = stackedEtcd(in) && o.noMajority()
+	o.etcd = (stackedEtcd(in) || etcdOnHosts(in.World)) && o.noMajority()
 	o.dark = in.World.Kubernetes.Unknown != "" && (api || o.etcd || repairs && o.strange())
 	return o
 }

@@ -83,10 +83,14 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 }
 
 func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, detail string) (string, string) {
+	if rancher(w.node) {
+		return r.reviewServiceLeaf(w, f, status, detail)
+	}
 	leaf, now := &f.Blocks[0], r.in.Now
 	due, why := w.asked, ""
 	hint := ""
 	switch {
+	case byAuthority(f.Name) && blocked == "" && f.Key != "missing": // the key of the CA is all that is needed
 	case r.policyUnknown != "":
 		blocked = "the cluster's kubeadm configuration is not known"
 	case r.policy.externalEtcd && ofEtcd(f.Name):
@@ -214,6 +218,7 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 		Summary: ends(leaf.NotAfter, r.in.Now) + " and was not rotated",
 		Hint:    "the kubelet rotates its own client certificate: look at `journalctl -u kubelet` and `kubectl get csr`",
 	}
+	finding.ByItself = f.Name != "kubelet-server"
 	if f.Name == "kubelet-server" {
 		finding.Hint = "a self-signed serving certificate is made once: remove " + f.Path + " and its key, then `systemctl restart kubelet`"
 	}
@@ -257,6 +262,8 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 		finding.Summary, status = "its client certificate ends "+span(from.Blocks[0].NotAfter.Sub(leaf.NotAfter))+" before the one of "+from.Name, "due"
 	}
 	switch {
+	case rancher(w.node):
+		finding.Hint = "copy the kubeconfig of /etc/rancher over it by hand, and keep its server"
 	case from == nil:
 		finding.Hint = "it holds " + leaf.Subject + ", and no readable kubeconfig of this node does: copy admin.conf over it by hand, or take it out of kubeconfigs"
 	case behind && !halfDone(w.unfinished, f.Name):
@@ -309,6 +316,8 @@ func (r *review) reissue(f *facts.CertificateFile) string {
 	switch {
 	case f.Kind == facts.Authority:
 		return "restore it from a backup or another control plane"
+	case byAuthority(f.Name):
+		return "restore it from a backup, or run kubespray's cluster.yml with --tags etcd"
 	case f.Kind == facts.Kubelet:
 		return "look at `journalctl -u kubelet`"
 	case rank(f.Name) == notRenewable:

@@ -21,6 +21,8 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_CLUSTER_DOWN", Class: providers.ClassUnhealthy},
 		{ID: "CERT_NOT_REPLACED", Class: providers.ClassNotApplied},
 		{ID: "CERT_CONFIGURATION_UNKNOWN", Class: providers.ClassUnknown},
+		{ID: "CERT_ETCD_UNKNOWN", Class: providers.ClassUnknown},
+		{ID: "CERT_FOREIGN_RENEWAL", Class: providers.ClassNotApplied},
 		{ID: "CERT_EXPIRED", Class: providers.ClassExpiring},
 		{ID: "CERT_EXPIRES_SOON", Class: providers.ClassExpiring},
 		{ID: "CERT_KEY_EXPOSED", Class: providers.ClassUnhealthy},

@@ -223,7 +223,7 @@ func planeCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_LAYOUT_UNKNOWN", Severity: "error", Address: address("cp3"), Summary: "no known layout", Unknown: true,
-				Hint: "is this a kubeadm control plane? Set layout, or take the node out of nodes",
+				Hint: `set layout to "kubeadm", "kubespray", "k3s" or "rke2", or take the node out of nodes`,
 			}},
 		},
 		{

@@ -36,7 +36,7 @@ const (
 )
 
 func TestFindings(t *testing.T) {
-	tests := slices.Concat(fileCases(), keyCases(), contentCases(), planeCases())
+	tests := slices.Concat(fileCases(), keyCases(), contentCases(), planeCases(), layoutCases())
 	// TestUnresolvedFleet and TestWhatIsNotReplacedIsSaid have these.
 	seen := map[string]bool{"NODE_SELECTION_UNKNOWN": true, "CERT_NOT_REPLACED": true}
 	for _, test := range tests {

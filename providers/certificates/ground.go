@@ -22,7 +22,7 @@ func known(in providers.Input, step providers.Step) (*facts.Node, providers.Read
 		why = n.Unknown
 	case n.Certificates.Unknown != "":
 		why = n.Certificates.Unknown
-	case n.ControlPlane.Unknown != "":
+	case n.ControlPlane.Unknown != "" && !servedByService(n):
 		why = n.ControlPlane.Unknown
 	default:
 		return n, providers.Readiness{}

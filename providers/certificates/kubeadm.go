@@ -20,6 +20,19 @@ const (
 // notRenewable is the rank of a name that `kubeadm certs renew` does not know.
 const notRenewable = -1
 
+// The certificates of kubespray's etcd, which upkeep issues again with the key of their CA: what a member serves, what
+// etcdctl shows, what kube-apiserver shows.
+const (
+	etcdMember = "etcd-member"
+	etcdAdmin  = "etcd-admin"
+	etcdNode   = "etcd-node"
+)
+
+// byAuthority reports whether upkeep issues a certificate again with its CA's key, as the certificate is.
+func byAuthority(name string) bool {
+	return name == etcdMember || name == etcdAdmin || name == etcdNode
+}
+
 // rank orders the certificates that `kubeadm certs renew` knows, as `kubeadm init phase certs` and `init phase
 // kubeconfig` make them (kubeadm v1.36, cmd/kubeadm/app/phases/certs/certlist.go and renewal/manager.go).
 func rank(name string) int {
@@ -46,6 +59,12 @@ func rank(name string) int {
 		return 9
 	case "scheduler.conf":
 		return 10
+	case etcdMember:
+		return 11
+	case etcdAdmin:
+		return 12
+	case etcdNode:
+		return 13
 	}
 	return notRenewable
 }
@@ -89,8 +108,10 @@ func reads(component, name string) bool {
 	switch name {
 	case "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client":
 		return component == apiServer
-	case "etcd-server", "etcd-peer":
+	case "etcd-server", "etcd-peer", etcdMember:
 		return component == etcdServer
+	case etcdNode:
+		return component == apiServer
 	}
 	return reader(name) == component && component != ""
 }

@@ -92,6 +92,11 @@ func (r *review) missingNames(node *facts.Node, name string, leaf *facts.Certifi
 	case "etcd-server":
 		needs = append([]string{"localhost", "127.0.0.1", host}, r.names.etcdServer...)
 		addresses = append(addresses, r.memberAddresses(node.Name, func(m *facts.Member) []string { return m.ClientURLs })...)
+	case etcdMember: // serves clients and peers
+		needs = []string{"localhost", "127.0.0.1"}
+		addresses = append(addresses, r.memberAddresses(node.Name, func(m *facts.Member) []string {
+			return slices.Concat(m.ClientURLs, m.PeerURLs)
+		})...)
 	case "etcd-peer":
 		needs = append([]string{"localhost", "127.0.0.1", host}, r.names.etcdPeer...)
 		addresses = append(addresses, r.memberAddresses(node.Name, func(m *facts.Member) []string { return m.PeerURLs })...)

@@ -30,6 +30,8 @@ type work struct {
 	why        string
 	stale      []*facts.CertificateFile // copies of admin.conf that must follow
 	restart    []string
+	renewed    []*facts.CertificateFile // what the node's service renews when it starts
+	etcdUnit   string                   // why etcd.service must be restarted; empty: it need not be
 	restartWhy string
 	outage     bool   // the cluster is down because certificates expired, here as well
 	turn       int    // among the nodes of the lane
@@ -38,7 +40,7 @@ type work struct {
 }
 
 func (w *work) any() bool {
-	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart) > 0
+	return len(w.unfinished)+len(w.due)+len(w.stale)+len(w.restart)+len(w.renewed) > 0 || w.etcdUnit != ""
 }
 
 func (r *review) reviewNode(n config.Node) work {
@@ -67,11 +69,12 @@ func (r *review) reviewNode(n config.Node) work {
 	if why := observed.Certificates.Unknown; why != "" {
 		r.on(n.Name, providers.Finding{
 			ID: "CERT_LAYOUT_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Summary: why,
-			Hint: "is this a kubeadm control plane? Set layout, or take the node out of nodes",
+			Hint: `set layout to "kubeadm", "kubespray", "k3s" or "rke2", or take the node out of nodes`,
 		})
 		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
 		return work{}
 	}
+	r.reviewLayout(&w)
 	r.reviewUnfinished(&w)
 	blocked := r.reviewAuthorities(&w)
 	r.reviewFiles(&w, blocked)
@@ -203,8 +206,9 @@ func (r *review) reviewAuthorities(w *work) blocks {
 		leaf, ok := f.Leaf()
 		if f.Missing || f.Unknown != "" || !ok {
 			b.set(f.Name, "its authority "+f.Name+" cannot be read")
-			if f.Name == "ca" {
-				const why = "its authority ca cannot be read, so that it cannot be told whether it is a node of this cluster"
+			if isClusterCA(f.Name) {
+				why := "its authority " + f.Name +
+					" cannot be read, so that it cannot be told whether it is a node of this cluster"
 				b = blocks{ca: why, etcd: why, frontProxy: why}
 			}
 			continue // reviewFiles reports it
@@ -233,7 +237,7 @@ func (r *review) reviewAuthorities(w *work) blocks {
 				Hint: "upkeep does not renew authorities: plan a rotation by hand, see https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
 			})
 		}
-		if f.Name == "ca" && !r.ofCluster(f) {
+		if isClusterCA(f.Name) && !r.ofCluster(f) {
 			const why = "its authority is not the one that cluster.kubeconfig trusts"
 			b = blocks{ca: why, etcd: why, frontProxy: why}
 			r.on(w.node.Name, providers.Finding{
@@ -276,7 +280,7 @@ func (r *review) reviewAuthorities(w *work) blocks {
 // disputed reports whether the reference has an authority that most control planes of the cluster do not have: then who is
 // right cannot be told, and nothing is issued under it on either side. For the cluster's own CA the operator's kubeconfig tells.
 func (r *review) disputed(f *facts.CertificateFile) bool {
-	if f.Name == "ca" && r.in.World.Kubernetes.Authority != "" {
+	if isClusterCA(f.Name) && r.in.World.Kubernetes.Authority != "" {
 		return false
 	}
 	alike, known := 0, 0
@@ -347,6 +351,9 @@ func (r *review) reviewServed(w *work) {
 		default:
 			if why := r.startable(w, s.Component); why != "" {
 				finding.Hint = "upkeep does not restart it, since it would not come back: " + why
+			} else if unit := w.node.Service(etcdUnit); s.Component == etcdServer && unit != nil && unit.Invocation != "" {
+				w.etcdUnit = fmt.Sprintf("etcd on %s still serves %s at %s, replaced on disk %s ago",
+					w.node.Name, s.Serial, s.Address, span(clock.Sub(f.Modified)))
 			} else if pod := staticPod(&w.node.ControlPlane, s.Component); pod != nil && pod.ContainerID != "" && !slices.Contains(w.restart, s.Component) {
 				w.restart = append(w.restart, s.Component)
 				w.restartWhy = fmt.Sprintf("%s on %s still serves %s at %s, replaced on disk %s ago", s.Component, w.node.Name, s.Serial, s.Address, span(clock.Sub(f.Modified)))

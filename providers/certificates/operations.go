@@ -22,6 +22,7 @@ func Operations(c Caller) map[string]providers.Operation {
 		OperationRepair:  repair{c},
 		OperationRenew:   renew{c},
 		OperationRestart: restart{c},
+		OperationService: restartService{c},
 	}
 }
 
@@ -66,7 +67,7 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 	}
 	request := protocol.RenewRequest{
 		Step: step.ID, Names: args.Names, Kubeconfigs: args.Kubeconfigs, ClusterConfiguration: args.ClusterConfiguration,
-		Serials: make(map[string]string, len(args.Names)),
+		Serials: make(map[string]string, len(args.Names)), Layout: args.Layout,
 	}
 	for _, name := range args.Names {
 		if rank(name) == notRenewable {
@@ -85,6 +86,22 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 	if result.Archive != "" {
 		progress.Say("what stood there before is in %s", result.Archive)
 	}
+	return nil
+}
+
+type restartService struct{ caller Caller }
+
+func (o restartService) Run(ctx context.Context, step providers.Step, progress providers.Progress) error {
+	args, ground, err := decoded[serviceArgs, serviceGround](step)
+	if err != nil {
+		return err
+	}
+	var result protocol.RestartServiceResult
+	request := protocol.RestartServiceRequest{Step: step.ID, Service: args.Service, Invocation: ground.Invocation}
+	if err := o.caller.Call(ctx, step.Node, protocol.MethodRestartService, request, &result, progress); err != nil {
+		return fmt.Errorf("restart %s on %s: %w", args.Service, step.Node, err)
+	}
+	progress.Say("%s runs as invocation %s", args.Service, short(result.Invocation))
 	return nil
 }
 

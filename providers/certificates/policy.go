@@ -36,9 +36,6 @@ func readPolicy(configuration string) (policy, error) {
 	if fields.kind != "ClusterConfiguration" {
 		return policy{}, fmt.Errorf("the ConfigMap kubeadm-config holds kind %q, not a ClusterConfiguration", fields.kind)
 	}
-	if dir := strings.TrimRight(fields.directory, "/"); dir != "" && dir != "/etc/kubernetes/pki" {
-		return policy{}, fmt.Errorf("the cluster keeps its certificates in %s; upkeep knows /etc/kubernetes/pki alone", dir)
-	}
 	p := policy{validity: defaultValidity, algorithm: fields.algorithm, externalEtcd: fields.externalEtcd}
 	if fields.validity != "" {
 		d, err := time.ParseDuration(fields.validity)

@@ -29,7 +29,7 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 		configuration = all.ClusterConfiguration
 	}
 	issued, err := policyOf(in, configuration)
-	if err != nil {
+	if err != nil && !onlyByAuthority(args.Names) {
 		return facts.Update{}
 	}
 	n := *observed
@@ -37,7 +37,11 @@ func (renewal) Predict(in providers.Input, step providers.Step) facts.Update {
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
 		if slices.Contains(args.Names, f.Name) && len(f.Blocks) > 0 {
-			f.Blocks = []facts.Certificate{issue(f.Blocks[0], issued, in.Now)}
+			if byAuthority(f.Name) {
+				f.Blocks = []facts.Certificate{issueAgain(f, file(&n.Certificates, f.Authority), in.Now)}
+			} else {
+				f.Blocks = []facts.Certificate{issue(f.Blocks[0], issued, in.Now)}
+			}
 			f.Modified, f.Key, f.Chain = in.Now, "match", ""
 		}
 	}
@@ -160,7 +164,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 		}
 		return providers.Moved.Because("the cluster's kubeadm configuration has changed since the plan was made; plan again")
 	}
-	if r := (&review{in: in}); !r.authorityHolds(observed) {
+	if r := (&review{in: in}); !r.authorityHolds(observed) && !etcdHost(observed) {
 		return providers.Moved.Because("the authority of %s is not the one that cluster.kubeconfig trusts: is it a node of another cluster?", step.Node)
 	}
 	return mayDisrupt(in, args.Nodes, step, touch{renews: args.Names, repairs: args.Outage}).readiness()
@@ -168,7 +172,7 @@ func (renewal) Ready(in providers.Input, step providers.Step) providers.Readines
 
 // authorityHolds reports whether a node's CA is the cluster's.
 func (r *review) authorityHolds(n *facts.Node) bool {
-	ca := file(&n.Certificates, "ca")
+	ca := clusterCA(&n.Certificates)
 	return ca != nil && len(ca.Blocks) > 0 && r.ofCluster(ca)
 }
 

@@ -16,7 +16,7 @@ import (
 type Spec struct {
 	Name string `json:"name"`
 	Key  string `json:"key,omitempty"`
-	// Layout is "auto" or "kubeadm".
+	// Layout is "auto", or one of layout.Names.
 	Layout      string           `json:"layout"`
 	Nodes       config.Selection `json:"nodes"`
 	RenewBefore config.Duration  `json:"renew_before"`

@@ -21,6 +21,8 @@ type (
 		// Names are kubeadm's names in kubeadm's order; none where only copies of admin.conf follow.
 		Names       []string `json:"names,omitempty"`
 		Kubeconfigs []string `json:"kubeconfigs,omitempty"`
+		// Layout is the layout that the block names; empty: each node tells its own.
+		Layout string `json:"layout,omitempty"`
 		// ClusterConfiguration is the cluster's own kubeadm configuration as it was when the plan was made.
 		ClusterConfiguration string `json:"cluster_configuration"`
 		// Outage: the step repairs an outage that expired certificates are the reason of.
@@ -107,6 +109,9 @@ func (r *review) planRenew(w *work) {
 		return
 	}
 	args := renewArgs{Nodes: r.spec.Nodes, Kubeconfigs: r.copiesAfter(w), ClusterConfiguration: r.found.text}
+	if r.spec.Layout != "auto" && r.spec.Layout != "kubeadm" {
+		args.Layout = r.spec.Layout
+	}
 	for _, f := range w.due {
 		args.Names = append(args.Names, f.Name)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/layout"
 )
 
 // The operations of this domain.
@@ -23,6 +24,7 @@ const (
 	OperationRepair  = "certificates.repair"
 	OperationRenew   = "certificates.renew"
 	OperationRestart = "certificates.restart"
+	OperationService = "certificates.restart_service"
 )
 
 // Type returns the domain as the planner and the language know it.
@@ -44,6 +46,7 @@ func Type() providers.Type {
 			OperationRepair:  repairing{},
 			OperationRenew:   renewal{},
 			OperationRestart: restarting{},
+			OperationService: serviceRestart{},
 		},
 		Rules: []providers.Consent{
 			{Rule: ruleConfiguration, Demands: "a kubeadm configuration that is the cluster's own"},
@@ -63,8 +66,9 @@ const example = `certificates "control_plane" {
 func schema() config.Schema {
 	return config.Schema{Attributes: []config.Attribute{
 		{
-			Name: "layout", Type: cty.String, Default: cty.StringVal("auto"), OneOf: []string{"auto", "kubeadm"},
-			Doc: "Where the certificates lie: `kubeadm` is /etc/kubernetes and its `pki` directory; `auto` looks for itself.",
+			Name: "layout", Type: cty.String, Default: cty.StringVal("auto"), OneOf: append([]string{"auto"}, layout.Names()...),
+			Doc: "Who installed the cluster, and so where the certificates are: `kubeadm`, `kubespray`, `k3s` or `rke2`; " +
+				"`auto` tells the layout of each node by the node's own files.",
 		},
 		{
 			Name: "nodes", Type: config.SelectionType, Required: true,

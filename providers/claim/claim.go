@@ -103,6 +103,17 @@ func (c *Claim) Check(ctx context.Context) error {
 	return nil
 }
 
+// StopAsked is what somebody wrote into the holding who wants the run to stop, as of the last renewal; empty: nobody
+// does, or this kind of holding has no place for it.
+func (c *Claim) StopAsked() string {
+	c.use.Lock()
+	defer c.use.Unlock()
+	if asked, ok := c.holding.(interface{ StopAsked() string }); ok {
+		return asked.StopAsked()
+	}
+	return ""
+}
+
 // Release ends the claim. A second call does nothing.
 func (c *Claim) Release() error {
 	c.mu.Lock()

@@ -6,14 +6,19 @@ import "time"
 type Certificates struct {
 	// Unknown: nobody asked, or the layout could not be determined.
 	Unknown string `json:"unknown,omitempty"`
-	// Layout is the layout that was found: "kubeadm".
-	Layout string `json:"layout,omitempty"`
+	// Layout is the layout that was found: "kubeadm". Because is what told it, where nobody had named it.
+	Layout  string `json:"layout,omitempty"`
+	Because string `json:"because,omitempty"`
+	// Dir is the directory of the certificates, where that is not kubeadm's default.
+	Dir string `json:"dir,omitempty"`
 	// Files are sorted by path. A file that could not be read is there, with its reason.
 	Files []CertificateFile `json:"files,omitempty"`
 	// Served is what the TLS ports of the control plane present, sorted by port.
 	Served []Served `json:"served,omitempty"`
 	// ServiceAccount is the pair that signs the tokens of service accounts; nil: nobody asked, or no control plane.
 	ServiceAccount *ServiceAccount `json:"service_account,omitempty"`
+	// Foreign is another program on the node that renews certificates; nil: there is none.
+	Foreign *ForeignRenewal `json:"foreign,omitempty"`
 	// Unfinished are the intents that an interrupted renewal left behind.
 	Unfinished []Unfinished `json:"unfinished,omitempty"`
 }

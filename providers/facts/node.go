@@ -73,9 +73,12 @@ type Node struct {
 	Certificates Certificates `json:"certificates"`
 	ControlPlane ControlPlane `json:"control_plane"`
 	K3s          K3s          `json:"k3s,omitzero"`
-	NVIDIA       NVIDIA       `json:"nvidia"`
-	History      History      `json:"history,omitzero"`
-	Marks        Marks        `json:"marks,omitzero"`
+	// Services are those that the node's layout names. The one who asks for certificates or the control plane asks
+	// for them, too.
+	Services []Service `json:"services,omitempty"`
+	NVIDIA   NVIDIA    `json:"nvidia"`
+	History  History   `json:"history,omitzero"`
+	Marks    Marks     `json:"marks,omitzero"`
 	// Work is always answered: a node on which upkeep is still running is not as it will be.
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`

@@ -20,6 +20,7 @@ const (
 	annotationLineage    = "upkeep.dev/lineage"
 	annotationGeneration = "upkeep.dev/generation"
 	annotationPlan       = "upkeep.dev/plan"
+	annotationStop       = "upkeep.dev/stop"
 )
 
 // LeaseRequest says who wants the Lease.
@@ -226,6 +227,44 @@ func (l *Lease) refresh(ctx context.Context) error {
 	return nil
 }
 
+// mostStop bounds what a person says in a request to stop, in bytes.
+const mostStop = 500
+
+// AskStop asks the holder of the Lease to stop, by an annotation that is read at each renewal. A Lease that nobody
+// holds, or that has expired by this machine's clock, is left alone, and asked is false.
+func (c *Client) AskStop(ctx context.Context, request string) (holder LeaseHolder, asked bool, err error) {
+	for {
+		object, err := c.getLease(ctx)
+		if err != nil || object == nil {
+			return LeaseHolder{}, false, err
+		}
+		holder := holderOf(object)
+		if holder.Holder == "" || !time.Now().Before(holder.Renewed.Add(holder.Duration)) {
+			return holder, false, nil
+		}
+		object = object.DeepCopy()
+		if object.Annotations == nil {
+			object.Annotations = map[string]string{}
+		}
+		object.Annotations[annotationStop] = request[:min(len(request), mostStop)]
+		_, err = c.api.CoordinationV1().Leases(metav1.NamespaceSystem).Update(ctx, object, metav1.UpdateOptions{})
+		switch {
+		case err == nil:
+			return holder, true, nil
+		case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+			continue // it was renewed, or given back: look again
+		default:
+			return holder, false, c.leaseError("write to", err)
+		}
+	}
+}
+
+// StopAsked is what somebody wrote who wants this run to stop, as of the last renewal; empty: nobody does.
+func (l *Lease) StopAsked() string {
+	text := l.object.Annotations[annotationStop]
+	return text[:min(len(text), mostStop)]
+}
+
 // Release gives the Lease back. A Lease that is not this run's any longer is left alone.
 func (l *Lease) Release(ctx context.Context) error {
 	for {
@@ -301,6 +340,7 @@ func (r LeaseRequest) onto(object *coordinationv1.Lease, now time.Time) *coordin
 			transitions = *object.Spec.LeaseTransitions + 1
 		}
 		object.Spec.LeaseTransitions = &transitions
+		delete(object.Annotations, annotationStop) // it was for the one before
 	}
 	object.Spec.HolderIdentity, object.Spec.LeaseDurationSeconds, object.Spec.RenewTime = &r.Holder, &seconds, &at
 	if object.Annotations == nil {

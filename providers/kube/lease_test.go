@@ -255,3 +255,49 @@ func TestAnAPIThatIsDownIsNotOneThatSaysNo(t *testing.T) {
 		t.Errorf("a closed port: %v", err)
 	}
 }
+
+// TestAskStop: the holder reads the request at its next renewal, and the next holder does not.
+func TestAskStop(t *testing.T) {
+	us, next := holderNamed("ops@laptop/17", "lineage-1", 5), holderNamed("ops@laptop/18", "lineage-1", 6)
+	us.Duration, next.Duration = time.Minute, time.Minute
+	s := &leaseServer{}
+	client := s.client(t)
+	if _, asked, err := client.AskStop(t.Context(), "eva"); err != nil || asked {
+		t.Errorf("without a Lease: asked %t, %v", asked, err)
+	}
+	lease, err := client.AcquireLease(t.Context(), us)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.before = func(s *leaseServer) { s.put(us.onto(s.object, time.Now())) } // a renewal that is faster
+	holder, asked, err := client.AskStop(t.Context(), "eva@desk: "+strings.Repeat("x", 2*mostStop))
+	if err != nil || !asked || holder.Holder != us.Holder {
+		t.Errorf("a Lease that is held: %+v, asked %t, %v", holder, asked, err)
+	}
+	if got := lease.StopAsked(); got != "" {
+		t.Errorf("before a renewal the holder reads %q", got)
+	}
+	if err := lease.Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := lease.StopAsked(); !strings.HasPrefix(got, "eva@desk: xxx") || len(got) != mostStop {
+		t.Errorf("the holder reads %q", got)
+	}
+	later, err := client.AcquireLease(t.Context(), next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := later.StopAsked(); got != "" {
+		t.Errorf("the next holder reads %q", got)
+	}
+	if err := later.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, asked, err := client.AskStop(t.Context(), "eva"); err != nil || asked {
+		t.Errorf("a Lease that was given back: asked %t, %v", asked, err)
+	}
+	s.plant(us, time.Now().Add(-time.Hour))
+	if _, asked, err := client.AskStop(t.Context(), "eva"); err != nil || asked {
+		t.Errorf("a Lease that has expired: asked %t, %v", asked, err)
+	}
+}

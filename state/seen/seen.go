@@ -23,7 +23,7 @@ import (
 )
 
 // Version is the format that this package writes. A newer one is refused.
-const Version = 1
+const Version = 2
 
 const (
 	// Kept is how long an entry is kept that is not seen again. What comes back within it keeps its first sighting.
@@ -43,8 +43,18 @@ type Seen struct {
 	Faults map[string]Fault `json:"faults,omitempty"`
 	// KernelLogs are by the node's name.
 	KernelLogs map[string]KernelLog `json:"kernel_logs,omitempty"`
+	// Stop is the last request that a run stop; nil: there was none.
+	Stop *Stop `json:"stop,omitempty"`
 	// Plans are the plans that somebody may have reviewed, by their digest: the last MostPlans.
 	Plans map[string]Plan `json:"plans,omitempty"`
+}
+
+// Stop asks one run to stop. It stands here since the state itself is locked while a run goes on.
+type Stop struct {
+	Lock   string    `json:"lock"` // the id of the lock that the run holds
+	Who    string    `json:"who"`  // user@host
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // MostPlans is how many plans are kept: those that were seen last.

@@ -119,9 +119,9 @@ func (it item) lintKey(p Problem, t Traits) []Problem {
 	if it.key == "*" {
 		message := "* is no catch-all: it is the price for orders that name no model but *"
 		if t.HighestForUnlisted {
-			message += "; a model that is not listed costs the highest price, 100 at least"
+			message += "; a model that is not listed costs the highest price, at least " + defaultPrice()
 		} else {
-			message += "; a model that is not listed costs 100"
+			message += "; a model that is not listed costs " + defaultPrice()
 		}
 		return []Problem{p.of(Star, false, message, "give each model of the fleet its own price")}
 	}
@@ -195,8 +195,8 @@ func lintFleet(text string, t Traits, fleet []FleetGPU) []Problem {
 		}
 		said[e.Request] = true
 		p := Problem{Key: MappingsKey, Item: e.Request, Length: len(text)}
-		out = append(out, p.of(Unpriced, true, fmt.Sprintf("a tenant who asks for %s pays %s USD, since it has no price",
-			e.Request, e.USD), fmt.Sprintf("add %s=PRICE", e.GPU.Model)))
+		out = append(out, p.of(Unpriced, true, fmt.Sprintf("a tenant who asks for %s pays %s, since %s has no price",
+			e.Request, e.USD.Both(), e.Request), fmt.Sprintf("add %s=PRICE", e.GPU.Model)))
 	}
 	return append(out, lintFloor(text, t)...)
 }
@@ -214,7 +214,7 @@ func lintFloor(text string, t Traits) []Problem {
 		return nil
 	}
 	p := Problem{Key: MappingsKey, Length: len(text)}
-	return []Problem{p.of(Floor, false, "every price is below 100, and a model that is not listed costs 100",
+	return []Problem{p.of(Floor, false, "every price is below 100, and a model that is not listed costs "+defaultPrice(),
 		"list every model that the provider has")}
 }
 
@@ -228,4 +228,10 @@ func priced(key string, fleet []FleetGPU) bool {
 		}
 	}
 	return false
+}
+
+// defaultPrice is what scripts charge for a model that nothing prices.
+func defaultPrice() string {
+	amount, _ := ParseUSD(unitDefault) // it is a plain decimal
+	return amount.Both()
 }

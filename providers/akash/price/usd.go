@@ -71,6 +71,9 @@ func (u USD) Hourly() string {
 	return out.Text('f')
 }
 
+// Both is an amount a month and an hour, for people: "100 USD a month (0.1369 an hour)".
+func (u USD) Both() string { return u.String() + " USD a month (" + u.Hourly() + " an hour)" }
+
 // FromHourly is what an amount an hour is a month.
 func (u USD) FromHourly() USD {
 	var out USD

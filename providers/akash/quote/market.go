@@ -98,6 +98,11 @@ type Comparison struct {
 	Warnings      []MarketNotice `json:"warnings"`
 }
 
+// Known reports whether every price is known.
+func (c Comparison) Known() bool {
+	return c.Prices.Known() && !slices.ContainsFunc(c.Rows, func(r MarketRow) bool { return r.Ours == nil })
+}
+
 // MarketRow is one price next to the market's, in USD a month.
 type MarketRow struct {
 	What   string     `json:"what"`
@@ -112,16 +117,25 @@ type MarketNotice struct {
 	Text string `json:"text"`
 }
 
+// FarOff reports whether a price is far off the market's.
+func (c Comparison) FarOff() bool {
+	return slices.ContainsFunc(c.Rows, func(r MarketRow) bool { return r.FarOff })
+}
+
 // Compare puts prices next to the market's. The name is the market file's, for people.
 func Compare(name string, m Market, prices Prices) (Comparison, error) {
 	c := Comparison{FormatVersion: Format, Prices: prices, Market: name, Warnings: []MarketNotice{}}
 	for _, what := range slices.Sorted(maps.Keys(m.Prices)) {
 		row := MarketRow{What: what, Market: m.Prices[what]}
 		var err error
-		if row.Ours, err = charged(prices.Setting, what); err != nil {
-			return c, fmt.Errorf("%s: %s: %w", prices.Name, what, err)
+		if prices.Unknown == "" {
+			if row.Ours, err = charged(prices.Setting, what); err != nil {
+				return c, fmt.Errorf("%s: %s: %w", prices.Name, what, err)
+			}
 		}
-		if row.Ours == nil {
+		if prices.Unknown != "" {
+			c.Warnings = append(c.Warnings, MarketNotice{what, "the price is unknown: " + prices.Unknown})
+		} else if row.Ours == nil {
 			c.Warnings = append(c.Warnings, MarketNotice{what, "the script cannot compute the price"})
 		} else if text := notice(*row.Ours, row.Market); text != "" {
 			row.FarOff = true
@@ -174,7 +188,7 @@ func notice(ours, market price.USD) string {
 	if err != nil || ours.Cmp(market.Times(most)) <= 0 && market.Cmp(ours.Times(most)) <= 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%s USD a month is more than %s times off the market's %s", ours, farOff, market.Round())
+	text := fmt.Sprintf("%s is more than %s times off the market's %s", ours.Both(), farOff, both(market))
 	switch {
 	case near(ours.FromHourly(), market):
 		text += fmt.Sprintf("; %s looks like a price an hour: write per_hour(%s)", ours, ours)
@@ -198,6 +212,9 @@ func (c Comparison) Write(w io.Writer) error {
 	lines := [][]string{{"USD a month (an hour)", "ours", "market", ""}}
 	for _, r := range c.Rows {
 		ours, mark := "cannot be computed", ""
+		if c.Prices.Unknown != "" {
+			ours, mark = "?", "?"
+		}
 		if r.Ours != nil {
 			ours = both(*r.Ours)
 		}

@@ -32,7 +32,7 @@ func TestCompare(t *testing.T) {
 		t.Errorf("warnings are %q", said)
 	}
 	var text strings.Builder
-	if err := c.Write(&text); err != nil || !strings.Contains(text.String(), "WARN gpu a100: 1.5 USD a month is more than 5 times off the market's 1095.00") {
+	if err := c.Write(&text); err != nil || !strings.Contains(text.String(), "WARN gpu a100: 1.5 USD a month (0.002053 an hour) is more than 5 times off the market's 1095.00 (1.499)") {
 		t.Errorf("%v\n%s", err, text.String())
 	}
 }

@@ -27,6 +27,10 @@ type Migration struct {
 	// nothing before. Differences are where the script differs from the published one that it is most like.
 	Unknown     string   `json:"unknown,omitempty"`
 	Differences []string `json:"differences,omitempty"`
+	// Policy stands before the script now, and is kept by the block; nil: none does. Lost are the places of a modified
+	// script that refuse orders or raise prices: the published script does not do that.
+	Policy *price.Policy `json:"policy,omitempty"`
+	Lost   []string      `json:"lost,omitempty"`
 }
 
 // Known reports whether what is charged before and after is known.
@@ -57,6 +61,9 @@ func Migrate(name string, charged akash.Charged, to price.Version) (Migration, e
 	if !charged.Script.Known {
 		m.Unknown = "the script is modified, so only running the script tells what the provider charges"
 		m.Differences = differences([]byte(charged.Body))
+		if charged.Script.Policy == nil {
+			m.Lost = lost([]byte(charged.Body))
+		}
 		for i := range m.Prices {
 			m.Prices[i].Before, m.Prices[i].Percent = nil, ""
 		}
@@ -64,7 +71,8 @@ func Migrate(name string, charged akash.Charged, to price.Version) (Migration, e
 			m.Orders[i].Before, m.Orders[i].Percent = nil, ""
 		}
 	}
-	if m.Block, err = akash.PriceTargets(m.Values); err != nil {
+	m.Policy = charged.Script.Policy
+	if m.Block, err = akash.PriceTargets(m.Values, m.Policy); err != nil {
 		return m, fmt.Errorf("%s: %w", name, err)
 	}
 	return m, nil
@@ -108,6 +116,17 @@ func (m Migration) Write(w io.Writer) error {
 	fmt.Fprint(w, "\nWrite into the block akash_provider:\n\n")
 	for line := range strings.Lines(m.Block) {
 		fmt.Fprint(w, "  "+line)
+	}
+	if m.Policy != nil {
+		fmt.Fprintf(w, "\nThe block keeps the policy of the script. A policy needs a published script:\n\n"+
+			"  bid_script {\n    published = %q\n  }\n", m.To.Version)
+	}
+	if len(m.Lost) > 0 {
+		fmt.Fprint(w, "\nWARN  The script may refuse orders or raise prices here. The published script does not:\n")
+		for _, line := range m.Lost {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
+		fmt.Fprint(w, "To keep such a rule, write a policy into price_targets: minimum, gpu_only, deny, allow.\n")
 	}
 	switch {
 	case m.Unknown != "":

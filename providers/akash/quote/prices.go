@@ -30,6 +30,8 @@ type Prices struct {
 	Differences []string `json:"differences,omitempty"`
 	// Measured are the answers of the script to the orders that are asked about, where the script ran.
 	Measured *facts.PriceMeasurement `json:"measured,omitempty"`
+	// Probed are the answers with another price of AKT.
+	Probed *facts.PriceMeasurement `json:"-"`
 
 	body   []byte
 	values map[string]any
@@ -93,6 +95,29 @@ func differences(body []byte) []string {
 	}
 	out := []string{"nearest published script: " + string(d.Nearest.Version) + " (" + d.Nearest.URL() + ")"}
 	for _, h := range d.Hunks {
+		out = append(out, h.String())
+		for _, line := range h.Added {
+			out = append(out, "  + "+line)
+		}
+	}
+	return out
+}
+
+// lost names the places of a modified script that seem to refuse orders or to raise prices, with their lines.
+func lost(body []byte) []string {
+	d, ok := script.Compare(body)
+	if !ok {
+		return []string{"like no published script: upkeep cannot tell which orders the script refuses"}
+	}
+	return rules(d)
+}
+
+func rules(d script.Difference) []string {
+	var out []string
+	for _, h := range d.Hunks {
+		if h.Kind != script.Filter && h.Kind != script.Floor || len(h.Added) == 0 {
+			continue
+		}
 		out = append(out, h.String())
 		for _, line := range h.Added {
 			out = append(out, "  + "+line)

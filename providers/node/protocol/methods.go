@@ -17,6 +17,8 @@ const (
 	Repair    Method[RepairRequest, RepairResult]                = "certificates.repair"
 	Restart   Method[RestartRequest, RestartResult]              = "static_pod.restart"
 	Undo      Method[UndoRequest, UndoResult]                    = "marks.undo"
+
+	RestartService Method[RestartServiceRequest, RestartServiceResult] = "service.restart"
 )
 
 // The same names for those who send requests by name.
@@ -29,6 +31,8 @@ const (
 	MethodRepair  = string(Repair)
 	MethodRestart = string(Restart)
 	MethodUndo    = string(Undo)
+
+	MethodRestartService = string(RestartService)
 )
 
 // NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
@@ -54,6 +58,8 @@ func Methods() []Row {
 		change(Repair, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 		// The container runtime does it, behind a socket; the helper itself writes down what it did, and nothing else.
 		change(Restart, usual, Unit{Most: longest}),
+		// systemd does it, behind a socket.
+		change(RestartService, usual, Unit{Most: longest}),
 		// A mark can be undone when the state is gone, and so without a run. It undoes what a renewal did, where that did it.
 		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 	}

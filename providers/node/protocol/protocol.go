@@ -12,12 +12,14 @@ type ObserveRequest struct {
 	Question facts.Question `json:"question"`
 }
 
-// RenewRequest asks to renew certificates of the kubeadm layout.
+// RenewRequest asks to renew certificates of kubeadm's or kubespray's layout.
 type RenewRequest struct {
 	Run Run `json:"run"`
 	// Step is the id of the step, for the intent record and the archive's name.
 	Step string `json:"step"`
-	// Names are kubeadm's names: "apiserver", "admin.conf". Never CAs.
+	// Layout is the layout that the operator named; empty: the node's own files tell.
+	Layout string `json:"layout,omitempty"`
+	// Names are the layout's names: "apiserver", "admin.conf", "etcd-member". Never CAs.
 	Names []string `json:"names"`
 	// ClusterConfiguration is the cluster's own kubeadm ClusterConfiguration, YAML. The helper refuses an empty one.
 	ClusterConfiguration string `json:"cluster_configuration"`
@@ -79,6 +81,27 @@ func (r RestartRequest) BelongsTo() Run    { return r.Run }
 // RestartResult names the new container.
 type RestartResult struct {
 	ContainerID string `json:"container_id"`
+
+	Performed Performed `json:"performed,omitzero"`
+}
+
+// RestartServiceRequest asks to restart a service of systemd.
+type RestartServiceRequest struct {
+	Run     Run    `json:"run"`
+	Step    string `json:"step"`
+	Service string `json:"service"` // "etcd.service"
+	// Invocation is the start of the service that must end; with another one the helper does nothing and says so. Empty:
+	// the service is not active.
+	Invocation string `json:"invocation,omitempty"`
+}
+
+// InRun and BelongsTo implement Changing.
+func (r RestartServiceRequest) InRun(run Run) any { r.Run = run.at(r.Step); return r }
+func (r RestartServiceRequest) BelongsTo() Run    { return r.Run }
+
+// RestartServiceResult names the new start.
+type RestartServiceResult struct {
+	Invocation string `json:"invocation"`
 
 	Performed Performed `json:"performed,omitzero"`
 }

@@ -40,14 +40,14 @@ func EtcdPeerAddress(pods []facts.StaticPod) (string, bool) {
 func etcdAddress(pods []facts.StaticPod, flag string, loopback bool) (string, bool) {
 	for _, p := range pods {
 		if p.Component == "etcd" {
-			return pick(p.Flags[flag], loopback)
+			return Pick(p.Flags[flag], loopback)
 		}
 	}
 	return "", false
 }
 
-// pick chooses one of a comma-separated list of https URLs.
-func pick(list string, loopback bool) (string, bool) {
+// Pick chooses one of a comma-separated list of https URLs.
+func Pick(list string, loopback bool) (string, bool) {
 	found := ""
 	for _, item := range strings.Split(list, ",") {
 		u, err := url.Parse(strings.TrimSpace(item))

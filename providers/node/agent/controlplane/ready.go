@@ -25,7 +25,10 @@ func APIServer(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.
 	if !ok {
 		return facts.APIServer{Unknown: "no kube-apiserver manifest on this node says where it listens"}
 	}
-	ca, _ := pki.Kubeadm.Lookup("ca")
+	ca, known := pki.Lookup(d, "ca")
+	if !known {
+		return facts.APIServer{Unknown: "the cluster's CA: the layout of the node is not known"}
+	}
 	text, _, err := d.Read(ca.Path, pki.MaxFile)
 	if err != nil {
 		return facts.APIServer{Unknown: "the cluster's CA: " + err.Error()}

@@ -14,6 +14,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
 )
@@ -41,7 +42,7 @@ func Socket(d *disk.Disk) (string, error) {
 
 // fromKubelet returns the endpoint that the kubelet was given: its command line outranks its configuration file.
 func fromKubelet(d *disk.Disk) string {
-	if text, _, err := d.Read(pki.KubeletDir+"/kubeadm-flags.env", pki.MaxFile); err == nil {
+	if text, _, err := d.Read(layout.KubeletDir+"/kubeadm-flags.env", pki.MaxFile); err == nil {
 		for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return strings.ContainsRune(" \t\n\"'", r) }) {
 			if v, ok := strings.CutPrefix(word, "--container-runtime-endpoint="); ok {
 				if p, ok := socketPath(v); ok {
@@ -53,7 +54,8 @@ func fromKubelet(d *disk.Disk) string {
 	var config struct {
 		Endpoint string `json:"containerRuntimeEndpoint"`
 	}
-	if text, _, err := d.Read(pki.KubeletDir+"/config.yaml", pki.MaxFile); err == nil && yaml.Unmarshal(text, &config) == nil {
+	if text, _, err := d.Read(layout.KubeletDir+"/config.yaml", pki.MaxFile); err == nil && yaml.Unmarshal(text,
+		&config) == nil {
 		if p, ok := socketPath(config.Endpoint); ok {
 			return p
 		}

@@ -119,6 +119,16 @@ func (d *Dir) Link(name string) (string, bool) {
 	return target, err == nil
 }
 
+// LinkInfo is Link with what is known of the link itself.
+func (d *Dir) LinkInfo(name string) (target string, info Info, ok bool) {
+	found, err := d.root.Lstat(name)
+	if err != nil || found.Mode()&fs.ModeSymlink == 0 {
+		return "", Info{}, false
+	}
+	target, ok = d.Link(name)
+	return target, describe(found), ok
+}
+
 // Entry is one name of a directory.
 type Entry struct {
 	Name string

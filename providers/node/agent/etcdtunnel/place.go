@@ -39,10 +39,14 @@ const k3s = "/var/lib/rancher/k3s/server/tls/etcd/"
 func find(d *disk.Disk) (place, error) {
 	if address, ok := controlplane.EtcdClientAddress(controlplane.StaticPods(d)); ok {
 		p := place{address: address}
-		ca, _ := pki.Kubeadm.Lookup("etcd-ca")
+		l, err := pki.Find(d, "kubeadm")
+		if err != nil {
+			return place{}, err
+		}
+		ca, _ := l.Lookup("etcd-ca")
 		p.roots, p.rootsKey = ca.Path, ca.KeyPath
 		for _, name := range clients {
-			entry, _ := pki.Kubeadm.Lookup(name)
+			entry, _ := l.Lookup(name)
 			p.pairs = append(p.pairs, pair{name, entry.Path, entry.KeyPath})
 		}
 		return p, nil

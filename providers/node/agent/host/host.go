@@ -36,6 +36,7 @@ import (
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
+	"upkeep/providers/node/agent/service"
 	"upkeep/providers/node/agent/sqlite"
 	"upkeep/providers/node/agent/system"
 	"upkeep/providers/node/agent/unit"
@@ -48,6 +49,8 @@ type Options struct {
 	Root string
 	// Kubeadm is the path of kubeadm; empty: the first of the usual places that only root may write to.
 	Kubeadm string
+	// Systemctl is the path of systemctl; empty: the usual ones.
+	Systemctl string
 	// NVML is the path of upkeep-nvml; empty: next to this program. NVMLDigest is the SHA-256 that it must have, in
 	// hexadecimal; empty: this program was built without one, and runs none.
 	NVML, NVMLDigest string
@@ -161,6 +164,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 		wg.Go(func() { node.ControlPlane = controlPlane(ctx, d, pods) })
 		wg.Go(func() { node.K3s = k3s.Collect(d) })
 	}
+	if q.Certificates != nil || q.ControlPlane {
+		wg.Go(func() { node.Services = services(d) })
+	}
 	if q.NVIDIA {
 		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, d, h.options.NVML, h.options.NVMLDigest) })
 	}
@@ -203,6 +209,15 @@ func controlPlane(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) fac
 	return found
 }
 
+// services looks at the services that the node's layout names.
+func services(d *disk.Disk) []facts.Service {
+	l, err := pki.Find(d, "auto")
+	if err != nil {
+		return nil
+	}
+	return service.Collect(d, l.Service, l.Etcd)
+}
+
 func running(ctx context.Context, d *disk.Disk) ([]cri.Container, error) {
 	client, err := cri.Dial(d)
 	if err != nil {
@@ -222,6 +237,7 @@ func (h *Host) methods() []method {
 		changes(protocol.Repair, h.Repair),
 		changes(protocol.Restart, h.Restart),
 		changes(protocol.Undo, h.Undo),
+		changes(protocol.RestartService, h.RestartService),
 	}
 }
 
@@ -312,6 +328,27 @@ func (h *Host) Restart(ctx context.Context, q protocol.RestartRequest, progress 
 		return client.RestartStale(ctx, q, written, controlplane.Components(), quiet(progress))
 	}
 	return client.Restart(ctx, q, controlplane.Components(), quiet(progress))
+}
+
+// RestartService restarts a service of systemd; see package service.
+func (h *Host) RestartService(
+	ctx context.Context, q protocol.RestartServiceRequest, progress func(string),
+) (protocol.RestartServiceResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.RestartServiceResult{}, err
+	}
+	defer d.Close()
+	r := service.Restarter{Disk: d, Systemctl: h.options.Systemctl}
+	for _, p := range []string{"/usr/bin/systemctl", "/bin/systemctl"} {
+		if r.Systemctl == "" && d.Exists(p) {
+			r.Systemctl = d.Real(p)
+		}
+	}
+	if r.Systemctl == "" {
+		return protocol.RestartServiceResult{}, fmt.Errorf("restart %s: there is no systemctl on this node", q.Service)
+	}
+	return r.Run(ctx, q, quiet(progress))
 }
 
 // Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that

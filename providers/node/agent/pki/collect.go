@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/disk"
 )
 
@@ -20,27 +21,33 @@ import (
 //
 // What the ports serve and which renewals are unfinished is not its to say; those fields stay empty.
 func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
-	entries, err := entriesOf(d, q.Layout)
+	l, err := Find(d, q.Layout)
 	if err != nil {
 		return facts.Certificates{Unknown: err.Error()}
 	}
-	c := collector{disk: d, pools: map[string]pool{}}
-	found := facts.Certificates{Layout: Kubeadm.Name}
+	entries := l.here(d)
+	c := collector{disk: d, layout: l.Layout, pools: map[string]pool{}}
+	found := facts.Certificates{Layout: l.Name, Because: l.Because, Foreign: foreign(d)}
+	if l.Dir != layout.KubeadmDir {
+		found.Dir = l.Dir
+	}
 	for _, e := range entries {
 		if e.Name == "kubelet-client" {
 			e = c.kubeletClient(e)
 		}
-		found.Files = append(found.Files, c.file(e))
+		if f := c.file(e); !(f.Missing && e.Optional && l.Service != "") {
+			found.Files = append(found.Files, f)
+		}
 	}
-	if ControlPlane(d) {
-		found.ServiceAccount = c.serviceAccount()
+	if l.ControlPlane && l.Service == "" {
+		found.ServiceAccount = c.serviceAccount(l.Dir)
 	}
 	for _, p := range q.Kubeconfigs {
-		if slices.ContainsFunc(entries, func(e Entry) bool { return e.Path == p }) {
+		if slices.ContainsFunc(entries, func(e layout.Entry) bool { return e.Path == p }) {
 			continue // admin.conf itself was named
 		}
-		found.Files = append(found.Files, c.file(Entry{
-			Name: p, Kind: facts.Kubeconfig, Path: p, Authority: "ca", Usage: x509.ExtKeyUsageClientAuth,
+		found.Files = append(found.Files, c.file(layout.Entry{
+			Name: p, Kind: facts.Kubeconfig, Path: p, Authority: l.Clients(), Usage: x509.ExtKeyUsageClientAuth,
 		}))
 	}
 	slices.SortStableFunc(found.Files, func(a, b facts.CertificateFile) int { return strings.Compare(a.Path, b.Path) })
@@ -50,51 +57,31 @@ func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
 // Authorities returns the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from; none where they
 // cannot be read. Control planes and workers alike have them.
 func Authorities(d *disk.Disk) (out []string) {
-	ca, _ := Kubeadm.Lookup("ca")
-	ca.KeyPath = "" // nobody's business here
-	c := collector{disk: d, pools: map[string]pool{}}
-	for _, block := range c.file(ca).Blocks {
-		out = append(out, block.SHA256)
+	l, err := Find(d, "auto")
+	if err != nil {
+		return nil
+	}
+	c := collector{disk: d, layout: l.Layout, pools: map[string]pool{}}
+	for _, name := range l.Cluster() {
+		ca, ok := l.Lookup(name)
+		if !ok {
+			continue
+		}
+		ca.KeyPath = "" // nobody's business here
+		for _, block := range c.file(ca).Blocks {
+			out = append(out, block.SHA256)
+		}
+		if len(out) > 0 {
+			break
+		}
 	}
 	return out
 }
 
-// ControlPlane reports whether the node is, or should be, a kubeadm control plane.
+// ControlPlane reports whether the node is, or should be, a control plane that kubeadm made.
 func ControlPlane(d *disk.Disk) bool {
-	ca, _ := Kubeadm.Lookup("ca")
-	apiserver, _ := Kubeadm.Lookup("apiserver")
-	// The manifest may be away for a moment (that is how static pods are stopped by hand), the PKI is not.
-	return d.Exists(ManifestDir+"/kube-apiserver.yaml") || d.Exists(apiserver.Path) || d.Exists(ca.KeyPath)
-}
-
-// entriesOf returns what to look at on this node.
-func entriesOf(d *disk.Disk, layout string) ([]Entry, error) {
-	if layout != "auto" && layout != Kubeadm.Name {
-		return nil, fmt.Errorf("layout %q is not known; known are \"auto\" and \"kubeadm\"", layout)
-	}
-	ca, _ := Kubeadm.Lookup("ca")
-	controlPlane := ControlPlane(d)
-	if layout == "auto" && !controlPlane && !d.Exists(ca.Path) {
-		if _, err := d.Dir(Kubeadm.Dir); errors.Is(err, disk.ErrLink) {
-			return nil, fmt.Errorf("not kubeadm's layout: %w", err)
-		}
-		return nil, fmt.Errorf("no known layout: neither %s nor %s/kube-apiserver.yaml is there", ca.Path, ManifestDir)
-	}
-	var entries []Entry
-	for _, e := range Kubeadm.entries {
-		// A worker has the cluster's CA and what its kubelet keeps.
-		if !controlPlane && e.Name != "ca" && e.Kind != facts.Kubelet {
-			continue
-		}
-		if current := KubeletDir + "/pki/kubelet-server-current.pem"; e.Name == "kubelet-server" && d.Exists(current) {
-			e.Path, e.KeyPath, e.Authority = current, "", "ca"
-		}
-		if !controlPlane && e.Kind == facts.Authority {
-			e.KeyPath = "" // no worker has the CA's key
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
+	l, err := Find(d, "auto")
+	return err == nil && l.ControlPlane && l.Service == ""
 }
 
 type pool struct {
@@ -103,11 +90,12 @@ type pool struct {
 }
 
 type collector struct {
-	disk  *disk.Disk
-	pools map[string]pool
+	disk   *disk.Disk
+	layout layout.Layout
+	pools  map[string]pool
 }
 
-func (c *collector) file(e Entry) facts.CertificateFile {
+func (c *collector) file(e layout.Entry) facts.CertificateFile {
 	f := facts.CertificateFile{Name: e.Name, Kind: e.Kind, Path: e.Path, KeyPath: e.KeyPath, Authority: e.Authority}
 	data, info, err := c.read(e)
 	if info != (disk.Info{}) {
@@ -122,6 +110,12 @@ func (c *collector) file(e Entry) facts.CertificateFile {
 		return f
 	}
 	pemData, keyData := data, data
+	if path.Base(e.Path) == layout.DynamicCertificate {
+		if pemData, keyData, err = parseSecret(data); err != nil {
+			f.Unknown = err.Error()
+			return f
+		}
+	}
 	if e.Kind == facts.Kubeconfig || e.Path == KubeletConf {
 		config, err := ParseKubeconfig(data)
 		f.Server = config.Server
@@ -159,7 +153,7 @@ func (c *collector) file(e Entry) facts.CertificateFile {
 
 // read reads an entry's file. The kubelet's current certificate is a link to a file of the same directory, which is the
 // one link that is followed.
-func (c *collector) read(e Entry) ([]byte, disk.Info, error) {
+func (c *collector) read(e layout.Entry) ([]byte, disk.Info, error) {
 	p := e.Path
 	if e.Kind == facts.Kubelet {
 		if dir, err := c.disk.Dir(path.Dir(p)); err == nil {
@@ -227,7 +221,7 @@ func match(cert *x509.Certificate, keyData []byte) string {
 
 // chain says why the file's leaf does not chain to its CA as this node has it. Age is left out of it: an expired leaf is
 // one finding, a broken chain another.
-func (c *collector) chain(e Entry, certs []*x509.Certificate) error {
+func (c *collector) chain(e layout.Entry, certs []*x509.Certificate) error {
 	switch {
 	case e.Kind == facts.Authority:
 		if !certs[0].IsCA {
@@ -257,7 +251,7 @@ func (c *collector) authority(name string) pool {
 		return p
 	}
 	p := pool{}
-	entry, ok := Kubeadm.Lookup(name)
+	entry, ok := c.layout.Lookup(name)
 	if !ok {
 		p.err = fmt.Errorf("the layout has no CA %q", name)
 	} else if data, _, err := c.disk.Read(entry.Path, MaxFile); err != nil {
@@ -288,12 +282,15 @@ func Verify(certs []*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUs
 	if err == nil {
 		return nil
 	}
-	// The leaf may outlive its CA: kubeadm does not clamp. That is no broken chain either, as long as both lived at once.
-	if _, again := certs[0].Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{usage},
-		CurrentTime: certs[0].NotBefore.Add(certs[0].NotAfter.Sub(certs[0].NotBefore) / 2),
-	}); again == nil {
-		return nil
+	// The leaf may outlive its CA: kubeadm does not clamp, and kubespray's etcd has leaves of 100 years. That is no broken
+	// chain either, as long as both lived at once.
+	for part := time.Duration(2); part <= 1<<12; part *= 2 {
+		if _, again := certs[0].Verify(x509.VerifyOptions{
+			Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{usage},
+			CurrentTime: certs[0].NotBefore.Add(certs[0].NotAfter.Sub(certs[0].NotBefore) / part),
+		}); again == nil {
+			return nil
+		}
 	}
 	// The library would call the moment that was chosen here the current time.
 	if invalid := (x509.CertificateInvalidError{}); errors.As(err, &invalid) && invalid.Reason == x509.Expired {

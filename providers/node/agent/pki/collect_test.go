@@ -12,6 +12,7 @@ import (
 
 	fixture "upkeep/fixtures/pki"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
 )
@@ -172,7 +173,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	replace("etc/kubernetes/pki/apiserver.crt", secret)
 	replace("etc/kubernetes/pki/front-proxy-client.key", "../../../"+secret)
 	replace("var/lib/kubelet/pki/kubelet-client-current.pem", "/etc/kubernetes/pki/ca.key")
-	replace("etc/kubernetes/pki/etcd", "/etc/kubernetes/pki")
+	replace("etc/kubernetes/pki/etcd", "/var/lib/kubelet")
 	got := verdicts(collect(t, made.Dir, facts.CertificatesQuestion{Layout: "auto"}))
 	for name, want := range map[string]string{
 		"apiserver":      "symbolic link",
@@ -202,17 +203,18 @@ func TestWorkerHasOnlyItsKubelets(t *testing.T) {
 }
 
 func TestUnknownLayouts(t *testing.T) {
-	kubespray := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(kubespray, "etc/kubernetes/ssl"), 0o755); err != nil {
+	elsewhere := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(elsewhere, "etc/kubernetes"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("ssl", filepath.Join(kubespray, "etc/kubernetes/pki")); err != nil {
+	if err := os.Symlink("/opt/pki", filepath.Join(elsewhere, "etc/kubernetes/pki")); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, dir, layout, want string }{
 		{"nothing there", t.TempDir(), "auto", "no known layout"},
-		{"linked pki", kubespray, "auto", "not kubeadm's layout"},
-		{"a word nobody knows", t.TempDir(), "k3s", `layout "k3s" is not known`},
+		{"a pki that links elsewhere", elsewhere, "auto", `/etc/kubernetes/pki is a symbolic link, which is not followed: the link leads to "/opt/pki"`},
+		{"a word nobody knows", t.TempDir(), "kops", `layout "kops" is not known`},
+		{"k3s where there is none", t.TempDir(), "k3s", "/var/lib/rancher/k3s is not on this node"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := collect(t, c.dir, facts.CertificatesQuestion{Layout: c.layout})
@@ -266,11 +268,11 @@ func TestFactsHoldNoKey(t *testing.T) {
 }
 
 func TestLayoutTable(t *testing.T) {
-	if got := len(pki.Kubeadm.Renewable()); got != 11 {
+	if got := len(layout.Kubeadm(layout.KubeadmDir).Renewable()); got != 11 {
 		t.Errorf("%d renewable certificates, kubeadm has 11", got)
 	}
 	served := map[int]string{}
-	for _, e := range pki.Kubeadm.Entries() {
+	for _, e := range layout.Kubeadm(layout.KubeadmDir).Entries() {
 		if e.Port != 0 {
 			served[e.Port] = e.Name
 		}
@@ -278,9 +280,9 @@ func TestLayoutTable(t *testing.T) {
 	if diff := cmp.Diff(map[int]string{6443: "apiserver", 2379: "etcd-server", 2380: "etcd-peer", 10250: "kubelet-server"}, served); diff != "" {
 		t.Errorf("certificates by port (-want +got)\n%s", diff)
 	}
-	for _, e := range pki.Kubeadm.Entries() {
+	for _, e := range layout.Kubeadm(layout.KubeadmDir).Entries() {
 		if e.Authority != "" {
-			if ca, ok := pki.Kubeadm.Lookup(e.Authority); !ok || ca.Kind != facts.Authority {
+			if ca, ok := layout.Kubeadm(layout.KubeadmDir).Lookup(e.Authority); !ok || ca.Kind != facts.Authority {
 				t.Errorf("%s: no CA %q", e.Name, e.Authority)
 			}
 		}

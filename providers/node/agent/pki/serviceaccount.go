@@ -11,16 +11,11 @@ import (
 	"upkeep/providers/node/agent/disk"
 )
 
-// The pair that signs tokens of service accounts (cmd/kubeadm/app/constants: ServiceAccountPrivateKeyName,
-// ServiceAccountPublicKeyName).
-const (
-	serviceAccountKey    = "/etc/kubernetes/pki/sa.key"
-	serviceAccountPublic = "/etc/kubernetes/pki/sa.pub"
-)
-
-// serviceAccount reads the pair that signs tokens. Of both halves it keeps the digest of the public key alone.
-func (c *collector) serviceAccount() *facts.ServiceAccount {
-	s := &facts.ServiceAccount{Path: serviceAccountKey, PublicPath: serviceAccountPublic}
+// serviceAccount reads the pair that signs tokens of service accounts (cmd/kubeadm/app/constants:
+// ServiceAccountPrivateKeyName, ServiceAccountPublicKeyName). Of both halves it keeps the digest of the public key
+// alone.
+func (c *collector) serviceAccount(dir string) *facts.ServiceAccount {
+	s := &facts.ServiceAccount{Path: dir + "/sa.key", PublicPath: dir + "/sa.pub"}
 	data, info, err := c.disk.Read(s.Path, MaxFile)
 	if info != (disk.Info{}) {
 		s.Mode, s.KeyOwner = info.Permissions(), foreignOwner(info)

@@ -16,7 +16,7 @@ func Written(d *disk.Disk, component string) (time.Time, error) {
 	case "kube-scheduler":
 		name = "scheduler.conf"
 	}
-	entry, ok := Kubeadm.Lookup(name)
+	entry, ok := Lookup(d, name)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%s reads no kubeconfig of its own", component)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/pki"
 )
 
@@ -22,14 +23,17 @@ const maxArchive = 64 << 20
 // and returns its path. Names in it are paths without the leading slash.
 func (r *Renewer) archive(s *state, id string, items []item, copies []copied) (string, error) {
 	var files []file
-	if err := r.gather(pki.Kubeadm.Dir, &files, func(string) bool { return true }); err != nil {
-		return "", err
+	for _, dir := range r.layout.Archive {
+		if err := r.gather(dir, &files, func(string) bool { return true }); err != nil {
+			return "", err
+		}
 	}
 	isConf := func(name string) bool { return strings.HasSuffix(name, ".conf") }
-	if err := r.gatherFlat(pki.KubernetesDir, &files, isConf); err != nil {
+	if err := r.gatherFlat(layout.KubernetesDir, &files, isConf); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	if err := r.gather(pki.ManifestDir, &files, func(string) bool { return true }); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := r.gather(layout.ManifestDir, &files, func(string) bool { return true }); err != nil &&
+		!errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	for _, c := range copies {

@@ -1,20 +1,33 @@
 package renew
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
-	"upkeep/providers/node/agent/pki"
+	"upkeep/providers/layout"
+	"upkeep/providers/node/agent/disk"
 )
 
 // Configuration is the cluster's kubeadm ClusterConfiguration.
 type Configuration struct {
 	apiVersion   string
 	externalEtcd bool
+	dir          string // certificatesDir
 	tree         map[string]any
+}
+
+// In returns the configuration with another certificatesDir: the same directory under its own name.
+func (c Configuration) In(dir string) Configuration {
+	if dir != c.dir {
+		c.tree = maps.Clone(c.tree)
+		c.dir, c.tree["certificatesDir"] = dir, dir
+	}
+	return c
 }
 
 // Node is what kubeadm must be told of this node so that it does not look for it: without it, it wants a default route
@@ -54,8 +67,9 @@ func ParseConfiguration(text string) (Configuration, error) {
 	if !strings.HasPrefix(c.apiVersion, "kubeadm.k8s.io/v1beta") {
 		return Configuration{}, fmt.Errorf("the ClusterConfiguration's apiVersion is %q; kubeadm.k8s.io/v1beta3 and v1beta4 are known", c.apiVersion)
 	}
-	if dir := strings.TrimRight(word("certificatesDir"), "/"); dir != "" && dir != pki.Kubeadm.Dir {
-		return Configuration{}, fmt.Errorf("the cluster keeps its certificates in %s; only %s is known", dir, pki.Kubeadm.Dir)
+	c.dir = cmp.Or(strings.TrimRight(word("certificatesDir"), "/"), layout.KubeadmDir)
+	if _, err := disk.Clean(c.dir); err != nil {
+		return Configuration{}, fmt.Errorf("certificatesDir of the ClusterConfiguration: %w", err)
 	}
 	if etcd, ok := c.tree["etcd"].(map[string]any); ok {
 		c.externalEtcd = etcd["external"] != nil

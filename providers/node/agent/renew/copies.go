@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/protocol"
 )
@@ -29,7 +29,8 @@ type copied struct {
 func (r *Renewer) lookCopies(q protocol.RenewRequest) ([]copied, error) {
 	var found []copied
 	for i, p := range q.Kubeconfigs {
-		if slices.Contains(q.Kubeconfigs[:i], p) || slices.ContainsFunc(pki.Kubeadm.Entries(), func(e pki.Entry) bool { return e.Path == p }) {
+		if slices.Contains(q.Kubeconfigs[:i], p) || slices.ContainsFunc(r.layout.Entries(),
+			func(e layout.Entry) bool { return e.Path == p }) {
 			continue
 		}
 		c := copied{file: file{path: p}}
@@ -63,13 +64,13 @@ func (r *Renewer) lookCopies(q protocol.RenewRequest) ([]copied, error) {
 
 // takeOver adds to what was renewed the copies that take the same new client certificate: those that hold an older one of
 // the same user, signed by the same CA. They keep their server, their CA bundle and everything else.
-func takeOver(done []renewed, copies []copied, d *disk.Disk, progress func(string)) ([]renewed, error) {
+func (r *Renewer) takeOver(done []renewed, copies []copied, progress func(string)) ([]renewed, error) {
 	for _, c := range copies {
 		if c.why != "" {
 			progress(fmt.Sprintf("leaving %s unchanged: %s", c.file.path, c.why))
 			continue
 		}
-		cert, config, err := newest(done, c, d)
+		cert, config, err := r.newest(done, c)
 		if err != nil {
 			return nil, err
 		}
@@ -87,19 +88,19 @@ func takeOver(done []renewed, copies []copied, d *disk.Disk, progress func(strin
 }
 
 // newest returns the client certificate that a copy takes over: from a kubeconfig renewed just now, else from the disk.
-func newest(done []renewed, c copied, d *disk.Disk) (*x509.Certificate, pki.KubeconfigFile, error) {
+func (r *Renewer) newest(done []renewed, c copied) (*x509.Certificate, pki.KubeconfigFile, error) {
 	for _, name := range sources {
-		entry, _ := pki.Kubeadm.Lookup(name)
-		text, _, err := d.Read(entry.Path, pki.MaxFile)
+		entry, _ := r.layout.Lookup(name)
+		text, _, err := r.Disk.Read(entry.Path, pki.MaxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, pki.KubeconfigFile{}, err
 		}
-		for _, r := range done {
-			if r.name == name {
-				text = r.files[0].data
+		for _, made := range done {
+			if made.name == name {
+				text = made.files[0].data
 			}
 		}
 		config, err := pki.ParseKubeconfig(text)

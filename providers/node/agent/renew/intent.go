@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/store"
@@ -102,7 +103,7 @@ func (r *Renewer) write(s *state, id string, record Intent, done []renewed) erro
 }
 
 // readIntent reads a record and checks what repairing relies on.
-func readIntent(dir *disk.Dir) (Intent, error) {
+func readIntent(dir *disk.Dir, l layout.Layout) (Intent, error) {
 	var record Intent
 	if err := dir.Trust(); err != nil {
 		return record, err
@@ -125,7 +126,7 @@ func readIntent(dir *disk.Dir) (Intent, error) {
 				return Intent{}, fmt.Errorf("%s names files that no renewal names", path.Join(dir.Path(), intentFile))
 			}
 		}
-		if entry, ok := pki.Kubeadm.Lookup(g.Name); ok && g.Files[len(g.Files)-1].Path != entry.Path {
+		if entry, ok := l.Lookup(g.Name); ok && g.Files[len(g.Files)-1].Path != entry.Path {
 			return Intent{}, fmt.Errorf("%s: %s is not at %s", path.Join(dir.Path(), intentFile), g.Name, g.Files[len(g.Files)-1].Path)
 		}
 	}
@@ -146,6 +147,7 @@ func Unfinished(d *disk.Disk) []facts.Unfinished {
 	if err != nil {
 		return []facts.Unfinished{{ID: "intents", Unknown: err.Error()}}
 	}
+	l := layoutOf(d)
 	var found []facts.Unfinished
 	for _, e := range entries {
 		u := facts.Unfinished{ID: e.Name}
@@ -155,7 +157,7 @@ func Unfinished(d *disk.Disk) []facts.Unfinished {
 			found = append(found, u)
 			continue
 		}
-		record, err := readIntent(sub)
+		record, err := readIntent(sub, l)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it never came to a record: nothing was begun, and the next renewal removes it
 		}
@@ -175,6 +177,12 @@ func Unfinished(d *disk.Disk) []facts.Unfinished {
 		found = append(found, u)
 	}
 	return found
+}
+
+// layoutOf returns the layout of a node; one that is not known names nothing.
+func layoutOf(d *disk.Disk) layout.Layout {
+	l, _ := pki.Find(d, "auto")
+	return l.Layout
 }
 
 func installed(d *disk.Disk, g Group) bool {

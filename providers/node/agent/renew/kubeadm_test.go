@@ -16,6 +16,9 @@ import (
 // as a unit.
 func TestMain(m *testing.M) {
 	switch {
+	case len(os.Args) > 1 && os.Args[1] == "version":
+		fmt.Println("v1.35.4")
+		syscall.Exit(0)
 	case len(os.Args) > 2 && os.Args[1] == "certs" && os.Args[2] == "renew":
 		// Not os.Exit: under the race detector it sleeps for a second, and this one is run without GORACE.
 		syscall.Exit(kubeadm(os.Args[3:]))

@@ -9,7 +9,7 @@ import (
 // Places returns the directories of the files that a renewal of these kubeconfigs may exchange, or that an intent on the
 // node names: what repairing and undoing write to. A path that is none is left out; the request itself is refused for it.
 //
-// The directories of the layout are not among them.
+// The directories of the node's layout are among them.
 func Places(d *disk.Disk, kubeconfigs []string) []string {
 	var out []string
 	add := func(p string) {
@@ -19,6 +19,12 @@ func Places(d *disk.Disk, kubeconfigs []string) []string {
 	}
 	for _, p := range kubeconfigs {
 		add(p)
+	}
+	l := layoutOf(d)
+	for _, e := range l.Entries() {
+		if e.Renewable() {
+			add(e.Path)
+		}
 	}
 	dir, err := d.Dir(path.Join(Dir, "intents"))
 	if err != nil {
@@ -30,7 +36,7 @@ func Places(d *disk.Disk, kubeconfigs []string) []string {
 		if err != nil {
 			continue
 		}
-		record, _ := readIntent(sub) // one that cannot be read names nothing
+		record, _ := readIntent(sub, l) // one that cannot be read names nothing
 		for _, g := range record.Groups {
 			for _, f := range g.Files {
 				add(f.Path)

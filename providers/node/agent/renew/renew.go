@@ -1,10 +1,11 @@
-// Package renew renews certificates of a kubeadm control plane, so that at no instant, whatever dies, a key without its
-// certificate stays behind for good.
+// Package renew renews certificates of a control plane that kubeadm made, and those of kubespray's etcd, so that at no
+// instant, whatever dies, a key without its certificate stays behind for good.
 //
-// kubeadm signs; it does so inside a staging tree, since on the real files it writes key and certificate one after the
-// other, unprotected. What it made is verified there. Then an intent is recorded with the new files, and these are put
-// in place one by one, each by write-temp, fsync, rename, fsync of the directory. An intent that was not cleared is
-// what an interrupted renewal leaves; Repair finishes or undoes it, and Run refuses to start next to it.
+// kubeadm signs what it knows, and the helper itself the rest, with the key of its CA. kubeadm does so inside a
+// staging tree, since on the real files it writes key and certificate one after the other, unprotected. What it made
+// is verified there. Then an intent is recorded with the new files, and these are put in place one by one, each by
+// write-temp, fsync, rename, fsync of the directory. An intent that was not cleared is what an interrupted renewal
+// leaves; Repair finishes or undoes it, and Run refuses to start next to it.
 //
 // Everything is kept below /var/lib/upkeep, which root alone may write to:
 //
@@ -19,12 +20,14 @@
 package renew
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/protocol"
 )
 
@@ -36,6 +39,8 @@ type Renewer struct {
 	Now     func() time.Time
 	// CRISocket is told to kubeadm, which then need not look for one. Empty: containerd's.
 	CRISocket string
+	// layout is the node's, for the request at hand.
+	layout pki.Found
 	// At is called with the name of each instant at which a crash would leave something different behind. Nil outside
 	// tests: they end the process there.
 	At func(instant string)
@@ -53,7 +58,10 @@ func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress fun
 	fail := func(err error) (protocol.RenewResult, error) {
 		return protocol.RenewResult{}, fmt.Errorf("renew certificates: %w", err)
 	}
-	config, err := ParseConfiguration(q.ClusterConfiguration)
+	if err := r.find(cmp.Or(q.Layout, "auto")); err != nil {
+		return fail(err)
+	}
+	config, err := r.configuration(q)
 	if err != nil {
 		return fail(err)
 	}
@@ -92,7 +100,7 @@ func (r *Renewer) Run(ctx context.Context, q protocol.RenewRequest, progress fun
 	if err != nil {
 		return fail(err)
 	}
-	renewed, err = takeOver(renewed, copies, r.Disk, progress)
+	renewed, err = r.takeOver(renewed, copies, progress)
 	if err != nil {
 		return fail(err)
 	}

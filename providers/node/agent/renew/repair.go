@@ -47,7 +47,7 @@ func (r *Renewer) repair(s *state, id string, progress func(string)) (protocol.R
 	if err != nil {
 		return fail(err)
 	}
-	record, err := readIntent(dir)
+	record, err := readIntent(dir, layoutOf(r.Disk))
 	if err != nil {
 		return fail(fmt.Errorf("%w; the PKI as it was before is in %s", err, path.Join(Dir, "archive")))
 	}

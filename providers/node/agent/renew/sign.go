@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
@@ -38,19 +40,33 @@ type newFile struct {
 	data []byte
 }
 
+func (i item) byKubeadm() bool { return i.entry.Renewed == layout.ByKubeadm }
+
 // sign lets kubeadm renew the items in a staging tree of their own and returns the new files, verified.
 func (r *Renewer) sign(ctx context.Context, s *state, id string, items []item, config Configuration, progress func(string)) ([]renewed, error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
-	tree, err := r.plant(s, id, items, config)
-	if err != nil {
-		return nil, fmt.Errorf("make the staging tree: %w", err)
+	var tree *disk.Dir
+	if slices.ContainsFunc(items, item.byKubeadm) {
+		err := r.sameMinor(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if tree, err = r.plant(s, id, slices.DeleteFunc(slices.Clone(items),
+			func(it item) bool { return !it.byKubeadm() }), config); err != nil {
+			return nil, fmt.Errorf("make the staging tree: %w", err)
+		}
 	}
 	var done []renewed
 	for _, it := range items {
 		progress("signing " + it.entry.Name)
 		r.at("sign:%s", it.entry.Name)
+		if !it.byKubeadm() {
+			made, err := r.issue(it)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", it.entry.Name, err)
+			}
+			done = append(done, made)
+			continue
+		}
 		if err := r.kubeadm(ctx, tree.Path(), it.entry.Name); err != nil {
 			return nil, fmt.Errorf("%s: %w", it.entry.Name, err)
 		}
@@ -84,7 +100,7 @@ func (r *Renewer) plant(s *state, id string, items []item, config Configuration)
 	}
 	planted := map[string]bool{}
 	for _, it := range items {
-		ca, _ := pki.Kubeadm.Lookup(it.entry.Authority)
+		ca, _ := r.layout.Lookup(it.entry.Authority)
 		for _, p := range []string{ca.Path, ca.KeyPath} {
 			if planted[p] {
 				continue

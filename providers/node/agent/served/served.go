@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
@@ -34,8 +35,12 @@ func Collect(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) []facts.
 		client *tls.Certificate
 	}
 	var targets []target
+	l, err := pki.Find(d, "auto")
+	if err != nil {
+		return nil
+	}
 	add := func(name, address string, client *tls.Certificate) {
-		entry, ok := pki.Kubeadm.Lookup(name)
+		entry, ok := l.Lookup(name)
 		if ok && address != "" {
 			targets = append(targets, target{facts.Served{Name: name, Component: entry.Component, Address: address}, client})
 		}
@@ -44,15 +49,36 @@ func Collect(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) []facts.
 		add("apiserver", address, nil)
 	}
 	// etcd logs every client that shows no certificate; show it the one that its probes use, where it is whole.
-	client := etcdClient(d)
+	client := etcdClient(d, l.Layout)
 	if address, ok := controlplane.EtcdClientAddress(pods); ok {
 		add("etcd-server", address, client)
 	}
 	if address, ok := controlplane.EtcdPeerAddress(pods); ok {
 		add("etcd-peer", address, client)
 	}
+	if l.Etcd != "" {
+		// The member runs as a service, whose environment says where it listens.
+		if text, _, err := d.Read(layout.EtcdEnv, pki.MaxFile); err == nil {
+			env := layout.ParseEnv(text)
+			if address, ok := controlplane.Pick(env["ETCD_LISTEN_CLIENT_URLS"], true); ok {
+				add("etcd-member", address, client)
+			}
+			if address, ok := controlplane.Pick(env["ETCD_LISTEN_PEER_URLS"], false); ok {
+				add("etcd-member", address, client)
+			}
+		}
+	}
+	if l.Service != "" && l.ControlPlane {
+		if e, ok := l.Lookup(layout.DynamicCertificate); ok && d.Exists(e.Path) {
+			add(layout.DynamicCertificate, net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Port)), nil)
+		}
+	}
 	if address := kubeletAddress(d); address != "" {
-		add("kubelet-server", address, nil)
+		if _, ok := l.Lookup("kubelet-server"); ok {
+			add("kubelet-server", address, nil)
+		} else {
+			add("agent/serving-kubelet", address, nil)
+		}
 	}
 	var wg sync.WaitGroup
 	found := make([]facts.Served, len(targets))
@@ -114,8 +140,11 @@ func Leaf(ctx context.Context, address string, client *tls.Certificate) (*x509.C
 }
 
 // etcdClient returns the certificate that etcd's probes use, or nil where it is not whole.
-func etcdClient(d *disk.Disk) *tls.Certificate {
-	entry, _ := pki.Kubeadm.Lookup("etcd-healthcheck-client")
+func etcdClient(d *disk.Disk, l layout.Layout) *tls.Certificate {
+	entry, ok := l.Lookup("etcd-healthcheck-client")
+	if !ok {
+		entry, _ = l.Lookup("etcd-admin")
+	}
 	cert, _, err := d.Read(entry.Path, pki.MaxFile)
 	if err != nil {
 		return nil
@@ -133,14 +162,14 @@ func etcdClient(d *disk.Disk) *tls.Certificate {
 
 // kubeletAddress returns where the kubelet of this node serves; empty on a machine without one, or without its port.
 func kubeletAddress(d *disk.Disk) string {
-	if !d.Exists(pki.KubeletDir) {
+	if !d.Exists(layout.KubeletDir) {
 		return ""
 	}
 	config := struct {
 		Address string `json:"address"`
 		Port    *int   `json:"port"`
 	}{}
-	if text, _, err := d.Read(pki.KubeletDir+"/config.yaml", pki.MaxFile); err == nil {
+	if text, _, err := d.Read(layout.KubeletDir+"/config.yaml", pki.MaxFile); err == nil {
 		// A config that cannot be read is the kubelet's to complain about; its defaults are the best guess left.
 		_ = yaml.Unmarshal(text, &config)
 	}
