@@ -27,6 +27,7 @@ var floors = []struct {
 }{
 	{prefix: "config", floor: 1},
 	{prefix: "providers/plain", floor: 0},
+	{prefix: "providers/bounded", floor: 0},
 	{prefix: "providers/facts", floor: 1},
 	{prefix: "providers/layout", floor: 1, with: []string{"providers/facts"}},
 	{prefix: "providers/sqlitefile", floor: 1},
@@ -56,6 +57,7 @@ var floors = []struct {
 	{prefix: "planner/schedule", floor: 3},
 	{prefix: "planner/window", floor: 3},
 	{prefix: "planner/apply", floor: 3, with: []string{"planner"}},
+	{prefix: "planner/forecast", floor: 3, with: []string{"planner"}},
 	{prefix: "planner/report", floor: 3, with: []string{"planner"}},
 	{prefix: "providers/observe", floor: 3},
 	{prefix: "providers/certificates", floor: 3, domain: true, acts: []string{"operations.go"}},

@@ -45,7 +45,6 @@ var long = map[string]int{
 	"docs/how-to/back-up-a-cluster.md":   8,
 	"docs/how-to/keep-a-helm-release.md": 7,
 	"docs/how-to/look-at-a-cluster.md":   2,
-	"docs/how-to/migrate-prices.md":      2,
 	"docs/how-to/rotate-certificates.md": 6,
 	"docs/how-to/run-a-plan-by-hand.md":  3,
 	"docs/how-to/upgrade-a-provider.md":  9,

@@ -53,7 +53,11 @@ type Attribute struct {
 	// Sensitive allows a sensitive value here. The value of such an argument is always marked: read it with
 	// Block.Secret; the other accessors panic on it.
 	Sensitive bool
-	Doc       string
+	// Lines allows a text of several lines: a reason, a message. Anything else is one line.
+	Lines bool
+	// Node: it names nodes, which must be declared. With discovered nodes any name is possible.
+	Node bool
+	Doc  string
 
 	// window: it names maintenance windows.
 	window bool

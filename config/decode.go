@@ -141,21 +141,39 @@ func (l *loader) accept(d *declaration, b Block) {
 	}
 	value, diags := d.Decode(b)
 	l.report(at(d, instance{key: b.Key}, diags)...)
-	if diags.HasErrors() {
+	wrong := diags.HasErrors()
+	l.besides(diags, func() { l.checkEmpty(d.Schema, b) })
+	l.checkNodeNames(d, b)
+	if !d.registered {
+		if own, ok := value.(part); ok && !wrong {
+			own.enter(l, b)
+		}
 		return
 	}
-	l.checkEmpty(d.Schema, b)
-	if own, ok := value.(part); ok {
-		own.enter(l, b)
-		return
-	}
-	l.checkSelections(d.Schema, b)
-	l.own(d, b, value)
+	l.besides(diags, func() { l.checkSelections(d.Schema, b) })
 	meta, diags := l.metaOf(d, b)
 	l.report(at(d, instance{key: b.Key}, diags)...)
+	if wrong {
+		return
+	}
+	l.own(d, b, value)
 	l.desired.Resources = append(l.desired.Resources, Declared{
 		Type: b.Type, Name: b.Name, Key: b.Key, Position: PositionOf(b.DefRange, l.directory), Meta: meta, Value: value,
 	})
+}
+
+// besides runs a check, and leaves out what it says of a place of which something is said already.
+func (l *loader) besides(said hcl.Diagnostics, check func()) {
+	before := len(l.diags)
+	check()
+	kept := l.diags[:before]
+	for _, d := range l.diags[before:] {
+		same := func(s *hcl.Diagnostic) bool { return s.Subject != nil && d.Subject != nil && *s.Subject == *d.Subject }
+		if !slices.ContainsFunc(said, same) {
+			kept = append(kept, d)
+		}
+	}
+	l.diags = kept
 }
 
 // referencesIn returns every reference in a body.
@@ -292,9 +310,10 @@ func (c *conformer) attribute(v cty.Value, a Attribute, attr *hclsyntax.Attribut
 	if !ok {
 		return cty.DynamicVal
 	}
-	if len(a.OneOf) > 0 && !c.oneOf(converted, a, attr) {
+	if len(a.OneOf) > 0 && !c.oneOf(converted, a, attr) || !c.checkElements(converted, a, attr) {
 		return cty.DynamicVal
 	}
+	converted = withoutNulls(converted)
 	if a.Sensitive && converted.IsMarked() && a.Type == cty.DynamicPseudoType {
 		converted = deeplyMarked(converted)
 	}
@@ -313,6 +332,10 @@ func (c *conformer) convert(v cty.Value, a Attribute, attr *hclsyntax.Attribute)
 			return cty.DynamicVal, false
 		}
 		selection, ok := selectionIn(v)
+		if !ok && holdsNull(v) {
+			c.fail(attr, "Null element", "%q holds null. Name nodes, or remove the element.", a.Name)
+			return cty.DynamicVal, false
+		}
 		if !ok {
 			c.fail(attr, "Nodes expected", "%q takes a set of nodes, and this is %s. Write role(\"...\"), node.NAME, node.NAME[\"KEY\"], nodes.NAME, or a list of these.", a.Name, article(v.Type().FriendlyName()))
 			return cty.DynamicVal, false

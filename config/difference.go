@@ -43,11 +43,11 @@ func (d Desired) blocks() (map[string][]any, error) {
 	var failed error
 	add := func(name string, parts ...any) {
 		for _, part := range parts {
-			plain, err := plain(part)
+			text, err := asJSON(part)
 			if err != nil && failed == nil {
 				failed = fmt.Errorf("%s: %w", name, err)
 			}
-			out[name] = append(out[name], plain)
+			out[name] = append(out[name], text)
 		}
 	}
 	add("upkeep.required_version", d.RequiredVersion)
@@ -76,8 +76,8 @@ func (d Desired) blocks() (map[string][]any, error) {
 	return out, failed
 }
 
-// plain returns a value as JSON has it: numbers as they are written, since a large one is not another one.
-func plain(value any) (out any, err error) {
+// asJSON returns a value as JSON has it: numbers as they are written, since a large one is not another one.
+func asJSON(value any) (out any, err error) {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,13 @@ package config
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"upkeep/providers/plain"
 )
 
 // resolveInstances returns the instances of a block, sorted by key: one without a key where it has no for_each.
@@ -76,6 +80,9 @@ func instancesOf(v cty.Value) ([]instance, string) {
 			return nil, "A key is null. Every key must be a string."
 		case key.AsString() == "":
 			return nil, "A key is the empty string. Every key must name its block."
+		case strings.ContainsFunc(key.AsString(), func(r rune) bool { return !plain.Safe(r) }):
+			return nil, "The key " + strconv.QuoteToASCII(key.AsString()) +
+				" holds a character that cannot be printed. Keys become part of addresses and reports."
 		}
 		if isSet {
 			element = key

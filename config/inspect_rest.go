@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -49,7 +50,16 @@ func (l *loader) inspectRest(d *declaration, b Block, attributes map[string]cty.
 		b.meta = takeMeta(d.BlockType, attributes)
 	}
 	b.Value = cty.ObjectVal(attributes)
-	_, diags := d.Decode(b)
+	before := len(l.diags)
+	l.checkEmpty(d.Schema, b)
+	l.checkNodeNames(d, b)
+	if d.registered {
+		l.checkSelections(d.Schema, b)
+	}
+	diags := slices.Clone(l.diags[before:])
+	l.diags = l.diags[:before]
+	_, more := d.Decode(b)
+	diags = append(diags, more...)
 	if d.registered {
 		_, more := l.metaOf(d, b)
 		diags = append(diags, more...)

@@ -101,7 +101,7 @@ func variableBlock() entry {
 			Attributes: []Attribute{
 				{Name: "type", Type: cty.DynamicPseudoType, word: "type", Doc: "What values are allowed: `string`, `number`, `bool`, `any`, `list(T)`, `set(T)`, `map(T)`, `tuple([T, ...])`, `object({ NAME = T, NAME = optional(T, DEFAULT) })`. Without it a value given from outside is a string."},
 				{Name: "default", Type: cty.DynamicPseudoType, Doc: "The value where none is given. Without it a value must be given."},
-				{Name: "description", Type: cty.String, Doc: "What the variable is for."},
+				{Name: "description", Type: cty.String, Lines: true, Doc: "What the variable is for."},
 				{Name: "sensitive", Type: cty.Bool, Default: cty.False, Doc: "Never show the value; only arguments that take secrets accept it."},
 				{Name: "nullable", Type: cty.Bool, Default: cty.True, Doc: "Whether `null` is a value. Where it is not, `null` means the default."},
 			},
@@ -109,7 +109,7 @@ func variableBlock() entry {
 				Name: "validation", Repeatable: true, Doc: "A condition that the value must meet.",
 				Schema: Schema{Attributes: []Attribute{
 					{Name: "condition", Type: cty.Bool, Required: true, Doc: "True where the value is right."},
-					{Name: "error_message", Type: cty.String, Required: true, Doc: "What to say where it is not."},
+					{Name: "error_message", Type: cty.String, Required: true, Lines: true, Doc: "What to say where it is not."},
 				}},
 			}},
 		},

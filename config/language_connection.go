@@ -51,8 +51,11 @@ func connectionBlock() entry {
 	}}
 }
 
-// validJump reports whether every hop of a list for `ssh -J` is one.
-func validJump(jump string) bool {
+// ValidUser reports whether a word can be the user that ssh logs in as.
+func ValidUser(user string) bool { return userPattern.MatchString(user) }
+
+// ValidJump reports whether every hop of a list for `ssh -J` is one.
+func ValidJump(jump string) bool {
 	for hop := range strings.SplitSeq(jump, ",") {
 		if !validHop(hop) {
 			return false
@@ -141,7 +144,7 @@ func checkConnections(d Desired) error {
 			return fmt.Errorf("connection %q: %q is not a kind of access", c.Name, c.Access)
 		case c.User != "" && !userPattern.MatchString(c.User):
 			return fmt.Errorf("connection %q: %q is not a user name", c.Name, c.User)
-		case c.ProxyJump != "" && !validJump(c.ProxyJump):
+		case c.ProxyJump != "" && !ValidJump(c.ProxyJump):
 			return fmt.Errorf("connection %q: %q is not a list of jump hosts", c.Name, c.ProxyJump)
 		case c.Port < 0 || c.Port > 65535 || c.MaxSessions < 0 || c.MaxSessions > largestSessions:
 			return fmt.Errorf("connection %q: the port or max_sessions is out of range", c.Name)

@@ -39,7 +39,8 @@ func ignoreBlock() entry {
 `,
 		Schema: Schema{Attributes: slices.Concat([]Attribute{
 			{Name: "finding", Type: cty.String, Required: true, Doc: "The id of the finding, such as `CERT_EXPIRES_SOON`."},
-			{Name: "nodes", Type: cty.List(cty.String), Doc: "Names of the nodes that it is about. Every node where it is not set, and what is on no node."},
+			{Name: "nodes", Type: cty.List(cty.String), Node: true,
+				Doc: "Names of the nodes that it is about. Every node where it is not set, and what is on no node."},
 		}, exemptionAttributes())},
 		Decode: decodeIgnore,
 	}}
@@ -64,7 +65,6 @@ func (i Ignore) enter(l *loader, b Block) {
 	if known := l.options.Findings; known != nil && !slices.Contains(known, i.Finding) {
 		l.report(b.Diagnose("finding", "Unknown finding", fmt.Sprintf("There is no finding %q.%s", i.Finding, hint(i.Finding, known, "Findings are"))))
 	}
-	l.exempt(b, "nodes", i.Nodes...)
 	l.desired.Ignores = append(l.desired.Ignores, i)
 }
 

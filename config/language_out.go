@@ -2,9 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -49,26 +46,7 @@ func (o Out) enter(l *loader, b Block) {
 		}
 	}
 	l.desired.Outs = append(l.desired.Outs, o)
-	l.exempt(b, "", o.Node)
-}
-
-// exempt reports, once all nodes are known, names that no node can have. With discovered nodes any name is possible.
-func (l *loader) exempt(b Block, argument string, nodes ...string) {
-	l.later = append(l.later, func() {
-		if len(l.desired.Fleets) > 0 || l.failedNodes() {
-			return
-		}
-		names := slices.Sorted(maps.Keys(l.nodes))
-		var said []string
-		for _, node := range nodes {
-			if _, declared := l.nodes[node]; !declared {
-				said = append(said, fmt.Sprintf("There is no node %q.%s", node, hint(node, names, "Nodes are")))
-			}
-		}
-		if len(said) > 0 {
-			l.report(b.Diagnose(argument, "Unknown node", strings.Join(said, " ")))
-		}
-	})
+	l.later = append(l.later, func() { l.checkDeclared(b, "", o.Node) })
 }
 
 // Check reports what no out block would have said: a name that no node can have, a missing reason or owner, a bad date.

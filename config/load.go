@@ -28,6 +28,8 @@ type Options struct {
 	// Trust says what expressions may read of the machine; AllowEnv names environment variables that they may read anyway.
 	Trust    Trust
 	AllowEnv []string
+	// Read is told every file that the configuration reads: its own, and those of file() and of arguments. Nil: nobody.
+	Read func(path string)
 	// Selector checks a label selector of Kubernetes; nil: any is right.
 	Selector func(string) error
 	// Version is upkeep's own version, for required_version; empty satisfies every constraint.
@@ -175,6 +177,7 @@ func newLoader(directory string, o Options) *loader {
 			l.left = append(l.left, what)
 		}
 	}}
+	l.reach.told = o.Read
 	l.budget = &budget{now: time.Now}
 	l.functions = &hcl.EvalContext{Functions: l.budget.bounded(functions(l.reach)), Variables: map[string]cty.Value{}}
 	maps.Copy(l.functions.Functions, l.budget.hooks())

@@ -50,7 +50,7 @@ func metaAttributes(guards []string) []Attribute {
 	window := windowArgument()
 	window.Doc += " Without it the one of the `defaults` block, else `\"always\"`."
 	without := Attribute{
-		Name: withoutAttribute, Type: cty.Map(cty.String),
+		Name: withoutAttribute, Type: cty.Map(cty.String), Lines: true,
 		Doc: "Guards that the steps of this block do not wait for. The steps of this block wait for no guard.",
 	}
 	if len(guards) == 0 {
@@ -61,7 +61,7 @@ func metaAttributes(guards []string) []Attribute {
 	out := []Attribute{window, without}
 	if slices.Contains(guards, guardNoneGuard) {
 		out = append(out, Attribute{
-			Name: guardNoneAttribute, Type: cty.String,
+			Name: guardNoneAttribute, Type: cty.String, Lines: true,
 			Doc: fmt.Sprintf("Deprecated: the older spelling of `without = { %s = \"REASON\" }`.", guardNoneGuard),
 		})
 	}

@@ -35,6 +35,8 @@ type reach struct {
 	allowEnv  []string
 	// left is told what an Unread configuration did not read.
 	left func(what string)
+	// told is told every file that was read: its absolute path; nil: nobody is.
+	told func(path string)
 }
 
 // env returns an environment variable. read is false where it must not be looked at and counts as unknown.
@@ -60,6 +62,11 @@ func (r reach) read(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }() // opened for reading: nothing is lost
+	if r.told != nil {
+		if absolute, err := filepath.Abs(r.shown(path)); err == nil {
+			r.told(absolute)
+		}
+	}
 	data, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		if limit%(1<<20) == 0 {

@@ -43,7 +43,7 @@ type exemption struct {
 // exemptionAttributes are the arguments of every block that exempts something.
 func exemptionAttributes() []Attribute {
 	return []Attribute{
-		{Name: "reason", Type: cty.String, Required: true, Doc: "Why. Every report shows it."},
+		{Name: "reason", Type: cty.String, Required: true, Lines: true, Doc: "Why. Every report shows it."},
 		{Name: "owner", Type: cty.String, Required: true, Doc: "Who is responsible."},
 		{Name: "until", Type: cty.String, Required: true, Doc: "The last day on which it holds, in UTC: `\"2027-01-31\"`."},
 	}

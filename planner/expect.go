@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,9 @@ type Expectations struct {
 	Resources map[string]string // by address
 }
 
+// digestPattern is what Plan.Digest and its resources' digests look like.
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 // ParseExpectations reads the values of -expect: "sha256:…" is a plan's digest, "ADDRESS=sha256:…" that of a resource.
 func ParseExpectations(texts []string) (Expectations, error) {
 	e := Expectations{Resources: map[string]string{}}
@@ -22,8 +26,9 @@ func ParseExpectations(texts []string) (Expectations, error) {
 			address, digest = text[:i], text[i+1:]
 		}
 		switch {
-		case !strings.HasPrefix(digest, "sha256:") || strings.Contains(text, "=") && address == "":
-			return e, fmt.Errorf("-expect=%s is not a digest; write -expect=sha256:… for a plan, or -expect=ADDRESS=sha256:… for one resource of it", text)
+		case !digestPattern.MatchString(digest) || strings.Contains(text, "=") && address == "":
+			return e, fmt.Errorf("-expect=%s is not a digest; write -expect=sha256: and 64 letters of 0-9 and a-f for a plan, "+
+				"or -expect=ADDRESS=sha256:… for one resource of it", text)
 		case address != "":
 			e.Resources[address] = digest
 		case e.Plan != "" && e.Plan != digest:

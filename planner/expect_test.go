@@ -19,15 +19,15 @@ func TestExpectations(t *testing.T) {
 		"nothing":             {nil, nil},
 		"the plan":            {[]string{p.Digest}, nil},
 		"all resources":       {[]string{w, x}, nil},
-		"one more resource":   {[]string{w, x, "widget.gone=sha256:0"}, nil},
-		"another plan":        {[]string{"sha256:0"}, []string{"and -expect says sha256:0: this is not the plan that was reviewed", p.Digests["widget.w"] + "  widget.w", "-target=ADDRESS"}},
+		"one more resource":   {[]string{w, x, "widget.gone=sha256:" + strings.Repeat("0", 64)}, nil},
+		"another plan":        {[]string{"sha256:" + strings.Repeat("0", 64)}, []string{"and -expect says sha256:" + strings.Repeat("0", 64) + ": this is not the plan that was reviewed", p.Digests["widget.w"] + "  widget.w", "-target=ADDRESS"}},
 		"one resource only":   {[]string{w}, []string{"widget.x was not reviewed: its digest is " + p.Digests["widget.x"], "upkeep apply -target='widget.w' -expect='" + w + "'"}},
-		"one that differs":    {[]string{w, "widget.x=sha256:0"}, []string{"widget.x differs: its digest is " + p.Digests["widget.x"] + ", which is not the reviewed one", "upkeep apply -target='widget.w' -expect='" + w + "'"}},
-		"none that is equal":  {[]string{"widget.w=sha256:0", "widget.x=sha256:0"}, []string{"widget.w differs", "widget.x differs"}},
+		"one that differs":    {[]string{w, "widget.x=sha256:" + strings.Repeat("0", 64)}, []string{"widget.x differs: its digest is " + p.Digests["widget.x"] + ", which is not the reviewed one", "upkeep apply -target='widget.w' -expect='" + w + "'"}},
+		"none that is equal":  {[]string{"widget.w=sha256:" + strings.Repeat("0", 64), "widget.x=sha256:" + strings.Repeat("0", 64)}, []string{"widget.w differs", "widget.x differs"}},
 		"empty":               {[]string{""}, []string{"is not a digest"}},
-		"an empty address":    {[]string{"=sha256:0"}, []string{"is not a digest"}},
+		"an empty address":    {[]string{"=sha256:" + strings.Repeat("0", 64)}, []string{"is not a digest"}},
 		"no digest":           {[]string{"widget.w"}, []string{"is not a digest"}},
-		"two plans":           {[]string{"sha256:0", "sha256:1"}, []string{"names two plans"}},
+		"two plans":           {[]string{"sha256:" + strings.Repeat("0", 64), "sha256:" + strings.Repeat("1", 64)}, []string{"names two plans"}},
 		"a plan and resource": {[]string{p.Digest, w}, []string{"a plan and single resources"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestAReviewedPlanIsComparedByResource(t *testing.T) {
 		t.Fatal("another plan is the reviewed one")
 	}
 	digests := maps.Clone(reviewed.Digests)
-	digests["widget.gone"] = "sha256:0"
+	digests["widget.gone"] = "sha256:" + strings.Repeat("0", 64)
 	text := differs.Against(digests).Error()
 	for _, want := range []string{
 		"and -expect says " + reviewed.Digest, "widget.w differs: its digest is " + now.Digests["widget.w"], "widget.gone was reviewed, and nothing is due",

@@ -32,8 +32,16 @@ func Pack(text []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// A packed plan is not refused before it holds packedLeast bytes of text, nor before the text is packedRatio times as
+// long as the file: what upkeep packs is 8 times shorter.
+const (
+	packedLeast = 16 << 20
+	packedRatio = 100
+)
+
 // Unpack returns the text of a plan file, which may be packed. The file may come from elsewhere: no more than most
-// bytes of text are unpacked, the checksum must be right, and nothing may follow. What the text says, CheckOrigin and
+// bytes of text are unpacked, nor much more than what such a file may hold: a small file that grows without end takes
+// neither memory nor time. The checksum must be right, and nothing may follow. What the text says, CheckOrigin and
 // Decode judge.
 func Unpack(file []byte, most int) (text []byte, err error) {
 	if !bytes.HasPrefix(file, []byte{0x1f, 0x8b}) { // gzip: RFC 1952, 2.3.1
@@ -48,12 +56,16 @@ func Unpack(file []byte, most int) (text []byte, err error) {
 		return nil, damaged(err)
 	}
 	in.Multistream(false)
-	text, err = io.ReadAll(io.LimitReader(in, int64(most)+1))
+	limit := min(most, max(packedLeast, packedRatio*len(file)))
+	text, err = io.ReadAll(io.LimitReader(in, int64(limit)+1))
 	switch {
+	case err == nil && len(text) > limit && limit < most:
+		return nil, fmt.Errorf("the plan file holds more than %d times as much text as it has bytes, and no plan does; "+
+			"make the plan again with `upkeep plan -out=FILE`", packedRatio)
+	case err == nil && len(text) > limit:
+		return nil, fmt.Errorf("the plan file holds more than %d MiB of text", most>>20)
 	case err != nil:
 		return nil, damaged(err)
-	case len(text) > most:
-		return nil, fmt.Errorf("the plan file holds more than %d MiB of text", most>>20)
 	case rest.Len() > 0:
 		return nil, damaged(errors.New("something follows the plan"))
 	}

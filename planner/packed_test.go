@@ -3,6 +3,7 @@ package planner_test
 import (
 	"bytes"
 	"compress/gzip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -77,6 +78,7 @@ func TestPackedPlanFileRefused(t *testing.T) {
 		"a second plan behind": {append(bytes.Clone(packed), packed...), 2 * len(text), "something follows"},
 		"a little too much":    {packed, len(text) - 1, "more than"},
 		"a bomb":               {bomb.Bytes(), 1 << 20, "more than 1 MiB"},
+		"a bomb of less":       {bomb.Bytes(), 256 << 20, "more than 100 times as much text as it has bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := planner.Unpack(test.file, test.most)
@@ -84,6 +86,31 @@ func TestPackedPlanFileRefused(t *testing.T) {
 				t.Errorf("%d bytes, error %v, want one with %q", len(got), err, test.want)
 			}
 		})
+	}
+}
+
+// A file that is refused takes the memory of its limit and not of what it would grow to.
+func TestRefusedPlanFileTakesLittleMemory(t *testing.T) {
+	var bomb bytes.Buffer
+	out, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 256 {
+		if _, err := out.Write(make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := bomb.Bytes()[:150<<10] // as far as it is read
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = planner.Unpack(file, 1<<30)
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; err == nil || !strings.Contains(err.Error(), "100 times") || taken > 128<<20 {
+		t.Errorf("%v after %d MiB", err, taken>>20)
 	}
 }
 

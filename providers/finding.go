@@ -29,6 +29,8 @@ type Finding struct {
 	// Cause names what is wrong in the world, the same for every reporter ("etcd/8e9e05c52164694d/silent"): of the findings
 	// with one cause a plan shows one, of the most specific id. Empty: it is nobody else's to report.
 	Cause string `json:"-"`
+	// ByItself: who uses the thing keeps it from coming to this, so nobody expects the finding before it is there.
+	ByItself bool `json:"-"`
 }
 
 // Class says what kind of thing a finding reports, so that a reader of many findings knows whom to ask. Each id has one

@@ -37,8 +37,13 @@ func app(env environment) *cli.Command {
 		name     string
 		commands []*cli.Command
 	}{
-		{groupWork, []*cli.Command{planCommand(env), approveCommand(env), applyCommand(env), stopCommand(env), driftCommand(env), backupCommand(env)}},
-		{groupLook, []*cli.Command{doctorCommand(env), statusCommand(env), showCommand(env), explainCommand(env), rehearseCommand(env), observeCommand(env), priceCommand(env), windowCommand(env)}},
+		{groupWork, []*cli.Command{
+			planCommand(env), approveCommand(env), applyCommand(env), stopCommand(env), driftCommand(env), backupCommand(env),
+		}},
+		{groupLook, []*cli.Command{
+			doctorCommand(env), statusCommand(env), showCommand(env), explainCommand(env), rehearseCommand(env), observeCommand(env),
+			priceCommand(env), windowCommand(env), forecastCommand(env),
+		}},
 		{groupWrite, []*cli.Command{validateCommand(env), fmtCommand(env), schemaCommand(env), accessCommand(env)}},
 		{groupRemember, []*cli.Command{stateCommand(env), forceUnlockCommand(env), marksCommand(env), nodeCommand(env)}},
 		{groupOther, []*cli.Command{versionCommand(env), helpCommand(env)}},

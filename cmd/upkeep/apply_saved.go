@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner"
 	"upkeep/providers"
+	"upkeep/providers/bounded"
 	"upkeep/state"
 )
 
@@ -78,26 +77,12 @@ func staleWhere(err error) error {
 	return err
 }
 
-// maxFile bounds a plan file and a facts file: both come from elsewhere.
-const maxFile = 512 << 20
-
-// readBounded reads a file of at most maxFile bytes.
-func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
-	}
-	return data, err
-}
+// maxFile bounds a plan file and a facts file: both come from elsewhere. 1,000 nodes are 16 MiB.
+const maxFile = 256 << 20
 
 // readPlanFile returns the text of a plan file.
 func readPlanFile(path string) ([]byte, error) {
-	data, err := readBounded(path)
+	data, err := bounded.Given(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no plan file %s; `upkeep plan -out=%s` makes one", path, path)
 	}

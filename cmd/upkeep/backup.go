@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -57,9 +59,21 @@ func backupTakeCommand(env environment) *cli.Command {
 					return err
 				}
 			}
-			return applied
+			return errors.Join(applied, untaken(plan))
 		},
 	}
+}
+
+// untaken says which blocks no bundle was even tried for: what nobody could see is no success, and not left for later.
+func untaken(plan planner.Plan) error {
+	var errs []error
+	for _, address := range plan.Request.Targets {
+		if !slices.ContainsFunc(plan.Steps, func(s providers.Step) bool { return s.Address == address }) {
+			err := fmt.Errorf("%s: no bundle was taken: not everything that it needs could be checked", address)
+			errs = append(errs, exit{exitError, err})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // chooseBackups returns the etcd_backup of a name (NAME or etcd_backup.NAME); all of them for no name.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/store"
@@ -323,6 +325,9 @@ func openFile(ctx context.Context, env environment, cmd *cli.Command, path, iden
 	} else if s.keys, err = publicKeys(cmd, config.Desired{}); err != nil {
 		return out, err
 	}
+	if err := bounded.Check(path, math.MaxInt64); err != nil { // a bundle is as large as its cluster
+		return out, err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return out, err
@@ -334,7 +339,7 @@ func openFile(ctx context.Context, env environment, cmd *cli.Command, path, iden
 		out.judged = backup.Judged{Bundle: facts.Bundle{ID: filepath.Base(path)}, Status: backup.NotAuthentic, Why: "it is a plain snapshot of etcd, which nobody signed"}
 		return out, nil
 	}
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(path), bundle.LabelName(id)))
+	text, err := bounded.File(filepath.Join(filepath.Dir(path), bundle.LabelName(id)), bundle.LabelLimit)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		out.label, err = withoutLabel(file, id, "", identityFile)

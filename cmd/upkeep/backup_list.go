@@ -38,7 +38,7 @@ func backupListCommand(env environment) *cli.Command {
 				err = noteKey(env, s.desired, s.remembered)
 			}
 			if err == nil {
-				err = ending(verdictExit(all.Status, exitDone))
+				err = ending(verdictExit(all.Status, exitChanges))
 			}
 			return err
 		},

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -37,6 +39,9 @@ func backupRestoreCommand(env environment) *cli.Command {
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.String("to") == "" {
 				return usage(cmd, "backup restore needs the directory to write into: -to=DIR")
+			}
+			if cmd.String("accept") != "" && cmd.Args().First() == latest {
+				return usage(cmd, "-accept is for a bundle that is named in full, and `latest` is none")
 			}
 			r := backup.Recovery{
 				Directory: cmd.String("to"), Bump: cmd.Uint64("bump-revision"), MarkCompacted: cmd.Bool("mark-compacted"),
@@ -125,6 +130,9 @@ func writeCold(text *strings.Builder, cold []backup.RecoveredCold, inside func(s
 		"Never mix them with a directory from a snapshot.\n", newest)
 }
 
+// memberName is what a member may be called: its data directory has the same name.
+var memberName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
 // peers reads -member.
 func peers(flags []string) ([]drill.Peer, error) {
 	var out []drill.Peer
@@ -132,6 +140,15 @@ func peers(flags []string) ([]drill.Peer, error) {
 		name, urls, ok := strings.Cut(text, "=")
 		if !ok || name == "" || urls == "" {
 			return nil, fmt.Errorf("-member=%s: write NAME=PEERURL, such as -member=cp1=https://10.0.0.11:2380", text)
+		}
+		if !memberName.MatchString(name) {
+			return nil, fmt.Errorf("-member=%s: %q is not the name of a member: write letters, digits, points and hyphens", text, name)
+		}
+		for u := range strings.SplitSeq(urls, ",") {
+			parsed, err := url.Parse(u)
+			if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Port() == "" || parsed.User != nil {
+				return nil, fmt.Errorf("-member=%s: %q is not a peer URL, such as https://10.0.0.11:2380", text, u)
+			}
 		}
 		out = append(out, drill.Peer{Name: name, PeerURLs: strings.Split(urls, ",")})
 	}

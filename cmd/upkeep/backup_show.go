@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,14 +31,18 @@ func backupShowCommand(env environment) *cli.Command {
 				return fmt.Errorf("%s is a plain snapshot of etcd and says nothing of itself; `upkeep backup verify -level=restore %s` reads it", b.place, b.place)
 			}
 			shown := bundleView{BundleJSON: view(env, b.judged), Store: b.place, Label: b.label}
+			var bad error // it is shown all the same
+			if shown.Bad() {
+				bad = exit{exitError, fmt.Errorf("bundle %s is %s: %s", b.judged.ID, b.judged.Status, b.judged.Why)}
+			}
 			if cmd.Bool("json") {
-				return report.JSON(env.stdout, shown)
+				return errors.Join(report.JSON(env.stdout, shown), bad)
 			}
 			if err := text.Fields(env.stdout, shown.fields()); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(env.stdout, "\nRestore it:\n  %s\n", b.restoreLine(cmd.Args().First()))
-			return err
+			return errors.Join(err, bad)
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/docs/findings"
+	"upkeep/fixtures/notscripts"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -199,7 +200,7 @@ func TestExamplesAreValid(t *testing.T) {
 				t.Fatal(err)
 			}
 			// The files that examples name are their reader's own.
-			for name, text := range map[string]string{"price_script_generic.sh": "#!/bin/bash\n", "crd.yaml": definitionExample} {
+			for name, text := range map[string]string{"price_script_generic.sh": notscripts.Good, "crd.yaml": definitionExample} {
 				if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o755); err != nil {
 					t.Fatal(err)
 				}

@@ -35,6 +35,9 @@ func driftCommand(env environment) *cli.Command {
 				return err
 			}
 			drift := report.Drift(plan).WithFirstSeen(firstSeen(recordSeen(ctx, env, w, plan))).At(env.now())
+			if drift.NextDue, err = plan.NextDue(w.types); err != nil {
+				return err
+			}
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, drift)
 			} else {

@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers/plain"
 )
 
 // noArguments refuses words that a command has no use for: they are more often a mistyped flag than meant.
@@ -59,7 +61,11 @@ func checkFlag(cmd *cli.Command, flag cli.Flag) error {
 	case *cli.StringSliceFlag:
 		values = cmd.StringSlice(name)
 	case *cli.IntFlag:
-		if n := cmd.Int(name); n < 1 {
+		n := cmd.Int(name)
+		if most := largest[name]; most > 0 && (n < 1 || n > most) {
+			return usage(cmd, "-%s=%d: write a number from 1 to %d", name, n, most)
+		}
+		if n < 1 {
 			return usage(cmd, "-%s=%d: write a number from 1", name, n)
 		}
 	}
@@ -67,8 +73,25 @@ func checkFlag(cmd *cli.Command, flag cli.Flag) error {
 		if strings.TrimSpace(value) == "" {
 			return usage(cmd, "-%s is empty; give a value, or leave the flag out", name)
 		}
+		if check := flagValues[name]; check != nil {
+			if err := check(cmd, value); err != nil {
+				return usage(cmd, "%s", valueText(name, value, err))
+			}
+		}
 	}
 	return nil
+}
+
+// valueText says what is wrong with the value of a flag: "-at=now is not a time".
+func valueText(name, value string, err error) string {
+	text := err.Error()
+	if rest, quoted := strings.CutPrefix(text, strconv.Quote(value)); quoted {
+		return "-" + name + "=" + plain.Line(value) + rest
+	}
+	if strings.HasPrefix(text, "-"+name) {
+		return text
+	}
+	return "-" + name + ": " + text
 }
 
 // enter makes the directory of -chdir the current one, as Terraform does: every other path of the command line is then meant

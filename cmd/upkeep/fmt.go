@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers/bounded"
 	"upkeep/state/durable"
 )
 
@@ -42,7 +42,7 @@ func fmtCommand(env environment) *cli.Command {
 }
 
 func formatStream(env environment) error {
-	source, err := io.ReadAll(env.stdin)
+	source, err := bounded.All(env.stdin, 0, bounded.Text)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func formatFiles(env environment, cmd *cli.Command) error {
 		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 			return errors.Join(err, fmt.Errorf("%s is not a regular file; `upkeep fmt -` reads standard input", file))
 		}
-		source, err := os.ReadFile(file)
+		source, err := bounded.File(file, bounded.Text)
 		if err != nil {
 			return err
 		}

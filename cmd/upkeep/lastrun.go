@@ -37,11 +37,11 @@ func showRun(ctx context.Context, env environment, cmd *cli.Command, which strin
 		return err
 	}
 	remembered, err := backend.Read(ctx)
-	if err != nil && which == "last" {
+	if err != nil && which == latestRun {
 		return err
 	}
 	plan := which
-	if which == "last" {
+	if which == latestRun {
 		if len(remembered.Runs) == 0 {
 			return fmt.Errorf("the state %s knows of no run yet", backend.Describe())
 		}

@@ -21,6 +21,8 @@ type loaded struct {
 	desired   config.Desired
 	sources   config.Sources
 	diags     hcl.Diagnostics
+	// read are the files that it read besides, such as those of file().
+	read []string
 }
 
 func load(env environment, cmd *cli.Command, directory string, types []providers.Type) (loaded, error) {
@@ -32,6 +34,7 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 	l.desired, l.sources, l.diags = config.Load(directory, config.Options{
 		Types: planner.BlockTypes(types), Variables: variables(cmd), Environ: env.environ, Version: version, Findings: findingIDs(types),
 		Selector: kube.CheckSelector, Trust: trust, AllowEnv: allowed,
+		Read: func(path string) { l.read = append(l.read, path) },
 	})
 	l.diags = append(l.diags, windowDiagnostics(l, types, env.now())...)
 	l.diags = append(l.diags, warnTracked(directory, l.desired)...)

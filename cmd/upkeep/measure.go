@@ -30,6 +30,9 @@ func measuring(cmd *cli.Command) (observe.Prices, error) {
 	if !hasFlag(cmd, "measure") || !cmd.Bool("measure") {
 		return nil, nil
 	}
+	if hasFlag(cmd, "untrusted") && cmd.Bool("untrusted") {
+		return nil, usage(cmd, "-measure runs bid price scripts, and -untrusted says that another person wrote them; measure only what you trust")
+	}
 	if hasFlag(cmd, "facts") && cmd.String("facts") != "" {
 		return nil, usage(cmd, "-measure runs scripts, and a plan from recorded facts runs nothing; measure where the facts are recorded: upkeep observe -measure -out=FILE")
 	}

@@ -12,7 +12,10 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
+	"upkeep/providers/akash"
 	"upkeep/providers/backup"
+	"upkeep/providers/kube"
+	"upkeep/providers/release"
 	"upkeep/state"
 	"upkeep/state/durable"
 )
@@ -23,6 +26,8 @@ type outFile struct {
 	path string
 	// inputs are the files that the command reads, which -out never replaces.
 	inputs []string
+	// trees are directories whose files -out never makes or replaces.
+	trees []string
 	// kept reports whether a file is one that the state keeps; nil: the state keeps none here.
 	kept func(path string) bool
 }
@@ -38,7 +43,7 @@ func (w workspace) outOf(cmd *cli.Command) (outFile, error) {
 
 // outAt is outOf without looking.
 func (w workspace) outAt(cmd *cli.Command) outFile {
-	out := outFile{path: cmd.String("out"), inputs: w.inputs(cmd)}
+	out := outFile{path: cmd.String("out"), inputs: w.inputs(cmd), trees: w.trees()}
 	// A backend that cannot be opened ends the command where the state is read.
 	if backend, err := stateBackend(w); err == nil {
 		if keeper, ok := backend.(state.Keeper); ok {
@@ -58,7 +63,7 @@ func (w workspace) inputs(cmd *cli.Command) []string {
 		files = append(files, variable.File)
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
-		files = append(files, cluster.Kubeconfig)
+		files = append(append(files, cluster.Kubeconfig), kube.FilesNamedBy(cluster.Kubeconfig)...)
 	}
 	for _, c := range w.desired.Connections {
 		files = append(files, c.KnownHosts, c.Identity, c.SSHConfig)
@@ -67,6 +72,59 @@ func (w workspace) inputs(cmd *cli.Command) []string {
 		files = append(files, b.IdentityFile, b.Store.CAFile)
 	}
 	return slices.DeleteFunc(files, func(file string) bool { return file == "" })
+}
+
+// trees returns the directories whose files are not a command's to replace: stores, archives of releases, charts.
+func (w workspace) trees() (trees []string) {
+	for _, b := range backup.Declared(w.desired) {
+		if b.Store.Kind == backup.StoreFile {
+			trees = append(trees, b.Store.Path)
+		}
+	}
+	for _, provider := range akash.Declared(w.desired) {
+		trees = append(trees, absolute(w.directory, provider.Archive))
+	}
+	return append(trees, w.chartPaths()...)
+}
+
+// chartPaths returns where charts lie that the configuration names by a path.
+func (w workspace) chartPaths() (paths []string) {
+	for _, r := range release.Declared(w.desired) {
+		paths = append(paths, r.Chart.Source.Path)
+	}
+	for _, provider := range akash.Declared(w.desired) {
+		if provider.Chart != nil {
+			paths = append(paths, provider.Chart.Source.Path)
+		}
+	}
+	paths = slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+	for i := range paths {
+		paths[i] = absolute(w.directory, paths[i])
+	}
+	return paths
+}
+
+// within returns the tree that a file is in.
+func within(trees []string, file string) (string, bool) {
+	whole, err := filepath.Abs(file)
+	if err != nil {
+		return "", false
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(whole))
+	if err != nil {
+		return "", false
+	}
+	for _, tree := range trees {
+		real, err := filepath.EvalSymlinks(tree)
+		if err != nil {
+			continue
+		}
+		inside, err := filepath.Rel(real, filepath.Join(parent, filepath.Base(whole)))
+		if err == nil && filepath.IsLocal(inside) {
+			return tree, true
+		}
+	}
+	return "", false
 }
 
 // check says why the place must not be written; nil where it may be.
@@ -83,6 +141,9 @@ func (o outFile) check() error {
 	if o.kept != nil && o.kept(target) {
 		return refuse("is a file of the state")
 	}
+	if tree, in := within(o.trees, target); in {
+		return refuse("is in " + tree + ", which this command reads or keeps")
+	}
 	there, err := os.Stat(target)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -91,6 +152,10 @@ func (o outFile) check() error {
 		return fmt.Errorf("-out: %w", err)
 	case there.IsDir():
 		return refuse("is a directory")
+	case there.Mode().Type() == fs.ModeDevice:
+		return refuse("is a disk")
+	case there.Mode().Type() == fs.ModeSocket:
+		return refuse("is a socket")
 	}
 	for _, input := range o.inputs {
 		if read, err := os.Stat(input); err == nil && os.SameFile(read, there) && there.Mode().IsRegular() {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -13,6 +12,7 @@ import (
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
 	"upkeep/providers/akash/script"
+	"upkeep/providers/bounded"
 )
 
 // priceCommand answers questions about bid prices. It changes nothing; migrate alone looks at a cluster, where no
@@ -70,7 +70,7 @@ func settings(cmd *cli.Command) (is quote.Prices, against *quote.Prices, err err
 			"-against-version")
 		return is, &was, err
 	}
-	data, err := os.ReadFile(file)
+	data, err := bounded.Given(file, bounded.Text)
 	if err != nil {
 		return is, nil, fmt.Errorf("-against: %w", err)
 	}
@@ -89,7 +89,7 @@ func settingOf(cmd *cli.Command, valuesFile, scriptFile, version, flag string) (
 		if setting.Owner == "" {
 			return quote.Prices{}, usage(cmd, "say whose orders these are: -owner=ADDRESS")
 		}
-		list, err := os.ReadFile(file)
+		list, err := bounded.Given(file, bounded.Text)
 		if err != nil {
 			return quote.Prices{}, fmt.Errorf("-whitelist: %w", err)
 		}
@@ -116,7 +116,7 @@ func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.S
 	if valuesFile != "" {
 		source.Flags = "-targets=" + valuesFile
 		source.Names = append(source.Names, valuesFile)
-		data, err := os.ReadFile(valuesFile)
+		data, err := bounded.Given(valuesFile, bounded.Text)
 		if err != nil {
 			return quote.Source{}, err
 		}
@@ -132,7 +132,7 @@ func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.S
 	if scriptFile != "" {
 		source.Flags = strings.TrimSpace(source.Flags + " -script=" + scriptFile)
 		source.Names = append(source.Names, scriptFile)
-		if source.Body, err = os.ReadFile(scriptFile); err != nil {
+		if source.Body, err = bounded.Given(scriptFile, bounded.Text); err != nil {
 			return quote.Source{}, err
 		}
 	}

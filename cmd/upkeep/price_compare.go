@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/bounded"
 	"upkeep/providers/plain"
 )
 
@@ -33,7 +33,7 @@ func priceCompareCommand(env environment) *cli.Command {
 				return usage(cmd, "compare takes one market file")
 			}
 			file := cmd.Args().First()
-			data, err := os.ReadFile(file)
+			data, err := bounded.Given(file, bounded.Text)
 			if err != nil {
 				return err
 			}

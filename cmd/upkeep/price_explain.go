@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/akash/script"
+	"upkeep/providers/bounded"
 	"upkeep/providers/plain"
 )
 
@@ -77,6 +77,10 @@ func runScripts(ctx context.Context, cmd *cli.Command, order price.Order, all ..
 			return fmt.Errorf("running the script of %s: %s", p.Name, m.Unknown)
 		}
 		p.Measured, ran = &m, true
+		if probe, ok := script.Probe(question); ok {
+			probed := measurer{}.Measure(ctx, probe)
+			p.Probed = &probed
+		}
 	}
 	if !ran {
 		return usage(cmd, "-run needs a script: -script=FILE, or -targets=FILE with the script in it")
@@ -88,9 +92,9 @@ func readOrder(env environment, cmd *cli.Command, file string) (price.Order, err
 	var data []byte
 	var err error
 	if file == "-" {
-		data, err = io.ReadAll(env.stdin)
+		data, err = bounded.All(env.stdin, 0, bounded.Text)
 	} else {
-		data, err = os.ReadFile(file)
+		data, err = bounded.Given(file, bounded.Text)
 	}
 	if err != nil {
 		return price.Order{}, err

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/akash/quote"
+	"upkeep/providers/bounded"
 	"upkeep/providers/plain"
 )
 
@@ -47,6 +48,9 @@ func priceReplayCommand(env environment) *cli.Command {
 	}
 }
 
+// maxOrders bounds one file of orders: a million of them.
+const maxOrders = 1 << 30
+
 // readOrders reads the orders of a directory, in the order of file names and lines.
 func readOrders(directory string) (out []quote.Order, odd []quote.Unanswered, err error) {
 	entries, err := os.ReadDir(directory)
@@ -58,7 +62,7 @@ func readOrders(directory string) (out []quote.Order, odd []quote.Unanswered, er
 		if entry.IsDir() || extension != ".json" && extension != ".jsonl" {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(directory, entry.Name()))
+		data, err := bounded.File(filepath.Join(directory, entry.Name()), maxOrders)
 		if err != nil {
 			return nil, nil, err
 		}

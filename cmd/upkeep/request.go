@@ -10,6 +10,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/planner"
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -106,7 +107,7 @@ func readFacts(env environment, cmd *cli.Command, path string) (facts.Recording,
 	if err != nil {
 		return facts.Recording{}, err
 	}
-	data, err := readBounded(path)
+	data, err := bounded.Given(path, maxFile)
 	if err != nil {
 		return facts.Recording{}, fmt.Errorf("reading recorded facts: %w; `upkeep observe -out=FILE` records them", err)
 	}

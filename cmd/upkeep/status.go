@@ -31,6 +31,9 @@ func statusCommand(env environment) *cli.Command {
 			known := recordSeen(ctx, env, w, plan)
 			status := report.Status(plan).WithFirstSeen(plan.Findings, firstSeen(known)).
 				WithWaits(report.Waits(plan, known)).At(env.now())
+			if status.NextDue, err = plan.NextDue(w.types); err != nil {
+				return err
+			}
 			if cmd.Bool("json") {
 				err = report.JSON(env.stdout, status)
 			} else {

@@ -14,6 +14,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/store"
@@ -53,7 +54,7 @@ func (s stores) open(spec backup.Spec) (store.Store, error) {
 			Lock: store.Lock{Mode: of.ObjectLock, For: time.Duration(of.LockFor)},
 		}
 		if of.CAFile != "" {
-			ca, err := os.ReadFile(of.CAFile)
+			ca, err := bounded.File(of.CAFile, bounded.Keys)
 			if err != nil {
 				return nil, fmt.Errorf("ca_file: %w", err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers/akash"
+	"upkeep/providers/bounded"
 )
 
 // warnTracked warns of what holds secrets and is tracked by Git: whoever can read the repository then has them.
@@ -74,7 +75,7 @@ func gitIndex(directory string) (root string, names []string) {
 	for at := directory; ; at = filepath.Dir(at) {
 		path := filepath.Join(gitDirectory(at), "index")
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() <= longestIndex {
-			text, err := os.ReadFile(path)
+			text, err := bounded.File(path, longestIndex)
 			if err != nil {
 				return "", nil
 			}
@@ -94,7 +95,7 @@ func gitDirectory(root string) string {
 	if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<12 {
 		return at
 	}
-	text, err := os.ReadFile(at)
+	text, err := bounded.File(at, 1<<12)
 	to, is := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
 	if err != nil || !is {
 		return at

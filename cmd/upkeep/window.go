@@ -44,8 +44,8 @@ func windowListCommand(env environment) *cli.Command {
 			}
 			if given := cmd.String("at"); given != "" {
 				var err error
-				if at, err = time.Parse(time.RFC3339, given); err != nil {
-					return usage(cmd, "-at=%s is not a time; write it as in 2026-12-24T02:00:00Z", given)
+				if at, err = instantOf(given); err != nil {
+					return usage(cmd, "-at: %v", err)
 				}
 			}
 			if cmd.Bool("ics") && cmd.Bool("json") {

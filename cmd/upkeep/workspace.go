@@ -25,7 +25,7 @@ type workspace struct {
 	directory string // absolute
 	types     []providers.Type
 	desired   config.Desired
-	// sources are the files of the configuration.
+	// sources are the files of the configuration, and those that it reads.
 	sources []string
 	// secrets is the configuration as it was read, with the secrets that desired may lack.
 	secrets config.Desired
@@ -84,7 +84,7 @@ func open(env environment, cmd *cli.Command) (workspace, error) {
 		return workspace{}, err
 	}
 	w.desired, w.secrets = result.desired, result.desired
-	w.sources = slices.Sorted(maps.Keys(result.sources))
+	w.sources = append(slices.Sorted(maps.Keys(result.sources)), result.read...)
 	w.key = state.New().Key // until a state is read; then see useKey
 	w.mac = macOf(w.key)
 	return w, nil

@@ -9,7 +9,8 @@ import (
 // BundlesJSON is what backup stores hold, seen with the proofs that the state remembers.
 type BundlesJSON struct {
 	FormatVersion string `json:"format_version"` // "1.0"
-	// Status is "unknown" where a store is not known, "drift" where proved bundles are gone, or "none".
+	// Status is "error" where a bundle is damaged or not authentic, "unknown" where a store is not known, "drift" where
+	// proved bundles are gone, or "none".
 	Status    Verdict     `json:"status"`
 	Timestamp time.Time   `json:"timestamp"`
 	Stores    []StoreJSON `json:"stores"`
@@ -20,13 +21,33 @@ func Bundles(at time.Time, stores []StoreJSON) BundlesJSON {
 	out := BundlesJSON{FormatVersion: "1.0", Status: Well, Timestamp: at, Stores: present(stores)}
 	for _, s := range stores {
 		switch {
-		case s.Unknown != "":
+		case s.Bad() > 0:
+			out.Status = Failed
+		case s.Unknown != "" && out.Status != Failed:
 			out.Status = Unsure
 		case len(s.Missing) > 0 && out.Status == Well:
 			out.Status = Drifted
 		}
 	}
 	return out
+}
+
+// Bad reports whether a bundle is not what somebody of this cluster wrote: it must not look like one that helps.
+func (b BundleJSON) Bad() bool { return b.Status == "damaged" || b.Status == "not authentic" }
+
+// Bad counts such bundles, and files that were one.
+func (s StoreJSON) Bad() (n int) {
+	for _, b := range s.Bundles {
+		if b.Bad() {
+			n++
+		}
+	}
+	for _, stray := range s.Strays {
+		if stray.Kind == "damaged" {
+			n++
+		}
+	}
+	return n
 }
 
 // StoreJSON is the store of one etcd_backup.

@@ -29,6 +29,8 @@ type DriftJSON struct {
 	LeftOut    []providers.Finding `json:"left_out"`
 	Unknown    []planner.Unknown   `json:"unknown"`
 	Warnings   []string            `json:"warnings"`
+	// NextDue is what time alone brings next; absent where nothing is in sight.
+	NextDue *planner.NextDue `json:"next_due,omitempty"`
 }
 
 // DriftSummary counts findings. Those about something unknown count as Unknown alone.

@@ -31,6 +31,8 @@ type StatusJSON struct {
 	Waits []Wait `json:"waits,omitempty"`
 	// Counts counts the objects by status.
 	Counts map[string]int `json:"counts"`
+	// NextDue is what time alone brings next; absent where nothing is in sight.
+	NextDue *planner.NextDue `json:"next_due,omitempty"`
 }
 
 // Object is one watched object.

@@ -19,10 +19,23 @@ func Estimate(plan Plan) time.Duration {
 // left that may start then: what waits for a later opening is not. Estimates count as for Estimate. It returns when the
 // run ends, too. Nothing is done of a plan that cannot be scheduled.
 func Reach(plan Plan, begin time.Time) (done []bool, end time.Time) {
-	done = make([]bool, len(plan.Steps))
+	table, end := Timetable(plan, begin)
+	done = make([]bool, len(table))
+	for i, t := range table {
+		done[i] = !t.Ends.IsZero()
+	}
+	return done, end
+}
+
+// Time is when a step begins and ends; zero where it does not.
+type Time struct{ Begins, Ends time.Time }
+
+// Timetable is Reach with the time of each step.
+func Timetable(plan Plan, begin time.Time) (table []Time, end time.Time) {
+	table = make([]Time, len(plan.Steps))
 	book, err := New(plan, nil)
 	if err != nil {
-		return done, begin
+		return table, begin
 	}
 	now := begin
 	running := &arrivals{}
@@ -32,21 +45,22 @@ func Reach(plan Plan, begin time.Time) (done []bool, end time.Time) {
 			if d.Kind == Look {
 				err = book.Ready(d.Step, now)
 			} else if _, err = book.Started(d.Step); err == nil {
+				table[d.Index].Begins = now
 				queue.Push(running, arrival{now.Add(plan.Steps[d.Index].EstimateDuration()), d.Index})
 			}
 			if err != nil {
-				return make([]bool, len(plan.Steps)), begin
+				return make([]Time, len(plan.Steps)), begin
 			}
 		}
 		switch {
 		case len(decisions) > 0: // a look may have made more startable
 		case running.Len() == 0:
-			return done, now
+			return table, now
 		default:
 			next := queue.Pop(running).(arrival)
-			now, done[next.index] = next.at, true
+			now, table[next.index].Ends = next.at, next.at
 			if book.Ended(plan.Steps[next.index].ID, Done, "") != nil {
-				return make([]bool, len(plan.Steps)), begin
+				return make([]Time, len(plan.Steps)), begin
 			}
 		}
 	}

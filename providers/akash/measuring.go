@@ -35,6 +35,9 @@ func (s Spec) furtherPrices(world facts.World) []facts.PriceQuestion {
 		}
 		if q := r.question(b); len(out) == 0 || out[0].Key() != q.Key() {
 			out = append(out, q)
+			if probe, ok := script.Probe(q); ok {
+				out = append(out, probe)
+			}
 		}
 	}
 	return out
@@ -79,6 +82,9 @@ func (r *review) measured(b bidding) measurement {
 		return measurement{}
 	}
 	costs, err := script.Costs(b.recognition.Samples(models(r.kinds)), q, m)
+	if probe, ok := script.Probe(q); ok && err == nil {
+		err = script.CheckDenom(q, m, r.in.World.Prices[probe.Key()])
+	}
 	if err != nil {
 		return measurement{failed: err.Error()}
 	}

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 	"upkeep/state/durable"
 )
@@ -47,7 +48,7 @@ func (a Directory) Archive(_ context.Context, question facts.ArchiveQuestion) fa
 		if err != nil || !entry.IsDir() {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(directory, entry.Name(), entryName))
+		data, err := bounded.File(filepath.Join(directory, entry.Name(), entryName), bounded.Text)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // half written
 		}

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/bounded"
 	"upkeep/providers/etcd"
 	"upkeep/providers/etcd/drill"
 	"upkeep/providers/facts"
@@ -106,7 +106,7 @@ func identities(spec Spec) (bundle.Identities, error) {
 	if spec.IdentityFile == "" {
 		return bundle.Identities{}, nil
 	}
-	text, err := os.ReadFile(spec.IdentityFile)
+	text, err := bounded.File(spec.IdentityFile, bounded.Keys)
 	if err != nil {
 		return bundle.Identities{}, fmt.Errorf("identity_file: %w", err)
 	}

@@ -104,7 +104,7 @@ func TestDecode(t *testing.T) {
 		"a node, and every rule": {block(`"file" {
     path = "/var/backups/upkeep"`, `"node" {
     node = "cp1"
-    path = "/var/backups/upkeep"`, "last  = 3", `last = "unlimited"
+    path = "/var/backups/upkeep"`, "}\n}\n", "}\n}\nnode \"cp1\" {\n  host = \"10.0.0.11\"\n}\n", "last  = 3", `last = "unlimited"
     within = "2y5m7d3h"`, "  max_age ", "  verify = \"hash\"\n  include = [\"/etc/kubernetes/pki\"]\n  max_age "), declared(func(s *backup.Spec) {
 			s.Store = backup.StoreSpec{Kind: backup.StoreNode, Node: "cp1", Path: "/var/backups/upkeep"}
 			s.Keep = keep.Policy{Last: keep.Unlimited, Daily: 30, Within: keep.Span{Years: 2, Months: 5, Days: 7, Hours: 3}}
@@ -180,7 +180,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a bucket on disk":     {block(file, file+"\n    bucket = \"b\""), "a.upkeep.hcl:6: Argument of another store: A store \"file\" has no bucket."},
 		"half a pair":          {block(file, "\"s3\" {\n    bucket = \"bbb\"\n    secret_key = \"canary\""), "Half a pair of keys"},
 		"a lock without end":   {block(file, "\"s3\" {\n    bucket = \"bbb\"\n    object_lock = \"governance\""), "Missing argument: object_lock needs lock_for"},
-		"a relative node":      {block(file, "\"node\" {\n    node = \"cp1\"\n    path = \"backups\""), "a.upkeep.hcl:6: Not an absolute path"},
+		"a relative node":      {block(file, "\"node\" {\n    node = \"cp1\"\n    path = \"backups\"") + "node \"cp1\" {\n  host = \"10.0.0.11\"\n}\n", "a.upkeep.hcl:6: Not an absolute path"},
 		"no endpoint":          {block("  store", "  endpoints = []\n  store"), "a.upkeep.hcl:4: No endpoints: endpoints names none"},
 		"without TLS":          {block("  store", "  endpoints = [\"http://10.0.0.21:2379\"]\n  store"), "a.upkeep.hcl:4: Not where an etcd takes clients"},
 		"no port":              {block("  store", "  endpoints = [\"https://10.0.0.21\"]\n  store"), "a.upkeep.hcl:4: Not where an etcd takes clients: \"https://10.0.0.21\" names no port"},
@@ -198,7 +198,11 @@ func TestDecodeRefuses(t *testing.T) {
 		"a bool for a number":  {block("last  = 3", "last = true"), "a.upkeep.hcl:8: Wrong type"},
 		"no span":              {block("last  = 3", "within = \"0h\""), "a.upkeep.hcl:8: Invalid span"},
 		"a span of the past":   {block("last  = 3", "within = \"-2d\""), "a.upkeep.hcl:8: Invalid span"},
-		"the root":             {block("/var/backups/upkeep", "/"), "a.upkeep.hcl:5: Invalid path: \"/\" is no place for bundles"},
+		"the root":             {block("/var/backups/upkeep", "/"), "a.upkeep.hcl:5: Invalid path: \"/\" is in /, which the system"},
+		"in the PKI":           {block("/var/backups/upkeep", "/etc/kubernetes/pki/backups"), "a.upkeep.hcl:5: Invalid path: \"/etc/kubernetes/pki/backups\" is in /etc"},
+		"in etcd's data":       {block("/var/backups/upkeep", "/var/lib/etcd"), "a.upkeep.hcl:5: Invalid path: \"/var/lib/etcd\" is in /var/lib/etcd"},
+		"on a node, in /usr":   {block(file, "\"node\" {\n    node = \"cp1\"\n    path = \"/usr/share/upkeep\"") + "node \"cp1\" {\n  host = \"10.0.0.11\"\n}\n", "a.upkeep.hcl:6: Invalid path"},
+		"a node of nobody":     {block(file, "\"node\" {\n    node = \"cp2\"\n    path = \"/var/backups\"") + "node \"cp1\" {\n  host = \"10.0.0.11\"\n}\n", "a.upkeep.hcl:5: Unknown node: There is no node \"cp2\". Did you mean \"cp1\"?"},
 		"a device":             {block("/var/backups/upkeep", "/dev/null"), "a.upkeep.hcl:5: Invalid path"},
 		"round to the system":  {block("/var/backups/upkeep", "/srv/../proc/1"), "a.upkeep.hcl:5: Invalid path"},
 		"a home":               {block("/var/backups/upkeep", "~/backups"), "a.upkeep.hcl:5: Invalid path: \"~/backups\": a leading ~ has no meaning here"},

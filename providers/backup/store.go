@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"upkeep/config"
+	"upkeep/providers/layout"
 )
 
 // The kinds of stores, as the label of the block `store` names them.
@@ -71,7 +72,7 @@ func (s StoreSpec) String() string {
 func storeSchema() config.Schema {
 	return config.Schema{Attributes: []config.Attribute{
 		{Name: "path", Type: cty.String, Doc: "`file`, `node`: the directory; it is made 0700. For `file` relative to the configuration directory."},
-		{Name: "node", Type: cty.String, Doc: "`node`: the name of the node."},
+		{Name: "node", Type: cty.String, Node: true, Doc: "`node`: the name of the node."},
 		{Name: "bucket", Type: cty.String, Doc: "`s3`: the bucket. It must exist."},
 		{Name: "endpoint", Type: cty.String, Doc: "`s3`: the service, such as `\"s3.example.net\"`, or `\"http://127.0.0.1:9000\"` for one without TLS. Default: Amazon's."},
 		{Name: "prefix", Type: cty.String, Doc: "`s3`: what stands before each name, such as `\"cluster1/\"`."},
@@ -93,16 +94,6 @@ var arguments = []struct {
 	{StoreFile, []string{"path"}, nil},
 	{StoreNode, []string{"node", "path"}, nil},
 	{StoreS3, []string{"bucket"}, []string{"endpoint", "prefix", "region", "path_style", "ca_file", "access_key", "secret_key", "object_lock", "lock_for"}},
-}
-
-// noStore reports directories that are the system's own: a bundle there is lost, or in the way.
-func noStore(directory string) bool {
-	for _, system := range []string{"/dev", "/proc", "/sys", "/run"} {
-		if directory == system || strings.HasPrefix(directory, system+"/") {
-			return true
-		}
-	}
-	return directory == "/"
 }
 
 func decodeStore(b config.Block) (StoreSpec, hcl.Diagnostics) {
@@ -155,14 +146,16 @@ func decodeStore(b config.Block) (StoreSpec, hcl.Diagnostics) {
 	switch {
 	case kind == StoreFile && strings.HasPrefix(s.Path, "~"):
 		add("path", "Invalid path", fmt.Sprintf("%q: a leading ~ has no meaning here. Write the directory in full, or relative to the configuration.", s.Path))
-	case kind == StoreFile && s.Path != "" && noStore(below(b.Directory, s.Path)):
-		add("path", "Invalid path", fmt.Sprintf("%q is no place for bundles. Name a directory of their own, such as \"/var/backups/upkeep\".", s.Path))
 	case kind == StoreFile && s.Path != "":
 		if s.Path = below(b.Directory, s.Path); !filepath.IsAbs(b.String("path")) {
 			s.Written = b.String("path")
 		}
-	case kind == StoreNode && s.Path != "" && (!path.IsAbs(s.Path) || path.Clean(s.Path) != s.Path || s.Path == "/"):
+	case kind == StoreNode && s.Path != "" && (!path.IsAbs(s.Path) || path.Clean(s.Path) != s.Path):
 		add("path", "Not an absolute path", fmt.Sprintf("%q is a directory of a node and must be absolute and plain, such as \"/var/backups/upkeep\".", s.Path))
+	}
+	if system, ok := layout.SystemDirectory(s.Path); ok && path.IsAbs(s.Path) {
+		add("path", "Invalid path", fmt.Sprintf("%q is in %s, which the system, Kubernetes or etcd has to itself. "+
+			"Name a directory for bundles alone, such as \"/var/backups/upkeep\".", s.Path, system))
 	}
 	s.Sealed = !s.AccessKey.Empty() || !s.SecretKey.Empty()
 	if s.AccessKey.Empty() != s.SecretKey.Empty() {

@@ -104,7 +104,7 @@ func schema() config.Schema {
 				Doc: "age recipients (`age1…`, as `age-keygen` prints them); each can read the bundles alone. A bundle holds every Secret of the cluster and the keys of its authorities.",
 			},
 			{
-				Name: "unencrypted", Type: cty.String,
+				Name: "unencrypted", Type: cty.String, Lines: true,
 				Doc: "The reason to store bundles that are not encrypted. Needed where `encrypt_to` is empty.",
 			},
 			{

@@ -211,6 +211,7 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 		Summary: ends(leaf.NotAfter, r.in.Now) + " and was not rotated",
 		Hint:    "the kubelet rotates its own client certificate: look at `journalctl -u kubelet` and `kubectl get csr`",
 	}
+	finding.ByItself = f.Name != "kubelet-server"
 	if f.Name == "kubelet-server" {
 		finding.Hint = "a self-signed serving certificate is made once: remove " + f.Path + " and its key, then `systemctl restart kubelet`"
 	}

@@ -274,7 +274,7 @@ func fileCases() []findingCase {
 			want: []providers.Finding{{
 				ID: "CERT_KUBELET_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "kubelet-client",
 				Summary: "expires in 36d and was not rotated",
-				Hint:    "the kubelet rotates its own client certificate: look at `journalctl -u kubelet` and `kubectl get csr`",
+				Hint:    "the kubelet rotates its own client certificate: look at `journalctl -u kubelet` and `kubectl get csr`", ByItself: true,
 			}},
 		},
 	}

@@ -24,6 +24,7 @@ import (
 	"helm.sh/helm/v3/pkg/repo"
 
 	"upkeep/providers"
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/versions"
 )
@@ -389,7 +390,7 @@ func loadPath(path string) (*chart.Chart, string, error) {
 		if !info.Mode().IsRegular() || info.Size() > chartLimit {
 			return nil, "", fmt.Errorf("chart: %s is not a regular file of at most %d MiB", path, chartLimit>>20)
 		}
-		data, err := os.ReadFile(path)
+		data, err := bounded.File(path, chartLimit)
 		if err != nil {
 			return nil, "", fmt.Errorf("chart: %w", err)
 		}
@@ -424,7 +425,7 @@ func digestDir(path string) (string, error) {
 		if err != nil {
 			return err
 		}
-		data, err := os.ReadFile(name)
+		data, err := bounded.File(name, chartLimit)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/klog/v2"
+
+	"upkeep/providers/bounded"
 )
 
 // requestTimeout bounds one request to the API server. Watches end by it, too; Helm opens them again.
@@ -69,6 +71,9 @@ type Client struct {
 // and klog), since they would tear a plan apart and may quote values.
 func Open(path, kubeContext string) (*Client, error) {
 	silence()
+	if err := bounded.Check(path, bounded.Text); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
 	raw, err := clientcmd.LoadFromFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", path)

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 )
 
@@ -39,12 +41,22 @@ type Client struct {
 
 // Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
 func Open(path, context string) (*Client, error) {
-	raw, err := clientcmd.LoadFromFile(path)
+	err := bounded.Check(path, bounded.Text)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", path)
 	}
 	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	raw, err := clientcmd.LoadFromFile(path)
+	if err != nil {
 		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)
+	}
+	for _, named := range filesOf(raw) {
+		// One that is not there is reported by client-go where it is needed.
+		if err := bounded.Check(named, bounded.Keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("kubeconfig %s names a file that cannot be read: %w", path, err)
+		}
 	}
 	if context != "" && raw.Contexts[context] == nil {
 		return nil, fmt.Errorf("kubeconfig %s has no context %q; `kubectl --kubeconfig %s config get-contexts` lists them", path, context, path)
@@ -69,6 +81,29 @@ func Open(path, context string) (*Client, error) {
 	return &Client{path: path, config: config, api: api, insecure: insecure(raw, context)}, nil
 }
 
+// filesOf returns the files that a kubeconfig names, and that client-go reads as a whole.
+func filesOf(raw *clientcmdapi.Config) (files []string) {
+	for _, cluster := range raw.Clusters {
+		files = append(files, cluster.CertificateAuthority)
+	}
+	for _, user := range raw.AuthInfos {
+		files = append(files, user.ClientCertificate, user.ClientKey, user.TokenFile)
+	}
+	return slices.DeleteFunc(files, func(file string) bool { return file == "" })
+}
+
+// FilesNamedBy returns the files that a kubeconfig names; none where it cannot be read.
+func FilesNamedBy(path string) []string {
+	if bounded.Check(path, bounded.Text) != nil {
+		return nil
+	}
+	raw, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		return nil
+	}
+	return filesOf(raw)
+}
+
 // kubeconfigFacts returns the facts of the kubeconfig itself: its client certificate has an end, too.
 func (c *Client) kubeconfigFacts() facts.CertificateFile {
 	file := facts.CertificateFile{Name: c.path, Kind: facts.Kubeconfig, Path: c.path, Server: c.config.Host}
@@ -85,13 +120,13 @@ func (c *Client) kubeconfigFacts() facts.CertificateFile {
 	}
 	certPEM, keyPEM := c.config.CertData, c.config.KeyData
 	if len(certPEM) == 0 && c.config.CertFile != "" {
-		if certPEM, err = os.ReadFile(c.config.CertFile); err != nil {
+		if certPEM, err = bounded.File(c.config.CertFile, bounded.Keys); err != nil {
 			file.Unknown = "client certificate: " + err.Error()
 			return file
 		}
 	}
 	if len(keyPEM) == 0 && c.config.KeyFile != "" {
-		if keyPEM, err = os.ReadFile(c.config.KeyFile); err != nil {
+		if keyPEM, err = bounded.File(c.config.KeyFile, bounded.Keys); err != nil {
 			file.Key = "unreadable: " + err.Error()
 		}
 	}
@@ -135,7 +170,7 @@ func (c *Client) authorityPEM() []byte {
 	if len(c.config.CAData) > 0 {
 		return c.config.CAData
 	}
-	data, _ := os.ReadFile(c.config.CAFile)
+	data, _ := bounded.File(c.config.CAFile, bounded.Keys)
 	return data
 }
 

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+
+	"upkeep/providers/layout"
 )
 
 // file is a directory of this machine.
@@ -39,6 +41,9 @@ func (f *file) open() (*os.Root, error) {
 	if !before.IsDir() {
 		return nil, fmt.Errorf("store %s: %w: it is not a directory (links are not followed)", f, ErrRefused)
 	}
+	if err := f.ours(); err != nil {
+		return nil, err
+	}
 	root, err := os.OpenRoot(f.directory)
 	if err != nil {
 		return nil, f.explain(err)
@@ -55,6 +60,19 @@ func (f *file) open() (*os.Root, error) {
 		return nil, err
 	}
 	return root, nil
+}
+
+// ours refuses a directory that lies in one of the system's by a link above it. The configuration refuses the others.
+func (f *file) ours() error {
+	above, err := filepath.EvalSymlinks(filepath.Dir(f.directory))
+	if err != nil {
+		return f.explain(err)
+	}
+	if system, ok := layout.SystemDirectory(filepath.Join(above, filepath.Base(f.directory))); ok {
+		return fmt.Errorf("store %s: %w: a link leads into %s, which the system, Kubernetes or etcd has to itself; "+
+			"name another directory", f, ErrRefused, system)
+	}
+	return nil
 }
 
 // private refuses a directory that others could write to, or read. Backups hold every key of the cluster.
@@ -137,6 +155,9 @@ func (f *file) Create(ctx context.Context, name string) (Draft, error) {
 
 func (f *file) create(ctx context.Context, name string) (*draft, error) {
 	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if err := f.ours(); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(f.directory, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+
+	"upkeep/providers/bounded"
 )
 
 // CorruptError says that a journal makes no sense. The file was left unchanged.
@@ -63,7 +64,7 @@ func Read(directory, plan string) (History, error) {
 		return History{}, err
 	}
 	path := pathOf(directory, plan)
-	data, err := os.ReadFile(path)
+	data, err := bounded.File(path, bounded.Records)
 	if errors.Is(err, fs.ErrNotExist) {
 		return History{}, nil
 	}

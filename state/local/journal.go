@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/providers/bounded"
 	"upkeep/state"
 	"upkeep/state/durable"
 	"upkeep/state/journal"
@@ -49,7 +50,7 @@ func (b *Backend) Document(ctx context.Context, plan string, what state.Document
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.File(path, bounded.Records)
 	if err != nil {
 		return nil, fmt.Errorf("read the %s of plan %s: %w", what, plan, err)
 	}

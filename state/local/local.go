@@ -28,6 +28,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"upkeep/config"
+	"upkeep/providers/bounded"
 	"upkeep/state"
 	"upkeep/state/durable"
 )
@@ -114,7 +115,7 @@ func (b *Backend) Read(ctx context.Context) (state.State, error) {
 	if err := ctx.Err(); err != nil {
 		return state.State{}, err
 	}
-	data, err := os.ReadFile(b.path)
+	data, err := bounded.File(b.path, bounded.Records)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return state.State{}, nil
@@ -197,7 +198,7 @@ func (e *badInfoError) Unwrap() error { return e.cause }
 
 // readInfo returns the stored lock. It needs no flock: the file is replaced in one step.
 func (b *Backend) readInfo() (info state.LockInfo, held bool, err error) {
-	data, err := os.ReadFile(b.infoPath())
+	data, err := bounded.File(b.infoPath(), bounded.Records)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return state.LockInfo{}, false, nil

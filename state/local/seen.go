@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"upkeep/providers/bounded"
 	"upkeep/state/durable"
 	"upkeep/state/seen"
 )
@@ -24,7 +24,7 @@ func (b *Backend) Seen(ctx context.Context) (seen.Seen, error) {
 	if err := ctx.Err(); err != nil {
 		return seen.Seen{}, err
 	}
-	data, err := os.ReadFile(b.seenPath())
+	data, err := bounded.File(b.seenPath(), bounded.Records)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return seen.Seen{}, nil

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"upkeep/providers/bounded"
 	"upkeep/state"
 	"upkeep/state/durable"
 	"upkeep/state/journal"
@@ -69,7 +70,7 @@ func Merge(ctx context.Context, lock state.Lock, directories []string, trace dur
 func merge(ctx context.Context, lock state.Lock, path string, trace durable.Tracer) (Merged, error) {
 	s := lock.State()
 	m := Merged{Path: path}
-	data, err := os.ReadFile(path)
+	data, err := bounded.File(path, bounded.Records)
 	if err != nil {
 		return m, err
 	}

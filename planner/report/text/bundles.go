@@ -33,6 +33,9 @@ func Bundles(w io.Writer, all report.BundlesJSON, style Style) error {
 		for _, stray := range s.Strays {
 			p.wrapped(yellow, "  ", clean(stray.Name)+": "+clean(stray.Kind)+", "+clean(stray.What))
 		}
+		if n := s.Bad(); n > 0 {
+			p.wrapped(red, "  ERROR  ", fmt.Sprintf("%d of these are damaged or not authentic and restore nothing", n))
+		}
 	}
 	return p.flush(w)
 }

@@ -24,6 +24,7 @@ func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 	if d.Status == report.Well {
 		p.line(p.paint(green, "No drift. "+matches(d.Recorded)))
 		p.exempt(d.Out, d.Ignored)
+		p.nextDue(d.NextDue, d.ObservedAt)
 		return p.flush(w)
 	}
 	s := d.Summary
@@ -39,6 +40,7 @@ func Drift(w io.Writer, d report.DriftJSON, run Run, style Style) error {
 		p.wrapped(color, "", text+fmt.Sprintf(". `upkeep plan` has steps for %s of %s.", thousands(s.Fixed), thousands(s.Errors+s.Warnings)))
 	}
 	p.unsure(d)
+	p.nextDue(d.NextDue, d.ObservedAt)
 	return p.flush(w)
 }
 

@@ -86,6 +86,7 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 		totals = []string{"nothing is watched"}
 	}
 	p.line(strings.Join(totals, ", "), ".")
+	p.nextDue(s.NextDue, s.ObservedAt)
 	return p.flush(w)
 }
 

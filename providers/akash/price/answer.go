@@ -1,6 +1,7 @@
 package price
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"regexp"
@@ -29,6 +30,15 @@ func akt(text string) (price word, complaint string, err error) {
 		return word{}, text + " is outside the permitted range (>0, <=1000000)", nil
 	}
 	return word{number: n, ok: true}, "", nil
+}
+
+// CheckAKT says why a text cannot be the price of an AKT.
+func CheckAKT(text string) error {
+	_, complaint, err := akt(text)
+	if err == nil && complaint != "" {
+		err = errors.New(strings.TrimSuffix(complaint, "!"))
+	}
+	return err
 }
 
 // answer turns the total into a rate a block, and judges it by the tenant's maximum.

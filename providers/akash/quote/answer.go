@@ -48,6 +48,11 @@ func measured(o price.Order, p Prices) Answer {
 	if err != nil {
 		return Answer{Result: a.Result, Unknown: err.Error()}
 	}
+	if p.Probed != nil {
+		if err := script.CheckDenom(q, *p.Measured, *p.Probed); err != nil {
+			return Answer{Result: a.Result, Unknown: err.Error()}
+		}
+	}
 	a.Result.Stdout, a.Result.Stderr, a.Result.ExitCode = answers[0].Stdout, answers[0].Stderr, answers[0].ExitCode
 	a.Verdict, a.USD = script.Measured(o, q.AKT, answers[0])
 	return a
@@ -66,6 +71,9 @@ func (a Answer) saying() string {
 	}
 	if a.Measured != "" {
 		text := Answer{Verdict: a.Verdict}.saying()
+		if a.Verdict.Bids {
+			text = fmt.Sprintf("the provider bids %s %s a block", a.Verdict.Amount, denomWord(a.Verdict.Denom))
+		}
 		if a.USD != nil {
 			text = fmt.Sprintf("the provider bids %s %s a block, %s USD a month, %s an hour", a.Verdict.Amount,
 				denomWord(a.Verdict.Denom), a.USD.Round(), a.USD.Hourly())

@@ -98,6 +98,11 @@ type Comparison struct {
 	Warnings      []MarketNotice `json:"warnings"`
 }
 
+// Known reports whether every price is known.
+func (c Comparison) Known() bool {
+	return c.Prices.Known() && !slices.ContainsFunc(c.Rows, func(r MarketRow) bool { return r.Ours == nil })
+}
+
 // MarketRow is one price next to the market's, in USD a month.
 type MarketRow struct {
 	What   string     `json:"what"`
@@ -110,11 +115,6 @@ type MarketRow struct {
 type MarketNotice struct {
 	What string `json:"what"`
 	Text string `json:"text"`
-}
-
-// Known reports whether every price of the market has one of ours next to it.
-func (c Comparison) Known() bool {
-	return !slices.ContainsFunc(c.Rows, func(r MarketRow) bool { return r.Ours == nil })
 }
 
 // FarOff reports whether a price is far off the market's.

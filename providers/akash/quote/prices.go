@@ -30,6 +30,8 @@ type Prices struct {
 	Differences []string `json:"differences,omitempty"`
 	// Measured are the answers of the script to the orders that are asked about, where the script ran.
 	Measured *facts.PriceMeasurement `json:"measured,omitempty"`
+	// Probed are the answers with another price of AKT.
+	Probed *facts.PriceMeasurement `json:"-"`
 
 	body   []byte
 	values map[string]any

@@ -1,6 +1,9 @@
 package script
 
 import (
+	"errors"
+	"slices"
+
 	"upkeep/providers/akash/price"
 	"upkeep/providers/facts"
 )
@@ -114,6 +117,62 @@ func Question(body string, values map[string]any, akt string, orders []price.Ord
 		q.Targets[denomVariable] = o.Denom
 	}
 	return q
+}
+
+// otherAKT is another price of AKT than the one of a question: what a script answers in dollars is the same under both.
+func otherAKT(akt string) string {
+	if akt == "2" {
+		return "3"
+	}
+	return "2"
+}
+
+// Probe asks again for some orders of a question, with another price of AKT. An answer in the
+// order's denomination is the same, since one USDC and one ACT are one dollar; one that is not is in uakt, whatever the
+// order asks in. It is false for orders in uakt, whose answer is no other under a price that is not known.
+func Probe(q facts.PriceQuestion) (facts.PriceQuestion, bool) {
+	if len(q.Orders) == 0 || q.Targets[denomVariable] == price.UAKT || q.Targets[denomVariable] == "" {
+		return facts.PriceQuestion{}, false
+	}
+	// The first sample order asks for no GPU, and the third one for the first GPU of the fleet: a script may refuse
+	// either.
+	probed := []string{q.Orders[0]}
+	if len(q.Orders) > 2 {
+		probed = append(probed, q.Orders[2])
+	}
+	q.Orders, q.AKT = probed, otherAKT(q.AKT)
+	return q, true
+}
+
+// ErrOtherDenom says that a script's answers are no dollars.
+var ErrOtherDenom = errors.New("the answer changes with the price of AKT, so the script does not answer in the order's denomination: the number is no price in USD")
+
+// CheckDenom compares the answers to a question and to its probe; nil where the probe was not measured.
+func CheckDenom(q facts.PriceQuestion, m, probed facts.PriceMeasurement) error {
+	probe, ok := Probe(q)
+	if !ok {
+		return nil
+	}
+	first, err := q.Answers(m)
+	if err != nil {
+		return nil // not this question's: its reader says so
+	}
+	again, err := probe.Answers(probed)
+	if err != nil {
+		return nil
+	}
+	for i, text := range probe.Orders {
+		order, err := price.ParseOrder([]byte(text))
+		if err != nil {
+			return nil // the order is upkeep's own
+		}
+		one, _ := Measured(order, q.AKT, first[slices.Index(q.Orders, text)])
+		other, _ := Measured(order, probe.AKT, again[i])
+		if one.Bids != other.Bids || one.Amount != other.Amount {
+			return ErrOtherDenom
+		}
+	}
+	return nil
 }
 
 // Measured is what the provider would make of a measured answer, and what the order then costs a month; nil where it

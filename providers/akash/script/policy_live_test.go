@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"upkeep/fixtures/scripttools"
 	"upkeep/providers/akash/price"
 )
 
@@ -135,20 +136,10 @@ func engine(t *testing.T, v price.Version, c priced) price.Result {
 	return r
 }
 
-// needTools skips where the tools of a bid price script are not installed; .ci/run installs them.
-func needTools(t *testing.T) {
-	t.Helper()
-	for _, name := range []string{"bash", "jq", "bc", "awk"} {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Skip(err)
-		}
-	}
-}
-
 // Every policy does what the engine says, by running it: bash, jq and bc answer random orders, behind it a script of
 // this project's own that prices like the newest published one.
 func TestPoliciesAnswerAsTheEngine(t *testing.T) {
-	needTools(t)
+	scripttools.Need(t, scripttools.JQ)
 	body, err := os.ReadFile("../price/testdata/pipeline.sh")
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +179,7 @@ func TestPoliciesBeforePublishedScripts(t *testing.T) {
 	if directory == "" {
 		t.Skip("UPKEEP_BID_SCRIPTS names no directory with the published scripts")
 	}
-	needTools(t)
+	scripttools.Need(t, scripttools.JQ)
 	for _, p := range PublishedScripts() {
 		body, err := os.ReadFile(filepath.Join(directory, string(p.Version)+".sh"))
 		if err != nil || digest(body) != p.SHA256 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/fixtures/scripttools"
 	"upkeep/providers/akash/price"
 )
 
@@ -141,10 +142,7 @@ func TestCompileRefusesNames(t *testing.T) {
 
 // The preamble is clean by shellcheck, with every policy.
 func TestPreambleIsCleanByShellcheck(t *testing.T) {
-	program, err := exec.LookPath("shellcheck")
-	if err != nil {
-		t.Skip("shellcheck is not installed; .ci/run installs it")
-	}
+	program := scripttools.Program(t, "shellcheck")
 	for name, p := range map[string]price.Policy{"nothing": {}, "everything": everything()} {
 		file := t.TempDir() + "/policy.sh"
 		if err := os.WriteFile(file, compiled(t, p, nil), 0o600); err != nil {

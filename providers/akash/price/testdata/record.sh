@@ -1,7 +1,7 @@
 #!/bin/bash
 # Records what real scripts answer to the cases of cases.json, as recorded.jsonl. Not part of any test: the recording is.
 #
-#   record.sh DIR
+#   record.sh DIR [OUT [EVERY]]
 #
 # DIR holds the scripts, which are not ours to ship, as VERSION.sh. They are revisions of
 # charts/akash-provider/scripts/price_script_generic.sh in akash-network/helm-charts:
@@ -12,6 +12,8 @@
 # The price of AKT is put where the script keeps it between runs, and curl answers nothing; a case with "api" has it answer that
 # price instead, with nothing kept. So is the whitelist of a case put where the script keeps it; without one it cannot be fetched. Versions whose targets are literals
 # get those of a case as literals. Recorded with bash 5.2, GNU bc 1.07.1, jq 1.6 and mawk 1.3.4.
+# Each line names the jq that answered: the provider's images have 1.7.1, whose numbers can have other digits. OUT is written in the
+# place of recorded.jsonl, EVERY = 16 records the first line of sixteen.
 set -u
 scripts=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -42,16 +44,17 @@ one() { # VERSION INDEX
     ' "$dir/script" >"$dir/changed" && mv "$dir/changed" "$dir/script"
   done <<<"$(jq -r '.env | to_entries[] | [.key, .value] | join("\t")' <<<"$case")"
   jq -j .order <<<"$case" | env -i PATH="$dir/bin:$PATH" HOME="$dir" "${env[@]}" timeout 300 bash "$dir/script" >"$dir/out" 2>"$dir/err"
-  jq -n --arg version "$1" --argjson case "$case" --rawfile out "$dir/out" --rawfile err "$dir/err" --argjson code $? --arg dir "$dir" \
-    '{case: $case.name, version: $version, stdout: $out, stderr: ($err | split($dir + "/akt") | join("/tmp/aktprice.cache") | split($dir + "/whitelist") | join("/tmp/price-script.whitelist") | split($dir + "/script: ") | join("")), exit_code: $code}' -c >"$dir/json"
+  jq -n --arg version "$1" --arg jq "$jq_version" --argjson case "$case" --rawfile out "$dir/out" --rawfile err "$dir/err" --argjson code $? --arg dir "$dir" \
+    '{case: $case.name, version: $version, jq: $jq, stdout: $out, stderr: ($err | split($dir + "/akt") | join("/tmp/aktprice.cache") | split($dir + "/whitelist") | join("/tmp/price-script.whitelist") | split($dir + "/script: ") | join("")), exit_code: $code}' -c >"$dir/json"
   cat "$dir/json"
   rm -r "$dir"
 }
 export -f one
-export scripts here work
+jq_version=$(jq --version)
+export scripts here work jq_version
 
 # One line a case and version, in the order of the cases.
 jq -r 'to_entries[] | .key as $i | (if .value.versions == "all" then $all else .value.versions end) | split(" ")[] | "\(.) \($i)"' \
-  --arg all "$(cd "$scripts" && ls -- *.sh | sed 's/\.sh$//' | paste -sd ' ')" "$here/cases.json" >"$work/todo"
+  --arg all "$(cd "$scripts" && ls -- *.sh | sed 's/\.sh$//' | LC_ALL=C sort | paste -sd ' ')" "$here/cases.json" | awk -v every="${3:-1}" '(NR - 1) % every == 0' >"$work/todo"
 xargs -P "$(nproc)" -L1 bash -c 'one "$0" "$1" >"$work/$0.$1.line"' <"$work/todo"
-while read -r version i; do cat "$work/$version.$i.line"; done <"$work/todo" >"$here/recorded.jsonl"
+while read -r version i; do cat "$work/$version.$i.line"; done <"$work/todo" >"${2:-$here/recorded.jsonl}"
