@@ -34,7 +34,7 @@ func fleet(tb testing.TB, n int) (directory string, world facts.World) {
 		fmt.Fprintf(&text, "    %s = %q\n", worlds.Name(i), worlds.Host(i))
 	}
 	text.WriteString("  }\n  host  = each.value\n  roles = [\"control-plane\", \"etcd\"]\n}\n\n" +
-		"certificates \"control_plane\" {\n  nodes      = role(\"control-plane\")\n  without    = { backup = \"a benchmark\" }\n}\n")
+		"certificates \"control_plane\" {\n  window = \"always\"\n  nodes      = role(\"control-plane\")\n  without    = { backup = \"a benchmark\" }\n}\n")
 	directory = tb.TempDir()
 	if err := os.WriteFile(filepath.Join(directory, "fleet.upkeep.hcl"), []byte(text.String()), 0o644); err != nil {
 		tb.Fatal(err)

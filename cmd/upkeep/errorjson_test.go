@@ -31,7 +31,7 @@ func withJSON(command *cli.Command, above string) (names []string) {
 // TestEveryErrorIsToldInJSON runs every command that has -json where it cannot work: who reads JSON reads that it failed.
 func TestEveryErrorIsToldInJSON(t *testing.T) {
 	const sound = "cluster {\n  kubeconfig = \"kubeconfig\"\n}\n\nnode \"cp1\" {\n  host  = \"10.0.0.11\"\n  roles = [\"control-plane\"]\n}\n\n" +
-		"certificates \"a\" {\n  nodes   = role(\"control-plane\")\n  without = { backup = \"a test\" }\n}\n"
+		"certificates \"a\" {\n  window  = \"always\"\n  nodes   = role(\"control-plane\")\n  without = { backup = \"a test\" }\n}\n"
 	names := withJSON(app(environment{args: []string{"upkeep"}, now: time.Now}), "")
 	if len(names) < 20 {
 		t.Fatalf("only %q have -json", names)

@@ -40,6 +40,10 @@ node "cp" {
   roles    = ["control-plane", "etcd"]
 }
 
+defaults {
+  window = "always"
+}
+
 certificates "control_plane" {
   nodes       = role("control-plane")
   kubeconfigs = ["/root/.kube/config"]
