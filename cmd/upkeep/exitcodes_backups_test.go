@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/fixtures/fakecluster"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/store"
 )
@@ -64,7 +65,7 @@ func (p place) damaged(id string, name func(string) string) {
 // TestExitCodesOfBackups walks the commands about bundles through what a store can be: what nobody proves, what is damaged and
 // what cannot be read never looks like success.
 func TestExitCodesOfBackups(t *testing.T) {
-	t.Setenv("PATH", fakeSSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("PATH", fakecluster.SSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	for name, test := range map[string]struct {
 		make func(place) string
 		// The codes of list, show, verify, verify -all, restore; and of take, -1: it is not tried.
