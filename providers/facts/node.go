@@ -69,10 +69,12 @@ type Node struct {
 	System System `json:"system"`
 	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in
 	// lower-case hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
-	Authorities  []string     `json:"authorities,omitempty"`
-	Certificates Certificates `json:"certificates"`
-	ControlPlane ControlPlane `json:"control_plane"`
-	K3s          K3s          `json:"k3s,omitzero"`
+	Authorities []string `json:"authorities,omitempty"`
+	// AuthorityKeys are the KeyIDs of those CAs.
+	AuthorityKeys []string     `json:"authority_keys,omitempty"`
+	Certificates  Certificates `json:"certificates"`
+	ControlPlane  ControlPlane `json:"control_plane"`
+	K3s           K3s          `json:"k3s,omitzero"`
 	// Services are those that the node's layout names. The one who asks for certificates or the control plane asks
 	// for them, too.
 	Services []Service `json:"services,omitempty"`

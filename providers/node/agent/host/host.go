@@ -142,7 +142,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	var wg sync.WaitGroup
 	wg.Go(func() { node.System = system.Collect(d, h.options.Now()) })
 	if q.Authorities || q.Certificates != nil {
-		wg.Go(func() { node.Authorities = pki.Authorities(d) })
+		wg.Go(func() { node.Authorities, node.AuthorityKeys = pki.Authorities(d) })
 	}
 	pods := []facts.StaticPod(nil)
 	if q.Certificates != nil || q.ControlPlane {
