@@ -106,6 +106,8 @@ type ControlPlane struct {
 	// Unknown: nobody asked, or the answer failed in all its parts.
 	Unknown    string      `json:"unknown,omitempty"`
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
+	// Doubles are files that the kubelet takes for a second manifest of a component.
+	Doubles []DoubleManifest `json:"doubles,omitempty"`
 	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.
 	ContainersUnknown string    `json:"containers_unknown,omitempty"`
 	APIServer         APIServer `json:"api_server"`
@@ -119,6 +121,12 @@ func (c ControlPlane) StaticPod(component string) (StaticPod, bool) {
 		}
 	}
 	return StaticPod{}, false
+}
+
+// DoubleManifest is a file in the manifests' directory that declares a component's pod again.
+type DoubleManifest struct {
+	Component string `json:"component"`
+	Path      string `json:"path"`
 }
 
 // StaticPod is one static pod: its manifest, and the container that runs for it.
