@@ -1,8 +1,10 @@
 package certificates_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -156,5 +158,39 @@ func TestTheLastNodeOwesTheWholeCluster(t *testing.T) {
 		if last := s.Node == "cp3"; last != (err != nil) {
 			t.Errorf("%s: %v", s.ID, err)
 		}
+	}
+}
+
+// TestNobodyLeads: once the first control plane answers again, no other can take over from its controller-manager. None
+// of them works, so nothing is lost by its restart; while one does its work, it is kept.
+func TestNobodyLeads(t *testing.T) {
+	w := worlds.ControlPlanes(3, now)
+	expire(&w, true, leavesOf...)
+	in := input(w, 3)
+	steps, befores := fold(t, in, spec().Diff(in).Steps)
+	restart := slices.IndexFunc(steps, func(s providers.Step) bool { return s.Operation == certificates.OperationRestart })
+	for _, test := range []struct {
+		name    string
+		renewed time.Duration // before now
+		want    providers.ReadyState
+	}{
+		{"since an hour", time.Hour, providers.Holds},
+		{"one works", time.Second, providers.Unknown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := befores[restart]
+			in.World = in.World.Clone()
+			in.World.Kubernetes = worlds.ControlPlanes(3, now).Kubernetes
+			first := in.World.Nodes["cp1"]
+			first.ControlPlane.APIServer = facts.APIServer{Ready: true}
+			worlds.Pod(first, "kube-controller-manager").ContainerID = "c"
+			for i := range in.World.Kubernetes.Leases {
+				in.World.Kubernetes.Leases[i].RenewedAt = now.Add(-test.renewed)
+			}
+			got := certificates.Type().Effects[certificates.OperationRestart].Ready(in, steps[restart])
+			if got.State != test.want {
+				t.Errorf("%+v, want %s", got, test.want)
+			}
+		})
 	}
 }
