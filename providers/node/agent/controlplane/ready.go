@@ -42,8 +42,8 @@ func APIServer(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.
 }
 
 // Ready asks the node's own API server, at host:port, whether it is ready. A certificate of the cluster that lacks the
-// address does not make the API server unready: it is asked by a name that the certificate has, and what the certificate
-// lacks is reported where certificates are.
+// address does not make the API server unready: it is asked by a name that the certificate has, and what the
+// certificate lacks is reported where certificates are.
 func Ready(ctx context.Context, address string, roots *x509.CertPool) facts.APIServer {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

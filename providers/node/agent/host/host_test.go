@@ -181,8 +181,8 @@ func ask(t *testing.T, l *lab) (string, error) {
 	return string(body), err
 }
 
-// A certificate that lacks the address at which the node asks itself makes no component unhealthy: the missing name is a
-// finding of its own.
+// A certificate that lacks the address at which the node asks itself makes no component unhealthy: the missing name is
+// a finding of its own.
 func TestComponentsWithoutTheirAddressInTheirCertificates(t *testing.T) {
 	nameless := func(c *x509.Certificate) { c.IPAddresses = nil }
 	l := newLabWith(t, map[string]func(*x509.Certificate){"apiserver": nameless, "etcd-server": nameless})
