@@ -15,6 +15,7 @@ import (
 
 	_ "alloc" // before all others: see there
 
+	"upkeep/providers/helm"
 	"upkeep/providers/sandbox"
 	"upkeep/state/durable"
 )
@@ -24,6 +25,7 @@ var version = "0.1.0-dev"
 
 func main() {
 	sandbox.Child()
+	helm.Child()
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(),

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,7 +18,6 @@ import (
 	"upkeep/providers/helm"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/kube"
-	"upkeep/providers/plain"
 	"upkeep/providers/release"
 )
 
@@ -62,10 +59,6 @@ func (r *releases) open(cluster config.Cluster) (*helm.Client, error) {
 	client, err := helm.Open(cluster.Kubeconfig, cluster.Context)
 	if err != nil {
 		return nil, err
-	}
-	client.Exhausted = func(err error) {
-		fmt.Fprintf(os.Stderr, "upkeep: %s; upkeep ends, since nothing else stops a template\n", plain.Line(err.Error()))
-		os.Exit(exitError)
 	}
 	client.Charts.Authorise(r.access)
 	r.client, r.opened = client, cluster

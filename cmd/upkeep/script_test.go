@@ -22,6 +22,7 @@ import (
 	"upkeep/fixtures/worlds"
 	"upkeep/providers/etcd/restore"
 	"upkeep/providers/facts"
+	"upkeep/providers/helm"
 	"upkeep/providers/sandbox"
 	"upkeep/state"
 )
@@ -31,6 +32,7 @@ var update = flag.Bool("update", false, "write the golden files, the scripts' ex
 // TestMain makes the test binary upkeep itself, and the child that lies beside it, where it runs under their names.
 func TestMain(m *testing.M) {
 	sandbox.Child()
+	helm.Child()
 	testscript.Main(m, map[string]func(){
 		"upkeep": func() {
 			os.Exit(run(context.Background(), environment{

@@ -10,10 +10,8 @@ import (
 // gigabytes.
 type bounds struct {
 	time   time.Duration
-	memory uint64 // of the heap of this program
+	memory uint64 // of the heap of the program that renders
 	output int    // bytes of all files
-	// exhausted is called when the memory is used up. It should end the program: nothing stops a template.
-	exhausted func(error)
 }
 
 // The limits. The largest charts that are in use (kube-prometheus-stack) make 2 MiB in well under a second.
@@ -34,47 +32,44 @@ func (b bounds) withDefaults() bounds {
 	if b.output == 0 {
 		b.output = renderOutput
 	}
-	if b.exhausted == nil {
-		b.exhausted = func(err error) { panic(err) } // better than to wait for the kernel to end something else
-	}
 	return b
 }
 
-// files renders within the bounds. Where time is over, the work goes on in vain until the program ends.
-func (b bounds) files(chart string, render func() (map[string]string, error)) (map[string]string, error) {
+// late is the error of a chart that took too long.
+func (b bounds) late(chart string) error {
+	return fmt.Errorf("the templates of chart %s were not rendered within %s", chart, b.time)
+}
+
+// here renders in this process, for charts of a simulation. Nothing stops a template: where time is over, the work goes
+// on in vain.
+func (b bounds) here(o order, find lookUp) (made, error) {
 	b = b.withDefaults()
-	type rendered struct {
-		files map[string]string
-		err   error
+	o.Output = b.output
+	type outcome struct {
+		made made
+		err  error
 	}
-	done := make(chan rendered, 1)
+	done := make(chan outcome, 1)
 	go func() {
-		files, err := render()
-		done <- rendered{files, err}
+		out, err := o.work(find)
+		done <- outcome{out, err}
 	}()
 	over := time.NewTimer(b.time)
 	defer over.Stop()
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	for {
-		select {
-		case r := <-done:
-			size := 0
-			for _, text := range r.files {
-				size += len(text)
-			}
-			if r.err == nil && size > b.output {
-				return nil, fmt.Errorf("the templates of chart %s make %d MiB; at most %d MiB are taken", chart, size>>20, b.output>>20)
-			}
-			return r.files, r.err
-		case <-over.C:
-			return nil, fmt.Errorf("the templates of chart %s were not rendered within %s", chart, b.time)
-		case <-look.C:
-			if used := heap(); used > b.memory {
-				err := fmt.Errorf("the templates of chart %s fill the memory: more than %d MiB are in use", chart, b.memory>>20)
-				b.exhausted(err)
-				return nil, err
-			}
+	select {
+	case r := <-done:
+		return r.made, r.err
+	case <-over.C:
+		return made{}, b.late(o.Chart)
+	}
+}
+
+// filled calls full when the heap of this program is larger than the order allows.
+func (o order) filled(full func(error)) {
+	for range time.Tick(lookEvery) {
+		if heap() > o.Memory {
+			full(fmt.Errorf("the templates of chart %s fill the memory: more than %d MiB are in use", o.Chart, o.Memory>>20))
+			return
 		}
 	}
 }

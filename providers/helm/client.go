@@ -46,9 +46,6 @@ const inFlight = 16
 // Client is one kubeconfig, opened for Helm. It is safe for use by several goroutines.
 type Client struct {
 	Charts *Charts
-	// Exhausted is called when the templates of a chart fill the memory, and should end the program: nothing stops a
-	// template. Set it before the first use; nil panics.
-	Exhausted func(error)
 
 	// configuration prepares Helm's own view of one namespace; it does not connect.
 	configuration func(namespace string) (*action.Configuration, error)
@@ -60,12 +57,16 @@ type Client struct {
 	rest *rest.Config
 	// limit bounds the requests in progress.
 	limit chan struct{}
+	// apart: charts are rendered by this program started again, whose main calls Child.
+	apart     bool
+	rendering sync.Mutex
 
 	mu           sync.Mutex
 	capabilities *chartutil.Capabilities
 }
 
 // Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
+// The client renders charts in a process of its own: the main of the program must call Child.
 //
 // Helm and client-go write warnings to stderr as they please; Open silences them for the complete program (package log
 // and klog), since they would tear a plan apart and may quote values.
@@ -118,6 +119,7 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 		mapper:   mapper,
 		metadata: metadataClient,
 		rest:     config,
+		apart:    true,
 		limit:    make(chan struct{}, inFlight),
 	}
 	c.configuration = func(namespace string) (*action.Configuration, error) {
@@ -136,8 +138,6 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 	}
 	return c, nil
 }
-
-func (c *Client) bounds() bounds { return bounds{exhausted: c.Exhausted} }
 
 // Parts are what a client is made of, for a cluster that is not real: tests and simulations. No field may be nil.
 type Parts struct {

@@ -12,19 +12,13 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
-	"helm.sh/helm/v3/pkg/releaseutil"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"upkeep/providers/helm/objects"
-	"upkeep/providers/helm/values"
 )
 
 // parseManifest returns the objects of a rendered manifest, in its order; lists are taken apart.
@@ -63,53 +57,6 @@ func parseManifest(manifest string) ([]objects.Object, error) {
 		}
 		out = append(out, object)
 	}
-}
-
-// noLookup keeps the templates of a chart from reading the cluster with the operator's rights.
-type noLookup struct{}
-
-func (noLookup) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
-	return nil, false, fmt.Errorf("lookup of %s %s: a chart reads objects of the cluster, Secrets among them, only with lookup = true in the block chart", apiVersion, kind)
-}
-
-// render renders a chart as an upgrade would, and returns its objects without hooks. With a rest config, templates may
-// look the cluster up, as they do in an upgrade; without one, a template that calls lookup is an error.
-func render(within bounds, got archive, full values.Tree, options chartutil.ReleaseOptions, capabilities *chartutil.Capabilities, config *rest.Config) ([]objects.Object, error) {
-	if wants := got.chart.Metadata.KubeVersion; wants != "" && !chartutil.IsCompatibleRange(wants, capabilities.KubeVersion.String()) {
-		return nil, fmt.Errorf("the chart wants Kubernetes %s; this is %s", wants, capabilities.KubeVersion)
-	}
-	// Helm's functions write into the values they are given.
-	full = values.Clone(full)
-	if err := chartutil.ProcessDependenciesWithMerge(got.chart, full); err != nil {
-		return nil, fmt.Errorf("dependencies: %w", err)
-	}
-	rendering, err := chartutil.ToRenderValues(got.chart, full, options, capabilities)
-	if err != nil {
-		return nil, err
-	}
-	files, err := within.files(got.chart.Name(), func() (map[string]string, error) {
-		if config != nil {
-			return engine.New(config).Render(got.chart, rendering)
-		}
-		return engine.RenderWithClientProvider(got.chart, rendering, noLookup{})
-	})
-	if err != nil {
-		return nil, err
-	}
-	for name := range files {
-		if strings.HasSuffix(name, "NOTES.txt") {
-			delete(files, name)
-		}
-	}
-	_, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
-	if err != nil {
-		return nil, err
-	}
-	var text strings.Builder
-	for _, m := range manifests {
-		fmt.Fprintf(&text, "---\n%s\n", m.Content)
-	}
-	return parseManifest(text.String())
 }
 
 // crdFiles returns the names of the files in a chart's crds folders, sorted.

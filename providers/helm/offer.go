@@ -9,7 +9,6 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/rest"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/objects"
@@ -50,7 +49,7 @@ func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last
 		return offer
 	}
 	offer.Digest = got.digest
-	if preview, err = c.preview(got, question, last, deployed, redaction); err != nil {
+	if preview, err = c.preview(ctx, got, question, last, deployed, redaction); err != nil {
 		preview = facts.ReleasePreview{Unknown: redaction.Scrub(explain(err))}
 	}
 	offer.Preview = &preview
@@ -76,7 +75,7 @@ func (c *Client) like(ctx context.Context, list []facts.ChartVersion, asked fact
 }
 
 // preview renders a chart with the values that an upgrade would use, and compares.
-func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, deployed *release.Release, redaction objects.Redaction) (facts.ReleasePreview, error) {
+func (c *Client) preview(ctx context.Context, got archive, question facts.ReleaseQuestion, last, deployed *release.Release, redaction objects.Redaction) (facts.ReleasePreview, error) {
 	asked := *question.Offer
 	upgrade := Upgrade{Values: asked.Values, Remove: asked.Remove, ResetValues: asked.ResetValues}
 	full, err := upgrade.merge(last, deployed)
@@ -91,33 +90,21 @@ func (c *Client) preview(got archive, question facts.ReleaseQuestion, last, depl
 			return facts.ReleasePreview{}, fmt.Errorf("the release's present manifest: %w", err)
 		}
 	}
-	capabilities, err := c.clusterCapabilities()
+	after, err := c.render(ctx, got, full, options, asked.Source.Lookup)
 	if err != nil {
 		return facts.ReleasePreview{}, err
 	}
-	after, err := render(c.bounds(), got, full, options, capabilities, c.lookups(asked.Source))
-	if err != nil {
-		return facts.ReleasePreview{}, err
-	}
-	effects := objects.Compare(normal(before), normal(after), redaction)
+	effects := objects.Compare(normal(before), normal(after.Objects), redaction)
 	preview := facts.ReleasePreview{
 		Chart:     versionOf(got.chart.Metadata),
 		Values:    values.Mask(full, ruleOf(question), redaction.MAC),
 		Objects:   effects.Objects,
 		Rolls:     effects.Rolls,
 		Forbidden: effects.Forbidden,
-		CRDs:      crdFiles(got.chart),
+		CRDs:      after.CRDs,
 	}
-	preview.Absent, err = c.absent(after)
+	preview.Absent, err = c.absent(after.Objects)
 	return preview, err
-}
-
-// lookups is what the templates of a chart may look the cluster up with; nil: nothing.
-func (c *Client) lookups(source facts.ChartSource) *rest.Config {
-	if !source.Lookup {
-		return nil
-	}
-	return c.rest
 }
 
 // normal writes all objects in one way.

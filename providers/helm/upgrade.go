@@ -121,7 +121,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := c.checkLookups(u, got, full, last); err != nil {
+	if err := c.rehearse(ctx, u, got, full, last); err != nil {
 		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(err.Error()))
 	}
 	var made *release.Release
@@ -147,20 +147,13 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	return result, u.undo(ctx, configuration, made, deployed, err, progress)
 }
 
-// checkLookups renders a chart that must not look the cluster up: Helm itself would let it.
-func (c *Client) checkLookups(u Upgrade, got archive, full values.Tree, last *release.Release) error {
-	if u.Source.Lookup {
-		return nil
-	}
-	capabilities, err := c.clusterCapabilities()
-	if err != nil {
-		return err
-	}
+// rehearse renders the chart within the bounds and its rights to look the cluster up: Helm itself has neither.
+func (c *Client) rehearse(ctx context.Context, u Upgrade, got archive, full values.Tree, last *release.Release) error {
 	options := chartutil.ReleaseOptions{Name: u.Release, Namespace: u.Namespace, Revision: 1, IsInstall: last == nil, IsUpgrade: last != nil}
 	if last != nil {
 		options.Revision = last.Version + 1
 	}
-	_, err = render(c.bounds(), got, full, options, capabilities, nil)
+	_, err := c.render(ctx, got, full, options, u.Source.Lookup)
 	return err
 }
 
