@@ -141,15 +141,20 @@ func majority(e facts.Etcd) bool {
 	return e.Unknown == "" && voters > 0 && follow > voters/2
 }
 
-// leaderGone is how long the lease of a component must not have been renewed for nobody to lead: four times the
-// leaseDuration of 15 s that kube-controller-manager and kube-scheduler have (--leader-elect-lease-duration).
-const leaderGone = time.Minute
-
-// leaderless reports whether no process of a component works, since certificates have expired: nothing is lost by the
-// restart of one. A lease that cannot be read says nothing.
-func (o *outage) leaderless(component string) bool {
-	lease, ok := o.in.World.Kubernetes.Lease(component)
-	return len(o.expired) > 0 && ok && !lease.RenewedAt.IsZero() && o.in.Clock().Passed(lease.RenewedAt.Add(leaderGone))
+// alone reports whether certificates have expired on every other control plane that is seen: none of them can take
+// over, and each is repaired after this one.
+func (o *outage) alone(node string) bool {
+	seen := 0
+	for _, n := range o.nodes {
+		observed := o.in.World.Nodes[n.Name]
+		if n.Name == node || observed == nil || observed.Unknown != "" {
+			continue
+		}
+		if seen++; !slices.Contains(o.expired, n.Name) {
+			return false
+		}
+	}
+	return seen > 0
 }
 
 // sick says what is wrong with etcd that no renewal repairs; empty where there is nothing.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -161,21 +160,25 @@ func TestTheLastNodeOwesTheWholeCluster(t *testing.T) {
 	}
 }
 
-// TestNobodyLeads: once the first control plane answers again, no other can take over from its controller-manager. None
-// of them works, so nothing is lost by its restart; while one does its work, it is kept.
-func TestNobodyLeads(t *testing.T) {
+// TestTheFirstOfAnOutage: once the first control plane answers again, no other can take over from its controller-manager.
+// Where certificates keep every other one from it, the restart goes on; where something else does, it is refused.
+func TestTheFirstOfAnOutage(t *testing.T) {
 	w := worlds.ControlPlanes(3, now)
 	expire(&w, true, leavesOf...)
 	in := input(w, 3)
 	steps, befores := fold(t, in, spec().Diff(in).Steps)
 	restart := slices.IndexFunc(steps, func(s providers.Step) bool { return s.Operation == certificates.OperationRestart })
 	for _, test := range []struct {
-		name    string
-		renewed time.Duration // before now
-		want    providers.ReadyState
+		name   string
+		change func(w *facts.World)
+		want   providers.ReadyState
 	}{
-		{"since an hour", time.Hour, providers.Holds},
-		{"one works", time.Second, providers.Unknown},
+		{"certificates expired on the others", func(*facts.World) {}, providers.Holds},
+		{"another one is broken otherwise", func(w *facts.World) {
+			healthy := worlds.ControlPlanes(3, now)
+			w.Nodes["cp2"] = healthy.Nodes["cp2"]
+			w.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "poststarthook"}
+		}, providers.Unknown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := befores[restart]
@@ -184,9 +187,7 @@ func TestNobodyLeads(t *testing.T) {
 			first := in.World.Nodes["cp1"]
 			first.ControlPlane.APIServer = facts.APIServer{Ready: true}
 			worlds.Pod(first, "kube-controller-manager").ContainerID = "c"
-			for i := range in.World.Kubernetes.Leases {
-				in.World.Kubernetes.Leases[i].RenewedAt = now.Add(-test.renewed)
-			}
+			test.change(&in.World)
 			got := certificates.Type().Effects[certificates.OperationRestart].Ready(in, steps[restart])
 			if got.State != test.want {
 				t.Errorf("%+v, want %s", got, test.want)
