@@ -36,9 +36,22 @@ func advise(plan planner.Plan, unnamed []string) report.Advice {
 			"Write what follows to provider.upkeep.hcl in a directory of its own, with all control planes in it.",
 			"`upkeep plan` there shows what upkeep would do; `upkeep plan -as-runbook` how a person would do it.",
 		)
-		a.Configuration = declare(desired, hasCopies(plan))
+		a.Configuration = declare(fitted(desired, plan), hasCopies(plan))
 	}
 	return a
+}
+
+// fitted is what was looked at, with the renewal of certificates as early as the cluster allows: what is printed must
+// not be what a finding says is wrong.
+func fitted(desired config.Desired, plan planner.Plan) config.Desired {
+	desired.Resources = slices.Clone(desired.Resources)
+	for i, declared := range desired.Resources {
+		if spec, is := declared.Value.(certificates.Spec); is {
+			spec.RenewBefore = certificates.Fitting(spec.RenewBefore, plan.Request.World.Kubernetes.ClusterConfiguration)
+			desired.Resources[i].Value = spec
+		}
+	}
+	return desired
 }
 
 // controlPlaneAddresses returns the addresses of the control planes that the API lists.

@@ -122,6 +122,9 @@ func TestWhatDoctorDeclaresIsWhatItLookedAt(t *testing.T) {
 			if diags.HasErrors() {
 				t.Fatalf("%v\n%s", diags, text)
 			}
+			if mistakes := planner.WindowMistakes(got, domains(), doctorNow); len(mistakes) > 0 {
+				t.Errorf("what doctor prints is refused: %v\n%s", mistakes, text)
+			}
 			if desired.Cluster == nil {
 				got.Cluster = nil
 			}
@@ -180,6 +183,11 @@ func TestDoctorReport(t *testing.T) {
 		{"due", []string{"root@cp1", "root@cp2", "root@cp3"}, func(w *facts.World) {
 			notAsked(w)
 			worlds.Age(doctorNow, 12*24*time.Hour, w.Nodes["cp2"], "apiserver", "scheduler.conf")
+		}, 2},
+		{"short-lived", []string{kubeconfig, "cp1", "cp2", "cp3"}, func(w *facts.World) {
+			const life = "certificateValidityPeriod: "
+			c := &w.Kubernetes.ClusterConfiguration
+			*c = strings.Replace(*c, life+"8760h0m0s", life+"640h0m0s", 1)
 		}, 2},
 		{"unreachable", []string{"root@cp1"}, func(w *facts.World) {
 			notAsked(w)

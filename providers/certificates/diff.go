@@ -182,8 +182,7 @@ func (r *review) readPolicy() {
 	}
 	r.afterEnd = instant(r.in.Now.Add(r.policy.validity), r.policy.validity)
 	if r.before >= r.policy.validity {
-		// A third of its life is early enough to act and late enough to converge.
-		r.before = r.policy.validity / 3
+		r.before = fitting(r.policy.validity)
 		r.add(providers.Finding{
 			ID: "CERT_RENEW_BEFORE_TOO_LONG", Severity: providers.SeverityWarning, Object: "renew_before",
 			Summary: fmt.Sprintf("renew_before = %q, but the cluster issues certificates for %s: a new one would be due at once; until this is changed those with less than %s left are renewed",
