@@ -29,38 +29,60 @@ func NotRemembered(remembered, found Identity) (reasons []string) {
 // be told. A node is of the cluster when one of the authorities that its control plane uses is one that the kubeconfig
 // trusts: during a rotation both may be bundles.
 func OtherCluster(world facts.World, name string) string {
-	trusted := authorities(world.Kubernetes)
-	found := world.Node(name).ClusterAuthorities()
-	if len(trusted) == 0 || len(found) == 0 || slices.ContainsFunc(found, func(ca string) bool { return slices.Contains(trusted, ca) }) {
+	trusted, found := trustedBy(world.Kubernetes), authoritiesOf(world.Node(name))
+	if !trusted.known() || !found.known() || trusted.share(found) {
 		return ""
 	}
-	return fmt.Sprintf("%s is not of the cluster of the kubeconfig: the CA of its control plane is %s, and the kubeconfig trusts %s", name, found[0], trusted[0])
+	return fmt.Sprintf("%s is not of the cluster of the kubeconfig: the CA of its control plane is %s, and the kubeconfig trusts %s",
+		name, found.fingerprints[0], trusted.fingerprints[0])
 }
 
-// authorities are the fingerprints of the CAs that the kubeconfig trusts.
-func authorities(k facts.Kubernetes) []string {
-	if len(k.Kubeconfig.Authorities) > 0 {
-		return k.Kubeconfig.Authorities
+// authorities are CAs, by the fingerprints of their certificates and the ids of their keys. A CA is its key: one that
+// was issued again with its old key has another fingerprint and trusts and signs as before. Facts of an older upkeep
+// have fingerprints alone.
+type authorities struct{ fingerprints, keys []string }
+
+func (a authorities) known() bool { return len(a.fingerprints) > 0 }
+
+// share reports whether one CA is among both.
+func (a authorities) share(other authorities) bool {
+	among := func(list []string) func(string) bool {
+		return func(id string) bool { return slices.Contains(list, id) }
 	}
-	if k.Authority != "" {
-		return []string{k.Authority}
+	return slices.ContainsFunc(a.fingerprints, among(other.fingerprints)) || slices.ContainsFunc(a.keys, among(other.keys))
+}
+
+func authoritiesOf(n facts.Node) (a authorities) {
+	a.fingerprints, a.keys = n.ClusterAuthorities()
+	return a
+}
+
+// trustedBy returns the CAs that the kubeconfig trusts.
+func trustedBy(k facts.Kubernetes) (a authorities) {
+	a.fingerprints, a.keys = k.Kubeconfig.Authorities, slices.Clone(k.Kubeconfig.AuthorityKeys)
+	if len(a.fingerprints) == 0 && k.Authority != "" {
+		a.fingerprints = []string{k.Authority}
 	}
-	return nil
+	if k.AuthorityKey != "" {
+		a.keys = append(a.keys, k.AuthorityKey)
+	}
+	return a
 }
 
 // strangers says which nodes of a world are of another cluster than the kubeconfig's, in the inventory's order; where
 // no kubeconfig tells, which differ from the first node that answers.
 func strangers(in providers.Input) (nodes, why []string) {
-	trusted := authorities(in.World.Kubernetes)
-	first := ""
+	trusted := trustedBy(in.World.Kubernetes)
+	first, reference := "", authorities{}
 	for _, node := range in.Inventory.Nodes {
 		reason := OtherCluster(in.World, node.Name)
-		if found := in.World.Node(node.Name).ClusterAuthorities(); len(trusted) == 0 && len(found) > 0 {
-			switch reference := in.World.Node(first).ClusterAuthorities(); {
+		if found := authoritiesOf(in.World.Node(node.Name)); !trusted.known() && found.known() {
+			switch {
 			case first == "":
-				first = node.Name
-			case !slices.ContainsFunc(found, func(ca string) bool { return slices.Contains(reference, ca) }):
-				reason = fmt.Sprintf("%s and %s are not of one cluster: the CA of the one is %s, of the other %s", node.Name, first, found[0], reference[0])
+				first, reference = node.Name, found
+			case !found.share(reference):
+				reason = fmt.Sprintf("%s and %s are not of one cluster: the CA of the one is %s, of the other %s",
+					node.Name, first, found.fingerprints[0], reference.fingerprints[0])
 			}
 		}
 		if reason != "" {

@@ -95,6 +95,7 @@ type Identity = facts.Identity
 func (r Request) Identity() Identity {
 	return Identity{
 		Authority:     r.World.Kubernetes.Authority,
+		AuthorityKey:  r.World.Kubernetes.AuthorityKey,
 		KubeSystemUID: r.World.Kubernetes.UID,
 		EtcdClusterID: r.World.Etcd.ClusterID,
 	}

@@ -83,6 +83,15 @@ func disruptivePlans(t *testing.T) []providers.Step {
 		Name: "control_plane", Layout: "kubeadm", RenewBefore: config.Duration(30 * 24 * time.Hour), Nodes: config.Selection{Roles: []string{"control-plane"}},
 	})
 
+	k3s := worlds.Rancher("k3s", 3, 0, now)
+	for _, node := range k3s.Nodes {
+		worlds.Age(now, 5*24*time.Hour, node, "client-admin")
+	}
+	add(k3s, certificates.Spec{
+		Name: "control_plane", Layout: "auto", RenewBefore: config.Duration(30 * 24 * time.Hour),
+		Nodes: config.Selection{Roles: []string{"control-plane"}},
+	})
+
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.
 	for _, to := range []string{"11.6.4", "12.1.3"} {
 		w, err := fakeprovider.Open("11.6.4", map[string]any{"price_target_cpu": "1"}, now)

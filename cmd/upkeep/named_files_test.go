@@ -35,7 +35,7 @@ func TestNamedFilesThatAreNone(t *testing.T) {
 		return nodes + strings.Replace(text, "CA\n", ca+"\n", 1)
 	}
 	provider := "akash_provider \"main\" {\n  chart {\n    version = \"6.0.5\"\n  }\n  bid_script {\n    file = \"FILE\"\n  }\n}\n"
-	certificates := "certificates \"c\" {\n  nodes = role(\"control-plane\")\n}\n"
+	certificates := "certificates \"c\" {\n  nodes  = role(\"control-plane\")\n  window = \"always\"\n}\n"
 	for way, test := range map[string]struct {
 		configuration, line string
 	}{

@@ -28,6 +28,9 @@ include {
 cluster {
   kubeconfig = "kubeconfig"
 }
+defaults {
+  window = "always"
+}
 connection "c" {
   known_hosts = "known_hosts"
   identity    = "id_ed25519"

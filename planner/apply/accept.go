@@ -129,14 +129,9 @@ func identityOf(input providers.Input) planner.Identity {
 
 // sameCluster compares the parts of two identities that both know.
 func sameCluster(planned, found planner.Identity) error {
-	for _, part := range []struct{ what, planned, found string }{
-		{"CA (SHA-256)", planned.Authority, found.Authority},
-		{"uid of namespace kube-system", planned.KubeSystemUID, found.KubeSystemUID},
-		{"etcd cluster id", planned.EtcdClusterID, found.EtcdClusterID},
-	} {
-		if part.planned != "" && part.found != "" && part.planned != part.found {
-			return fmt.Errorf("this is another cluster than the plan's: the %s is %s, and was %s; check the kubeconfig and the nodes' addresses", part.what, part.found, part.planned)
-		}
+	for _, d := range planned.Differences(found) {
+		return fmt.Errorf("this is another cluster than the plan's: the %s is %s, and was %s; check the kubeconfig and the nodes' addresses",
+			d.What, d.There, d.Here)
 	}
 	return nil
 }

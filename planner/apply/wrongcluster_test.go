@@ -22,6 +22,18 @@ func (p *planes) elsewhere(names ...string) {
 	}
 }
 
+// reissued is a cluster whose CA was issued again with its old key: hosts and kubeconfig have another certificate.
+func (p *planes) reissued(nodes, kubeconfig string) {
+	p.world = worlds.Clone(p.world)
+	for _, n := range p.world.Nodes {
+		ca := &worlds.File(n, "ca").Blocks[0]
+		ca.SHA256, ca.KeyID = strings.Repeat(nodes, 64), "key"
+	}
+	k := &p.world.Kubernetes
+	k.Authority, k.AuthorityKey = strings.Repeat(kubeconfig, 64), "key"
+	k.Kubeconfig.Authorities, k.Kubeconfig.AuthorityKeys = []string{k.Authority}, []string{"key"}
+}
+
 func wrongFindings(p planner.Plan) (at []string) {
 	for _, f := range append(slices.Clone(p.Findings), p.LeftOut...) {
 		if f.ID == planner.WrongCluster {
@@ -57,6 +69,22 @@ func TestTheWrongClusterRefusesThePlan(t *testing.T) {
 			p.elsewhere("cp3")
 			p.world.Kubernetes.Kubeconfig.Authorities = append(p.world.Kubernetes.Kubeconfig.Authorities, strings.Repeat("e", 64))
 		}, nil, nil, ""},
+		"the hosts' CA was issued again": {func(p *planes) { p.reissued("b", "a") }, nil, nil, ""},
+		"a CA that is new on one host, without a kubeconfig": {func(p *planes) {
+			p.reissued("b", "a")
+			worlds.File(p.world.Nodes["cp2"], "ca").Blocks[0].SHA256 = strings.Repeat("c", 64)
+			p.world.Kubernetes.Authority, p.world.Kubernetes.AuthorityKey = "", ""
+			p.world.Kubernetes.Kubeconfig.Authorities, p.world.Kubernetes.Kubeconfig.AuthorityKeys = nil, nil
+		}, nil, nil, ""},
+		"the state has the certificate and the key of before": {func(p *planes) { p.reissued("b", "b") }, func(r *planner.Request) {
+			r.Memory.Cluster.Authority, r.Memory.Cluster.AuthorityKey = strings.Repeat("a", 64), "key"
+		}, nil, ""},
+		"the state has the certificate and no key": {func(p *planes) { p.reissued("b", "b") }, func(r *planner.Request) {
+			r.Memory.Cluster.Authority = strings.Repeat("b", 64)
+		}, nil, ""},
+		"the state has another certificate and another key": {func(p *planes) { p.reissued("b", "b") }, func(r *planner.Request) {
+			r.Memory.Cluster.Authority, r.Memory.Cluster.AuthorityKey = strings.Repeat("a", 64), "other"
+		}, []string{"cluster.identity state"}, "upkeep state forget-cluster"},
 		"a node that is unknown says nothing":   {func(p *planes) { p.down("cp1") }, nil, nil, ""},
 		"the state has another kube-system uid": {func(*planes) {}, func(r *planner.Request) { r.Memory.Cluster.KubeSystemUID = "other" }, []string{"cluster.identity state"}, "the uid of namespace kube-system is"},
 		"the state has another CA":              {func(*planes) {}, func(r *planner.Request) { r.Memory.Cluster.Authority = "other" }, []string{"cluster.identity state"}, "upkeep state forget-cluster"},
@@ -81,6 +109,31 @@ func TestTheWrongClusterRefusesThePlan(t *testing.T) {
 				t.Errorf("apply: %v; acts %v", err, p.acts)
 			}
 		})
+	}
+}
+
+// A CA that was issued again with its old key between plan and apply makes no other cluster, and nothing in the state is
+// replaced by that.
+func TestACAIssuedAgainWithItsKeyIsTheSameCluster(t *testing.T) {
+	p := newPlanes(1)
+	p.reissued("a", "a")
+	plan := p.plan(t, nil)
+	p.reissued("b", "b")
+	result, err := p.run(t, plan, nil)
+	if err != nil || result.Outcome != apply.Complete {
+		t.Fatalf("%s, %v", result.Outcome, err)
+	}
+	before := facts.Identity{Authority: strings.Repeat("a", 64), AuthorityKey: "key"}
+	if got := apply.Learn(facts.Memory{Cluster: before}, result).Cluster; got.Authority != before.Authority || got.AuthorityKey != "key" {
+		t.Errorf("remembered %+v", got)
+	}
+	// A state of before upkeep knew keys learns the key of the certificate that it has, and of no other.
+	result.Cluster = planner.Identity{Authority: "a", AuthorityKey: "key"}
+	for remembered, want := range map[string]string{"a": "key", "": "key", "b": ""} {
+		memory := apply.Learn(facts.Memory{Cluster: facts.Identity{Authority: remembered}}, result)
+		if memory.Cluster.AuthorityKey != want {
+			t.Errorf("a state with the CA %q: %+v", remembered, memory.Cluster)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ func TestDecodePolicyRefuses(t *testing.T) {
 		{"an empty allow", named, `allow = []`, "allow is empty"},
 		{"a misspelt account", named, `deny = ["akash1short"]`, `"akash1short" is no account`},
 		{"a shell command", named, "deny = [\"$(curl example.net)\"]", "is neither an account nor a GPU model"},
-		{"an end of the here-document", named, `deny = ["a\nUPKEEP_POLICY\nid\n"]`, "is neither an account nor a GPU model"},
+		{"an end of the here-document", named, `deny = ["a\nUPKEEP_POLICY\nid\n"]`, "holds a line break"},
 		{"a model as people write it", named, `deny = ["A100.80gi"]`, `Did you mean "a100.80Gi"?`},
 		{"the wildcard", named, `allow = ["*"]`, "is neither an account nor a GPU model"},
 		{"everybody denied", named, `allow = ["` + alice + `"]` + "\n" + `deny = ["` + alice + `"]`, "deny beats allow"},

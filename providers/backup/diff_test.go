@@ -89,6 +89,23 @@ func summary(o providers.Outcome) (found, steps []string) {
 	return found, steps
 }
 
+// A bundle of before the cluster's CA was issued again with its old key is the cluster's own.
+func TestABundleOfTheSameCAKey(t *testing.T) {
+	aged := stored{id: "a", age: 3 * time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Authority = "older" }}
+	for name, test := range map[string]struct {
+		key  string
+		want bool
+	}{"the key that the state remembers": {"key", true}, "another key": {"other", false}, "no key": {"", false}} {
+		in := input(aged)
+		in.World.Kubernetes.Authority, in.World.Kubernetes.AuthorityKey = "newer", test.key
+		in.Memory.Cluster = facts.Identity{Authority: "older", AuthorityKey: "key"}
+		found, _ := summary(declared().Diff(in))
+		if got := !slices.ContainsFunc(found, func(f string) bool { return strings.HasPrefix(f, "BUNDLE_FOREIGN") }); got != test.want {
+			t.Errorf("%s: %q", name, found)
+		}
+	}
+}
+
 func TestDiff(t *testing.T) {
 	const take = "backup.take: take and prove a bundle, from cp2"
 	for name, test := range map[string]struct {

@@ -66,7 +66,7 @@ func look(in providers.Input, t terms) inventory {
 	if err != nil && out.unknown == "" {
 		out.unknown = err.Error()
 	}
-	j := judge{terms: t, clock: in.Clock(), cluster: identityOf(in), proofs: proofs, signers: in.Memory.Signers}
+	j := judge{terms: t, clock: in.Clock(), cluster: identityOf(in), before: reissued(in), proofs: proofs, signers: in.Memory.Signers}
 	for _, b := range found.Bundles {
 		switch h := j.judge(b); h.standing {
 		case NotAuthentic, OtherBlock, OtherCluster:

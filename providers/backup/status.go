@@ -32,6 +32,8 @@ type judge struct {
 	terms
 	clock   providers.Clock
 	cluster facts.Identity
+	// before is the certificate that the cluster's CA had when the state first saw it: the same authority by its key.
+	before  string
 	proofs  []facts.Proof
 	signers []facts.Signer
 }
@@ -40,6 +42,16 @@ type judge struct {
 func identityOf(in providers.Input) facts.Identity {
 	seen := facts.Identity{Authority: in.World.Kubernetes.Authority, EtcdClusterID: clusterOf(in.World)}
 	return seen.Completed(facts.Identity{Authority: in.Memory.Cluster.Authority, EtcdClusterID: in.Memory.Cluster.EtcdClusterID})
+}
+
+// reissued returns the certificate that the state remembers of the cluster's CA, where another one with the same key has
+// taken its place; empty where there is no such.
+func reissued(in providers.Input) string {
+	remembered, k := in.Memory.Cluster, in.World.Kubernetes
+	if k.AuthorityKey == "" || k.AuthorityKey != remembered.AuthorityKey {
+		return ""
+	}
+	return remembered.Authority
 }
 
 // judge says what a bundle counts for.
@@ -55,7 +67,7 @@ func (j judge) judge(b facts.Bundle) held {
 	switch here := j.cluster; {
 	case here.EtcdClusterID != "" && b.ClusterID != "" && here.EtcdClusterID != b.ClusterID:
 		return is(OtherCluster, "it belongs to the cluster with the id %s, and this cluster has the id %s", b.ClusterID, here.EtcdClusterID)
-	case here.Authority != "" && b.Authority != "" && here.Authority != b.Authority:
+	case here.Authority != "" && b.Authority != "" && here.Authority != b.Authority && b.Authority != j.before:
 		return is(OtherCluster, "it belongs to the cluster with the CA %.12s…, and this cluster has the CA %.12s…", b.Authority, here.Authority)
 	}
 	remembered, differs := j.proofOf(b)

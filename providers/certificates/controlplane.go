@@ -1,11 +1,13 @@
 package certificates
 
 import (
+	"slices"
 	"strings"
 
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // controlPlaneTrouble is one reason why the control plane of a node is not whole.
@@ -57,6 +59,31 @@ func controlPlaneTroubles(n *facts.Node, stackedEtcd bool) []controlPlaneTrouble
 		out = append(out, controlPlaneTrouble{component: apiServer, what: what, down: true})
 	}
 	return append(out, serviceTroubles(n)...)
+}
+
+// doubled reports whether a component that does not run has a second manifest, of which the kubelet may run either.
+func doubled(cp *facts.ControlPlane, component string) bool {
+	if pod := staticPod(cp, component); cp.ContainersUnknown != "" || pod != nil && pod.ContainerID != "" {
+		return false
+	}
+	return slices.ContainsFunc(cp.Doubles, func(d facts.DoubleManifest) bool { return d.Component == component })
+}
+
+// reviewDoubles reports second manifests of components.
+func (r *review) reviewDoubles(w *work) {
+	cp := &w.node.ControlPlane
+	for _, d := range cp.Doubles {
+		f := providers.Finding{
+			ID: "NODE_MANIFEST_DOUBLE", Severity: providers.SeverityWarning, Object: d.Component,
+			Summary: "the kubelet also reads " + d.Path + ", a second manifest of " + d.Component,
+			Hint:    "compare it with " + layout.ManifestDir + "/" + d.Component + ".yaml. Move the one that is not right out of the directory, for example to /root",
+		}
+		if doubled(cp, d.Component) {
+			f.Severity = providers.SeverityError
+			f.Summary += "; no container of " + d.Component + " runs"
+		}
+		r.on(w.node.Name, f)
+	}
 }
 
 // staticPod returns the static pod of a component without copying it; nil when there is none.

@@ -306,12 +306,12 @@ func (r *review) findReference(nodes []config.Node) {
 
 // ofCluster reports whether a CA file holds the authority that the operator's kubeconfig trusts.
 func (r *review) ofCluster(ca *facts.CertificateFile) bool {
-	authority := r.in.World.Kubernetes.Authority
+	authority, key := r.in.World.Kubernetes.Authority, r.in.World.Kubernetes.AuthorityKey
 	if authority == "" {
 		return true
 	}
 	for i := range ca.Blocks {
-		if strings.EqualFold(ca.Blocks[i].SHA256, authority) {
+		if strings.EqualFold(ca.Blocks[i].SHA256, authority) || key != "" && ca.Blocks[i].KeyID == key {
 			return true
 		}
 	}

@@ -63,7 +63,8 @@ func holdBackFor(format string, args ...any) holdBack {
 //   - A control plane that is down (it answers neither us nor Kubernetes) stops nothing else on the others.
 //   - One that answers and is not whole stops the others where that may come of upkeep's own work, that is, for a day after
 //     its certificates were changed; and it stops the restart of any component that does not run there.
-//   - Nothing is restarted unless the same component on another control plane can take over, where there is another one.
+//   - Nothing is restarted unless the same component on another control plane can take over, where there is another one. On
+//     the first control plane of an outage no other one can, which its own work does not change.
 //   - An interrupted renewal anywhere is repaired first.
 //   - A control plane that is itself broken may be worked on whatever state the others are in: nothing is lost by repairing it.
 //   - What is broken because certificates have expired that upkeep renews is no reason to refuse, anywhere (see outage): the
@@ -106,7 +107,7 @@ func mayDisrupt(in providers.Input, nodes config.Selection, step providers.Step,
 		}
 	}
 	for _, c := range t.restarts {
-		if len(planes.nodes) > 1 && !outage.dark && !planes.ableWithout(in, step.Node, c) {
+		if len(planes.nodes) > 1 && !outage.dark && !outage.alone(step.Node) && !planes.ableWithout(in, step.Node, c) {
 			return holdBackFor("no other control plane can take over from %s on %s", c, step.Node)
 		}
 	}

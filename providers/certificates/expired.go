@@ -141,6 +141,22 @@ func majority(e facts.Etcd) bool {
 	return e.Unknown == "" && voters > 0 && follow > voters/2
 }
 
+// alone reports whether certificates have expired on every other control plane that is seen: none of them can take
+// over, and each is repaired after this one.
+func (o *outage) alone(node string) bool {
+	seen := 0
+	for _, n := range o.nodes {
+		observed := o.in.World.Nodes[n.Name]
+		if n.Name == node || observed == nil || observed.Unknown != "" {
+			continue
+		}
+		if seen++; !slices.Contains(o.expired, n.Name) {
+			return false
+		}
+	}
+	return seen > 0
+}
+
 // sick says what is wrong with etcd that no renewal repairs; empty where there is nothing.
 func (o *outage) sick() string {
 	if !o.etcd {

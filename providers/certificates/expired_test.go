@@ -1,6 +1,7 @@
 package certificates_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,5 +157,41 @@ func TestTheLastNodeOwesTheWholeCluster(t *testing.T) {
 		if last := s.Node == "cp3"; last != (err != nil) {
 			t.Errorf("%s: %v", s.ID, err)
 		}
+	}
+}
+
+// TestTheFirstOfAnOutage: once the first control plane answers again, no other can take over from its controller-manager.
+// Where certificates keep every other one from it, the restart goes on; where something else does, it is refused.
+func TestTheFirstOfAnOutage(t *testing.T) {
+	w := worlds.ControlPlanes(3, now)
+	expire(&w, true, leavesOf...)
+	in := input(w, 3)
+	steps, befores := fold(t, in, spec().Diff(in).Steps)
+	restart := slices.IndexFunc(steps, func(s providers.Step) bool { return s.Operation == certificates.OperationRestart })
+	for _, test := range []struct {
+		name   string
+		change func(w *facts.World)
+		want   providers.ReadyState
+	}{
+		{"certificates expired on the others", func(*facts.World) {}, providers.Holds},
+		{"another one is broken otherwise", func(w *facts.World) {
+			healthy := worlds.ControlPlanes(3, now)
+			w.Nodes["cp2"] = healthy.Nodes["cp2"]
+			w.Nodes["cp2"].ControlPlane.APIServer = facts.APIServer{NotReady: "poststarthook"}
+		}, providers.Unknown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := befores[restart]
+			in.World = in.World.Clone()
+			in.World.Kubernetes = worlds.ControlPlanes(3, now).Kubernetes
+			first := in.World.Nodes["cp1"]
+			first.ControlPlane.APIServer = facts.APIServer{Ready: true}
+			worlds.Pod(first, "kube-controller-manager").ContainerID = "c"
+			test.change(&in.World)
+			got := certificates.Type().Effects[certificates.OperationRestart].Ready(in, steps[restart])
+			if got.State != test.want {
+				t.Errorf("%+v, want %s", got, test.want)
+			}
+		})
 	}
 }

@@ -43,6 +43,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "ETCD_UNHEALTHY", Class: providers.ClassUnhealthy, General: true},
 		{ID: "ETCD_WORK_WAITS", Class: providers.ClassNotApplied},
 		{ID: "NODE_CONTROL_PLANE_BROKEN", Class: providers.ClassUnhealthy},
+		{ID: "NODE_MANIFEST_DOUBLE", Class: providers.ClassUnhealthy},
 		{ID: "NODE_NONE_SELECTED", Class: providers.ClassNotApplied},
 		{ID: "NODE_SELECTION_UNKNOWN", Class: providers.ClassUnknown},
 		{ID: "NODE_UNREACHABLE", Class: providers.ClassUnknown, General: true},

@@ -53,6 +53,20 @@ func keyCases() []findingCase {
 			steps: []string{cp2 + "/renew: renew etcd-server"},
 		},
 		{
+			name: "a CA of the cluster that was issued again with its old key is the one that the kubeconfig trusts",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				w.Kubernetes.Authority, w.Kubernetes.AuthorityKey = "older", "key"
+				for _, n := range w.Nodes {
+					worlds.File(n, "ca").Blocks[0].KeyID = "key"
+				}
+				worlds.Age(now, day, w.Nodes["cp2"], "apiserver")
+			},
+			want: []providers.Finding{
+				{ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "apiserver", Summary: "expires in 24h; renewal starts 30d before"},
+			},
+			steps: []string{cp2 + "/renew: renew apiserver"},
+		},
+		{
 			name: "kubelet.conf embeds a certificate",
 			change: func(w *facts.World, _ *certificates.Spec) {
 				worlds.File(w.Nodes["cp2"], "kubelet-client").Path = "/etc/kubernetes/kubelet.conf"

@@ -64,6 +64,31 @@ func layoutCases() []findingCase {
 			}},
 		},
 		{
+			name: "copies of manifests where the kubelet reads them",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				cp := &w.Nodes["cp1"].ControlPlane
+				cp.Doubles = []facts.DoubleManifest{
+					{Component: "kube-apiserver", Path: "/etc/kubernetes/manifests/kube-apiserver.yaml.bak"},
+					{Component: "kube-scheduler", Path: "/etc/kubernetes/manifests/old"},
+				}
+				worlds.Pod(w.Nodes["cp1"], "kube-scheduler").ContainerID = ""
+			},
+			want: []providers.Finding{
+				{
+					ID: "NODE_MANIFEST_DOUBLE", Severity: "warning", Address: address("cp1"), Object: "kube-apiserver",
+					Summary: "the kubelet also reads /etc/kubernetes/manifests/kube-apiserver.yaml.bak, a second manifest of kube-apiserver",
+					Hint: "compare it with /etc/kubernetes/manifests/kube-apiserver.yaml. " +
+						"Move the one that is not right out of the directory, for example to /root",
+				},
+				{
+					ID: "NODE_MANIFEST_DOUBLE", Severity: "error", Address: address("cp1"), Object: "kube-scheduler",
+					Summary: "the kubelet also reads /etc/kubernetes/manifests/old, a second manifest of kube-scheduler; no container of kube-scheduler runs",
+					Hint: "compare it with /etc/kubernetes/manifests/kube-scheduler.yaml. " +
+						"Move the one that is not right out of the directory, for example to /root",
+				},
+			},
+		},
+		{
 			name: "kubespray's own timer",
 			change: kubespray(func(w *facts.World) {
 				w.Nodes["cp1"].Certificates.Foreign = &facts.ForeignRenewal{

@@ -80,7 +80,11 @@ func (r *review) reviewNode(n config.Node) work {
 	blocked := r.reviewAuthorities(&w)
 	r.reviewFiles(&w, blocked)
 	r.reviewServiceAccount(&w)
+	r.reviewDoubles(&w)
 	for _, t := range controlPlaneTroubles(observed, !r.policy.externalEtcd) {
+		if t.down && doubled(&observed.ControlPlane, t.component) {
+			continue // NODE_MANIFEST_DOUBLE says why, and what to do
+		}
 		r.on(n.Name, providers.Finding{
 			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component, Summary: t.what, Unknown: t.unknown,
 			Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on " + n.Name + "; until then upkeep changes no other control plane",

@@ -13,6 +13,8 @@ type Kubernetes struct {
 	Version string `json:"version,omitempty"`
 	// Authority is the SHA-256 fingerprint of the cluster's CA as the kubeconfig has it.
 	Authority string `json:"authority,omitempty"`
+	// AuthorityKey is the KeyID of that CA.
+	AuthorityKey string `json:"authority_key,omitempty"`
 
 	// ClusterConfiguration is the YAML of kubeadm's ClusterConfiguration, from the ConfigMap kube-system/kubeadm-config.
 	ClusterConfiguration        string `json:"cluster_configuration,omitempty" plain:"-"`

@@ -69,10 +69,12 @@ type Node struct {
 	System System `json:"system"`
 	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in
 	// lower-case hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
-	Authorities  []string     `json:"authorities,omitempty"`
-	Certificates Certificates `json:"certificates"`
-	ControlPlane ControlPlane `json:"control_plane"`
-	K3s          K3s          `json:"k3s,omitzero"`
+	Authorities []string `json:"authorities,omitempty"`
+	// AuthorityKeys are the KeyIDs of those CAs.
+	AuthorityKeys []string     `json:"authority_keys,omitempty"`
+	Certificates  Certificates `json:"certificates"`
+	ControlPlane  ControlPlane `json:"control_plane"`
+	K3s           K3s          `json:"k3s,omitzero"`
 	// Services are those that the node's layout names. The one who asks for certificates or the control plane asks
 	// for them, too.
 	Services []Service `json:"services,omitempty"`
@@ -104,6 +106,8 @@ type ControlPlane struct {
 	// Unknown: nobody asked, or the answer failed in all its parts.
 	Unknown    string      `json:"unknown,omitempty" plain:"said"`
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
+	// Doubles are files that the kubelet takes for a second manifest of a component.
+	Doubles []DoubleManifest `json:"doubles,omitempty"`
 	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.
 	ContainersUnknown string    `json:"containers_unknown,omitempty" plain:"said"`
 	APIServer         APIServer `json:"api_server"`
@@ -117,6 +121,12 @@ func (c ControlPlane) StaticPod(component string) (StaticPod, bool) {
 		}
 	}
 	return StaticPod{}, false
+}
+
+// DoubleManifest is a file in the manifests' directory that declares a component's pod again.
+type DoubleManifest struct {
+	Component string `json:"component"`
+	Path      string `json:"path"`
 }
 
 // StaticPod is one static pod: its manifest, and the container that runs for it.

@@ -60,19 +60,25 @@ func TestCloneCoversUpdate(t *testing.T) {
 
 // Facts that were recorded before nodes had Authorities have the CA among their certificates.
 func TestClusterAuthorities(t *testing.T) {
-	recorded := facts.Certificates{Files: []facts.CertificateFile{{Name: "ca", Blocks: []facts.Certificate{{SHA256: "old"}, {SHA256: "new"}}}}}
-	missing := facts.Certificates{Files: []facts.CertificateFile{{Name: "ca", Missing: true, Blocks: []facts.Certificate{{SHA256: "old"}}}}}
+	blocks := []facts.Certificate{{SHA256: "old"}, {SHA256: "new", KeyID: "key"}}
+	recorded := facts.Certificates{Files: []facts.CertificateFile{{Name: "ca", Blocks: blocks}}}
+	missing := facts.Certificates{Files: []facts.CertificateFile{{Name: "ca", Missing: true, Blocks: blocks}}}
+	mine := []string{"mine"}
 	for name, test := range map[string]struct {
 		node facts.Node
-		want []string
+		want [2][]string
 	}{
-		"it says so itself":        {facts.Node{Authorities: []string{"mine"}, Certificates: recorded}, []string{"mine"}},
-		"recorded by an older one": {facts.Node{Certificates: recorded}, []string{"old", "new"}},
-		"it has none":              {facts.Node{Certificates: missing}, nil},
-		"nothing is known":         {facts.Node{}, nil},
-		"the node does not answer": {facts.Node{Unknown: "ssh", Authorities: []string{"mine"}}, nil},
+		"it says so itself": {
+			facts.Node{Authorities: mine, AuthorityKeys: []string{"its"}, Certificates: recorded}, [2][]string{mine, {"its"}},
+		},
+		"recorded by an older one": {facts.Node{Certificates: recorded}, [2][]string{{"old", "new"}, {"key"}}},
+		"without keys":             {facts.Node{Authorities: mine, Certificates: recorded}, [2][]string{mine, nil}},
+		"it has none":              {facts.Node{Certificates: missing}, [2][]string{}},
+		"nothing is known":         {facts.Node{}, [2][]string{}},
+		"the node does not answer": {facts.Node{Unknown: "ssh", Authorities: mine}, [2][]string{}},
 	} {
-		if got := test.node.ClusterAuthorities(); !reflect.DeepEqual(got, test.want) {
+		fingerprints, keys := test.node.ClusterAuthorities()
+		if got := [2][]string{fingerprints, keys}; !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}

@@ -117,6 +117,7 @@ func (c *Client) kubeconfigFacts() facts.CertificateFile {
 	file.Mode = fmt.Sprintf("%04o", info.Mode().Perm())
 	for _, authority := range certificates(c.authorityPEM()) {
 		file.Authorities = append(file.Authorities, facts.Fingerprint(authority.Raw))
+		file.AuthorityKeys = append(file.AuthorityKeys, facts.Fingerprint(authority.RawSubjectPublicKeyInfo))
 	}
 	certPEM, keyPEM := c.config.CertData, c.config.KeyData
 	if len(certPEM) == 0 && c.config.CertFile != "" {
@@ -174,13 +175,13 @@ func (c *Client) authorityPEM() []byte {
 	return data
 }
 
-// authority returns the fingerprint of the cluster's CA, the first one of the kubeconfig's bundle.
-func (c *Client) authority() string {
+// authority returns the fingerprint and the KeyID of the cluster's CA, the first one of the kubeconfig's bundle.
+func (c *Client) authority() (fingerprint, key string) {
 	authorities := certificates(c.authorityPEM())
 	if len(authorities) == 0 {
-		return ""
+		return "", ""
 	}
-	return facts.Fingerprint(authorities[0].Raw)
+	return facts.Fingerprint(authorities[0].Raw), facts.Fingerprint(authorities[0].RawSubjectPublicKeyInfo)
 }
 
 // certificates returns every certificate of a PEM text that parses.

@@ -27,7 +27,8 @@ const nodePage = 500
 // Observe reads what upkeep wants to know of the cluster. It does not fail: an API that cannot be reached is a
 // facts.Kubernetes with Unknown set.
 func (c *Client) Observe(ctx context.Context) facts.Kubernetes {
-	k := facts.Kubernetes{Kubeconfig: c.kubeconfigFacts(), Authority: c.authority()}
+	k := facts.Kubernetes{Kubeconfig: c.kubeconfigFacts()}
+	k.Authority, k.AuthorityKey = c.authority()
 	namespace, err := c.api.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
 		k.Unknown = fmt.Sprintf("%s: %s", c.config.Host, explain(err))

@@ -142,7 +142,7 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	var wg sync.WaitGroup
 	wg.Go(func() { node.System = system.Collect(d, h.options.Now()) })
 	if q.Authorities || q.Certificates != nil {
-		wg.Go(func() { node.Authorities = pki.Authorities(d) })
+		wg.Go(func() { node.Authorities, node.AuthorityKeys = pki.Authorities(d) })
 	}
 	pods := []facts.StaticPod(nil)
 	if q.Certificates != nil || q.ControlPlane {
@@ -191,7 +191,7 @@ func controlPlane(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) fac
 	if len(pods) == 0 {
 		return facts.ControlPlane{Unknown: "no static pods of a control plane on this node"}
 	}
-	found := facts.ControlPlane{StaticPods: append([]facts.StaticPod(nil), pods...)}
+	found := facts.ControlPlane{StaticPods: append([]facts.StaticPod(nil), pods...), Doubles: controlplane.Doubles(d)}
 	var wg sync.WaitGroup
 	wg.Go(func() { found.APIServer = controlplane.APIServer(ctx, d, pods) })
 	containers, err := running(ctx, d)

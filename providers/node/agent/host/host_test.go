@@ -85,6 +85,9 @@ func TestAuthorities(t *testing.T) {
 	if diff := cmp.Diff([]string{leaf.SHA256}, alone.Authorities); diff != "" || !there || alone.Certificates.Unknown == "" {
 		t.Errorf("authorities (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{leaf.KeyID}, alone.AuthorityKeys); diff != "" || leaf.KeyID == "" {
+		t.Errorf("keys of the authorities (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(alone.Authorities, beside.Authorities); diff != "" {
 		t.Errorf("beside certificates (-alone +beside):\n%s", diff)
 	}

@@ -32,7 +32,10 @@ var flags = map[string]bool{
 
 // manifest is the part of k8s.io/api/core/v1.Pod that matters here.
 type manifest struct {
-	Kind string `json:"kind"`
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Name string `json:"name"`
+	} `json:"metadata"`
 	Spec struct {
 		Containers []struct {
 			Name    string   `json:"name"`
@@ -62,6 +65,15 @@ func Parse(component string, text []byte) (facts.StaticPod, error) {
 		return pod, nil
 	}
 	return pod, fmt.Errorf("the manifest has no container %q", component)
+}
+
+// Name returns the name of the pod that a text declares; empty where it declares none.
+func Name(text []byte) string {
+	var m manifest
+	if yaml.Unmarshal(text, &m) != nil || m.Kind != "Pod" {
+		return ""
+	}
+	return m.Metadata.Name
 }
 
 // parseFlags keeps the known flags of a command line; of a repeated flag the last one counts, as for the programs.

@@ -54,12 +54,12 @@ func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
 	return found
 }
 
-// Authorities returns the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from; none where they
-// cannot be read. Control planes and workers alike have them.
-func Authorities(d *disk.Disk) (out []string) {
+// Authorities returns the SHA-256 fingerprints and the KeyIDs of the CAs that the node takes its cluster's certificates
+// from; none where they cannot be read. Control planes and workers alike have them.
+func Authorities(d *disk.Disk) (fingerprints, keys []string) {
 	l, err := Find(d, "auto")
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	c := collector{disk: d, layout: l.Layout, pools: map[string]pool{}}
 	for _, name := range l.Cluster() {
@@ -69,13 +69,16 @@ func Authorities(d *disk.Disk) (out []string) {
 		}
 		ca.KeyPath = "" // nobody's business here
 		for _, block := range c.file(ca).Blocks {
-			out = append(out, block.SHA256)
+			fingerprints = append(fingerprints, block.SHA256)
+			if block.KeyID != "" {
+				keys = append(keys, block.KeyID)
+			}
 		}
-		if len(out) > 0 {
+		if len(fingerprints) > 0 {
 			break
 		}
 	}
-	return out
+	return fingerprints, keys
 }
 
 // ControlPlane reports whether the node is, or should be, a control plane that kubeadm made.
