@@ -73,55 +73,63 @@ func plant(v reflect.Value, at string, seen map[string]int, t *testing.T) {
 // it in what upkeep prints only between quotes.
 func TestForgedSentencesAreQuoted(t *testing.T) {
 	shown := 0
+	root, err := filepath.Abs(filepath.Join("..", "..", "fixtures"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, fixture := range []string{"akash", "release", "demo"} {
-		from := filepath.Join("..", "..", "fixtures", fixture)
-		data, err := os.ReadFile(filepath.Join(from, "facts.json"))
-		if os.IsNotExist(err) {
-			continue
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		directory := t.TempDir()
-		if err := os.CopyFS(directory, os.DirFS(from)); err != nil {
-			t.Fatal(err)
-		}
-		first, err := facts.Decode(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fields := map[string]int{}
-		plant(reflect.ValueOf(&first), "", fields, t)
-		for _, field := range slices.Sorted(maps.Keys(fields)) {
-			world, err := facts.Decode(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			plant(reflect.ValueOf(&world), field, map[string]int{}, t)
-			planted, err := facts.Encode(world)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(directory, "facts.json"), planted, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			for _, command := range []string{"plan", "drift", "status", "doctor"} {
-				var stdout, stderr bytes.Buffer
-				run(context.Background(), environment{
-					args:  []string{"upkeep", "-chdir=" + directory, command, "-facts=facts.json", "-no-color"},
-					stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, environ: []string{"HOME=" + directory, "COLUMNS=4000"},
-					now: func() time.Time { return world.ObservedAt },
-				})
-				text := strings.Join(strings.Fields(stdout.String()+stderr.String()), " ")
-				shown += strings.Count(text, "ssh-keyscan")
-				if at := unquoted(text, "ssh-keyscan"); at >= 0 {
-					t.Errorf("%s, %s, %s: ...%s...", fixture, command, field, text[max(0, at-200):min(len(text), at+60)])
-				}
-			}
-		}
+		t.Run(fixture, func(t *testing.T) { shown += plantAll(t, fixture, filepath.Join(root, fixture)) })
 	}
 	if shown == 0 {
 		t.Error("nothing that was planted is shown")
 	}
+}
+
+// plantAll plants the sentence in the facts of a fixture, field after field, and returns how often it is shown.
+func plantAll(t *testing.T, fixture, from string) (shown int) {
+	data, err := os.ReadFile(filepath.Join(from, "facts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := t.TempDir()
+	t.Chdir(directory)
+	if err := os.CopyFS(directory, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := facts.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]int{}
+	plant(reflect.ValueOf(&first), "", fields, t)
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		world, err := facts.Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plant(reflect.ValueOf(&world), field, map[string]int{}, t)
+		planted, err := facts.Encode(world)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(directory, "facts.json"), planted, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []string{"plan", "drift", "status", "doctor"} {
+			var stdout, stderr bytes.Buffer
+			run(context.Background(), environment{
+				args:  []string{"upkeep", command, "-facts=facts.json", "-no-color"},
+				stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, environ: []string{"HOME=" + directory, "COLUMNS=4000"},
+				now: func() time.Time { return world.ObservedAt },
+			})
+			text := strings.Join(strings.Fields(stdout.String()+stderr.String()), " ")
+			shown += strings.Count(text, "ssh-keyscan")
+			if at := unquoted(text, "ssh-keyscan"); at >= 0 {
+				t.Errorf("%s, %s, %s: ...%s...", fixture, command, field, text[max(0, at-200):min(len(text), at+60)])
+			}
+		}
+	}
+	return shown
 }
 
 // unquoted is where a text has a word that stands in no quotes; -1: nowhere.

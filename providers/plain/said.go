@@ -42,7 +42,7 @@ const (
 // value is a pointer, and nothing else may hold parts of what it points to.
 func Quote(value any) { quote(reflect.ValueOf(value), "", Said) }
 
-// QuoteRecorded is Quote for a value that upkeep recorded, if its file is to be believed. Some reasons in it are
+// QuoteRecorded is Quote for what a file holds that somebody says upkeep recorded. Some reasons in it are
 // upkeep's own, so those that read as advice are quoted, and no others.
 func QuoteRecorded(value any) { quote(reflect.ValueOf(value), "", Told) }
 
