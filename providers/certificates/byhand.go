@@ -240,10 +240,10 @@ func (h commandWriter) archivePath() string {
 	return handDirectory + "/before-" + verb + "-" + h.in.World.ObservedAt.UTC().Format("20060102T150405Z") + ".tar.gz"
 }
 
-// archive keeps what stands on the node.
-func (h commandWriter) archive(copies []string) providers.Command {
+// archive keeps what stands on the node: /etc/kubernetes, copies of kubeconfigs and other directories.
+func (h commandWriter) archive(copies []string, directories ...string) providers.Command {
 	members := []string{"etc/kubernetes"}
-	for _, path := range copies {
+	for _, path := range slices.Concat(directories, copies) {
 		members = append(members, providers.ShellWord(strings.TrimPrefix(path, "/")))
 	}
 	return h.command("save the current files", script(

@@ -8,26 +8,31 @@ import (
 	"upkeep/providers/facts"
 )
 
-// ByHand renews by kubeadm in place: a person watches, and the archive is the way back.
+// ByHand renews by kubeadm in place, and kubespray's etcd by openssl: a person watches, and the archive is the way
+// back.
 func (renewal) ByHand(in providers.Input, step providers.Step) []providers.Command {
 	args, err := providers.ArgsOf[renewArgs](step)
 	if err != nil {
 		return nil
 	}
 	issued, err := readPolicy(args.ClusterConfiguration)
-	if err != nil && len(args.Names) > 0 {
+	if err != nil && len(args.Names) > 0 && !onlyByAuthority(args.Names) {
 		return nil
 	}
 	h := byHand(in, step).during(args.Nodes, args.Outage, renewal{}.Predict(in, step))
-	out := []providers.Command{h.lookFirst(), h.archive(args.Kubeconfigs)}
-	if len(args.Names) > 0 {
+	out := []providers.Command{h.lookFirst(), h.archive(args.Kubeconfigs, h.directories(args.Names)...)}
+	names, again := split(args.Names)
+	if len(again) > 0 {
+		out = append(out, h.issueAgain(again))
+	}
+	if len(names) > 0 {
 		out = append(out, h.configuration(args.ClusterConfiguration))
 		if len(args.SANs) > 0 {
-			out = append(out, h.makeAnew(args.Names))
+			out = append(out, h.makeAnew(names))
 		} else {
-			out = append(out, h.renew(args.Names))
+			out = append(out, h.renew(names))
 		}
-		out = append(out, h.proveFiles(args.Names, issued))
+		out = append(out, h.proveFiles(names, issued))
 	}
 	for _, path := range args.Kubeconfigs {
 		out = append(out, h.takeOver(path))

@@ -57,6 +57,10 @@ var handWorlds = []struct {
 		worlds.Age(now, -day, w.Nodes["cp2"], "apiserver", "admin.conf", "controller-manager.conf")
 	}},
 	{"all-expired", func(w *facts.World) { expire(w, false, leavesOf...) }},
+	{"kubespray", func(w *facts.World) {
+		*w = worlds.Kubespray(3, now)
+		worlds.Age(now, 12*day, w.Nodes["cp2"], "apiserver", "etcd-member", "etcd-node")
+	}},
 	{"servers-stuck", func(w *facts.World) {
 		for _, name := range []string{"apiserver", "etcd-server", "etcd-peer"} {
 			worlds.Served(w.Nodes["cp3"], name).SHA256 = "old"

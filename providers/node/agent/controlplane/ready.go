@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,7 +41,9 @@ func APIServer(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.
 	return Ready(ctx, address, roots)
 }
 
-// Ready asks the API server at host:port whether it is ready.
+// Ready asks the node's own API server, at host:port, whether it is ready. A certificate of the cluster that lacks the
+// address does not make the API server unready: it is asked by a name that the certificate has, and what the
+// certificate lacks is reported where certificates are.
 func Ready(ctx context.Context, address string, roots *x509.CertPool) facts.APIServer {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -49,26 +52,54 @@ func Ready(ctx context.Context, address string, roots *x509.CertPool) facts.APIS
 		DisableKeepAlives: true,
 		Proxy:             nil, // never through a proxy of the environment: this is the node asking itself
 	}
+	found, err := askReady(ctx, transport, address)
+	var wrongName x509.HostnameError
+	if errors.As(err, &wrongName) {
+		if name := nameOf(wrongName.Certificate); name != "" {
+			transport.TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: name}
+			found, err = askReady(ctx, transport, address)
+		}
+	}
+	if err != nil {
+		return facts.APIServer{Unknown: err.Error()}
+	}
+	return found
+}
+
+// nameOf returns a name or address that a certificate is valid for; empty where it has none.
+func nameOf(cert *x509.Certificate) string {
+	for _, name := range cert.DNSNames {
+		if !strings.Contains(name, "*") {
+			return name
+		}
+	}
+	for _, ip := range cert.IPAddresses {
+		return ip.String()
+	}
+	return ""
+}
+
+func askReady(ctx context.Context, transport *http.Transport, address string) (facts.APIServer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/readyz?verbose", nil)
 	if err != nil {
-		return facts.APIServer{Unknown: fmt.Sprintf("ask %s: %v", address, err)}
+		return facts.APIServer{}, fmt.Errorf("ask %s: %w", address, err)
 	}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
-		return facts.APIServer{Unknown: fmt.Sprintf("ask %s whether it is ready: %v", address, err)}
+		return facts.APIServer{}, fmt.Errorf("ask %s whether it is ready: %w", address, err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
-		return facts.APIServer{Unknown: fmt.Sprintf("ask %s whether it is ready: %v", address, err)}
+		return facts.APIServer{}, fmt.Errorf("ask %s whether it is ready: %w", address, err)
 	}
 	switch {
 	case res.StatusCode == http.StatusOK:
-		return facts.APIServer{Ready: true}
+		return facts.APIServer{Ready: true}, nil
 	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
-		return facts.APIServer{Unknown: fmt.Sprintf("%s does not answer /readyz to anonymous requests (%s)", address, res.Status)}
+		return facts.APIServer{}, fmt.Errorf("%s does not answer /readyz to anonymous requests (%s)", address, res.Status)
 	}
-	return facts.APIServer{NotReady: failing(string(body), res.Status)}
+	return facts.APIServer{NotReady: failing(string(body), res.Status)}, nil
 }
 
 // failing names the checks that a verbose answer marks as failed: lines such as "[-]etcd failed: reason withheld".

@@ -92,7 +92,7 @@ func dialEndpoint(ctx context.Context, d *disk.Disk, now time.Time, request prot
 	if err != nil {
 		return nil, err
 	}
-	at.address = address
+	at.address, at.own = address, false
 	first, err := at.dial(ctx, d, now)
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (p place) dialWith(ctx context.Context, d *disk.Disk, client tls.Certificat
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{
 		InsecureSkipVerify: true, // VerifyConnection does it, except for the end of the server's certificate
-		VerifyConnection:   verify(roots, host),
+		VerifyConnection:   verify(roots, host, p.own),
 		Certificates:       []tls.Certificate{client},
 		NextProtos:         []string{"h2"}, // etcd tells gRPC from plain HTTP by it
 		MinVersion:         tls.VersionTLS12,

@@ -92,13 +92,18 @@ func parseKey(text []byte) (crypto.Signer, error) {
 	return nil, errors.New("it holds no private key that can be read")
 }
 
-// verify checks that a server is what etcd's authority signed. A certificate that has ended is taken: whose it is does not
-// change with the clock, its end is reported where certificates are, and refusing it would keep its renewal from being
-// backed up.
-func verify(roots *x509.CertPool, host string) func(tls.ConnectionState) error {
+// verify checks that a server is what etcd's authority signed. A certificate that has ended is taken: whose it is does
+// not change with the clock, its end is reported where certificates are, and refusing it would keep its renewal from
+// being backed up.
+//
+// On the node's own address, a certificate that lacks the address is taken, too.
+func verify(roots *x509.CertPool, host string, own bool) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
 		leaf := state.PeerCertificates[0]
 		options := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+		if own && leaf.VerifyHostname(host) != nil {
+			options.DNSName = ""
+		}
 		for _, c := range state.PeerCertificates[1:] {
 			options.Intermediates.AddCert(c)
 		}

@@ -53,20 +53,25 @@ func TestVerify(t *testing.T) {
 		until  time.Time
 		usage  x509.ExtKeyUsage
 		host   string
+		own    bool
 		good   bool
 	}{
-		"valid":                     {ca, key, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", true},
-		"ended":                     {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", true},
-		"of another CA":             {other, otherKey, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", false},
-		"of another CA, and ended":  {other, otherKey, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", false},
-		"of another name":           {ca, key, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", false},
-		"of another name and ended": {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", false},
-		"a client's":                {ca, key, now.Add(time.Hour), x509.ExtKeyUsageClientAuth, "127.0.0.1", false},
-		"a client's, and ended":     {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageClientAuth, "127.0.0.1", false},
+		"valid":                     {ca, key, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", false, true},
+		"ended":                     {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", false, true},
+		"of another CA":             {other, otherKey, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", false, false},
+		"of another CA, and ended":  {other, otherKey, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.1", false, false},
+		"of another name":           {ca, key, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", false, false},
+		"of another name and ended": {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", false, false},
+		"a client's":                {ca, key, now.Add(time.Hour), x509.ExtKeyUsageClientAuth, "127.0.0.1", false, false},
+		"a client's, and ended":     {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageClientAuth, "127.0.0.1", false, false},
+		"of another name, at the node's own member":    {ca, key, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", true, true},
+		"of another name and ended, at the own member": {ca, key, now.Add(-time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", true, true},
+		"of another name and CA, at the own member":    {other, otherKey, now.Add(time.Hour), x509.ExtKeyUsageServerAuth, "127.0.0.2", true, false},
+		"a client's of another name, at the own one":   {ca, key, now.Add(time.Hour), x509.ExtKeyUsageClientAuth, "127.0.0.2", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leaf, _ := issue(t, "etcd", test.ca, test.signer, test.until, test.usage)
-			err := verify(roots, test.host)(tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}})
+			err := verify(roots, test.host, test.own)(tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}})
 			if (err == nil) != test.good {
 				t.Error(err)
 			}

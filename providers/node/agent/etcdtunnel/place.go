@@ -21,6 +21,9 @@ import (
 // place is where a node's member takes clients, and what it takes them with.
 type place struct {
 	address string
+	// own: the address is this node's own. A server there is taken by its authority alone where its certificate lacks the
+	// address: etcd is healthy then, and the name that is missing is reported where certificates are.
+	own bool
 	// roots is the file of etcd's authority, rootsKey that of its key; pairs are certificate and key of clients, the best
 	// first.
 	roots, rootsKey string
@@ -38,7 +41,7 @@ const k3s = "/var/lib/rancher/k3s/server/tls/etcd/"
 // find looks for the node's member: a static pod of kubeadm, kubespray's unit, k3s's own.
 func find(d *disk.Disk) (place, error) {
 	if address, ok := controlplane.EtcdClientAddress(controlplane.StaticPods(d)); ok {
-		p := place{address: address}
+		p := place{address: address, own: true}
 		l, err := pki.Find(d, "kubeadm")
 		if err != nil {
 			return place{}, err
@@ -59,7 +62,10 @@ func find(d *disk.Disk) (place, error) {
 		return place{}, err
 	}
 	if d.Exists(k3s + "client.crt") {
-		return place{address: "127.0.0.1:2379", roots: k3s + "server-ca.crt", rootsKey: k3s + "server-ca.key", pairs: []pair{{"client", k3s + "client.crt", k3s + "client.key"}}}, nil
+		return place{
+			address: "127.0.0.1:2379", own: true, roots: k3s + "server-ca.crt", rootsKey: k3s + "server-ca.key",
+			pairs: []pair{{"client", k3s + "client.crt", k3s + "client.key"}},
+		}, nil
 	}
 	return place{}, errors.New("no etcd manifest, no " + envFile + " and no etcd of k3s on this node says where it takes clients")
 }
@@ -74,7 +80,7 @@ func fromEnvironment(text []byte) (place, error) {
 			value[strings.TrimSpace(name)] = strings.Trim(strings.TrimSpace(v), `"'`)
 		}
 	}
-	var p place
+	p := place{own: true}
 	for _, list := range []string{value["ETCD_LISTEN_CLIENT_URLS"], value["ETCD_ADVERTISE_CLIENT_URLS"]} {
 		for _, item := range strings.Split(list, ",") {
 			u, err := url.Parse(strings.TrimSpace(item))

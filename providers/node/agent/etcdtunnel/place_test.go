@@ -32,13 +32,13 @@ func TestFind(t *testing.T) {
 		err   string
 	}{
 		"kubespray": {map[string]string{"etc/etcd.env": kubespray},
-			place{address: "127.0.0.1:2379", roots: "/etc/ssl/etcd/ssl/ca.pem", rootsKey: "/etc/ssl/etcd/ssl/ca-key.pem", pairs: []pair{admin, member}}, ""},
+			place{address: "127.0.0.1:2379", own: true, roots: "/etc/ssl/etcd/ssl/ca.pem", rootsKey: "/etc/ssl/etcd/ssl/ca-key.pem", pairs: []pair{admin, member}}, ""},
 		"kubespray without loopback": {map[string]string{"etc/etcd.env": strings.Replace(kubespray, ",https://127.0.0.1:2379", "", 1)},
-			place{address: "10.0.0.11:2379", roots: "/etc/ssl/etcd/ssl/ca.pem", rootsKey: "/etc/ssl/etcd/ssl/ca-key.pem", pairs: []pair{admin, member}}, ""},
+			place{address: "10.0.0.11:2379", own: true, roots: "/etc/ssl/etcd/ssl/ca.pem", rootsKey: "/etc/ssl/etcd/ssl/ca-key.pem", pairs: []pair{admin, member}}, ""},
 		"everywhere": {map[string]string{"etc/etcd.env": "ETCD_LISTEN_CLIENT_URLS=\"https://0.0.0.0:2379\"\nETCDCTL_CACERT=/a\nETCDCTL_CERT=/b\nETCDCTL_KEY=/c\n"},
-			place{address: "127.0.0.1:2379", roots: "/a", pairs: []pair{{"ETCDCTL_CERT", "/b", "/c"}}}, ""},
+			place{address: "127.0.0.1:2379", own: true, roots: "/a", pairs: []pair{{"ETCDCTL_CERT", "/b", "/c"}}}, ""},
 		"k3s": {map[string]string{"var/lib/rancher/k3s/server/tls/etcd/client.crt": "x"},
-			place{address: "127.0.0.1:2379", roots: k3s + "server-ca.crt", rootsKey: k3s + "server-ca.key", pairs: []pair{{"client", k3s + "client.crt", k3s + "client.key"}}}, ""},
+			place{address: "127.0.0.1:2379", own: true, roots: k3s + "server-ca.crt", rootsKey: k3s + "server-ca.key", pairs: []pair{{"client", k3s + "client.crt", k3s + "client.key"}}}, ""},
 		"without TLS": {map[string]string{"etc/etcd.env": "ETCD_LISTEN_CLIENT_URLS=http://127.0.0.1:2379\n"}, place{}, "does not say where etcd takes clients"},
 		"nothing":     {nil, place{}, "no etcd manifest, no /etc/etcd.env and no etcd of k3s"},
 	} {

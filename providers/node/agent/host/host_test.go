@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -159,27 +160,43 @@ func TestPortsThatDoNotAnswer(t *testing.T) {
 	}
 }
 
-func TestTunnel(t *testing.T) {
-	ask := func(l *lab) (string, error) {
-		conn, err := l.host.Tunnel(t.Context(), "etcd")
-		if err != nil {
-			return "", err
-		}
-		// The caller's side: plain HTTP/2 into the connection.
-		transport := &http.Transport{Protocols: new(http.Protocols)}
-		transport.Protocols.SetUnencryptedHTTP2(true)
-		transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
-		defer transport.CloseIdleConnections()
-		res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://etcd/")
-		if err != nil {
-			return "", err
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		return string(body), err
+// ask asks a lab's etcd through the tunnel who called.
+func ask(t *testing.T, l *lab) (string, error) {
+	t.Helper()
+	conn, err := l.host.Tunnel(t.Context(), "etcd")
+	if err != nil {
+		return "", err
 	}
+	// The caller's side: plain HTTP/2 into the connection.
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://etcd/")
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return string(body), err
+}
+
+// A certificate that lacks the address at which the node asks itself makes no component unhealthy: the missing name is
+// a finding of its own.
+func TestComponentsWithoutTheirAddressInTheirCertificates(t *testing.T) {
+	nameless := func(c *x509.Certificate) { c.IPAddresses = nil }
+	l := newLabWith(t, map[string]func(*x509.Certificate){"apiserver": nameless, "etcd-server": nameless})
+	if got := l.observe(t, everything).ControlPlane.APIServer; !got.Ready {
+		t.Errorf("API server: %+v", got)
+	}
+	if got, err := ask(t, l); got != "HTTP/2.0 kube-etcd-healthcheck-client" || err != nil {
+		t.Errorf("etcd: %q, %v", got, err)
+	}
+}
+
+func TestTunnel(t *testing.T) {
 	t.Run("with the certificate made for it", func(t *testing.T) {
-		if got, err := ask(newLab(t)); got != "HTTP/2.0 kube-etcd-healthcheck-client" || err != nil {
+		if got, err := ask(t, newLab(t)); got != "HTTP/2.0 kube-etcd-healthcheck-client" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
@@ -188,7 +205,7 @@ func TestTunnel(t *testing.T) {
 		if err := fixture.Renew(l.dir, "etcd-healthcheck-client", time.Now(), -time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ask(l); got != "HTTP/2.0 kube-apiserver-etcd-client" || err != nil {
+		if got, err := ask(t, l); got != "HTTP/2.0 kube-apiserver-etcd-client" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
@@ -199,13 +216,13 @@ func TestTunnel(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, err := ask(l); got != "HTTP/2.0 upkeep" || err != nil {
+		if got, err := ask(t, l); got != "HTTP/2.0 upkeep" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 		if err := os.Remove(filepath.Join(l.dir, "etc/kubernetes/pki/etcd/ca.key")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ask(l); err == nil || !strings.Contains(err.Error(), "none can be minted") {
+		if _, err := ask(t, l); err == nil || !strings.Contains(err.Error(), "none can be minted") {
 			t.Errorf("without the authority's key: %v", err)
 		}
 	})
@@ -220,7 +237,7 @@ func TestTunnel(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, l.dir, "etc/kubernetes/pki/etcd/ca.crt", string(text))
-		if _, err := ask(l); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		if _, err := ask(t, l); err == nil || !strings.Contains(err.Error(), "unknown authority") {
 			t.Errorf("got %v", err)
 		}
 	})

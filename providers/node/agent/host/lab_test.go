@@ -41,6 +41,12 @@ func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	return newLabWith(t, nil)
+}
+
+// newLabWith is newLab with certificates that are changed before they are signed.
+func newLabWith(t *testing.T, change map[string]func(*x509.Certificate)) *lab {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "host") // short, for the runtime's socket
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +54,7 @@ func newLab(t *testing.T) *lab {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	api, client, peer, kubelet := listen(t), listen(t), listen(t), listen(t)
 	if _, err := fixture.NewKubeadmTree(dir, fixture.Options{
-		Address: "127.0.0.1", Port: portOf(api), EtcdPort: portOf(client), PeerPort: portOf(peer), Validity: 10 * 24 * time.Hour,
+		Address: "127.0.0.1", Port: portOf(api), EtcdPort: portOf(client), PeerPort: portOf(peer), Validity: 10 * 24 * time.Hour, Change: change,
 	}); err != nil {
 		t.Fatal(err)
 	}
