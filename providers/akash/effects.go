@@ -9,6 +9,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
+	"upkeep/providers/plain"
 )
 
 // read reads the arguments of a step and looks up its release, which must be there. The readiness is set where the step
@@ -244,7 +245,7 @@ func ready(release facts.Release) error {
 	case c == nil:
 		return fmt.Errorf("StatefulSet %s has no pod", p.workload.Name)
 	case !p.pod.Ready:
-		return fmt.Errorf("pod %s is not ready: %s %s", p.pod.Name, p.pod.Phase, p.pod.Problem)
+		return fmt.Errorf("pod %s is not ready: %s %s", p.pod.Name, p.pod.Phase, plain.Said(p.pod.Problem))
 	case p.workload.Updated < p.workload.Replicas:
 		return fmt.Errorf("StatefulSet %s has not replaced its pod yet", p.workload.Name)
 	}

@@ -9,6 +9,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/revision"
 	"upkeep/providers/helm/values"
+	"upkeep/providers/plain"
 )
 
 // defining is the meaning of akash.crds: the cluster has the definitions of a text.
@@ -208,7 +209,7 @@ func troubles(w facts.Workload) string {
 	text := ""
 	for _, pod := range w.Pods {
 		if pod.Problem != "" {
-			text += "; pod " + pod.Name + ": " + pod.Problem
+			text += "; pod " + pod.Name + ": " + plain.Said(pod.Problem)
 		}
 	}
 	return text

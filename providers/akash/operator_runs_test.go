@@ -26,7 +26,7 @@ func TestOperatorRuns(t *testing.T) {
 		{"a pod that cannot", func(r *facts.Release) {
 			r.Workloads[0].Ready = 0
 			r.Workloads[0].Pods = []facts.Pod{{Name: "operator-inventory-1", Problem: "ImagePullBackOff: no such image"}, {Name: "operator-inventory-0"}}
-		}, "Deployment operator-inventory has 0 of 1 pods ready and 1 updated; pod operator-inventory-1: ImagePullBackOff: no such image"},
+		}, `Deployment operator-inventory has 0 of 1 pods ready and 1 updated; pod operator-inventory-1: "ImagePullBackOff: no such image"`},
 		{"an old pod", func(r *facts.Release) { r.Workloads[0].Updated = 0 }, "Deployment operator-inventory has 1 of 1 pods ready and 0 updated"},
 		{"gone", func(r *facts.Release) { r.Workloads[0].Missing = true }, "Deployment operator-inventory is not there"},
 		{"unseen", func(r *facts.Release) { r.Workloads[0].Unknown = "forbidden" }, "Deployment operator-inventory: forbidden"},

@@ -6,6 +6,7 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // reviewPod looks at what really runs: the pod has the prices of the moment when it started.
@@ -50,7 +51,7 @@ func (r *review) reviewPod() {
 		return
 	}
 	if !p.pod.Ready {
-		why := p.pod.Problem
+		why := plain.Said(p.pod.Problem)
 		if why == "" {
 			why = p.pod.Phase
 		}

@@ -8,6 +8,7 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // Proved holds the node to what was predicted, and everything next to it to what it was.
@@ -241,7 +242,7 @@ func led(k facts.Kubernetes, component string, since time.Time) error {
 	case !ok || lease.Holder == "":
 		return fmt.Errorf("no process holds the lease of %s", component)
 	case lease.RenewedAt.Before(since):
-		return fmt.Errorf("the lease of %s was last renewed %s before the restart, by %s", component, since.Sub(lease.RenewedAt).Round(time.Second), lease.Holder)
+		return fmt.Errorf("the lease of %s was last renewed %s before the restart, by %s", component, since.Sub(lease.RenewedAt).Round(time.Second), plain.Said(lease.Holder))
 	}
 	return nil
 }

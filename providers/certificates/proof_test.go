@@ -113,7 +113,7 @@ func TestProved(t *testing.T) {
 			change: func(w *facts.World) { worlds.Pod(cp2(w), "kube-controller-manager").StartedAt = now.Add(-time.Second) },
 		},
 		{
-			name: "nobody leads", step: restart, err: "the lease of kube-controller-manager was last renewed 10s before the restart, by cp1_",
+			name: "nobody leads", step: restart, err: "the lease of kube-controller-manager was last renewed 10s before the restart, by \"cp1_",
 			change: func(w *facts.World) { w.Kubernetes.Leases[0].RenewedAt = now.Add(-10 * time.Second) },
 		},
 		{

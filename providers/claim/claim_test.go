@@ -201,7 +201,7 @@ func TestLockNodes(t *testing.T) {
 		"all are free": {func(*guardian) {}, map[string]string{"cp1": "us", "cp2": "us", "cp3": "us"}, ""},
 		"one is down":  {func(g *guardian) { g.nodes["cp1"].down = true }, map[string]string{"cp1": "", "cp2": "us", "cp3": "us"}, ""},
 		"one is another's: none is kept": {func(g *guardian) { g.nodes["cp2"].holder, g.nodes["cp2"].newest["l2"] = them, 9 }, map[string]string{"cp1": "", "cp2": "them", "cp3": ""},
-			"could not lock node cp2: held by them (generation 9)"},
+			`could not lock node cp2: held by "them" (generation 9)`},
 		"one has seen a newer run of ours": {func(g *guardian) { g.nodes["cp3"].newest["l1"] = 6 }, map[string]string{"cp1": "", "cp2": "", "cp3": ""}, "could not lock node cp3"},
 		"all are down": {func(g *guardian) {
 			for _, n := range g.nodes {

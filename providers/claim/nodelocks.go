@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/plain"
 )
 
 // NodeLocker asks the helper of a node for its lock. A node that refuses says so in its result: the lock is not held,
@@ -29,7 +30,7 @@ type NodeLockedError struct {
 func (e *NodeLockedError) Error() string {
 	holder := ""
 	if e.Holder != "" {
-		holder = fmt.Sprintf(": held by %s (generation %d)", e.Holder, e.Generation)
+		holder = fmt.Sprintf(": held by %s (generation %d)", plain.Said(e.Holder), e.Generation)
 	}
 	return fmt.Sprintf("another upkeep works on this cluster: could not lock node %s%s; wait for the lock with -lock-timeout=5m", e.Node, holder)
 }

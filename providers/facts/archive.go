@@ -8,7 +8,7 @@ type DownloadQuestion struct {
 // Download is what stands behind a URL.
 type Download struct {
 	// Unknown: it could not be fetched; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// SHA256 is that of its bytes, in hexadecimal.
 	SHA256 string `json:"sha256,omitempty"`
 	Text   string `json:"text,omitempty" plain:"-"`
@@ -26,7 +26,7 @@ type ArchiveQuestion struct {
 // Archive is what an archive holds of one release.
 type Archive struct {
 	// Unknown: it could not be read; why. An archive that does not exist yet is empty, not unknown.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Entries are sorted by revision.
 	Entries []ArchiveEntry `json:"entries,omitempty"`
 }

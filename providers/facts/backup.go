@@ -6,7 +6,7 @@ import "time"
 // in the memory, and so are the keys that sign labels.
 type Backups struct {
 	// Unknown: the store could not be listed; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Store names the store in the operator's words, without credentials: "file /var/backups/upkeep".
 	Store string `json:"store,omitempty"`
 	// MachineID is /etc/machine-id of the machine that upkeep runs on; Identity says why the block's identity file opens

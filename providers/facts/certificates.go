@@ -9,7 +9,7 @@ import (
 // Certificates are the certificates found on one node.
 type Certificates struct {
 	// Unknown: nobody asked, or the layout could not be determined.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Layout is the layout that was found: "kubeadm". Because is what told it, where nobody had named it.
 	Layout  string `json:"layout,omitempty"`
 	Because string `json:"because,omitempty"`
@@ -59,7 +59,7 @@ type CertificateFile struct {
 
 	// Missing: the file is not there. Unknown: it is there and could not be read or parsed; why.
 	Missing bool   `json:"missing,omitempty"`
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Mode    string `json:"mode,omitempty"` // "0600"
 	// KeyMode is the mode of the file at KeyPath; empty where the key is in the same file, or its mode is unknown.
 	KeyMode string `json:"key_mode,omitempty"`
@@ -134,7 +134,7 @@ type Served struct {
 	// Address is host:port as dialled on the node.
 	Address string `json:"address"`
 	// Unknown: the port did not answer TLS; why.
-	Unknown  string    `json:"unknown,omitempty"`
+	Unknown  string    `json:"unknown,omitempty" plain:"said"`
 	Serial   string    `json:"serial,omitempty"`
 	SHA256   string    `json:"sha256,omitempty"`
 	NotAfter time.Time `json:"not_after,omitzero"`
@@ -149,7 +149,7 @@ type Unfinished struct {
 	// Installed and Remaining are the names of the certificates already in place and not yet.
 	Installed []string `json:"installed,omitempty"`
 	Remaining []string `json:"remaining,omitempty"`
-	Unknown   string   `json:"unknown,omitempty"`
+	Unknown   string   `json:"unknown,omitempty" plain:"said"`
 }
 
 // ServiceAccount is the key pair that kube-controller-manager signs tokens with, and kube-apiserver checks them with.
@@ -159,7 +159,7 @@ type ServiceAccount struct {
 	PublicPath string `json:"public_path"`
 	// Missing: the private key is not there. Unknown: the private key could not be read; why.
 	Missing bool   `json:"missing,omitempty"`
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Mode    string `json:"mode,omitempty"` // of the private key, "0600"
 	// KeyOwner is the private key's owner, where that is not the user who runs upkeep-node (root).
 	KeyOwner string `json:"key_owner,omitempty"`
@@ -167,5 +167,5 @@ type ServiceAccount struct {
 	KeyID       string `json:"key_id,omitempty"`
 	PublicKeyID string `json:"public_key_id,omitempty"`
 	// PublicUnknown says why the public key could not be read, also where its file is missing.
-	PublicUnknown string `json:"public_unknown,omitempty"`
+	PublicUnknown string `json:"public_unknown,omitempty" plain:"said"`
 }

@@ -5,7 +5,7 @@ import "time"
 // Kubernetes is what the API server says of the cluster itself.
 type Kubernetes struct {
 	// Unknown: no kubeconfig was declared, or the API did not answer; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Kubeconfig is the operator's own kubeconfig (`cluster.kubeconfig`): its client certificate has an end, too.
 	Kubeconfig CertificateFile `json:"kubeconfig"`
 	// UID is the uid of namespace kube-system, which stands for the cluster's identity.
@@ -18,7 +18,7 @@ type Kubernetes struct {
 
 	// ClusterConfiguration is the YAML of kubeadm's ClusterConfiguration, from the ConfigMap kube-system/kubeadm-config.
 	ClusterConfiguration        string `json:"cluster_configuration,omitempty" plain:"-"`
-	ClusterConfigurationUnknown string `json:"cluster_configuration_unknown,omitempty"`
+	ClusterConfigurationUnknown string `json:"cluster_configuration_unknown,omitempty" plain:"said"`
 	// ClusterConfigurationFrom is where that was read while the API did not answer: "etcd". Empty: from the API.
 	ClusterConfigurationFrom string `json:"cluster_configuration_from,omitempty"`
 	// ClusterConfigurationDoubts are why a person must look at it before it is used: members of etcd that hold another
@@ -83,7 +83,7 @@ type Lease struct {
 // Etcd is the etcd cluster as its members see it.
 type Etcd struct {
 	// Unknown: no member answered; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// ClusterID is hexadecimal, as etcdctl prints it in tables.
 	ClusterID string   `json:"cluster_id,omitempty"`
 	Members   []Member `json:"members,omitempty"` // sorted by name
@@ -96,7 +96,7 @@ type Etcd struct {
 // UnusableEndpoint is a node or a URL that was to lead to a member of etcd and leads to none of the cluster's.
 type UnusableEndpoint struct {
 	At  string `json:"at"`
-	Why string `json:"why"`
+	Why string `json:"why" plain:"said"`
 }
 
 // Member is one etcd member: what the member list says of it, and what it says of itself.
@@ -109,7 +109,7 @@ type Member struct {
 	// Node is the configured node that this member was reached through; empty when none of them is it.
 	Node string `json:"node,omitempty"`
 	// Unknown: the member itself did not answer; why. The fields below are then zero.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Leader  string `json:"leader,omitempty"` // the id of the leader this member follows
 	Version string `json:"version,omitempty"`
 	// DBSize and Quota are bytes; Quota 0 means that the member does not say.
@@ -118,7 +118,7 @@ type Member struct {
 	RaftTerm    uint64   `json:"raft_term,omitempty"`
 	RaftIndex   uint64   `json:"raft_index,omitempty"`
 	RaftApplied uint64   `json:"raft_applied,omitempty"`
-	Errors      []string `json:"errors,omitempty"`
+	Errors      []string `json:"errors,omitempty" plain:"said"`
 	// Hash is the member's HashKV at HashRevision. It covers what the compaction at CompactRevision left: hashes compare
 	// only where both revisions are the same.
 	HashRevision    int64  `json:"hash_revision,omitempty"`

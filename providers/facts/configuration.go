@@ -8,7 +8,7 @@ type ConfigurationSources struct {
 	// none.
 	Stored   []byte `json:"stored,omitempty"`
 	Revision int64  `json:"revision,omitempty"`
-	Unknown  string `json:"unknown,omitempty"`
+	Unknown  string `json:"unknown,omitempty" plain:"said"`
 	// Files are those of a kubeadm configuration on the node, of each the ClusterConfiguration alone.
 	Files []ConfigurationOnNode `json:"files,omitempty"`
 }

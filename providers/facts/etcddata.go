@@ -4,7 +4,7 @@ package facts
 // not asked.
 type EtcdData struct {
 	// Unknown says why it is not known what is there.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Directory is where it lies; empty: nobody asked, or there is none.
 	Directory string `json:"directory,omitempty"`
 	// Running: a process has the database open. Nothing else is known then.

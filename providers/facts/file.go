@@ -87,6 +87,7 @@ func DecodeRecording(data []byte) (Recording, error) {
 		return Recording{}, errors.New("not a facts file: it has no facts_version")
 	}
 	plain.In(&f.World, plain.Text) // anybody may have written the file
+	plain.QuoteRecorded(&f.World)
 	if f.World.ObservedAt.IsZero() {
 		return Recording{}, errors.New("the facts file does not say when it was observed")
 	}

@@ -10,7 +10,7 @@ const (
 // K3s is the k3s server of a node; zero: the node has none, or nobody asked.
 type K3s struct {
 	// Unknown: there is a server, and where it keeps its cluster could not be told; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Datastore is one of the K3s… constants.
 	Datastore string `json:"datastore,omitempty"`
 	// ClusterID stands for the cluster of a K3sSQLite: the first 16 hexadecimal digits of the SHA-256 of its authority's

@@ -4,7 +4,7 @@ package facts
 // of upkeep, or in the pod of the provider. The price feed was replaced, so that nothing was asked of the internet.
 type PriceMeasurement struct {
 	// Unknown: the measurement was asked for and failed; why. The other fields say nothing then.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Script is the SHA-256 of the text that ran, in hexadecimal.
 	Script string `json:"script,omitempty"`
 	// Targets are the variables that the script was given, by name: PRICE_TARGET_CPU. One that was not set is not here.

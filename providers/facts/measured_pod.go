@@ -15,7 +15,7 @@ type PodMeasurementQuestion struct {
 // node.
 type PodMeasurement struct {
 	// Unknown: the pod could not be asked; why. The other fields say nothing then.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Pod is the uid of the pod that answered. Another pod of the release was not measured.
 	Pod string `json:"pod,omitempty"`
 	// At is the clock of the pod when it answered.
@@ -29,7 +29,7 @@ type PodMeasurement struct {
 
 // Balance is what an account of a chain holds.
 type Balance struct {
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Coins are amounts by denomination, as digits: "uakt" is "5000000". A denomination that is not here is not held.
 	Coins map[string]string `json:"coins,omitempty"`
 }
@@ -37,7 +37,7 @@ type Balance struct {
 // ChainStatus is how far the RPC node of a chain is.
 type ChainStatus struct {
 	// Unknown: it could not be asked, or its answer was not understood; why. Silent: it was asked and did not answer; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Silent  string `json:"silent,omitempty"`
 	// CatchingUp: it fetches older blocks. BlockTime is that of its newest block, by the clock of the chain.
 	CatchingUp bool      `json:"catching_up,omitempty"`
@@ -46,7 +46,7 @@ type ChainStatus struct {
 
 // BidLog is what the newest lines of a provider's log say about its bids.
 type BidLog struct {
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Since is the time of the first line that was read, and Until that of the last; zero: there are no lines.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`

@@ -64,7 +64,7 @@ type Node struct {
 	Name string `json:"name"`
 	Host string `json:"host,omitempty"`
 	// Unknown says why nothing is known of this node: it did not answer, or answered nonsense.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 
 	System System `json:"system"`
 	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in
@@ -89,7 +89,7 @@ type Node struct {
 
 // System identifies the machine and its boot.
 type System struct {
-	Unknown   string `json:"unknown,omitempty"`
+	Unknown   string `json:"unknown,omitempty" plain:"said"`
 	Hostname  string `json:"hostname,omitempty"`
 	MachineID string `json:"machine_id,omitempty"`
 	BootID    string `json:"boot_id,omitempty"`
@@ -104,12 +104,12 @@ type System struct {
 // ControlPlane is what runs a control plane on one node.
 type ControlPlane struct {
 	// Unknown: nobody asked, or the answer failed in all its parts.
-	Unknown    string      `json:"unknown,omitempty"`
+	Unknown    string      `json:"unknown,omitempty" plain:"said"`
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
 	// Doubles are files that the kubelet takes for a second manifest of a component.
 	Doubles []DoubleManifest `json:"doubles,omitempty"`
 	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.
-	ContainersUnknown string    `json:"containers_unknown,omitempty"`
+	ContainersUnknown string    `json:"containers_unknown,omitempty" plain:"said"`
 	APIServer         APIServer `json:"api_server"`
 }
 
@@ -135,7 +135,7 @@ type StaticPod struct {
 	Component string `json:"component"`
 	Manifest  string `json:"manifest"`
 	// Unknown says why the manifest could not be read.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Image   string `json:"image,omitempty"`
 	// Flags are the manifest's command-line flags that upkeep uses, without dashes: "advertise-address", "cert-file".
 	Flags map[string]string `json:"flags,omitempty"`
@@ -148,7 +148,7 @@ type StaticPod struct {
 
 // APIServer is the node's own kube-apiserver, asked on the node.
 type APIServer struct {
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Ready is /readyz; NotReady the failing checks it named.
 	Ready    bool   `json:"ready,omitempty"`
 	NotReady string `json:"not_ready,omitempty"`
@@ -156,7 +156,7 @@ type APIServer struct {
 
 // NVIDIA is what NVML says.
 type NVIDIA struct {
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Driver is the driver version NVML reports: "570.124.06".
 	Driver string `json:"driver,omitempty"`
 	GPUs   []GPU  `json:"gpus,omitempty"`

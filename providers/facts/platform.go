@@ -12,7 +12,7 @@ func SecretKey(namespace, name string) string { return namespace + "/" + name }
 // Existence says whether an object is there, and nothing of what is in it.
 type Existence struct {
 	// Unknown: it could not be told, for instance since the API forbids to look; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Missing bool   `json:"missing,omitempty"`
 }
 
@@ -20,7 +20,7 @@ type Existence struct {
 type Definition struct {
 	Name string `json:"name"` // "manifests.akash.network"
 	// Unknown: it could not be read; why. Missing: the cluster has no such kind.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	Missing bool   `json:"missing,omitempty"`
 	// Established: the API server serves it.
 	Established bool `json:"established,omitempty"`
@@ -34,7 +34,7 @@ type Definition struct {
 // Installed are the releases of one chart in all namespaces.
 type Installed struct {
 	// Unknown: they could not be listed; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Releases are those whose last revision is deployed, sorted by namespace and name.
 	Releases []InstalledRelease `json:"releases,omitempty"`
 }

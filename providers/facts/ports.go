@@ -9,7 +9,7 @@ import (
 // outside of all pods holds is in Listeners of its node.
 type HostPorts struct {
 	// Unknown: the pods could not be listed; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Ports are those that were asked for, sorted.
 	Ports []int `json:"ports,omitempty"`
 	// Pods hold at least one of them, or want to; sorted by namespace and name. Pods that have ended hold nothing.
@@ -43,7 +43,7 @@ type ServiceName struct {
 // means that nobody asked.
 type Listeners struct {
 	// Unknown: the node could not tell; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Ports are those that were asked for, sorted: one that is not among them is not known to be free.
 	Ports []int `json:"ports,omitempty"`
 	// Found are sorted by port, then by address.

@@ -123,7 +123,7 @@ type Release struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	// Unknown: the cluster or Helm's records could not be read; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Missing: there is no release of that name in the namespace. The fields of its last revision are then zero.
 	Missing bool `json:"missing,omitempty"`
 
@@ -144,13 +144,13 @@ type Release struct {
 	History []ReleaseRevision `json:"history,omitempty"`
 
 	// ObjectsUnknown: the objects could not be compared at all; why.
-	ObjectsUnknown string `json:"objects_unknown,omitempty"`
+	ObjectsUnknown string `json:"objects_unknown,omitempty" plain:"said"`
 	// Objects are the objects of the deployed revision (else of the last) whose live state differs from it.
 	Objects []ObjectDrift `json:"objects,omitempty"`
 	// ObjectCount is how many objects were compared.
 	ObjectCount int `json:"object_count,omitempty"`
 
-	WorkloadsUnknown string      `json:"workloads_unknown,omitempty"`
+	WorkloadsUnknown string      `json:"workloads_unknown,omitempty" plain:"said"`
 	Workloads        []Workload  `json:"workloads,omitempty"`
 	ConfigMaps       []ConfigMap `json:"config_maps,omitempty"`
 
@@ -238,7 +238,7 @@ type ObjectDrift struct {
 	Name       string `json:"name"`
 	// Missing: it is not there. Unknown: it could not be read; why.
 	Missing     bool              `json:"missing,omitempty"`
-	Unknown     string            `json:"unknown,omitempty"`
+	Unknown     string            `json:"unknown,omitempty" plain:"said"`
 	Differences []FieldDifference `json:"differences,omitempty"`
 }
 
@@ -254,7 +254,7 @@ type FieldDifference struct {
 type ConfigMap struct {
 	Name            string            `json:"name"`
 	Missing         bool              `json:"missing,omitempty"`
-	Unknown         string            `json:"unknown,omitempty"`
+	Unknown         string            `json:"unknown,omitempty" plain:"said"`
 	ResourceVersion string            `json:"resource_version,omitempty"`
 	Created         time.Time         `json:"created,omitzero"`
 	Changed         time.Time         `json:"changed,omitzero"` // when a manager of its fields last wrote to it
@@ -266,7 +266,7 @@ type Workload struct {
 	Kind    string `json:"kind"`
 	Name    string `json:"name"`
 	Missing bool   `json:"missing,omitempty"`
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	UID     string `json:"uid,omitempty"`
 	// Replicas are wanted (a DaemonSet: nodes that should run it); Ready are ready; Updated run the newest template.
 	Replicas int `json:"replicas"`
@@ -286,7 +286,7 @@ type Pod struct {
 	Node string `json:"node,omitempty"`
 	// Phase is Kubernetes' word ("Running"); Problem is why it does not run ("ImagePullBackOff: ...").
 	Phase    string    `json:"phase"`
-	Problem  string    `json:"problem,omitempty"`
+	Problem  string    `json:"problem,omitempty" plain:"said"`
 	Ready    bool      `json:"ready"`
 	Deleting bool      `json:"deleting,omitempty"`
 	Created  time.Time `json:"created,omitzero"`
@@ -308,7 +308,7 @@ type Container struct {
 	EnvFrom []string `json:"env_from,omitempty"`
 	// Live are the variables that the container itself printed, by name, as ReleaseQuestion.Environment asks.
 	Live        map[string]string `json:"live,omitempty"`
-	LiveUnknown string            `json:"live_unknown,omitempty"`
+	LiveUnknown string            `json:"live_unknown,omitempty" plain:"said"`
 }
 
 // EnvVar is one environment variable of a pod's spec.
@@ -362,13 +362,13 @@ func (r Release) Variable(c Container, name string) Variable {
 type ChartOffer struct {
 	Source ChartSource `json:"source"`
 	// Unknown: the source did not answer, or has no such chart; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Versions are newest first. Newest is the newest that is not a pre-release.
 	Versions []ChartVersion `json:"versions,omitempty"`
 	Newest   string         `json:"newest,omitempty"`
 	// Chosen is the version that the constraint chooses; ChosenUnknown says why there is none.
 	Chosen        ChartVersion `json:"chosen,omitzero"`
-	ChosenUnknown string       `json:"chosen_unknown,omitempty"`
+	ChosenUnknown string       `json:"chosen_unknown,omitempty" plain:"said"`
 	// Digest is the SHA-256 of the archive that was really fetched; empty when no preview was asked for.
 	Digest  string          `json:"digest,omitempty"`
 	Preview *ReleasePreview `json:"preview,omitempty"`
@@ -377,7 +377,7 @@ type ChartOffer struct {
 // ReleasePreview is what an upgrade would change, from rendering the chart with the full values.
 type ReleasePreview struct {
 	// Unknown: the chart could not be fetched or rendered; why.
-	Unknown string       `json:"unknown,omitempty"`
+	Unknown string       `json:"unknown,omitempty" plain:"said"`
 	Chart   ChartVersion `json:"chart,omitzero"`
 	// Values are all user values after the upgrade, masked as in Release.Values.
 	Values map[string]any `json:"values,omitempty" plain:"-"`

@@ -6,7 +6,7 @@ import "time"
 type Service struct {
 	Name string `json:"name"` // "etcd.service"
 	// Unknown: systemd could not be asked; why.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Invocation is the id that systemd gave this start of the service; empty while it is not active. Started is when.
 	Invocation string    `json:"invocation,omitempty"`
 	Started    time.Time `json:"started,omitzero"`

@@ -3,7 +3,7 @@ package facts
 // Tenancies are the leases of an Akash provider's tenants, as Kubernetes shows them.
 type Tenancies struct {
 	// Unknown: they could not be read; why. A cluster where no provider ever ran has none, which is not unknown.
-	Unknown string        `json:"unknown,omitempty"`
+	Unknown string        `json:"unknown,omitempty" plain:"said"`
 	Leases  []TenantLease `json:"leases,omitempty"` // sorted by namespace
 }
 

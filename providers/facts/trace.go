@@ -5,7 +5,7 @@ import "time"
 // History is what upkeep did on one node, as the node itself remembers it. The zero value means that nobody asked.
 type History struct {
 	// Unknown says why the node's memory cannot be read.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Entries are the last ones, oldest first.
 	Entries []HistoryEntry `json:"entries,omitempty"`
 }
@@ -28,19 +28,19 @@ type HistoryEntry struct {
 	// Method is the request's ("certificates.renew").
 	Method string `json:"method"`
 	// Who is who brought it, as the node saw it: the login user, and where the connection came from.
-	Who     string    `json:"who,omitempty"`
+	Who     string    `json:"who,omitempty" plain:"told"`
 	Began   time.Time `json:"began"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Outcome string    `json:"outcome"`
 	// Error is why it failed.
-	Error string `json:"error,omitempty"`
+	Error string `json:"error,omitempty" plain:"said"`
 }
 
 // Marks are the things on one node that upkeep made and means to take away again. The zero value means that nobody
 // asked.
 type Marks struct {
 	// Unknown says why the marks cannot be read.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Found are sorted by ID.
 	Found []Mark `json:"found,omitempty"`
 }
@@ -49,21 +49,21 @@ type Marks struct {
 type Mark struct {
 	ID string `json:"id"`
 	// What is the thing: "staging tree /var/lib/upkeep/stage/…".
-	What string `json:"what"`
+	What string `json:"what" plain:"told"`
 	// Run is the run that made it, in words; Made when, by the node's clock.
-	Run  string    `json:"run,omitempty"`
+	Run  string    `json:"run,omitempty" plain:"told"`
 	Made time.Time `json:"made,omitzero"`
 	// Undo is what undoing it does: "remove it".
-	Undo string `json:"undo"`
+	Undo string `json:"undo" plain:"told"`
 	// Unknown says why the mark cannot be read; it can then not be undone either.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 }
 
 // Work is what of upkeep's own is in progress on one node at the moment of the answer: requests whose units run, or
 // whose node is going down as they expect. The runs that brought them may be long dead. The zero value: nothing is.
 type Work struct {
 	// Unknown says why the node's records of requests cannot be read.
-	Unknown string `json:"unknown,omitempty"`
+	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// InProgress are in the order in which they began.
 	InProgress []Request `json:"under_way,omitempty"`
 }
@@ -76,7 +76,7 @@ type Request struct {
 	// Method is the request's ("certificates.renew").
 	Method string `json:"method"`
 	// By is what carries it out ("systemd unit upkeep-ID.service"); empty where that has not begun.
-	By string `json:"by,omitempty"`
+	By string `json:"by,omitempty" plain:"told"`
 	// Began is when it began, or was asked for, by the node's clock.
 	Began time.Time `json:"began"`
 }

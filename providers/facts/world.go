@@ -51,7 +51,7 @@ type World struct {
 
 // Fleet is what a `nodes` block resolved to.
 type Fleet struct {
-	Unknown string   `json:"unknown,omitempty"`
+	Unknown string   `json:"unknown,omitempty" plain:"said"`
 	Members []string `json:"members,omitempty"`
 }
 

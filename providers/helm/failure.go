@@ -10,6 +10,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/objects"
+	"upkeep/providers/plain"
 )
 
 // lookAfter bounds the look at the pods after a failure.
@@ -31,7 +32,7 @@ func (c *Client) explain(ctx context.Context, failure error, made *release.Relea
 		for _, pod := range w.Pods {
 			switch {
 			case pod.Problem != "":
-				problems = append(problems, fmt.Sprintf("pod %s: %s", pod.Name, pod.Problem))
+				problems = append(problems, fmt.Sprintf("pod %s: %s", pod.Name, plain.Said(pod.Problem)))
 			case !pod.Ready && !pod.Deleting:
 				problems = append(problems, fmt.Sprintf("pod %s is %s and not ready", pod.Name, pod.Phase))
 			}

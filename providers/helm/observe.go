@@ -17,6 +17,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/objects"
 	"upkeep/providers/helm/values"
+	"upkeep/providers/plain"
 )
 
 // Observe reads one release. It does not fail: what cannot be read is in the facts with its reason. mac makes the
@@ -218,7 +219,9 @@ func explain(err error) string {
 	case apierrors.IsUnauthorized(err):
 		return "the API server refuses this kubeconfig (Unauthorized); its client certificate may have expired"
 	case apierrors.IsForbidden(err):
-		return "forbidden: " + err.Error()
+		return "forbidden: " + plain.Said(err.Error())
+	case errors.As(err, new(apierrors.APIStatus)):
+		return "the API server says: " + plain.Said(err.Error())
 	}
 	return err.Error()
 }

@@ -10,6 +10,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"upkeep/providers/plain"
 )
 
 // LeaseName is the Lease in namespace kube-system that one run of upkeep holds at a time, whatever state it works with.
@@ -60,7 +62,7 @@ func (e *LeaseHeldError) Error() string {
 		why = " (" + e.Why + ")"
 	}
 	return fmt.Sprintf("another upkeep works on this cluster: Lease %s/%s on %s is held by %s, which works with the state %s (generation %d) on plan %s; held since %s, renewed %s%s; wait for it with -lock-timeout=5m; a crashed holder loses the Lease %s after its last renewal; to remove the Lease now, run `kubectl -n kube-system delete lease upkeep`",
-		metav1.NamespaceSystem, LeaseName, e.Server, e.Holder.Holder, e.Holder.Lineage, e.Holder.Generation, e.Holder.Plan,
+		metav1.NamespaceSystem, LeaseName, e.Server, plain.Said(e.Holder.Holder), plain.Told(e.Holder.Lineage), e.Holder.Generation, plain.Told(e.Holder.Plan),
 		stamp(e.Holder.Since), stamp(e.Holder.Renewed), why, e.Holder.Duration)
 }
 
@@ -149,7 +151,7 @@ func (c *Client) AcquireLease(ctx context.Context, request LeaseRequest) (*Lease
 			}
 			select {
 			case <-ctx.Done():
-				return nil, fmt.Errorf("watching whether %s still renews Lease %s/%s on %s: %w", holder.Holder, metav1.NamespaceSystem, LeaseName, c.config.Host, context.Cause(ctx))
+				return nil, fmt.Errorf("watching whether %s still renews Lease %s/%s on %s: %w", plain.Said(holder.Holder), metav1.NamespaceSystem, LeaseName, c.config.Host, context.Cause(ctx))
 			case <-time.After(min(time.Second, max(holder.Duration/10, time.Millisecond))):
 			}
 			continue
@@ -221,7 +223,7 @@ func (l *Lease) refresh(ctx context.Context) error {
 		if holder.Holder == "" {
 			return l.lost("it was released")
 		}
-		return l.lost(fmt.Sprintf("%s took it over (state %s, generation %d, plan %s)", holder.Holder, holder.Lineage, holder.Generation, holder.Plan))
+		return l.lost(fmt.Sprintf("%s took it over (state %s, generation %d, plan %s)", plain.Said(holder.Holder), plain.Told(holder.Lineage), holder.Generation, plain.Told(holder.Plan)))
 	}
 	l.object = object
 	return nil

@@ -135,7 +135,7 @@ func TestAcquireLease(t *testing.T) {
 			took := time.Since(began)
 			if test.want != "" {
 				var held *LeaseHeldError
-				if !errors.As(err, &held) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "held by "+test.planted.Holder+", which works with the state "+test.planted.Lineage) {
+				if !errors.As(err, &held) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "held by \""+test.planted.Holder+"\", which works with the state "+test.planted.Lineage) {
 					t.Fatalf("got %v, want a refusal that says %q and who", err, test.want)
 				}
 				return

@@ -15,6 +15,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/layout"
+	"upkeep/providers/plain"
 )
 
 // The leader leases that prove that a restarted component works again.
@@ -176,7 +177,9 @@ func explain(err error) string {
 	case apierrors.IsUnauthorized(err):
 		return "the API server refuses this kubeconfig (Unauthorized); its client certificate may have expired"
 	case apierrors.IsForbidden(err):
-		return "forbidden: " + err.Error()
+		return "forbidden: " + plain.Said(err.Error())
+	case errors.As(err, new(apierrors.APIStatus)):
+		return "the API server says: " + plain.Said(err.Error())
 	}
 	return err.Error()
 }

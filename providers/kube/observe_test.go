@@ -107,7 +107,7 @@ func TestObserve(t *testing.T) {
 	}
 	noConfiguration := whole
 	noConfiguration.ClusterConfiguration = ""
-	noConfiguration.ClusterConfigurationUnknown = "no /api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+	noConfiguration.ClusterConfigurationUnknown = `the API server says: "no /api/v1/namespaces/kube-system/configmaps/kubeadm-config"`
 	notKubeadm := whole
 	notKubeadm.ClusterConfiguration = ""
 	notKubeadm.ClusterConfigurationUnknown = "ConfigMap kube-system/kubeadm-config has no ClusterConfiguration: this cluster was not made by kubeadm"

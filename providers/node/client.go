@@ -187,6 +187,7 @@ func (c *Client) callOnce(ctx context.Context, t Target, row protocol.Row, metho
 	})
 	if err == nil {
 		plain.In(result, plain.Line) // a node is not trusted, and nothing that it says has several lines
+		plain.Quote(result)
 		return nil
 	}
 	if errors.Is(err, syscall.EPIPE) {

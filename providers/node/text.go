@@ -15,4 +15,4 @@ func oneLine(s string) string {
 }
 
 // said quotes what ssh, sudo or a node wrote on standard error, so that it cannot be read as a sentence of upkeep's own.
-func said(s string) string { return `"` + strings.ReplaceAll(oneLine(s), `"`, "'") + `"` }
+func said(s string) string { return plain.Said(oneLine(s)) }

@@ -221,7 +221,7 @@ func TestUpgradeIsNotProved(t *testing.T) {
 	p := w.plan(t, s)
 	w.broken["gpu2"] = true
 	result := w.execute(t, p, s)
-	if last := result.Steps[0]; last.Outcome != apply.Failed || !strings.Contains(last.Why, "1 of 2 pods ready (nvdp-nvidia-device-plugin-gpu2: ctr CrashLoopBackOff)") {
+	if last := result.Steps[0]; last.Outcome != apply.Failed || !strings.Contains(last.Why, `1 of 2 pods ready (nvdp-nvidia-device-plugin-gpu2: "ctr CrashLoopBackOff")`) {
 		t.Fatalf("the upgrade ended %s: %s", last.Outcome, last.Why)
 	}
 	if got := ids(w.plan(t, s).Findings); cmp.Diff([]string{"RELEASE_NOT_READY DaemonSet nvdp-nvidia-device-plugin"}, got) != "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // unready says why a workload is not ready; "" when it is. Pods of a DaemonSet that lie on nodes which are down
@@ -48,7 +49,7 @@ func problems(w facts.Workload, cluster facts.Kubernetes) string {
 	var found []string
 	for _, pod := range w.Pods {
 		if !pod.Ready && !pod.Deleting && pod.Problem != "" && !down(pod.Node, cluster) {
-			found = append(found, pod.Name+": "+pod.Problem)
+			found = append(found, pod.Name+": "+plain.Said(pod.Problem))
 		}
 	}
 	if len(found) == 0 {

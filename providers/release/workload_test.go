@@ -25,7 +25,7 @@ func TestUnready(t *testing.T) {
 		{"a node that is down", facts.Workload{Kind: "DaemonSet", Name: "a", Replicas: 2, Ready: 1, Updated: 1, Settled: true, Pods: pods(
 			facts.Pod{Name: "a-1", Node: "up", Ready: true}, facts.Pod{Name: "a-2", Node: "down"})}, ""},
 		{"a node that is up", facts.Workload{Kind: "DaemonSet", Name: "a", Replicas: 2, Ready: 1, Updated: 2, Settled: true, Pods: pods(
-			facts.Pod{Name: "a-1", Node: "up", Problem: "CrashLoopBackOff"}, facts.Pod{Name: "a-2", Node: "down", Ready: true})}, "1 of 2 pods ready (a-1: CrashLoopBackOff)"},
+			facts.Pod{Name: "a-1", Node: "up", Problem: "CrashLoopBackOff"}, facts.Pod{Name: "a-2", Node: "down", Ready: true})}, `1 of 2 pods ready (a-1: "CrashLoopBackOff")`},
 		{"a Deployment's pod on a node that is down", facts.Workload{Kind: "Deployment", Name: "a", Replicas: 1, Settled: true, Pods: pods(
 			facts.Pod{Name: "a-1", Node: "down"})}, "0 of 1 pods ready"},
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // Backlog is how far a healthy member may be behind, in raft entries. etcd itself refuses requests when commit and
@@ -141,7 +142,7 @@ func (j *judge) member(m facts.Member) {
 			add(Divided, "member %s follows leader %s, others %s", name, j.name(m.Leader), j.name(j.leader))
 		}
 		for _, e := range m.Errors {
-			add(Failing, "member %s reports: %s", name, e)
+			add(Failing, "member %s reports: %s", name, plain.Said(e))
 		}
 		if behind := j.newest - min(j.newest, m.RaftApplied); behind > Backlog {
 			add(Behind, "member %s is %d raft entries behind", name, behind)

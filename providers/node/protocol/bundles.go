@@ -44,7 +44,7 @@ type BundlesRequest struct {
 // BundlesAnswer says how it went.
 type BundlesAnswer struct {
 	// Error says what went wrong; empty: nothing. Kind is one of the Bundles… kinds where callers must tell it apart.
-	Error string `json:"error,omitempty"`
+	Error string `json:"error,omitempty" plain:"said"`
 	Kind  string `json:"kind,omitempty"`
 	// Objects answer a list.
 	Objects []BundlesObject `json:"objects,omitempty"`

@@ -21,7 +21,7 @@ const SQLitePiece = 256 << 10
 // SQLiteAnswer ends the copy.
 type SQLiteAnswer struct {
 	// Error says why there is no copy, although data came; empty: nothing went wrong.
-	Error string `json:"error,omitempty"`
+	Error string `json:"error,omitempty" plain:"said"`
 	// Size and SHA256 are those of all data, as the node read them.
 	Size   int64  `json:"size,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
