@@ -116,7 +116,8 @@ func approvedPlan(ctx context.Context, env environment, cmd *cli.Command, w work
 	name := "plan " + a.Plan
 	data, err := backend.Document(ctx, a.Plan, state.SavedPlan)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fail(exit{exitStale, fmt.Errorf("%s was approved and is no longer kept; make a plan and approve it: `upkeep plan -out=FILE`, `upkeep approve FILE`", name)})
+		return fail(exit{exitStale, fmt.Errorf("%s was approved and is no longer kept; "+
+			"make a plan and approve it: `upkeep plan -out=FILE`, `upkeep approve FILE`", name)})
 	}
 	if err != nil {
 		return fail(err)

@@ -39,8 +39,9 @@ func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply
 // repaired reports whether all that could not be checked is known again once every step is proved: the API of a cluster whose
 // certificates had expired answers. A node that did not answer is not repaired by a step on another one.
 func repaired(plan planner.Plan) bool {
-	return len(plan.Steps) > 0 && !slices.ContainsFunc(plan.Unknown(), func(u planner.Unknown) bool { return u.Exempt == "" }) &&
-		!slices.ContainsFunc(plan.Remaining, func(f providers.Finding) bool { return f.Unknown })
+	silent := slices.ContainsFunc(plan.Unknown(), func(u planner.Unknown) bool { return u.Exempt == "" })
+	remains := slices.ContainsFunc(plan.Remaining, func(f providers.Finding) bool { return f.Unknown })
+	return len(plan.Steps) > 0 && !silent && !remains
 }
 
 // counted lists what could not be checked, but for what somebody exempted and for what the plan has repaired.

@@ -54,7 +54,8 @@ func stopRun(ctx context.Context, env environment, w workspace, reason string) e
 	there, unasked := stopThroughLease(ctx, env, w, who, reason)
 	switch {
 	case unasked != nil && !here:
-		return fmt.Errorf("nothing is in progress with the state %s, and the Lease could not be asked: %w", backend.Describe(), unasked)
+		return fmt.Errorf("nothing is in progress with the state %s, and the Lease could not be asked: %w",
+			backend.Describe(), unasked)
 	case unasked != nil:
 		fmt.Fprintf(env.stderr, "Note: the Lease could not be asked: %v\n", unasked)
 	case !here && !there:
@@ -90,7 +91,8 @@ func stopThroughLease(ctx context.Context, env environment, w workspace, who, re
 	}
 	holder, asked, err := client.AskStop(ctx, saidBy(who, reason))
 	if asked {
-		fmt.Fprintf(env.stdout, "Asked through the Lease: %s works on plan %s.\n", plain.Line(holder.Holder), plain.Line(holder.Plan))
+		fmt.Fprintf(env.stdout, "Asked through the Lease: %s works on plan %s.\n",
+			plain.Line(holder.Holder), plain.Line(holder.Plan))
 	}
 	return asked, err
 }
