@@ -44,13 +44,7 @@ func advise(plan planner.Plan, unnamed []string) report.Advice {
 // fitted is what was looked at, with the renewal of certificates as early as the cluster allows: what is printed must
 // not be what a finding says is wrong.
 func fitted(desired config.Desired, plan planner.Plan) config.Desired {
-	desired.Resources = slices.Clone(desired.Resources)
-	for i, declared := range desired.Resources {
-		if spec, is := declared.Value.(certificates.Spec); is {
-			spec.RenewBefore = certificates.Fitting(spec.RenewBefore, plan.Request.World.Kubernetes.ClusterConfiguration)
-			desired.Resources[i].Value = spec
-		}
-	}
+	desired.Resources = certificates.Fitted(desired.Resources, plan.Request.World.Kubernetes.ClusterConfiguration)
 	return desired
 }
 

@@ -271,6 +271,7 @@ func (s inventory) apply(policy keep.Policy, bundles []keep.Bundle) ([]keep.Deci
 	taking := false
 	for _, b := range bundles {
 		s.clock.Passed(b.Time)
+		s.clock.Beyond(b.Time) // of two of one time, the later one is another one then
 		taking = taking || b.ID == facts.New || b.ID == newCold
 	}
 	if taking {

@@ -2,12 +2,25 @@ package certificates
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"upkeep/config"
 	"upkeep/providers"
 )
+
+// Fitted returns declared blocks, those of certificates with the renew_before that Fitting gives them.
+func Fitted(declared []config.Declared, configuration string) []config.Declared {
+	declared = slices.Clone(declared)
+	for i := range declared {
+		if spec, is := declared[i].Value.(Spec); is {
+			spec.RenewBefore = Fitting(spec.RenewBefore, configuration)
+			declared[i].Value = spec
+		}
+	}
+	return declared
+}
 
 // Fitting returns how early certificates can be renewed that a cluster issues by its kubeadm configuration: as asked
 // for, or a third of their life where a new one would be due at once. Without a configuration nothing is known against
