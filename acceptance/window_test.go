@@ -94,7 +94,7 @@ func testWindow(t *testing.T, s *suite) {
 	for _, span := range found {
 		began := span.first.UTC().Truncate(time.Minute)
 		if !openings[began] || span.first.Sub(began) >= opening {
-			t.Errorf("%s was begun at %s, outside its window", span.node, span.first.UTC().Format(time.TimeOnly))
+			t.Errorf("%s was first touched at %s, while its window was closed", span.node, span.first.UTC().Format(time.TimeOnly))
 		}
 		if took := span.last.Sub(span.first); took > time.Minute {
 			t.Errorf("%s was left half done: touched from %s to %s", span.node, clock(span.first), clock(span.last))

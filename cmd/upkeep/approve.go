@@ -191,7 +191,7 @@ func writeApproval(w io.Writer, a facts.Approval, now time.Time) error {
 		lines = append(lines, "  reason: "+text.Clean(a.Reason))
 	}
 	if !a.Begun.IsZero() {
-		lines = append(lines, "  begun at "+a.Begun.UTC().Format(time.RFC3339))
+		lines = append(lines, "  started at "+a.Begun.UTC().Format(time.RFC3339))
 	}
 	_, err := fmt.Fprintln(w, strings.Join(slices.Concat(lines, []string{"  " + a.Digest}), "\n"))
 	return err

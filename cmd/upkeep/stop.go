@@ -112,7 +112,7 @@ func stopWhenAsked(ctx context.Context, env environment, backend state.Backend, 
 	for {
 		if by := stopAskedBy(ctx, backend, lock, claim); by != "" && halt.asked() {
 			fmt.Fprintf(env.stderr, "\nStop, asked by %s: no new node is started. "+
-				"Nodes in progress run to their next safe point, and guards end.\n", plain.Line(by))
+				"Nodes in progress run to their next safe point, and guards end.\n", plain.Said(by))
 		}
 		select {
 		case <-ctx.Done():
