@@ -15,6 +15,7 @@ import (
 	"upkeep/planner"
 	"upkeep/planner/report/text"
 	"upkeep/providers/facts"
+	"upkeep/state"
 )
 
 func approveCommand(env environment) *cli.Command {
@@ -56,7 +57,7 @@ func approveCommand(env environment) *cli.Command {
 }
 
 // giveApproval keeps a plan in the state with the name of whoever approves it.
-func giveApproval(ctx context.Context, env environment, cmd *cli.Command) (err error) {
+func giveApproval(ctx context.Context, env environment, cmd *cli.Command) error {
 	expected, err := planner.ParseExpectations(cmd.StringSlice("expect"))
 	if err != nil {
 		return usage(cmd, "%v", err)
@@ -80,19 +81,19 @@ func giveApproval(ctx context.Context, env environment, cmd *cli.Command) (err e
 		return errors.New("this plan has no steps, so there is nothing to approve")
 	case len(plan.Refusals) > 0:
 		return fmt.Errorf("this plan cannot be applied, so it cannot be approved: %s", strings.Join(plan.Refusals, "; "))
+	case len(plan.ExpectedRefusals) > 0: // at night nobody is there to say more
+		return fmt.Errorf("apply would refuse step %s, so this plan cannot be approved: %s",
+			plan.ExpectedRefusals[0].Step, text.Clean(plan.ExpectedRefusals[0].Why))
 	}
 	if err := plan.Expired(time.Time{}, env.now(), plan.Lifetime()); err != nil {
 		return exit{exitStale, err}
 	}
-	backend, err := stateBackend(w)
-	if err != nil {
-		return err
-	}
-	lock, err := takeLock(ctx, env, cmd, backend, "approve", w.key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	return underLock(ctx, env, cmd, w, func(lock state.Lock) error { return keepApproval(ctx, env, cmd, w, lock, plan, until) })
+}
+
+// keepApproval writes a plan and its approval to the state.
+func keepApproval(ctx context.Context, env environment, cmd *cli.Command, w workspace, lock state.Lock, plan planner.Plan,
+	until time.Time) error {
 	next := lock.State()
 	if plan.Request.Lineage != "" && plan.Request.Lineage != next.Lineage {
 		return exit{exitStale, fmt.Errorf("the plan was made with the state %s and this state is %s; make a new plan",
@@ -122,30 +123,23 @@ func showApproval(w io.Writer, a facts.Approval, head string) error {
 	return err
 }
 
-func revokeApproval(ctx context.Context, env environment, cmd *cli.Command, plan string) (err error) {
+func revokeApproval(ctx context.Context, env environment, cmd *cli.Command, plan string) error {
 	w, err := open(env, cmd)
 	if err != nil {
 		return err
 	}
-	backend, err := stateBackend(w)
-	if err != nil {
+	return underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+		next := lock.State()
+		var was bool
+		if next.Memory, was = planner.WithoutApproval(next.Memory, plan); !was {
+			return fmt.Errorf("no plan %q is approved; `upkeep approve` lists those that are", text.Clean(plan))
+		}
+		if err := writeState(ctx, lock, next); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(env.stdout, "The approval of plan %s is taken back.\n", plan)
 		return err
-	}
-	lock, err := takeLock(ctx, env, cmd, backend, "approve", w.key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	next := lock.State()
-	var was bool
-	if next.Memory, was = planner.WithoutApproval(next.Memory, plan); !was {
-		return fmt.Errorf("no plan %q is approved; `upkeep approve` lists those that are", text.Clean(plan))
-	}
-	if err := writeState(ctx, lock, next); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(env.stdout, "The approval of plan %s is taken back.\n", plan)
-	return err
+	})
 }
 
 func listApprovals(ctx context.Context, env environment, cmd *cli.Command) error {

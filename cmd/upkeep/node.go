@@ -190,28 +190,35 @@ func outNow(outs []config.Out) string {
 }
 
 // changeOuts changes, under the state's lock, which nodes the state knows to be out.
-func changeOuts(ctx context.Context, env environment, cmd *cli.Command, w workspace, change func([]config.Out) ([]config.Out, error)) (err error) {
+func changeOuts(ctx context.Context, env environment, cmd *cli.Command, w workspace, change func([]config.Out) ([]config.Out, error)) error {
+	return underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+		next := lock.State()
+		outs, err := planner.RememberedOuts(next.Memory)
+		if err != nil {
+			return err
+		}
+		if outs, err = change(outs); err != nil {
+			return err
+		}
+		if next.Memory, err = planner.RememberOuts(next.Memory, outs); err != nil {
+			return err
+		}
+		return writeState(ctx, lock, next)
+	})
+}
+
+// underLock does something while the command holds the state's lock.
+func underLock(ctx context.Context, env environment, cmd *cli.Command, w workspace, do func(state.Lock) error) (err error) {
 	backend, err := stateBackend(w)
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, fullName(cmd), w.key)
+	lock, err := takeLock(ctx, env, cmd, backend, strings.TrimPrefix(fullName(cmd), "upkeep "), w.key)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	next := lock.State()
-	outs, err := planner.RememberedOuts(next.Memory)
-	if err != nil {
-		return err
-	}
-	if outs, err = change(outs); err != nil {
-		return err
-	}
-	if next.Memory, err = planner.RememberOuts(next.Memory, outs); err != nil {
-		return err
-	}
-	return writeState(ctx, lock, next)
+	return do(lock)
 }
 
 func writeState(ctx context.Context, lock state.Lock, next state.State) error {
