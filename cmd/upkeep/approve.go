@@ -80,7 +80,8 @@ func giveApproval(ctx context.Context, env environment, cmd *cli.Command) error 
 	case len(plan.Steps) == 0:
 		return errors.New("this plan has no steps, so there is nothing to approve")
 	case len(plan.Refusals) > 0:
-		return fmt.Errorf("this plan cannot be applied, so it cannot be approved: %s", strings.Join(plan.Refusals, "; "))
+		return fmt.Errorf("this plan cannot be applied, so it cannot be approved: %s",
+			strings.Join(plan.Refusals, "; "))
 	case len(plan.ExpectedRefusals) > 0: // at night nobody is there to say more
 		return fmt.Errorf("apply would refuse step %s, so this plan cannot be approved: %s",
 			plan.ExpectedRefusals[0].Step, text.Clean(plan.ExpectedRefusals[0].Why))
@@ -88,7 +89,9 @@ func giveApproval(ctx context.Context, env environment, cmd *cli.Command) error 
 	if err := plan.Expired(time.Time{}, env.now(), plan.Lifetime()); err != nil {
 		return exit{exitStale, err}
 	}
-	return underLock(ctx, env, cmd, w, func(lock state.Lock) error { return keepApproval(ctx, env, cmd, w, lock, plan, until) })
+	return underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+		return keepApproval(ctx, env, cmd, w, lock, plan, until)
+	})
 }
 
 // keepApproval writes a plan and its approval to the state.
