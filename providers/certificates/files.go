@@ -17,6 +17,7 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 	for _, replaced := range r.in.Replace {
 		w.asked = w.asked || replaced.Covers(address)
 	}
+	w.waits = r.waits(w)
 	files := w.node.Certificates.Files
 	for i := range files {
 		f := &files[i]
@@ -134,13 +135,18 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 			Summary: "valid only from " + leaf.NotBefore.UTC().Format(time.RFC3339), Hint: "compare the clocks of the control planes",
 		})
 	}
-	if left := leaf.NotAfter.Sub(now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
-		due, why = true, ends(leaf.NotAfter, now)
-		if left > 0 {
-			why = "expires in " + r.left(left)
+	if left := leaf.NotAfter.Sub(now); r.expiring(w, f) {
+		if spared := r.spared(w, f); spared && hint == "" {
+			hint = "the rotation of " + f.Authority + " is due and issues this certificate again; " +
+				"without a rotation upkeep renews the certificate in its last opening"
+		} else if !spared {
+			due, why = true, ends(leaf.NotAfter, now)
+			if left > 0 {
+				why = "expires in " + r.left(left)
+			}
 		}
 		if status == "ok" {
-			status, detail = "due", why
+			status, detail = "due", cmp.Or(why, ends(leaf.NotAfter, now))
 		}
 		r.reportEnd(w, f, left, hint)
 	}
@@ -176,6 +182,9 @@ func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration
 		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
 	} else {
 		finding.Summary = "expires in " + r.left(left) + "; renewal starts " + r.spec.RenewBefore.String() + " before"
+		if start, opens := r.clock.Starts(); opens && !r.clock.Passed(f.Blocks[0].NotAfter.Add(-r.beforeOn(w.node))) {
+			finding.Summary += "; judged at the opening of " + minute(start)
+		}
 	}
 	r.on(w.node.Name, finding)
 }

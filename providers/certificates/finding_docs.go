@@ -42,6 +42,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_UNREADABLE", Class: providers.ClassUnknown},
 		{ID: "ETCD_UNHEALTHY", Class: providers.ClassUnhealthy, General: true},
 		{ID: "ETCD_WORK_WAITS", Class: providers.ClassNotApplied},
+		{ID: "EXPIRES_BEFORE_WINDOW", Class: providers.ClassExpiring},
 		{ID: "NODE_CONTROL_PLANE_BROKEN", Class: providers.ClassUnhealthy},
 		{ID: "NODE_MANIFEST_DOUBLE", Class: providers.ClassUnhealthy},
 		{ID: "NODE_NONE_SELECTED", Class: providers.ClassNotApplied},

@@ -78,7 +78,7 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 		problem("CERT_NOT_YET_VALID", "valid only from "+leaf.NotBefore.UTC().Format(time.RFC3339),
 			"compare the clocks of the nodes")
 	}
-	left, due := leaf.NotAfter.Sub(now), r.clock.Passed(leaf.NotAfter.Add(-min(r.before, renewedAtStart)))
+	left, due := leaf.NotAfter.Sub(now), r.expiring(w, f)
 	if !due && !w.asked {
 		return status, detail
 	}
@@ -168,6 +168,9 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		s.Unaffected = "containers keep running"
 	default:
 		s.Unaffected = "containers keep running; the API of " + w.node.Name + " is away for some seconds"
+	}
+	if w.outage {
+		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
 	}
 	if service != etcdUnit {
 		s.Why = []string{w.why, w.node.Certificates.Layout + " renews certificates when its service starts", r.beforeWhy}
