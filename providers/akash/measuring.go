@@ -147,12 +147,11 @@ func (r *review) reviewText(body string, recognition script.Recognition) (why st
 		return "the script cannot be run: " + recognition.Unusable
 	}
 	for _, u := range recognition.Unread {
-		why = fmt.Sprintf("line %d of the script sets %s in a form that upkeep does not read", u.Line, u.Name)
+		why = u.String()
 		if !reported {
 			r.add(providers.Finding{
-				ID: "BID_SCRIPT_TARGET_UNREAD", Severity: providers.SeverityError, Object: fmt.Sprintf("%s, line %d", u.Name,
-					u.Line), Summary: why,
-				Hint: fmt.Sprintf(`write the line as published scripts do: %s="NUMBER"`, strings.TrimPrefix(u.Name, "PRICE_")),
+				ID: "BID_SCRIPT_TARGET_UNREAD", Severity: providers.SeverityError, Object: fmt.Sprintf("%s, line %d", u.Name, u.Line),
+				Summary: why, Hint: u.Fix(),
 			}, "bid_script.file")
 		}
 	}

@@ -44,7 +44,7 @@ func Migrate(name string, charged akash.Charged, to price.Version) (Migration, e
 		return m, fmt.Errorf("%s: %w", name, err)
 	}
 	if u := charged.Script.Unread; len(u) > 0 {
-		return m, fmt.Errorf("%s: line %d sets %s in a form that upkeep does not read, so its prices cannot be moved; write %s=\"NUMBER\"", name, u[0].Line, u[0].Name, u[0].Name)
+		return m, fmt.Errorf("%s: %s, so its prices cannot be moved; %s", name, u[0], u[0].Fix())
 	}
 	var err error
 	if m.Migration, err = charged.Script.Migrate(charged.Targets, to, charged.Fleet); err != nil {
