@@ -35,8 +35,8 @@ func tagged(repository string) bool {
 
 // taggedText says what comes of it.
 func taggedText(repository string) string {
-	return fmt.Sprintf("image.repository is %s, which ends with a tag or a digest; the chart writes another tag behind that, "+
-		"so no node can pull the image", repository)
+	return fmt.Sprintf("image.repository is %s, which ends with a tag or a digest; "+
+		"the chart writes another tag behind that, so no node can pull the image", repository)
 }
 
 // vocabulary warns of values that the declared chart does not read, and of one that overrides the chart.
@@ -116,7 +116,8 @@ func (r *review) reviewVocabulary() {
 	r.reviewImage(version)
 	for _, b := range vocabulary.Against(version) {
 		r.add(providers.Finding{
-			ID: "CHART_KNOWN_ISSUE", Severity: providers.SeverityNote, Object: version, Summary: b.Why, Hint: "take " + b.Instead + " (" + b.Source + ")",
+			ID: "CHART_KNOWN_ISSUE", Severity: providers.SeverityNote, Object: version, Summary: b.Why,
+			Hint: "take " + b.Instead + " (" + b.Source + ")",
 		}, "chart.version")
 	}
 }
@@ -136,7 +137,8 @@ func (r *review) reviewImage(version string) {
 		r.add(providers.Finding{
 			ID: "CHART_IMAGE_OVERRIDDEN", Severity: providers.SeverityWarning, Object: valueImageRepository,
 			Summary: taggedText(repository),
-			Hint:    "write the tag or digest into image.tag, or remove the value with values = { image = { repository = null } }",
+			Hint: "write the tag or digest into image.tag, " +
+				"or remove the value with values = { image = { repository = null } }",
 		}, "values")
 	case repository != "" && repository != chartsRepository:
 		r.add(providers.Finding{

@@ -145,7 +145,8 @@ func calculates(before string) bool {
 // String says what a line does: "line 3 sets TARGET_CPU in a form that upkeep does not read".
 func (u Unread) String() string {
 	if u.Name == AnyTarget {
-		return fmt.Sprintf("line %d runs a text or sets a name that is not in the script; the line may set any target", u.Line)
+		return fmt.Sprintf("line %d runs a text or sets a name that is not in the script; the line may set any target",
+			u.Line)
 	}
 	return fmt.Sprintf("line %d sets %s in a form that upkeep does not read", u.Line, u.Name)
 }

@@ -44,10 +44,14 @@ func (p *place) push(end string) { p.open = append(p.open, end) }
 func (p *place) pop() { p.open = p.open[:len(p.open)-1] }
 
 // blocks are the words that begin a block, and the words that end it.
-var blocks = map[string]string{"if": "fi", "while": "done", "until": "done", "for": "done", "select": "done", "case": "esac", "{": "}"}
+var blocks = map[string]string{
+	"if": "fi", "while": "done", "until": "done", "for": "done", "select": "done", "case": "esac", "{": "}",
+}
 
 // goOn are the words behind which a command begins.
-var goOn = map[string]bool{"then": true, "else": true, "elif": true, "do": true, "!": true, "time": true, "function": true}
+var goOn = map[string]bool{
+	"then": true, "else": true, "elif": true, "do": true, "!": true, "time": true, "function": true,
+}
 
 // read takes a command: a line, with those that continue it.
 func (p *place) read(line string) {
