@@ -323,10 +323,10 @@ func (r *review) reissue(f *facts.CertificateFile) string {
 	case rank(f.Name) == notRenewable:
 		return "copy /etc/kubernetes/admin.conf to this file"
 	case f.Kind == facts.Kubeconfig:
-		return "restore the file from a backup, or move the file away and run `kubeadm init phase kubeconfig " +
+		return "restore the file from a backup; or move the file away and run `kubeadm init phase kubeconfig " +
 			f.Name[:len(f.Name)-len(".conf")] + " --config FILE` with the cluster's own configuration"
 	}
-	return "restore the file from a backup, or move the file and its key away and run `kubeadm init phase certs " +
+	return "restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs " +
 		f.Name + " --config FILE` with the cluster's own configuration"
 }
 

@@ -35,7 +35,7 @@ func contentCases() []findingCase {
 		}
 		return []providers.Finding{{
 			ID: "CERT_IDENTITY_WRONG", Severity: "error", Address: address("cp2"), Object: name, Summary: summary,
-			Hint: "a renewal does not change the user: restore the file from a backup, or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
+			Hint: "a renewal does not change the user: restore the file from a backup; or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
 		}}
 	}
 	subject := func(name, is string) func(*facts.World, *certificates.Spec) {
@@ -128,7 +128,7 @@ func contentCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_KUBECONFIG_FOREIGN", Severity: "error", Address: address("cp2"), Object: "controller-manager.conf", Summary: "it trusts another authority than the cluster's",
-				Hint: "its certificate-authority-data is not of /etc/kubernetes/pki/ca.crt: restore the file from a backup, or move the file away and run `kubeadm init phase kubeconfig controller-manager --config FILE` with the cluster's own configuration",
+				Hint: "its certificate-authority-data is not of /etc/kubernetes/pki/ca.crt: restore the file from a backup; or move the file away and run `kubeadm init phase kubeconfig controller-manager --config FILE` with the cluster's own configuration",
 			}},
 		},
 		{

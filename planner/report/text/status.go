@@ -67,8 +67,8 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 	return p.flush(w)
 }
 
-// watched are the cells of the table, its head first, and how wide its columns are. Where the page is too narrow the times
-// of day go first: what is left says when. Then the authorities go, which `status -json` has.
+// watched are the cells of the table, its head first, and how wide its columns are. Where the page is too narrow the
+// times of day go first: what is left says when. Then the authorities go, which `status -json` has.
 func (p *page) watched(objects []report.Object) (table [][]string, widths []int) {
 	table = [][]string{{"", "NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
 	for _, o := range objects {
