@@ -82,7 +82,7 @@ func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
 	}
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_IDENTITY_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "a renewal does not change the user. " + r.reissue(f),
+		Hint: "a renewal does not change the user: " + r.reissue(f),
 	})
 	return summary
 }
@@ -129,7 +129,7 @@ func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
 	const summary = "it trusts another authority than the cluster's"
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_KUBECONFIG_FOREIGN", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "its certificate-authority-data is not of " + ca.Path + ". " + r.reissue(f),
+		Hint: "its certificate-authority-data is not of " + ca.Path + ": " + r.reissue(f),
 	})
 	return summary
 }
@@ -142,7 +142,7 @@ func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
 		if !r.clock.Passed(f.Blocks[i].NotAfter) {
 			continue
 		}
-		summary := fmt.Sprintf("certificate %d in the file expired %s ago", i+1, span(-left))
+		summary := fmt.Sprintf("certificate %d in the file expired %s", i+1, ago(-left))
 		r.on(w.node.Name, providers.Finding{
 			ID: "CERT_APPENDED_EXPIRED", Severity: providers.SeverityWarning, Object: f.Name, Summary: summary,
 			Hint: "remove it from " + f.Path + "; a renewal writes the file with one certificate",
