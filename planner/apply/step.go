@@ -133,7 +133,8 @@ func (r *run) started(step providers.Step) (may bool) {
 	return may
 }
 
-// actLimit is how long the operation of a step may take, and settleLimit how long its proof may, with a look at the end.
+// actLimit is how long the operation of a step may take, and settleLimit how long its proof may, with a look at the
+// end.
 func (r *run) actLimit(step providers.Step) time.Duration {
 	return max(r.Limits.withDefaults().Act, 4*step.EstimateDuration(), step.LimitDuration())
 }

@@ -184,8 +184,8 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	return nil
 }
 
-// Closed says, just before a step that was handed out starts, whether the window of its stretch has closed meanwhile, or
-// has too little time left: a look can take long, and a machine can sleep. The step then waits for another opening.
+// Closed says, just before a step starts that was handed out, whether the window of its stretch has closed since then,
+// or has too little time left: a look can take long, and a machine can sleep. The step then waits for another opening.
 func (s *Schedule) Closed(id string, now time.Time) (bool, error) {
 	i, err := s.report(id, "closed", Handed)
 	if err != nil {
