@@ -25,7 +25,7 @@ func driftCommand(env environment) *cli.Command {
 		Name: "drift", Usage: "report what is not as declared; changes nothing",
 		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when not everything could be checked " +
 			"or an error occurs.\nDrift during a hold is expected, and exits 0.",
-		Flags:       flags,
+		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if measuresInPod(cmd) && cmd.String("facts") != "" {
 				return usage(cmd, "-%s asks the cluster, and -facts says not to; record the answers with `upkeep observe -%s -out=FILE`", measureInPod, measureInPod)

@@ -45,14 +45,14 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 			why = "it holds no certificate"
 		}
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissue(f),
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissueOn(w, f),
 		})
 		return "unknown", why
 	}
 	status = "ok"
 	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
 		status, detail = "problem", f.Chain
-		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissue(f)})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissueOn(w, f)})
 	}
 	if exposed(f) {
 		path := f.KeyPath
@@ -71,10 +71,11 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 	}
 	switch f.Kind {
 	case facts.Authority:
-		status, detail = problemOf(status, detail, r.reviewOwner(w, f))
+		status, detail = problemOf(status, detail, r.reviewOwner(w, f), r.reviewStart(w, f), r.reviewAppended(w, f))
 		return r.reviewAuthority(w, f, status, detail)
 	case facts.Kubelet:
-		status, detail = problemOf(status, detail, r.reviewIdentity(w, f), r.reviewEmbedded(w, f))
+		status, detail = problemOf(status, detail, r.reviewUsage(w, f), r.reviewIdentity(w, f), r.reviewEmbedded(w, f),
+			r.reviewStart(w, f))
 		return r.reviewKubelet(w, f, status, detail)
 	}
 	if isCopy(f) {
@@ -91,7 +92,9 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	due, why := w.asked, ""
 	hint := ""
 	switch {
-	case byAuthority(f.Name) && blocked == "" && f.Key != "missing": // the key of the CA is all that is needed
+	case byAuthority(f.Name) && blocked == "" && f.Key != "missing" && len(f.Usage) == 0: // the key of the CA is all that is needed
+	case len(f.Usage) > 0:
+		blocked = "a renewal keeps its usages, and it is not for " + strings.Join(f.Usage, " and ")
 	case r.policyUnknown != "":
 		blocked = "the cluster's kubeadm configuration is not known"
 	case r.policy.externalEtcd && ofEtcd(f.Name):
@@ -128,13 +131,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 				r.address.On(w.node.Name).String() + "` issues it again",
 		})
 	}
-	if !r.clock.Passed(leaf.NotBefore) {
-		status, detail = "problem", "not valid yet"
-		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_NOT_YET_VALID", Severity: providers.SeverityError, Object: f.Name,
-			Summary: "valid only from " + leaf.NotBefore.UTC().Format(time.RFC3339), Hint: "compare the clocks of the control planes",
-		})
-	}
+	status, detail = problemOf(status, detail, r.reviewStart(w, f))
 	if left := leaf.NotAfter.Sub(now); r.expiring(w, f) {
 		if spared := r.spared(w, f); spared && hint == "" {
 			hint = "the rotation of " + f.Authority + " is due and issues this certificate again; " +
@@ -150,13 +147,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		}
 		r.reportEnd(w, f, left, hint)
 	}
-	if ca := file(&w.node.Certificates, f.Authority); ca != nil && len(ca.Blocks) > 0 && leaf.NotAfter.After(ca.Blocks[0].NotAfter) {
-		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_OUTLIVES_AUTHORITY", Severity: providers.SeverityWarning, Object: f.Name,
-			Summary: "ends after its authority " + f.Authority + " does, and with that at the latest",
-			Hint:    "rotate " + f.Authority + "; renewing this certificate does not help",
-		})
-	}
+	r.reviewOutliving(w, f)
 	status, detail = r.reviewContent(w, f, status, detail)
 	if w.asked && blocked != "" && rank(f.Name) != notRenewable {
 		r.on(w.node.Name, providers.Finding{
@@ -249,6 +240,7 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
 	leaf, now := &f.Blocks[0], r.in.Now
 	from := source(&w.node.Certificates, f)
+	status, detail = problemOf(status, detail, r.reviewStart(w, f), r.reviewTrust(w, f))
 	left := leaf.NotAfter.Sub(now)
 	behind := from != nil && from.Blocks[0].NotAfter.After(leaf.NotAfter)
 	ended, due := r.clock.Passed(leaf.NotAfter), r.clock.Passed(leaf.NotAfter.Add(-r.before))
@@ -315,7 +307,7 @@ func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detai
 		return "missing", "this node has no such copy"
 	}
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissue(f),
+		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissueOn(w, f),
 	})
 	return "missing", "not there"
 }
@@ -343,7 +335,7 @@ func (r *review) reissue(f *facts.CertificateFile) string {
 func exposed(f *facts.CertificateFile) bool {
 	mode := f.KeyMode
 	if f.KeyPath == "" {
-		if f.Kind != facts.Kubeconfig && f.Kind != facts.Kubelet {
+		if f.Kind == facts.Authority {
 			return false // a certificate without a key beside it: an external authority
 		}
 		mode = f.Mode

@@ -40,6 +40,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_SERVED_UNKNOWN", Class: providers.ClassUnknown},
 		{ID: "CERT_UNFINISHED", Class: providers.ClassNotApplied},
 		{ID: "CERT_UNREADABLE", Class: providers.ClassUnknown},
+		{ID: "CERT_USAGE_WRONG", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_UNHEALTHY", Class: providers.ClassUnhealthy, General: true},
 		{ID: "ETCD_WORK_WAITS", Class: providers.ClassNotApplied},
 		{ID: "EXPIRES_BEFORE_WINDOW", Class: providers.ClassExpiring},
