@@ -98,6 +98,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Outage = all.Outage
+	p.Warnings = append(p.Warnings, holdWarning(r.Memory, r.Now)...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
 	p.Warnings = append(p.Warnings, p.tooShort()...)

@@ -87,7 +87,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	for i := range todo {
 		r.planRepair(&todo[i])
 	}
-	for turn := turnRepair; turn <= turnUnhealthy; turn++ {
+	for turn := turnMember; turn <= turnUnhealthy; turn++ {
 		for i := range todo {
 			if todo[i].turn == turn {
 				r.planSANs(&todo[i])
