@@ -133,7 +133,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	out.Steps = steps
 	last := stage.after
 	last.NoObjects = true
-	after, err := diff(resources, last)
+	after, err := diff(resources, last, startsOf(known.marks))
 	if err != nil {
 		return Rehearsal{}, err
 	}

@@ -17,6 +17,7 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 	for _, replaced := range r.in.Replace {
 		w.asked = w.asked || replaced.Covers(address)
 	}
+	w.waits = r.waits(w)
 	files := w.node.Certificates.Files
 	for i := range files {
 		f := &files[i]
@@ -44,14 +45,14 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 			why = "it holds no certificate"
 		}
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissue(f),
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissueOn(w, f),
 		})
 		return "unknown", why
 	}
 	status = "ok"
 	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
 		status, detail = "problem", f.Chain
-		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissue(f)})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissueOn(w, f)})
 	}
 	if exposed(f) {
 		path := f.KeyPath
@@ -70,10 +71,11 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 	}
 	switch f.Kind {
 	case facts.Authority:
-		status, detail = problemOf(status, detail, r.reviewOwner(w, f))
+		status, detail = problemOf(status, detail, r.reviewOwner(w, f), r.reviewStart(w, f), r.reviewAppended(w, f))
 		return r.reviewAuthority(w, f, status, detail)
 	case facts.Kubelet:
-		status, detail = problemOf(status, detail, r.reviewIdentity(w, f), r.reviewEmbedded(w, f))
+		status, detail = problemOf(status, detail, r.reviewUsage(w, f), r.reviewIdentity(w, f), r.reviewEmbedded(w, f),
+			r.reviewStart(w, f))
 		return r.reviewKubelet(w, f, status, detail)
 	}
 	if isCopy(f) {
@@ -90,7 +92,9 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	due, why := w.asked, ""
 	hint := ""
 	switch {
-	case byAuthority(f.Name) && blocked == "" && f.Key != "missing": // the key of the CA is all that is needed
+	case byAuthority(f.Name) && blocked == "" && f.Key != "missing" && len(f.Usage) == 0: // the key of the CA is all that is needed
+	case len(f.Usage) > 0:
+		blocked = "a renewal keeps its usages, and it is not for " + strings.Join(f.Usage, " and ")
 	case r.policyUnknown != "":
 		blocked = "the cluster's kubeadm configuration is not known"
 	case r.policy.externalEtcd && ofEtcd(f.Name):
@@ -127,30 +131,23 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 				r.address.On(w.node.Name).String() + "` issues it again",
 		})
 	}
-	if !r.clock.Passed(leaf.NotBefore) {
-		status, detail = "problem", "not valid yet"
-		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_NOT_YET_VALID", Severity: providers.SeverityError, Object: f.Name,
-			Summary: "valid only from " + leaf.NotBefore.UTC().Format(time.RFC3339), Hint: "compare the clocks of the control planes",
-		})
-	}
-	if left := leaf.NotAfter.Sub(now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
-		due, why = true, ends(leaf.NotAfter, now)
-		if left > 0 {
-			why = "expires in " + r.left(left)
+	status, detail = problemOf(status, detail, r.reviewStart(w, f))
+	if left := leaf.NotAfter.Sub(now); r.expiring(w, f) {
+		if spared := r.spared(w, f); spared && hint == "" {
+			hint = "the rotation of " + f.Authority + " is due and issues this certificate again; " +
+				"without a rotation upkeep renews the certificate in its last opening"
+		} else if !spared {
+			due, why = true, ends(leaf.NotAfter, now)
+			if left > 0 {
+				why = "expires in " + r.left(left)
+			}
 		}
 		if status == "ok" {
-			status, detail = "due", why
+			status, detail = "due", cmp.Or(why, ends(leaf.NotAfter, now))
 		}
 		r.reportEnd(w, f, left, hint)
 	}
-	if ca := file(&w.node.Certificates, f.Authority); ca != nil && len(ca.Blocks) > 0 && leaf.NotAfter.After(ca.Blocks[0].NotAfter) {
-		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_OUTLIVES_AUTHORITY", Severity: providers.SeverityWarning, Object: f.Name,
-			Summary: "ends after its authority " + f.Authority + " does, and with that at the latest",
-			Hint:    "rotate " + f.Authority + "; renewing this certificate does not help",
-		})
-	}
+	r.reviewOutliving(w, f)
 	status, detail = r.reviewContent(w, f, status, detail)
 	if w.asked && blocked != "" && rank(f.Name) != notRenewable {
 		r.on(w.node.Name, providers.Finding{
@@ -176,6 +173,9 @@ func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration
 		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+ago(-left)
 	} else {
 		finding.Summary = "expires in " + r.left(left) + "; renewal starts " + r.spec.RenewBefore.String() + " before"
+		if start, opens := r.clock.Starts(); opens && !r.clock.Passed(f.Blocks[0].NotAfter.Add(-r.beforeOn(w.node))) {
+			finding.Summary += "; judged at the opening of " + minute(start)
+		}
 	}
 	r.on(w.node.Name, finding)
 }
@@ -240,6 +240,7 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
 	leaf, now := &f.Blocks[0], r.in.Now
 	from := source(&w.node.Certificates, f)
+	status, detail = problemOf(status, detail, r.reviewStart(w, f), r.reviewTrust(w, f))
 	left := leaf.NotAfter.Sub(now)
 	behind := from != nil && from.Blocks[0].NotAfter.After(leaf.NotAfter)
 	ended, due := r.clock.Passed(leaf.NotAfter), r.clock.Passed(leaf.NotAfter.Add(-r.before))
@@ -306,7 +307,7 @@ func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detai
 		return "missing", "this node has no such copy"
 	}
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissue(f),
+		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissueOn(w, f),
 	})
 	return "missing", "not there"
 }
@@ -334,7 +335,7 @@ func (r *review) reissue(f *facts.CertificateFile) string {
 func exposed(f *facts.CertificateFile) bool {
 	mode := f.KeyMode
 	if f.KeyPath == "" {
-		if f.Kind != facts.Kubeconfig && f.Kind != facts.Kubelet {
+		if f.Kind == facts.Authority {
 			return false // a certificate without a key beside it: an external authority
 		}
 		mode = f.Mode

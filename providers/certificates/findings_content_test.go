@@ -145,6 +145,23 @@ func contentCases() []findingCase {
 			}},
 		},
 		{
+			name: "a certificate that is not for what it is used for, on its last days",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				worlds.File(w.Nodes["cp2"], "etcd-peer").Usage = []string{"clients"}
+				worlds.Age(now, 12*day, w.Nodes["cp2"], "etcd-peer")
+			},
+			want: []providers.Finding{
+				{
+					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "etcd-peer", Summary: "expires in 12d; renewal starts 30d before",
+					Hint: "upkeep cannot renew it: a renewal keeps its usages, and it is not for clients",
+				},
+				{
+					ID: "CERT_USAGE_WRONG", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "is not for clients (extended key usage)",
+					Hint: "a renewal keeps the usages, so upkeep does not renew it: restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs etcd-peer --config FILE` with the cluster's own configuration",
+				},
+			},
+		},
+		{
 			name: "a file of another user",
 			change: func(w *facts.World, _ *certificates.Spec) {
 				worlds.File(w.Nodes["cp2"], "scheduler.conf").Owner = "1000:0"

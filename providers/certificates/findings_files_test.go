@@ -159,7 +159,7 @@ func fileCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_NOT_YET_VALID", Severity: "error", Address: address("cp1"), Object: "front-proxy-client",
-				Summary: "valid only from 2026-11-22T13:00:00Z", Hint: "compare the clocks of the control planes",
+				Summary: "valid only from 2026-11-22T13:00:00Z", Hint: "compare the clocks of the nodes",
 			}},
 		},
 		{
