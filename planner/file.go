@@ -15,8 +15,8 @@ import (
 	"upkeep/providers"
 )
 
-// Encode writes the text of a plan file; Pack makes the file of it, and File makes the file at once. The caller must keep
-// both private (mode 0600): they hold facts of all nodes.
+// Encode writes the text of a plan file; Pack makes the file of it, and File makes the file at once. The caller must
+// keep both private (mode 0600): they hold facts of all nodes.
 func Encode(p Plan) ([]byte, error) {
 	var text bytes.Buffer
 	err := writeText(&text, p)

@@ -14,8 +14,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// File returns a plan file as kept: its text, signed as EncodeSigned signs it and packed as Pack packs it. The text itself
-// is never in memory: with 10,000 nodes it has 160 MiB.
+// File returns a plan file as kept: its text, signed as EncodeSigned signs it and packed as Pack packs it. The text
+// itself is never in memory: with 10,000 nodes it has 160 MiB.
 func File(p Plan, mac MAC) ([]byte, error) {
 	var file packer
 	if err := writeSigned(&file, p, mac); err != nil {
@@ -52,12 +52,12 @@ func writeText(w io.Writer, p Plan) error {
 	return err
 }
 
-// placeholder stands for what is written piece by piece. No name of a node and no step's id can be that: a NUL is neither
-// in a configuration nor in an answer.
+// placeholder stands for what is written piece by piece. No name of a node and no step's id can be that: a NUL is
+// neither in a configuration nor in an answer.
 const placeholder = "\x00"
 
-// writeOpen writes the text of a plan file without its end. Nodes and steps, which are nearly all of it, are encoded one
-// after another; the bytes are those of json.Marshal.
+// writeOpen writes the text of a plan file without its end. Nodes and steps, which are nearly all of it, are encoded
+// one after another; the bytes are those of json.Marshal.
 func writeOpen(w io.Writer, p Plan) error {
 	nodes, steps := p.Request.World.Nodes, p.Steps
 	var parts []part

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// bootstrapped runs the bootstrap of a helper that only says its arguments, and returns what it says and which programs the
-// shell started before the helper, sorted.
+// bootstrapped runs the bootstrap of a helper that only says its arguments, and returns what it says and which programs
+// the shell started before the helper, sorted.
 func bootstrapped(t *testing.T, directory, input string) (said string, programs []string) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(stub))
