@@ -8,6 +8,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // Blocker is what a bundle counts for. It is judged in one place, for plans, commands and retention alike.
@@ -62,7 +63,7 @@ func (j judge) judge(b facts.Bundle) held {
 		return h
 	}
 	if b.Address != j.address {
-		return is(OtherBlock, "%s took it", b.Address)
+		return is(OtherBlock, "%s took it", plain.Told(b.Address))
 	}
 	switch here := j.cluster; {
 	case here.EtcdClusterID != "" && b.ClusterID != "" && here.EtcdClusterID != b.ClusterID:
