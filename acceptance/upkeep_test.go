@@ -184,6 +184,7 @@ type plan struct {
 			Operation string          `json:"operation"`
 			Summary   string          `json:"summary"`
 			Args      json.RawMessage `json:"args"`
+			Estimate  float64         `json:"estimate"` // seconds
 		} `json:"steps"`
 	} `json:"upkeep"`
 }
@@ -222,6 +223,17 @@ func (p plan) nodes() []string {
 		}
 	}
 	return all
+}
+
+// stretch is what the plan says the steps of the node that takes longest take together.
+func (p plan) stretch() time.Duration {
+	seconds := map[string]float64{}
+	var most float64
+	for _, step := range p.Upkeep.Steps {
+		seconds[step.Node] += step.Estimate
+		most = max(most, seconds[step.Node])
+	}
+	return time.Duration(most * float64(time.Second))
 }
 
 // empty fails the test unless the plan says that nothing is to be done and nothing is wrong.

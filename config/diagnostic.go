@@ -139,8 +139,8 @@ func within(r hcl.Range, size int) hcl.Range {
 // mostLines bounds how many lines of source are shown.
 const mostLines = 6
 
-// longestLine bounds, in bytes, how much of a line is shown before its culprit, and how much of the culprit's line from
-// there on; longestText bounds what a diagnostic says.
+// longestLine bounds, in bytes, how much of a line is shown before its culprit.
+// longestText bounds what a diagnostic says.
 const (
 	longestLine = 500
 	longestText = 4000

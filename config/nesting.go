@@ -71,9 +71,9 @@ const loop = hclsyntax.TokenOParen
 
 // operators are the tokens that continue an expression at its end.
 var operators = []hclsyntax.TokenType{
-	hclsyntax.TokenPlus, hclsyntax.TokenMinus, hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent, hclsyntax.TokenAnd, hclsyntax.TokenOr,
-	hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual, hclsyntax.TokenLessThan, hclsyntax.TokenLessThanEq, hclsyntax.TokenGreaterThan,
-	hclsyntax.TokenGreaterThanEq, hclsyntax.TokenDot,
+	hclsyntax.TokenPlus, hclsyntax.TokenMinus, hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent,
+	hclsyntax.TokenAnd, hclsyntax.TokenOr, hclsyntax.TokenEqualOp, hclsyntax.TokenNotEqual, hclsyntax.TokenLessThan,
+	hclsyntax.TokenLessThanEq, hclsyntax.TokenGreaterThan, hclsyntax.TokenGreaterThanEq, hclsyntax.TokenDot,
 }
 
 // take counts one token, and returns what is too much with it.
@@ -89,10 +89,11 @@ func (s *structure) take(token, next hclsyntax.Token) (excess, bool) {
 	}
 	here := &s.open[len(s.open)-1]
 	switch token.Type {
-	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl,
-		hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
+	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen,
+		hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
 		s.enter(token.Type, next)
-	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc:
+	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen,
+		hclsyntax.TokenTemplateSeqEnd, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc:
 		if len(s.open) > 1 {
 			s.open = s.open[:len(s.open)-1]
 		}
@@ -131,14 +132,17 @@ func (s *structure) over(at hcl.Range) (excess, bool) {
 	case max(len(s.open)-1, s.signs, here.conditionals, s.directives) > deepestNesting:
 		return excess{at, "Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep here.", deepestNesting)}, true
 	case here.chain > longestChain:
-		return excess{at, "Expression too long", fmt.Sprintf("More than %d operators or indices follow one another here. Divide the expression into locals.", longestChain)}, true
+		why := fmt.Sprintf("More than %d operators or indices follow one another here.", longestChain)
+		return excess{at, "Expression too long", why + " Divide the expression into locals."}, true
 	case s.texts > longestTexts:
-		return excess{at, "Text too long", "This file holds too much text. Put a long text into a file of its own, and read that file with file()."}, true
+		const why = "This file holds too much text. Put a long text into a file of its own, and read that file with file()."
+		return excess{at, "Text too long", why}, true
 	}
 	return excess{}, false
 }
 
-// enter opens a level. An index belongs to the chain around it; of the directives of a template only endif and endfor close one.
+// enter opens a level. An index belongs to the chain around it. Of the directives of a template only endif and endfor
+// close one.
 func (s *structure) enter(opens hclsyntax.TokenType, next hclsyntax.Token) {
 	switch opens {
 	case hclsyntax.TokenOBrack:

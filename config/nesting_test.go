@@ -42,8 +42,8 @@ func TestManyBracketsAreNotDeep(t *testing.T) {
 	}
 }
 
-// TestWhatTheParserCannotBear: what takes the parser time that grows with its square, or its stack, is a diagnostic. Commas and
-// newlines within an expression end no chain.
+// TestWhatTheParserCannotBear: what takes the parser time that grows with its square, or its stack, is a diagnostic.
+// Commas and newlines within an expression end no chain.
 func TestWhatTheParserCannotBear(t *testing.T) {
 	const n = 30000
 	for name, test := range map[string]struct{ value, summary string }{

@@ -55,11 +55,6 @@ func applyCommand(env environment) *cli.Command {
 			if cmd.Bool(approved) || cmd.Bool(onlyApproved) {
 				return applyApproved(ctx, env, cmd)
 			}
-			if cmd.Bool(waitForWindow) && cmd.Args().Len() == 0 {
-				if err := waitToPlan(ctx, env, cmd); err != nil {
-					return err
-				}
-			}
 			plan, w, saved, err := planToApply(ctx, env, cmd)
 			if err != nil {
 				return err
@@ -120,7 +115,11 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 func planToApply(ctx context.Context, env environment, cmd *cli.Command) (plan planner.Plan, w workspace, saved bool, err error) {
 	switch cmd.Args().Len() {
 	case 0:
-		plan, w, err = makePlan(ctx, env, cmd)
+		make := makePlan
+		if cmd.Bool(waitForWindow) {
+			make = planInOpening
+		}
+		plan, w, err = make(ctx, env, cmd)
 		return plan, w, false, err
 	case 1:
 	default:

@@ -33,8 +33,8 @@ func leaves(at string, v any, set func(any), out map[string]func(string)) {
 	}
 }
 
-// TestForgedLabelsAreQuoted plants a sentence in each text of a bundle's label, and in the names of the files in a store. Whoever
-// can write to the store can do that, and what they write never reads as advice of upkeep.
+// TestForgedLabelsAreQuoted plants a sentence in each text of a bundle's label, and in the names of the files in a
+// store. Whoever can write to the store can do that, and what they write never reads as advice of upkeep.
 func TestForgedLabelsAreQuoted(t *testing.T) {
 	t.Setenv("PATH", fakecluster.SSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	p := newPlace(t)

@@ -43,8 +43,8 @@ func validateCommand(env environment) *cli.Command {
 	}
 }
 
-// kubeconfigDiagnostics says what is wrong with the kubeconfig as a file. One that is not there is fine: a machine that only
-// checks configurations has none.
+// kubeconfigDiagnostics says what is wrong with the kubeconfig as a file. One that is not there is fine: a machine
+// that only checks configurations has none.
 func kubeconfigDiagnostics(l loaded) hcl.Diagnostics {
 	cluster := l.desired.Cluster
 	if cluster == nil {

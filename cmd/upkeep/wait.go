@@ -79,3 +79,25 @@ func soonest(calendars []window.Calendar, now time.Time) (time.Time, bool) {
 	}
 	return slices.MinFunc(opens, time.Time.Compare), true
 }
+
+// planInOpening waits for an opening and plans in it. Where too little of it is left for what is due, it waits for the next
+// one and plans again.
+func planInOpening(ctx context.Context, env environment, cmd *cli.Command) (planner.Plan, workspace, error) {
+	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
+	if err := waitToPlan(ctx, env, cmd); err != nil {
+		return fail(err)
+	}
+	for {
+		plan, w, err := makePlan(ctx, env, cmd)
+		if err != nil {
+			return fail(err)
+		}
+		now := env.now()
+		if opens, fits := plan.Start(now); fits && !opens.After(now) {
+			return plan, w, nil
+		}
+		if err := waitUntil(ctx, env, cmd, plan.Start); err != nil {
+			return fail(err)
+		}
+	}
+}

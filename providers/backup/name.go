@@ -22,7 +22,8 @@ func NewID(address providers.Address, clusterID string, at time.Time, random str
 	return IDPrefix(address, clusterID) + at.UTC().Format("20060102T150405Z") + "-" + random
 }
 
-// spelled spells a for_each key in the letters of a bundle's id: every other byte as "_" and its two hexadecimal digits.
+// spelled spells a for_each key in the letters of a bundle's id: every other byte as "_" and its two hexadecimal
+// digits.
 func spelled(key string) string {
 	const digits = "0123456789abcdef"
 	var b strings.Builder

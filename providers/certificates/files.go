@@ -17,6 +17,7 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 	for _, replaced := range r.in.Replace {
 		w.asked = w.asked || replaced.Covers(address)
 	}
+	w.waits = r.waits(w)
 	files := w.node.Certificates.Files
 	for i := range files {
 		f := &files[i]
@@ -44,14 +45,14 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 			why = "it holds no certificate"
 		}
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissue(f),
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissueOn(w, f),
 		})
 		return "unknown", why
 	}
 	status = "ok"
 	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
 		status, detail = "problem", f.Chain
-		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissue(f)})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissueOn(w, f)})
 	}
 	if exposed(f) {
 		path := f.KeyPath
@@ -70,10 +71,11 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 	}
 	switch f.Kind {
 	case facts.Authority:
-		status, detail = problemOf(status, detail, r.reviewOwner(w, f))
+		status, detail = problemOf(status, detail, r.reviewOwner(w, f), r.reviewStart(w, f), r.reviewAppended(w, f))
 		return r.reviewAuthority(w, f, status, detail)
 	case facts.Kubelet:
-		status, detail = problemOf(status, detail, r.reviewIdentity(w, f), r.reviewEmbedded(w, f))
+		status, detail = problemOf(status, detail, r.reviewUsage(w, f), r.reviewIdentity(w, f), r.reviewEmbedded(w, f),
+			r.reviewStart(w, f))
 		return r.reviewKubelet(w, f, status, detail)
 	}
 	if isCopy(f) {
@@ -90,7 +92,9 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	due, why := w.asked, ""
 	hint := ""
 	switch {
-	case byAuthority(f.Name) && blocked == "" && f.Key != "missing": // the key of the CA is all that is needed
+	case byAuthority(f.Name) && blocked == "" && f.Key != "missing" && len(f.Usage) == 0: // the key of the CA is all that is needed
+	case len(f.Usage) > 0:
+		blocked = "a renewal keeps its usages, and it is not for " + strings.Join(f.Usage, " and ")
 	case r.policyUnknown != "":
 		blocked = "the cluster's kubeadm configuration is not known"
 	case r.policy.externalEtcd && ofEtcd(f.Name):
@@ -98,7 +102,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	case blocked == "" && f.Key == "missing" && f.KeyPath != "":
 		// The helper exchanges a pair, with the old one in the archive; it makes none. Were it asked to, it would refuse, and
 		// with this file all others of the node and all nodes after it would stay as they are.
-		blocked = "there is no " + f.KeyPath + " to replace; " + strings.TrimPrefix(r.reissue(f), "upkeep renews what it can read: ")
+		blocked = "there is no " + f.KeyPath + " to replace; " + r.reissue(f)
 	}
 	if blocked != "" {
 		hint = "upkeep cannot renew it: " + blocked
@@ -127,30 +131,23 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 				r.address.On(w.node.Name).String() + "` issues it again",
 		})
 	}
-	if !r.clock.Passed(leaf.NotBefore) {
-		status, detail = "problem", "not valid yet"
-		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_NOT_YET_VALID", Severity: providers.SeverityError, Object: f.Name,
-			Summary: "valid only from " + leaf.NotBefore.UTC().Format(time.RFC3339), Hint: "compare the clocks of the control planes",
-		})
-	}
-	if left := leaf.NotAfter.Sub(now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
-		due, why = true, ends(leaf.NotAfter, now)
-		if left > 0 {
-			why = "expires in " + r.left(left)
+	status, detail = problemOf(status, detail, r.reviewStart(w, f))
+	if left := leaf.NotAfter.Sub(now); r.expiring(w, f) {
+		if spared := r.spared(w, f); spared && hint == "" {
+			hint = "the rotation of " + f.Authority + " is due and issues this certificate again; " +
+				"without a rotation upkeep renews the certificate in its last opening"
+		} else if !spared {
+			due, why = true, ends(leaf.NotAfter, now)
+			if left > 0 {
+				why = "expires in " + r.left(left)
+			}
 		}
 		if status == "ok" {
-			status, detail = "due", why
+			status, detail = "due", cmp.Or(why, ends(leaf.NotAfter, now))
 		}
 		r.reportEnd(w, f, left, hint)
 	}
-	if ca := file(&w.node.Certificates, f.Authority); ca != nil && len(ca.Blocks) > 0 && leaf.NotAfter.After(ca.Blocks[0].NotAfter) {
-		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_OUTLIVES_AUTHORITY", Severity: providers.SeverityWarning, Object: f.Name,
-			Summary: "ends after its authority " + f.Authority + " does, and with that at the latest",
-			Hint:    "rotate " + f.Authority + "; renewing this certificate does not help",
-		})
-	}
+	r.reviewOutliving(w, f)
 	status, detail = r.reviewContent(w, f, status, detail)
 	if w.asked && blocked != "" && rank(f.Name) != notRenewable {
 		r.on(w.node.Name, providers.Finding{
@@ -173,9 +170,12 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration, hint string) {
 	finding := providers.Finding{ID: "CERT_EXPIRES_SOON", Severity: providers.SeverityWarning, Object: f.Name, Hint: hint}
 	if r.clock.Passed(f.Blocks[0].NotAfter) {
-		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
+		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+ago(-left)
 	} else {
 		finding.Summary = "expires in " + r.left(left) + "; renewal starts " + r.spec.RenewBefore.String() + " before"
+		if start, opens := r.clock.Starts(); opens && !r.clock.Passed(f.Blocks[0].NotAfter.Add(-r.beforeOn(w.node))) {
+			finding.Summary += "; judged at the opening of " + minute(start)
+		}
 	}
 	r.on(w.node.Name, finding)
 }
@@ -240,6 +240,7 @@ func (r *review) reviewKubelet(w *work, f *facts.CertificateFile, status, detail
 func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
 	leaf, now := &f.Blocks[0], r.in.Now
 	from := source(&w.node.Certificates, f)
+	status, detail = problemOf(status, detail, r.reviewStart(w, f), r.reviewTrust(w, f))
 	left := leaf.NotAfter.Sub(now)
 	behind := from != nil && from.Blocks[0].NotAfter.After(leaf.NotAfter)
 	ended, due := r.clock.Passed(leaf.NotAfter), r.clock.Passed(leaf.NotAfter.Add(-r.before))
@@ -249,7 +250,7 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 	finding := providers.Finding{ID: "CERT_KUBECONFIG_STALE", Severity: providers.SeverityWarning, Object: f.Name}
 	switch {
 	case ended:
-		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+span(-left)+" ago", "problem"
+		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+ago(-left), "problem"
 	case f.Key == "mismatch":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key does not belong to its client certificate", "problem"
 	case f.Key != "match":
@@ -306,7 +307,7 @@ func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detai
 		return "missing", "this node has no such copy"
 	}
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissue(f),
+		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissueOn(w, f),
 	})
 	return "missing", "not there"
 }
@@ -315,18 +316,18 @@ func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detai
 func (r *review) reissue(f *facts.CertificateFile) string {
 	switch {
 	case f.Kind == facts.Authority:
-		return "restore it from a backup or another control plane"
+		return "restore the file from a backup or another control plane"
 	case byAuthority(f.Name):
-		return "restore it from a backup, or run kubespray's cluster.yml with --tags etcd"
+		return "restore the file from a backup, or run kubespray's cluster.yml with --tags etcd"
 	case f.Kind == facts.Kubelet:
 		return "look at `journalctl -u kubelet`"
 	case rank(f.Name) == notRenewable:
-		return "copy /etc/kubernetes/admin.conf to it"
+		return "copy /etc/kubernetes/admin.conf to this file"
 	case f.Kind == facts.Kubeconfig:
-		return "upkeep renews what it can read: restore it from a backup, or move it away and run `kubeadm init phase kubeconfig " +
+		return "restore the file from a backup; or move the file away and run `kubeadm init phase kubeconfig " +
 			f.Name[:len(f.Name)-len(".conf")] + " --config FILE` with the cluster's own configuration"
 	}
-	return "upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs " +
+	return "restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs " +
 		f.Name + " --config FILE` with the cluster's own configuration"
 }
 
@@ -334,7 +335,7 @@ func (r *review) reissue(f *facts.CertificateFile) string {
 func exposed(f *facts.CertificateFile) bool {
 	mode := f.KeyMode
 	if f.KeyPath == "" {
-		if f.Kind != facts.Kubeconfig && f.Kind != facts.Kubelet {
+		if f.Kind == facts.Authority {
 			return false // a certificate without a key beside it: an external authority
 		}
 		mode = f.Mode

@@ -29,13 +29,13 @@ func contentCases() []findingCase {
 	}
 	identity := func(name, path, summary string) []providers.Finding {
 		phase := "kubeconfig " + strings.TrimSuffix(name, ".conf")
-		move := "move it away"
+		move := "move the file away"
 		if !strings.HasSuffix(name, ".conf") {
-			phase, move = "certs "+name, "move it and its key away"
+			phase, move = "certs "+name, "move the file and its key away"
 		}
 		return []providers.Finding{{
 			ID: "CERT_IDENTITY_WRONG", Severity: "error", Address: address("cp2"), Object: name, Summary: summary,
-			Hint: "a renewal does not change the user. upkeep renews what it can read: restore it from a backup, or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
+			Hint: "a renewal does not change the user: restore the file from a backup; or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
 		}}
 	}
 	subject := func(name, is string) func(*facts.World, *certificates.Spec) {
@@ -128,7 +128,7 @@ func contentCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_KUBECONFIG_FOREIGN", Severity: "error", Address: address("cp2"), Object: "controller-manager.conf", Summary: "it trusts another authority than the cluster's",
-				Hint: "its certificate-authority-data is not of /etc/kubernetes/pki/ca.crt. upkeep renews what it can read: restore it from a backup, or move it away and run `kubeadm init phase kubeconfig controller-manager --config FILE` with the cluster's own configuration",
+				Hint: "its certificate-authority-data is not of /etc/kubernetes/pki/ca.crt: restore the file from a backup; or move the file away and run `kubeadm init phase kubeconfig controller-manager --config FILE` with the cluster's own configuration",
 			}},
 		},
 		{
@@ -143,6 +143,23 @@ func contentCases() []findingCase {
 				ID: "CERT_APPENDED_EXPIRED", Severity: "warning", Address: address("cp2"), Object: "front-proxy-client", Summary: "certificate 2 in the file expired 3h ago",
 				Hint: "remove it from /etc/kubernetes/pki/front-proxy-client.crt; a renewal writes the file with one certificate",
 			}},
+		},
+		{
+			name: "a certificate that is not for what it is used for, on its last days",
+			change: func(w *facts.World, _ *certificates.Spec) {
+				worlds.File(w.Nodes["cp2"], "etcd-peer").Usage = []string{"clients"}
+				worlds.Age(now, 12*day, w.Nodes["cp2"], "etcd-peer")
+			},
+			want: []providers.Finding{
+				{
+					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp2"), Object: "etcd-peer", Summary: "expires in 12d; renewal starts 30d before",
+					Hint: "upkeep cannot renew it: a renewal keeps its usages, and it is not for clients",
+				},
+				{
+					ID: "CERT_USAGE_WRONG", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "is not for clients (extended key usage)",
+					Hint: "a renewal keeps the usages, so upkeep does not renew it: restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs etcd-peer --config FILE` with the cluster's own configuration",
+				},
+			},
 		},
 		{
 			name: "a file of another user",

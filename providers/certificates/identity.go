@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -38,8 +39,25 @@ func userOf(name string) (user, bool) {
 		return user{groups: []string{clusterAdmins, masters}}, true
 	case "front-proxy-client":
 		return user{name: "front-proxy-client"}, true
-	case "kubelet-client":
+	case "kubelet-client", "agent/client-kubelet":
 		return user{groups: []string{"system:nodes"}}, true
+	}
+	return userOfRancher(name)
+}
+
+// userOfRancher is userOf for the certificates of k3s and RKE2 (pkg/daemons/control/deps, genClientCerts).
+func userOfRancher(name string) (user, bool) {
+	switch name {
+	case "client-admin", "client-kube-apiserver", "client-supervisor", "k3s.yaml", "rke2.yaml":
+		return user{groups: []string{masters}}, true
+	case "client-controller":
+		return user{name: "system:kube-controller-manager"}, true
+	case "client-scheduler":
+		return user{name: "system:kube-scheduler"}, true
+	case "client-kube-proxy", "agent/client-kube-proxy":
+		return user{name: "system:kube-proxy"}, true
+	case "client-auth-proxy":
+		return user{name: "system:auth-proxy"}, true
 	}
 	return user{}, false
 }
@@ -80,9 +98,12 @@ func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
 	if summary == "" {
 		return ""
 	}
+	hint := "a renewal does not change the user: " + r.reissue(f)
+	if rancher(w.node) {
+		hint = r.reissueOn(w, f)
+	}
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_IDENTITY_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "a renewal does not change the user. " + r.reissue(f),
+		ID: "CERT_IDENTITY_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint,
 	})
 	return summary
 }
@@ -119,17 +140,17 @@ func trusts(f, ca *facts.CertificateFile) bool {
 // reviewTrust reports a kubeconfig that trusts none of the authorities that its node has: its clients cannot tell
 // the API server from anybody else, and refuse it.
 func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
-	ca := file(&w.node.Certificates, "ca")
+	ca := clusterCA(&w.node.Certificates)
 	if f.Kind != facts.Kubeconfig || len(f.Authorities) == 0 || ca == nil || len(ca.Blocks) == 0 || trusts(f, ca) {
 		return ""
 	}
-	if r.reference != nil && trusts(f, file(&r.reference.Certificates, "ca")) {
+	if r.reference != nil && trusts(f, clusterCA(&r.reference.Certificates)) {
 		return "" // it is the node's CA that is another one, which is reported
 	}
 	const summary = "it trusts another authority than the cluster's"
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_KUBECONFIG_FOREIGN", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "its certificate-authority-data is not of " + ca.Path + ". " + r.reissue(f),
+		Hint: "its certificate-authority-data is not of " + ca.Path + ": " + r.reissueOn(w, f),
 	})
 	return summary
 }
@@ -142,10 +163,16 @@ func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
 		if !r.clock.Passed(f.Blocks[i].NotAfter) {
 			continue
 		}
-		summary := fmt.Sprintf("certificate %d in the file expired %s ago", i+1, span(-left))
+		summary := fmt.Sprintf("certificate %d in the file expired %s", i+1, ago(-left))
+		hint := "remove it from " + f.Path + "; a renewal writes the file with one certificate"
+		switch {
+		case f.Kind == facts.Authority:
+			hint = "remove it from " + f.Path + " when nothing that it signed is in use"
+		case rancher(w.node):
+			hint = "it is the CA that signed the certificate, or was: " + r.reissueOn(w, f)
+		}
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_APPENDED_EXPIRED", Severity: providers.SeverityWarning, Object: f.Name, Summary: summary,
-			Hint: "remove it from " + f.Path + "; a renewal writes the file with one certificate",
+			ID: "CERT_APPENDED_EXPIRED", Severity: providers.SeverityWarning, Object: f.Name, Summary: summary, Hint: hint,
 		})
 		return summary
 	}
@@ -168,9 +195,52 @@ func (r *review) reviewOwner(w *work, f *facts.CertificateFile) string {
 	return summary
 }
 
+// reviewUsage reports a certificate that is not for what it is used for: the other side refuses it.
+func (r *review) reviewUsage(w *work, f *facts.CertificateFile) string {
+	if len(f.Usage) == 0 {
+		return ""
+	}
+	summary := "is not for " + strings.Join(f.Usage, " and ") + " (extended key usage)"
+	hint := r.reissueOn(w, f)
+	if !rancher(w.node) {
+		hint = "a renewal keeps the usages, so upkeep does not renew it: " + hint
+	}
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_USAGE_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint,
+	})
+	return summary
+}
+
+// reviewStart reports a certificate that is not valid yet.
+func (r *review) reviewStart(w *work, f *facts.CertificateFile) string {
+	from := f.Blocks[0].NotBefore
+	if r.clock.Passed(from) {
+		return ""
+	}
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_NOT_YET_VALID", Severity: providers.SeverityError, Object: f.Name,
+		Summary: "valid only from " + from.UTC().Format(time.RFC3339), Hint: "compare the clocks of the nodes",
+	})
+	return "not valid yet"
+}
+
+// reviewOutliving reports a certificate that ends after its authority.
+func (r *review) reviewOutliving(w *work, f *facts.CertificateFile) string {
+	ca := file(&w.node.Certificates, f.Authority)
+	if ca == nil || len(ca.Blocks) == 0 || !f.Blocks[0].NotAfter.After(ca.Blocks[0].NotAfter) {
+		return ""
+	}
+	r.on(w.node.Name, providers.Finding{
+		ID: "CERT_OUTLIVES_AUTHORITY", Severity: providers.SeverityWarning, Object: f.Name,
+		Summary: "ends after its authority " + f.Authority + " does, and with that at the latest",
+		Hint:    "rotate " + f.Authority + "; renewing this certificate does not help",
+	})
+	return ""
+}
+
 // reviewContent looks at what a certificate says, beside its dates.
 func (r *review) reviewContent(w *work, f *facts.CertificateFile, status, detail string) (string, string) {
-	for _, look := range [...]func(*work, *facts.CertificateFile) string{r.reviewNames, r.reviewIdentity, r.reviewTrust, r.reviewAppended, r.reviewOwner} {
+	for _, look := range [...]func(*work, *facts.CertificateFile) string{r.reviewUsage, r.reviewNames, r.reviewIdentity, r.reviewTrust, r.reviewAppended, r.reviewOwner} {
 		status, detail = problemOf(status, detail, look(w, f))
 	}
 	return status, detail

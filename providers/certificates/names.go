@@ -100,6 +100,12 @@ func (r *review) missingNames(node *facts.Node, name string, leaf *facts.Certifi
 	case "etcd-peer":
 		needs = append([]string{"localhost", "127.0.0.1", host}, r.names.etcdPeer...)
 		addresses = append(addresses, r.memberAddresses(node.Name, func(m *facts.Member) []string { return m.PeerURLs })...)
+	case "serving-kube-apiserver": // genServerCerts of k3s; the cluster's domain is not known here
+		needs, addresses = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost", "127.0.0.1"}, nil
+	case "etcd/server-client", "etcd/peer-server-client":
+		needs, addresses = []string{"localhost", "127.0.0.1"}, nil
+	case "agent/serving-kubelet":
+		needs, addresses = []string{"localhost", "127.0.0.1", host}, nil
 	default:
 		return nil
 	}
@@ -191,6 +197,8 @@ func (r *review) reviewNames(w *work, f *facts.CertificateFile) string {
 	hint := "a renewal does not change the names: set repair_sans = true, or move " + f.Path + " and its key away " +
 		"and run `kubeadm init phase certs " + f.Name + " --config FILE` with the cluster's own configuration"
 	switch {
+	case rancher(w.node):
+		hint = r.reissueOn(w, f)
 	case byAuthority(f.Name):
 		hint = "a renewal does not change the names: run kubespray's cluster.yml with --tags etcd"
 	case r.spec.RepairSANs && r.madeAnew(w, f):

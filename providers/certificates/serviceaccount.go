@@ -19,7 +19,14 @@ func (r *review) reviewServiceAccount(w *work) {
 	const restore = "no step of upkeep repairs this. Copy sa.key and sa.pub from another control plane, or restore both from a backup; a new pair makes all tokens invalid"
 	switch {
 	case s.Missing:
-		add(providers.Finding{ID: "CERT_SERVICE_ACCOUNT_KEY", Severity: providers.SeverityError, Summary: s.Path + " is missing", Hint: restore})
+		hint := restore
+		if rancher(w.node) {
+			hint = "no step of upkeep repairs this. Copy " + s.Path + " from another server, or restore it from a backup; " +
+				"a new key makes all tokens invalid"
+		}
+		add(providers.Finding{
+			ID: "CERT_SERVICE_ACCOUNT_KEY", Severity: providers.SeverityError, Summary: s.Path + " is missing", Hint: hint,
+		})
 		return
 	case s.Unknown != "":
 		add(providers.Finding{ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Summary: s.Path + ": " + s.Unknown, Hint: restore})
@@ -38,6 +45,7 @@ func (r *review) reviewServiceAccount(w *work) {
 		})
 	}
 	switch {
+	case rancher(w.node): // k3s keeps no such file
 	case s.PublicKeyID == "":
 		add(providers.Finding{
 			ID: "CERT_SERVICE_ACCOUNT_KEY", Severity: providers.SeverityError, Summary: s.PublicPath + ": " + s.PublicUnknown,

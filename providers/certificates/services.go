@@ -74,11 +74,10 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 	if f.Chain != "" {
 		problem("CERT_CHAIN_BROKEN", f.Chain, r.reissueOn(w, f))
 	}
-	if !r.clock.Passed(leaf.NotBefore) {
-		problem("CERT_NOT_YET_VALID", "valid only from "+leaf.NotBefore.UTC().Format(time.RFC3339),
-			"compare the clocks of the nodes")
-	}
-	left, due := leaf.NotAfter.Sub(now), r.clock.Passed(leaf.NotAfter.Add(-min(r.before, renewedAtStart)))
+	status, detail = problemOf(status, detail, r.reviewStart(w, f))
+	r.reviewOutliving(w, f)
+	status, detail = r.reviewContent(w, f, status, detail)
+	left, due := leaf.NotAfter.Sub(now), r.expiring(w, f)
 	if !due && !w.asked {
 		return status, detail
 	}
@@ -108,8 +107,11 @@ func selfMade(name string) bool {
 
 // reissueOn says how a file of a node comes back that the node's service made.
 func (r *review) reissueOn(w *work, f *facts.CertificateFile) string {
-	if f.Kind == facts.Authority {
+	switch {
+	case f.Kind == facts.Authority || !rancher(w.node):
 		return r.reissue(f)
+	case f.KeyPath == "":
+		return "move " + f.Path + " away, then restart " + r.serviceOf(w) + ", which makes it again"
 	}
 	return "move " + f.Path + " and its key away, then restart " + r.serviceOf(w) + ", which makes both again"
 }
@@ -168,6 +170,9 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		s.Unaffected = "containers keep running"
 	default:
 		s.Unaffected = "containers keep running; the API of " + w.node.Name + " is away for some seconds"
+	}
+	if w.outage {
+		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
 	}
 	if service != etcdUnit {
 		s.Why = []string{w.why, w.node.Certificates.Layout + " renews certificates when its service starts", r.beforeWhy}

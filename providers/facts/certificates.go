@@ -74,6 +74,8 @@ type CertificateFile struct {
 	Key string `json:"key,omitempty"`
 	// Chain is empty when the leaf chains to its CA as found on this node; else why it does not.
 	Chain string `json:"chain,omitempty"`
+	// Usage is what the leaf must be good for and is not: "servers", "clients" or both, by its extended key usages.
+	Usage []string `json:"usage,omitempty"`
 
 	// Server and Authorities are a kubeconfig's server URL and the SHA-256 fingerprints of its CA bundle.
 	Server      string   `json:"server,omitempty"`

@@ -39,8 +39,8 @@ type Client struct {
 	insecure string
 }
 
-// CheckFile says why Open would refuse a kubeconfig, or a file that the kubeconfig names. It connects to nothing and runs
-// nothing. Its error is fs.ErrNotExist where there is no kubeconfig, which another machine may have.
+// CheckFile says why Open would refuse a kubeconfig, or a file that the kubeconfig names. It connects to nothing and
+// runs nothing. Its error is fs.ErrNotExist where there is no kubeconfig, which another machine may have.
 func CheckFile(path, context string) error {
 	_, err := read(path, context)
 	return err

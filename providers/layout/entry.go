@@ -32,8 +32,10 @@ type Entry struct {
 	Path, KeyPath string
 	// Authority is the Name of the CA that signs it; empty for a CA, and where it signs itself.
 	Authority string
-	// Usage is the extended key usage it must be good for; unused for a CA.
+	// Usage is the extended key usage it must be good for; unused for a CA. Both: for servers and clients, since a member
+	// of etcd shows the same certificate when it is called and when it calls.
 	Usage x509.ExtKeyUsage
+	Both  bool
 	// Port is the TLS port that serves it, 0 where none does; Component the process behind that port.
 	Port      int
 	Component string
@@ -48,6 +50,17 @@ type Entry struct {
 
 // Renewable reports whether a renewal of upkeep's can name it: never a CA, nor what the kubelet or a service renews.
 func (e Entry) Renewable() bool { return e.Renewed == ByKubeadm || e.Renewed == ByAuthority }
+
+// Usages are the extended key usages that a certificate must be good for; none for a CA.
+func (e Entry) Usages() []x509.ExtKeyUsage {
+	switch {
+	case e.Kind == facts.Authority:
+		return nil
+	case e.Both:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
+	return []x509.ExtKeyUsage{e.Usage}
+}
 
 // Layout is where one way of installing Kubernetes keeps its certificates.
 type Layout struct {
@@ -137,4 +150,10 @@ func (l Layout) Cluster() []string {
 		return []string{"server-ca", "agent/server-ca"}
 	}
 	return []string{"ca"}
+}
+
+// both is an entry of a member of etcd, which is a server and a client with one certificate.
+func both(e Entry) Entry {
+	e.Both = true
+	return e
 }

@@ -46,7 +46,7 @@ func Kubespray(dir string, etcd EtcdFiles) Layout {
 		l.Etcd = "etcd.service"
 		member := leafOf("etcd-member", etcd.Member, etcd.MemberKey, etcdAuthority, x509.ExtKeyUsageServerAuth, ByAuthority)
 		member.Port, member.Component = 2379, "etcd"
-		add(member)
+		add(both(member))
 	}
 	add(leafOf("etcd-node", etcd.Client, etcd.ClientKey, etcdAuthority, x509.ExtKeyUsageClientAuth, ByAuthority))
 	return l

@@ -64,8 +64,8 @@ func rancher(name, dir, kubeconfig, server, agent string, isServer bool) Layout 
 		optional(client("client-kube-proxy")), optional(client("client-" + name + "-controller")),
 		optional(client("client-" + name + "-cloud-controller")), optional(client("client-supervisor")),
 		etcd("client", "etcd/server-ca", x509.ExtKeyUsageClientAuth),
-		etcd("server-client", "etcd/server-ca", x509.ExtKeyUsageServerAuth),
-		etcd("peer-server-client", "etcd/peer-ca", x509.ExtKeyUsageServerAuth),
+		both(etcd("server-client", "etcd/server-ca", x509.ExtKeyUsageServerAuth)),
+		both(etcd("peer-server-client", "etcd/peer-ca", x509.ExtKeyUsageServerAuth)),
 		// Both make a certificate of their own, which no rotation renews (rancher#41398).
 		selfMade(tls, "kube-controller-manager"), selfMade(tls, "kube-scheduler"),
 		rancherLeaf(tls, "", "serving-kube-apiserver", "server-ca", x509.ExtKeyUsageServerAuth),
@@ -107,3 +107,7 @@ func optional(e Entry) Entry {
 	e.Optional = true
 	return e
 }
+
+// RancherServiceKey is the key that signs the tokens of service accounts, in the directory of a server's certificates.
+// k3s keeps no file with the public half; it makes that of the key.
+func RancherServiceKey(dir string) string { return dir + "/service.key" }

@@ -39,8 +39,11 @@ func Collect(d *disk.Disk, q facts.CertificatesQuestion) facts.Certificates {
 			found.Files = append(found.Files, f)
 		}
 	}
-	if l.ControlPlane && l.Service == "" {
-		found.ServiceAccount = c.serviceAccount(l.Dir)
+	switch {
+	case l.ControlPlane && l.Service == "":
+		found.ServiceAccount = c.serviceAccount(l.Dir+"/sa.key", l.Dir+"/sa.pub")
+	case l.ControlPlane:
+		found.ServiceAccount = c.serviceAccount(layout.RancherServiceKey(l.Dir), "")
 	}
 	for _, p := range q.Kubeconfigs {
 		if slices.ContainsFunc(entries, func(e layout.Entry) bool { return e.Path == p }) {
@@ -148,10 +151,28 @@ func (c *collector) file(e layout.Entry) facts.CertificateFile {
 	case e.Kind != facts.Authority:
 		f.Key = match(certs[0], keyData)
 	}
+	f.Usage = lacking(e, certs[0])
 	if err := c.chain(e, certs); err != nil {
 		f.Chain = err.Error()
 	}
 	return f
+}
+
+// lacking are those that a certificate must be good for, and is not by its own extended key usages. A certificate
+// without any is good for all (RFC 5280, 4.2.1.12).
+func lacking(e layout.Entry, cert *x509.Certificate) (out []string) {
+	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 ||
+		slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		return nil
+	}
+	for _, usage := range e.Usages() {
+		if !slices.Contains(cert.ExtKeyUsage, usage) {
+			out = append(out, map[x509.ExtKeyUsage]string{
+				x509.ExtKeyUsageServerAuth: "servers", x509.ExtKeyUsageClientAuth: "clients",
+			}[usage])
+		}
+	}
+	return out
 }
 
 // read reads an entry's file. The kubelet's current certificate is a link to a file of the same directory, which is the
@@ -188,6 +209,9 @@ func (c *collector) key(cert *x509.Certificate, keyPath string) (state, mode, ow
 	}
 	if err != nil {
 		return "unreadable: " + err.Error(), mode, owner
+	}
+	if len(data) == 0 {
+		return "unreadable: the file is empty", mode, owner
 	}
 	return match(cert, data), mode, owner
 }
@@ -227,8 +251,8 @@ func match(cert *x509.Certificate, keyData []byte) string {
 	return KeyMatch
 }
 
-// chain says why the file's leaf does not chain to its CA as this node has it. Age is left out of it: an expired leaf is
-// one finding, a broken chain another.
+// chain says why the file's leaf does not chain to its CA as this node has it. Age and usage are left out of it: an
+// expired leaf is one finding, a leaf for other ends another, a broken chain a third.
 func (c *collector) chain(e layout.Entry, certs []*x509.Certificate) error {
 	switch {
 	case e.Kind == facts.Authority:
@@ -245,13 +269,13 @@ func (c *collector) chain(e layout.Entry, certs []*x509.Certificate) error {
 		if len(certs) == 1 {
 			roots.AddCert(certs[0])
 		}
-		return Verify(certs, roots, e.Usage)
+		return Verify(certs, roots, x509.ExtKeyUsageAny)
 	}
 	p := c.authority(e.Authority)
 	if p.err != nil {
 		return p.err
 	}
-	return Verify(certs, p.roots, e.Usage)
+	return Verify(certs, p.roots, x509.ExtKeyUsageAny)
 }
 
 func (c *collector) authority(name string) pool {

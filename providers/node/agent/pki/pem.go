@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -42,16 +43,40 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 		}
 		found = append(found, cert)
 	}
+	if bytes.HasPrefix(data, byteOrderMark) {
+		return nil, errors.New("it begins with a byte order mark, which hides the first PEM block")
+	}
 	if begun := strings.Count(string(data), "-----BEGIN CERTIFICATE-----"); begun > len(found) {
 		return nil, fmt.Errorf("%d PEM certificates begin and only %d are complete", begun, len(found))
 	}
 	if len(found) == 0 {
-		if len(data) == 0 {
-			return nil, errors.New("the file is empty")
-		}
-		return nil, errors.New("no PEM certificate in it")
+		return nil, errors.New(without("certificate", data))
 	}
 	return found, nil
+}
+
+// byteOrderMark is what some editors write before a text in UTF-8; a PEM block must begin a line.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// without says what a file holds that has not the PEM block that it should have.
+func without(wanted string, data []byte) string {
+	switch {
+	case len(data) == 0:
+		return "the file is empty"
+	case bytes.HasPrefix(data, byteOrderMark):
+		return "it begins with a byte order mark, which hides the first PEM block"
+	case bytes.Contains(data, []byte("PRIVATE KEY-----")) && wanted == "certificate":
+		return "it holds a private key and no certificate"
+	case bytes.Contains(data, []byte("-----BEGIN CERTIFICATE-----")):
+		return "it holds a certificate and no " + wanted
+	}
+	if _, err := x509.ParseCertificate(data); err == nil {
+		return "it holds a certificate in DER, and Kubernetes reads PEM alone"
+	}
+	if parseKey(data) != nil {
+		return "it holds a private key in DER, and Kubernetes reads PEM alone"
+	}
+	return "no PEM " + wanted + " in it"
 }
 
 // ParseKey returns the first private key of a PEM file. Its errors never hold what was read.
@@ -60,7 +85,7 @@ func ParseKey(data []byte) (crypto.Signer, error) {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)
 		if block == nil {
-			return nil, errors.New("no PEM private key in it")
+			return nil, errors.New(without("private key", data))
 		}
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			continue

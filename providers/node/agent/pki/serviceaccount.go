@@ -13,9 +13,9 @@ import (
 
 // serviceAccount reads the pair that signs tokens of service accounts (cmd/kubeadm/app/constants:
 // ServiceAccountPrivateKeyName, ServiceAccountPublicKeyName). Of both halves it keeps the digest of the public key
-// alone.
-func (c *collector) serviceAccount(dir string) *facts.ServiceAccount {
-	s := &facts.ServiceAccount{Path: dir + "/sa.key", PublicPath: dir + "/sa.pub"}
+// alone. An empty path of the public half: there is no such file.
+func (c *collector) serviceAccount(private, public string) *facts.ServiceAccount {
+	s := &facts.ServiceAccount{Path: private, PublicPath: public}
 	data, info, err := c.disk.Read(s.Path, MaxFile)
 	if info != (disk.Info{}) {
 		s.Mode, s.KeyOwner = info.Permissions(), foreignOwner(info)
@@ -32,6 +32,9 @@ func (c *collector) serviceAccount(dir string) *facts.ServiceAccount {
 			break
 		}
 		s.KeyID = publicKeyID(key.Public())
+	}
+	if public == "" {
+		return s
 	}
 	data, _, err = c.disk.Read(s.PublicPath, MaxFile)
 	switch {
