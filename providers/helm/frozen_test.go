@@ -18,8 +18,8 @@ import (
 // withDependencies are the files of a chart with two dependencies, of which one has another name, and one is turned off.
 func withDependencies() []*chart.File {
 	return []*chart.File{
-		{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies:\n- {name: b, version: 1.0.0, alias: other}\n- {name: c, version: 1.0.0, condition: c.on}\n")},
-		{Name: "values.yaml", Data: []byte("word: no\nc: {on: false}\n")},
+		{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies:\n- {name: b, version: 1.0.0, alias: other}\n- {name: c, version: 1.0.0, condition: c.enabled}\n")},
+		{Name: "values.yaml", Data: []byte("word: no\nc: {enabled: false}\n")},
 		{Name: "templates/_part.tpl", Data: []byte("{{- define \"part\" }}{{ randAlphaNum 40 }}{{ end }}")},
 		{Name: "templates/a.yaml", Data: []byte("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: {x: {{ include \"part\" . }}, y: {{ .Values.word }}}\n")},
 		{Name: "templates/NOTES.txt", Data: []byte("Note {{ randAlphaNum 40 }} of {{ .Release.Name }}\n")},
