@@ -71,7 +71,8 @@ func TestStatements(t *testing.T) {
 	}
 }
 
-// TestDiagnosticsDoNotFlood: whatever a file repeats, and however long its lines are, what is told of it stays short.
+// TestDiagnosticsDoNotFlood: whatever a file repeats, and however long its lines are, what is told of it stays
+// short.
 func TestDiagnosticsDoNotFlood(t *testing.T) {
 	const n = 20000
 	for name, text := range map[string]string{

@@ -8,15 +8,17 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// What a file may be made of. HCL's parser is recursive, and some of its work grows with the square of what it reads: a
-// file of brackets alone would end the process, which cannot be caught, and a long chain would keep it busy.
+// What a file may be made of. HCL's parser is recursive, and some of its work grows with the square of what it
+// reads: a file of brackets alone would end the process, which cannot be caught, and a long chain would keep it
+// busy.
 const (
 	// deepestNesting bounds brackets, signs, conditionals and directives of templates within one another.
 	deepestNesting = 1000
 	// longestChain bounds the operators, indices and attributes that follow one another in an expression.
 	longestChain = 1000
-	// longestTexts bounds, summed over the pieces of texts, how many pieces of the same text stand before each: one text
-	// of 20,000 pieces, or a hundred of 2,000. HCL begins a piece with each line, and with each $ and % in one.
+	// longestTexts bounds, summed over the pieces of texts, how many pieces of the same text stand before each: one
+	// text of 20,000 pieces, or a hundred of 2,000. HCL begins a piece with each line, and with each $ and % in
+	// one.
 	longestTexts = 20000 * 20000 / 2
 )
 
@@ -141,8 +143,8 @@ func (s *structure) over(at hcl.Range) (excess, bool) {
 	return excess{}, false
 }
 
-// enter opens a level. An index belongs to the chain around it. Of the directives of a template only endif and endfor
-// close one.
+// enter opens a level. An index belongs to the chain around it. Of the directives of a template only endif and
+// endfor close one.
 func (s *structure) enter(opens hclsyntax.TokenType, next hclsyntax.Token) {
 	switch opens {
 	case hclsyntax.TokenOBrack:

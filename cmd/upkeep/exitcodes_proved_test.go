@@ -42,8 +42,8 @@ func (p place) edited(name, from, to string) {
 	p.write(name, strings.Replace(string(text), from, to, 1))
 }
 
-// TestExitCodesOfProvedBundles walks the commands through what can become of a bundle that was proved: every command says of
-// it what the others say.
+// TestExitCodesOfProvedBundles walks the commands through what can become of a bundle that was proved: every
+// command says of it what the others say.
 func TestExitCodesOfProvedBundles(t *testing.T) {
 	t.Setenv("PATH", fakecluster.SSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	commands := []string{
@@ -115,8 +115,8 @@ func TestExitCodesOfProvedBundles(t *testing.T) {
 	}
 }
 
-// TestAProvedBundleWithoutItsLabelStays: whoever removes a label has not made a scrap of a proved bundle, which the next
-// apply would clear away.
+// TestAProvedBundleWithoutItsLabelStays: whoever removes a label has not made a scrap of a proved bundle, which the
+// next apply would clear away.
 func TestAProvedBundleWithoutItsLabelStays(t *testing.T) {
 	t.Setenv("PATH", fakecluster.SSH(t)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	p := newPlace(t)

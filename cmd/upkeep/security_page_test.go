@@ -12,7 +12,8 @@ import (
 	"upkeep/providers/node/protocol"
 )
 
-// securityTable returns the cells of the table of docs/security.md whose first head is a word. An empty first cell is the one above.
+// securityTable returns the cells of the table of docs/security.md whose first head is a word. An empty first cell
+// is the one above.
 func securityTable(t *testing.T, head string) (out [][]string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "security.md"))
@@ -43,7 +44,8 @@ func securityTable(t *testing.T, head string) (out [][]string) {
 // quotedWords are what a cell names: words in code, or words.
 var quotedWords = regexp.MustCompile("[A-Za-z0-9_.*/-]+")
 
-// TestSecurityPageExplainsEachVerb: each rule of each ClusterRole has its row, with the same verbs, and each row its rule.
+// TestSecurityPageExplainsEachVerb: each rule of each ClusterRole has its row, with the same verbs, and each row
+// its rule.
 func TestSecurityPageExplainsEachVerb(t *testing.T) {
 	table := securityTable(t, "role")
 	used := make([]bool, len(table))
@@ -97,7 +99,8 @@ func TestSecurityPageExplainsEachLineOfSudoers(t *testing.T) {
 	}
 }
 
-// TestSecurityPageExplainsEachUnit: the page says of each change on a node where its unit may write, and what it is kept from.
+// TestSecurityPageExplainsEachUnit: the page says of each change on a node where its unit may write, and what it is
+// kept from.
 func TestSecurityPageExplainsEachUnit(t *testing.T) {
 	units := map[string][]string{}
 	for _, row := range securityTable(t, "request") {

@@ -91,8 +91,9 @@ func look(in providers.Input, t terms) inventory {
 	return out
 }
 
-// withoutLabels tells what interrupted writing left from proved bundles whose label somebody removed: those are damaged, and
-// no removal of scraps takes them. The policy's own removals take the label first, and their proofs are going.
+// withoutLabels tells what interrupted writing left from proved bundles whose label somebody removed: those are
+// damaged, and no removal of scraps takes them. The policy's own removals take the label first, and their proofs
+// are going.
 func withoutLabels(strays []facts.Stray, proofs []facts.Proof) []facts.Stray {
 	out := slices.Clone(strays)
 	for i := range out {

@@ -15,9 +15,9 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// frozen is a chart whose templates are the texts that its own templates made. Helm renders a chart within this program when
-// it upgrades a release, without any bound, and a template may do another thing each time. Of a frozen chart Helm can make
-// nothing but those texts.
+// frozen is a chart whose templates are the texts that its own templates made. Helm renders a chart within this
+// program when it upgrades a release, without any bound, and a template may do another thing each time. Of a frozen
+// chart Helm can make nothing but those texts.
 type frozen struct {
 	chart *chart.Chart
 	// original is the chart itself: a release's record holds that one.
@@ -26,8 +26,8 @@ type frozen struct {
 
 // freeze puts texts, by the names that Helm's engine gives them, in the place of a chart's templates.
 //
-// The first install of a chart with definitions (crds) is left as it is: Helm makes the definitions, and its templates may
-// ask then whether the cluster has them.
+// The first install of a chart with definitions (crds) is left as it is: Helm makes the definitions, and its
+// templates may ask then whether the cluster has them.
 func freeze(got *chart.Chart, full values.Tree, texts map[string]string, install bool) (frozen, error) {
 	if install && len(got.CRDObjects()) > 0 {
 		return frozen{got, got}, nil

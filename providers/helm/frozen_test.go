@@ -15,7 +15,8 @@ import (
 	"upkeep/providers/helm/values"
 )
 
-// withDependencies are the files of a chart with two dependencies, of which one has another name, and one is turned off.
+// withDependencies are the files of a chart with two dependencies, of which one has another name, and one is turned
+// off.
 func withDependencies() []*chart.File {
 	return []*chart.File{
 		{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies:\n- {name: b, version: 1.0.0, alias: other}\n- {name: c, version: 1.0.0, condition: c.enabled}\n")},
@@ -47,8 +48,8 @@ func renders(t *testing.T, c *chart.Chart, full values.Tree) map[string]string {
 	return texts
 }
 
-// TestHelmMakesWhatTheChildMade: the templates of this chart make another thing each time. What Helm makes of it in an upgrade
-// is what was made within the bounds, and the record has the chart as Helm would have left it.
+// TestHelmMakesWhatTheChildMade: the templates of this chart make another thing each time. What Helm makes of it in
+// an upgrade is what was made within the bounds, and the record has the chart as Helm would have left it.
 func TestHelmMakesWhatTheChildMade(t *testing.T) {
 	o := orderOf(t, "templates/x.yaml", "")
 	o.Chart, o.Files, o.Values, o.Texts = "a", withDependencies(), values.Tree{"word": "yes"}, true
@@ -118,7 +119,8 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
-// TestFirstInstallWithDefinitions: the templates may ask for definitions that Helm makes first, so Helm renders them.
+// TestFirstInstallWithDefinitions: the templates may ask for definitions that Helm makes first, so Helm renders
+// them.
 func TestFirstInstallWithDefinitions(t *testing.T) {
 	got, err := loadFiles(append(withDependencies(), &chart.File{Name: "crds/a.yaml", Data: []byte("kind: CustomResourceDefinition\n")}))
 	if err != nil {

@@ -154,8 +154,8 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	return result, u.undo(ctx, configuration, made, deployed, err, progress)
 }
 
-// rehearse renders the chart within the bounds and its rights to look the cluster up, since Helm itself has neither. It returns
-// what Helm is to make: the options are those that Helm takes for an install and an upgrade.
+// rehearse renders the chart within the bounds and its rights to look the cluster up, since Helm itself has
+// neither. It returns what Helm is to make: the options are those that Helm takes for an install and an upgrade.
 func (c *Client) rehearse(ctx context.Context, u Upgrade, got archive, full values.Tree, last *release.Release, install bool) (map[string]string, error) {
 	options := chartutil.ReleaseOptions{Name: u.Release, Namespace: u.Namespace, Revision: 1, IsInstall: install, IsUpgrade: !install}
 	if !install {
