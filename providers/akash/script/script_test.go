@@ -297,6 +297,8 @@ func FuzzRecognise(f *testing.F) {
 		f.Add(read(f, name), "t4=5")
 	}
 	f.Add([]byte("TARGET_CPU=\"1\"\r\n# Version: x\nTARGET_GPU_UNIT=\".\""), ",")
+	f.Add([]byte("x=$(jq '\nif {a} # b\n' <<<\"${y#\\'} $((1<<2))\") &&\nTARGET_CPU=\"1\"\n((z=(1<<2)))\ncase a in (b) : ;; c) exit 1;; esac"), "")
+	f.Add([]byte("cat <<-A <<'B C' | f() { if true; then\n\tA\nTARGET_IP=\"1\"\nB C\nfi; }\nfunction g {\n. ./x\n}; eval $'\\''\nexit"), "")
 	f.Fuzz(func(t *testing.T, body []byte, mappings string) {
 		r := Recognise(body)
 		if r.Known {
