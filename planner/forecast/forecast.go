@@ -110,10 +110,13 @@ func Make(p planner.Plan, c planner.Course, zone *time.Location) Forecast {
 			add(e)
 		}
 	}
-	for _, e := range duties(c) {
+	for _, e := range duties(c, zone) {
 		add(e)
 	}
 	for _, e := range support(p, c) {
+		add(e)
+	}
+	for _, e := range promises(p, c) {
 		add(e)
 	}
 	for _, m := range months {
@@ -235,11 +238,10 @@ func with(words []string, word string) []string {
 	return append(words, word)
 }
 
-// duties are the findings that no step of upkeep's ends.
-func duties(c planner.Course) (out []Entry) {
+// duties are the findings that no step of upkeep's ends: those of one kind, block and day in one entry, with its nodes.
+func duties(c planner.Course, zone *time.Location) (out []Entry) {
 	type fold struct {
-		id, address, severity string
-		since                 int64
+		id, address, severity, day string
 	}
 	place := map[fold]int{}
 	mine := map[string]bool{} // objects for which upkeep does something, or will
@@ -264,7 +266,10 @@ func duties(c planner.Course) (out []Entry) {
 		if !f.Gone.IsZero() && f.Finding.Hint == "" {
 			continue // it became another one
 		}
-		k := fold{f.Finding.ID, f.Finding.Address.Resource().String(), string(f.Finding.Severity), f.Since.Unix()}
+		k := fold{
+			f.Finding.ID, f.Finding.Address.Resource().String(), string(f.Finding.Severity),
+			f.Since.In(zone).Format(time.DateOnly),
+		}
 		i, known := place[k]
 		if !known {
 			i = len(out)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/forecast"
 	"upkeep/providers"
@@ -69,10 +70,30 @@ func TestMake(t *testing.T) {
 				Address: "etcd_backup.daily", Operation: "backup.take", Summary: "take a bundle", Times: 5, First: at(0), Every: day.Seconds(),
 			}}},
 		},
-		"what no step ends is a person's": {
+		"what a person said for a while ends": {
+			plan: planner.Plan{Request: planner.Request{Desired: config.Desired{
+				Ignores: []config.Ignore{
+					{Name: "rma", Finding: "NVIDIA_XID_63", Nodes: []string{"gpu7"}, Reason: "RMA 1234", Owner: "ops", Until: "2026-12-04"},
+					{Name: "long", Finding: "A", Reason: "b", Owner: "ops", Until: "2028-01-01"},
+					{Name: "over", Finding: "A", Reason: "b", Owner: "ops", Until: "2026-11-01"},
+				},
+				Outs: []config.Out{{Node: "gpu8", Reason: "RMA 1235", Owner: "ops", Until: "2026-12-05"}, {Node: "gpu9", Until: "2029-01-01"}},
+			}}},
+			want: forecast.Forecast{Months: []forecast.Month{{Name: "2026-12", Entries: []forecast.Entry{
+				{
+					Kind: forecast.Person, At: at(13).Add(-12 * time.Hour), Address: "ignore.rma", Nodes: []string{"gpu7"}, Finding: "IGNORE_ENDED",
+					What: []string{`NVIDIA_XID_63 counts again; it was ignored for "RMA 1234", owner ops`},
+				},
+				{
+					Kind: forecast.Ends, At: at(14).Add(-12 * time.Hour), Address: "out.gpu8",
+					What: []string{`2026-12-05 was the last day out of node gpu8 ("RMA 1235", owner ops); take the node back or out again, or no plan can be made`},
+				},
+			}}}},
+		},
+		"what no step ends is a person's, of one day in one entry": {
 			course: planner.Course{Found: []planner.Found{
 				{Finding: finding("CA", "cp1", "ca", providers.SeverityWarning), Since: at(5)},
-				{Finding: finding("CA", "cp2", "ca", providers.SeverityWarning), Since: at(5)},
+				{Finding: finding("CA", "cp2", "ca", providers.SeverityWarning), Since: at(5).Add(3 * time.Hour)},
 				{Finding: finding("LEAF", "cp2", "apiserver", providers.SeverityWarning), Since: at(5), Gone: at(6), ByStep: true},
 				{Finding: finding("NOTE", "cp2", "etcd", providers.SeverityNote), Since: at(5)},
 			}},
