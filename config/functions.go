@@ -210,17 +210,18 @@ func durationFunction() function.Function {
 func envFunction(r reach) function.Function {
 	return function.New(&function.Spec{
 		Description: "Returns an environment variable of the machine upkeep runs on. One that is not set is an error; try(env(\"NAME\"), \"\") gives another value instead.",
-		Params:      []function.Parameter{{Name: "name", Type: cty.String}},
+		Params:      []function.Parameter{{Name: "name", Type: cty.String, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			value, read, err := r.env(args[0].AsString())
+			name, marks := args[0].Unmark()
+			value, read, err := r.naming(marks).env(name.AsString())
 			switch {
 			case err != nil:
 				return cty.NilVal, function.NewArgError(0, err)
 			case !read:
-				return cty.UnknownVal(cty.String), nil
+				return cty.UnknownVal(cty.String).WithMarks(marks), nil
 			}
-			return cty.StringVal(value), nil
+			return cty.StringVal(value).WithMarks(marks), nil
 		},
 	})
 }
@@ -228,15 +229,16 @@ func envFunction(r reach) function.Function {
 func fileFunction(r reach) function.Function {
 	return function.New(&function.Spec{
 		Description: "Returns the text of a file. Its path is relative to the configuration directory.",
-		Params:      []function.Parameter{{Name: "path", Type: cty.String}},
+		Params:      []function.Parameter{{Name: "path", Type: cty.String, AllowMarked: true}},
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			path := args[0].AsString()
+			named, marks := args[0].Unmark()
+			path, r := named.AsString(), r.naming(marks)
 			data, err := r.read(path, largestFile)
 			switch {
 			case errors.Is(err, errOutside) && r.trust == Unread:
 				r.left(fmt.Sprintf("file(%q)", path))
-				return cty.UnknownVal(cty.String), nil
+				return cty.UnknownVal(cty.String).WithMarks(marks), nil
 			case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOENT) || errors.Is(err, errNotRegular):
 				return cty.NilVal, function.NewArgErrorf(0, "there is no file %s", filepath.ToSlash(r.shown(path)))
 			case err != nil:
@@ -244,9 +246,21 @@ func fileFunction(r reach) function.Function {
 			case !utf8.Valid(data):
 				return cty.NilVal, function.NewArgErrorf(0, "%s is not UTF-8 text", filepath.ToSlash(r.shown(path)))
 			}
-			return cty.StringVal(string(data)), nil
+			return cty.StringVal(string(data)).WithMarks(marks), nil
 		},
 	})
+}
+
+// naming is the reach for a name with these marks: of one that is sensitive nobody is told.
+func (r reach) naming(marks cty.ValueMarks) reach {
+	if len(marks) > 0 {
+		left := r.left
+		r.left = func(what string) {
+			function, _, _ := strings.Cut(what, "(")
+			left(function + "() of a sensitive name")
+		}
+	}
+	return r
 }
 
 // yamlFunction decodes YAML by way of JSON, so that both have the same types.

@@ -109,3 +109,29 @@ func TestUntrustedFiles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSensitiveNamesAreNotTold: the name of a variable or file that was made of a secret is in no message, whatever is read.
+func TestSensitiveNamesAreNotTold(t *testing.T) {
+	const secret = "variable \"s\" {\n  sensitive = true\n  default   = \"c4nary\"\n}\n"
+	for name, value := range map[string]string{
+		"env": `env(var.s)`, "a part of a name": `env("A_${var.s}")`, "in try": `try(env(var.s), env("B_${var.s}"))`,
+		"a file outside": `file("/${var.s}")`, "a file upwards": `file("../${var.s}")`, "a file inside": `file(var.s)`,
+	} {
+		directory := directoryWith(t, map[string]string{"a" + Suffix: secret + "locals {\n  x = " + value + "\n}\n"})
+		for _, trust := range []Trust{Trusted, Untrusted, Unread} {
+			_, sources, diags := Load(directory, Options{Trust: trust})
+			var text strings.Builder
+			if err := WriteText(&text, Describe(diags, sources), TextOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if len(diags) == 0 || strings.Contains(text.String(), "c4nary") {
+				t.Errorf("%s, trust %d: %s", name, trust, text.String())
+			}
+		}
+	}
+	// What such a file says is as sensitive as its name.
+	directory := directoryWith(t, map[string]string{"a" + Suffix: secret + "node \"n\" {\n  host = file(\"./${var.s}\")\n}\n", "c4nary": "10.0.0.1"})
+	if _, _, diags := Load(directory, Options{}); !diags.HasErrors() || diags[0].Summary != "Sensitive value not allowed here" {
+		t.Error(diags)
+	}
+}
