@@ -12,10 +12,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"upkeep/acceptance/lab"
 )
 
-// leaves are all certificates that kubeadm renews, by their files, with the authority that signed them.
-var leaves = []struct{ path, authority string }{
+// leaf is a certificate by its file, with the authority that signed it.
+type leaf struct{ path, authority string }
+
+// leaves are all certificates that kubeadm renews.
+var leaves = []leaf{
 	{"/etc/kubernetes/pki/apiserver.crt", "ca"},
 	{"/etc/kubernetes/pki/apiserver-kubelet-client.crt", "ca"},
 	{"/etc/kubernetes/pki/front-proxy-client.crt", "front-proxy-ca"},
@@ -31,13 +36,14 @@ var leaves = []struct{ path, authority string }{
 // Every certificate of every control plane has expired, and the operator's kubeconfig is a copy of an expired
 // one as little as theirs: `plan` says so in its first line, `apply` brings the cluster back from cold to Ready without a person.
 func testExpired(t *testing.T, s *suite) {
+	everything := func(lab.Node) []leaf { return leaves }
 	t.Run("etcd serves", func(t *testing.T) {
-		s.expireEverything(t)
+		s.expireEverything(t, everything)
 		s.dark(t)
 		s.bringBack(t)
 	})
 	t.Run("etcd has no majority either", func(t *testing.T) {
-		s.expireEverything(t)
+		s.expireEverything(t, everything)
 		for _, n := range s.lab.Nodes {
 			s.ssh(t, n.Name, "pkill -KILL -x etcd; true")
 		}
@@ -47,7 +53,7 @@ func testExpired(t *testing.T, s *suite) {
 	})
 }
 
-// bringBack plans and applies, and holds the complete cluster to being well.
+// bringBack plans and applies, and holds the complete cluster to being well: nothing is left to do.
 func (s *suite) bringBack(t *testing.T, more ...string) {
 	t.Helper()
 	d := s.declare(t, declaration{renewBefore: time.Hour})
@@ -67,7 +73,9 @@ func (s *suite) bringBack(t *testing.T, more ...string) {
 	}
 	s.quiet(t)
 	t.Logf("figure: from an expired cluster to Ready: %s", time.Since(began).Round(time.Second))
-	d.empty(t)
+	if p, r := d.plan(t); len(p.nodes()) > 0 || len(p.Upkeep.Unknown) > 0 {
+		t.Errorf("after the recovery there is still work on %v, exit %d\n%s", p.nodes(), r.code, r.stdout)
+	}
 }
 
 // dark waits until no API server is taken for one by a client that looks at dates.
@@ -87,16 +95,16 @@ func (s *suite) dark(t *testing.T) {
 	})
 }
 
-// expireEverything issues all leaves again, with their own names and keys, so that they have ended.
-func (s *suite) expireEverything(t *testing.T) {
+// expireEverything issues all leaves of every node again, with their own names and keys, so that they have ended.
+func (s *suite) expireEverything(t *testing.T, leavesOf func(lab.Node) []leaf) {
 	t.Helper()
 	const kept = "/root/before-expiry.tar"
 	for _, n := range s.lab.Nodes {
-		s.ssh(t, n.Name, "tar -C / -cpf "+kept+" etc/kubernetes")
+		s.ssh(t, n.Name, "cd / && tar -cpf "+kept+" etc/kubernetes $(ls -d etc/ssl/etcd 2>/dev/null)")
 		// Whatever becomes of the part, the next one finds certificates that are valid.
 		s.undo(t, n.Name, "openssl x509 -checkend 0 -noout -in /etc/kubernetes/pki/apiserver.crt || tar -C / -xpf "+kept+"; rm -f "+kept)
 		signers := map[string]signer{}
-		for _, leaf := range leaves {
+		for _, leaf := range leavesOf(n) {
 			ca, known := signers[leaf.authority]
 			if !known {
 				ca = s.signer(t, n.Name, leaf.authority)

@@ -60,6 +60,26 @@ func testKubespray(t *testing.T, s *suite) {
 	if p, _ := d.plan(t); len(p.nodes()) > 0 {
 		t.Errorf("after the renewal there is still work on %v", p.nodes())
 	}
+	t.Run("everything has expired", func(t *testing.T) {
+		s.expireEverything(t, kubesprayLeaves)
+		// What is old in memory serves on; a host that restarts etcd is how operators learn of it.
+		for _, n := range s.lab.Nodes {
+			s.ssh(t, n.Name, "systemctl restart --no-block etcd.service")
+		}
+		s.dark(t)
+		s.bringBack(t)
+	})
+}
+
+// kubesprayLeaves are the certificates of a node whose etcd is a service.
+func kubesprayLeaves(n lab.Node) []leaf {
+	out := []leaf{{pemOf("member", n), "etcd/ca"}, {pemOf("admin", n), "etcd/ca"}, {pemOf("node", n), "etcd/ca"}}
+	for _, l := range leaves {
+		if l.authority != "etcd/ca" {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func pemOf(kind string, n lab.Node) string {

@@ -76,6 +76,9 @@ func mismatch(err error, got, want cty.Type) string {
 	if errors.As(err, &pathError) && len(pathError.Path) > 0 {
 		return ": " + spellPath(pathError.Path) + ": " + pathError.Error()
 	}
+	if got == cty.String && want == cty.Number {
+		return ", and this string is not; write only digits and a point, such as 1.5"
+	}
 	if got == cty.String && want.IsPrimitiveType() {
 		return ", and this string is not"
 	}

@@ -32,7 +32,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		return Plan{}, err
 	}
 
-	all, err := diff(resources, in)
+	starts := startsOf(known.marks)
+	all, err := diff(resources, in, starts)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -76,7 +77,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		foreseen = kept // each of them, for this reason before any other
 	}
 	predicted.Replace = nil // what was asked for once is done by then
-	after, err := diff(resources, predicted)
+	after, err := diff(resources, predicted, starts)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -166,12 +167,13 @@ func resourcesOf(desired config.Desired) ([]providers.Resource, error) {
 }
 
 // diff collects the outcomes of all resources, in their order. What a resource leaves without an address is its own.
-func diff(resources []providers.Resource, in providers.Input) (providers.Outcome, error) {
+func diff(resources []providers.Resource, in providers.Input, starts *starts) (providers.Outcome, error) {
 	all := providers.Outcome{Findings: []providers.Finding{}, Steps: []providers.Step{}, Objects: []providers.Object{}}
 	planned := map[string]providers.Address{}
 	var orders []providers.Order
 	for _, resource := range resources {
 		address := resource.Address()
+		in.Start = starts.of(address, in.Now)
 		outcome := providers.Review(resource, in)
 		all.Findings = slices.Grow(all.Findings, len(outcome.Findings))
 		all.Objects = slices.Grow(all.Objects, len(outcome.Objects))

@@ -119,6 +119,7 @@ type walk struct {
 	waiting  []providers.Step
 	vain     time.Duration
 	openings map[string][]schedule.Opening
+	starts   *starts
 }
 
 func newWalk(r Request, types []providers.Type, length time.Duration, look Look) (*walk, error) {
@@ -131,6 +132,7 @@ func newWalk(r Request, types []providers.Type, length time.Duration, look Look)
 		return nil, err
 	}
 	w := &walk{
+		starts: startsOf(metasOf(r.Desired)),
 		course: Course{From: r.Now, Until: r.Now.Add(length)}, look: look,
 		resources: resources, overrides: r.Overrides, request: r,
 		calendars: metasOf(r.Desired), due: map[string]time.Time{}, stuck: map[string]string{}, open: map[string]int{},
@@ -176,8 +178,9 @@ func (w *walk) review() error {
 		if w.fresh[i] && !w.look.Afresh && (out.Until.IsZero() || w.in.Now.Before(out.Until)) {
 			continue
 		}
-		*out = providers.Review(resource, w.in)
-		address := resource.Address()
+		address, in := resource.Address(), w.in
+		in.Start = w.starts.of(address, in.Now)
+		*out = providers.Review(resource, in)
 		for n := range out.Findings {
 			if out.Findings[n].Address == (providers.Address{}) {
 				out.Findings[n].Address = address
@@ -216,7 +219,7 @@ func (w *walk) review() error {
 // tooLate names the window that a step waits for although what is found now is an error of the step's own object:
 // time, and nothing else, made it one.
 func (w *walk) tooLate(f providers.Finding) string {
-	if f.Severity != providers.SeverityError || f.Unknown || w.ran {
+	if f.Severity != providers.SeverityError || f.Unknown || f.Foretold || w.ran {
 		return ""
 	}
 	for _, s := range w.waiting {

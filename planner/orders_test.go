@@ -37,7 +37,7 @@ func TestOrders(t *testing.T) {
 		{Step: "a/first", Before: other}, {Step: "a/last", After: other}, {Step: "a/last", After: providers.Address{Type: "ordered", Name: "absent"}},
 	}}
 	b := ordered{name: "b", steps: []string{"b/one", "b/two"}}
-	out, err := diff([]providers.Resource{a, b}, providers.Input{})
+	out, err := diff([]providers.Resource{a, b}, providers.Input{}, startsOf(metas{}))
 	if err != nil {
 		t.Fatal(err)
 	}

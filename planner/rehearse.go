@@ -131,7 +131,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 		return Rehearsal{}, err
 	}
 	out.Steps = steps
-	after, err := diff(resources, stage.after)
+	after, err := diff(resources, stage.after, startsOf(known.marks))
 	if err != nil {
 		return Rehearsal{}, err
 	}

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/config"
@@ -120,7 +121,7 @@ func (p Plan) tooShort() (warnings []string) {
 	calendars := metas.calendars(p.Steps)
 	shortest := map[string]providers.Step{}
 	for _, s := range p.Steps {
-		if known, any := shortest[s.Window]; !any || s.Estimate < known.Estimate {
+		if known, any := shortest[s.Window]; !any || s.WorstDuration() < known.WorstDuration() {
 			shortest[s.Window] = s
 		}
 	}
@@ -131,12 +132,28 @@ func (p Plan) tooShort() (warnings []string) {
 			continue
 		}
 		told[s.Window] = true
-		if longest, needs := longestOf(c.Next(p.CreatedAt, 10)), 2*shortest[s.Window].EstimateDuration(); longest < needs {
-			warnings = append(warnings, fmt.Sprintf("window %s is open for %s at most; its shortest step (%s) should fit twice, and takes about %s",
-				c.Name(), config.Duration(longest), shortest[s.Window].ID, config.Duration(shortest[s.Window].EstimateDuration().Round(time.Second))))
+		if longest, needs := longestOf(c.Next(p.CreatedAt, 10)), 2*shortest[s.Window].WorstDuration(); longest < needs {
+			warnings = append(warnings, fmt.Sprintf(
+				"window %s%s is open for %s at most; its shortest step (%s) should fit twice, and takes about %s",
+				c.Name(), placesOf(c), config.Duration(longest), shortest[s.Window].ID,
+				config.Duration(shortest[s.Window].WorstDuration().Round(time.Second))))
 		}
 	}
 	return warnings
+}
+
+// placesOf says where the windows of a calendar are declared: " (fleet.upkeep.hcl:12)".
+func placesOf(c window.Calendar) string {
+	var places []string
+	for _, w := range slices.Concat(c.Allow, c.Deny) {
+		if place := w.Position.String(); place != "" {
+			places = append(places, place)
+		}
+	}
+	if len(places) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(places, ", ") + ")"
 }
 
 func longestOf(openings []window.Opening) (longest time.Duration) {

@@ -90,7 +90,7 @@ func (p Plan) whole(scheduled schedule.Plan) map[string]time.Duration {
 	out := map[string]time.Duration{}
 	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
 		if len(c.Allow) > 0 && !slices.ContainsFunc(c.Allow, func(w *window.Window) bool { return w.Overrun != window.OverrunPlan }) {
-			out[name] = schedule.Estimate(scheduled)
+			out[name] = schedule.Worst(scheduled)
 		}
 	}
 	return out
@@ -124,6 +124,9 @@ type WindowUse struct {
 	Steps int       `json:"steps"`
 	Fit   int       `json:"fit"`
 	Ends  time.Time `json:"ends,omitzero"`
+	// Last is the last step that ends in it, and the node of that step, where not all of them do.
+	Last     string `json:"last,omitempty"`
+	LastNode string `json:"last_node,omitempty"`
 }
 
 // openingsTried is in how many openings of a window a plan is tried before it is said that nothing fits.
@@ -174,13 +177,20 @@ func (p Plan) in(scheduled schedule.Plan, use WindowUse, opening window.Opening,
 	if begin.Before(at) {
 		begin = at
 	}
-	use.Opening, use.Fit = opening, 0
-	var done []bool
-	done, use.Ends = schedule.Reach(scheduled, begin)
+	use.Opening, use.Fit, use.Last, use.LastNode = opening, 0, "", ""
+	var table []schedule.Time
+	table, use.Ends = schedule.Timetable(scheduled, begin)
+	var last time.Time
 	for n, s := range p.Steps {
-		if done[n] && s.Window == use.Name {
+		if !table[n].Ends.IsZero() && s.Window == use.Name {
 			use.Fit++
+			if !table[n].Ends.Before(last) {
+				last, use.Last, use.LastNode = table[n].Ends, s.Summary, s.Node
+			}
 		}
+	}
+	if use.Fit == use.Steps {
+		use.Last, use.LastNode = "", ""
 	}
 	return use
 }

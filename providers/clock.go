@@ -5,15 +5,16 @@ import "time"
 // Clock is the time at which a pure decision is made. A Diff asks it instead of comparing instants itself: each answer
 // that time alone would change is noted, and Outcome.Until is the first of them. It is for one goroutine.
 type Clock struct {
-	now  time.Time
-	next *time.Time // nil: nobody asks when an answer changes
+	now   time.Time
+	start Start
+	next  *time.Time // nil: nobody asks when an answer changes
 }
 
 // ClockAt is a clock that notes nothing, for those who act on an answer at once.
 func ClockAt(now time.Time) Clock { return Clock{now: now} }
 
 // Clock returns the clock of the input.
-func (in Input) Clock() Clock { return Clock{in.Now, in.next} }
+func (in Input) Clock() Clock { return Clock{in.Now, in.Start, in.next} }
 
 // Now is the time itself, for what a person reads and for what is predicted. Nothing may be decided by it.
 func (c Clock) Now() time.Time { return c.now }

@@ -96,6 +96,8 @@ type Input struct {
 	World  facts.World
 	Memory facts.Memory
 	Now    time.Time
+	// Start is when the disruptive steps of the resource may begin. The planner sets it for Diff; see Clock.Due.
+	Start Start
 	// Inventory is the declared and discovered nodes.
 	Inventory Inventory
 	// Resources are the declared blocks by address; Effect.Needs finds its step's there (see NeedsOfResource). Nothing

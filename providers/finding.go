@@ -31,6 +31,8 @@ type Finding struct {
 	Cause string `json:"-"`
 	// ByItself: who uses the thing keeps it from coming to this, so nobody expects the finding before it is there.
 	ByItself bool `json:"-"`
+	// Foretold: it tells of another finding that is still to come, so a forecast, which tells that one, leaves it out.
+	Foretold bool `json:"-"`
 }
 
 // Class says what kind of thing a finding reports, so that a reader of many findings knows whom to ask. Each id has one

@@ -54,8 +54,10 @@ type Step struct {
 	// Undo says how a person takes the step back, in words; empty: nobody can. Reversal is the same as data.
 	Undo     string   `json:"undo,omitempty"`
 	Reversal Reversal `json:"reversal,omitzero"`
-	// Estimate is in seconds.
+	// Estimate is in seconds: the median of earlier runs of the operation, else what its domain says. Worst is the
+	// longest of those runs; zero where none is remembered.
 	Estimate float64 `json:"estimate,omitempty"`
+	Worst    float64 `json:"worst,omitempty"`
 	// Limit is how long its operation may take, in seconds, where that is longer than the executor gives every operation.
 	Limit float64 `json:"limit,omitempty"`
 	// Settle is how long after its operation the proof may take, in seconds, where the executor's own patience is too
@@ -72,11 +74,13 @@ func NewStep(in Input, address Address, verb, operation string, args any, estima
 	if err != nil {
 		panic(operation + ": arguments are plain data: " + err.Error())
 	}
-	if remembered := in.Memory.Durations[operation]; remembered > 0 {
-		estimate = remembered
+	median, worst := in.Memory.Took(operation)
+	if median > 0 {
+		estimate = median
 	}
 	return Step{
 		ID: address.String() + "/" + verb, Address: address, Node: address.Node, Operation: operation, Args: data, Action: "update", Estimate: estimate,
+		Worst: worst,
 	}
 }
 
@@ -123,6 +127,12 @@ func (s Step) Series() Address { return s.Address.Resource().On(s.Node) }
 // EstimateDuration returns Estimate as a duration.
 func (s Step) EstimateDuration() time.Duration {
 	return time.Duration(s.Estimate * float64(time.Second))
+}
+
+// WorstDuration returns how long the step may take where it must fit into what is left of a window: as long as it took
+// in the worst of the runs that are remembered.
+func (s Step) WorstDuration() time.Duration {
+	return max(s.EstimateDuration(), time.Duration(s.Worst*float64(time.Second)))
 }
 
 // SettleDuration returns Settle as a duration.

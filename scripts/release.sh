@@ -2,7 +2,7 @@
 # Builds what is released, into dist/: scripts/release.sh VERSION
 #
 #   upkeep_VERSION_OS_ARCH.tar.gz      upkeep and upkeep-etcd for that platform, and the helpers for nodes of every architecture
-#   upkeep_VERSION_linux_ARCH.deb      the same as a Debian package: upkeep in /usr/bin, the others in /usr/lib/upkeep
+#   upkeep_VERSION_linux_ARCH.deb      the same as a Debian package: upkeep in /usr/bin, the others in /usr/lib/upkeep, timers
 #   sha256sums                         the sums of all of them
 #
 # The helpers are built once, so that each package holds the same bytes: nodes with restricted access name their digest. The
@@ -40,6 +40,9 @@ deb() { # ARCH
 	# Where sudoers of a node with restricted access names the helper.
 	ln "$tree/usr/lib/upkeep/upkeep-node-linux-$1" "$tree/usr/lib/upkeep/upkeep-node"
 	if [ "$1" = "$host" ]; then install -m 0755 "$work/helpers/upkeep-nvml" "$tree/usr/lib/upkeep/"; fi
+	# The timers are off until a person switches them on.
+	install -d "$tree/usr/lib/systemd/system"
+	install -m 0644 packaging/systemd/*.service packaging/systemd/*.timer "$tree/usr/lib/systemd/system/"
 	install -m 0644 README.md CHANGELOG.md "$tree/usr/share/doc/upkeep/"
 	install -m 0644 LICENSE "$tree/usr/share/doc/upkeep/copyright"
 	cat >"$tree/DEBIAN/control" <<-EOF

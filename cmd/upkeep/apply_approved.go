@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -53,16 +54,27 @@ func applyApproved(ctx context.Context, env environment, cmd *cli.Command) error
 		_, err := fmt.Fprint(said, nothingApproved)
 		return err
 	}
+	var failed []error
 	for _, a := range remembered.Memory.Approvals {
 		waits, err := runApproved(ctx, env, cmd, w, a, remembered)
-		if err != nil {
-			return err
-		}
-		if waits != "" {
+		switch {
+		case err != nil:
+			failed = append(failed, err)
+			if stopsOthers(ctx, err) {
+				return errors.Join(failed...)
+			}
+		case waits != "":
 			fmt.Fprintf(said, "Plan %s, approved by %s, %s\n", a.Plan, text.Clean(a.Who), waits)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// stopsOthers reports whether the plans after one that ended with an error are not begun: somebody said stop, or
+// another run holds the lock. What is wrong with one plan is no reason to leave another one.
+func stopsOthers(ctx context.Context, err error) bool {
+	codes, _ := codesOf(err)
+	return ctx.Err() != nil || slices.Contains(codes, exitInterrupted) || slices.Contains(codes, exitLocked)
 }
 
 // runApproved applies one approved plan. waits says why nothing of it, or not all of it, could be done yet.

@@ -328,7 +328,7 @@ func (p place) saved(s situation) {
 		if code != s.plan {
 			p.t.Errorf("%s: exit %d, want %d\n%s%s", line, code, s.plan, stdout, stderr)
 		}
-		if strings.HasPrefix(line, "plan -facts") && !strings.HasPrefix(stdout, "FROM RECORDED FACTS of 2026-11-22 12:00:00 UTC: for review; apply makes a new plan\n") {
+		if strings.HasPrefix(line, "plan -facts") && !strings.HasPrefix(stdout, "FROM RECORDED FACTS of 2026-11-22 12:00:00 UTC: for review, not for apply\n") {
 			p.t.Errorf("%s begins with\n%.200s", line, stdout)
 		}
 		if line == "show -json $D/a.plan" {

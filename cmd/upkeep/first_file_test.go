@@ -73,7 +73,7 @@ func TestFirstFile(t *testing.T) {
 		t.Errorf("plan exits %d: %s", code, said)
 	}
 	for _, want := range []string{
-		"FROM RECORDED FACTS of 2026-11-22 12:00:00 UTC: for review; apply makes a new plan\n3 control planes, 37 GPU nodes\n",
+		"FROM RECORDED FACTS of 2026-11-22 12:00:00 UTC: for review, not for apply\n3 control planes, 37 GPU nodes\n",
 		"# etcd_backup.daily will be created", "# certificates.control_plane@cp1 will be updated in-place", "# akash_provider.main",
 		"chart version", "price_target_cpu",
 	} {

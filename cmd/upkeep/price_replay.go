@@ -70,7 +70,7 @@ func readOrders(directory string) (out []quote.Order, odd []quote.Unanswered, er
 		out, odd = append(out, orders...), append(odd, unread...)
 	}
 	if len(out)+len(odd) == 0 {
-		return nil, nil, fmt.Errorf("there is no order in %s: no *.json and no *.jsonl file", directory)
+		return nil, nil, fmt.Errorf("there is no order in %s: no *.json file, and no *.jsonl file with a line", directory)
 	}
 	return out, odd, nil
 }

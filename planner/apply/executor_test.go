@@ -368,7 +368,10 @@ func TestLearn(t *testing.T) {
 	if diff := cmp.Diff(map[string]float64{"a": 13, "b": 1, "c": 4}, got.Durations); diff != "" || before.Durations["a"] != 10 {
 		t.Errorf("%s (before: %v)", diff, before)
 	}
-	if got := apply.Learn(facts.Memory{}, apply.Result{}); got.Durations != nil {
+	if diff := cmp.Diff(map[string][]float64{"a": {20}, "c": {4}}, got.History); diff != "" {
+		t.Error(diff)
+	}
+	if got := apply.Learn(facts.Memory{}, apply.Result{}); got.Durations != nil || got.History != nil {
 		t.Errorf("learnt from nothing: %v", got)
 	}
 }

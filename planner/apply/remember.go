@@ -12,9 +12,9 @@ import (
 // slower within a few runs, low enough that one slow disk does not double every estimate.
 const weight = 0.3
 
-// Learn returns a memory that knows how long the steps of a result took (an exponential average by operation, of steps
-// that were proved), and which cluster it was. What is known of the cluster already stays: the run has compared it.
-// Pure.
+// Learn returns a memory that knows how long the steps of a result took, of steps that were proved: the last times of
+// each operation, and an exponential average. It knows which cluster it was, too. What is known of the cluster already
+// stays: the run has compared it. Pure.
 func Learn(memory facts.Memory, result Result) facts.Memory {
 	durations := maps.Clone(memory.Durations)
 	for _, step := range result.Steps {
@@ -29,6 +29,7 @@ func Learn(memory facts.Memory, result Result) facts.Memory {
 			average = before + weight*(step.Seconds-before)
 		}
 		durations[step.Operation] = average
+		memory = memory.WithDuration(step.Operation, step.Seconds)
 	}
 	memory.Durations = durations
 	memory.Cluster = memory.Cluster.Completed(result.Cluster)

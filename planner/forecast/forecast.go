@@ -254,7 +254,7 @@ func duties(c planner.Course) (out []Entry) {
 		}
 	}
 	for _, f := range c.Found {
-		if f.ByStep || f.Finding.Unknown || f.Finding.Severity == providers.SeverityNote || f.Waits != "" ||
+		if f.ByStep || f.Finding.Unknown || f.Finding.Foretold || f.Finding.Severity == providers.SeverityNote || f.Waits != "" ||
 			f.Finding.ByItself && f.Since.After(c.From) {
 			continue
 		}

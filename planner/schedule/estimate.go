@@ -2,6 +2,7 @@ package schedule
 
 import (
 	queue "container/heap"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,15 @@ func Estimate(plan Plan) time.Duration {
 	begin := time.Unix(0, 0).UTC()
 	_, end := Reach(plan, begin)
 	return end.Sub(begin)
+}
+
+// Worst is Estimate where every step takes as long as in the worst run that is remembered.
+func Worst(plan Plan) time.Duration {
+	plan.Steps = slices.Clone(plan.Steps)
+	for i := range plan.Steps {
+		plan.Steps[i].Estimate = plan.Steps[i].WorstDuration().Seconds()
+	}
+	return Estimate(plan)
 }
 
 // Reach returns which steps of a plan are done, by their index, by a run that begins at a time and ends when nothing is

@@ -43,6 +43,10 @@ func steps(lanes map[string]providers.Lane, lines ...string) (out []providers.St
 				k++
 				fmt.Sscan(words[k], &step.Estimate)
 				step.Estimate *= 60
+			case "worst":
+				k++
+				fmt.Sscan(words[k], &step.Worst)
+				step.Worst *= 60
 			case "turn":
 				k++
 				fmt.Sscan(words[k], &step.Turn)
@@ -589,6 +593,15 @@ func TestRules(t *testing.T) {
 				"start a/x.1, start c/x.1, start -/y.1", "start a/x.2 (10m0s over)", "only waits", "a/x.1 done", "a/x.2 done",
 				`b/x.1 waiting: waits for an opening of window "w" that has 1h30m0s left`, "c/x.1 done", "-/y.1 done", "start b/x.1",
 			},
+		},
+		"the worst run that is remembered must fit": {
+			steps:    steps(nil, "a/x.1 window w min 30 worst 90", "b/x.1 window w min 30 worst 40"),
+			openings: map[string][]schedule.Opening{"w": {opening(0, 70*time.Minute), opening(24*time.Hour, 26*time.Hour)}},
+			script: `next
+				done b/x.1
+				after 24h
+				next`,
+			want: []string{"start b/x.1", "start a/x.1"},
 		},
 		"a plan that is one stretch goes on past the edge": {
 			steps:    steps(testLanes, "a/x.1 lane one window w min 30", "b/x.1 lane one window w min 30"),

@@ -22,7 +22,7 @@ func (s *Schedule) makeStretches() {
 			if from.Rest {
 				need, windows = 0, nil
 			}
-			need += from.EstimateDuration()
+			need += from.WorstDuration()
 			_, bounded := s.plan.Openings[from.Window]
 			if bounded && from.Disruption != "" && !from.Repairs && !s.lifted(RuleWindow, from.Node) && !slices.Contains(windows, from.Window) {
 				windows = append(slices.Clip(windows), from.Window)

@@ -40,7 +40,7 @@ maintenance_window "christmas" {
 				{Name: "duration", Type: cty.String, Doc: "How long it stays open once `cron` opened it, such as `\"4h\"`. It is time that passes, also in the night when clocks change."},
 				{Name: "from", Type: cty.String, Doc: "The first day, `\"2026-12-18\"`, or `\"12-18\"` for every year. With ` 18:00` behind it, from that time on."},
 				{Name: "until", Type: cty.String, Doc: "The last day, like `from`. With ` 18:00` behind it, until just before that time."},
-				{Name: "timezone", Type: cty.String, Required: true, Doc: "A zone of the IANA database, such as `\"Europe/Berlin\"` or `\"UTC\"`."},
+				{Name: "timezone", Type: cty.String, Required: true, Doc: "A zone of the IANA database, such as `\"Europe/Berlin\"` or `\"UTC\"`. Abbreviations such as `EST` are refused."},
 				{Name: "overrun", Type: cty.String, Default: cty.StringVal(OverrunNode), OneOf: []string{OverrunNode, OverrunPlan}, Doc: "What may go on past the end. `node`: the steps of a node that have begun, up to where it can be left. `plan`: the plan that has begun."},
 				{Name: "max_nodes", Type: cty.Number, Doc: "How many nodes may be in progress at a time in this window, over all blocks that use it."},
 			},

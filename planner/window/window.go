@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"upkeep/config"
@@ -139,6 +140,20 @@ func (s Selector) Applies(typeName, address, operation string) bool {
 	return (len(s.Types) == 0 || slices.Contains(s.Types, typeName)) &&
 		(len(s.Blocks) == 0 || slices.Contains(s.Blocks, address)) &&
 		(len(s.Operations) == 0 || slices.Contains(s.Operations, operation))
+}
+
+// String tells what the selector chooses: "types certificates; operations certificates.restart".
+func (s Selector) String() string {
+	var parts []string
+	for _, p := range []struct {
+		what  string
+		names []string
+	}{{"types", s.Types}, {"blocks", s.Blocks}, {"operations", s.Operations}} {
+		if len(p.names) > 0 {
+			parts = append(parts, p.what+" "+strings.Join(p.names, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Empty reports whether it chooses everything.

@@ -240,6 +240,12 @@ func TestMistakes(t *testing.T) {
 		"no zone":                {func(w *Window) { w.Timezone = "" }, []string{"timezone: a zone is needed"}},
 		"this machine's zone":    {func(w *Window) { w.Timezone = "Local" }, []string{"timezone: a zone is needed"}},
 		"unknown zone":           {func(w *Window) { w.Timezone = "Europe/Berlim" }, []string{`timezone: there is no zone "Europe/Berlim"`}},
+		"an abbreviation":        {func(w *Window) { w.Timezone = "EST" }, []string{`timezone: "EST" is an abbreviation`}},
+		"one of summer":          {func(w *Window) { w.Timezone = "CEST" }, []string{`timezone: "CEST" is an abbreviation`}},
+		"a rule of POSIX":        {func(w *Window) { w.Timezone = "EST5EDT" }, []string{`timezone: "EST5EDT" is an abbreviation`}},
+		"an offset":              {func(w *Window) { w.Timezone = "+02:00" }, []string{`timezone: "+02:00" is an abbreviation`}},
+		"the wrong way":          {func(w *Window) { w.Timezone = "Etc/GMT+1" }, []string{`has the opposite sign`}},
+		"leap seconds":           {func(w *Window) { w.Timezone = "right/Europe/Berlin" }, []string{`is a directory of this machine`}},
 		"a path":                 {func(w *Window) { w.Timezone = "../../etc/passwd" }, []string{`timezone: there is no zone`}},
 		"four fields":            {func(w *Window) { w.Cron = "0 2 * *" }, []string{"cron: \"0 2 * *\" has 4 fields"}},
 		"six fields":             {func(w *Window) { w.Cron = "0 0 2 * * SUN" }, []string{"cron: \"0 0 2 * * SUN\" has 6 fields"}},
@@ -249,6 +255,15 @@ func TestMistakes(t *testing.T) {
 		"the last Friday":        {func(w *Window) { w.Cron = "0 2 * * 5L" }, []string{`cron: "5L" is not a day of week`}},
 		"backwards":              {func(w *Window) { w.Cron = "0 2 * * FRI-MON" }, []string{`cron: "FRI-MON" in the day of week ends before it begins; write FRI-SAT,SUN-MON`}},
 		"a step without a range": {func(w *Window) { w.Cron = "5/15 2 * * *" }, []string{`write 5-59/15`}},
+		"a step beyond":          {func(w *Window) { w.Cron = "*/61 2 * * *" }, []string{`"*/61" in the minute is not a step`}},
+		"a negative step":        {func(w *Window) { w.Cron = "*/-5 2 * * *" }, []string{`"*/-5" in the minute is not a step`}},
+		"a negative number":      {func(w *Window) { w.Cron = "-5 2 * * *" }, []string{`"" is not a minute`}},
+		"a full name":            {func(w *Window) { w.Cron = "0 2 * * SUNDAY" }, []string{`"SUNDAY" is not a day of week`}},
+		"the second Tuesday":     {func(w *Window) { w.Cron = "0 2 * * TUE#2" }, []string{`"TUE#2" is not a day of week`}},
+		"no day in particular":   {func(w *Window) { w.Cron = "0 2 ? * SUN" }, []string{`"?" is not a day of month`}},
+		"31 of a short month":    {func(w *Window) { w.Cron = "0 2 31 2 *" }, []string{`never opens`}},
+		"day 0":                  {func(w *Window) { w.Cron = "0 2 0 * *" }, []string{`"0" is not a day of month`}},
+		"every hour by a word":   {func(w *Window) { w.Cron = "@daily" }, []string{`"@daily" is not cron`}},
 		"a step of nothing":      {func(w *Window) { w.Cron = "*/0 2 * * *" }, []string{`"*/0" in the minute is not a step`}},
 		"an empty item":          {func(w *Window) { w.Cron = "1,,2 2 * * *" }, []string{`"" is not a minute`}},
 		"a sign":                 {func(w *Window) { w.Cron = "+5 2 * * *" }, []string{`"+5" is not a minute`}},
@@ -256,6 +271,13 @@ func TestMistakes(t *testing.T) {
 		"every minute":           {func(w *Window) { w.Cron = "* * * * *" }, []string{`opens 1440 times a day, and 288 is the most`}},
 		"disputed":               {func(w *Window) { w.Cron = "0 2 */2 * SUN" }, []string{`programs disagree`}},
 		"no duration":            {func(w *Window) { w.Duration = 0 }, []string{"duration: a window that opens by"}},
+		"negative":               {func(w *Window) { w.Duration = config.Duration(-time.Hour) }, []string{"duration: a window that opens by"}},
+		"seconds":                {func(w *Window) { w.Duration = config.Duration(30 * time.Second) }, []string{"at least a minute"}},
+		"a duration alone":       {func(w *Window) { w.Cron = "" }, []string{": nothing says when it opens"}},
+		"the other end":          {func(w *Window) { w.Cron, w.Duration, w.Until = "", 0, "01-07" }, []string{"until: \"from\" and \"until\" are needed both"}},
+		"a date and a duration":  {func(w *Window) { w.Cron, w.From, w.Until = "", "12-18", "01-07" }, []string{`"duration" belongs to "cron"`}},
+		"no such time of day":    {func(w *Window) { *w = Window{Name: "w", Timezone: "UTC", From: "12-18 24:00", Until: "12-19"} }, []string{`has a time of day`}},
+		"no nodes":               {func(w *Window) { w.MaxNodes = -1 }, []string{`at least one node must be allowed`}},
 		"too long":               {func(w *Window) { w.Duration = config.Duration(400 * 24 * time.Hour) }, []string{"is longer than a year"}},
 		"nothing":                {func(w *Window) { w.Cron, w.Duration = "", 0 }, []string{": nothing says when it opens"}},
 		"both":                   {func(w *Window) { w.From, w.Until = "12-18", "01-07" }, []string{"this has both"}},
@@ -405,5 +427,38 @@ func BenchmarkTenYears(b *testing.B) {
 		for _, w := range windows {
 			w.Openings(from, from.AddDate(10, 0, 0))
 		}
+	}
+}
+
+// TestICSLeavesOutWhatIsDenied: an opening within a window that denies everything is no appointment, one that is cut short ends
+// there, and what is denied for some blocks is said.
+func TestICSLeavesOutWhatIsDenied(t *testing.T) {
+	sundays := weekly("UTC", "0 2 * * SUN", "4h")
+	sundays.Name = "sundays"
+	freeze := Window{Name: "freeze", Deny: true, Timezone: "UTC", From: "2026-12-04", Until: "2026-12-13 04:00"}
+	prices := Window{
+		Name: "prices", Deny: true, Timezone: "UTC", From: "2026-12-20", Until: "2026-12-20",
+		AppliesTo: Selector{Types: []string{"akash_provider", "helm_release"}},
+	}
+	text := ICS(instant(t, "2026-11-22T12:00:00Z"), []*Window{made(t, sundays), made(t, freeze), made(t, prices)}, 3)
+	text = strings.ReplaceAll(text, "\r\n ", "")
+	var got []string
+	for line := range strings.SplitSeq(text, "\r\n") {
+		switch key, value, _ := strings.Cut(line, ":"); key {
+		case "DTSTART":
+			got = append(got, value)
+		case "DTEND", "SUMMARY", "DESCRIPTION":
+			got[len(got)-1] += " " + value
+		}
+	}
+	want := []string{
+		"20261129T020000Z 20261129T060000Z Maintenance window: sundays",
+		"20261213T040000Z 20261213T060000Z Maintenance window: sundays",
+		"20261220T020000Z 20261220T060000Z Maintenance window: sundays prices denies it for types akash_provider\\, helm_release.",
+		"20261204T000000Z 20261213T040000Z No maintenance: freeze",
+		"20261220T000000Z 20261221T000000Z No maintenance: prices Holds for types akash_provider\\, helm_release.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

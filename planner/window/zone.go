@@ -3,6 +3,7 @@ package window
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -12,11 +13,30 @@ func loadZone(name string) (*time.Location, error) {
 	if name == "" || name == "Local" {
 		return nil, errors.New("a zone is needed, such as \"Europe/Berlin\" or \"UTC\"")
 	}
+	if why := notAPlace(name); why != "" {
+		return nil, fmt.Errorf("%q %s; write a name of the IANA database, such as \"Europe/Berlin\" or \"UTC\"", name, why)
+	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, fmt.Errorf("there is no zone %q; write a name of the IANA database, such as \"Europe/Berlin\" or \"UTC\"", name)
 	}
 	return loc, nil
+}
+
+// notAPlace says why a name of the database is refused that most people mean otherwise; empty where it is not.
+func notAPlace(name string) string {
+	switch {
+	case name == "UTC":
+		return ""
+	case strings.HasPrefix(name, "Etc/GMT") && len(name) > len("Etc/GMT"):
+		return "has the opposite sign of what people write (Etc/GMT+1 is one hour behind UTC), and never changes its clocks"
+	case strings.HasPrefix(name, "right/"), strings.HasPrefix(name, "posix/"):
+		return "is a directory of this machine"
+	case !strings.Contains(name, "/"):
+		// EST is UTC-5 in summer, too, where people in New York mean their own clocks; CST is three places.
+		return "is an abbreviation, which does not say whose clocks are meant"
+	}
+	return ""
 }
 
 // wall tells instants by a clock on the wall. It keeps the offset that it used last, since its questions come in

@@ -141,18 +141,18 @@ func (r *review) reviewText(body string, recognition script.Recognition) (why st
 		if !reported {
 			r.add(providers.Finding{
 				ID: "BID_SCRIPT_UNUSABLE", Severity: providers.SeverityError, Object: valueScript,
-				Summary: "the provider cannot run the script: " + recognition.Unusable, Hint: "fetch the script again, or write the line ends as Unix does",
+				Summary: "the provider cannot run the script: " + recognition.Unusable,
+				Hint:    "fetch the script again, or write the line ends as Unix does",
 			}, "bid_script.file")
 		}
 		return "the script cannot be run: " + recognition.Unusable
 	}
 	for _, u := range recognition.Unread {
-		why = fmt.Sprintf("line %d of the script sets %s in a form that upkeep does not read", u.Line, u.Name)
+		why = u.String()
 		if !reported {
 			r.add(providers.Finding{
-				ID: "BID_SCRIPT_TARGET_UNREAD", Severity: providers.SeverityError, Object: fmt.Sprintf("%s, line %d", u.Name,
-					u.Line), Summary: why,
-				Hint: fmt.Sprintf(`write the line as published scripts do: %s="NUMBER"`, strings.TrimPrefix(u.Name, "PRICE_")),
+				ID: "BID_SCRIPT_TARGET_UNREAD", Severity: providers.SeverityError,
+				Object: fmt.Sprintf("%s, line %d", u.Name, u.Line), Summary: why, Hint: u.Fix(),
 			}, "bid_script.file")
 		}
 	}
@@ -170,7 +170,8 @@ func (r *review) reviewUnpublished(b bidding) {
 	case m.failed != "":
 		prices, hint = "prices are unknown", ""
 		r.add(providers.Finding{
-			ID: "PRICE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: valueScript, Summary: "what the provider charges is unknown: " + m.failed,
+			ID: "PRICE_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: valueScript,
+			Summary: "what the provider charges is unknown: " + m.failed,
 		}, "bid_script.file")
 	case m.taken:
 		prices, hint = "prices are measured (with "+m.jq+")", ""

@@ -10,8 +10,34 @@ import (
 	"upkeep/providers/helm/versions"
 )
 
-// valueImageTag replaces the program that a version of the chart brings.
-const valueImageTag = "image.tag"
+// These values replace the program that a version of the chart brings, and the registry that it comes from. The chart
+// writes REPOSITORY:TAG, where TAG is its own version of the program unless image.tag says another one.
+const (
+	valueImageTag        = "image.tag"
+	valueImageRepository = "image.repository"
+	chartsRepository     = "ghcr.io/akash-network/provider"
+)
+
+// imageValue is a text under the chart's value image; empty where the values do not set one.
+func imageValue(tree map[string]any, key string) string {
+	image, ok := tree["image"].(map[string]any)
+	if !ok || image[key] == nil {
+		return ""
+	}
+	return fmt.Sprint(image[key])
+}
+
+// tagged says whether an image's repository names a tag or a digest already, so that nothing can be put behind it.
+func tagged(repository string) bool {
+	name := repository[strings.LastIndexByte(repository, '/')+1:] // a port stands before it
+	return strings.ContainsAny(name, "@:")
+}
+
+// taggedText says what comes of it.
+func taggedText(repository string) string {
+	return fmt.Sprintf("image.repository is %s, which ends with a tag or a digest; "+
+		"the chart writes another tag behind that, so no node can pull the image", repository)
+}
 
 // vocabulary warns of values that the declared chart does not read, and of one that overrides the chart.
 func (r *reading) vocabulary(tree map[string]any) {
@@ -23,9 +49,14 @@ func (r *reading) vocabulary(tree map[string]any) {
 		text, _ := unreadText(u, c.Version)
 		r.warn(r.block, r.block.Item("values", u.Path), "A value that the chart does not read", "%s", sentence(text))
 	}
-	if image, ok := tree["image"].(map[string]any); ok && image["tag"] != nil && image["tag"] != "" {
+	if tag := imageValue(tree, "tag"); tag != "" {
 		r.warn(r.block, r.block.Item("values", valueImageTag), "A program that is not the chart's",
-			"image.tag = %v overrides the program of chart version %s, and stays when the chart is upgraded. Remove image.tag.", image["tag"], c.Version)
+			"image.tag = %s overrides the program of chart version %s, and stays when the chart is upgraded. Remove image.tag.",
+			tag, c.Version)
+	}
+	if repository := imageValue(tree, "repository"); tagged(repository) {
+		r.warn(r.block, r.block.Item("values", valueImageRepository), "An image that no node can pull",
+			"%s Write the tag or digest into image.tag.", sentence(taggedText(repository)))
 	}
 }
 
@@ -82,16 +113,39 @@ func (r *review) reviewVocabulary() {
 			Hint: fmt.Sprintf("remove it with values = { %s = null } where it is not meant", u.Path),
 		}, "values")
 	}
-	if image, ok := r.release.Values["image"].(map[string]any); ok && image["tag"] != nil && image["tag"] != "" {
-		r.add(providers.Finding{
-			ID: "CHART_IMAGE_OVERRIDDEN", Severity: providers.SeverityWarning, Object: valueImageTag,
-			Summary: fmt.Sprintf("image.tag is %v, which overrides the program of chart version %s", image["tag"], version),
-			Hint:    "remove it with values = { image = { tag = null } }; an upgrade of the chart does not change the program while it stands",
-		}, "values")
-	}
+	r.reviewImage(version)
 	for _, b := range vocabulary.Against(version) {
 		r.add(providers.Finding{
-			ID: "CHART_KNOWN_ISSUE", Severity: providers.SeverityNote, Object: version, Summary: b.Why, Hint: "take " + b.Instead + " (" + b.Source + ")",
+			ID: "CHART_KNOWN_ISSUE", Severity: providers.SeverityNote, Object: version, Summary: b.Why,
+			Hint: "take " + b.Instead + " (" + b.Source + ")",
 		}, "chart.version")
+	}
+}
+
+// reviewImage looks for values of the release that take another program than the chart's, or take it from elsewhere.
+func (r *review) reviewImage(version string) {
+	if tag := imageValue(r.release.Values, "tag"); tag != "" {
+		r.add(providers.Finding{
+			ID: "CHART_IMAGE_OVERRIDDEN", Severity: providers.SeverityWarning, Object: valueImageTag,
+			Summary: fmt.Sprintf("image.tag is %s, which overrides the program of chart version %s", tag, version),
+			Hint: "remove it with values = { image = { tag = null } }; " +
+				"an upgrade of the chart does not change the program while it stands",
+		}, "values")
+	}
+	switch repository := imageValue(r.release.Values, "repository"); {
+	case tagged(repository):
+		r.add(providers.Finding{
+			ID: "CHART_IMAGE_OVERRIDDEN", Severity: providers.SeverityWarning, Object: valueImageRepository,
+			Summary: taggedText(repository),
+			Hint: "write the tag or digest into image.tag, " +
+				"or remove the value with values = { image = { repository = null } }",
+		}, "values")
+	case repository != "" && repository != chartsRepository:
+		r.add(providers.Finding{
+			ID: "CHART_IMAGE_OVERRIDDEN", Severity: providers.SeverityNote, Object: valueImageRepository,
+			Summary: fmt.Sprintf("image.repository is %s; chart version %s takes its program from %s", repository, version,
+				chartsRepository),
+			Hint: "make sure that this registry has the program of each chart version before an upgrade",
+		}, "values")
 	}
 }

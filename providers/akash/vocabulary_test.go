@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"upkeep/fixtures/fakeprovider"
 	"upkeep/planner"
 	"upkeep/providers"
@@ -67,5 +69,54 @@ func TestVocabularyOfARelease(t *testing.T) {
 	}
 	if hint := found["CHART_VALUE_UNKNOWN price_target_gpu_mapping"].Summary; !strings.Contains(hint, `Did you mean "price_target_gpu_mappings"?`) {
 		t.Errorf("says %q", hint)
+	}
+}
+
+// TestImageValues: each way to run another program than the chart's, or to take it from elsewhere, is said.
+func TestImageValues(t *testing.T) {
+	const digest = "@sha256:7d1a54127b222502f5b79b5fb0803061152a44f92b37e23c6527baf665d4da9a"
+	type said map[string]providers.Severity
+	for _, test := range []struct {
+		name  string
+		image any
+		want  said
+		text  string
+	}{
+		{"the chart's own", map[string]any{"repository": "ghcr.io/akash-network/provider", "pullPolicy": "Always", "tag": ""}, said{}, ""},
+		{"no tag", map[string]any{"tag": nil, "repository": nil}, said{}, ""},
+		{"a tag", map[string]any{"tag": "0.8.3"}, said{"image.tag": providers.SeverityWarning}, "image.tag is 0.8.3"},
+		{"a tag that YAML reads as a number", map[string]any{"tag": 0.10}, said{"image.tag": providers.SeverityWarning}, "image.tag is 0.1,"},
+		{"a tag with a digest", map[string]any{"tag": "0.8.3" + digest}, said{"image.tag": providers.SeverityWarning}, "image.tag is 0.8.3@sha256:"},
+		{"a mirror", map[string]any{"repository": "registry.example.net:5000/akash/provider"},
+			said{"image.repository": providers.SeverityNote}, "takes its program from ghcr.io/akash-network/provider"},
+		{"a digest in the repository", map[string]any{"repository": "ghcr.io/akash-network/provider" + digest},
+			said{"image.repository": providers.SeverityWarning}, "no node can pull the image"},
+		{"a tag in the repository", map[string]any{"repository": "ghcr.io/akash-network/provider:0.8.3", "tag": "0.8.4"},
+			said{"image.repository": providers.SeverityWarning, "image.tag": providers.SeverityWarning}, "ends with a tag or a digest"},
+		{"no map", "ghcr.io/akash-network/provider", said{}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w, s := healthy(t)
+			world := w.World(t.Context(), s)
+			world.Releases["akash-services/akash-provider"].Values["image"] = test.image
+			got, text := said{}, ""
+			for _, f := range planned(t, world, s).Findings {
+				if f.ID == "CHART_IMAGE_OVERRIDDEN" {
+					got[f.Object] = f.Severity
+					text += f.Summary + "\n"
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(text, test.text) {
+				t.Errorf("says %q, want %q", text, test.text)
+			}
+		})
+	}
+	_, diags := load(t, chart+`
+  values = { image = { repository = "ghcr.io/akash-network/provider:0.8.3" } }`)
+	if len(diags) != 1 || !strings.Contains(diags[0], "Write the tag or digest into image.tag.") {
+		t.Errorf("the configuration says %q", diags)
 	}
 }

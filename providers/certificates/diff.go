@@ -268,7 +268,7 @@ func (r *review) reviewOperatorKubeconfig() {
 	if left := leaf.NotAfter.Sub(r.in.Now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
 		severity, summary := providers.SeverityWarning, "its client certificate expires in "+r.left(left)+"; renewal starts "+r.spec.RenewBefore.String()+" before ("+f.Path+")"
 		if r.clock.Passed(leaf.NotAfter) {
-			severity, summary = providers.SeverityError, "its client certificate expired "+span(-left)+" ago ("+f.Path+")"
+			severity, summary = providers.SeverityError, "its client certificate expired "+ago(-left)+" ("+f.Path+")"
 		}
 		object.Status = "due"
 		r.add(providers.Finding{

@@ -17,6 +17,7 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 	for _, replaced := range r.in.Replace {
 		w.asked = w.asked || replaced.Covers(address)
 	}
+	w.waits = r.waits(w)
 	files := w.node.Certificates.Files
 	for i := range files {
 		f := &files[i]
@@ -101,7 +102,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	case blocked == "" && f.Key == "missing" && f.KeyPath != "":
 		// The helper exchanges a pair, with the old one in the archive; it makes none. Were it asked to, it would refuse, and
 		// with this file all others of the node and all nodes after it would stay as they are.
-		blocked = "there is no " + f.KeyPath + " to replace; " + strings.TrimPrefix(r.reissue(f), "upkeep renews what it can read: ")
+		blocked = "there is no " + f.KeyPath + " to replace; " + r.reissue(f)
 	}
 	if blocked != "" {
 		hint = "upkeep cannot renew it: " + blocked
@@ -131,13 +132,18 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		})
 	}
 	status, detail = problemOf(status, detail, r.reviewStart(w, f))
-	if left := leaf.NotAfter.Sub(now); r.clock.Passed(leaf.NotAfter.Add(-r.before)) {
-		due, why = true, ends(leaf.NotAfter, now)
-		if left > 0 {
-			why = "expires in " + r.left(left)
+	if left := leaf.NotAfter.Sub(now); r.expiring(w, f) {
+		if spared := r.spared(w, f); spared && hint == "" {
+			hint = "the rotation of " + f.Authority + " is due and issues this certificate again; " +
+				"without a rotation upkeep renews the certificate in its last opening"
+		} else if !spared {
+			due, why = true, ends(leaf.NotAfter, now)
+			if left > 0 {
+				why = "expires in " + r.left(left)
+			}
 		}
 		if status == "ok" {
-			status, detail = "due", why
+			status, detail = "due", cmp.Or(why, ends(leaf.NotAfter, now))
 		}
 		r.reportEnd(w, f, left, hint)
 	}
@@ -164,9 +170,12 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 func (r *review) reportEnd(w *work, f *facts.CertificateFile, left time.Duration, hint string) {
 	finding := providers.Finding{ID: "CERT_EXPIRES_SOON", Severity: providers.SeverityWarning, Object: f.Name, Hint: hint}
 	if r.clock.Passed(f.Blocks[0].NotAfter) {
-		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+span(-left)+" ago"
+		finding.ID, finding.Severity, finding.Summary = "CERT_EXPIRED", providers.SeverityError, "expired "+ago(-left)
 	} else {
 		finding.Summary = "expires in " + r.left(left) + "; renewal starts " + r.spec.RenewBefore.String() + " before"
+		if start, opens := r.clock.Starts(); opens && !r.clock.Passed(f.Blocks[0].NotAfter.Add(-r.beforeOn(w.node))) {
+			finding.Summary += "; judged at the opening of " + minute(start)
+		}
 	}
 	r.on(w.node.Name, finding)
 }
@@ -241,7 +250,7 @@ func (r *review) reviewCopy(w *work, f *facts.CertificateFile, status, detail st
 	finding := providers.Finding{ID: "CERT_KUBECONFIG_STALE", Severity: providers.SeverityWarning, Object: f.Name}
 	switch {
 	case ended:
-		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+span(-left)+" ago", "problem"
+		finding.Severity, finding.Summary, status = providers.SeverityError, "its client certificate expired "+ago(-left), "problem"
 	case f.Key == "mismatch":
 		finding.Severity, finding.Summary, status = providers.SeverityError, "its key does not belong to its client certificate", "problem"
 	case f.Key != "match":
@@ -307,18 +316,18 @@ func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detai
 func (r *review) reissue(f *facts.CertificateFile) string {
 	switch {
 	case f.Kind == facts.Authority:
-		return "restore it from a backup or another control plane"
+		return "restore the file from a backup or another control plane"
 	case byAuthority(f.Name):
-		return "restore it from a backup, or run kubespray's cluster.yml with --tags etcd"
+		return "restore the file from a backup, or run kubespray's cluster.yml with --tags etcd"
 	case f.Kind == facts.Kubelet:
 		return "look at `journalctl -u kubelet`"
 	case rank(f.Name) == notRenewable:
-		return "copy /etc/kubernetes/admin.conf to it"
+		return "copy /etc/kubernetes/admin.conf to this file"
 	case f.Kind == facts.Kubeconfig:
-		return "upkeep renews what it can read: restore it from a backup, or move it away and run `kubeadm init phase kubeconfig " +
+		return "restore the file from a backup; or move the file away and run `kubeadm init phase kubeconfig " +
 			f.Name[:len(f.Name)-len(".conf")] + " --config FILE` with the cluster's own configuration"
 	}
-	return "upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs " +
+	return "restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs " +
 		f.Name + " --config FILE` with the cluster's own configuration"
 }
 

@@ -43,6 +43,7 @@ func findingDocs() []providers.FindingDoc {
 		{ID: "CERT_USAGE_WRONG", Class: providers.ClassUnhealthy},
 		{ID: "ETCD_UNHEALTHY", Class: providers.ClassUnhealthy, General: true},
 		{ID: "ETCD_WORK_WAITS", Class: providers.ClassNotApplied},
+		{ID: "EXPIRES_BEFORE_WINDOW", Class: providers.ClassExpiring},
 		{ID: "NODE_CONTROL_PLANE_BROKEN", Class: providers.ClassUnhealthy},
 		{ID: "NODE_MANIFEST_DOUBLE", Class: providers.ClassUnhealthy},
 		{ID: "NODE_NONE_SELECTED", Class: providers.ClassNotApplied},

@@ -29,13 +29,13 @@ func contentCases() []findingCase {
 	}
 	identity := func(name, path, summary string) []providers.Finding {
 		phase := "kubeconfig " + strings.TrimSuffix(name, ".conf")
-		move := "move it away"
+		move := "move the file away"
 		if !strings.HasSuffix(name, ".conf") {
-			phase, move = "certs "+name, "move it and its key away"
+			phase, move = "certs "+name, "move the file and its key away"
 		}
 		return []providers.Finding{{
 			ID: "CERT_IDENTITY_WRONG", Severity: "error", Address: address("cp2"), Object: name, Summary: summary,
-			Hint: "a renewal does not change the user. upkeep renews what it can read: restore it from a backup, or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
+			Hint: "a renewal does not change the user: restore the file from a backup; or " + move + " and run `kubeadm init phase " + phase + " --config FILE` with the cluster's own configuration",
 		}}
 	}
 	subject := func(name, is string) func(*facts.World, *certificates.Spec) {
@@ -128,7 +128,7 @@ func contentCases() []findingCase {
 			},
 			want: []providers.Finding{{
 				ID: "CERT_KUBECONFIG_FOREIGN", Severity: "error", Address: address("cp2"), Object: "controller-manager.conf", Summary: "it trusts another authority than the cluster's",
-				Hint: "its certificate-authority-data is not of /etc/kubernetes/pki/ca.crt. upkeep renews what it can read: restore it from a backup, or move it away and run `kubeadm init phase kubeconfig controller-manager --config FILE` with the cluster's own configuration",
+				Hint: "its certificate-authority-data is not of /etc/kubernetes/pki/ca.crt: restore the file from a backup; or move the file away and run `kubeadm init phase kubeconfig controller-manager --config FILE` with the cluster's own configuration",
 			}},
 		},
 		{
@@ -157,7 +157,7 @@ func contentCases() []findingCase {
 				},
 				{
 					ID: "CERT_USAGE_WRONG", Severity: "error", Address: address("cp2"), Object: "etcd-peer", Summary: "is not for clients (extended key usage)",
-					Hint: "a renewal keeps the usages, so upkeep does not renew it. upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs etcd-peer --config FILE` with the cluster's own configuration",
+					Hint: "a renewal keeps the usages, so upkeep does not renew it: restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs etcd-peer --config FILE` with the cluster's own configuration",
 				},
 			},
 		},

@@ -56,7 +56,7 @@ func fileCases() []findingCase {
 			want: []providers.Finding{
 				{
 					ID: "CERT_UNREADABLE", Severity: "error", Address: address("cp1"), Object: "apiserver", Summary: "no PEM block", Unknown: true,
-					Hint: "upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs apiserver --config FILE` with the cluster's own configuration",
+					Hint: "restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs apiserver --config FILE` with the cluster's own configuration",
 				},
 				{
 					ID: "CERT_EXPIRES_SOON", Severity: "warning", Address: address("cp1"), Object: "etcd-peer",
@@ -73,7 +73,7 @@ func fileCases() []findingCase {
 			want: []providers.Finding{{
 				ID: "CERT_UNREADABLE", Severity: "error", Address: address("cp1"), Object: "apiserver", Unknown: true,
 				Summary: "its key is unreadable: permission denied",
-				Hint:    "upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs apiserver --config FILE` with the cluster's own configuration",
+				Hint:    "restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs apiserver --config FILE` with the cluster's own configuration",
 			}},
 		},
 		{
@@ -85,7 +85,7 @@ func fileCases() []findingCase {
 			want: []providers.Finding{{
 				ID: "CERT_MISSING", Severity: "error", Address: address("cp3"), Object: "etcd-healthcheck-client",
 				Summary: "/etc/kubernetes/pki/etcd/healthcheck-client.crt is not there",
-				Hint:    "upkeep renews what it can read: restore it from a backup, or move it and its key away and run `kubeadm init phase certs etcd-healthcheck-client --config FILE` with the cluster's own configuration",
+				Hint:    "restore the file from a backup; or move the file and its key away and run `kubeadm init phase certs etcd-healthcheck-client --config FILE` with the cluster's own configuration",
 			}},
 		},
 		{

@@ -37,8 +37,8 @@ const (
 
 func TestFindings(t *testing.T) {
 	tests := slices.Concat(fileCases(), keyCases(), contentCases(), planeCases(), layoutCases())
-	// TestUnresolvedFleet and TestWhatIsNotReplacedIsSaid have these.
-	seen := map[string]bool{"NODE_SELECTION_UNKNOWN": true, "CERT_NOT_REPLACED": true}
+	// TestUnresolvedFleet, TestWhatIsNotReplacedIsSaid and TestJudgedAtOpenings have these.
+	seen := map[string]bool{"NODE_SELECTION_UNKNOWN": true, "CERT_NOT_REPLACED": true, "EXPIRES_BEFORE_WINDOW": true}
 	for _, test := range tests {
 		for _, f := range test.want {
 			seen[f.ID] = true

@@ -98,7 +98,7 @@ func (r *review) reviewIdentity(w *work, f *facts.CertificateFile) string {
 	if summary == "" {
 		return ""
 	}
-	hint := "a renewal does not change the user. " + r.reissue(f)
+	hint := "a renewal does not change the user: " + r.reissue(f)
 	if rancher(w.node) {
 		hint = r.reissueOn(w, f)
 	}
@@ -150,7 +150,7 @@ func (r *review) reviewTrust(w *work, f *facts.CertificateFile) string {
 	const summary = "it trusts another authority than the cluster's"
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_KUBECONFIG_FOREIGN", Severity: providers.SeverityError, Object: f.Name, Summary: summary,
-		Hint: "its certificate-authority-data is not of " + ca.Path + ". " + r.reissueOn(w, f),
+		Hint: "its certificate-authority-data is not of " + ca.Path + ": " + r.reissueOn(w, f),
 	})
 	return summary
 }
@@ -163,13 +163,13 @@ func (r *review) reviewAppended(w *work, f *facts.CertificateFile) string {
 		if !r.clock.Passed(f.Blocks[i].NotAfter) {
 			continue
 		}
-		summary := fmt.Sprintf("certificate %d in the file expired %s ago", i+1, span(-left))
+		summary := fmt.Sprintf("certificate %d in the file expired %s", i+1, ago(-left))
 		hint := "remove it from " + f.Path + "; a renewal writes the file with one certificate"
 		switch {
 		case f.Kind == facts.Authority:
 			hint = "remove it from " + f.Path + " when nothing that it signed is in use"
 		case rancher(w.node):
-			hint = "it is the CA that signed the certificate, or was. " + r.reissueOn(w, f)
+			hint = "it is the CA that signed the certificate, or was: " + r.reissueOn(w, f)
 		}
 		r.on(w.node.Name, providers.Finding{
 			ID: "CERT_APPENDED_EXPIRED", Severity: providers.SeverityWarning, Object: f.Name, Summary: summary, Hint: hint,
@@ -203,7 +203,7 @@ func (r *review) reviewUsage(w *work, f *facts.CertificateFile) string {
 	summary := "is not for " + strings.Join(f.Usage, " and ") + " (extended key usage)"
 	hint := r.reissueOn(w, f)
 	if !rancher(w.node) {
-		hint = "a renewal keeps the usages, so upkeep does not renew it. " + hint
+		hint = "a renewal keeps the usages, so upkeep does not renew it: " + hint
 	}
 	r.on(w.node.Name, providers.Finding{
 		ID: "CERT_USAGE_WRONG", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint,

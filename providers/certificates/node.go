@@ -34,6 +34,7 @@ type work struct {
 	renewed    []*facts.CertificateFile // what the node's service renews when it starts
 	etcdUnit   string                   // why etcd.service must be restarted; empty: it need not be
 	restartWhy string
+	waits      bool   // renewals here wait for a maintenance window
 	outage     bool   // the cluster is down because certificates expired, here as well
 	turn       int    // among the nodes of the lane
 	last       string // the id of the node's last step so far
@@ -95,6 +96,7 @@ func (r *review) reviewNode(n config.Node) work {
 	w.outage = r.down && expiredOf(observed, r.in.Clock()) != nil
 	r.settle(&w)
 	r.spare(&w)
+	r.reviewOpenings(&w)
 	w.turn = r.turnOf(&w)
 	return w
 }

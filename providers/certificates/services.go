@@ -77,7 +77,7 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 	status, detail = problemOf(status, detail, r.reviewStart(w, f))
 	r.reviewOutliving(w, f)
 	status, detail = r.reviewContent(w, f, status, detail)
-	left, due := leaf.NotAfter.Sub(now), r.clock.Passed(leaf.NotAfter.Add(-min(r.before, renewedAtStart)))
+	left, due := leaf.NotAfter.Sub(now), r.expiring(w, f)
 	if !due && !w.asked {
 		return status, detail
 	}
@@ -170,6 +170,9 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		s.Unaffected = "containers keep running"
 	default:
 		s.Unaffected = "containers keep running; the API of " + w.node.Name + " is away for some seconds"
+	}
+	if w.outage {
+		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
 	}
 	if service != etcdUnit {
 		s.Why = []string{w.why, w.node.Certificates.Layout + " renews certificates when its service starts", r.beforeWhy}

@@ -58,7 +58,15 @@ func ends(notAfter, now time.Time) string {
 	if left := notAfter.Sub(now); left > 0 {
 		return "expires in " + span(left)
 	}
-	return "expired " + span(now.Sub(notAfter)) + " ago"
+	return "expired " + ago(now.Sub(notAfter))
+}
+
+// ago says how long ago something was: "3h ago", "just now".
+func ago(d time.Duration) string {
+	if d < time.Second {
+		return "just now"
+	}
+	return span(d) + " ago"
 }
 
 // moved writes an end of validity before and after a change: the days, or the seconds where the day stays the same.

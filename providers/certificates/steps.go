@@ -177,7 +177,7 @@ func (r *review) planRestartOf(w *work, verb string, components []string) {
 		s.Guards = append(s.Guards, providers.Need{Name: guardLeases, Optional: true})
 	}
 	s.Summary = "restart " + strings.Join(components, ", ")
-	if s.Disruption, s.Unaffected = disruption(components, w.node.Name); args.Outage {
+	if s.Disruption, s.Unaffected = disruption(components, w.node.Name); w.outage {
 		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
 	}
 	r.repairsOutage(w, s)

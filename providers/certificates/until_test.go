@@ -8,6 +8,7 @@ import (
 
 	"upkeep/fixtures/calm"
 	"upkeep/fixtures/worlds"
+	"upkeep/providers"
 )
 
 // TestOutcomesHoldUntil: whatever is wrong with a cluster, time alone changes nothing before Outcome.Until.
@@ -31,6 +32,12 @@ func TestOutcomesHoldUntil(t *testing.T) {
 				if f := worlds.File(n, s.Name); f != nil {
 					f.Modified = now.Add(-time.Minute)
 				}
+			}
+		}
+		if in.Start.Bound = rapid.Bool().Draw(t, "windows"); in.Start.Bound {
+			for at := rapid.IntRange(-5, 300).Draw(t, "first opening"); at < 24*200; at += rapid.IntRange(2, 24*90).Draw(t, "apart") {
+				from := now.Add(time.Duration(at) * time.Hour)
+				in.Start.Openings = append(in.Start.Openings, providers.Opening{From: from, Until: from.Add(2 * time.Hour)})
 			}
 		}
 		changed += calm.Check(t, spec(), in)

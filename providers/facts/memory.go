@@ -14,6 +14,9 @@ import (
 type Memory struct {
 	// Durations is how long each operation took when it last succeeded, by operation name, in seconds.
 	Durations map[string]float64 `json:"durations,omitempty"`
+	// History is how long each operation took when it succeeded, by operation name, in seconds: the last times, oldest
+	// first.
+	History map[string][]float64 `json:"history,omitempty"`
 	// Cluster is the cluster that the first apply with this state has changed; empty parts are not known.
 	Cluster Identity `json:"cluster,omitzero"`
 	// Signers are the keys of the state that sign bundles, oldest first; the last one is in use.
@@ -80,7 +83,7 @@ func (m Memory) WithSections(sections Sections) Memory {
 // Clone returns a memory whose maps and slices can be changed without changing m. The sections themselves are shared:
 // replace a section, never write into it.
 func (m Memory) Clone() Memory {
-	m.Durations = maps.Clone(m.Durations)
+	m.Durations, m.History = maps.Clone(m.Durations), maps.Clone(m.History)
 	m.Signers = append([]Signer(nil), m.Signers...)
 	m.Overrides = append([]UsedOverride(nil), m.Overrides...)
 	m.Approvals = append([]Approval(nil), m.Approvals...)

@@ -94,7 +94,7 @@ func (b block) work() string {
 	parts := []string{address.Type}
 	for _, s := range b.steps {
 		parts = append(parts, s.Operation, s.Action, plain(s.Summary), plain(s.Disruption), plain(s.Unaffected), plain(s.Proof), plain(s.Undo),
-			plain(strings.Join(s.Why, "\n")), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == address.Node))
+			plain(strings.Join(s.Why, "\n")), fmt.Sprint(s.Estimate, s.Worst), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == address.Node))
 		for _, c := range s.Changes {
 			parts = append(parts, plain(c.What), plain(c.Before), plain(c.After), plain(c.Object), plain(fmt.Sprint(c.Fields)))
 		}
@@ -116,7 +116,7 @@ func (b block) likeness() string {
 	parts := []string{b.steps[0].Address.Resource().String()}
 	for _, s := range b.steps {
 		parts = append(parts, s.Operation, s.Action, anywhere(s.Summary, node), anywhere(s.Disruption, node), anywhere(s.Unaffected, node), anywhere(s.Proof, node),
-			anywhere(s.Undo, node), fmt.Sprint(s.Estimate), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == node))
+			anywhere(s.Undo, node), fmt.Sprint(s.Estimate, s.Worst), fmt.Sprint(s.Guards), fmt.Sprint(s.Consents), s.Window, report.Narrow(s), fmt.Sprint(s.Node == node))
 		for _, c := range s.Changes {
 			parts = append(parts, anywhere(c.What, node))
 		}

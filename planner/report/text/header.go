@@ -20,7 +20,7 @@ type seen struct {
 // are. Between them comes what a plan is not.
 func (p *page) head(nodes []report.Node, s seen, run Run, not func()) {
 	if s.recorded {
-		p.line(p.paint(yellow, "FROM RECORDED FACTS of "+moment(s.at)+": for review; apply makes a new plan"))
+		p.wrapped(yellow, "", "FROM RECORDED FACTS of "+moment(s.at)+": for review, not for apply")
 	}
 	if not != nil {
 		not()

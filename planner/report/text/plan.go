@@ -331,6 +331,10 @@ func (p *page) step(b block, i int, columns layout) {
 		}
 		p.line("  ", number, "  ", p.paint(color, sign), "  ", pad(s.Node, columns.node), "  ", pad(line, columns.summary), "  ", estimate)
 	}
+	if s.Worst > 0 && span(seconds(s.Worst)) != span(max(time.Second, seconds(s.Estimate))) {
+		p.wrapped(dim, deep+"earlier runs: ", fmt.Sprintf("median %s, worst %s",
+			span(max(time.Second, seconds(s.Estimate))), span(seconds(s.Worst))))
+	}
 	if s.Disruption != "" {
 		p.wrapped(yellow, deep+"impact: ", sentences(s.Disruption, s.Unaffected))
 	}

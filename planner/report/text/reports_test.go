@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"upkeep/fixtures/golden"
 	"upkeep/fixtures/plans"
@@ -59,6 +60,37 @@ func TestStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden.Compare(t, name, out.String())
+	}
+}
+
+// TestStatusFits: on a narrow terminal the table leaves out what it can, and no line of it is wider than the terminal.
+func TestStatusFits(t *testing.T) {
+	s := report.Status(plans.Watched())
+	for i := range s.Objects {
+		if s.Objects[i].Authority != "" {
+			s.Objects[i].Authority = "front-proxy-ca"
+		}
+	}
+	for width, head := range map[int]string{
+		72:  "NODE  NAME                STATUS   EXPIRES     LEFT",
+		90:  "NODE  NAME                STATUS   EXPIRES     LEFT             AUTHORITY",
+		120: "NODE  NAME                STATUS   EXPIRES           LEFT             AUTHORITY",
+	} {
+		var out strings.Builder
+		if err := text.Status(&out, s, text.Run{}, text.Style{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for line := range strings.Lines(out.String()) {
+			line = strings.TrimSuffix(line, "\n")
+			found = found || strings.TrimSpace(line) == head
+			if n := utf8.RuneCountInString(line); n > width {
+				t.Errorf("%d columns: %d: %s", width, n, line)
+			}
+		}
+		if !found {
+			t.Errorf("%d columns: there is no head %q in:\n%s", width, head, out.String())
+		}
 	}
 }
 

@@ -22,30 +22,7 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 	}
 	p.waits(s.Waits, s.Timestamp)
 	p.outs(s.Out)
-	table := [][]string{{"", "NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
-	for _, o := range s.Objects {
-		expires, left := "-", "-"
-		if o.LeftSeconds != nil {
-			expires = o.Expires.UTC().Format("2006-01-02 15:04")
-			left = remaining(time.Duration(*o.LeftSeconds) * time.Second)
-		}
-		name := o.Name
-		if p.Verbose && o.Path != "" && o.Path != o.Name {
-			name += " (" + o.Path + ")"
-		}
-		row := []string{word(counts(o)), o.Node, name, spelled(o.Status), expires, left, o.Authority}
-		for i := range row[1:] {
-			i++
-			row[i] = cmp.Or(clean(row[i]), "-")
-		}
-		table = append(table, row)
-	}
-	widths := make([]int, len(table[0]))
-	for _, row := range table {
-		for i, cell := range row {
-			widths[i] = max(widths[i], length(cell))
-		}
-	}
+	table, widths := p.watched(s.Objects)
 	for n, row := range table {
 		var line strings.Builder
 		for i, cell := range row {
@@ -88,6 +65,62 @@ func Status(w io.Writer, s report.StatusJSON, run Run, style Style) error {
 	p.line(strings.Join(totals, ", "), ".")
 	p.nextDue(s.NextDue, s.ObservedAt)
 	return p.flush(w)
+}
+
+// watched are the cells of the table, its head first, and how wide its columns are. Where the page is too narrow the
+// times of day go first: what is left says when. Then the authorities go, which `status -json` has.
+func (p *page) watched(objects []report.Object) (table [][]string, widths []int) {
+	table = [][]string{{"", "NODE", "NAME", "STATUS", "EXPIRES", "LEFT", "AUTHORITY"}}
+	for _, o := range objects {
+		expires, left := "-", "-"
+		if o.LeftSeconds != nil {
+			expires = o.Expires.UTC().Format("2006-01-02 15:04")
+			left = remaining(time.Duration(*o.LeftSeconds) * time.Second)
+		}
+		name := o.Name
+		if p.Verbose && o.Path != "" && o.Path != o.Name {
+			name += " (" + o.Path + ")"
+		}
+		row := []string{word(counts(o)), o.Node, name, spelled(o.Status), expires, left, o.Authority}
+		for i := range row[1:] {
+			i++
+			row[i] = cmp.Or(clean(row[i]), "-")
+		}
+		table = append(table, row)
+	}
+	if widths = columns(table); tableWidth(widths) > p.width() {
+		for _, row := range table[1:] {
+			row[4], _, _ = strings.Cut(row[4], " ")
+		}
+		widths = columns(table)
+	}
+	if last := len(widths) - 1; tableWidth(widths) > p.width() {
+		for i := range table {
+			table[i] = table[i][:last]
+		}
+		widths = widths[:last]
+	}
+	return table, widths
+}
+
+// columns is how wide each column of a table is.
+func columns(table [][]string) []int {
+	widths := make([]int, len(table[0]))
+	for _, row := range table {
+		for i, cell := range row {
+			widths[i] = max(widths[i], length(cell))
+		}
+	}
+	return widths
+}
+
+// tableWidth is how wide a line of a table is, with two spaces between its columns.
+func tableWidth(widths []int) int {
+	total := 2 * (len(widths) - 1)
+	for _, w := range widths {
+		total += w
+	}
+	return total
 }
 
 // spelled writes the status of what has ended so that nobody passes over it.

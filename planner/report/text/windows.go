@@ -155,7 +155,12 @@ func fits(use planner.WindowUse, now time.Time) string {
 	}
 	switch {
 	case use.Fit < use.Steps:
-		return fmt.Sprintf("%s%d of %s fit into it. The rest waits for the next opening.", first, use.Fit, steps)
+		reaches := use.Last
+		if use.LastNode != "" {
+			reaches += " on " + use.LastNode
+		}
+		return fmt.Sprintf("%s%d of %s fit into it. The last one is: %s. The rest waits for the next opening.", first, use.Fit,
+			steps, reaches)
 	case use.Opening.From.After(now):
 		return fmt.Sprintf("%s%s %s into it, done by %s.", first, steps, fit, minuteAfter(use.Ends).Format("Mon 2006-01-02 15:04 UTC"))
 	}

@@ -26,10 +26,12 @@ func TestFits(t *testing.T) {
 			"1 disruptive step fits, done by 12:02 UTC."},
 		"open, and nearly over": {planner.WindowUse{State: open, Opening: opening(23*time.Hour, 24*time.Hour), Steps: 1, Fit: 1, Ends: now.Add(23*time.Hour + time.Minute)},
 			"The first opening that is long enough begins Mon 2026-11-23 11:00 UTC. 1 disruptive step fits into it, done by Mon 2026-11-23 11:01 UTC."},
-		"the next one": {planner.WindowUse{State: shut, Opening: opening(time.Hour, 2*time.Hour), Steps: 3, Fit: 2, Ends: now.Add(2 * time.Hour)},
-			"2 of 3 disruptive steps fit into it. The rest waits for the next opening."},
-		"the one after it": {planner.WindowUse{State: shut, Opening: opening(25*time.Hour, 27*time.Hour), Steps: 3, Fit: 2, Ends: now.Add(27 * time.Hour)},
-			"The first opening that is long enough begins Mon 2026-11-23 13:00 UTC. 2 of 3 disruptive steps fit into it. The rest waits for the next opening."},
+		"the next one": {planner.WindowUse{State: shut, Opening: opening(time.Hour, 2*time.Hour), Steps: 3, Fit: 2, Ends: now.Add(2 * time.Hour),
+			Last: "restart kube-scheduler", LastNode: "cp2"},
+			"2 of 3 disruptive steps fit into it. The last one is: restart kube-scheduler on cp2. The rest waits for the next opening."},
+		"the one after it": {planner.WindowUse{State: shut, Opening: opening(25*time.Hour, 27*time.Hour), Steps: 3, Fit: 2, Ends: now.Add(27 * time.Hour),
+			Last: "upgrade the provider"},
+			"The first opening that is long enough begins Mon 2026-11-23 13:00 UTC. 2 of 3 disruptive steps fit into it. The last one is: upgrade the provider. The rest waits for the next opening."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := fits(test.use, now); got != test.want {

@@ -85,8 +85,8 @@ func TestFirstLine(t *testing.T) {
 		says []string
 	}{
 		"refused":                {plans.Refused(), "NOT APPLICABLE: `upkeep apply` refuses this plan.", []string{"ERROR    6 steps of"}},
-		"recorded":               {plans.Recorded(), "FROM RECORDED FACTS of 2026-11-22 03:00:00 UTC: for review; apply makes a new plan", []string{"Recorded 6d ago"}},
-		"recorded and refused":   {refusedToo, "FROM RECORDED FACTS of 2026-11-22 03:00:00 UTC: for review; apply makes a new plan", []string{"\nNOT APPLICABLE: ", "no backup"}},
+		"recorded":               {plans.Recorded(), "FROM RECORDED FACTS of 2026-11-22 03:00:00 UTC: for review, not for apply", []string{"Recorded 6d ago"}},
+		"recorded and refused":   {refusedToo, "FROM RECORDED FACTS of 2026-11-22 03:00:00 UTC: for review, not for apply", []string{"\nNOT APPLICABLE: ", "no backup"}},
 		"its first step":         {foreseen, "NOT APPLICABLE in full: `upkeep apply` refuses 1 of 7 steps.", []string{"ERROR    apply refuses step 1 (etcd_backup.daily@cp2/take): a drill", "To do what apply does not refuse (6 of 7 steps):"}},
 		"every one of its steps": {all, "NOT APPLICABLE: `upkeep apply` refuses every step of this plan.", []string{"Fix the errors above"}},
 	} {

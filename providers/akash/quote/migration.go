@@ -44,7 +44,7 @@ func Migrate(name string, charged akash.Charged, to price.Version) (Migration, e
 		return m, fmt.Errorf("%s: %w", name, err)
 	}
 	if u := charged.Script.Unread; len(u) > 0 {
-		return m, fmt.Errorf("%s: line %d sets %s in a form that upkeep does not read, so its prices cannot be moved; write %s=\"NUMBER\"", name, u[0].Line, u[0].Name, u[0].Name)
+		return m, fmt.Errorf("%s: %s, so its prices cannot be moved; %s", name, u[0], u[0].Fix())
 	}
 	var err error
 	if m.Migration, err = charged.Script.Migrate(charged.Targets, to, charged.Fleet); err != nil {
@@ -54,7 +54,8 @@ func Migrate(name string, charged akash.Charged, to price.Version) (Migration, e
 	from.lint(charged.Values)
 	m.Problems = from.Problems
 	for _, p := range price.LintMappings(m.To.Targets.GPUMappings, m.To.Version, charged.Fleet) {
-		if !slices.ContainsFunc(m.Problems, func(has price.Problem) bool { return has.Kind == p.Kind && has.Item == p.Item }) {
+		same := func(has price.Problem) bool { return has.Kind == p.Kind && has.Item == p.Item }
+		if !slices.ContainsFunc(m.Problems, same) {
 			m.Problems = append(m.Problems, p)
 		}
 	}
@@ -136,12 +137,14 @@ func (m Migration) Write(w io.Writer) error {
 		}
 		fmt.Fprint(w, "To run the script in a sandbox with an order:\n  upkeep price explain -run -order=FILE -script=FILE\n")
 	case changed > 0:
-		fmt.Fprint(w, "\nWhat is marked ~ would cost something else: the two scripts calculate differently. Correct the block where that is not meant.\n")
+		fmt.Fprint(w, "\nWhat is marked ~ would cost something else: the two scripts calculate differently. "+
+			"Correct the block where that is not meant.\n")
 	default:
 		fmt.Fprint(w, "\nWith this block no price changes.\n")
 	}
 	if len(m.Fleet) == 0 {
-		fmt.Fprint(w, "Warning: no GPU is named, so none has a price of its own; name each model of the fleet with -gpu=MODEL, or let upkeep look at the nodes.\n")
+		fmt.Fprint(w, "Warning: no GPU is named, so none has a price of its own; "+
+			"name each model of the fleet with -gpu=MODEL, or let upkeep look at the nodes.\n")
 	}
 	return writeProblems(w, &Prices{Name: m.Name, Problems: m.Problems})
 }

@@ -129,8 +129,7 @@ func rules(d script.Difference) []string {
 func unread(u script.Unread) price.Problem {
 	return price.Problem{
 		Kind: price.TargetUnread, Key: price.ScriptKey, Item: u.Name, Breaks: true,
-		Message: fmt.Sprintf("line %d sets %s in a form that upkeep does not read", u.Line,
-			u.Name), Fix: fmt.Sprintf(`write %s="NUMBER"`, u.Name),
+		Message: u.String(), Fix: u.Fix(),
 	}
 }
 

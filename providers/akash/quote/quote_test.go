@@ -37,6 +37,13 @@ func TestParseOrders(t *testing.T) {
 		{name: "one", file: "gpu.json", data: order("uact", "5"), want: []string{"gpu.json"}},
 		{name: "one a line, with empty lines", file: "all.jsonl", data: order("uact", "5") + "\n\n" + order("uact", "6") + "\n", want: []string{"all.jsonl:1", "all.jsonl:3"}},
 		{name: "another file", file: "notes.txt", data: "not an order"},
+		{name: "a byte order mark and line ends of Windows", file: "all.jsonl", data: "\ufeff" + order("uact", "5") + "\r\n" + order("uact", "6") + "\r\n",
+			want: []string{"all.jsonl:1", "all.jsonl:2"}},
+		{name: "a byte order mark within", file: "all.jsonl", data: order("uact", "5") + "\n\ufeff" + order("uact", "6") + "\n",
+			want: []string{"all.jsonl:1"}, odd: []string{"all.jsonl:2"}},
+		{name: "an empty file that should be an order", file: "gpu.json", data: "\n", odd: []string{"gpu.json"}},
+		{name: "an empty file of lines", file: "all.jsonl", data: "\n"},
+		{name: "comments", file: "all.jsonl", data: "# mine\n" + order("uact", "5") + "\n// yours", want: []string{"all.jsonl:2"}, odd: []string{"all.jsonl:1", "all.jsonl:3"}},
 		{name: "a damaged line among good ones", file: "all.jsonl", data: order("uact", "5") + "\n{\"resources\":\n" + order("uact", "6"),
 			want: []string{"all.jsonl:1", "all.jsonl:3"}, odd: []string{"all.jsonl:2"}},
 	} {

@@ -29,6 +29,7 @@ type Unanswered struct {
 // One that is no order is named next to the others: it does not keep them from being read.
 func ParseOrders(file string, data []byte) (orders []Order, odd []Unanswered) {
 	var texts [][]byte
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // what an editor put before the first order, as jq skips it
 	lines := path.Ext(file) == ".jsonl"
 	switch {
 	case lines:
@@ -38,6 +39,9 @@ func ParseOrders(file string, data []byte) (orders []Order, odd []Unanswered) {
 	}
 	for i, text := range texts {
 		if len(bytes.TrimSpace(text)) == 0 {
+			if !lines {
+				odd = append(odd, Unanswered{file, "the file is empty"})
+			}
 			continue
 		}
 		place := file
