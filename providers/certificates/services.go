@@ -10,6 +10,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // renewedAtStart is how little a certificate of k3s or RKE2 may have left for the service to renew it when it
@@ -33,6 +34,8 @@ type serviceArgs struct {
 	Names []string `json:"names,omitempty"`
 	// Outage: the restart repairs an outage that expired certificates are the reason of.
 	Outage bool `json:"outage,omitempty"`
+	// Aside are those of Names that have expired and that no start renews.
+	Aside []string `json:"aside,omitempty"`
 }
 
 // serviceGround is what it relies on: the start of the service that ends, and the certificates that are due.
@@ -84,9 +87,14 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 		return status, detail
 	}
 	hint := name + " renews the certificate when " + r.serviceOf(w) + " starts"
-	if selfMade(f.Name) { // rancher/rancher#41398
+	ended := r.clock.Passed(leaf.NotAfter)
+	switch {
+	case ended && layout.Stays(f.Name):
+		hint = ""
+		w.aside, w.renewed = append(w.aside, f.Name), append(w.renewed, f)
+	case selfMade(f.Name): // rancher/rancher#41398
 		hint = name + " does not renew this certificate: move " + f.Path + " and its key away, then restart " + r.serviceOf(w)
-	} else {
+	default:
 		w.renewed = append(w.renewed, f)
 	}
 	if !due {
@@ -145,7 +153,7 @@ func (r *review) planServices(w *work) {
 }
 
 func (r *review) planServiceOf(w *work, service string, due []*facts.CertificateFile) {
-	args := serviceArgs{Nodes: r.spec.Nodes, Service: service, Outage: w.outage}
+	args := serviceArgs{Nodes: r.spec.Nodes, Service: service, Outage: w.outage, Aside: w.aside}
 	for _, f := range due {
 		args.Names = append(args.Names, f.Name)
 	}
@@ -163,6 +171,9 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 	s.Settle = serviceSettle
 	r.repairsOutage(w, s)
 	s.Summary = "restart " + service
+	if len(w.aside) > 0 {
+		s.Summary += ", with " + strings.Join(w.aside, ", ") + " set aside"
+	}
 	s.Disruption = service + " restarts on " + w.node.Name
 	switch {
 	case service == etcdUnit:
@@ -427,10 +438,22 @@ func (serviceRestart) ByHand(in providers.Input, step providers.Step) []provider
 	unit := providers.ShellWord(args.Service)
 	lines := []string{
 		stopFunction, "before=$(systemctl show -p InvocationID --value " + unit + ")",
-		"systemctl restart " + unit + ` || stop "the service did not start; see: journalctl -u ` + args.Service + `"`,
-		"systemctl is-active " + unit,
-		`[ "$(systemctl show -p InvocationID --value ` + unit + `)" != "$before" ] || stop "the service was not restarted"`,
 	}
+	if len(args.Aside) > 0 {
+		lines = append(lines, "systemctl stop "+unit)
+		for _, name := range args.Aside {
+			p := h.path(name)
+			lines = append(lines, "mv "+providers.ShellWord(p)+" "+providers.ShellWord(p+".expired"))
+			if key, ok := strings.CutSuffix(p, ".crt"); ok {
+				lines = append(lines, "mv "+providers.ShellWord(key+".key")+" "+providers.ShellWord(key+".key.expired"))
+			}
+		}
+	}
+	lines = append(lines,
+		"systemctl restart "+unit+` || stop "the service did not start; see: journalctl -u `+args.Service+`"`,
+		"systemctl is-active "+unit,
+		`[ "$(systemctl show -p InvocationID --value `+unit+`)" != "$before" ] || stop "the service was not restarted"`,
+	)
 	for _, name := range args.Names {
 		if path := h.path(name); strings.HasSuffix(path, ".crt") {
 			lines = append(lines, "openssl x509 -noout -enddate -in "+providers.ShellWord(path))
