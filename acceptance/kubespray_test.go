@@ -95,11 +95,14 @@ func (s *suite) pemSerial(t *testing.T, node string) string {
 func (s *suite) makeKubespray(t *testing.T, n lab.Node) {
 	t.Helper()
 	const kept = "/root/before-kubespray"
+	// What kubespray's manifests started is ended by hand: a kubelet that starts anew ends no pod that it does not know before it
+	// reaches the API, and the port is taken meanwhile.
 	s.undo(t, n.Name, `if [ -d `+kept+` ]; then
-  systemctl stop etcd.service || true
+  systemctl stop kubelet etcd.service || true
+  pkill -KILL -f '^kube-(apiserver|controller-manager) ' || true
   rm -rf /etc/systemd/system/etcd.service /etc/etcd.env /etc/ssl/etcd /usr/local/bin/k8s-certs-renew.sh /etc/systemd/system/k8s-certs-renew.timer /etc/systemd/system/timers.target.wants/k8s-certs-renew.timer
   rm -rf /etc/kubernetes && mv `+kept+` /etc/kubernetes
-  systemctl daemon-reload; systemctl restart kubelet
+  systemctl daemon-reload; systemctl start kubelet
 fi`)
 	ca := s.signer(t, n.Name, "etcd/ca")
 	s.ssh(t, n.Name, `set -e

@@ -21,6 +21,7 @@ const (
 	backupAndLoss    group = "backup and disaster"
 	provider         group = "provider"
 	windows          group = "window"
+	recovery         group = "expired recovery"
 	// rest is what only `make acceptance-all` walks: every other group is the core.
 	rest group = "only in acceptance-all"
 )
@@ -29,7 +30,7 @@ const (
 var budgets = []struct {
 	group   group
 	minutes int
-}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {rest, 0}}
+}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {recovery, 8}, {rest, 0}}
 
 // parts are all parts of TestAcceptance in their order. A new one belongs to rest unless the core has time for it.
 var parts = []struct {
@@ -55,7 +56,7 @@ var parts = []struct {
 	{"kill points", rotationAndKills, 15 * time.Minute, testKillPoints},
 	{"access to the installed helper alone", rest, 4 * time.Minute, testRestrictedAccess},
 	{"two operators while the API is down", rest, 6 * time.Minute, testLocksWithoutAPI},
-	{"every certificate has expired", rest, 25 * time.Minute, testExpired},
+	{"every certificate has expired", recovery, 25 * time.Minute, testExpired},
 	{"a cluster as kubespray makes it", rest, 15 * time.Minute, testKubespray},
 	{"a backup under load guards a rotation", backupAndLoss, 5 * time.Minute, testBackupGuards},
 	{"backups that go wrong", rest, 12 * time.Minute, testBackupFaults},

@@ -108,6 +108,9 @@ func applyPlan(ctx context.Context, env environment, cmd *cli.Command, w workspa
 	sweepWorkDirectories(env, w.desired)
 	err = execute(ctx, env, cmd, w, plan, known, &ended)
 	recordWaits(ctx, env, w, ended)
+	if err == nil && plan.Outage != "" {
+		err = afterOutage(ctx, env, cmd, ended)
+	}
 	return ended, err
 }
 
@@ -263,6 +266,9 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 	}
 	if err := view.failed(); err != nil {
 		return fmt.Errorf("the run ended (%s), and its output could not be written: %w", result.Outcome, err)
+	}
+	if plan.Outage != "" && result.Outcome == apply.Complete {
+		return nil // see afterOutage, once nothing is locked
 	}
 	return leftOver(env, cmd, plan, result)
 }

@@ -11,14 +11,13 @@ import (
 	"upkeep/planner/apply"
 	"upkeep/planner/report"
 	"upkeep/planner/report/text"
-	"upkeep/providers"
 )
 
 // leftOver says what a run that did all its steps leaves all the same, and returns the exit code of a run. What could not
 // be checked, and what must wait until something else is repaired, was not planned: then a plan is at best applied in part.
 func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply.Result) error {
 	unknown, waiting := counted(plan), plan.Waiting()
-	if result.Outcome != apply.Complete || (plan.Complete || repaired(plan)) && len(unknown)+len(waiting) == 0 {
+	if result.Outcome != apply.Complete || plan.Complete && len(unknown)+len(waiting) == 0 {
 		return outcomeExit(result)
 	}
 	out := env.stdout
@@ -36,19 +35,8 @@ func leftOver(env environment, cmd *cli.Command, plan planner.Plan, result apply
 	return exit{code: exitPartial}
 }
 
-// repaired reports whether all that could not be checked is known again once every step is proved: the API of a cluster whose
-// certificates had expired answers. A node that did not answer is not repaired by a step on another one.
-func repaired(plan planner.Plan) bool {
-	silent := slices.ContainsFunc(plan.Unknown(), func(u planner.Unknown) bool { return u.Exempt == "" })
-	remains := slices.ContainsFunc(plan.Remaining, func(f providers.Finding) bool { return f.Unknown })
-	return len(plan.Steps) > 0 && !silent && !remains
-}
-
-// counted lists what could not be checked, but for what somebody exempted and for what the plan has repaired.
+// counted lists what could not be checked, but for what somebody exempted.
 func counted(plan planner.Plan) []planner.Unknown {
-	if repaired(plan) {
-		return nil
-	}
 	return slices.DeleteFunc(report.Unknowns(plan), func(u planner.Unknown) bool { return u.Exempt != "" })
 }
 

@@ -68,6 +68,7 @@ func (o renew) Run(ctx context.Context, step providers.Step, progress providers.
 	request := protocol.RenewRequest{
 		Step: step.ID, Names: args.Names, Kubeconfigs: args.Kubeconfigs, ClusterConfiguration: args.ClusterConfiguration,
 		Serials: make(map[string]string, len(args.Names)), Layout: args.Layout, SANs: args.SANs,
+		Outage: args.Outage,
 	}
 	for _, name := range args.Names {
 		if rank(name) == notRenewable {

@@ -29,6 +29,8 @@ type RenewRequest struct {
 	Serials map[string]string `json:"serials"`
 	// Kubeconfigs are absolute paths of copies of admin.conf that take over the renewed client certificate.
 	Kubeconfigs []string `json:"kubeconfigs,omitempty"`
+	// Outage: the certificates had expired. Components that ended over and over are started again at once.
+	Outage bool `json:"outage,omitempty"`
 }
 
 // InRun and BelongsTo implement Changing.

@@ -264,7 +264,22 @@ func (h *Host) Renew(ctx context.Context, q protocol.RenewRequest, progress func
 	}
 	r := h.renewer(d, q.Run.Step)
 	r.Kubeadm = kubeadm
-	return r.Run(ctx, q, quiet(progress))
+	result, err := r.Run(ctx, q, quiet(progress))
+	if err == nil && q.Outage {
+		wake(ctx, d, quiet(progress))
+	}
+	return result, err
+}
+
+// wake has what ended for want of a certificate started again; see package cri.
+func wake(ctx context.Context, d *disk.Disk, progress func(string)) {
+	client, err := cri.Dial(d)
+	if err != nil {
+		progress(fmt.Sprintf("the kubelet may wait before it starts what has ended: %v", err))
+		return
+	}
+	defer client.Close()
+	client.Wake(ctx, controlplane.Components(), progress)
 }
 
 // Repair finishes or undoes what an interrupted renewal left; see package renew.
