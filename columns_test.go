@@ -12,7 +12,7 @@ const widest = 120
 
 // wide are how many lines of the program's own Go files are still wider, comments and code. The numbers may only fall. They leave
 // a little room for branches that began before the rule: take it away when they have landed.
-var wide = struct{ comments, code int }{540, 1827}
+var wide = struct{ comments, code int }{540, 1825}
 
 // wrapped are the folders in which no comment is wider.
 var wrapped = []string{"config/", "state/", "planner/", "providers/kube/", "providers/etcd/", "providers/facts/", "providers/helm/", "providers/release/",

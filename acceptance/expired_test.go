@@ -136,8 +136,18 @@ func (s *suite) signer(t *testing.T, node, name string) signer {
 	return signer{certificate, key.(crypto.Signer)}
 }
 
-// expire replaces the certificate of a file, and leaves its key and all else.
+// expire replaces the certificate of a file by one that has ended, and leaves its key and all else.
 func (s *suite) expire(t *testing.T, node, path string, ca signer) {
+	t.Helper()
+	// The lab's authorities are not older than the lab: a certificate that ended before them would be wrong in another way, too.
+	ended := time.Now().Add(-time.Minute).Truncate(time.Second)
+	s.resign(t, node, path, ca, func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = ended.Add(c.NotBefore.Sub(c.NotAfter)), ended
+	})
+}
+
+// resign replaces the certificate of a file by one that differs in what change does, and leaves its key and all else.
+func (s *suite) resign(t *testing.T, node, path string, ca signer, change func(*x509.Certificate)) {
 	t.Helper()
 	text := s.ssh(t, node, "cat "+path)
 	old := text
@@ -160,13 +170,11 @@ func (s *suite) expire(t *testing.T, node, path string, ca signer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	life := was.NotAfter.Sub(was.NotBefore)
-	// The lab's authorities are not older than the lab: a certificate that ended before them would be wrong in another way, too.
-	ended := time.Now().Add(-time.Minute).Truncate(time.Second)
 	is := &x509.Certificate{
-		SerialNumber: serial, Subject: was.Subject, NotBefore: ended.Add(-life), NotAfter: ended, KeyUsage: was.KeyUsage,
+		SerialNumber: serial, Subject: was.Subject, NotBefore: was.NotBefore, NotAfter: was.NotAfter, KeyUsage: was.KeyUsage,
 		ExtKeyUsage: was.ExtKeyUsage, DNSNames: was.DNSNames, IPAddresses: was.IPAddresses, BasicConstraintsValid: true,
 	}
+	change(is)
 	der, err := x509.CreateCertificate(rand.Reader, is, ca.certificate, was.PublicKey, ca.key)
 	if err != nil {
 		t.Fatal(err)

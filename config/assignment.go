@@ -89,9 +89,9 @@ func (l *loader) assignFile(out map[string]assigned, name string, named bool) {
 		l.report(problem("Variable file not readable", fmt.Sprintf("%s cannot be read: %v. Correct the path after -var-file.", name, reason(err))))
 		return
 	}
-	if _, deep := tooDeep(src, name); deep {
+	if found, over := tooMuch(src, name); over {
 		l.valuesPartial = true
-		l.report(problem("Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep in %s.", deepestNesting, name)))
+		l.report(found.in(name))
 		return
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)

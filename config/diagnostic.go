@@ -1,10 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcled"
@@ -99,12 +101,12 @@ func Describe(diags hcl.Diagnostics, sources Sources) []Diagnostic {
 }
 
 func describe(d *hcl.Diagnostic, sources Sources) Diagnostic {
-	out := Diagnostic{Severity: "error", Summary: d.Summary, Detail: d.Detail}
+	out := Diagnostic{Severity: "error", Summary: cut(d.Summary, longestLine), Detail: cut(d.Detail, longestText)}
 	if d.Severity == hcl.DiagWarning {
 		out.Severity = "warning"
 	}
 	if where, ok := hcl.DiagnosticExtra[located](d); ok {
-		out.Address = where.address
+		out.Address = cut(where.address, longestLine)
 	}
 	if d.Subject == nil {
 		return out
@@ -137,34 +139,66 @@ func within(r hcl.Range, size int) hcl.Range {
 // mostLines bounds how many lines of source are shown.
 const mostLines = 6
 
+// longestLine bounds, in bytes, how much of a line is shown before its culprit.
+// longestText bounds what a diagnostic says.
+const (
+	longestLine = 500
+	longestText = 4000
+)
+
 func snippetOf(d *hcl.Diagnostic, r hcl.Range, file *hcl.File) *Snippet {
-	src := string(file.Bytes)
-	from := strings.LastIndexByte(src[:r.Start.Byte], '\n') + 1
+	src := file.Bytes
+	from := bytes.LastIndexByte(src[:r.Start.Byte], '\n') + 1
 	to := r.End.Byte
-	if lines := strings.SplitAfterN(src[r.Start.Byte:to], "\n", mostLines+1); len(lines) > mostLines {
+	if lines := bytes.SplitAfterN(src[r.Start.Byte:to], []byte("\n"), mostLines+1); len(lines) > mostLines {
 		// A long construct: its first line is enough to find it.
-		to = r.Start.Byte + len(strings.TrimRight(lines[0], "\r\n"))
+		to = r.Start.Byte + len(bytes.TrimRight(lines[0], "\r\n"))
 	}
-	to = r.Start.Byte + len(strings.TrimRight(src[r.Start.Byte:to], "\r\n"))
+	to = r.Start.Byte + len(bytes.TrimRight(src[r.Start.Byte:to], "\r\n"))
 	end := len(src)
-	if i := strings.IndexByte(src[to:], '\n'); i >= 0 {
+	if i := bytes.IndexByte(src[to:], '\n'); i >= 0 {
 		end = to + i
 	}
-	code := strings.TrimSuffix(src[from:max(end, from)], "\r")
+	from, end = excerpt(src, from, r.Start.Byte, max(end, from))
+	code := strings.TrimSuffix(string(src[from:end]), "\r")
 	s := &Snippet{
 		Code:                 code,
 		StartLine:            r.Start.Line,
 		HighlightStartOffset: min(r.Start.Byte-from, len(code)),
-		HighlightEndOffset:   min(to-from, len(code)),
+		HighlightEndOffset:   min(max(to, r.Start.Byte)-from, len(code)),
 		Values:               valuesIn(d),
 	}
 	if context := hcled.ContextString(file, r.Start.Byte); file.Nav != nil && context != "" {
+		context = cut(context, longestLine)
 		s.Context = &context
 	}
 	if extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && extra.CalledFunctionName() != "" {
 		s.FunctionCall = &FunctionCall{CalledAs: extra.CalledFunctionName()}
 	}
 	return s
+}
+
+// excerpt narrows a piece of a source to what is shown of it around a place, at whole characters.
+func excerpt(src []byte, from, at, to int) (int, int) {
+	from, to = max(from, at-longestLine), min(to, at+mostLines*longestLine)
+	for from < at && !utf8.RuneStart(src[from]) {
+		from++
+	}
+	for to < len(src) && to > at && !utf8.RuneStart(src[to]) {
+		to--
+	}
+	return from, to
+}
+
+// cut shortens a text to about most bytes.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + "..."
 }
 
 // valuesIn returns the values of the references in the expression that failed, sorted, without those that are not

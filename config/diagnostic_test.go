@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
@@ -67,5 +68,49 @@ func TestStatements(t *testing.T) {
 		if got := statementOf(v); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestDiagnosticsDoNotFlood: whatever a file repeats, and however long its lines are, what is told of it stays
+// short.
+func TestDiagnosticsDoNotFlood(t *testing.T) {
+	const n = 20000
+	for name, text := range map[string]string{
+		"a key again and again":   "locals {\n  a = {" + strings.Repeat("k = 1, ", n) + "}\n}\n",
+		"a block again and again": strings.Repeat("foo \"a\" {}\n", n),
+		"a long line":             "locals {\n  a = [" + strings.Repeat("1, ", n) + "local.none]\n}\n",
+		"labels":                  "foo " + strings.Repeat("\"x\" ", n) + "{}\n",
+		"a long name":             "node \"" + strings.Repeat("ä", n) + "\" {}\n",
+		"a long argument":         strings.Repeat("a", n) + " = 1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, sources, diags := Load(write(t, map[string]string{"a.upkeep.hcl": text}), Options{})
+			if !diags.HasErrors() {
+				t.Fatal("no error")
+			}
+			var told bytes.Buffer
+			if err := WriteText(&told, Describe(diags, sources), TextOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if len(diags) > mostDiagnostics+1 || told.Len()/len(diags) > 12000 || !utf8.Valid(told.Bytes()) {
+				t.Errorf("%d diagnostics, %d bytes", len(diags), told.Len())
+			}
+		})
+	}
+}
+
+// TestTheRestOfTheDiagnostics: warnings before an error never make a configuration right.
+func TestTheRestOfTheDiagnostics(t *testing.T) {
+	warning := &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: "Odd"}
+	many := make(hcl.Diagnostics, mostDiagnostics+3)
+	for i := range many {
+		many[i] = warning
+	}
+	if got := mostOf(many); got.HasErrors() || len(got) != mostDiagnostics+1 || !strings.HasPrefix(got[mostDiagnostics].Detail, "3 more problems") {
+		t.Errorf("of warnings: %v", got[mostDiagnostics:])
+	}
+	many[len(many)-1] = problem("Wrong", "It is wrong.")
+	if got := mostOf(many); !got.HasErrors() {
+		t.Error("an error that is left out leaves none")
 	}
 }

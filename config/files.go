@@ -87,10 +87,10 @@ func (l *loader) readSource(name string) ([]byte, error) {
 }
 
 func (l *loader) parse(name string, src []byte) *hclsyntax.Body {
-	if at, deep := tooDeep(src, name); deep {
+	if found, over := tooMuch(src, name); over {
 		l.partial = true
 		l.sources[name] = &hcl.File{Bytes: src}
-		l.errorAt(at, "Nested too deeply", "Brackets nest more than %d deep here.", deepestNesting)
+		l.errorAt(found.at, found.summary, "%s", found.detail)
 		return nil
 	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)

@@ -255,7 +255,23 @@ func (l *loader) settle() hcl.Diagnostics {
 			cmp.Compare(a.Detail, b.Detail),
 		)
 	})
-	return out
+	return mostOf(out)
+}
+
+// mostDiagnostics bounds how many problems of one configuration are told.
+const mostDiagnostics = 500
+
+// mostOf leaves out what nobody reads, and says so. An error that is left out leaves an error.
+func mostOf(diags hcl.Diagnostics) hcl.Diagnostics {
+	if len(diags) <= mostDiagnostics {
+		return diags
+	}
+	kept, rest := slices.Clone(diags[:mostDiagnostics]), diags[mostDiagnostics:]
+	more := problem("More problems", fmt.Sprintf("%d more problems are not shown. Repair those above first.", len(rest)))
+	if !rest.HasErrors() {
+		more.Severity = hcl.DiagWarning
+	}
+	return append(kept, more)
 }
 
 func place(d *hcl.Diagnostic) hcl.Range {

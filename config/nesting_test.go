@@ -41,3 +41,53 @@ func TestManyBracketsAreNotDeep(t *testing.T) {
 		t.Error(diags)
 	}
 }
+
+// TestWhatTheParserCannotBear: what takes the parser time that grows with its square, or its stack, is a diagnostic.
+// Commas and newlines within an expression end no chain.
+func TestWhatTheParserCannotBear(t *testing.T) {
+	const n = 30000
+	for name, test := range map[string]struct{ value, summary string }{
+		"operators":                 {"1" + strings.Repeat("+1", n), "Expression too long"},
+		"operators on lines":        {"[1" + strings.Repeat("\n+1", n) + "]", "Expression too long"},
+		"operators on lines of for": {"{\n for k in [] : k => 1" + strings.Repeat("\n+1", n) + "}", "Expression too long"},
+		"operators and calls":       {"max(1,2)" + strings.Repeat("+max(1,2)", n), "Expression too long"},
+		"comparisons":               {"true" + strings.Repeat("&&true", n), "Expression too long"},
+		"indices":                   {"[1]" + strings.Repeat("[0]", n), "Expression too long"},
+		"splats":                    {"[1]" + strings.Repeat("[*]", n), "Expression too long"},
+		"attributes":                {"{}" + strings.Repeat(".a", n), "Expression too long"},
+		"conditionals and calls":    {strings.Repeat("true?max(1,2):", n) + "1", "Nested too deeply"},
+		"directives if":             {"\"" + strings.Repeat("%{if true}", n) + strings.Repeat("%{endif}", n) + "\"", "Nested too deeply"},
+		"directives for":            {"\"" + strings.Repeat("%{~ for x in [1] ~}", n) + strings.Repeat("%{endfor}", n) + "\"", "Nested too deeply"},
+		"directives in a heredoc":   {"<<X\n" + strings.Repeat("%{if true}\n", n) + strings.Repeat("%{endif}\n", n) + "X", "Nested too deeply"},
+		"number":                    {strings.Repeat("1", n), "Number too long"},
+		"heredoc":                   {"<<X\n" + strings.Repeat("x\n", n) + "X", "Text too long"},
+		"heredocs":                  {"[" + strings.Repeat("<<X\n"+strings.Repeat("x\n", 3000)+"X\n,", 60) + "]", "Text too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, diags := Load(write(t, map[string]string{"a.upkeep.hcl": "locals {\n  a = " + test.value + "\n}\n"}), Options{})
+			if len(diags) != 1 || diags[0].Summary != test.summary {
+				t.Errorf("%d diagnostics, the first: %.200v", len(diags), diags)
+			}
+			if diags := Syntax([]byte("a = "+test.value+"\n"), "a"); len(diags) != 1 || diags[0].Summary != test.summary {
+				t.Errorf("of the syntax: %d diagnostics, the first: %.200v", len(diags), diags)
+			}
+		})
+	}
+}
+
+// TestLargeFilesAreNotTooMuch: many short expressions, a long script and many lists of lists are what people write.
+func TestLargeFilesAreNotTooMuch(t *testing.T) {
+	for name, value := range map[string]string{
+		"sums":       "[\n" + strings.Repeat("1 + max(2, 3) * 4,\n", 5000) + "]",
+		"an object":  "{\n" + strings.Repeat("\"a.b\" = [[1], [2]][0][0] + 1\n", 1) + "}",
+		"a script":   "<<-X\n" + strings.Repeat("  if [ $a -gt 1 ]; then echo \"%%{x}\" && a=$(($a+1)); fi\n", 1500) + "X",
+		"directives": "\"" + strings.Repeat("%{if true}a%{else}b%{endif}", 2000) + "\"",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, diags := Load(write(t, map[string]string{"a.upkeep.hcl": "locals {\n  a = " + value + "\n}\n"}), Options{})
+			if len(diags) > 0 {
+				t.Errorf("%.300v", diags)
+			}
+		})
+	}
+}

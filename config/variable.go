@@ -95,8 +95,8 @@ func (l *loader) parseText(v *variable, a assigned) assigned {
 		return a
 	}
 	name := fmt.Sprintf("<value of var.%s>", v.name)
-	if _, deep := tooDeep([]byte(a.text), name); deep {
-		l.report(problem("Nested too deeply", fmt.Sprintf("Brackets nest more than %d deep in the value of %q, given by %s.", deepestNesting, v.name, a.source)))
+	if found, over := tooMuch([]byte(a.text), name); over {
+		l.report(found.in(fmt.Sprintf("the value of %q, given by %s", v.name, a.source)))
 		a.value = cty.DynamicVal
 		return a
 	}

@@ -77,6 +77,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		foreseen = kept // each of them, for this reason before any other
 	}
 	predicted.Replace = nil // what was asked for once is done by then
+	predicted.NoObjects = true
 	after, err := diff(resources, predicted, starts)
 	if err != nil {
 		return Plan{}, err
@@ -98,6 +99,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	overrides, unknown := known.overriding(r, in, guarded.lifted)
 	p.Refusals = append(p.Refusals, unknown...)
 	p.Outage = all.Outage
+	p.Warnings = append(p.Warnings, holdWarning(r.Memory, r.Now)...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
 	p.Warnings = append(p.Warnings, p.tooShort()...)
@@ -176,7 +178,6 @@ func diff(resources []providers.Resource, in providers.Input, starts *starts) (p
 		in.Start = starts.of(address, in.Now)
 		outcome := providers.Review(resource, in)
 		all.Findings = slices.Grow(all.Findings, len(outcome.Findings))
-		all.Objects = slices.Grow(all.Objects, len(outcome.Objects))
 		all.Steps = slices.Grow(all.Steps, len(outcome.Steps))
 		for _, finding := range outcome.Findings {
 			if finding.Address == (providers.Address{}) {
@@ -184,11 +185,8 @@ func diff(resources []providers.Resource, in providers.Input, starts *starts) (p
 			}
 			all.Findings = append(all.Findings, finding)
 		}
-		for _, object := range outcome.Objects {
-			if object.Address == (providers.Address{}) {
-				object.Address = address
-			}
-			all.Objects = append(all.Objects, object)
+		if !in.NoObjects {
+			all.Objects = withObjects(all.Objects, outcome.Objects, address)
 		}
 		for _, step := range outcome.Steps {
 			if step.Address == (providers.Address{}) {
@@ -208,6 +206,19 @@ func diff(resources []providers.Resource, in providers.Input, starts *starts) (p
 	}
 	applyOrders(all.Steps, orders)
 	return all, nil
+}
+
+// withObjects puts the objects of a resource behind others. The first list is taken as it is: a fleet has many objects.
+func withObjects(all, more []providers.Object, owner providers.Address) []providers.Object {
+	for i := range more {
+		if more[i].Address == (providers.Address{}) {
+			more[i].Address = owner
+		}
+	}
+	if len(all) == 0 && len(more) > 0 {
+		return more
+	}
+	return append(all, more...)
 }
 
 // applyOrders makes steps wait for one another as orders between resources say.

@@ -15,15 +15,12 @@ import (
 	"upkeep/providers"
 )
 
-// Encode writes the text of a plan file; Pack makes the file of it. The caller must keep both private (mode 0600): they
-// hold facts of all nodes.
+// Encode writes the text of a plan file; Pack makes the file of it, and File makes the file at once. The caller must
+// keep both private (mode 0600): they hold facts of all nodes.
 func Encode(p Plan) ([]byte, error) {
-	p.Objects = nil
-	data, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("encode the plan: %w", err)
-	}
-	return append(data, '\n'), nil
+	var text bytes.Buffer
+	err := writeText(&text, p)
+	return text.Bytes(), err
 }
 
 // DigestError says that what a plan file would do is not what its own request asks for.

@@ -26,15 +26,9 @@ var signed = regexp.MustCompile(`,"origin":"([0-9a-f]{64})"\}\n$`)
 // under the state's key over id, digest, time and lineage of the plan and the SHA-256 of the file without it. A
 // plan from recorded facts has no origin, the one who asks.
 func EncodeSigned(p Plan, mac MAC) ([]byte, error) {
-	data, err := Encode(p)
-	if err != nil || p.Request.Recorded {
-		return data, err
-	}
-	origin, err := originOf(data, mac)
-	if err != nil {
-		return nil, fmt.Errorf("sign the plan: %w", err)
-	}
-	return append(bytes.TrimSuffix(data, []byte("}\n")), fmt.Appendf(nil, `,"origin":"%s"}`+"\n", origin)...), nil
+	var text bytes.Buffer
+	err := writeSigned(&text, p, mac)
+	return text.Bytes(), err
 }
 
 // ErrNoOrigin says that a plan file does not say where it comes from.
@@ -51,15 +45,16 @@ func CheckOrigin(data []byte, mac MAC) error {
 		return ErrNoOrigin
 	}
 	stated := data[at[2]:at[3]]
-	want, err := originOf(append(bytes.Clone(data[:at[0]]), "}\n"...), mac)
+	want, err := originOf(data, at[0], mac)
 	if err != nil || !hmac.Equal(stated, []byte(want)) {
 		return ErrOrigin
 	}
 	return nil
 }
 
-func originOf(file []byte, mac MAC) (string, error) {
-	var header struct {
+// originOf is the origin of a signed plan file whose own text, without its end, has some bytes.
+func originOf(file []byte, text int, mac MAC) (string, error) {
+	var h struct {
 		ID        string    `json:"id"`
 		Digest    string    `json:"digest"`
 		CreatedAt time.Time `json:"created_at"`
@@ -67,12 +62,25 @@ func originOf(file []byte, mac MAC) (string, error) {
 			Lineage string `json:"lineage"`
 		} `json:"request"`
 	}
-	if err := json.Unmarshal(file, &header); err != nil {
+	if err := json.Unmarshal(file, &h); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(file)
+	sum := sha256.New()
+	sum.Write(file[:text])
+	sum.Write([]byte(textEnd))
+	return origin(header{h.ID, h.Digest, h.CreatedAt, h.Request.Lineage}, sum.Sum(nil), mac)
+}
+
+// header is what an origin says of a plan beside the SHA-256 of its text.
+type header struct {
+	id, digest string
+	created    time.Time
+	lineage    string
+}
+
+func origin(h header, sum []byte, mac MAC) (string, error) {
 	value, err := json.Marshal([]string{
-		header.ID, header.Digest, header.CreatedAt.UTC().Format(time.RFC3339Nano), header.Request.Lineage, hex.EncodeToString(sum[:]),
+		h.id, h.digest, h.created.UTC().Format(time.RFC3339Nano), h.lineage, hex.EncodeToString(sum),
 	})
 	if err != nil {
 		return "", err

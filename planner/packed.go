@@ -15,21 +15,47 @@ const small = 512 << 10
 // Pack returns the text of a plan file as kept: gzip where it is large. Origin and digest are those of the text, so
 // they do not depend on who compressed it, and with which library.
 func Pack(text []byte) ([]byte, error) {
-	if len(text) <= small {
-		return text, nil
-	}
-	var out bytes.Buffer
-	packed, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
+	var file packer
+	if _, err := file.Write(text); err != nil {
 		return nil, err
 	}
-	if _, err := packed.Write(text); err != nil {
+	return file.close()
+}
+
+// packer packs what is written to it as Pack does.
+type packer struct {
+	out    bytes.Buffer
+	packed *gzip.Writer // nil while the text is small
+}
+
+func (k *packer) Write(text []byte) (int, error) {
+	if k.packed == nil && k.out.Len()+len(text) <= small {
+		return k.out.Write(text)
+	}
+	if k.packed == nil {
+		before := bytes.Clone(k.out.Bytes())
+		k.out.Reset()
+		packed, err := gzip.NewWriterLevel(&k.out, gzip.BestSpeed)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := packed.Write(before); err != nil {
+			return 0, err
+		}
+		k.packed = packed
+	}
+	return k.packed.Write(text)
+}
+
+// close returns the file.
+func (k *packer) close() ([]byte, error) {
+	if k.packed == nil {
+		return k.out.Bytes(), nil
+	}
+	if err := k.packed.Close(); err != nil {
 		return nil, err
 	}
-	if err := packed.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return k.out.Bytes(), nil
 }
 
 // A packed plan is not refused before it holds packedLeast bytes of text, nor before the text is packedRatio times as

@@ -131,7 +131,9 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 		return Rehearsal{}, err
 	}
 	out.Steps = steps
-	after, err := diff(resources, stage.after, startsOf(known.marks))
+	last := stage.after
+	last.NoObjects = true
+	after, err := diff(resources, last, startsOf(known.marks))
 	if err != nil {
 		return Rehearsal{}, err
 	}

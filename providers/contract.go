@@ -44,7 +44,8 @@ type Resource interface {
 	Address() Address
 	Needs() Needs
 	// Diff compares desired state with the world. Pure: same input, same outcome, in the same order. What depends on the
-	// time it asks of Input.Clock. Who wants an outcome calls Review.
+	// time it asks of Input.Clock. The lists of an outcome are the caller's, who may change them. Who wants an outcome
+	// calls Review.
 	Diff(Input) Outcome
 }
 
@@ -107,6 +108,8 @@ type Input struct {
 	Replace []Address
 	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
 	Owners map[string]Address
+	// NoObjects: nobody reads Outcome.Objects, so Diff may leave them out. A fleet has many.
+	NoObjects bool
 	// kept is set by Walk.
 	kept *kept
 	// next is set by Review: the first instant that Clock was asked for in vain.

@@ -38,7 +38,8 @@ func app(env environment) *cli.Command {
 		commands []*cli.Command
 	}{
 		{groupWork, []*cli.Command{
-			planCommand(env), approveCommand(env), applyCommand(env), stopCommand(env), driftCommand(env), backupCommand(env),
+			planCommand(env), approveCommand(env), applyCommand(env), stopCommand(env), holdCommand(env), driftCommand(env),
+			backupCommand(env),
 		}},
 		{groupLook, []*cli.Command{
 			doctorCommand(env), statusCommand(env), showCommand(env), explainCommand(env), rehearseCommand(env), observeCommand(env),

@@ -17,6 +17,7 @@ import (
 	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/kube"
 	"upkeep/providers/plain"
 	"upkeep/state"
 	"upkeep/state/journal"
@@ -314,6 +315,9 @@ func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend st
 	}
 	if stale := lock.TookOver(); stale != nil {
 		fmt.Fprintf(env.stderr, "Note: %s\n", stale)
+	}
+	if hold := lock.State().Memory.Hold; hold != nil && !duringHold(cmd) {
+		return nil, errors.Join(exit{exitLocked, &kube.HoldError{Hold: *hold}}, lock.Unlock())
 	}
 	return lock, nil
 }

@@ -38,16 +38,11 @@ type inventories struct {
 
 // openInventories reads the configuration and the state. It asks no node, but one that a store is on.
 func openInventories(ctx context.Context, env environment, cmd *cli.Command, name string) (inventories, error) {
-	w, err := open(env, cmd)
+	s, w, err := openRemembered(ctx, env, cmd)
 	if err != nil {
 		return inventories{}, err
 	}
-	chosen, err := chooseBackups(w, name)
-	if err != nil {
-		return inventories{}, err
-	}
-	s := inventories{env: env, desired: w.desired, addresses: chosen}
-	if s.remembered, err = readState(ctx, w); err != nil {
+	if s.addresses, err = chooseBackups(w, name); err != nil {
 		return inventories{}, err
 	}
 	nodes, err := newNodes(w.desired, 1)
@@ -55,8 +50,21 @@ func openInventories(ctx context.Context, env environment, cmd *cli.Command, nam
 		return inventories{}, err
 	}
 	s.stores = storesOf(w.desired, nodes, protocol.Run{})
+	return s, nil
+}
+
+// openRemembered reads the configuration and the state, and opens no store: a file needs no block.
+func openRemembered(ctx context.Context, env environment, cmd *cli.Command) (inventories, workspace, error) {
+	w, err := open(env, cmd)
+	if err != nil {
+		return inventories{}, w, err
+	}
+	s := inventories{env: env, desired: w.desired}
+	if s.remembered, err = readState(ctx, w); err != nil {
+		return s, w, err
+	}
 	s.keys, err = publicKeys(cmd, w.desired)
-	return s, err
+	return s, w, err
 }
 
 // publicKeys returns those of the configuration and of the flag -public-key.
@@ -318,7 +326,7 @@ func openFile(ctx context.Context, env environment, cmd *cli.Command, path, iden
 	if directory, err := directoryOf(cmd); err != nil {
 		return out, err
 	} else if files, err := filepath.Glob(filepath.Join(directory, "*.upkeep.hcl")); err == nil && len(files) > 0 {
-		if s, err = openInventories(ctx, env, cmd, ""); err != nil {
+		if s, _, err = openRemembered(ctx, env, cmd); err != nil {
 			return out, err
 		}
 		out.desired, out.stateless = s.desired, !s.remembered.Exists()

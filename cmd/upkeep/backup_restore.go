@@ -173,7 +173,7 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 		fmt.Fprintf(&text, "Restored bundle %s of %s into %s:\n", r.Manifest.ID, r.Manifest.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), directory)
 	}
 	for _, alarm := range r.Manifest.Alarms {
-		fmt.Fprintf(&text, "  Alarm %s was raised when it was taken, and the restored cluster has it, too: docs/disaster-recovery.md\n", alarm)
+		fmt.Fprintf(&text, "  Alarm %s was raised when it was taken, and the restored cluster has it, too: docs/disaster-recovery.md\n", plain.Told(alarm))
 	}
 	whole, err := filepath.Abs(directory)
 	if err != nil {
@@ -181,7 +181,7 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 	}
 	inside := func(path string) string { return strings.TrimPrefix(path, whole+string(filepath.Separator)) }
 	for _, m := range r.Members {
-		fmt.Fprintf(&text, "  %-28s data directory of member %s (%s)\n", inside(m.DataDirectory), m.Name, strings.Join(m.PeerURLs, ", "))
+		fmt.Fprintf(&text, "  %-28s data directory of member %s (%s)\n", inside(m.DataDirectory), m.Name, plain.Told(strings.Join(m.PeerURLs, ", ")))
 	}
 	writeCold(&text, r.Cold, inside)
 	for _, n := range r.Nodes {
@@ -197,7 +197,7 @@ func writeRecovered(env environment, directory string, r backup.Recovered) error
 		fmt.Fprintf(&text, "  %-28s kubeadm's configuration of the cluster\n", inside(r.Configuration))
 	}
 	for _, gap := range r.Manifest.Gaps {
-		fmt.Fprintf(&text, "The bundle lacks %s: %s\n", gap.What, gap.Why)
+		fmt.Fprintf(&text, "The bundle lacks %s: %s\n", plain.Told(gap.What), plain.Told(gap.Why))
 	}
 	if r.Database != "" {
 		text.WriteString("Stop k3s, unpack the keys, put the database in the place of state.db, state.db-wal and state.db-shm, start k3s.\n")

@@ -14,6 +14,7 @@ import (
 	"upkeep/planner/report/text"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 func backupShowCommand(env environment) *cli.Command {
@@ -77,34 +78,34 @@ func (b bundleView) fields() (out []text.Field) {
 	line := func(name, format string, args ...any) {
 		out = append(out, text.Field{Name: name, Value: fmt.Sprintf(format, args...)})
 	}
-	l := b.Label
+	l, told := b.Label, plain.Told // whoever wrote the label chose its words
 	line("bundle", "%s in %s", l.ID, b.Store)
-	line("taken", "%s by %s, upkeep %s", l.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), l.Address, l.Upkeep)
+	line("taken", "%s by %s, upkeep %s", l.TakenAt.UTC().Format("2006-01-02 15:04:05 UTC"), told(l.Address), told(l.Upkeep))
 	if l.Cold {
-		line("etcd", "cluster %s, as stopped members left it", l.ClusterID)
+		line("etcd", "cluster %s, as stopped members left it", told(l.ClusterID))
 	} else {
-		line("etcd", "cluster %s, member %s, revision %d, %d keys", l.ClusterID, l.Member, l.Revision, l.Keys)
+		line("etcd", "cluster %s, member %s, revision %d, %d keys", told(l.ClusterID), told(l.Member), l.Revision, l.Keys)
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Versions)) {
-		line("version", "%s %s", name, l.Versions[name])
+		line("version", "%s %s", told(name), told(l.Versions[name]))
 	}
 	line("stored", "%s, SHA-256 %s", text.Bytes(l.StoredSize), l.StoredSHA256)
 	if len(l.EncryptedTo) == 0 {
 		line("encrypted", "no")
 	} else {
-		line("encrypted", "to %s", strings.Join(l.EncryptedTo, ", "))
+		line("encrypted", "to %s", told(strings.Join(l.EncryptedTo, ", ")))
 	}
 	for _, part := range l.Parts {
-		line("part", "%-28s %s", part.Name, text.Bytes(part.Size))
+		line("part", "%-28s %s", told(part.Name), text.Bytes(part.Size))
 	}
 	for _, gap := range l.Gaps {
-		line("lacks", "%s: %s", gap.What, gap.Why)
+		line("lacks", "%s: %s", told(gap.What), told(gap.Why))
 	}
 	for _, alarm := range l.Alarms {
-		line("alarm", "%s was raised when it was taken; docs/disaster-recovery.md says what to do with it", alarm)
+		line("alarm", "%s was raised when it was taken; docs/disaster-recovery.md says what to do with it", told(alarm))
 	}
 	for _, m := range l.Members {
-		line("member", "%s %s %s", m.ID, m.Name, strings.Join(m.PeerURLs, " "))
+		line("member", "%s %s %s", told(m.ID), told(m.Name), told(strings.Join(m.PeerURLs, " ")))
 	}
 	switch {
 	case b.Signer != "":
@@ -125,7 +126,7 @@ func (b bundleView) fields() (out []text.Field) {
 		line("counts", "yes")
 	}
 	if l.Unproved != "" {
-		line("because", "%s", l.Unproved)
+		line("because", "%s", told(l.Unproved))
 	}
 	if len(b.Kept) > 0 {
 		line("kept", "%s", strings.Join(b.Kept, ", "))

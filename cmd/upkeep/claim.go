@@ -27,8 +27,10 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 	locked, why := planner.LockedNodes(plan.Steps, plan.Request.Input(nil))
 	held, err := wiring.Claimer{
 		Run: run, Who: who, Locker: nodes, Nodes: locked, NoNodes: why,
-		Lease: func(ctx context.Context) (claim.Holding, error) { return takeLease(ctx, env, plan, run, who) },
-		Note:  func(line string) { fmt.Fprintln(env.stderr, plain.Line(line)) },
+		Lease: func(ctx context.Context) (claim.Holding, error) {
+			return takeLease(ctx, env, plan, run, who, duringHold(cmd))
+		},
+		Note: func(line string) { fmt.Fprintln(env.stderr, plain.Line(line)) },
 	}.Claim(ctx, lock.Context(), timeout)
 	if wiring.ClusterLost(err) {
 		return nil, exit{exitLocked, err}
@@ -37,7 +39,9 @@ func claimCluster(ctx context.Context, env environment, cmd *cli.Command, plan p
 }
 
 // takeLease takes the Lease. A cluster without a kubeconfig that can be read has an API that is as good as down.
-func takeLease(ctx context.Context, env environment, plan planner.Plan, run protocol.Run, who string) (claim.Holding, error) {
+func takeLease(
+	ctx context.Context, env environment, plan planner.Plan, run protocol.Run, who string, duringHold bool,
+) (claim.Holding, error) {
 	cluster := plan.Request.Desired.Cluster
 	if cluster == nil {
 		return nil, &kube.UnreachableError{Server: "no cluster", Cause: errors.New("the configuration has no cluster block")}
@@ -48,6 +52,7 @@ func takeLease(ctx context.Context, env environment, plan planner.Plan, run prot
 	}
 	lease, err := client.AcquireLease(ctx, kube.LeaseRequest{
 		Holder: who, Lineage: run.Lineage, Generation: run.Generation, Plan: run.Plan, Duration: wiring.ClaimDuration,
+		DuringHold: duringHold,
 		Watching: func(h kube.LeaseHolder) {
 			fmt.Fprintf(env.stderr, "The Lease of %s (plan %s) has expired by this machine's clock; watching for %s whether it is renewed.\n", plain.Line(h.Holder), plain.Line(h.Plan), h.Duration)
 		},

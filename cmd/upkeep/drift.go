@@ -23,8 +23,9 @@ func driftCommand(env environment) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "drift", Usage: "report what is not as declared; changes nothing",
-		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when not everything could be checked or an error occurs.",
-		Flags:       flags,
+		Description: "Exits 0 when nothing has drifted, 2 when something has, 1 when not everything could be checked " +
+			"or an error occurs.\nDrift during a hold is expected, and exits 0.",
+		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if measuresInPod(cmd) && cmd.String("facts") != "" {
 				return usage(cmd, "-%s asks the cluster, and -facts says not to; record the answers with `upkeep observe -%s -out=FILE`", measureInPod, measureInPod)
@@ -46,7 +47,11 @@ func driftCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return ending(verdictExit(drift.Status, exitChanges))
+			code := verdictExit(drift.Status, exitChanges)
+			if code == exitChanges && expectedByHold(plan, env.now()) {
+				code = exitDone
+			}
+			return ending(code)
 		},
 	}
 }

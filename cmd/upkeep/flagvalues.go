@@ -115,6 +115,7 @@ var flagValues = map[string]func(cmd *cli.Command, value string) error{
 		}
 		return nil
 	},
+	"without-backup": lineOfText,
 }
 
 // largest bounds the flags that are numbers.

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
@@ -101,7 +99,7 @@ func formatFiles(env environment, cmd *cli.Command) error {
 
 // format refuses a file that does not parse: laying out half a file could lose what was meant.
 func format(name string, source []byte) ([]byte, error) {
-	if _, diags := hclsyntax.ParseConfig(source, name, hcl.InitialPos); diags.HasErrors() {
+	if diags := config.Syntax(source, name); diags.HasErrors() {
 		return nil, fmt.Errorf("%w; `upkeep validate` shows where", diags)
 	}
 	return config.Format(source), nil

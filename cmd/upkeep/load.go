@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/urfave/cli/v3"
 
 	"upkeep/config"
@@ -53,6 +54,25 @@ func readConfiguration(env environment, cmd *cli.Command) (loaded, error) {
 		return read, err
 	}
 	return read, read.print(env, cmd)
+}
+
+// argument is where an argument of the block at a position stands; the line of the block where that is not known.
+func (l loaded) argument(at config.Position, name string) *hcl.Range {
+	line := l.line(at)
+	source := l.sources[line.Filename]
+	if source == nil {
+		return line
+	}
+	body, parsed := source.Body.(*hclsyntax.Body)
+	if !parsed {
+		return line
+	}
+	for _, block := range body.Blocks {
+		if written := block.Body.Attributes[name]; block.TypeRange.Start.Line == at.Line && written != nil {
+			return &written.SrcRange
+		}
+	}
+	return line
 }
 
 // line is the range of the line at which something is declared.

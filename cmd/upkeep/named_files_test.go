@@ -40,6 +40,7 @@ func TestNamedFilesThatAreNone(t *testing.T) {
 		configuration, line string
 	}{
 		"kubeconfig":      {nodes + certificates + "cluster {\n  kubeconfig = \"FILE\"\n}\n", "plan"},
+		"its validation":  {nodes + certificates + "cluster {\n  kubeconfig = \"FILE\"\n}\n", "validate"},
 		"identity_file":   {backup("identity_file = \"FILE\"", ""), "validate"},
 		"ca_file":         {backup("", "ca_file = \"FILE\""), "backup list"},
 		"state":           {nodes + certificates + "state \"local\" {\n  path = \"FILE\"\n}\n", "plan"},
@@ -84,7 +85,7 @@ func TestNamedFilesThatAreNone(t *testing.T) {
 				continue // who names a pipe on the command line means to write to it
 			}
 			switch {
-			case (way == "state" || way == "identity_file") && kind == "nowhere", // where a state is made; a warning
+			case (way == "state" || way == "identity_file" || way == "its validation") && kind == "nowhere", // where a state is made; a warning; on another machine
 				(way == "a bundle" || way == "to restore") && kind == "gigabyte": // a bundle may have it
 				continue
 			}

@@ -192,11 +192,8 @@ func readState(ctx context.Context, w workspace) (state.State, error) {
 
 // savePlan writes a plan file that only its owner can read, and that says which state it was made with.
 func savePlan(plan planner.Plan, key state.Key, out outFile) error {
-	data, err := planner.EncodeSigned(plan, key.MAC)
+	data, err := planner.File(plan, key.MAC)
 	if err != nil {
-		return err
-	}
-	if data, err = planner.Pack(data); err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	if err := out.write(data); err != nil {

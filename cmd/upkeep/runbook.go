@@ -47,11 +47,8 @@ func showRunbook(env environment, cmd *cli.Command, plan planner.Plan, types []p
 // saveDocuments keeps a copy of a plan and its runbook beside the journal, so that whoever finds a run that died can finish
 // it by hand, or apply the copy.
 func saveDocuments(ctx context.Context, lock state.Lock, plan planner.Plan, types []providers.Type) error {
-	data, err := planner.EncodeSigned(plan, lock.State().Key.MAC)
+	data, err := planner.File(plan, lock.State().Key.MAC)
 	if err != nil {
-		return err
-	}
-	if data, err = planner.Pack(data); err != nil {
 		return err
 	}
 	if err := lock.Save(ctx, plan.ID, state.SavedPlan, data); err != nil {

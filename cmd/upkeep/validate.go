@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/backup"
+	"upkeep/providers/kube"
 )
 
 func validateCommand(env environment) *cli.Command {
@@ -28,6 +29,7 @@ func validateCommand(env environment) *cli.Command {
 			}
 			if !result.diags.HasErrors() && !cmd.Bool("untrusted") { // whose files are another person's to name
 				result.diags = append(result.diags, identityDiagnostics(result)...)
+				result.diags = append(result.diags, kubeconfigDiagnostics(result)...)
 			}
 			if cmd.Bool("json") {
 				return result.printJSON(env)
@@ -39,6 +41,23 @@ func validateCommand(env environment) *cli.Command {
 			return err
 		},
 	}
+}
+
+// kubeconfigDiagnostics says what is wrong with the kubeconfig as a file. One that is not there is fine: a machine
+// that only checks configurations has none.
+func kubeconfigDiagnostics(l loaded) hcl.Diagnostics {
+	cluster := l.desired.Cluster
+	if cluster == nil {
+		return nil
+	}
+	err := kube.CheckFile(cluster.Kubeconfig, cluster.Context)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Kubeconfig not usable", Detail: err.Error() + ". Name a kubeconfig that kubectl reads.",
+		Subject: l.argument(cluster.Position, "kubeconfig"),
+	}}
 }
 
 // identityDiagnostics says which identity files open no bundle of their block. One that is not there is a warning: another

@@ -364,6 +364,7 @@ func TestLearn(t *testing.T) {
 		{Operation: "b", Outcome: apply.Failed, Seconds: 120},
 		{Operation: "c", Outcome: apply.Done, Seconds: 4},
 		{Operation: "d", Outcome: apply.Skipped},
+		{Operation: "c", Outcome: apply.Done, Seconds: 36_000, Slept: true},
 	}})
 	if diff := cmp.Diff(map[string]float64{"a": 13, "b": 1, "c": 4}, got.Durations); diff != "" || before.Durations["a"] != 10 {
 		t.Errorf("%s (before: %v)", diff, before)

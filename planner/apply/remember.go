@@ -18,7 +18,7 @@ const weight = 0.3
 func Learn(memory facts.Memory, result Result) facts.Memory {
 	durations := maps.Clone(memory.Durations)
 	for _, step := range result.Steps {
-		if step.Outcome != Done {
+		if step.Outcome != Done || step.Slept {
 			continue
 		}
 		if durations == nil {

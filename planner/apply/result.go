@@ -66,6 +66,8 @@ type StepResult struct {
 	// StartedAt and Seconds are those of the act and its proof together; zero for a step that did not run.
 	StartedAt time.Time `json:"started_at,omitzero"`
 	Seconds   float64   `json:"seconds,omitempty"`
+	// Slept: it took longer than it may, so the machine slept or its clock jumped, and Seconds says nothing of the step.
+	Slept bool `json:"-"`
 	// Since is when a step that waits began to wait, For what it waits for in words, and Window the window that this is,
 	// if it is one. They are zero where it waits for another step.
 	Since  time.Time `json:"since,omitzero"`

@@ -84,7 +84,8 @@ func (r *run) act(ctx context.Context, step providers.Step, found ground, tell b
 			done.Why = fmt.Sprintf("cancelled while it was in progress (%v): %v", cause, err)
 		}
 	}
-	done.StartedAt, done.Seconds = began, seconds(r.now().Sub(began))
+	took := r.now().Sub(began)
+	done.StartedAt, done.Seconds, done.Slept = began, seconds(took), took > r.actLimit(step)+r.settleLimit(step)
 	r.end(step, done, kind)
 }
 
@@ -119,19 +120,33 @@ func (r *run) unrecorded(step providers.Step) {
 	r.report(func(book *schedule.Schedule) error { return book.Ended(step.ID, schedule.Failed, why) })
 }
 
-// started asks the book a last time whether a step may start: another one may have failed, or somebody asked to stop,
-// since it was looked at.
+// started asks the book a last time whether a step may start: another one may have failed, somebody may have asked to
+// stop, or its window may have closed since it was looked at.
 func (r *run) started(step providers.Step) (may bool) {
 	r.report(func(book *schedule.Schedule) (err error) {
+		if closed, err := book.Closed(step.ID, r.now()); closed || err != nil {
+			return err
+		}
 		may, err = book.Started(step.ID)
 		return err
 	})
 	return may
 }
 
+// actLimit is how long the operation of a step may take, and settleLimit how long its proof may, with a look at the
+// end.
+func (r *run) actLimit(step providers.Step) time.Duration {
+	return max(r.Limits.withDefaults().Act, 4*step.EstimateDuration(), step.LimitDuration())
+}
+
+func (r *run) settleLimit(step providers.Step) time.Duration {
+	limits := r.Limits.withDefaults()
+	return max(limits.Settle, step.SettleDuration()) + limits.Look
+}
+
 // operate runs the operation in bounded time.
 func (r *run) operate(ctx context.Context, step providers.Step, report providers.Progress) error {
-	limit := max(r.Limits.withDefaults().Act, 4*step.EstimateDuration(), step.LimitDuration())
+	limit := r.actLimit(step)
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not finished after %s", limit))
 	defer cancel()
 	if err := r.Operations[step.Operation].Run(bounded, step, report); err != nil {

@@ -184,6 +184,18 @@ func (s *Schedule) Waits(id string, wait Wait, now time.Time) error {
 	return nil
 }
 
+// Closed says, just before a step starts that was handed out, whether the window of its stretch has closed since then,
+// or has too little time left: a look can take long, and a machine can sleep. The step then waits for another opening.
+func (s *Schedule) Closed(id string, now time.Time) (bool, error) {
+	i, err := s.report(id, "closed", Handed)
+	if err != nil {
+		return false, err
+	}
+	s.tick(now)
+	st := &s.steps[i]
+	return st.barred == "" && !s.series[st.series].changed && !s.opensFor(i), nil
+}
+
 // Started answers a Start, just before the step's start is recorded. False: it must not start any longer (the run
 // stops, something failed at the same time, or others were seen to take the room); the schedule has taken it back.
 func (s *Schedule) Started(id string) (bool, error) {

@@ -87,6 +87,10 @@ func tell(t *testing.T, plan schedule.Plan, history schedule.History, script str
 				} else if words[0] == "fail" {
 					fail(s.Ended(id, schedule.Failed, "exit status 1"))
 				}
+			case "closed":
+				closed, err := s.Closed(id, now)
+				fail(err)
+				out = append(out, fmt.Sprintf("closed for %s: %t", id, closed))
 			case "ended":
 				fail(s.Ended(id, schedule.Done, ""))
 			case "skip":
@@ -592,6 +596,22 @@ func TestRules(t *testing.T) {
 			want: []string{
 				"start a/x.1, start c/x.1, start -/y.1", "start a/x.2 (10m0s over)", "only waits", "a/x.1 done", "a/x.2 done",
 				`b/x.1 waiting: waits for an opening of window "w" that has 1h30m0s left`, "c/x.1 done", "-/y.1 done", "start b/x.1",
+			},
+		},
+		"a window that closed while a step was looked at is another one's": {
+			steps:    steps(nil, "a/x.1 window w min 30", "b/x.1 window w min 5"),
+			openings: map[string][]schedule.Opening{"w": {opening(0, time.Hour), opening(24*time.Hour, 26*time.Hour)}},
+			script: `next
+				closed b/x.1
+				start b/x.1
+				after 50m
+				closed a/x.1
+				ended b/x.1
+				next
+				after 24h
+				next`,
+			want: []string{
+				"start a/x.1, start b/x.1", "closed for b/x.1: false", "closed for a/x.1: true", "only waits", "start a/x.1",
 			},
 		},
 		"the worst run that is remembered must fit": {

@@ -8,6 +8,7 @@ import (
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // review is one Diff under way.
@@ -198,7 +199,7 @@ func (r *review) reviewOthers() {
 }
 
 func (r *review) addStray(s facts.Stray) {
-	f := providers.Finding{Severity: providers.SeverityWarning, Object: s.Name, Summary: s.What}
+	f := providers.Finding{Severity: providers.SeverityWarning, Object: plain.Told(s.Name), Summary: s.What}
 	switch s.Kind {
 	case "half-written":
 		f.ID = "BUNDLE_HALF_WRITTEN"

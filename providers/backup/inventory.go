@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/backup/bundle"
 	"upkeep/providers/facts"
 )
 
@@ -66,6 +67,7 @@ func look(in providers.Input, t terms) inventory {
 	if err != nil && out.unknown == "" {
 		out.unknown = err.Error()
 	}
+	out.strays = withoutLabels(out.strays, proofs)
 	j := judge{terms: t, clock: in.Clock(), cluster: identityOf(in), before: reissued(in), proofs: proofs, signers: in.Memory.Signers}
 	for _, b := range found.Bundles {
 		switch h := j.judge(b); h.standing {
@@ -85,6 +87,20 @@ func look(in providers.Input, t terms) inventory {
 	}
 	if out.unknown == "" {
 		out.lookForMissing(found, proofs)
+	}
+	return out
+}
+
+// withoutLabels tells what interrupted writing left from proved bundles whose label somebody removed: those are
+// damaged, and no removal of scraps takes them. The policy's own removals take the label first, and their proofs
+// are going.
+func withoutLabels(strays []facts.Stray, proofs []facts.Proof) []facts.Stray {
+	out := slices.Clone(strays)
+	for i := range out {
+		proved := func(p facts.Proof) bool { return !p.Going && bundle.Name(p.Bundle) == out[i].Name }
+		if out[i].Kind == "half-written" && slices.ContainsFunc(proofs, proved) {
+			out[i].Kind, out[i].What = "damaged", "its label is missing, and the state remembers that the bundle was proved"
+		}
 	}
 	return out
 }

@@ -12,7 +12,7 @@ import (
 func IDPrefix(address providers.Address, clusterID string) string {
 	name := address.Name
 	if address.Key != "" {
-		name += "." + plain(address.Key)
+		name += "." + spelled(address.Key)
 	}
 	return name + "-" + clusterID + "-"
 }
@@ -22,8 +22,9 @@ func NewID(address providers.Address, clusterID string, at time.Time, random str
 	return IDPrefix(address, clusterID) + at.UTC().Format("20060102T150405Z") + "-" + random
 }
 
-// plain spells a for_each key in the letters of a bundle's id: every other byte as "_" and its two hexadecimal digits.
-func plain(key string) string {
+// spelled spells a for_each key in the letters of a bundle's id: every other byte as "_" and its two hexadecimal
+// digits.
+func spelled(key string) string {
 	const digits = "0123456789abcdef"
 	var b strings.Builder
 	for _, c := range []byte(key) {

@@ -8,6 +8,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // Blocker is what a bundle counts for. It is judged in one place, for plans, commands and retention alike.
@@ -62,7 +63,10 @@ func (j judge) judge(b facts.Bundle) held {
 		return h
 	}
 	if b.Address != j.address {
-		return is(OtherBlock, "%s took it", b.Address)
+		if j.relabelled(b) {
+			return is(NotAuthentic, "%s", j.unsigned(b))
+		}
+		return is(OtherBlock, "%s took it", plain.Told(b.Address))
 	}
 	switch here := j.cluster; {
 	case here.EtcdClusterID != "" && b.ClusterID != "" && here.EtcdClusterID != b.ClusterID:
@@ -93,6 +97,12 @@ func (j judge) judge(b facts.Bundle) held {
 	}
 	h.standing = Proved
 	return h
+}
+
+// relabelled reports whether a label claims a key of this state that did not sign what the label says.
+func (j judge) relabelled(b facts.Bundle) bool {
+	ours := slices.ContainsFunc(j.signers, func(s facts.Signer) bool { return s.Key == b.Signature.Key })
+	return ours && bundle.SignedBy(b, j.signers, clockSlack) == ""
 }
 
 // proofOf returns the strongest proof of a bundle. A proof stands for the bytes whose SHA-256 it names and for no others, and

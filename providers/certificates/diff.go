@@ -67,13 +67,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.findReference(nodes)
 	r.findSigner()
 
-	files := 0
-	for _, n := range nodes {
-		if observed := in.World.Nodes[n.Name]; observed != nil {
-			files += len(observed.Certificates.Files)
-		}
-	}
-	r.out.Objects = slices.Grow(r.out.Objects, files+len(nodes))
+	r.growObjects(nodes)
 	var todo []work
 	for _, n := range nodes {
 		if w := r.reviewNode(n); w.any() {
@@ -87,7 +81,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	for i := range todo {
 		r.planRepair(&todo[i])
 	}
-	for turn := turnRepair; turn <= turnUnhealthy; turn++ {
+	for turn := turnMember; turn <= turnUnhealthy; turn++ {
 		for i := range todo {
 			if todo[i].turn == turn {
 				r.planSANs(&todo[i])
@@ -109,6 +103,20 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.warn()
 	r.out.Outage = r.headline()
 	return r.out
+}
+
+// growObjects makes room for the objects of all nodes at once.
+func (r *review) growObjects(nodes []config.Node) {
+	if r.in.NoObjects {
+		return
+	}
+	files := 0
+	for _, n := range nodes {
+		if observed := r.in.World.Nodes[n.Name]; observed != nil {
+			files += len(observed.Certificates.Files)
+		}
+	}
+	r.out.Objects = slices.Grow(r.out.Objects, files+len(nodes))
 }
 
 // add reports a finding of the block itself.

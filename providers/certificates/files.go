@@ -23,7 +23,7 @@ func (r *review) reviewFiles(w *work, blocked blocks) {
 		f := &files[i]
 		object := providers.Object{Address: address, Name: f.Name, Path: f.Path, Authority: f.Authority}
 		object.Status, object.Detail = r.reviewFile(w, f, &blocked)
-		if object.Status == "" {
+		if object.Status == "" || r.in.NoObjects {
 			continue
 		}
 		if len(f.Blocks) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
 )
 
@@ -104,6 +105,9 @@ func (r *review) reviewNode(n config.Node) work {
 
 // turnOf returns when it is a node's turn.
 func (r *review) turnOf(w *work) int {
+	if r.down && expiredOf(w.node, r.in.Clock(), ofEtcdMember...) != nil && r.away(w.node.Name) {
+		return turnMember
+	}
 	turn := turnHealthy
 	for _, t := range controlPlaneTroubles(w.node, !r.policy.externalEtcd) {
 		switch {
@@ -115,6 +119,16 @@ func (r *review) turnOf(w *work) int {
 		}
 	}
 	return turn
+}
+
+// away reports whether the member of a node takes no part in etcd.
+func (r *review) away(node string) bool {
+	for i := range r.in.World.Etcd.Members {
+		if m := &r.in.World.Etcd.Members[i]; cmp.Or(m.Node, m.Name) == node && !m.Learner {
+			return !health.Follows(*m)
+		}
+	}
+	return false
 }
 
 // settle puts the node's work into the order in which it is done, and adds the restarts that the renewals entail.

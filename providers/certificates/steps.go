@@ -59,9 +59,12 @@ const (
 	restartEstimate = 5
 )
 
-// The turns of control planes: first those whose certificates are the reason why they are not whole, then those that are
-// whole, then those that are not whole for another reason, which no renewal repairs: what goes wrong with them closes the lane.
+// The turns of control planes: first those whose own certificates keep their member of etcd away, since no other member
+// is touched until it is back; then those whose certificates are the reason why they are not whole, then those that are
+// whole, then those that are not whole for another reason, which no renewal repairs: what goes wrong with them closes
+// the lane.
 const (
+	turnMember    = -2
 	turnRepair    = -1
 	turnHealthy   = 0
 	turnUnhealthy = 1

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // requestTimeout bounds one request to one member.
@@ -285,7 +286,7 @@ func get(ctx context.Context, node string, dial Dialer, key string) ([]byte, err
 	defer client.Close()
 	response, err := client.Get(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", node, err)
+		return nil, fmt.Errorf("%s: etcd: %s", node, reason(err))
 	}
 	if len(response.Kvs) == 0 {
 		return nil, fmt.Errorf("%s: no such key", node)
@@ -327,11 +328,16 @@ func open(ctx context.Context, node string, dial Dialer, options ...grpc.DialOpt
 
 func hexID(id uint64) string { return strconv.FormatUint(id, 16) }
 
-// reason drops gRPC's wrapping, which repeats itself.
+// reason drops gRPC's wrapping, which repeats itself, and quotes what is left: a member may answer any sentence.
 func reason(err error) string {
 	text := err.Error()
 	if i := strings.LastIndex(text, "desc = "); i >= 0 {
 		text = text[i+len("desc = "):]
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(text, "connection error: desc = "), `"`)
+	text = strings.Trim(text, `"`)
+	switch text {
+	case context.DeadlineExceeded.Error(), context.Canceled.Error():
+		return text
+	}
+	return plain.Said(text)
 }

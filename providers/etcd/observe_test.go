@@ -206,7 +206,7 @@ func TestObserve(t *testing.T) {
 			name: "a member that does not catch up with its leader is unknown", members: map[string]memberServer{"cp1": cp1, "cp2": left}, nodes: []string{"cp1", "cp2"},
 			want: facts.Etcd{ClusterID: "c1", Members: []facts.Member{
 				member("a", "cp1", "10.0.0.1", 7),
-				{ID: "b", Name: "cp2", Node: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "cp2: etcd member list: etcdserver: request timed out"},
+				{ID: "b", Name: "cp2", Node: "cp2", PeerURLs: []string{"https://10.0.0.2:2380"}, ClientURLs: []string{"https://10.0.0.2:2379"}, Unknown: "cp2: etcd member list: \"etcdserver: request timed out\""},
 			}},
 		},
 		{

@@ -25,6 +25,8 @@ type Memory struct {
 	Overrides []UsedOverride `json:"overrides,omitempty"`
 	// Approvals are the plans that may be applied while nobody looks, oldest first.
 	Approvals []Approval `json:"approvals,omitempty"`
+	// Hold stands while people work on the cluster by other means; nil: none does.
+	Hold *Hold `json:"hold,omitempty"`
 	// Sections are what the domains remember, each under the address of the resource that it is about.
 	Sections Sections `json:"sections,omitempty"`
 }

@@ -128,8 +128,8 @@ func (b bounds) apart(ctx context.Context, o order, find lookUp) (made, error) {
 	if err := command.Start(); err != nil {
 		return made{}, fmt.Errorf("starting the program that renders charts: %w", err)
 	}
-	// Objects written as JSON are about as long as their YAML.
-	heard := &io.LimitedReader{R: stdout, N: 4*int64(b.output) + 1<<20}
+	// Objects written as JSON are about as long as their YAML, and so are the texts.
+	heard := &io.LimitedReader{R: stdout, N: 8*int64(b.output) + 1<<20}
 	result, spoke := converse(json.NewEncoder(stdin), json.NewDecoder(heard), o, find)
 	why := context.Cause(within)
 	if !spoke && heard.N == 0 {

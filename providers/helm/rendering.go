@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -22,6 +23,8 @@ type order struct {
 	Values       values.Tree
 	Options      chartutil.ReleaseOptions
 	Capabilities *chartutil.Capabilities
+	// Texts asks for the texts, too.
+	Texts bool
 	// Lookup says whether templates may look the cluster up.
 	Lookup bool
 	// Memory and Output are those of the bounds.
@@ -33,15 +36,22 @@ type order struct {
 type made struct {
 	Objects []objects.Object
 	CRDs    []string
+	// Texts are what each template made, by the name that Helm's engine gives it, where that was asked for.
+	Texts map[string]string `json:",omitempty"`
 }
 
 // render renders a chart as an upgrade would. Unless lookup is set, a template that looks the cluster up is an error.
 func (c *Client) render(ctx context.Context, got archive, full values.Tree, options chartutil.ReleaseOptions, lookup bool) (made, error) {
+	return c.rendered(ctx, order{Chart: got.chart.Name(), Files: got.chart.Raw, Values: full, Options: options}, lookup)
+}
+
+// rendered is render of an order without capabilities.
+func (c *Client) rendered(ctx context.Context, o order, lookup bool) (made, error) {
 	capabilities, err := c.clusterCapabilities()
 	if err != nil {
 		return made{}, err
 	}
-	o := order{Chart: got.chart.Name(), Files: got.chart.Raw, Values: full, Options: options, Capabilities: capabilities}
+	o.Capabilities = capabilities
 	var find lookUp
 	if lookup && c.rest != nil {
 		o.Lookup, find = true, engine.NewLookupFunction(c.rest)
@@ -55,13 +65,18 @@ func (c *Client) render(ctx context.Context, got archive, full values.Tree, opti
 	return bounds{}.apart(ctx, o, find)
 }
 
-// work renders. Helm's functions write into the chart and the values, and those are read anew or copied here.
-func (o order) work(find lookUp) (made, error) {
-	files := make([]*loader.BufferedFile, len(o.Files))
-	for i, file := range o.Files {
+// loadFiles reads a chart from the files of its archive.
+func loadFiles(raw []*chart.File) (*chart.Chart, error) {
+	files := make([]*loader.BufferedFile, len(raw))
+	for i, file := range raw {
 		files[i] = &loader.BufferedFile{Name: file.Name, Data: file.Data}
 	}
-	loaded, err := loader.LoadFiles(files)
+	return loader.LoadFiles(files)
+}
+
+// work renders. Helm's functions write into the chart and the values, and those are read anew or copied here.
+func (o order) work(find lookUp) (made, error) {
+	loaded, err := loadFiles(o.Files)
 	if err != nil {
 		return made{}, err
 	}
@@ -79,6 +94,10 @@ func (o order) work(find lookUp) (made, error) {
 	texts, err := engine.RenderWithClientProvider(loaded, rendering, lookups{find})
 	if err != nil {
 		return made{}, err
+	}
+	out := made{CRDs: crdFiles(loaded)}
+	if o.Texts {
+		out.Texts = maps.Clone(texts)
 	}
 	size := 0
 	for name, text := range texts {
@@ -98,9 +117,6 @@ func (o order) work(find lookUp) (made, error) {
 	for _, m := range manifests {
 		fmt.Fprintf(&text, "---\n%s\n", m.Content)
 	}
-	list, err := parseManifest(text.String())
-	if err != nil {
-		return made{}, err
-	}
-	return made{Objects: list, CRDs: crdFiles(loaded)}, nil
+	out.Objects, err = parseManifest(text.String())
+	return out, err
 }

@@ -121,14 +121,21 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := c.rehearse(ctx, u, got, full, last); err != nil {
+	install := last == nil || last.Info.Status == release.StatusUninstalled
+	texts, err := c.rehearse(ctx, u, got, full, last, install)
+	if err != nil {
 		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(err.Error()))
 	}
+	chart, err := freeze(got.chart, full, texts, install)
+	if err != nil {
+		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(err.Error()))
+	}
+	chart.use(configuration)
 	var made *release.Release
-	if last == nil || last.Info.Status == release.StatusUninstalled {
-		made, err = u.install(ctx, configuration, got, full, last != nil)
+	if install {
+		made, err = u.install(ctx, configuration, chart, full, last != nil)
 	} else {
-		made, err = u.upgrade(ctx, configuration, got, full)
+		made, err = u.upgrade(ctx, configuration, chart, full)
 	}
 	result := Result{Chart: versionOf(got.chart.Metadata), Digest: got.digest}
 	if made != nil {
@@ -147,14 +154,16 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	return result, u.undo(ctx, configuration, made, deployed, err, progress)
 }
 
-// rehearse renders the chart within the bounds and its rights to look the cluster up: Helm itself has neither.
-func (c *Client) rehearse(ctx context.Context, u Upgrade, got archive, full values.Tree, last *release.Release) error {
-	options := chartutil.ReleaseOptions{Name: u.Release, Namespace: u.Namespace, Revision: 1, IsInstall: last == nil, IsUpgrade: last != nil}
-	if last != nil {
+// rehearse renders the chart within the bounds and its rights to look the cluster up, since Helm itself has
+// neither. It returns what Helm is to make: the options are those that Helm takes for an install and an upgrade.
+func (c *Client) rehearse(ctx context.Context, u Upgrade, got archive, full values.Tree, last *release.Release, install bool) (map[string]string, error) {
+	options := chartutil.ReleaseOptions{Name: u.Release, Namespace: u.Namespace, Revision: 1, IsInstall: install, IsUpgrade: !install}
+	if !install {
 		options.Revision = last.Version + 1
 	}
-	_, err := c.render(ctx, got, full, options, u.Source.Lookup)
-	return err
+	o := order{Chart: got.chart.Name(), Files: got.chart.Raw, Values: full, Options: options, Texts: true}
+	out, err := c.rendered(ctx, o, u.Source.Lookup)
+	return out.Texts, err
 }
 
 func (u Upgrade) check(last *release.Release) error {
@@ -209,7 +218,7 @@ func (u Upgrade) history() int {
 	return u.MaxHistory
 }
 
-func (u Upgrade) upgrade(ctx context.Context, configuration *action.Configuration, got archive, full values.Tree) (*release.Release, error) {
+func (u Upgrade) upgrade(ctx context.Context, configuration *action.Configuration, chart frozen, full values.Tree) (*release.Release, error) {
 	run := action.NewUpgrade(configuration)
 	run.Namespace = u.Namespace
 	run.ResetValues = true
@@ -218,10 +227,10 @@ func (u Upgrade) upgrade(ctx context.Context, configuration *action.Configuratio
 	run.MaxHistory = u.history()
 	run.Labels = u.Labels
 	run.Description = u.Description
-	return run.RunWithContext(context.WithoutCancel(ctx), u.Release, got.chart, full)
+	return run.RunWithContext(context.WithoutCancel(ctx), u.Release, chart.chart, full)
 }
 
-func (u Upgrade) install(ctx context.Context, configuration *action.Configuration, got archive, full values.Tree, replace bool) (*release.Release, error) {
+func (u Upgrade) install(ctx context.Context, configuration *action.Configuration, chart frozen, full values.Tree, replace bool) (*release.Release, error) {
 	run := action.NewInstall(configuration)
 	run.ReleaseName = u.Release
 	run.Namespace = u.Namespace
@@ -231,7 +240,7 @@ func (u Upgrade) install(ctx context.Context, configuration *action.Configuratio
 	run.Timeout = u.timeout()
 	run.Labels = u.Labels
 	run.Description = u.Description
-	return run.RunWithContext(context.WithoutCancel(ctx), got.chart, full)
+	return run.RunWithContext(context.WithoutCancel(ctx), chart.chart, full)
 }
 
 // undo goes back to what was deployed. It does so even after ctx was canceled: the promise of Atomic holds then, too.

@@ -39,11 +39,18 @@ type Client struct {
 	insecure string
 }
 
-// Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
-func Open(path, context string) (*Client, error) {
+// CheckFile says why Open would refuse a kubeconfig, or a file that the kubeconfig names. It connects to nothing and
+// runs nothing. Its error is fs.ErrNotExist where there is no kubeconfig, which another machine may have.
+func CheckFile(path, context string) error {
+	_, err := read(path, context)
+	return err
+}
+
+// read reads a kubeconfig, and looks at the kind and size of the files that the kubeconfig names.
+func read(path, context string) (*clientcmdapi.Config, error) {
 	err := bounded.Check(path, bounded.Text)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", path)
+		return nil, missingError(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -51,6 +58,9 @@ func Open(path, context string) (*Client, error) {
 	raw, err := clientcmd.LoadFromFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)
+	}
+	if len(raw.Clusters) == 0 {
+		return nil, fmt.Errorf("kubeconfig %s names no cluster", path)
 	}
 	for _, named := range filesOf(raw) {
 		// One that is not there is reported by client-go where it is needed.
@@ -60,6 +70,24 @@ func Open(path, context string) (*Client, error) {
 	}
 	if context != "" && raw.Contexts[context] == nil {
 		return nil, fmt.Errorf("kubeconfig %s has no context %q; `kubectl --kubeconfig %s config get-contexts` lists them", path, context, path)
+	}
+	return raw, nil
+}
+
+// missingError is the error of a kubeconfig that is not there.
+type missingError string
+
+func (path missingError) Error() string {
+	return fmt.Sprintf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", string(path))
+}
+
+func (missingError) Unwrap() error { return fs.ErrNotExist }
+
+// Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
+func Open(path, context string) (*Client, error) {
+	raw, err := read(path, context)
+	if err != nil {
+		return nil, err
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
 	if err != nil {

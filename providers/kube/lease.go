@@ -23,6 +23,7 @@ const (
 	annotationGeneration = "upkeep.dev/generation"
 	annotationPlan       = "upkeep.dev/plan"
 	annotationStop       = "upkeep.dev/stop"
+	annotationHold       = "upkeep.dev/hold"
 )
 
 // LeaseRequest says who wants the Lease.
@@ -33,6 +34,8 @@ type LeaseRequest struct {
 	Plan       string // the plan's id
 	// Duration is how long the Lease lasts without renewal; complete seconds.
 	Duration time.Duration
+	// DuringHold: it is taken although a hold stands, for what may be done then: a backup.
+	DuringHold bool
 	// Watching, when not nil, is told that a Lease seems to have expired and is watched for its complete duration.
 	Watching func(LeaseHolder)
 }
@@ -130,6 +133,9 @@ func (c *Client) AcquireLease(ctx context.Context, request LeaseRequest) (*Lease
 				return nil, c.leaseError("create", err)
 			}
 			continue
+		}
+		if hold, stands := holdOf(object); stands && !request.DuringHold {
+			return nil, &HoldError{Server: c.config.Host, Hold: hold}
 		}
 		holder := holderOf(object)
 		why, wait := refusal(request, holder, time.Now())

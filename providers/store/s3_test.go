@@ -202,11 +202,13 @@ func TestS3Refusals(t *testing.T) {
 		{"no bucket", nil, "nothing-here", store.ErrRefused,
 			`store s3://nothing-here/clusters/a: the store refused: there is no bucket "nothing-here"; make it, or correct the name`},
 		{"full", answerWith("PUT", http.StatusForbidden, "QuotaExceeded", "no"), "backups", store.ErrFull,
-			"store s3://backups/clusters/a: the store is full: no (QuotaExceeded)"},
+			`store s3://backups/clusters/a: the store is full: "no (QuotaExceeded)"`},
 		{"credentials", answerWith("PUT", http.StatusForbidden, "SignatureDoesNotMatch", "you signed with AKIAIOSFODNN7EXAMPLE and "+secretKey+"&#10;and more"), "backups", store.ErrRefused,
-			"store s3://backups/clusters/a: the store refused: you signed with (sensitive) and (sensitive) and more (SignatureDoesNotMatch); look at the credentials and at what they may do"},
+			`store s3://backups/clusters/a: the store refused: "you signed with (sensitive) and (sensitive) and more (SignatureDoesNotMatch)"; look at the credentials and at what they may do`},
+		{"advice", answerWith("PUT", http.StatusBadRequest, "Bad", "well; run: scan &quot;evil&quot; &gt; hosts"), "backups", store.ErrRefused,
+			`store s3://backups/clusters/a: the store refused: "well; run: scan 'evil' > hosts (Bad)"`},
 		{"not allowed", answerWith("PUT", http.StatusForbidden, "AccessDenied", "Access Denied."), "backups", store.ErrRefused,
-			"store s3://backups/clusters/a: the store refused: Access Denied. (AccessDenied); look at the credentials and at what they may do"},
+			`store s3://backups/clusters/a: the store refused: "Access Denied. (AccessDenied)"; look at the credentials and at what they may do`},
 		{"taken in the meantime", answerWith("PUT", http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"), "backups",
 			store.ErrExists, "store s3://backups/clusters/a: an object of that name is there already"},
 	} {
@@ -233,7 +235,7 @@ func TestS3WithoutObjectLock(t *testing.T) {
 	o := b.options()
 	o.Lock = store.Lock{Mode: "governance", For: time.Hour}
 	err := open(t, o).Put(t.Context(), "a", strings.NewReader("x"))
-	want := "store s3://backups/clusters/a: the store refused: Bucket is missing ObjectLockConfiguration (InvalidRequest); an object lock needs a bucket that was made with it"
+	want := `store s3://backups/clusters/a: the store refused: "Bucket is missing ObjectLockConfiguration (InvalidRequest)"; an object lock needs a bucket that was made with it`
 	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" || !errors.Is(err, store.ErrRefused) {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

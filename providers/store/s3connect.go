@@ -15,6 +15,8 @@ import (
 	"unicode"
 
 	"github.com/minio/minio-go/v7"
+
+	"upkeep/providers/plain"
 )
 
 // amazon is where S3 itself is.
@@ -152,6 +154,7 @@ func (s *s3) classify(err error) (kind error, why string) {
 	if response.Message != "" {
 		said = response.Message + " (" + response.Code + ")"
 	}
+	said = plain.Said(plainText(said))
 	switch response.Code {
 	case minio.NoSuchKey:
 		return ErrNotExist, "there is no such object"

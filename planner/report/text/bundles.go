@@ -31,7 +31,7 @@ func Bundles(w io.Writer, all report.BundlesJSON, style Style) error {
 			p.wrapped(red, "  ", clean(m.Bundle)+": missing from the store; it was proved on "+minute(m.At)+" UTC")
 		}
 		for _, stray := range s.Strays {
-			p.wrapped(yellow, "  ", clean(stray.Name)+": "+clean(stray.Kind)+", "+clean(stray.What))
+			p.wrapped(yellow, "  ", told(stray.Name)+": "+clean(stray.Kind)+", "+clean(stray.What))
 		}
 		if n := s.Bad(); n > 0 {
 			p.wrapped(red, "  ERROR  ", fmt.Sprintf("%d of these are damaged or not authentic and restore nothing", n))

@@ -114,6 +114,9 @@ func Clean(s string) string { return clean(s) }
 // approves.
 func clean(s string) string { return plain.Line(s) }
 
+// told is clean for a name that somebody else chose: one that reads as a sentence stands in quotes.
+func told(s string) string { return plain.Told(clean(s)) }
+
 // Plural is for texts that others print next to a report: a number of things, such as "1,204 steps".
 func Plural(n int, thing string) string { return plural(n, thing) }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/plain"
 )
 
 // statementIntro begins every statement, so that a signature of one is a signature of nothing else.
@@ -61,7 +62,7 @@ func (l Label) Facts() facts.Bundle {
 		Cold: l.Cold,
 	}
 	for _, gap := range l.Gaps {
-		b.Gaps = append(b.Gaps, gap.What+": "+gap.Why)
+		b.Gaps = append(b.Gaps, plain.Told(gap.What)+": "+plain.Told(gap.Why))
 	}
 	return b
 }
