@@ -43,6 +43,7 @@ var floors = []struct {
 	{prefix: "providers/backup/keep", floor: 2},
 	{prefix: "providers/backup/bundle", floor: 2, with: []string{"providers/store"}},
 	{prefix: "providers/sandbox", floor: 2},
+	{prefix: "providers/public", floor: 2},
 	{prefix: "providers/archive", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/helm", floor: 2, with: []string{"providers", "providers/helm"}},
 

@@ -136,6 +136,8 @@ type Needs struct {
 	Files  FileNeeds
 	// Prices asks to run bid price scripts. Nobody does so unless the user asked for it.
 	Prices []facts.PriceQuestion
+	// Public asks what anybody sees of hosts from where upkeep runs.
+	Public []facts.PublicQuestion
 }
 
 // KubernetesNeeds is what the API server is asked.

@@ -63,5 +63,6 @@ func (n Needs) And(other Needs) Needs {
 			Downloads: slices.Concat(n.Files.Downloads, other.Files.Downloads),
 		},
 		Prices: slices.Concat(n.Prices, other.Prices),
+		Public: slices.Concat(n.Public, other.Public),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"upkeep/providers/kube"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/observe"
+	"upkeep/providers/public"
 	"upkeep/state"
 )
 
@@ -99,7 +100,7 @@ func (w workspace) resources() []providers.Resource {
 func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)) *observe.Observer {
 	o := &observe.Observer{
 		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
-		Endpoints: nodes.Endpoints(), Prices: w.prices,
+		Endpoints: nodes.Endpoints(), Prices: w.prices, Public: public.Ports{Now: w.env.now},
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{kube.Cluster{Kubeconfig: cluster.Kubeconfig, Context: cluster.Context}, clusterCharts{w.releases, *cluster}}

@@ -2,6 +2,7 @@ package akash
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Com
 	if err != nil {
 		return nil
 	}
-	return []providers.Command{{
+	out := []providers.Command{{
 		What: "restart the provider, so that its pod has the values of the release",
 		Run: providers.ShellScript(fmt.Sprintf("kubectl -n %s delete pod %s-0", providers.ShellWord(args.Namespace),
 			providers.ShellWord(args.Workload)),
@@ -109,6 +110,15 @@ func (restarting) ByHand(_ providers.Input, step providers.Step) []providers.Com
 				providers.ShellWord(args.Workload))),
 		See: "the pod prints the prices of the release",
 	}}
+	for _, question := range mtlsQuestions(args.Domain) {
+		out = append(out, providers.Command{
+			What: "look at the certificate that the provider shows to tenants at port " + strconv.Itoa(question.Port),
+			Run: providers.ShellScript(fmt.Sprintf("openssl s_client -connect %s:%d -noservername </dev/null 2>/dev/null | "+
+				"openssl x509 -noout -enddate", question.Host, question.Port)),
+			See: "an end that is more than seven days away",
+		})
+	}
+	return out
 }
 
 func (stopping) ByHand(in providers.Input, step providers.Step) []providers.Command {

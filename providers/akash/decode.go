@@ -32,6 +32,8 @@ const maxScript = 256 << 10
 var (
 	namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$`) // a release: Helm v3 allows 53 letters
 	// A namespace is a DNS label: it has no points.
+	// domainPattern are names of two labels or more (RFC 1123), short enough for what stands before them.
+	domainPattern    = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	namespacePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 	sha256Pattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -73,6 +75,12 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	if strings.TrimSpace(r.spec.Archive) == "" {
 		r.fail(b, "archive", "No directory", "archive is empty. Write a directory, such as \"akash-archive\".")
 	}
+	r.spec.Domain = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(b.String("domain")), "."))
+	if _, set := b.Ranges["domain"]; set && !isDomain(r.spec.Domain) {
+		r.fail(b, "domain", "Invalid domain",
+			"%q is no domain: write it without a scheme, a port or \"provider.\", such as \"example.com\".", b.String("domain"))
+	}
+	r.at(b, "domain", "domain")
 	timeout, wrong := b.DurationWithin("timeout", pending.ShortestTimeout, pending.LongestTimeout)
 	r.spec.Timeout, r.diags = timeout, append(r.diags, wrong...)
 	r.chart()
@@ -87,6 +95,11 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		r.fail(b, "", "No chart", "Values change by a Helm upgrade, which needs a chart and its exact version: without one it would jump to the newest. Add the block chart.")
 	}
 	return r.spec, r.diags
+}
+
+// isDomain reports whether a text is the domain of a provider, not its host.
+func isDomain(text string) bool {
+	return domainPattern.MatchString(text) && !strings.HasPrefix(text, "provider.")
 }
 
 func (r *reading) at(b config.Block, argument, name string) {

@@ -146,6 +146,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"values that are no object", chart + "values = \"a\"", "Object expected"},
 		{"a release with a slash", "release = \"a/b\"", "Invalid name"},
 		{"no time to wait", "timeout = \"1s\"", "write a duration from 10s to 2h"},
+		{"an empty domain", "domain = \"\"", "Invalid domain"},
+		{"a domain with a scheme", "domain = \"https://example.com\"", "Invalid domain"},
+		{"a domain with a port", "domain = \"example.com:8443\"", "Invalid domain"},
+		{"an address", "domain = \"10.0.0.1\"", "Invalid domain"},
+		{"one label", "domain = \"example\"", "Invalid domain"},
+		{"the provider's host", "domain = \"provider.example.com\"", "Invalid domain"},
+		{"a blank within", "domain = \"example .com\"", "Invalid domain"},
 		{"no duration", "timeout = \"soon\"", "Invalid duration"},
 	}
 	for _, test := range tests {

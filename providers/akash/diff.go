@@ -44,6 +44,8 @@ type review struct {
 
 	// due are the reasons for an upgrade, restart those for a restart alone; blocked says why there is no upgrade.
 	due, restart, blocked []string
+	// certificateDue: a restart renews the certificate that the provider shows to tenants.
+	certificateDue bool
 }
 
 // Diff compares the declared state with the release, its objects and the running pod.
@@ -88,6 +90,7 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewPrices()
 	r.reviewVocabulary()
 	r.reviewMeasurement()
+	r.reviewPublic()
 	r.plan()
 	r.object(providers.Worst(r.out.Findings), fmt.Sprintf("%s-%s, revision %d", r.release.Chart.Name,
 		r.release.Chart.Version, r.release.Revision))

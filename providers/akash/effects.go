@@ -115,7 +115,7 @@ func (upgrading) Predict(in providers.Input, step providers.Step) facts.Update {
 		w.Missing, w.Annotations = false, nil
 		w.Replicas, w.Ready, w.Updated = max(1, w.Replicas), max(1, w.Replicas), max(1, w.Replicas)
 		w.Pods = freshPods(in, release, w)
-		release = withWorkload(release, w)
+		return renewedBy(in, args.Domain, revision.Replaced(withWorkload(release, w)))
 	}
 	return revision.Replaced(release)
 }

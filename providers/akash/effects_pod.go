@@ -48,16 +48,19 @@ func (restarting) Predict(in providers.Input, step providers.Step) facts.Update 
 	}
 	w := p.workload
 	w.Pods = freshPods(in, release, w)
-	return revision.Replaced(withWorkload(release, w))
+	args, _, _ := read[releaseArgs](in, step)
+	return renewedBy(in, args.Domain, revision.Replaced(withWorkload(release, w)))
 }
 
-// Needs: once another pod runs, its prices are measured.
+// Needs: once another pod runs, its prices are measured, and the certificate that it serves is looked at.
 func (restarting) Needs(in providers.Input, step providers.Step) providers.Needs {
-	_, release, unusable := read[releaseArgs](in, step)
+	args, release, unusable := read[releaseArgs](in, step)
 	ground, err := providers.GroundOf[podGround](step)
 	pod := providerOf(release).pod
 	left := unusable == nil && err == nil && pod != nil && pod.UID != ground.Pod && runs(release) == nil
-	return measured(in, step, revision.Needs(in, step, false), left)
+	needs := measured(in, step, revision.Needs(in, step, false), left)
+	needs.Public = append(needs.Public, mtlsQuestions(args.Domain)...)
+	return needs
 }
 
 func (restarting) Ground(in providers.Input, step providers.Step) providers.Ground {
@@ -93,7 +96,7 @@ func (restarting) Ready(in providers.Input, step providers.Step) providers.Readi
 }
 
 func (restarting) Proved(before, after providers.Input, step providers.Step) error {
-	_, was, is, err := beforeAndAfter[releaseArgs](before, after, step)
+	args, was, is, err := beforeAndAfter[releaseArgs](before, after, step)
 	if err != nil {
 		return err
 	}
@@ -103,6 +106,9 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	old, now := providerOf(was).pod, providerOf(is).pod
 	if old != nil && old.UID == now.UID {
 		return fmt.Errorf("pod %s has not been replaced", now.Name)
+	}
+	if err := provedCertificate(before, after, args.Domain); err != nil {
+		return err
 	}
 	return provedPrices(after.World, is)
 }
@@ -186,7 +192,8 @@ func (starting) Predict(in providers.Input, step providers.Step) facts.Update {
 	delete(w.Annotations, MarkAnnotation)
 	delete(w.Annotations, MarkReplicas)
 	w.Pods = freshPods(in, release, w)
-	return revision.Replaced(withWorkload(release, w))
+	args, _, _ := read[releaseArgs](in, step)
+	return renewedBy(in, args.Domain, revision.Replaced(withWorkload(release, w)))
 }
 
 func (starting) Needs(in providers.Input, step providers.Step) providers.Needs {

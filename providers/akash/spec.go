@@ -38,8 +38,10 @@ type Spec struct {
 	values.Wanted
 
 	// Timeout is how long Helm waits for what one upgrade changes.
-	Timeout  config.Duration `json:"timeout"`
-	Archive  string          `json:"archive"`
+	Timeout config.Duration `json:"timeout"`
+	Archive string          `json:"archive"`
+	// Domain is the provider's, whose names and certificates are looked at; empty: they are not.
+	Domain   string          `json:"domain,omitempty"`
 	Position config.Position `json:"position"`
 	// At is where arguments stand, by their path: "price_targets.gpu".
 	At map[string]config.Position `json:"at,omitempty"`
@@ -127,6 +129,7 @@ func (s Spec) Needs() providers.Needs {
 				Namespace: s.Namespace, Release: operator.release})
 		}
 	}
+	needs.Public = publicQuestions(s.Domain)
 	s.stageNeeds(&needs)
 	if s.Script != nil && s.Script.URL != "" {
 		needs.Files.Downloads = []facts.DownloadQuestion{{URL: s.Script.URL}}

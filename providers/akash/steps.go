@@ -22,6 +22,8 @@ type (
 	releaseArgs struct {
 		revision.Args
 		Workload string `json:"workload,omitempty"`
+		// Domain is the provider's, where the block names one: a restart is then held to the certificate that is served.
+		Domain string `json:"domain,omitempty"`
 	}
 
 	archiveArgs struct {
@@ -64,7 +66,9 @@ func (r *review) args() releaseArgs { return r.spec.args(r.provider) }
 
 // args name the release of a block and the StatefulSet that runs its provider.
 func (s Spec) args(p provider) releaseArgs {
-	return releaseArgs{revision.Args{Namespace: s.Namespace, Release: s.Release}, p.workload.Name}
+	return releaseArgs{
+		Args: revision.Args{Namespace: s.Namespace, Release: s.Release}, Workload: p.workload.Name, Domain: s.Domain,
+	}
 }
 
 // step appends a step, to run after the one before it.
@@ -319,6 +323,12 @@ func (r *review) planRestart() {
 	s.Disruption, s.Unaffected = outage(s.Estimate), unaffected(r.in.World.Tenancies)
 	r.guard(s)
 	s.Proof = "another pod runs, and it has the values of the release in its environment" + r.measuredProof()
+	if r.certificateDue {
+		if len(r.restart) == 1 && len(r.due) == 0 {
+			s.Summary = "restart the provider, which renews its certificate"
+		}
+		s.Proof += "; " + mtlsQuestions(r.spec.Domain)[0].Key() + " serves a new certificate"
+	}
 	s.Undo = "nothing to undo: the pod runs the same program with the values of the release"
 	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 }

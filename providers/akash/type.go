@@ -152,6 +152,14 @@ func schema() config.Schema {
 			{Name: "release", Type: cty.String, Default: cty.StringVal("akash-provider"), Doc: "The name of the Helm release."},
 			{Name: "namespace", Type: cty.String, Default: cty.StringVal("akash-services"), Doc: "Its namespace."},
 			{
+				Name: "domain", Type: cty.String,
+				Doc: "The provider's domain, such as `example.com`. upkeep then looks, from where it runs, at what tenants see: " +
+					"the certificates that `provider.DOMAIN` serves on 8443 and 8444, " +
+					"the certificate of a name below `ingress.DOMAIN` on 443, and where both names lead. " +
+					"What cannot be reached is unknown. " +
+					"A certificate that only a restart of the provider renews makes a restart due.",
+			},
+			{
 				Name: "values", Type: cty.DynamicPseudoType, Sensitive: true,
 				Doc: "Further values of the chart, as an object. They are laid over those of the release; a list is replaced completely. " +
 					"Sensitive values may stand here: no plan shows or holds them.",

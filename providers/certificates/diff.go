@@ -163,22 +163,28 @@ func (r *review) readPolicy() {
 	default:
 		r.policyUnknown = "the ConfigMap kube-system/kubeadm-config holds no ClusterConfiguration"
 	}
+	if r.policyUnknown != "" && withoutKubeadm(r.in.World) {
+		r.policyUnknown, r.policy = "", policy{validity: defaultValidity} // k3s has no such configuration
+	}
 	if k.Unknown != "" && r.policyUnknown == "" {
 		hint := "kubeadm's configuration was read from etcd instead, so what is due is known; " +
 			"apply touches no control plane until the API answers"
+		if withoutKubeadm(r.in.World) {
+			hint = "apply restarts no service until the API answers"
+		}
 		if r.outage.any() {
 			from := "etcd"
 			if r.found.from != "" {
 				from = r.found.from
 			}
-			hint = "certificates have expired, which apply renews without the API; kubeadm's configuration was read from " + from
+			hint = "certificates have expired, which apply renews without the API"
+			if !withoutKubeadm(r.in.World) {
+				hint += "; kubeadm's configuration was read from " + from
+			}
 		}
 		r.add(providers.Finding{
 			ID: "API_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: k.Unknown, Hint: hint,
 		})
-	}
-	if r.policyUnknown != "" && withoutKubeadm(r.in.World) {
-		r.policyUnknown, r.policy = "", policy{validity: defaultValidity} // k3s has no such configuration
 	}
 	if r.policyUnknown != "" {
 		r.add(providers.Finding{

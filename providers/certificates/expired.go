@@ -10,6 +10,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // outage tells what is broken because certificates have expired, and what is broken otherwise. The first is what a
@@ -27,10 +28,14 @@ type outage struct {
 
 // The certificates that a component needs to serve and to reach others. A kubeconfig is its reader's alone.
 var (
-	ofEtcdMember = []string{"etcd-server", "etcd-peer", etcdMember}
+	ofEtcdMember = []string{"etcd-server", "etcd-peer", etcdMember, "etcd/server-client", "etcd/peer-server-client"}
 	ofAPIServer  = []string{
 		"apiserver", "apiserver-kubelet-client", "front-proxy-client", "apiserver-etcd-client",
 		"etcd-server", "etcd-peer", etcdMember, etcdNode,
+		// Of k3s and RKE2, whose service is all of these at once.
+		"serving-kube-apiserver", layout.DynamicCertificate, "client-kube-apiserver", "client-admin", "client-supervisor",
+		"client-controller", "client-scheduler", "client-auth-proxy",
+		"etcd/server-client", "etcd/peer-server-client", "etcd/client",
 	}
 )
 
@@ -38,6 +43,10 @@ var (
 // outage, the end of upkeep's own kubeconfig is one more reason why the API says nothing.
 func outageOf(in providers.Input, selection config.Selection, repairs bool) outage {
 	nodes, _ := controlPlanes(in, selection)
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n config.Node) bool {
+		observed := in.World.Nodes[n.Name]
+		return observed != nil && rancher(observed) && !server(observed) // an agent, whatever its role
+	})
 	o := outage{in: in, nodes: nodes}
 	api := false
 	for _, n := range nodes {
@@ -75,13 +84,21 @@ func (o *outage) strange() bool {
 	return ok && o.in.Clock().Passed(leaf.NotAfter)
 }
 
-// expiredOf returns the first certificate of a node, among some by name or all that kubeadm renews, that has expired
+// renewable reports whether a step of upkeep's renews a certificate of a node.
+func renewable(n *facts.Node, f *facts.CertificateFile) bool {
+	if rancher(n) {
+		return f.Kind != facts.Authority && !selfMade(f.Name) && !isCopy(f)
+	}
+	return rank(f.Name) != notRenewable
+}
+
+// expiredOf returns the first certificate of a node, among some by name or all that are renewed, that has expired
 // and can be renewed there; nil where there is none.
 func expiredOf(n *facts.Node, clock providers.Clock, names ...string) *facts.CertificateFile {
 	var first *facts.CertificateFile
 	for i := range n.Certificates.Files {
 		f := &n.Certificates.Files[i]
-		if rank(f.Name) == notRenewable || len(f.Blocks) == 0 || !clock.Passed(f.Blocks[0].NotAfter) {
+		if !renewable(n, f) || len(f.Blocks) == 0 || !clock.Passed(f.Blocks[0].NotAfter) {
 			continue
 		}
 		if len(names) > 0 && !slices.Contains(names, f.Name) {
@@ -159,6 +176,9 @@ func (o *outage) alone(node string) bool {
 
 // sick says what is wrong with etcd that no renewal repairs; empty where there is nothing.
 func (o *outage) sick() string {
+	if withoutEtcd(o.in.World) {
+		return ""
+	}
 	if !o.etcd {
 		return standingOf(o.in).Sick
 	}
@@ -194,6 +214,9 @@ func (o *outage) explains(n *facts.Node, t controlPlaneTrouble) bool {
 	}
 	clock := o.in.Clock()
 	api := o.etcd || expiredOf(n, clock, ofAPIServer...) != nil
+	if rancher(n) {
+		return api // its service is everything
+	}
 	switch t.component {
 	case etcdServer:
 		return o.etcd || expiredOf(n, clock, ofEtcdMember...) != nil
@@ -211,7 +234,7 @@ func (o *outage) since() (at time.Time) {
 		n := o.in.World.Nodes[name]
 		for i := range n.Certificates.Files {
 			f := &n.Certificates.Files[i]
-			if rank(f.Name) == notRenewable || len(f.Blocks) == 0 {
+			if !renewable(n, f) || len(f.Blocks) == 0 {
 				continue
 			}
 			if end := f.Blocks[0].NotAfter; o.in.Clock().Passed(end) && (at.IsZero() || end.Before(at)) {

@@ -1,6 +1,7 @@
 package certificates_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -193,5 +194,101 @@ func TestTheFirstOfAnOutage(t *testing.T) {
 				t.Errorf("%+v, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestAnExpiredRancherIsPlannedAndHolds: servers whose certificates have expired restart one after the other although the API
+// and etcd do not answer, and agents after them.
+func TestAnExpiredRancherIsPlannedAndHolds(t *testing.T) {
+	type etcd string
+	const answers, noLeader, silent, sqlite etcd = "etcd answers", "etcd has no leader", "etcd is silent", "SQLite"
+	for _, name := range []string{"k3s", "rke2"} {
+		for _, kept := range []etcd{answers, noLeader, silent, sqlite} {
+			for _, stopped := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, stopped %t", name, kept, stopped), func(t *testing.T) {
+					s, in := rancherInput(name)
+					w := in.World
+					w.Kubernetes = facts.Kubernetes{
+						Unknown: "x509: certificate has expired", Authority: w.Kubernetes.Authority, Kubeconfig: w.Kubernetes.Kubeconfig,
+					}
+					for _, n := range w.Nodes {
+						for i := range n.Certificates.Files {
+							if f := &n.Certificates.Files[i]; f.Kind != facts.Authority && f.Authority != "" {
+								worlds.Age(now, -3*day, n, f.Name)
+							}
+						}
+						for i := range n.Certificates.Served {
+							f := worlds.File(n, n.Certificates.Served[i].Name).Blocks[0]
+							n.Certificates.Served[i].SHA256, n.Certificates.Served[i].Serial = f.SHA256, f.Serial
+						}
+						if stopped {
+							n.Services[0].Invocation = ""
+						}
+						if n.K3s.Datastore != "" && kept == sqlite {
+							n.K3s.Datastore = facts.K3sSQLite
+						}
+					}
+					switch kept {
+					case noLeader:
+						for i := range w.Etcd.Members {
+							m := &w.Etcd.Members[i]
+							m.Leader, m.Errors = "", []string{"etcdserver: no leader"}
+						}
+					case silent, sqlite:
+						w.Etcd = facts.Etcd{Unknown: "no member answered: connection refused"}
+					}
+					in.World = w
+					out := s.Diff(in)
+					if !strings.HasPrefix(out.Outage, "The cluster is DOWN because its certificates expired 3d ago") {
+						t.Errorf("headline %q", out.Outage)
+					}
+					found := map[string]bool{}
+					for _, f := range out.Findings {
+						found[f.ID] = true
+					}
+					if !found["CERT_CLUSTER_DOWN"] || !found["API_UNREACHABLE"] || found["CERT_CONFIGURATION_UNKNOWN"] {
+						t.Errorf("findings %v", found)
+					}
+					steps, befores := fold(t, in, out.Steps)
+					if len(steps) != 8 {
+						t.Fatalf("%d steps: %v", len(steps), ids(steps))
+					}
+					for i, step := range steps {
+						effect := certificates.Type().Effects[step.Operation]
+						before, after := befores[i], befores[i+1]
+						before.World, after.World = worlds.Concrete(before.World), worlds.Concrete(after.World)
+						step = grounded(t, effect, before, step)
+						if r := effect.Ready(before, step); r.State != providers.Holds {
+							t.Errorf("%s: %+v", step.ID, r)
+						}
+						if err := effect.Proved(before, after, step); err != nil {
+							t.Errorf("%s is not proved: %v", step.ID, err)
+						}
+						if err := effect.Proved(before, before, step); err == nil {
+							t.Errorf("%s: nothing happened, and that is proved", step.ID)
+						}
+						if step.Disruption != "" || step.Settle < 300 {
+							t.Errorf("%s disrupts %q, settles in %v s", step.ID, step.Disruption, step.Settle)
+						}
+					}
+					if left := s.Diff(befores[len(befores)-1]); len(left.Steps) > 0 || len(left.Findings) > 0 {
+						t.Errorf("left: %v %+v", ids(left.Steps), left.Findings)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestRancherBrokenOtherwiseStillRefuses: an API that does not answer although no server's certificate has expired is a reason
+// to refuse.
+func TestRancherBrokenOtherwiseStillRefuses(t *testing.T) {
+	s, in := rancherInput("k3s")
+	worlds.Age(now, -day, in.World.Nodes["cp1"], "client-admin")
+	steps, _ := fold(t, in, s.Diff(in).Steps)
+	in.World = worlds.Clone(in.World)
+	in.World.Kubernetes.Unknown = "connection refused"
+	if r := ready(in, steps[0]); r.State == providers.Holds || !strings.Contains(r.Why, "API cannot be asked") {
+		t.Errorf("%+v", r)
 	}
 }

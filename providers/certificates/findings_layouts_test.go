@@ -203,13 +203,40 @@ func TestRancherServersOneAtATime(t *testing.T) {
 	}
 }
 
-// What no restart renews is said, and no step claims it.
+// What no restart renews is said, and no step claims it, until it has expired: then it is set aside.
 func TestRancherSelfMadeCertificates(t *testing.T) {
 	s, in := rancherInput("k3s")
-	worlds.Age(now, -day, in.World.Nodes["cp1"], "kube-scheduler/kube-scheduler")
+	worlds.Age(now, day, in.World.Nodes["cp1"], "kube-scheduler/kube-scheduler")
 	out := s.Diff(in)
 	if len(out.Steps) > 0 || len(out.Findings) != 1 || !strings.Contains(out.Findings[0].Hint, "k3s does not renew this certificate") {
 		t.Errorf("%+v, %v", out.Findings, ids(out.Steps))
+	}
+	worlds.Age(now, -day, in.World.Nodes["cp1"], "kube-scheduler/kube-scheduler", "dynamic-cert.json")
+	in.World.Nodes["cp1"].Certificates.Served[0].SHA256 = worlds.File(in.World.Nodes["cp1"], "dynamic-cert.json").Blocks[0].SHA256
+	out = s.Diff(in)
+	want := []string{cp1 + "/restart-service: restart k3s.service, with dynamic-cert.json, kube-scheduler/kube-scheduler set aside"}
+	if d := cmp.Diff(want, ids(out.Steps)); d != "" {
+		t.Fatal(d)
+	}
+	steps, befores := fold(t, in, out.Steps)
+	if left := s.Diff(befores[1]); len(left.Findings)+len(left.Steps) > 0 {
+		t.Errorf("left %+v, %v", left.Findings, ids(left.Steps))
+	}
+	h := &helper{}
+	if err := certificates.Operations(h)[certificates.OperationService].Run(t.Context(), steps[0], nil); err != nil {
+		t.Error(err)
+	}
+	if len(h.calls) != 1 || !strings.Contains(h.calls[0], `"aside":["dynamic-cert.json","kube-scheduler/kube-scheduler"]`) {
+		t.Errorf("%v", h.calls)
+	}
+	run := certificates.Type().Effects[certificates.OperationService].ByHand(in, steps[0])[0].Run
+	for _, line := range []string{
+		"systemctl stop k3s.service", "mv /var/lib/rancher/k3s/server/tls/dynamic-cert.json /var/lib/rancher/k3s/server/tls/dynamic-cert.json.expired",
+		"mv /var/lib/rancher/k3s/server/tls/kube-scheduler/kube-scheduler.key /var/lib/rancher/k3s/server/tls/kube-scheduler/kube-scheduler.key.expired",
+	} {
+		if !strings.Contains(run, line) {
+			t.Errorf("by hand, without %q:\n%s", line, run)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type work struct {
 	restart    []string
 	sans       map[string][]string      // names that certificates lack and repair_sans adds
 	renewed    []*facts.CertificateFile // what the node's service renews when it starts
+	aside      []string                 // those of them that are set aside first
 	etcdUnit   string                   // why etcd.service must be restarted; empty: it need not be
 	restartWhy string
 	waits      bool   // renewals here wait for a maintenance window

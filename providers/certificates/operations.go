@@ -98,7 +98,7 @@ func (o restartService) Run(ctx context.Context, step providers.Step, progress p
 		return err
 	}
 	var result protocol.RestartServiceResult
-	request := protocol.RestartServiceRequest{Step: step.ID, Service: args.Service, Invocation: ground.Invocation}
+	request := protocol.RestartServiceRequest{Step: step.ID, Service: args.Service, Invocation: ground.Invocation, Aside: args.Aside}
 	if err := o.caller.Call(ctx, step.Node, protocol.MethodRestartService, request, &result, progress); err != nil {
 		return fmt.Errorf("restart %s on %s: %w", args.Service, step.Node, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/etcd/health"
 	"upkeep/providers/facts"
+	"upkeep/providers/layout"
 )
 
 // renewedAtStart is how little a certificate of k3s or RKE2 may have left for the service to renew it when it
@@ -31,6 +32,10 @@ type serviceArgs struct {
 	Service string           `json:"service"`
 	// Names are the certificates that the service renews when it starts.
 	Names []string `json:"names,omitempty"`
+	// Outage: the restart repairs an outage that expired certificates are the reason of.
+	Outage bool `json:"outage,omitempty"`
+	// Aside are those of Names that have expired and that no start renews.
+	Aside []string `json:"aside,omitempty"`
 }
 
 // serviceGround is what it relies on: the start of the service that ends, and the certificates that are due.
@@ -82,9 +87,14 @@ func (r *review) reviewServiceLeaf(w *work, f *facts.CertificateFile, status, de
 		return status, detail
 	}
 	hint := name + " renews the certificate when " + r.serviceOf(w) + " starts"
-	if selfMade(f.Name) { // rancher/rancher#41398
+	ended := r.clock.Passed(leaf.NotAfter)
+	switch {
+	case ended && layout.Stays(f.Name):
+		hint = ""
+		w.aside, w.renewed = append(w.aside, f.Name), append(w.renewed, f)
+	case selfMade(f.Name): // rancher/rancher#41398
 		hint = name + " does not renew this certificate: move " + f.Path + " and its key away, then restart " + r.serviceOf(w)
-	} else {
+	default:
 		w.renewed = append(w.renewed, f)
 	}
 	if !due {
@@ -143,7 +153,7 @@ func (r *review) planServices(w *work) {
 }
 
 func (r *review) planServiceOf(w *work, service string, due []*facts.CertificateFile) {
-	args := serviceArgs{Nodes: r.spec.Nodes, Service: service}
+	args := serviceArgs{Nodes: r.spec.Nodes, Service: service, Outage: w.outage, Aside: w.aside}
 	for _, f := range due {
 		args.Names = append(args.Names, f.Name)
 	}
@@ -159,7 +169,11 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		r.servers = append(r.servers, s.ID)
 	}
 	s.Settle = serviceSettle
+	r.repairsOutage(w, s)
 	s.Summary = "restart " + service
+	if len(w.aside) > 0 {
+		s.Summary += ", with " + strings.Join(w.aside, ", ") + " set aside"
+	}
 	s.Disruption = service + " restarts on " + w.node.Name
 	switch {
 	case service == etcdUnit:
@@ -183,6 +197,9 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		s.Changes = append(s.Changes, providers.Change{What: strings.Join(args.Names, ", "), Before: "due", After: "renewed"})
 	}
 	s.Changes = append(s.Changes, providers.Change{What: service, Before: "running", After: "restarted"})
+	if w.outage {
+		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
+	}
 	s.Undo = "none is needed: the same service starts again"
 	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 }
@@ -224,7 +241,11 @@ func (serviceRestart) Predict(in providers.Input, step providers.Step) facts.Upd
 			serve(s, &n.Certificates)
 		}
 	}
-	return facts.Update{Nodes: []facts.Node{n}}
+	u := facts.Update{Nodes: []facts.Node{n}}
+	if args.Outage {
+		return healed(in, u, args.Nodes, step.Node, nil)
+	}
+	return u
 }
 
 // Needs: the other nodes and etcd say whether this one may be disrupted.
@@ -311,18 +332,21 @@ func mayRestartService(in providers.Input, args serviceArgs, step providers.Step
 	if down {
 		return holdBack{} // nothing is lost by starting it
 	}
-	if why := in.World.Kubernetes.Unknown; why != "" {
+	outage := outage{in: in}
+	if args.Outage {
+		outage = outageOf(in, args.Nodes, true)
+	}
+	if why := in.World.Kubernetes.Unknown; why != "" && !outage.dark {
 		return holdBackFor("the Kubernetes API cannot be asked how the cluster is: %s", why)
 	}
 	if agent {
 		return holdBack{}
 	}
 	if !withoutEtcd(in.World) {
-		standing := standingOf(in)
-		if standing.Sick != "" {
-			return holdBack{"etcd is not healthy, and no member is restarted until it is: " + standing.Sick, standing.Lasting}
+		if sick := outage.sick(); sick != "" {
+			return holdBack{"etcd is not healthy, and no member is restarted until it is: " + sick, standingOf(in).Lasting}
 		}
-		if missing := standing.Elsewhere(step.Node); len(missing) > 0 {
+		if missing := outage.missing(step.Node); len(missing) > 0 {
 			return holdBackFor("etcd is unhealthy: %s. The member of %s is not restarted until etcd is healthy",
 				health.Words(missing), step.Node)
 		}
@@ -336,7 +360,7 @@ func mayRestartService(in providers.Input, args serviceArgs, step providers.Step
 		if other.Name == step.Node || o == nil || o.Unknown != "" || rancher(o) && !server(o) {
 			continue
 		}
-		if troubles := serviceTroubles(o); len(troubles) > 0 {
+		if troubles := outage.unexplained(o, serviceTroubles(o)); len(troubles) > 0 {
 			return holdBackFor("%s is unhealthy, and only one node may be disrupted at a time: %s", other.Name,
 				refusal(troubles))
 		}
@@ -388,14 +412,20 @@ func (serviceRestart) Proved(before, after providers.Input, step providers.Step)
 	if was, is := before.World.Kubernetes.Unknown, after.World.Kubernetes.Unknown; was == "" && is != "" {
 		return fmt.Errorf("the Kubernetes API does not answer after the step on %s: %s", step.Node, is)
 	}
-	if why := worse(before, after); why != "" && !withoutEtcd(after.World) {
+	if args.Outage {
+		if err := recovered(before, after, step.Node, args.Nodes); err != nil {
+			return err
+		}
+	} else if why := worse(before, after); why != "" && !withoutEtcd(after.World) {
 		return fmt.Errorf("etcd is not healthy after the step on %s: %s", step.Node, why)
 	}
 	var all []string
 	for i := range was.Certificates.Files {
 		all = append(all, was.Certificates.Files[i].Name)
 	}
-	return untouched(before, after, change{node: step.Node, files: all, components: clientsOfTheAPI})
+	return untouched(before, after, change{
+		node: step.Node, files: all, components: clientsOfTheAPI, outage: args.Outage,
+	})
 }
 
 // ByHand restarts the service and waits for it.
@@ -408,10 +438,22 @@ func (serviceRestart) ByHand(in providers.Input, step providers.Step) []provider
 	unit := providers.ShellWord(args.Service)
 	lines := []string{
 		stopFunction, "before=$(systemctl show -p InvocationID --value " + unit + ")",
-		"systemctl restart " + unit + ` || stop "the service did not start; see: journalctl -u ` + args.Service + `"`,
-		"systemctl is-active " + unit,
-		`[ "$(systemctl show -p InvocationID --value ` + unit + `)" != "$before" ] || stop "the service was not restarted"`,
 	}
+	if len(args.Aside) > 0 {
+		lines = append(lines, "systemctl stop "+unit)
+		for _, name := range args.Aside {
+			p := h.path(name)
+			lines = append(lines, "mv "+providers.ShellWord(p)+" "+providers.ShellWord(p+".expired"))
+			if key, ok := strings.CutSuffix(p, ".crt"); ok {
+				lines = append(lines, "mv "+providers.ShellWord(key+".key")+" "+providers.ShellWord(key+".key.expired"))
+			}
+		}
+	}
+	lines = append(lines,
+		"systemctl restart "+unit+` || stop "the service did not start; see: journalctl -u `+args.Service+`"`,
+		"systemctl is-active "+unit,
+		`[ "$(systemctl show -p InvocationID --value `+unit+`)" != "$before" ] || stop "the service was not restarted"`,
+	)
 	for _, name := range args.Names {
 		if path := h.path(name); strings.HasSuffix(path, ".crt") {
 			lines = append(lines, "openssl x509 -noout -enddate -in "+providers.ShellWord(path))

@@ -43,6 +43,8 @@ type World struct {
 	Definitions map[string]Definition `json:"definitions,omitempty"`
 	Secrets     map[string]Existence  `json:"secrets,omitempty"`
 	Charts      map[string]Installed  `json:"charts,omitempty"`
+	// Public is what anybody sees of hosts from where upkeep runs, by PublicQuestion.Key.
+	Public map[string]Public `json:"public,omitempty"`
 	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
 	Tenancies *Tenancies `json:"tenancies,omitempty"`
 	// HostPorts are the pods that hold ports of nodes; nil when nobody asked.
@@ -79,6 +81,7 @@ func (w World) Clone() World {
 	w.Releases = maps.Clone(w.Releases)
 	w.Archives = maps.Clone(w.Archives)
 	w.Definitions = maps.Clone(w.Definitions)
+	w.Public = maps.Clone(w.Public)
 	return w
 }
 
@@ -97,6 +100,8 @@ type Update struct {
 	Archives map[string]Archive
 	// Definitions replaces those it names.
 	Definitions []Definition
+	// Public replaces what it names, by PublicQuestion.Key.
+	Public map[string]Public
 }
 
 // Apply replaces parts of w by those of u, which nobody may write into from then on. The caller must own w (see Clone).
@@ -130,6 +135,10 @@ func (w *World) Apply(u Update) {
 		}
 		w.Definitions[d.Name] = d
 	}
+	if len(u.Public) > 0 && w.Public == nil {
+		w.Public = make(map[string]Public, len(u.Public))
+	}
+	maps.Copy(w.Public, u.Public)
 	if u.Tenancies != nil {
 		w.Tenancies = u.Tenancies
 	}

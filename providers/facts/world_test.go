@@ -17,6 +17,7 @@ func TestCloneCoversUpdate(t *testing.T) {
 			Releases: map[string]*facts.Release{"n/old": {Namespace: "n", Name: "old"}}, Tenancies: &facts.Tenancies{},
 			Archives:    map[string]facts.Archive{"n/old": {Unknown: "before"}},
 			Definitions: map[string]facts.Definition{"old": {Name: "old"}},
+			Public:      map[string]facts.Public{"old": {Unknown: "before"}},
 		}
 	}
 	update := facts.Update{
@@ -27,6 +28,7 @@ func TestCloneCoversUpdate(t *testing.T) {
 		Releases: []facts.Release{{Namespace: "n", Name: "old", Unknown: "after"}, {Namespace: "n", Name: "new"}}, Tenancies: &facts.Tenancies{Unknown: "after"},
 		Archives:    map[string]facts.Archive{"n/old": {Unknown: "after"}, "n/new": {}},
 		Definitions: []facts.Definition{{Name: "old", Unknown: "after"}, {Name: "new"}},
+		Public:      map[string]facts.Public{"old": {Unknown: "after"}, "new": {}},
 	}
 	for field, value := range reflect.ValueOf(update).Fields() {
 		if value.IsZero() {

@@ -80,6 +80,14 @@ func rancher(name, dir, kubeconfig, server, agent string, isServer bool) Layout 
 // DynamicCertificate is the file in which rancher's dynamiclistener keeps the certificate that it serves.
 const DynamicCertificate = "dynamic-cert.json"
 
+// Stays reports whether a start of the service may leave a certificate unchanged although the certificate has expired:
+// dynamiclistener takes dynamic-cert.json first (rancher/rke2#8318), and what a component made for itself is in no
+// rotation (rancher/rancher#41398). All of these are made again where they are missing.
+func Stays(name string) bool {
+	return name == DynamicCertificate || name == "kube-controller-manager/kube-controller-manager" ||
+		name == "kube-scheduler/kube-scheduler"
+}
+
 // rancherPort is the port on which the service itself listens.
 func rancherPort(name string) int {
 	if name == "rke2" {

@@ -83,6 +83,11 @@ type Prices interface {
 	Measure(ctx context.Context, question facts.PriceQuestion) facts.PriceMeasurement
 }
 
+// Public asks what anybody sees of a host from where upkeep runs.
+type Public interface {
+	Ask(ctx context.Context, question facts.PublicQuestion) facts.Public
+}
+
 // Observer holds the adapters, one for each part of providers.Needs.
 type Observer struct {
 	Nodes      Nodes
@@ -93,6 +98,7 @@ type Observer struct {
 	Files      Files
 	// Prices is nil where nobody asked for measuring: nothing is run then, and nothing is said of prices.
 	Prices Prices
+	Public Public
 	// Measure: running parts are asked what only they can tell (providers.Staged).
 	Measure bool
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
@@ -195,6 +201,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	stores.Go(func() { o.tenancies(ctx, needs, world) })
 	stores.Go(func() { o.platform(ctx, needs, world) })
 	stores.Go(func() { o.files(ctx, needs, world) })
+	stores.Go(func() { o.public(ctx, needs, world) })
 	o.nodes(ctx, inventory, earlier, needs, world)
 	kubernetes.Wait()
 	stores.Wait()

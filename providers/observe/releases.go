@@ -124,6 +124,36 @@ func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *fa
 	}
 }
 
+// public asks for what anybody sees of hosts, each once, all at the same time: one that does not answer takes its
+// time.
+func (o *Observer) public(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	asked := map[string]bool{}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, n := range needs {
+		for _, question := range n.Public {
+			key := question.Key()
+			if _, known := world.Public[key]; known || asked[key] {
+				continue
+			}
+			asked[key] = true
+			group.Go(func() {
+				found := facts.Public{Unknown: notAsked}
+				if o.Public != nil {
+					found = o.Public.Ask(ctx, question)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if world.Public == nil {
+					world.Public = map[string]facts.Public{}
+				}
+				world.Public[key] = found
+			})
+		}
+	}
+	group.Wait()
+}
+
 // once fills in what a map does not have yet.
 func once[A any](into *map[string]A, key string, ask func() A) {
 	if _, asked := (*into)[key]; asked {

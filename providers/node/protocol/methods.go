@@ -58,8 +58,8 @@ func Methods() []Row {
 		change(Repair, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 		// The container runtime does it, behind a socket; the helper itself writes down what it did, and nothing else.
 		change(Restart, usual, Unit{Most: longest}),
-		// systemd does it, behind a socket.
-		change(RestartService, usual, Unit{Most: longest}),
+		// systemd does it, behind a socket; what has expired of k3s and RKE2 is renamed where it lies.
+		change(RestartService, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/var/lib/rancher"}}}),
 		// A mark can be undone when the state is gone, and so without a run. It undoes what a renewal did, where that did it.
 		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 	}

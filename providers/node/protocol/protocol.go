@@ -97,6 +97,9 @@ type RestartServiceRequest struct {
 	// Invocation is the start of the service that must end; with another one the helper does nothing and says so. Empty:
 	// the service is not active.
 	Invocation string `json:"invocation,omitempty"`
+	// Aside are certificates of k3s or RKE2 that have expired and that no start renews, by their names in the layout: the
+	// service is stopped, the files get another name next to the old one, and the service is started.
+	Aside []string `json:"aside,omitempty"`
 }
 
 // InRun and BelongsTo implement Changing.

@@ -69,6 +69,8 @@ type Restarter struct {
 	Disk *disk.Disk
 	// Systemctl is the path of systemctl.
 	Systemctl string
+	// Now tells whether a certificate has expired; nil: the machine's clock.
+	Now func() time.Time
 	// Pause is how long to wait between two looks; 0: half a second.
 	Pause time.Duration
 }
@@ -91,14 +93,8 @@ func (r *Restarter) Run(ctx context.Context, q protocol.RestartServiceRequest,
 		return fail(fmt.Errorf("the plan was made for invocation %s, and now the service has %s: plan again",
 			word(q.Invocation), word(before.Invocation)))
 	}
-	progress("systemctl restart " + q.Service)
-	cmd := exec.CommandContext(ctx, r.Systemctl, "restart", "--", q.Service)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	cmd.Dir = "/"
-	cmd.WaitDelay = time.Second
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fail(fmt.Errorf("systemctl: %w: %.500s; see: journalctl -u %s", err, strings.TrimSpace(string(said)),
-			q.Service))
+	if err := r.restart(ctx, q, progress); err != nil {
+		return fail(err)
 	}
 	pause := r.Pause
 	if pause == 0 {
@@ -115,6 +111,41 @@ func (r *Restarter) Run(ctx context.Context, q protocol.RestartServiceRequest,
 		case <-time.After(pause):
 		}
 	}
+}
+
+// restart restarts the service, and sets certificates aside while it is stopped. It is started again whatever came of
+// that.
+func (r *Restarter) restart(ctx context.Context, q protocol.RestartServiceRequest, progress func(string)) error {
+	if len(q.Aside) == 0 {
+		return r.systemctl(ctx, "restart", q.Service, progress)
+	}
+	renames, err := r.expired(q.Aside)
+	if err != nil {
+		return err // nothing is stopped yet
+	}
+	if err := r.systemctl(ctx, "stop", q.Service, progress); err != nil {
+		return err
+	}
+	var failed error
+	for _, f := range renames {
+		if failed = f.run(r.Disk); failed != nil {
+			break
+		}
+		progress(f.from + " is set aside as " + f.to)
+	}
+	return errors.Join(failed, r.systemctl(ctx, "start", q.Service, progress))
+}
+
+func (r *Restarter) systemctl(ctx context.Context, verb, service string, progress func(string)) error {
+	progress("systemctl " + verb + " " + service)
+	cmd := exec.CommandContext(ctx, r.Systemctl, verb, "--", service)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Dir = "/"
+	cmd.WaitDelay = time.Second
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("systemctl: %w: %.500s; see: journalctl -u %s", err, strings.TrimSpace(string(said)), service)
+	}
+	return nil
 }
 
 func word(invocation string) string {
