@@ -154,6 +154,11 @@ func (s *suite) configureKubespray(t *testing.T) {
     -e 's#^\( *\)  local:#\1  external:#' -e 's#^\( *\)dataDir: /var/lib/etcd#\1endpoints: ["https://`+first.IP+`:2379"]#' |
   `+kubectl+`replace -f -
 `+kubectl+`get configmap kubeadm-config -o yaml | grep -q 'external:'`)
+	// kubespray leaves what it gave to kubeadm on every control plane.
+	text := s.ssh(t, first.Name, kubectl+"get configmap kubeadm-config -o jsonpath='{.data.ClusterConfiguration}'")
+	for _, n := range s.lab.Nodes {
+		s.put(t, n.Name, "/etc/kubernetes/kubeadm-config.yaml", "640", []byte(text))
+	}
 }
 
 // etcdPEM makes a certificate as kubespray's make-ssl-etcd.sh does, of which a day is left.

@@ -126,15 +126,28 @@ func reconstructed(in providers.Input) found {
 			add("encryptionAlgorithm", leaf.Algorithm, "the key of apiserver.crt")
 		}
 	}
-	lines = append(lines, "certificatesDir: /etc/kubernetes/pki")
+	lines = append(lines, "certificatesDir: "+cmp.Or(n.Certificates.Dir, "/etc/kubernetes/pki"))
 	if endpoint := endpointOf(n); endpoint != "" {
 		add("controlPlaneEndpoint", endpoint, "the server of admin.conf")
 	}
 	etcd := staticPod(&n.ControlPlane, etcdServer)
-	if etcd != nil && etcd.Unknown == "" {
+	switch servers := server.Flags["etcd-servers"]; {
+	case etcd != nil && etcd.Unknown == "":
 		lines = append(lines, "etcd:", "  local:", "    dataDir: "+cmp.Or(etcd.Flags["data-dir"], "/var/lib/etcd"))
 		out.doubts = append(out.doubts, "etcd runs on the control planes (its manifest)")
-	} else {
+	case file(&n.Certificates, etcdMember) != nil && servers != "":
+		lines = append(lines, "etcd:", "  external:")
+		for _, flag := range []struct{ key, name string }{
+			{"caFile", "etcd-cafile"}, {"certFile", "etcd-certfile"}, {"keyFile", "etcd-keyfile"},
+		} {
+			lines = append(lines, "    "+flag.key+": "+server.Flags[flag.name])
+		}
+		lines = append(lines, "    endpoints:")
+		for _, endpoint := range strings.Split(servers, ",") {
+			lines = append(lines, "    - "+endpoint)
+		}
+		out.doubts = append(out.doubts, "etcd is a service of the hosts, at "+servers+" (the flags of kube-apiserver)")
+	default:
 		return found{} // of an etcd elsewhere the manifests do not say enough
 	}
 	lines = append(lines, "kind: ClusterConfiguration")

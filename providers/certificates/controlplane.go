@@ -108,7 +108,10 @@ func refusal(troubles []controlPlaneTrouble) string {
 // stackedEtcd reports whether kubeadm runs etcd on the control planes.
 func stackedEtcd(in providers.Input) bool {
 	p, err := policyOf(in, in.World.Kubernetes.ClusterConfiguration)
-	return err != nil || !p.externalEtcd
+	if err != nil { // the hosts tell
+		return !etcdOnHosts(in.World)
+	}
+	return !p.externalEtcd
 }
 
 // kubernetesReady reports whether Kubernetes says that a node is ready which upkeep cannot reach itself. The name in the
