@@ -114,6 +114,48 @@ networking:
 	}
 }
 
+// TestKubespraysConfigurationIsPutTogether: without a file, from the flags of kube-apiserver, and with a person's word.
+func TestKubespraysConfigurationIsPutTogether(t *testing.T) {
+	w := worlds.Kubespray(1, now)
+	expire(&w, false, kubespraysLeaves...)
+	w.Etcd = facts.Etcd{Unknown: "no member answered: connection refused"}
+	inKubespraysFile(&w)
+	w.Kubernetes.ClusterConfigurationFiles = nil
+	const want = `apiVersion: kubeadm.k8s.io/v1beta4
+certificateValidityPeriod: 8760h0m0s
+encryptionAlgorithm: RSA-2048
+certificatesDir: /etc/kubernetes/ssl
+controlPlaneEndpoint: cp.example.net:6443
+etcd:
+  external:
+    caFile: /etc/ssl/etcd/ssl/ca.pem
+    certFile: /etc/ssl/etcd/ssl/node-cp1.pem
+    keyFile: /etc/ssl/etcd/ssl/node-cp1-key.pem
+    endpoints:
+    - https://10.0.0.11:2379
+kind: ClusterConfiguration
+kubernetesVersion: v1.35.4
+networking:
+  dnsDomain: cluster.local
+`
+	for _, s := range spec().Diff(input(w, 1)).Steps {
+		if s.Operation != certificates.OperationRenew {
+			continue
+		}
+		args, err := providers.ArgsOf[struct {
+			ClusterConfiguration string `json:"cluster_configuration"`
+		}](s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, args.ClusterConfiguration); d != "" || len(s.Consents) != 1 {
+			t.Errorf("%d consents, want 1 %s", len(s.Consents), d)
+		}
+		return
+	}
+	t.Error("nothing is renewed")
+}
+
 // TestTheRealConfigurationMayComeBack: once the API answers, a step that was planned with a configuration from elsewhere goes on
 // where the cluster's own says the same of certificates, and not where it says something else.
 func TestTheRealConfigurationMayComeBack(t *testing.T) {

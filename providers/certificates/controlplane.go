@@ -114,6 +114,14 @@ func stackedEtcd(in providers.Input) bool {
 	return !p.externalEtcd
 }
 
+// stacked is stackedEtcd by the configuration that the review found, wherever that came from.
+func (r *review) stacked() bool {
+	if r.policyUnknown != "" {
+		return !etcdOnHosts(r.in.World)
+	}
+	return !r.policy.externalEtcd
+}
+
 // kubernetesReady reports whether Kubernetes says that a node is ready which upkeep cannot reach itself. The name in the
 // configuration may differ from the one in the cluster; then the address decides.
 func kubernetesReady(k facts.Kubernetes, n config.Node) bool {

@@ -20,6 +20,30 @@ var leavesOf = []string{
 	"etcd-healthcheck-client", "admin.conf", "controller-manager.conf", "scheduler.conf",
 }
 
+// kubespraysLeaves are all that are renewed where kubespray has systemd run etcd.
+var kubespraysLeaves = []string{
+	"apiserver", "apiserver-kubelet-client", "front-proxy-client", "etcd-member", "etcd-admin", "etcd-node",
+	"admin.conf", "controller-manager.conf", "scheduler.conf",
+}
+
+// inKubespraysFile leaves kubeadm's configuration in the file alone that kubespray gave to kubeadm.
+func inKubespraysFile(w *facts.World) {
+	const server = "https://10.0.0.11:2379"
+	for _, n := range w.Nodes {
+		pod := worlds.Pod(n, "kube-apiserver")
+		pod.Image = "registry.k8s.io/kube-apiserver:v1.35.4"
+		pod.Flags = map[string]string{
+			"etcd-servers": server, "etcd-cafile": "/etc/ssl/etcd/ssl/ca.pem",
+			"etcd-certfile": worlds.File(n, "etcd-node").Path, "etcd-keyfile": worlds.File(n, "etcd-node").KeyPath,
+		}
+	}
+	k := &w.Kubernetes
+	k.ClusterConfiguration, k.ClusterConfigurationUnknown = "", "API: expired; etcd: connection refused"
+	k.ClusterConfigurationFiles = []facts.ConfigurationFile{{
+		Node: "cp1", Path: "/etc/kubernetes/kubeadm-config.yaml", Text: worlds.KubesprayConfiguration,
+	}}
+}
+
 // expire ends certificates of control planes three days ago, and with them what a cluster loses then.
 func expire(w *facts.World, etcdAnswers bool, names ...string) {
 	w.Kubernetes = facts.Kubernetes{
@@ -50,7 +74,8 @@ func TestAnExpiredClusterIsPlannedAndHolds(t *testing.T) {
 		answers bool
 		names   []string
 		silent  bool // etcd does not answer at all
-		want    []string
+		// kubespray: etcd is a service of the hosts, and kubeadm's configuration is that of a file on a node.
+		kubespray bool
 	}{
 		{name: "all leaves, etcd answers", planes: 3, answers: true, names: leavesOf},
 		{name: "all leaves, etcd has no leader", planes: 3, names: leavesOf},
@@ -59,13 +84,22 @@ func TestAnExpiredClusterIsPlannedAndHolds(t *testing.T) {
 		{name: "one control plane, etcd is silent", planes: 1, names: leavesOf, silent: true},
 		{name: "the API server alone", planes: 3, answers: true, names: []string{"apiserver"}},
 		{name: "etcd alone", planes: 3, names: []string{"etcd-server", "etcd-peer"}},
+		{name: "kubespray, etcd answers", planes: 3, answers: true, names: kubespraysLeaves, kubespray: true},
+		{name: "kubespray, etcd is silent", planes: 3, names: kubespraysLeaves, silent: true, kubespray: true},
+		{name: "kubespray, one control plane, etcd is silent", planes: 1, names: kubespraysLeaves, silent: true, kubespray: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := worlds.ControlPlanes(test.planes, now)
+			if test.kubespray {
+				w = worlds.Kubespray(test.planes, now)
+			}
 			expire(&w, test.answers, test.names...)
 			if test.silent {
 				w.Etcd = facts.Etcd{Unknown: "no member answered: connection refused"}
+			}
+			if test.silent && test.kubespray {
+				inKubespraysFile(&w)
 			}
 			in := input(w, test.planes)
 			out := spec().Diff(in)

@@ -50,6 +50,9 @@ func healed(in providers.Input, u facts.Update, nodes config.Selection, node str
 	if was.dark && !is.any() && !is.strange() {
 		k := in.World.Kubernetes
 		k.Unknown = ""
+		if k.ClusterConfiguration == "" { // the API has it, and it is what the renewal was planned with
+			k.ClusterConfiguration, k.ClusterConfigurationUnknown = configurationOf(in).text, ""
+		}
 		u.Kubernetes = &k
 	}
 	return u

@@ -84,7 +84,7 @@ func (r *review) reviewNode(n config.Node) work {
 	r.reviewFiles(&w, blocked)
 	r.reviewServiceAccount(&w)
 	r.reviewDoubles(&w)
-	for _, t := range controlPlaneTroubles(observed, !r.policy.externalEtcd) {
+	for _, t := range controlPlaneTroubles(observed, r.stacked()) {
 		if t.down && doubled(&observed.ControlPlane, t.component) {
 			continue // NODE_MANIFEST_DOUBLE says why, and what to do
 		}
@@ -109,7 +109,7 @@ func (r *review) turnOf(w *work) int {
 		return turnMember
 	}
 	turn := turnHealthy
-	for _, t := range controlPlaneTroubles(w.node, !r.policy.externalEtcd) {
+	for _, t := range controlPlaneTroubles(w.node, r.stacked()) {
 		switch {
 		case t.unknown && t.component == "":
 		case startable(w.node, t.component, r.clock, func(*facts.CertificateFile) bool { return false }) != "" && r.startable(w, t.component) == "":
