@@ -48,7 +48,7 @@ var parts = []struct {
 	{"wrong host key", rest, 3 * time.Minute, testWrongHostKey},
 	{"configuration out of etcd", rest, 2 * time.Minute, testConfigurationFromEtcd},
 	{"one bad file is one finding", rest, 3 * time.Minute, testBadFile},
-	{"every fault has its name", rest, 12 * time.Minute, testFaults},
+	{"every fault has its name", rest, 25 * time.Minute, testFaults},
 	{"renewed by hand and not restarted", rest, 4 * time.Minute, testRenewedByHand},
 	{"one node replaced as ops through the bastion", rest, 4 * time.Minute, testReplaceAsOps},
 	{"a kubeconfig of another cluster", rest, 3 * time.Minute, testAnotherCluster},
