@@ -123,7 +123,8 @@ func TestSecurityPageExplainsEachUnit(t *testing.T) {
 			t.Errorf("%s: docs/security.md says ProtectHome=%s of %s", row.Name, explained[2], properties)
 		}
 		for _, place := range strings.Fields(strings.TrimPrefix(properties[len(properties)-1], "ReadWritePaths=")) {
-			if !strings.Contains(explained[1], "`"+strings.TrimPrefix(place, "-")+"`") {
+			place = strings.TrimPrefix(place, "-")
+			if !strings.Contains(explained[1], "`"+place+"`") {
 				t.Errorf("%s: docs/security.md does not say that it writes to %s", row.Name, place)
 			}
 		}
