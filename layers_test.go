@@ -34,6 +34,7 @@ var floors = []struct {
 	{prefix: "state", floor: 1, with: []string{"providers/facts", "config", "state"}},
 	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "providers/layout", "config", "fixtures"}},
 	{prefix: "docs/findings", floor: 1},
+	{prefix: "providers/nvidia/xid", floor: 1},
 
 	{prefix: "providers", floor: 2},
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
@@ -146,6 +147,7 @@ var pure = withDomains([]pureness{
 	{"providers/backup/keep", nil},
 	{"state/seen", nil},
 	{"docs/findings", nil},
+	{"providers/nvidia/xid", nil},
 	{"providers/helm/catalogue", nil},
 	{"providers/helm/definitions", nil},
 	{"providers/helm/objects", nil},

@@ -26,12 +26,17 @@ type explanation struct {
 
 func explainCommand(env environment) *cli.Command {
 	return &cli.Command{
-		Name: "explain", Usage: "say what a finding means, and what to do about it", ArgsUsage: "[FINDING...]",
+		Name: "explain", Usage: "say what a finding means, and what to do about it",
+		ArgsUsage: "[FINDING... | xid CODE... | sxid CODE...]",
 		Description: "Without a name, every finding is listed with its title.\n" +
-			"-json prints one JSON object for each finding. Its meaning and remedy are Markdown.",
+			"`upkeep explain xid 79` says what a code in the kernel log of an NVIDIA GPU means, and `sxid` of an NVSwitch.\n" +
+			"-json prints one JSON object for each finding or code. Its meaning and remedy are Markdown.",
 		Flags:         []cli.Flag{jsonFlag()},
 		ShellComplete: completeFindings(env),
 		Action: func(_ context.Context, cmd *cli.Command) error {
+			if look := codeTable(cmd.Args().First()); look != nil {
+				return explainCodes(env, cmd, look)
+			}
 			pages, err := explanations(domains(), cmd.Args().Slice())
 			if err != nil {
 				return err
