@@ -35,6 +35,7 @@ var floors = []struct {
 	{prefix: "fixtures", floor: 1, with: []string{"providers/facts", "providers/layout", "config", "fixtures"}},
 	{prefix: "docs/findings", floor: 1},
 	{prefix: "providers/nvidia/xid", floor: 1},
+	{prefix: "providers/nvidia/kernellog", floor: 1},
 
 	{prefix: "providers", floor: 2},
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
@@ -148,6 +149,7 @@ var pure = withDomains([]pureness{
 	{"state/seen", nil},
 	{"docs/findings", nil},
 	{"providers/nvidia/xid", nil},
+	{"providers/nvidia/kernellog", nil},
 	{"providers/helm/catalogue", nil},
 	{"providers/helm/definitions", nil},
 	{"providers/helm/objects", nil},
