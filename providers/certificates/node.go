@@ -442,6 +442,11 @@ func (r *review) reviewReaders(w *work) {
 // startable says why a component would not come back from a restart after the work on its node is done; empty when it would.
 func (r *review) startable(w *work, component string) string {
 	return startable(w.node, component, r.clock, func(f *facts.CertificateFile) bool {
-		return slices.Contains(w.due, f) || f.Key == "mismatch" && f.Unknown == "" && !f.Missing && halfDone(w.unfinished, f.Name)
+		if slices.Contains(w.due, f) {
+			return true
+		}
+		// What the repair puts right: keys and chains, but never an end.
+		repaired := f.Unknown == "" && !f.Missing && halfDone(w.unfinished, f.Name)
+		return repaired && (f.Key == "mismatch" || f.Chain != "" && len(f.Blocks) > 0 && !r.clock.Passed(f.Blocks[0].NotAfter))
 	})
 }

@@ -182,8 +182,8 @@ func (restarting) Proved(before, after providers.Input, step providers.Step) err
 	for _, c := range args.Components {
 		old, now := staticPod(&was.ControlPlane, c), staticPod(&is.ControlPlane, c)
 		switch {
-		case args.Outage && now != nil && now.ContainerID == "":
-			continue // recovered says whether it must run by now
+		case args.Outage && now != nil && now.ContainerID == "" && !is.ControlPlane.APIServer.Ready:
+			continue // it ends again until its API server is ready
 		case old == nil || now == nil || now.ContainerID == "":
 			return fmt.Errorf("%s: %s has no running container", step.Node, c)
 		case !stale(was, old):
