@@ -40,7 +40,7 @@ func testExpired(t *testing.T, s *suite) {
 	t.Run("etcd serves", func(t *testing.T) {
 		s.expireEverything(t, everything)
 		s.dark(t)
-		s.bringBack(t)
+		s.bringBack(t, s.quiet)
 	})
 	t.Run("etcd has no majority either", func(t *testing.T) {
 		s.expireEverything(t, everything)
@@ -49,12 +49,13 @@ func testExpired(t *testing.T, s *suite) {
 		}
 		s.dark(t)
 		time.Sleep(20 * time.Second) // the members are back by now, and do not find each other
-		s.bringBack(t, "-override=cluster_configuration=it is what the lab was made with")
+		s.bringBack(t, s.quiet, "-override=cluster_configuration=it is what the lab was made with")
 	})
 }
 
 // bringBack plans and applies, and holds the complete cluster to being well: nothing is left to do.
-func (s *suite) bringBack(t *testing.T, more ...string) {
+// ready waits until the cluster serves.
+func (s *suite) bringBack(t *testing.T, ready func(*testing.T), more ...string) {
 	t.Helper()
 	d := s.declare(t, declaration{renewBefore: time.Hour})
 	planned := d.run(t, "plan")
@@ -71,7 +72,7 @@ func (s *suite) bringBack(t *testing.T, more ...string) {
 	if applied.code != 0 {
 		t.Errorf("apply: exit %d\n%s\n%s", applied.code, applied.stdout, applied.stderr)
 	}
-	s.quiet(t)
+	ready(t)
 	t.Logf("figure: from an expired cluster to Ready: %s", time.Since(began).Round(time.Second))
 	if p, r := d.plan(t); len(p.nodes()) > 0 || len(p.Upkeep.Unknown) > 0 {
 		t.Errorf("after the recovery there is still work on %v, exit %d\n%s", p.nodes(), r.code, r.stdout)

@@ -67,7 +67,25 @@ func testKubespray(t *testing.T, s *suite) {
 			s.ssh(t, n.Name, "systemctl restart --no-block etcd.service")
 		}
 		s.dark(t)
-		s.bringBack(t)
+		s.bringBack(t, s.servesEverywhere)
+	})
+}
+
+// servesEverywhere waits until every API server and every node is ready, and asks for no static pod of etcd.
+func (s *suite) servesEverywhere(t *testing.T) {
+	t.Helper()
+	s.until(t, 6*time.Minute, "API servers and nodes that are ready", func(ctx context.Context) error {
+		for _, n := range s.lab.Nodes {
+			kubectl := "kubectl --kubeconfig /etc/kubernetes/admin.conf --server https://" + n.IP + ":6443 --request-timeout=5s "
+			if _, err := s.lab.SSH(ctx, n.Name, kubectl+"get --raw /readyz"); err != nil {
+				return err
+			}
+			waited := kubectl + "wait --for=condition=Ready --timeout=1s node/" + n.Name
+			if _, err := s.lab.SSH(ctx, n.Name, waited); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
