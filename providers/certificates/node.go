@@ -121,7 +121,7 @@ func (r *review) turnOf(w *work) int {
 	return turn
 }
 
-// away reports whether the member of a node takes no part in etcd.
+// away reports whether the member of a node is missing among those that serve.
 func (r *review) away(node string) bool {
 	for i := range r.in.World.Etcd.Members {
 		if m := &r.in.World.Etcd.Members[i]; cmp.Or(m.Node, m.Name) == node && !m.Learner {
