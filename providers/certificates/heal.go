@@ -30,6 +30,7 @@ func healed(in providers.Input, u facts.Update, nodes config.Selection, node str
 		}
 		n, changed := *now, name == node
 		n.ControlPlane.StaticPods = slices.Clone(n.ControlPlane.StaticPods)
+		n.Certificates.Served = slices.Clone(n.Certificates.Served)
 		for _, t := range controlPlaneTroubles(old, stackedEtcd(in)) {
 			if !was.explains(old, t) || is.explains(now, t) || name == node && slices.Contains(left, t.component) {
 				continue
@@ -37,6 +38,11 @@ func healed(in providers.Input, u facts.Update, nodes config.Selection, node str
 			changed = true
 			if p := staticPod(&n.ControlPlane, t.component); p != nil && p.ContainerID == "" {
 				p.ContainerID, p.StartedAt = facts.New, in.Now
+				for i := range n.Certificates.Served { // what starts now serves what is on disk
+					if s := &n.Certificates.Served[i]; s.Component == t.component && s.Unknown == "" {
+						serve(s, &n.Certificates)
+					}
+				}
 			}
 			if t.component == apiServer {
 				n.ControlPlane.APIServer = facts.APIServer{Ready: true}

@@ -156,9 +156,11 @@ func (r *review) planRenew(w *work) {
 
 // planRestart restarts what runs with an older certificate than the one on disk and does not reload by itself. Where repairing
 // comes before it, each component has a step of its own: whether repairing changes what a component reads is not known before,
-// and one that need not be restarted must not be for another's sake.
+// and one that need not be restarted must not be for another's sake. In an outage those that end by themselves are not held up
+// by those that do not.
 func (r *review) planRestart(w *work) {
-	if len(w.unfinished) == 0 || len(w.restart) == 1 {
+	apart := len(w.unfinished) > 0 || w.outage && !onlyClients(w.restart)
+	if !apart || len(w.restart) == 1 {
 		r.planRestartOf(w, "restart", w.restart)
 		return
 	}
