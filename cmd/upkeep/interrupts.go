@@ -219,8 +219,8 @@ func finishOnSignal(ctx context.Context, env environment, says string) (finishin
 		case <-done:
 			return
 		case <-signals:
+			close(first) // before it is said, so that what is said holds
 			fmt.Fprintln(env.stderr, "\n"+says)
-			close(first)
 		}
 		select {
 		case <-done:

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -219,20 +222,46 @@ func order(ts *testscript.TestScript, _ bool, args []string) {
 // heldLimit is how long an upkeep may take to come to a request, beside all other scripts on a busy machine.
 const heldLimit = 2 * time.Minute
 
+// interrupt interrupts a command while a node keeps it waiting; the node answers once the command has said that it heard.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
-	command := start(ts, args[1:])
+	heard := &hearing{to: ts.Stderr(), heard: make(chan struct{})}
+	command := start(ts, args[1:], heard)
 	fake := clusterOf(ts)
 	held := fake.Held(args[0], heldLimit)
 	_ = command.Process.Signal(os.Interrupt)
+	late := false
+	select {
+	case <-heard.heard:
+	case <-time.After(heldLimit):
+		late = true
+	}
 	ts.Check(fake.Order(args[0]))
 	err := command.Wait()
 	ts.Check(held)
 	expectExit(ts, err, exitInterrupted)
+	if late {
+		ts.Fatalf("it did not say within %s that it was interrupted", heldLimit)
+	}
+}
+
+// hearing passes on what a command says, and tells when that is of an interrupt.
+type hearing struct {
+	to    io.Writer
+	said  []byte
+	heard chan struct{}
+	once  sync.Once
+}
+
+func (h *hearing) Write(p []byte) (int, error) {
+	if h.said = append(h.said, p...); bytes.Contains(h.said, []byte("Interrupt: ")) {
+		h.once.Do(func() { close(h.heard) })
+	}
+	return h.to.Write(p)
 }
 
 // end is interrupt for a command that waits for nothing: the node answers only afterwards.
 func end(ts *testscript.TestScript, _ bool, args []string) {
-	command := start(ts, args[2:])
+	command := start(ts, args[2:], ts.Stderr())
 	fake := clusterOf(ts)
 	held := fake.Held(args[0], heldLimit)
 	_ = command.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]])
@@ -244,7 +273,7 @@ func end(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // start starts a command in the script's directory and environment.
-func start(ts *testscript.TestScript, args []string) *exec.Cmd {
+func start(ts *testscript.TestScript, args []string, stderr io.Writer) *exec.Cmd {
 	path, err := exec.LookPath(args[0])
 	ts.Check(err)
 	command := exec.Command(path, args[1:]...)
@@ -253,7 +282,7 @@ func start(ts *testscript.TestScript, args []string) *exec.Cmd {
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NOW", "CLUSTER", "SPEED"} {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
 	}
-	command.Stdout, command.Stderr = ts.Stdout(), ts.Stderr()
+	command.Stdout, command.Stderr = ts.Stdout(), stderr
 	ts.Check(command.Start())
 	return command
 }
