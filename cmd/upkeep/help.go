@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/agext/levenshtein"
 	"github.com/urfave/cli/v3"
+
+	"upkeep/providers/plain"
 )
 
 // The groups of `upkeep help`, in the order in which a newcomer meets them.
@@ -141,7 +145,7 @@ func nearest(word string, words []string) string {
 func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
 	if !unknown {
-		return usage(cmd, "%s", err)
+		return usage(cmd, "%s", valueError(cmd, err))
 	}
 	name = strings.TrimLeft(name, "-")
 	var names []string
@@ -152,6 +156,36 @@ func usageError(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 		return usage(cmd, "there is no flag -%s; did you mean -%s?", name, near)
 	}
 	return usage(cmd, "there is no flag -%s", name)
+}
+
+// notValue is what the library says of a value that is not of a flag's type, with the words of Go's own parsers.
+var notValue = regexp.MustCompile(`(?s)^invalid value (".*") for flag -([a-z-]+): `)
+
+// valueError says what to write in the place of a value that a flag cannot have.
+func valueError(cmd *cli.Command, err error) string {
+	if name, lacks := strings.CutPrefix(err.Error(), "flag needs an argument: "); lacks {
+		return fmt.Sprintf("-%s needs a value: -%[1]s=VALUE", strings.TrimLeft(name, "-"))
+	}
+	found := notValue.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err.Error()
+	}
+	value, unquoted := strconv.Unquote(found[1])
+	if unquoted != nil {
+		value = found[1]
+	}
+	for _, flag := range cmd.Flags {
+		if !slices.Contains(flag.Names(), found[2]) {
+			continue
+		}
+		switch flag.(type) {
+		case *cli.IntFlag:
+			return fmt.Sprintf("-%s=%s: write a number from 1", found[2], plain.Line(value))
+		case *cli.BoolFlag:
+			return fmt.Sprintf("-%s=%s: write true or false", found[2], plain.Line(value))
+		}
+	}
+	return err.Error() // our own words
 }
 
 // writeHelp writes the help of a command, the root's too.
