@@ -135,7 +135,7 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 	if left := leaf.NotAfter.Sub(now); r.expiring(w, f) {
 		if spared := r.spared(w, f); spared && hint == "" {
 			hint = "the rotation of " + f.Authority + " is due and issues this certificate again; " +
-				"without a rotation upkeep renews the certificate in its last opening"
+				"without a rotation upkeep renews the certificate when 7 days are left, or in its last opening"
 		} else if !spared {
 			due, why = true, ends(leaf.NotAfter, now)
 			if left > 0 {

@@ -57,12 +57,17 @@ func (r *review) expiring(w *work, f *facts.CertificateFile) bool {
 	return needs && r.clock.DueNext(end) && (!rancher(w.node) || r.clock.Due(end.Add(-renewedAtStart)))
 }
 
+// sparedWith is what a certificate must have left to be left to the rotation of its authority. A person does that
+// rotation, and may be late: an opening that is missed must not end in an outage.
+const sparedWith = 7 * 24 * time.Hour
+
 // spared reports whether a certificate that is due is left to the rotation of its authority, which is due in this
-// opening or the next one and issues the certificate again. It is not left where it would end before.
+// opening or the next one and issues the certificate again. It is not left where it would end before, or soon.
 func (r *review) spared(w *work, f *facts.CertificateFile) bool {
 	end := f.Blocks[0].NotAfter
 	ca := file(&w.node.Certificates, f.Authority)
-	if !w.waits || ca == nil || len(ca.Blocks) == 0 || r.clock.Passed(ca.Blocks[0].NotAfter) || r.clock.Passed(end) {
+	if !w.waits || ca == nil || len(ca.Blocks) == 0 || r.clock.Passed(ca.Blocks[0].NotAfter) ||
+		r.clock.Passed(end.Add(-sparedWith)) {
 		return false
 	}
 	return r.clock.DueNext(ca.Blocks[0].NotAfter.Add(-r.before)) && !r.clock.DueNext(end)

@@ -81,6 +81,11 @@ func TestJudgedAtOpenings(t *testing.T) {
 			},
 			steps: renewal,
 		},
+		"its authority is rotated in the next window, and little of the certificate is left: nobody may come": {
+			start: opens(1, 2, 3), left: 5 * day, ca: 27 * day,
+			want:  []string{soon("5d; renewal starts 30d before")},
+			steps: renewal,
+		},
 		"always, and its authority ends soon": {
 			left: 25 * day, ca: 27 * day, want: []string{soon("25d; renewal starts 30d before")}, steps: renewal,
 		},
