@@ -127,31 +127,29 @@ func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *fa
 // public asks for what anybody sees of hosts, each once, all at the same time: one that does not answer takes its
 // time.
 func (o *Observer) public(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	var questions []facts.PublicQuestion
 	asked := map[string]bool{}
-	var mu sync.Mutex
-	var group sync.WaitGroup
 	for _, n := range needs {
 		for _, question := range n.Public {
 			key := question.Key()
-			if _, known := world.Public[key]; known || asked[key] {
-				continue
+			if _, known := world.Public[key]; !known && !asked[key] {
+				asked[key] = true
+				questions = append(questions, question)
 			}
-			asked[key] = true
-			group.Go(func() {
-				found := facts.Public{Unknown: notAsked}
-				if o.Public != nil {
-					found = o.Public.Ask(ctx, question)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if world.Public == nil {
-					world.Public = map[string]facts.Public{}
-				}
-				world.Public[key] = found
-			})
+		}
+	}
+	found := make([]facts.Public, len(questions))
+	var group sync.WaitGroup
+	for i, question := range questions {
+		found[i].Unknown = notAsked
+		if o.Public != nil {
+			group.Go(func() { found[i] = o.Public.Ask(ctx, question) })
 		}
 	}
 	group.Wait()
+	for i, question := range questions {
+		once(&world.Public, question.Key(), func() facts.Public { return found[i] })
+	}
 }
 
 // once fills in what a map does not have yet.
