@@ -62,7 +62,7 @@ var parts = []struct {
 	{"a backup under load guards a rotation", backupAndLoss, 5 * time.Minute, testBackupGuards},
 	{"backups that go wrong", rest, 12 * time.Minute, testBackupFaults},
 	{"damaged bundles", backupAndLoss, 4 * time.Minute, testDamagedBundles},
-	{"an Akash provider", provider, 8 * time.Minute, testAkashProvider},
+	{"an Akash provider", provider, 14 * time.Minute, testAkashProvider},
 	{"an Akash provider that earns or not", rest, 6 * time.Minute, testEarnings},
 	{"an Akash provider over many versions", rest, 8 * time.Minute, testStagedUpgrade},
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
