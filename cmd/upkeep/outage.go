@@ -31,14 +31,18 @@ func afterOutage(ctx context.Context, env environment, cmd *cli.Command, result 
 			return fmt.Errorf("the steps are done, and what they left could not be looked at: %w", err)
 		}
 		left := counted(again)
-		if len(left) == 0 {
+		if len(left) == 0 && again.Outage == "" {
 			break
 		}
 		if told == "" {
 			fmt.Fprintln(env.stderr, stillSilent)
 		}
-		if now := text.Place(left[0]); now != told {
-			fmt.Fprintf(env.stderr, "  UNKNOWN  %s: %s\n", now, text.Clean(left[0].Why))
+		now, why := "control plane", again.Outage
+		if len(left) > 0 {
+			now, why = text.Place(left[0]), left[0].Why
+		}
+		if now != told {
+			fmt.Fprintf(env.stderr, "  UNKNOWN  %s: %s\n", now, text.Clean(why))
 			told = now
 		}
 		select {
@@ -46,6 +50,10 @@ func afterOutage(ctx context.Context, env environment, cmd *cli.Command, result 
 			return ctx.Err()
 		case <-time.After(pauseAfterOutage):
 		}
+	}
+	if again.Outage != "" { // known, and still down
+		fmt.Fprintln(env.stderr, text.Clean(again.Outage)+" To go on: upkeep apply")
+		return exit{code: exitPartial}
 	}
 	return leftOver(env, cmd, again, result)
 }

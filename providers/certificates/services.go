@@ -197,9 +197,6 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		s.Changes = append(s.Changes, providers.Change{What: strings.Join(args.Names, ", "), Before: "due", After: "renewed"})
 	}
 	s.Changes = append(s.Changes, providers.Change{What: service, Before: "running", After: "restarted"})
-	if w.outage {
-		s.Disruption, s.Unaffected = "", "" // to repair an outage interrupts nothing
-	}
 	s.Undo = "none is needed: the same service starts again"
 	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
 }
