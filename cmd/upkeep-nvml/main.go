@@ -1,9 +1,10 @@
-// Command upkeep-nvml asks the NVIDIA management library (NVML) for the driver's version and the GPUs, and prints them
-// as one line of JSON (facts.NVML). Where it cannot, the field "unknown" says why; the exit status is 0 either way,
-// because "this machine has no NVML" is an answer.
+// Command upkeep-nvml asks the NVIDIA management library (NVML) for the driver's version and the GPUs, and
+// prints them as one line of JSON (facts.NVML). Where it cannot, the field "unknown" says why; the exit status
+// is 0 either way, because "this machine has no NVML" is an answer.
 //
-// It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine without
-// NVML unless it is linked with -ldflags=-extldflags=-Wl,-z,lazy. It must be built with that flag (the Makefile does).
+// It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine
+// without NVML unless it is linked with -ldflags=-extldflags=-Wl,-z,lazy. It must be built with that flag (the
+// Makefile does).
 //
 // An argument names the library to load instead of libnvidia-ml.so.1.
 package main

@@ -17,8 +17,8 @@ import (
 // defaultLibrary is the name that the driver's packages install (go-nvml loads the same).
 const defaultLibrary = "libnvidia-ml.so.1"
 
-// observe asks NVML. A function that the library lacks kills the process when it is called, nvmlInit and nvmlErrorString
-// no less than others, so all of them are looked up first.
+// observe asks NVML. A function that the library lacks kills the process when it is called, nvmlInit and
+// nvmlErrorString no less than others, so all of them are looked up first.
 func observe(path string) facts.NVML {
 	if path == "" {
 		path = defaultLibrary
