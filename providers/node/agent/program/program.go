@@ -1,7 +1,8 @@
 // Package program runs a program of the node's distribution to ask something: apt-cache, systemctl, a version.
 //
-// It changes nothing by itself; the caller chooses programs and arguments that only answer. It promises that the program
-// is one that nobody but root could have put there, that it ends in time, and that its answer is bounded.
+// It changes nothing by itself; the caller chooses programs and arguments that only answer. It promises that
+// the program is one that nobody but root could have put there, that it ends in time, and that its answer is
+// bounded.
 package program
 
 import (
@@ -31,8 +32,8 @@ type Question struct {
 // maxSaid bounds what a failing program says on its standard error.
 const maxSaid = 4 << 10
 
-// Ask runs the program and returns its standard output. The error wraps fs.ErrNotExist where the node does not have it.
-// A program that fails returns what it answered, too.
+// Ask runs the program and returns its standard output. The error wraps fs.ErrNotExist where the node does not
+// have it. A program that fails returns what it answered, too.
 func Ask(ctx context.Context, d *disk.Disk, q Question) ([]byte, error) {
 	p, err := find(d, q.Places)
 	if err != nil {
@@ -42,7 +43,7 @@ func Ask(ctx context.Context, d *disk.Disk, q Question) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, q.Limit)
 	defer cancel()
 	cmd := exec.CommandContext(limited, d.Real(p), q.Args...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/"}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=/"}
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second
 	out, said := &bounded{limit: q.Most + 1}, &bounded{limit: maxSaid}
