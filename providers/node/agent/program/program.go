@@ -45,7 +45,7 @@ func Ask(ctx context.Context, d *disk.Disk, q Question) ([]byte, error) {
 // Run runs a program at a path of this machine that the caller trusts. Errors call it by name.
 //
 // A process that waits within the kernel, as for a driver that hangs, cannot be killed. It is left to itself then, so
-// that the question ends in time: it ends when the kernel lets it go.
+// that the question ends in time: it ends when the kernel is done with it.
 func Run(ctx context.Context, name, real string, q Question) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, q.Limit)
 	defer cancel()
