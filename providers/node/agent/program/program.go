@@ -63,6 +63,9 @@ func Run(ctx context.Context, name, real string, q Question) ([]byte, error) {
 		return nil, &SilentError{Name: name, Limit: q.Limit}
 	case out.Len() > q.Most:
 		return nil, fmt.Errorf("%s: the answer has more than %d bytes", name, q.Most)
+	case errors.Is(err, fs.ErrNotExist):
+		// Its interpreter, say, is not there. The program is, so that the error wraps nothing that says otherwise.
+		return nil, fmt.Errorf("%s cannot be started: %s", name, err)
 	case err != nil:
 		if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); first != "" {
 			return out.Bytes(), fmt.Errorf("%s: %w: %s", name, err, first)

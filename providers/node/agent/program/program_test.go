@@ -55,6 +55,21 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// A program that is there and cannot be started is never one that the node does not have.
+func TestNoInterpreter(t *testing.T) {
+	tree := &gpunode.Tree{Root: t.TempDir()}
+	tree.WriteMode("usr/bin/p", "#!/nowhere/sh\n", 0o755)
+	d, err := disk.Open(tree.Root)
+	if err := errors.Join(tree.Err, err); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	_, err = program.Ask(t.Context(), d, program.Question{Places: []string{"/usr/bin/p"}, Limit: time.Minute, Most: 1})
+	if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "p cannot be started: ") {
+		t.Error(err)
+	}
+}
+
 func text(err error) string {
 	if err == nil {
 		return ""
