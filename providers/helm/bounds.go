@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// bounds are what unpacking or rendering one chart may cost. Templates are programs: a few lines of one loop for hours or make
-// gigabytes.
+// bounds are what unpacking or rendering one chart may cost. Templates are programs: a few lines of one loop for hours
+// or make gigabytes.
 type bounds struct {
 	time   time.Duration
 	memory uint64 // of the heap of the program that renders

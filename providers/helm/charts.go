@@ -88,7 +88,8 @@ type fetched struct {
 // NewCharts returns a fetcher. It unpacks charts in a process of its own: the main of the program must call Child.
 func NewCharts() *Charts {
 	silence()
-	return &Charts{http: &http.Client{Timeout: fetchTimeout, CheckRedirect: staysSecure}, fetched: map[string]*fetched{}, apart: true}
+	client := &http.Client{Timeout: fetchTimeout, CheckRedirect: staysSecure}
+	return &Charts{http: client, fetched: map[string]*fetched{}, apart: true}
 }
 
 // mostRedirects is as many as net/http follows by itself.
@@ -154,7 +155,8 @@ func (c *Charts) fetch(ctx context.Context, source facts.ChartSource, version, e
 		return archive{}, fmt.Errorf("chart %s version %s has sha256 %s, not the expected %s; if the new one is right, write it as sha256", source, version, got.digest, expected)
 	}
 	if !versions.Equal(got.Metadata.Version, version) {
-		return archive{}, fmt.Errorf("chart %s calls itself version %s, not %s", source, versionOf(got.Metadata).Version, version)
+		itself := versionOf(got.Metadata).Version
+		return archive{}, fmt.Errorf("chart %s calls itself version %s, not %s", source, itself, version)
 	}
 	if got.Missing != "" {
 		return archive{}, fmt.Errorf("chart %s: %s; run `helm dependency build %s`", source, got.Missing, source)
@@ -361,7 +363,9 @@ func versionOf(metadata *chart.Metadata) facts.ChartVersion {
 	return facts.ChartVersion{Name: metadata.Name, Version: metadata.Version, AppVersion: metadata.AppVersion, Deprecated: metadata.Deprecated}
 }
 
-func (c *Charts) loadArchive(ctx context.Context, source facts.ChartSource, data []byte, promised string) (archive, error) {
+func (c *Charts) loadArchive(
+	ctx context.Context, source facts.ChartSource, data []byte, promised string,
+) (archive, error) {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
 	if promised != "" && promised != digest {

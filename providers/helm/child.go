@@ -36,8 +36,8 @@ type answer struct {
 	Error  string `json:",omitempty"`
 }
 
-// Child unpacks or renders one chart and ends the program, where the program was started for that. Call it first in main: nothing
-// stops a template but the end of its process.
+// Child unpacks or renders one chart and ends the program, where the program was started for that. Call it first in
+// main: nothing stops a template but the end of its process.
 //
 // The work comes from stdin, and what was made goes to stdout. Neither arguments nor environment hold any of it.
 func Child() {
@@ -192,7 +192,8 @@ func died(o order, ended error, words string) error {
 	work, _ := o.doing()
 	var exit *exec.ExitError
 	if errors.As(ended, &exit) && !exit.Exited() && first == "" {
-		return fmt.Errorf("%s chart %s was ended from outside (%v), as the kernel does when memory runs out", work, o.Chart, ended)
+		return fmt.Errorf("%s chart %s was ended from outside (%v), as the kernel does when memory runs out",
+			work, o.Chart, ended)
 	}
 	if first == "" {
 		return fmt.Errorf("%s chart %s ended without a result (%v)", work, o.Chart, ended)

@@ -149,7 +149,8 @@ type Parts struct {
 	Metadata      metadata.Interface
 }
 
-// New returns a client made of parts, which unpacks and renders charts in this process. It cannot run commands in containers, and templates cannot look the cluster up.
+// New returns a client made of parts, which unpacks and renders charts in this process. It cannot run commands in
+// containers, and templates cannot look the cluster up.
 func New(p Parts) *Client {
 	charts := NewCharts()
 	charts.apart = false

@@ -16,8 +16,8 @@ import (
 )
 
 // frozen is a chart whose templates are the texts that its own templates made. Helm renders a chart within this
-// program when it installs or upgrades a release, without any bound, and a template may do another thing each time. Of a frozen
-// chart Helm can make nothing but those texts.
+// program when it installs or upgrades a release, without any bound, and a template may do another thing each time. Of
+// a frozen chart Helm can make nothing but those texts.
 type frozen struct {
 	chart *chart.Chart
 	// original is the chart itself: a release's record holds that one.

@@ -70,30 +70,37 @@ func nested(t *testing.T, dependencies, bytes int) []byte {
 // fills the memory. Nothing is written anywhere.
 func TestArchives(t *testing.T) {
 	sound := member{name: "x/Chart.yaml", text: chartYAML("x")}
+	with := func(more ...member) []byte { return archiveOf(t, append([]member{sound}, more...)...) }
+	sub := member{name: "d/Chart.yaml", text: chartYAML("d")}
+	linked := archiveOf(t, sub, member{name: "d/a", kind: tar.TypeSymlink, link: "/etc"})
+	symlink := member{name: "x/a", kind: tar.TypeSymlink, link: "/etc/shadow"}
+	hardlink := member{name: "x/a", kind: tar.TypeLink, link: "x/Chart.yaml"}
+	one, other := member{name: "x/values.yaml", text: "a: 1\n"}, member{name: "x/values.yaml", text: "a: 2\n"}
+	large := member{name: "x/a", text: strings.Repeat("\x00", 6<<20)}
 	for name, test := range map[string]struct {
 		archive []byte
 		want    string
 	}{
-		"sound":                    {archiveOf(t, sound, member{name: "x/templates/a.yaml", text: "a: 1\n"}), ""},
+		"sound":                    {with(member{name: "x/templates/a.yaml", text: "a: 1\n"}), ""},
 		"with directories":         {archiveOf(t, member{name: "x/", kind: tar.TypeDir}, sound), ""},
 		"empty":                    {archiveOf(t), "no files in chart archive"},
 		"no archive":               {[]byte("404: Not Found"), "invalid header"},
 		"cut off":                  {archiveOf(t, sound)[:60], "unexpected EOF"},
-		"a link":                   {archiveOf(t, sound, member{name: "x/files/a", kind: tar.TypeSymlink, link: "/etc/shadow"}), "is not a regular file"},
-		"a hard link":              {archiveOf(t, sound, member{name: "x/files/a", kind: tar.TypeLink, link: "x/Chart.yaml"}), "is not a regular file"},
-		"a device":                 {archiveOf(t, sound, member{name: "x/files/a", kind: tar.TypeChar}), "is not a regular file"},
-		"a pipe":                   {archiveOf(t, sound, member{name: "x/files/a", kind: tar.TypeFifo}), "is not a regular file"},
-		"a file twice":             {archiveOf(t, sound, member{name: "x/values.yaml", text: "a: 1\n"}, member{name: "x/values.yaml", text: "a: 2\n"}), "stands twice in chart x"},
-		"a file twice, spelt":      {archiveOf(t, sound, member{name: "x/values.yaml"}, member{name: "y/./values.yaml"}), "stands twice in chart x"},
-		"another Chart.yaml":       {archiveOf(t, sound, member{name: "y/Chart.yaml", text: chartYAML("y")}), "stands twice in chart"},
-		"out":                      {archiveOf(t, sound, member{name: "x/../../a", text: "a"}), "references parent directory"},
-		"absolute":                 {archiveOf(t, sound, member{name: "x//etc/a", text: "a"}), "absolute paths"},
-		"of Windows":               {archiveOf(t, sound, member{name: `x\c:\a`, text: "a"}), "illegally named"},
-		"a dependency with a link": {archiveOf(t, sound, member{name: "x/charts/d.tgz", text: string(archiveOf(t, member{name: "d/Chart.yaml", text: chartYAML("d")}, member{name: "d/a", kind: tar.TypeSymlink, link: "/etc"}))}), "is not a regular file"},
-		"a large file":             {archiveOf(t, sound, member{name: "x/a", text: strings.Repeat("\x00", 6<<20)}), "larger than the maximum file size"},
+		"a link":                   {with(symlink), "is not a regular file"},
+		"a hard link":              {with(hardlink), "is not a regular file"},
+		"a device":                 {with(member{name: "x/files/a", kind: tar.TypeChar}), "is not a regular file"},
+		"a pipe":                   {with(member{name: "x/files/a", kind: tar.TypeFifo}), "is not a regular file"},
+		"a file twice":             {with(one, other), "stands twice in chart x"},
+		"a file twice, spelt":      {with(one, member{name: "y/./values.yaml"}), "stands twice in chart x"},
+		"another Chart.yaml":       {with(member{name: "y/Chart.yaml", text: chartYAML("y")}), "stands twice in chart"},
+		"out":                      {with(member{name: "x/../../a", text: "a"}), "references parent directory"},
+		"absolute":                 {with(member{name: "x//etc/a", text: "a"}), "absolute paths"},
+		"of Windows":               {with(member{name: `x\c:\a`, text: "a"}), "illegally named"},
+		"a dependency with a link": {with(member{name: "x/charts/d.tgz", text: string(linked)}), "is not a regular file"},
+		"a large file":             {with(large), "larger than the maximum file size"},
 		"many in each other":       {nested(t, 6, 30<<20), "than 100 MiB"},
 		"more than fits in memory": {nested(t, 60, 30<<20), "fill the memory: more than 1024 MiB are in use"},
-		"aliases of YAML":          {archiveOf(t, sound, member{name: "x/values.yaml", text: aliases()}), "excessive aliasing"},
+		"aliases of YAML":          {with(member{name: "x/values.yaml", text: aliases()}), "excessive aliasing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x-1.0.0.tgz")
@@ -119,7 +126,8 @@ func aliases() string {
 	var out strings.Builder
 	out.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
 	for i := 1; i < 12; i++ {
-		fmt.Fprintf(&out, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+		list := strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10)
+		fmt.Fprintf(&out, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(list, ", "))
 	}
 	return out.String()
 }
