@@ -32,7 +32,7 @@ type Bundle struct {
 	Format         int    `json:"format,omitempty"`
 	Authority      string `json:"authority,omitempty"`
 	ManifestSHA256 string `json:"manifest_sha256,omitempty"`
-	// LabelSHA256 is that of all that the label says, but for the signature.
+	// LabelSHA256 is that of all that the label says, except the signature.
 	LabelSHA256 string `json:"label_sha256,omitempty"`
 	// Signature is what the label says who wrote it. Nobody has checked it yet.
 	Signature Signature `json:"signature,omitzero"`

@@ -33,7 +33,7 @@ func partOf(b facts.Bundle) partial {
 	return partial{b.Format, b.ID, b.Authority, b.ClusterID, b.Address, b.TakenAt.UTC(), b.SHA256, b.ManifestSHA256}
 }
 
-// Statement is what the signature of a bundle signs: all that its label says, by the digest of that, and once more what
+// Statement is what the signature of a bundle signs: all that its label says, by the digest of that, and again what
 // tells bundles apart. Nothing that a label says stands outside.
 func Statement(b facts.Bundle) []byte {
 	return stated(statementIntro, struct {
@@ -80,7 +80,7 @@ func (l Label) signed(sign func(statement []byte) facts.Signature) Label {
 	return l
 }
 
-// digest is the SHA-256 of what a label says as this package understands it, but for the signature. So it does not
+// digest is the SHA-256 of what a label says as this package understands it, except the signature. So it does not
 // matter how the label is written, and what nobody understands, such as a key that stands twice, is not signed.
 func (l Label) digest() string {
 	l.Signature, l.TakenAt = facts.Signature{}, l.TakenAt.UTC()
