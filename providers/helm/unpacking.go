@@ -38,8 +38,8 @@ type unpackedChart struct {
 	Digest string `json:",omitempty"`
 }
 
-// open unpacks a chart within bounds: in a process of its own, except in simulations. Archives nest, and a small one can
-// hold many that are large.
+// open unpacks a chart within bounds: in a process of its own, except in simulations. Archives nest, and a small one
+// can hold many that are large.
 func (c *Charts) open(ctx context.Context, name string, p packedChart) (unpackedChart, error) {
 	o := order{Chart: name, Packed: &p}
 	limits := bounds{memory: unpackMemory}
