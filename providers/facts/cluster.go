@@ -63,12 +63,14 @@ func (k Kubernetes) Lease(name string) (Lease, bool) {
 
 // KubernetesNode is one Node object.
 type KubernetesNode struct {
-	Name          string            `json:"name"`
-	Ready         bool              `json:"ready"`
-	Unschedulable bool              `json:"unschedulable,omitempty"`
-	Version       string            `json:"version,omitempty"`
-	Addresses     map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
-	Labels        map[string]string `json:"labels,omitempty"`
+	Name          string `json:"name"`
+	Ready         bool   `json:"ready"`
+	Unschedulable bool   `json:"unschedulable,omitempty"`
+	// Cordon is the mark that upkeep left on the node; nil where there is none. Somebody may have uncordoned the node since.
+	Cordon    *Cordon           `json:"cordon,omitempty"`
+	Version   string            `json:"version,omitempty"`
+	Addresses map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
+	Labels    map[string]string `json:"labels,omitempty"`
 }
 
 // Lease is one leader lease.
