@@ -1,5 +1,5 @@
 // Command upkeep-nvml asks the NVIDIA management library (NVML) for the driver's version and the GPUs, and prints them
-// as one line of JSON (facts.NVIDIA). Where it cannot, the field "unknown" says why; the exit status is 0 either way,
+// as one line of JSON (facts.NVML). Where it cannot, the field "unknown" says why; the exit status is 0 either way,
 // because "this machine has no NVML" is an answer.
 //
 // It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine without
@@ -33,6 +33,6 @@ func main() {
 }
 
 // unknown is the answer of a machine that cannot be asked.
-func unknown(format string, a ...any) facts.NVIDIA {
-	return facts.NVIDIA{Unknown: fmt.Sprintf(format, a...)}
+func unknown(format string, a ...any) facts.NVML {
+	return facts.NVML{Unknown: fmt.Sprintf(format, a...)}
 }

@@ -19,7 +19,7 @@ const defaultLibrary = "libnvidia-ml.so.1"
 
 // observe asks NVML. A function that the library lacks kills the process when it is called, nvmlInit and nvmlErrorString
 // no less than others, so all of them are looked up first.
-func observe(path string) facts.NVIDIA {
+func observe(path string) facts.NVML {
 	if path == "" {
 		path = defaultLibrary
 	}
@@ -40,7 +40,7 @@ func observe(path string) facts.NVIDIA {
 	if r != nvml.SUCCESS {
 		return unknown("nvmlDeviceGetCount: %v", r)
 	}
-	found := facts.NVIDIA{Driver: driver}
+	found := facts.NVML{Driver: driver}
 	for i := range count {
 		device, r := library.DeviceGetHandleByIndex(i)
 		if r != nvml.SUCCESS {

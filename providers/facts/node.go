@@ -10,8 +10,12 @@ type Question struct {
 	ControlPlane bool `json:"control_plane,omitempty"`
 	// Authorities asks which cluster the node is of. The one who asks for certificates asks for that, too.
 	Authorities bool `json:"authorities,omitempty"`
-	// NVIDIA asks for the NVIDIA driver's version and GPUs.
+	// NVIDIA asks for what the node is as a machine with NVIDIA GPUs. The one who asks for it asks for Boot, too.
 	NVIDIA bool `json:"nvidia,omitempty"`
+	// KernelLog asks for what NVIDIA's driver said in the kernel log; nil asks for none.
+	KernelLog *KernelLogQuestion `json:"kernel_log,omitempty"`
+	// Boot asks for the node's kernels, what it boots next, and whether it wants to be rebooted.
+	Boot bool `json:"boot,omitempty"`
 	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
 	History bool `json:"history,omitempty"`
 	Marks   bool `json:"marks,omitempty"`
@@ -34,6 +38,8 @@ func (q Question) Merge(other Question) Question {
 	q.ControlPlane = q.ControlPlane || other.ControlPlane
 	q.Authorities = q.Authorities || other.Authorities
 	q.NVIDIA = q.NVIDIA || other.NVIDIA
+	q.KernelLog = q.KernelLog.merge(other.KernelLog)
+	q.Boot = q.Boot || other.Boot
 	q.History = q.History || other.History
 	q.Marks = q.Marks || other.Marks
 	q.EtcdData = q.EtcdData || other.EtcdData
@@ -79,8 +85,11 @@ type Node struct {
 	// for them, too.
 	Services []Service `json:"services,omitempty"`
 	NVIDIA   NVIDIA    `json:"nvidia"`
-	History  History   `json:"history,omitzero"`
-	Marks    Marks     `json:"marks,omitzero"`
+	// KernelLog is what NVIDIA's driver said; it is asked for apart from NVIDIA.
+	KernelLog KernelLog `json:"kernel_log,omitzero"`
+	Boot      Boot      `json:"boot,omitzero"`
+	History   History   `json:"history,omitzero"`
+	Marks     Marks     `json:"marks,omitzero"`
 	// Work is always answered: a node on which upkeep is still running is not as it will be.
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`
@@ -152,19 +161,4 @@ type APIServer struct {
 	// Ready is /readyz; NotReady the failing checks it named.
 	Ready    bool   `json:"ready,omitempty"`
 	NotReady string `json:"not_ready,omitempty"`
-}
-
-// NVIDIA is what NVML says.
-type NVIDIA struct {
-	Unknown string `json:"unknown,omitempty" plain:"said"`
-	// Driver is the driver version NVML reports: "570.124.06".
-	Driver string `json:"driver,omitempty"`
-	GPUs   []GPU  `json:"gpus,omitempty"`
-}
-
-// GPU is one GPU as NVML lists it.
-type GPU struct {
-	Index int    `json:"index"`
-	Name  string `json:"name"`
-	UUID  string `json:"uuid"`
 }

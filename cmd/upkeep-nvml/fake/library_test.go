@@ -16,17 +16,17 @@ func TestAsksTheLibrary(t *testing.T) {
 	old := compile(t, "-DWITHOUT_UUID")
 	for _, test := range []struct {
 		name, library string
-		want          facts.NVIDIA
+		want          facts.NVML
 	}{
-		{"two GPUs", compile(t), facts.NVIDIA{Driver: "570.124.06", GPUs: []facts.GPU{
+		{"two GPUs", compile(t), facts.NVML{Driver: "570.124.06", GPUs: []facts.GPU{
 			{Index: 0, Name: "NVIDIA H100 80GB HBM3", UUID: "GPU-00000000-0000-0000-0000-000000000000"},
 			{Index: 1, Name: "NVIDIA H100 80GB HBM3", UUID: "GPU-00000000-0000-0000-0000-000000000001"},
 		}}},
 		{"a library that lacks a function", old,
-			facts.NVIDIA{Unknown: "the NVIDIA management library cannot be used: " + old + " lacks nvmlDeviceGetUUID"}},
+			facts.NVML{Unknown: "the NVIDIA management library cannot be used: " + old + " lacks nvmlDeviceGetUUID"}},
 		{"a driver of another version", compile(t, "-DINIT=18"),
-			facts.NVIDIA{Unknown: "nvmlInit: Driver/library version mismatch"}},
-		{"no library", nowhere, facts.NVIDIA{Unknown: "the NVIDIA management library cannot be used: " + nowhere +
+			facts.NVML{Unknown: "nvmlInit: Driver/library version mismatch"}},
+		{"no library", nowhere, facts.NVML{Unknown: "the NVIDIA management library cannot be used: " + nowhere +
 			": cannot open shared object file: No such file or directory"}},
 	} {
 		t.Run(test.name, func(t *testing.T) { equal(t, ask(t, program, test.library), test.want) })

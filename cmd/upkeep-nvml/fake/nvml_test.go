@@ -36,20 +36,20 @@ func build(t *testing.T, environment string) string {
 }
 
 // ask runs the program and decodes what it printed.
-func ask(t *testing.T, program string, args ...string) facts.NVIDIA {
+func ask(t *testing.T, program string, args ...string) facts.NVML {
 	t.Helper()
 	out, err := exec.Command(program, args...).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", program, err)
 	}
-	var got facts.NVIDIA
+	var got facts.NVML
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
 	return got
 }
 
-func equal(t *testing.T, got, want facts.NVIDIA) {
+func equal(t *testing.T, got, want facts.NVML) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)

@@ -168,7 +168,8 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 		wg.Go(func() { node.Services = services(d) })
 	}
 	if q.NVIDIA {
-		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, d, h.options.NVML, h.options.NVMLDigest) })
+		node.NVIDIA.Unknown = ""
+		wg.Go(func() { node.NVIDIA.NVML = nvidia.Collect(ctx, d, h.options.NVML, h.options.NVMLDigest) })
 	}
 	if q.EtcdData {
 		wg.Go(func() { node.EtcdData = cold.Look(d) })

@@ -30,16 +30,16 @@ const timeout = 20 * time.Second
 // maxOutput is far above what the largest machine's GPU list needs.
 const maxOutput = 1 << 20
 
-// Collect runs a program, which prints facts.NVIDIA as JSON on its standard output. It runs as root: so it must be the
+// Collect runs a program, which prints facts.NVML as JSON on its standard output. It runs as root: so it must be the
 // file that has the digest, SHA-256 in hexadecimal, and nobody but root, or the user who runs this, may be able to
 // exchange it at the same time.
-func Collect(ctx context.Context, d *disk.Disk, program, digest string) facts.NVIDIA {
+func Collect(ctx context.Context, d *disk.Disk, program, digest string) facts.NVML {
 	err := check(d, program, digest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return facts.NVIDIA{Unknown: "upkeep-nvml is not next to the helper on this node"}
+		return facts.NVML{Unknown: "upkeep-nvml is not next to the helper on this node"}
 	}
 	if err != nil {
-		return facts.NVIDIA{Unknown: fmt.Sprintf("upkeep-nvml is not run: %v", err)}
+		return facts.NVML{Unknown: fmt.Sprintf("upkeep-nvml is not run: %v", err)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -51,24 +51,24 @@ func Collect(ctx context.Context, d *disk.Disk, program, digest string) facts.NV
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err = cmd.Run()
 	if ctx.Err() != nil {
-		return facts.NVIDIA{Unknown: fmt.Sprintf("upkeep-nvml: no answer within %s", timeout)}
+		return facts.NVML{Unknown: fmt.Sprintf("upkeep-nvml: no answer within %s", timeout)}
 	}
 	// A failing child may still have said why, in its answer.
-	var found facts.NVIDIA
+	var found facts.NVML
 	parseErr := json.Unmarshal(stdout.Bytes(), &found)
 	switch {
 	case err == nil && parseErr == nil:
 		return found
 	case parseErr == nil && found.Unknown != "":
-		return facts.NVIDIA{Unknown: found.Unknown}
+		return facts.NVML{Unknown: found.Unknown}
 	case err != nil:
 		reason := fmt.Sprintf("upkeep-nvml: %v", err)
 		if said, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n"); said != "" {
 			reason += ": " + said
 		}
-		return facts.NVIDIA{Unknown: reason}
+		return facts.NVML{Unknown: reason}
 	}
-	return facts.NVIDIA{Unknown: "upkeep-nvml: its answer cannot be parsed"}
+	return facts.NVML{Unknown: "upkeep-nvml: its answer cannot be parsed"}
 }
 
 // check refuses a program that others could exchange, or that is another file than the helper was built with.
