@@ -83,6 +83,7 @@ func nodeFacts(n corev1.Node) facts.KubernetesNode {
 		Addresses:     map[string]string{},
 		Labels:        n.Labels,
 	}
+	f.GPUs, f.Maintainers = offered(n.Status), maintainers(n)
 	for _, condition := range n.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
 			f.Ready = condition.Status == corev1.ConditionTrue
