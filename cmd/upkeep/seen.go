@@ -31,6 +31,7 @@ func recordSeen(ctx context.Context, env environment, w workspace, plan planner.
 	}
 	known, err := updateSeen(ctx, w, func(s seen.Seen) seen.Seen {
 		s = s.WithFindings(plan.Request.Now, findings...).WithPlan(plan.Request.Now, plan.Digest, plan.Digests)
+		s = withSightings(s, plan)
 		if everything {
 			s = s.OnlyWaitsOf(plan.Request.Now, func(step string) bool { return due[step] })
 		}

@@ -153,7 +153,7 @@ func classOf(f kernellog.Fault) (xid.Class, string) {
 	default:
 		entry = xid.Lookup(f.Code)
 	}
-	meaning := orElse(entry.Meaning, "no meaning is known")
+	meaning := orElse(strings.TrimRight(entry.Meaning, "."), "no meaning is known")
 	switch {
 	case f.Unclassified && f.Code == 0:
 		return xid.Unclear, "a line that upkeep cannot read"
