@@ -40,7 +40,8 @@ func floors(r Request, everyone providers.Inventory) (findings []providers.Findi
 			continue
 		}
 		node, address := r.World.Node(n.Name), nodeAddress(n)
-		found, watched := floor.Review(floor.Input{Node: node, Address: address, Clock: in.Clock(), Earlier: r.Memory.Earlier})
+		found, watched := floor.Review(floor.Input{Node: node, Address: address, Clock: in.Clock(),
+			Earlier: r.Memory.Earlier})
 		found = append(found, whichMachine(node, address, accepted)...)
 		for i := range found {
 			found[i].Position = n.Position.String()
@@ -51,7 +52,8 @@ func floors(r Request, everyone providers.Inventory) (findings []providers.Findi
 	return findings, objects, nil
 }
 
-// whichMachine compares a node with the machine that a person accepted under its name. A node with GPUs that nobody has
+// whichMachine compares a node with the machine that a person accepted under its name. A node with GPUs that
+// nobody has
 // accepted is new; a node without GPUs is new only where others have been accepted.
 func whichMachine(n facts.Node, address providers.Address, accepted map[string]facts.AcceptedNode) []providers.Finding {
 	known, is := accepted[n.Name]

@@ -20,15 +20,18 @@ func TestWhichMachine(t *testing.T) {
 		accepted []facts.AcceptedNode
 		want     string // id
 	}{
-		{name: "as accepted", node: facts.Node{System: facts.System{MachineID: "m1"}, NVIDIA: gpus}, accepted: []facts.AcceptedNode{accepted}},
-		{name: "another machine id", node: facts.Node{System: facts.System{MachineID: "m2"}}, accepted: []facts.AcceptedNode{accepted}, want: nodeReplaced},
+		{name: "as accepted", node: facts.Node{System: facts.System{MachineID: "m1"}, NVIDIA: gpus},
+			accepted: []facts.AcceptedNode{accepted}},
+		{name: "another machine id", node: facts.Node{System: facts.System{MachineID: "m2"}},
+			accepted: []facts.AcceptedNode{accepted}, want: nodeReplaced},
 		{
 			name: "other host keys", accepted: []facts.AcceptedNode{accepted}, want: nodeReplaced,
 			node: facts.Node{System: facts.System{MachineID: "m1"}, Floor: facts.Floor{HostKeys: []string{"SHA256:c"}}},
 		},
 		{
 			name: "one host key is left", accepted: []facts.AcceptedNode{accepted},
-			node: facts.Node{System: facts.System{MachineID: "m1"}, Floor: facts.Floor{HostKeys: []string{"SHA256:b", "SHA256:c"}}},
+			node: facts.Node{System: facts.System{MachineID: "m1"}, Floor: facts.Floor{HostKeys: []string{"SHA256:b",
+				"SHA256:c"}}},
 		},
 		{name: "silent", node: facts.Node{Unknown: "no answer"}, accepted: []facts.AcceptedNode{accepted}},
 		{name: "new with GPUs", node: facts.Node{System: facts.System{MachineID: "m1"}, NVIDIA: gpus}, want: nodeNew},
@@ -71,7 +74,8 @@ func TestWhichMachine(t *testing.T) {
 
 // What a person accepted survives the memory's JSON, and a second acceptance replaces the first.
 func TestAcceptedNodesAreRemembered(t *testing.T) {
-	first := facts.AcceptedNode{Name: "a", MachineID: "m1", GPUs: []facts.AcceptedGPU{{PCI: "0000:10:00", Serial: "S1"}}}
+	first := facts.AcceptedNode{Name: "a", MachineID: "m1", GPUs: []facts.AcceptedGPU{{PCI: "0000:10:00",
+		Serial: "S1"}}}
 	other := facts.AcceptedNode{Name: "b", MachineID: "m2"}
 	again := facts.AcceptedNode{Name: "a", MachineID: "m3"}
 	m, err := facts.Memory{}.WithAccepted(other, first)

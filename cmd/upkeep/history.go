@@ -17,7 +17,8 @@ import (
 
 // historyCommand shows the faults of GPUs that earlier looks saw: the sheet that a vendor gets. It asks no node.
 func historyCommand(env environment) *cli.Command {
-	flags := []cli.Flag{&cli.StringFlag{Name: "serial", Usage: "show one GPU, by its serial number `SERIAL`"}, jsonFlag()}
+	flags := []cli.Flag{&cli.StringFlag{Name: "serial", Usage: "show one GPU, by its serial number `SERIAL`"},
+		jsonFlag()}
 	return &cli.Command{
 		Name: "history", Usage: "list the faults of GPUs by serial number, over boots and slots",
 		Description: "Counts are what upkeep saw when a command looked at the nodes. Where a kernel log had gaps, there were more.\n" +
@@ -70,7 +71,8 @@ func historyOf(known seen.Seen) []deviceHistory {
 	devices := []deviceHistory{}
 	for _, serial := range slices.Sorted(maps.Keys(known.Faults)) {
 		f := known.Faults[serial]
-		devices = append(devices, deviceHistory{Serial: serial, Count: f.Count, First: f.First, Last: f.Last, Faults: f.Recent})
+		devices = append(devices, deviceHistory{Serial: serial, Count: f.Count, First: f.First, Last: f.Last,
+			Faults: f.Recent})
 	}
 	return devices
 }
@@ -83,7 +85,8 @@ func writeHistory(env environment, devices []deviceHistory, sheet bool) error {
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	if sheet {
 		d := devices[0]
-		fmt.Fprintf(env.stdout, "GPU with serial %s: %d faults, first seen %s, last seen %s\n\n", d.Serial, d.Count, stampOf(d.First), stampOf(d.Last))
+		fmt.Fprintf(env.stdout, "GPU with serial %s: %d faults, first seen %s, last seen %s\n\n", d.Serial, d.Count,
+			stampOf(d.First), stampOf(d.Last))
 		fmt.Fprintln(table, "WHEN\tNODE\tSLOT\tFAULT\tKERNEL LOG")
 		for _, f := range d.Faults {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", stampOf(f.At), f.Node, f.PCI, f.Kind, f.Text)

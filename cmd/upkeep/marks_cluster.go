@@ -21,7 +21,8 @@ const (
 	cordonMark      = "cordon/"
 )
 
-// clusterMarks lists the objects of the cluster that carry a mark: nodes that upkeep has cordoned, and providers that
+// clusterMarks lists the objects of the cluster that carry a mark: nodes that upkeep has cordoned, and
+// providers that
 // upkeep has stopped. Nothing is asked where the configuration has no cluster.
 func (w workspace) clusterMarks(ctx context.Context) []nodeMarks {
 	if w.desired.Cluster == nil {
@@ -82,7 +83,8 @@ func cordonMarkOf(n facts.KubernetesNode) facts.Mark {
 	switch {
 	case n.Cordon.Unknown != "":
 		mark.What = ""
-		mark.Undo = "kubectl uncordon " + n.Name + " && kubectl annotate node " + n.Name + " " + facts.CordonAnnotation + "-"
+		mark.Undo = "kubectl uncordon " + n.Name + " && kubectl annotate node " + n.Name + " " +
+			facts.CordonAnnotation + "-"
 	case !n.Unschedulable:
 		mark.What = "node " + n.Name + ", which somebody has uncordoned"
 		mark.Undo = "take the mark away"
@@ -123,7 +125,8 @@ func (w workspace) undoClusterMark(ctx context.Context, id string) error {
 		if m.Namespace == namespace && m.Name == name {
 			ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready after %s", startTimeout))
 			defer cancel()
-			return sets.Start(ctx, namespace, name, replicas(m.Annotations), []string{akash.MarkAnnotation, akash.MarkReplicas})
+			return sets.Start(ctx, namespace, name, replicas(m.Annotations),
+				[]string{akash.MarkAnnotation, akash.MarkReplicas})
 		}
 	}
 	return nil // somebody has started it

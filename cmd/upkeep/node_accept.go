@@ -109,7 +109,8 @@ func writeAcceptance(env environment, before, now facts.AcceptedNode) error {
 	if before.MachineID != "" && before.MachineID != now.MachineID {
 		machine = before.MachineID + " -> " + now.MachineID
 	}
-	if _, err := fmt.Fprintf(env.stdout, "Node %s is accepted: machine %s, %d GPUs.\n", now.Name, machine, len(now.GPUs)); err != nil {
+	if _, err := fmt.Fprintf(env.stdout, "Node %s is accepted: machine %s, %d GPUs.\n", now.Name, machine,
+		len(now.GPUs)); err != nil {
 		return err
 	}
 	for _, g := range now.GPUs {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// AcceptedNode is a machine that a person has accepted under the name of a node, as it was then. What comes later is
+// AcceptedNode is a machine that a person has accepted under the name of a node, as it was then. What comes
+// later is
 // compared with it: a box that was accepted with 8 GPUs and has 7 says 7 of 8.
 type AcceptedNode struct {
 	Name      string `json:"name"`
@@ -53,7 +54,7 @@ func (m Memory) Accepted() (map[string]AcceptedNode, error) {
 	return accepted, nil
 }
 
-// WithAccepted returns a memory in which nodes are accepted as they are given; m is not changed.
+// WithAccepted returns a memory in which some more nodes are accepted; m is not changed.
 func (m Memory) WithAccepted(nodes ...AcceptedNode) (Memory, error) {
 	accepted, err := m.Accepted()
 	if err != nil {
@@ -74,7 +75,8 @@ func (m Memory) WithAccepted(nodes ...AcceptedNode) (Memory, error) {
 	return m.WithSections(Sections{acceptedOwner: data}), nil
 }
 
-// AcceptanceOf returns a node as a person would accept it now. It is an error where what tells the machine is unknown.
+// AcceptanceOf returns a node as a person would accept it now. It is an error where what tells the machine is
+// unknown.
 func AcceptanceOf(n Node) (AcceptedNode, error) {
 	switch {
 	case n.Unknown != "":
@@ -98,7 +100,8 @@ func AcceptanceOf(n Node) (AcceptedNode, error) {
 	return a, nil
 }
 
-// Replaced says why a node is another machine than the accepted one; empty where it is the same, or that is unknown.
+// Replaced says why a node is another machine than the accepted one; empty where it is the same, or that is
+// unknown.
 // Another machine id alone is another machine; so are host keys of which none is left.
 func (a AcceptedNode) Replaced(n Node) string {
 	if n.Unknown != "" || a.Name == "" {

@@ -66,7 +66,8 @@ type KubernetesNode struct {
 	Name          string `json:"name"`
 	Ready         bool   `json:"ready"`
 	Unschedulable bool   `json:"unschedulable,omitempty"`
-	// Cordon is the mark that upkeep left on the node; nil where there is none. Somebody may have uncordoned the node since.
+	// Cordon is the mark that upkeep left on the node; nil where there is none. Somebody may have uncordoned the node
+	// since.
 	Cordon *Cordon `json:"cordon,omitempty"`
 	// GPUs are what the device plugin offers of the node: resources of nvidia.com, by name ("nvidia.com/gpu").
 	GPUs map[string]Offered `json:"gpus,omitempty"`

@@ -26,7 +26,7 @@ type Cordon struct {
 	Since time.Time `json:"since,omitzero"`
 }
 
-// Annotation returns the mark as it stands in the annotation.
+// Annotation returns the text of the annotation that holds the mark.
 func (c Cordon) Annotation() (string, error) {
 	if c.Unknown != "" {
 		return "", errors.New("a mark that cannot be read cannot be written")
@@ -61,5 +61,6 @@ func CordonOf(annotations map[string]string) *Cordon {
 
 // Same reports whether two marks are of one cordon: set by one run, at one time.
 func (c Cordon) Same(other Cordon) bool {
-	return c.Unknown == "" && other.Unknown == "" && c.Run == other.Run && c.By == other.By && c.Since.Equal(other.Since)
+	return c.Unknown == "" && other.Unknown == "" && c.Run == other.Run && c.By == other.By &&
+		c.Since.Equal(other.Since)
 }

@@ -2,7 +2,8 @@ package facts
 
 import "time"
 
-// Floor is what every node stands on, whatever it is for: space, clock, limits of the kernel. The zero value means that
+// Floor is what every node stands on, whatever it is for: space, clock, limits of the kernel. The zero value
+// means that
 // nobody asked.
 type Floor struct {
 	// Unknown says why nothing of it could be looked at.
@@ -11,7 +12,8 @@ type Floor struct {
 	Filesystems []Filesystem `json:"filesystems,omitempty"`
 	// Eviction is when the kubelet begins to evict pods for want of space.
 	Eviction Eviction `json:"eviction,omitzero"`
-	// Sysctls are the values of the kernel's limits that were asked for, by name. One that could not be read is missing.
+	// Sysctls are the values of the kernel's limits that were asked for, by name. One that could not be read is
+	// missing.
 	Sysctls map[string]string `json:"sysctls,omitempty"`
 	// Synchronised: the kernel's clock follows another one (adjtimex(2)); nil where that is unknown.
 	Synchronised *bool `json:"synchronised,omitempty"`
@@ -51,7 +53,8 @@ type Eviction struct {
 	ImageInodes string `json:"image_inodes,omitempty"` // imagefs.inodesFree
 }
 
-// Skew is between which bounds a node's clock is ahead of upkeep's: the node answered at some moment of its session.
+// Skew is between which bounds a node's clock is ahead of upkeep's: the node answered at some moment of its
+// session.
 type Skew struct {
 	Least time.Duration `json:"least"`
 	Most  time.Duration `json:"most"`

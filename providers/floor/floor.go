@@ -1,7 +1,9 @@
-// Package floor judges what every node stands on, whatever it is for: free space, clock, limits of the kernel, and a
+// Package floor judges what every node stands on, whatever it is for: free space, clock, limits of the kernel,
+// and a
 // kernel that waits for a reboot.
 //
-// It is pure, belongs to no domain and plans nothing: it reads facts and returns findings. A node whose floor nobody
+// It is pure, belongs to no domain and plans nothing: it reads facts and returns findings. A node whose floor
+// nobody
 // asked for has none; what could not be looked at is unknown, never healthy.
 package floor
 
@@ -253,7 +255,8 @@ func (r *review) clock() {
 		}
 	}
 	if sync := r.Node.Floor.Synchronised; sync != nil && !*sync {
-		r.add(clockAlone, providers.SeverityNote, "clock", "systemctl enable --now chrony", "the clock follows no time server")
+		r.add(clockAlone, providers.SeverityNote, "clock", "systemctl enable --now chrony",
+			"the clock follows no time server")
 	}
 }
 
@@ -300,7 +303,8 @@ func (r *review) kernel() {
 		waits += fmt.Sprintf(". The reboot has been due for %d days (since %s)",
 			int(r.Clock.Now().Sub(since)/(24*time.Hour)), since.UTC().Format("2006-01-02"))
 	}
-	r.add(kernelPending, providers.SeverityWarning, "kernel", "reboot the node in a maintenance window, after a drain", "%s", waits)
+	r.add(kernelPending, providers.SeverityWarning, "kernel",
+		"reboot the node in a maintenance window, after a drain", "%s", waits)
 	r.watch("kernel", "due", waits)
 }
 

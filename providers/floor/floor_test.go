@@ -26,7 +26,8 @@ func well() floor.Input {
 			Name: "gpu1", System: facts.System{Kernel: "6.8.0-60"}, Boot: facts.Boot{Next: "6.8.0-60"}, Skew: &facts.Skew{Least: -time.Second, Most: time.Second},
 			Floor: facts.Floor{
 				Filesystems: []facts.Filesystem{{
-					Directories: []string{"/", "/var", "/var/lib/containerd"}, Size: 100 * gib, Free: 50 * gib, Inodes: 1000, InodesFree: 900,
+					Directories: []string{"/", "/var",
+						"/var/lib/containerd"}, Size: 100 * gib, Free: 50 * gib, Inodes: 1000, InodesFree: 900,
 				}},
 				Sysctls: map[string]string{
 					"fs.inotify.max_user_instances": "512", "fs.inotify.max_user_watches": "1048576", "vm.max_map_count": "1000000",
@@ -54,7 +55,8 @@ func TestReview(t *testing.T) {
 		{"nobody asked", func(in *floor.Input) { in.Node.Floor = facts.Floor{} }, nil},
 		{
 			"below the threshold of images", func(in *floor.Input) { disk(in).Free = 14 * gib },
-			[]told{{"NODE_DISK_LOW", providers.SeverityError, "14.0 GiB of 100.0 GiB free. The kubelet evicts pods below 15.0 GiB (15%)"}},
+			[]told{{"NODE_DISK_LOW", providers.SeverityError,
+				"14.0 GiB of 100.0 GiB free. The kubelet evicts pods below 15.0 GiB (15%)"}},
 		},
 		{
 			"the kubelet's own threshold", func(in *floor.Input) {
@@ -99,11 +101,17 @@ func TestReview(t *testing.T) {
 			[]told{{"NODE_FLOOR_UNKNOWN", providers.SeverityError, "no answer"}},
 		},
 		{
-			"a clock 31 seconds ahead", func(in *floor.Input) { in.Node.Skew = &facts.Skew{Least: 31 * time.Second, Most: 33 * time.Second} },
+			"a clock 31 seconds ahead", func(in *floor.Input) {
+				in.Node.Skew = &facts.Skew{Least: 31 * time.Second,
+					Most: 33 * time.Second}
+			},
 			[]told{{"NODE_CLOCK_OFF", providers.SeverityError, "the clock is 31s ahead of upkeep's"}},
 		},
 		{
-			"a clock 12 seconds behind", func(in *floor.Input) { in.Node.Skew = &facts.Skew{Least: -14 * time.Second, Most: -12 * time.Second} },
+			"a clock 12 seconds behind", func(in *floor.Input) {
+				in.Node.Skew = &facts.Skew{Least: -14 * time.Second,
+					Most: -12 * time.Second}
+			},
 			[]told{{"NODE_CLOCK_OFF", providers.SeverityWarning, "the clock is 12s behind upkeep's"}},
 		},
 		{
@@ -115,18 +123,21 @@ func TestReview(t *testing.T) {
 		},
 		{
 			"a low limit", func(in *floor.Input) { in.Node.Floor.Sysctls["vm.max_map_count"] = "65530" },
-			[]told{{"NODE_SYSCTL_LOW", providers.SeverityNote, "vm.max_map_count = 65530; Akash's documentation sets 1000000"}},
+			[]told{{"NODE_SYSCTL_LOW", providers.SeverityNote,
+				"vm.max_map_count = 65530; Akash's documentation sets 1000000"}},
 		},
 		{
 			"a pending kernel", func(in *floor.Input) {
 				in.Node.Boot.Next = "6.8.0-64"
 				in.Node.Boot.Kernels = []facts.InstalledKernel{{Release: "6.8.0-64", Since: noon.Add(-9 * 24 * time.Hour)}}
 			},
-			[]told{{"KERNEL_PENDING", providers.SeverityWarning, "6.8.0-64 is installed, and 6.8.0-60 runs. The reboot has been due for 9 days (since 2026-11-13)"}},
+			[]told{{"KERNEL_PENDING", providers.SeverityWarning,
+				"6.8.0-64 is installed, and 6.8.0-60 runs. The reboot has been due for 9 days (since 2026-11-13)"}},
 		},
 		{
 			"packages ask for a reboot", func(in *floor.Input) {
-				in.Node.Boot.Reboot = facts.Reboot{Required: true, Packages: []string{"libc6"}, Since: noon.Add(-24 * time.Hour)}
+				in.Node.Boot.Reboot = facts.Reboot{Required: true, Packages: []string{"libc6"},
+					Since: noon.Add(-24 * time.Hour)}
 			},
 			[]told{{"KERNEL_PENDING", providers.SeverityWarning, "libc6"}},
 		},

@@ -18,7 +18,8 @@ const (
 	maintainerNodewright = "nodewright"
 )
 
-// upgradeState is the label in which gpu-operator keeps how far the upgrade of a node's driver is (k8s-operator-libs,
+// upgradeState is the label in which gpu-operator keeps how far the upgrade of a node's driver is
+// (k8s-operator-libs,
 // pkg/upgrade). Nothing is in progress in its first and its last state.
 const upgradeState = "nvidia.com/gpu-driver-upgrade-state"
 

@@ -10,7 +10,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// CheckSelector says what is wrong with a label selector. A selector on a label that operator-inventory manages is a
+// CheckSelector says what is wrong with a label selector. A selector on a label that operator-inventory manages
+// is a
 // *ManagedLabelError.
 func CheckSelector(selector string) error {
 	parsed, err := labels.Parse(selector)
@@ -27,7 +28,8 @@ func CheckSelector(selector string) error {
 }
 
 // Managed reports whether Akash's operator-inventory writes a label of nodes: every label that begins with
-// akash.network, and nvidia.com/gpu.present (akash-network/provider, operator/inventory). It takes all of them away from
+// akash.network, and nvidia.com/gpu.present (akash-network/provider, operator/inventory). It takes all of them
+// away from
 // a node that is cordoned or not Ready, and writes them again afterwards.
 func Managed(label string) bool {
 	return label == "akash.network" || strings.HasPrefix(label, "akash.network/") || label == "nvidia.com/gpu.present"
@@ -46,7 +48,7 @@ func (e *ManagedLabelError) Error() string {
 // Diagnosis is what a person reads who wrote the selector.
 func (e *ManagedLabelError) Diagnosis() (summary, detail string) {
 	return "A label that disappears", fmt.Sprintf("operator-inventory of Akash manages the label %s. "+
-		"It removes the label as soon as a node is cordoned or not Ready, so these nodes would leave the set. "+
+		"It removes the label from a node that is cordoned or not Ready. Such nodes would leave the set. "+
 		"Give the nodes a label of your own, and select by that label: kubectl label node NODE example.net/gpu=true. "+
 		"To choose by the model of the GPU, write models = [\"h100\"] in the gpu_health block.", e.Label)
 }

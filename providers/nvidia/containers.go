@@ -27,8 +27,10 @@ func (e *examination) runtime() {
 	case r.HandlersUnknown != "":
 		e.unknown("container runtime", "its handlers: "+r.HandlersUnknown)
 	case !slices.Contains(r.Handlers, runtimeHandler):
-		e.due("RUNTIME_HANDLER_MISSING", "container runtime", "nvidia-ctk runtime configure --runtime=containerd && systemctl restart containerd",
-			"%s has no handler %q: pods with the RuntimeClass nvidia do not start", orElse(r.Name, "the runtime"), runtimeHandler)
+		e.due("RUNTIME_HANDLER_MISSING", "container runtime",
+			"nvidia-ctk runtime configure --runtime=containerd && systemctl restart containerd",
+			"%s has no handler %q: pods with the RuntimeClass nvidia do not start", orElse(r.Name,
+				"the runtime"), runtimeHandler)
 	}
 }
 
@@ -50,7 +52,8 @@ func (e *examination) cdi() {
 		case f.Unknown != "":
 			e.unknown("CDI file "+f.Path, f.Unknown)
 		case len(others) > 0 && loaded != "":
-			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names libraries of %s, and module %s is loaded", few(others), loaded)
+			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names libraries of %s, and module %s is loaded",
+				few(others), loaded)
 		case len(f.Missing) > 0:
 			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names what the node does not have: %s", few(f.Missing))
 		}
@@ -79,14 +82,18 @@ func (e *examination) plugin() {
 	switch {
 	case present == 0:
 	case !known || offered.Capacity == 0:
-		e.due("GPU_NOT_OFFERED", "device plugin", restart, "the device plugin offers no GPU, and the node has %d", present)
+		e.due("GPU_NOT_OFFERED", "device plugin", restart, "the device plugin offers no GPU, and the node has %d",
+			present)
 	case offered.Allocatable < offered.Capacity:
-		e.due("GPU_NOT_OFFERED", "device plugin", restart, "the device plugin calls %d of %d GPUs unhealthy, until the plugin restarts",
+		e.due("GPU_NOT_OFFERED", "device plugin", restart,
+			"the device plugin calls %d of %d GPUs unhealthy, until the plugin restarts",
 			offered.Capacity-offered.Allocatable, offered.Capacity)
 	case offered.Capacity < int64(present):
-		e.due("GPU_NOT_OFFERED", "device plugin", restart, "the device plugin offers %d GPUs, and the node has %d", offered.Capacity, present)
+		e.due("GPU_NOT_OFFERED", "device plugin", restart, "the device plugin offers %d GPUs, and the node has %d",
+			offered.Capacity, present)
 	case offered.Capacity > int64(present):
-		e.note("GPU_NOT_OFFERED", "device plugin", restart, "the device plugin offers %d GPUs, and the node has %d: shared GPUs, or a stale count",
+		e.note("GPU_NOT_OFFERED", "device plugin", restart,
+			"the device plugin offers %d GPUs, and the node has %d: shared GPUs, or a stale count",
 			offered.Capacity, present)
 	}
 }
@@ -97,6 +104,6 @@ func (e *examination) maintained() {
 		return
 	}
 	for _, m := range e.Kubernetes.Maintainers {
-		e.note("NODE_MAINTAINED", m.Name, "", "%s is at work on this node (%s)", m.Name, m.Evidence)
+		e.note("NODE_MAINTAINED", m.Name, "", "%s changes this node now (%s)", m.Name, m.Evidence)
 	}
 }

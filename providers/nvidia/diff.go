@@ -34,7 +34,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, objects: objectsOf(in)}
 	var err error
 	if r.accepted, err = in.Memory.Accepted(); err != nil {
-		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: "accepted nodes", Summary: err.Error()})
+		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+			Object: "accepted nodes", Summary: err.Error()})
 	}
 	nodes, incomplete := in.Inventory.Select(s.Nodes)
 	switch {
@@ -42,8 +43,9 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: "NODE_SELECTION_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
 			Summary: "not all nodes of the selection are known: " + incomplete})
 	case len(nodes) == 0:
-		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError, Summary: "nodes selects no node",
-			Hint: "declare nodes with the role or name that the block selects"})
+		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
+			Summary: "nodes selects no node",
+			Hint:    "declare nodes with the role or name that the block selects"})
 	}
 	chosen := 0
 	for _, n := range nodes {
@@ -82,7 +84,8 @@ func objectsOf(in providers.Input) map[string]*facts.KubernetesNode {
 	return out
 }
 
-// hasModel reports whether a node has a GPU of the block's models. One whose models are unknown stays in: it may have.
+// hasModel reports whether a node has a GPU of the block's models. One whose models are unknown stays in: it
+// may have.
 func (r *review) hasModel(n config.Node) bool {
 	if len(r.spec.Models) == 0 {
 		return true
@@ -145,9 +148,10 @@ func (r *review) cordoned(address providers.Address, object *facts.KubernetesNod
 			Summary: "upkeep has cordoned the node, and the mark cannot be read: " + c.Unknown, Hint: "upkeep marks"})
 		return
 	}
-	text := fmt.Sprintf("%s has cordoned the node since %s: %s", orElse(c.By, "upkeep"), c.Since.UTC().Format("2006-01-02 15:04 MST"), c.Why)
+	text := fmt.Sprintf("%s has cordoned the node since %s: %s", orElse(c.By, "upkeep"),
+		c.Since.UTC().Format("2006-01-02 15:04 MST"), c.Why)
 	if !faulty {
-		text += ". Its faults are not seen any more"
+		text += ". The faults are no longer seen"
 	}
 	r.add(providers.Finding{ID: "GPU_QUARANTINED", Severity: providers.SeverityNote, Address: address, Summary: text,
 		Hint: "upkeep marks -undo cordon/" + object.Name})
@@ -157,7 +161,8 @@ func (r *review) watch(address providers.Address, status, detail string) {
 	if r.in.NoObjects {
 		return
 	}
-	r.out.Objects = append(r.out.Objects, providers.Object{Address: address, Name: "gpu", Status: status, Detail: detail})
+	r.out.Objects = append(r.out.Objects, providers.Object{Address: address, Name: "gpu", Status: status,
+		Detail: detail})
 }
 
 // statusOf is the status of an Object for a state.

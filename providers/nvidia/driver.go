@@ -4,7 +4,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// driver compares the loaded module with the modules on disk: of the running kernel and of the kernel that boots next.
+// driver compares the loaded module with the modules on disk: of the running kernel and of the kernel that
+// boots next.
 func (e *examination) driver() {
 	m := e.n.Module
 	switch {
@@ -12,14 +13,16 @@ func (e *examination) driver() {
 		e.unknown("kernel module", m.Unknown)
 		return
 	case !m.Loaded && len(e.n.Devices.GPUs) > 0:
-		e.fault("NVIDIA_DRIVER_NOT_LOADED", StatusNoDriver, ClassDriver, "kernel module", "modprobe nvidia; dmesg | tail -30",
+		e.fault("NVIDIA_DRIVER_NOT_LOADED", StatusNoDriver, ClassDriver, "kernel module",
+			"modprobe nvidia; dmesg | tail -30",
 			"the kernel module nvidia is not loaded, and the node has %d GPUs", len(e.n.Devices.GPUs))
 	case m.Loaded && m.Version == "":
 		e.unknown("kernel module", "the version of the loaded module is unknown")
 	}
 	e.state.Driver = e.n.Driver()
 	if m.Loaded && !m.DRM {
-		e.due("NVIDIA_DRM_MISSING", "kernel module", "modprobe nvidia_drm && echo nvidia_drm >/etc/modules-load.d/nvidia_drm.conf",
+		e.due("NVIDIA_DRM_MISSING", "kernel module",
+			"modprobe nvidia_drm && echo nvidia_drm >/etc/modules-load.d/nvidia_drm.conf",
 			"nvidia_drm is not loaded, and operator-inventory of Akash lists cards only with nvidia_drm")
 	}
 	if e.operator {
@@ -58,7 +61,8 @@ func (e *examination) onDisk(kernel string, next bool) {
 		e.unknown(object, "the version of "+f.Path+" is unknown")
 		return
 	case next && library != "" && f.Version != library:
-		e.due("NVIDIA_MODULE_BEHIND", object, look, "module %s, user libraries %s: after a reboot the two still differ", f.Version, library)
+		e.due("NVIDIA_MODULE_BEHIND", object, look,
+			"module %s, user libraries %s: after a reboot the two still differ", f.Version, library)
 	case !next && m.Version != "" && f.Version != m.Version:
 		e.due("NVIDIA_MODULE_PENDING", object, "reboot the node in a maintenance window, after a drain",
 			"loaded %s, on disk %s: a reboot is pending", m.Version, f.Version)
@@ -72,7 +76,8 @@ func (e *examination) onDisk(kernel string, next bool) {
 // shared are the libraries that must have exactly the loaded module's version.
 var shared = []string{"libcuda.so", "libnvidia-ml.so", "libnvidia-nscq.so", "libnvsdm.so"}
 
-// libraries compares what programs load with the loaded module. All dotted parts count: 570.124.06 is not 570.124.6.
+// libraries compares what programs load with the loaded module. All dotted parts count: 570.124.06 is not
+// 570.124.6.
 func (e *examination) libraries() {
 	loaded := e.n.Module.Version
 	if e.n.Libraries.Unknown != "" {
@@ -106,7 +111,8 @@ func (e *examination) libraries() {
 		}
 	}
 	if e.n.Libraries.Version("libcuda.so") == "" {
-		e.due("NVIDIA_LIBRARY_MISSING", "libcuda.so", "dpkg -l 'libnvidia-compute*' | grep ^ii", "no program can load libcuda.so.1: there is none")
+		e.due("NVIDIA_LIBRARY_MISSING", "libcuda.so", "dpkg -l 'libnvidia-compute*' | grep ^ii",
+			"no program can load libcuda.so.1: there is none")
 	}
 }
 
@@ -117,8 +123,9 @@ var nvmlProblems = map[string]struct {
 	class  string
 	text   string
 }{
-	facts.NVMLAbsent:   {"NVIDIA_LIBRARY_MISSING", StatusNoDriver, ClassDriver, "there is no libnvidia-ml.so.1"},
-	facts.NVMLUnloaded: {"NVIDIA_DRIVER_NOT_LOADED", StatusNoDriver, ClassDriver, "NVML says that the driver is not loaded (9)"},
+	facts.NVMLAbsent: {"NVIDIA_LIBRARY_MISSING", StatusNoDriver, ClassDriver, "there is no libnvidia-ml.so.1"},
+	facts.NVMLUnloaded: {"NVIDIA_DRIVER_NOT_LOADED", StatusNoDriver, ClassDriver,
+		"NVML says that the driver is not loaded (9)"},
 	facts.NVMLMismatch: {"NVIDIA_LIBRARY_MISMATCH", StatusMismatch, ClassDriver,
 		"NVML says \"Driver/library version mismatch\" (18)"},
 	facts.NVMLLost:     {"GPU_LOST", StatusLost, ClassLost, "NVML says that a GPU is lost (15)"},
@@ -158,9 +165,10 @@ var cudaMeanings = map[int]struct{ text, hint string }{
 	facts.CUDASystemNotReady: {
 		"the system is not ready: the fabric manager has not brought the fabric up", "systemctl status nvidia-fabricmanager",
 	},
-	facts.CUDAMismatch: {"libcuda and the loaded module have different versions", "cat /proc/driver/nvidia/version; ls -l /usr/lib/*/libcuda.so.1"},
-	facts.CUDACompat:   {"forward compatibility is not supported on this device", "dpkg -l 'cuda-compat*' | grep ^ii"},
-	facts.CUDAUnknown:  {"unknown error", "dmesg | grep NVRM | tail -30"},
+	facts.CUDAMismatch: {"libcuda and the loaded module have different versions",
+		"cat /proc/driver/nvidia/version; ls -l /usr/lib/*/libcuda.so.1"},
+	facts.CUDACompat:  {"forward compatibility is not supported on this device", "dpkg -l 'cuda-compat*' | grep ^ii"},
+	facts.CUDAUnknown: {"unknown error", "dmesg | grep NVRM | tail -30"},
 }
 
 // cuda reports what a program that computes sees: the answer that torch.cuda.is_available() gives.
@@ -182,10 +190,12 @@ func (e *examination) cuda() {
 		if c.Result == facts.CUDASystemNotReady {
 			class, status = ClassFabric, StatusFabric
 		}
-		e.fault("NVIDIA_CUDA_FAILS", status, class, "CUDA", known.hint, "%s returns %d: %s", orElse(c.Call, "cuInit"), c.Result,
+		e.fault("NVIDIA_CUDA_FAILS", status, class, "CUDA", known.hint, "%s returns %d: %s",
+			orElse(c.Call, "cuInit"), c.Result,
 			orElse(known.text, orElse(c.Meaning, "no meaning is known")))
 	case c.Devices < len(e.n.Devices.GPUs) && !e.partitioned():
-		e.fault("NVIDIA_CUDA_FAILS", StatusLost, ClassLost, "CUDA", "nvidia-smi -L", "a program sees %d devices, and %d GPUs are on the PCI bus",
+		e.fault("NVIDIA_CUDA_FAILS", StatusLost, ClassLost, "CUDA", "nvidia-smi -L",
+			"a program sees %d devices, and %d GPUs are on the PCI bus",
 			c.Devices, len(e.n.Devices.GPUs))
 	}
 }

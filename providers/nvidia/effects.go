@@ -39,7 +39,8 @@ func (quarantining) Predict(in providers.Input, step providers.Step) facts.Updat
 	for i := range k.Nodes {
 		if k.Nodes[i].Name == args.Object {
 			k.Nodes[i].Unschedulable = true
-			k.Nodes[i].Cordon = &facts.Cordon{By: step.Address.Resource().String(), Run: facts.New, Why: args.Reason, Since: in.Now.UTC()}
+			k.Nodes[i].Cordon = &facts.Cordon{By: step.Address.Resource().String(), Run: facts.New, Why: args.Reason,
+				Since: in.Now.UTC()}
 		}
 	}
 	return facts.Update{Kubernetes: &k}
@@ -76,7 +77,10 @@ func (quarantining) Ready(in providers.Input, step providers.Step) providers.Rea
 		return providers.Unknown.Because("%v", err)
 	}
 	state := StateOf(Spec{Ignores: args.Ignores}.look(in, step.Node, &found, accepted[step.Node]))
-	if !slices.ContainsFunc(state.Problems, func(p Problem) bool { return p.Class != "" && slices.Contains(args.Classes, p.Class) }) {
+	if !slices.ContainsFunc(state.Problems, func(p Problem) bool {
+		return p.Class != "" &&
+			slices.Contains(args.Classes, p.Class)
+	}) {
 		return providers.Moved.Because("no fault of %s is seen any more", step.Node)
 	}
 	return providers.Holds.Because("")

@@ -36,7 +36,8 @@ func (e *examination) fabric() {
 	default:
 		e.add(Problem{
 			ID: "FABRIC_MANAGER_UNKNOWN", Severity: "error", Status: StatusUnknown, Object: "fabric manager", Unknown: true,
-			Summary: "it is unknown whether this hardware needs a fabric manager: " + orElse(e.n.Fabric.Why, "nobody looked"),
+			Summary: "it is unknown whether this hardware needs a fabric manager: " + orElse(e.n.Fabric.Why,
+				"nobody looked"),
 		})
 	}
 }
@@ -66,7 +67,8 @@ func (e *examination) neededManager() {
 		return
 	}
 	if !m.Unit.Installed() {
-		e.fault("FABRIC_MANAGER_MISSING", StatusFabric, ClassFabric, object, "apt-cache madison '"+managerPackage(loaded)+"' | grep "+orElse(loaded, "VERSION"),
+		e.fault("FABRIC_MANAGER_MISSING", StatusFabric, ClassFabric, object,
+			"apt-cache madison '"+managerPackage(loaded)+"' | grep "+orElse(loaded, "VERSION"),
 			"this hardware needs a fabric manager (%s), and none is installed. Install exactly version %s",
 			e.n.Fabric.Why, orElse(loaded, "of the loaded module"))
 		return
@@ -86,21 +88,26 @@ func (e *examination) neededManager() {
 	}
 	switch u := m.Unit; {
 	case u.Active == "activating" && u.Restarts < flapping:
-		e.due("FABRIC_MANAGER_FAILED", object, "systemctl status nvidia-fabricmanager", "the fabric manager starts: wait 3 minutes, and look again")
+		e.due("FABRIC_MANAGER_FAILED", object, "systemctl status nvidia-fabricmanager",
+			"the fabric manager starts: wait 3 minutes, and look again")
 	case !u.Running():
 		e.fault("FABRIC_MANAGER_FAILED", StatusFabric, ClassFabric, object,
 			"systemctl restart nvidia-fabricmanager; journalctl -u nvidia-fabricmanager -n 50",
-			"this hardware needs the fabric manager, and the unit is %s (%s)", orElse(u.Active, "in an unknown state"), orElse(u.Result, u.Sub))
+			"this hardware needs the fabric manager, and the unit is %s (%s)", orElse(u.Active,
+				"in an unknown state"), orElse(u.Result, u.Sub))
 	case u.Restarts >= flapping:
-		e.due("FABRIC_MANAGER_FAILED", object, "journalctl -u nvidia-fabricmanager -n 50", "systemd has restarted the fabric manager %d times", u.Restarts)
+		e.due("FABRIC_MANAGER_FAILED", object, "journalctl -u nvidia-fabricmanager -n 50",
+			"systemd has restarted the fabric manager %d times", u.Restarts)
 	}
 	if u := m.Unit; u.Enabled == "disabled" || u.Load == "masked" {
-		e.due("FABRIC_MANAGER_DISABLED", object, "systemctl unmask nvidia-fabricmanager; systemctl enable nvidia-fabricmanager",
+		e.due("FABRIC_MANAGER_DISABLED", object,
+			"systemctl unmask nvidia-fabricmanager; systemctl enable nvidia-fabricmanager",
 			"the unit is %s: after a reboot the fabric manager does not start", orElse(u.Enabled, u.Load))
 	}
 }
 
-// managerPackage is the package of the fabric manager for a driver in NVIDIA's repository: the name has no branch from
+// managerPackage is the package of the fabric manager for a driver in NVIDIA's repository: the name has no
+// branch from
 // 580 on. Ubuntu's archive keeps the branch in the name.
 func managerPackage(version string) string {
 	branch, _, _ := strings.Cut(version, ".")
@@ -132,15 +139,18 @@ func (e *examination) fabricState() {
 		}
 		switch {
 		case f.State != "completed":
-			e.fault("FABRIC_NOT_READY", StatusFabric, ClassFabric, object, "nvidia-smi --query-gpu=index,fabric.state,fabric.status --format=csv",
+			e.fault("FABRIC_NOT_READY", StatusFabric, ClassFabric, object,
+				"nvidia-smi --query-gpu=index,fabric.state,fabric.status --format=csv",
 				"the fabric state is %q: programs get CUDA error 802", f.State)
 		case f.Status != 0:
-			e.fault("FABRIC_NOT_READY", StatusFabric, ClassFabric, object, "nvidia-smi --query-gpu=index,fabric.state,fabric.status --format=csv",
+			e.fault("FABRIC_NOT_READY", StatusFabric, ClassFabric, object,
+				"nvidia-smi --query-gpu=index,fabric.state,fabric.status --format=csv",
 				"the GPU could not register in the fabric (status %d)", f.Status)
 		}
 		for _, part := range slices.Sorted(maps.Keys(f.Health)) {
 			if f.Health[part] {
-				e.due("FABRIC_NOT_READY", object, "nvidia-smi -q -i "+g.PCI+" | sed -n '/Fabric/,/^$/p'", "the fabric reports: %s", part)
+				e.due("FABRIC_NOT_READY", object, "nvidia-smi -q -i "+g.PCI+" | sed -n '/Fabric/,/^$/p'",
+					"the fabric reports: %s", part)
 			}
 		}
 	}

@@ -32,7 +32,8 @@ func (e *examination) gpu(g facts.GPU) {
 	serial := serialText(g.Serial)
 	switch {
 	case g.Problem == facts.NVMLLost:
-		e.fault("GPU_LOST", StatusLost, ClassLost, object, "dmesg | grep NVRM | tail -30", "the GPU%s does not answer: %s", serial, g.Unknown)
+		e.fault("GPU_LOST", StatusLost, ClassLost, object, "dmesg | grep NVRM | tail -30",
+			"the GPU%s does not answer: %s", serial, g.Unknown)
 		return
 	case g.Problem == facts.NVMLReset:
 		e.fault("GPU_RECOVERY_DUE", StatusFaulty, ClassReset, object, "nvidia-smi --gpu-reset -i "+g.PCI,
@@ -51,7 +52,8 @@ func (e *examination) gpu(g facts.GPU) {
 		e.fault("GPU_RECOVERY_DUE", StatusFaulty, ClassReboot, object, "drain the node, then: systemctl reboot",
 			"the driver asks for: %s%s", action, serial)
 	default:
-		e.fault("GPU_RECOVERY_DUE", StatusFaulty, ClassUnclear, object, "nvidia-smi -q -i "+g.PCI, "the driver asks for: %s%s", action, serial)
+		e.fault("GPU_RECOVERY_DUE", StatusFaulty, ClassUnclear, object, "nvidia-smi -q -i "+g.PCI,
+			"the driver asks for: %s%s", action, serial)
 	}
 	if why := g.Recovery.Unknown; why != "" && !normal(why) {
 		e.unknown(object, "recovery action: "+why)
@@ -61,7 +63,8 @@ func (e *examination) gpu(g facts.GPU) {
 		e.fault("GPU_REMAP_FAILED", StatusFaulty, ClassMemory, object, "nvidia-bug-report.sh",
 			"a row of memory could not be replaced%s: the board must be replaced", serial)
 	case g.Remap.Pending:
-		e.due("GPU_REMAP_PENDING", object, "nvidia-smi --gpu-reset -i "+g.PCI, "a row of memory is replaced at the next reset%s", serial)
+		e.due("GPU_REMAP_PENDING", object, "nvidia-smi --gpu-reset -i "+g.PCI,
+			"a row of memory is replaced at the next reset%s", serial)
 	case g.Remap.Unknown != "" && !normal(g.Remap.Unknown):
 		e.unknown(object, "row remapping: "+g.Remap.Unknown)
 	}
@@ -69,7 +72,8 @@ func (e *examination) gpu(g facts.GPU) {
 	case g.ECC.Unknown != "" && !normal(g.ECC.Unknown):
 		e.unknown(object, "ECC: "+g.ECC.Unknown)
 	case g.ECC.Uncorrected > 0:
-		e.due("GPU_ECC", object, "nvidia-smi -q -d ECC -i "+g.PCI, "%d uncorrected memory errors since the driver was loaded%s",
+		e.due("GPU_ECC", object, "nvidia-smi -q -d ECC -i "+g.PCI,
+			"%d uncorrected memory errors since the driver was loaded%s",
 			g.ECC.Uncorrected, serial)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"upkeep/providers/nvidia/xid"
 )
 
-// recent is how old a line of the kernel log may be to count as seen now. What lasts longer shows in the state of the
+// recent is how old a line of the kernel log may be to count as seen now. What lasts longer shows in the state
+// of the
 // GPU itself. A breaker of a peer that was stopped for long acted on events of days before (NVSentinel#450).
 const recent = 24 * time.Hour
 
@@ -43,7 +44,8 @@ func (e *examination) kernelLog() {
 		e.unknown("kernel log", "the log holds more than one answer may hold")
 	}
 	if l.Lost > 0 {
-		e.note("NVIDIA_LOG_GAP", "kernel log", "", "%d records were overwritten before upkeep read the log: counts are lower bounds", l.Lost)
+		e.note("NVIDIA_LOG_GAP", "kernel log", "",
+			"%d records were overwritten before upkeep read the log: counts are lower bounds", l.Lost)
 	}
 	faults, events := faultsOf(l, 0)
 	for _, f := range faults {
@@ -106,7 +108,8 @@ func (e *examination) driverSaid(f kernellog.Fault, first facts.KernelEvent, obj
 	switch {
 	case f.Topic == kernellog.Mismatch:
 		e.note("NVIDIA_API_MISMATCH", "kernel log", "ls -l /usr/lib/*/libcuda.so.1; cat /proc/driver/nvidia/version",
-			"a program with version %s met module %s. %s", orElse(first.Client, "unknown"), orElse(first.Module, "unknown"), text)
+			"a program with version %s met module %s. %s", orElse(first.Client, "unknown"), orElse(first.Module,
+				"unknown"), text)
 	case old:
 		e.note("NVIDIA_DRIVER_ERROR", object, "dmesg | grep NVRM | tail -30", "%s", text)
 	default:
@@ -225,8 +228,10 @@ func (e *examination) countSince(f facts.DeviceFaults) (n int) {
 	return n
 }
 
-// NewFaults returns the faults of devices that a node's kernel log tells and that were not counted yet, by serial number.
-// A fault of a GPU whose serial number nobody knows is not among them. What asks for nothing is no fault of the device.
+// NewFaults returns the faults of devices that a node's kernel log tells and that were not counted yet, by
+// serial number.
+// A fault of a GPU whose serial number nobody knows is not among them. What asks for nothing is no fault of the
+// device.
 func NewFaults(n facts.Node, accepted facts.AcceptedNode, earlier facts.Earlier) map[string][]facts.DeviceFault {
 	l := n.KernelLog
 	if n.Unknown != "" || l.Unknown != "" {
@@ -254,7 +259,8 @@ func NewFaults(n facts.Node, accepted facts.AcceptedNode, earlier facts.Earlier)
 			continue
 		}
 		last := events[f.Last]
-		out[serial] = append(out[serial], facts.DeviceFault{Node: n.Name, PCI: f.PCI, Kind: name(f), At: last.At, Text: last.Text})
+		out[serial] = append(out[serial], facts.DeviceFault{Node: n.Name, PCI: f.PCI, Kind: name(f), At: last.At,
+			Text: last.Text})
 	}
 	return out
 }

@@ -9,7 +9,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// Cordoner cordons nodes under a mark of upkeep's. What somebody else has cordoned it leaves unchanged, with an error.
+// Cordoner cordons nodes under a mark of upkeep's. What somebody else has cordoned it leaves unchanged, with an
+// error.
 type Cordoner interface {
 	Cordon(ctx context.Context, node string, mark facts.Cordon) error
 }
@@ -17,7 +18,7 @@ type Cordoner interface {
 // Tools are what the operations work with.
 type Tools struct {
 	Nodes Cordoner
-	// Run names the run, Who the person; both stand in the mark.
+	// Run names the run, Who the person; the mark holds both.
 	Run, Who string
 	Now      func() time.Time
 }

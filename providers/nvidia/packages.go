@@ -9,7 +9,8 @@ import (
 	"upkeep/providers/facts"
 )
 
-// broken are the second letters of dpkg's status of a package that is neither installed nor removed (dpkg-query(1)).
+// broken are the second letters of dpkg's status of a package that is neither installed nor removed
+// (dpkg-query(1)).
 var broken = map[byte]string{
 	'H': "half-installed", 'U': "unpacked and not configured", 'F': "half-configured", 'W': "waiting for triggers", 't': "with a trigger pending",
 }
@@ -30,7 +31,8 @@ func (e *examination) packages() {
 		e.brokenPackage(p.Packages[i])
 	}
 	if len(p.Branches) > 1 {
-		e.due("NVIDIA_BRANCHES", "packages", "dpkg -l '*nvidia*' | grep ^ii", "packages of the driver branches %s are installed: one branch must remain",
+		e.due("NVIDIA_BRANCHES", "packages", "dpkg -l '*nvidia*' | grep ^ii",
+			"packages of the driver branches %s are installed: one branch must remain",
 			strings.Join(p.Branches, ", "))
 	}
 	e.track()
@@ -53,7 +55,8 @@ func (e *examination) brokenPackage(p facts.Package) {
 	}
 }
 
-// track reports a driver of Ubuntu's desktop track beside a fabric manager, which follows the server track: the two get
+// track reports a driver of Ubuntu's desktop track beside a fabric manager, which follows the server track: the
+// two get
 // other versions with the next update (the failure in the guide).
 func (e *examination) track() {
 	if e.n.Fabric.Manager != facts.Needed {
@@ -76,7 +79,10 @@ func (e *examination) pinned() {
 		where := "apt-cache policy " + p.Name
 		text := "a pin of negative priority forbids every version of " + p.Name
 		for _, pin := range e.n.Packages.Pins {
-			if pin.Priority < 0 && slices.ContainsFunc(pin.Packages, func(name string) bool { return matches(name, p.Name) }) {
+			if pin.Priority < 0 && slices.ContainsFunc(pin.Packages, func(name string) bool {
+				return matches(name,
+					p.Name)
+			}) {
 				text += fmt.Sprintf(" (%s:%d)", pin.File, pin.Line)
 				break
 			}
@@ -85,7 +91,8 @@ func (e *examination) pinned() {
 	}
 }
 
-// matches reports whether a name of apt's preferences is about a package: a name, or a pattern with * (apt_preferences(5)).
+// matches reports whether a name of apt's preferences is about a package: a name, or a pattern with *
+// (apt_preferences(5)).
 func matches(pattern, name string) bool {
 	prefix, suffix, wild := strings.Cut(pattern, "*")
 	if !wild {
@@ -111,7 +118,8 @@ func (e *examination) repositories() {
 				}
 			}
 			if len(hosts) > 1 {
-				e.note("NVIDIA_REPOSITORIES", "package "+p.Name, "apt-cache policy "+p.Name, "version %s is in %d repositories: %s", v.Version,
+				e.note("NVIDIA_REPOSITORIES", "package "+p.Name, "apt-cache policy "+p.Name,
+					"version %s is in %d repositories: %s", v.Version,
 					len(hosts), few(hosts))
 			}
 		}
@@ -149,7 +157,8 @@ func (e *examination) unattended() {
 	}
 }
 
-// listed reports whether a pattern names a package: a regular expression on the beginning of the name. One that is no
+// listed reports whether a pattern names a package: a regular expression on the beginning of the name. One that
+// is no
 // expression names nothing.
 func listed(patterns []string, name string) bool {
 	for _, p := range patterns {

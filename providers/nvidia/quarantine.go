@@ -27,7 +27,8 @@ const quarantineEstimate = 2
 // longestReason bounds what a mark says, in bytes.
 const longestReason = 512
 
-// budget is how many nodes may be cordoned at a time: what the operator said, else 5 % of the accepted nodes with GPUs,
+// budget is how many nodes may be cordoned at a time: what the operator said, else 5 % of the accepted nodes
+// with GPUs,
 // rounded down, and at least 1 (the rates of GPU faults and of spare machines: fleet notes, arXiv 2503.11901).
 func (s Spec) budget(accepted map[string]facts.AcceptedNode) int {
 	if s.MaxQuarantined > 0 {
@@ -42,7 +43,8 @@ func (s Spec) budget(accepted map[string]facts.AcceptedNode) int {
 	return max(1, gpus*5/100)
 }
 
-// quarantined counts the nodes that blocks of this type have cordoned, whatever block and selection. A mark that cannot
+// quarantined counts the nodes that blocks of this type have cordoned, whatever block and selection. A mark
+// that cannot
 // be read counts: it may be one.
 func quarantined(k facts.Kubernetes) (n int) {
 	for i := range k.Nodes {
@@ -61,7 +63,8 @@ func (r *review) quarantine() {
 		return
 	}
 	if k.Unknown != "" {
-		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Object: "quarantine",
+		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+			Object:  "quarantine",
 			Summary: "nobody can be cordoned: " + k.Unknown})
 		return
 	}
@@ -71,7 +74,8 @@ func (r *review) quarantine() {
 		address := r.spec.Address().On(c.node.Name)
 		switch {
 		case c.object == nil:
-			r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true, Address: address, Object: "quarantine",
+			r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+				Address: address, Object: "quarantine",
 				Summary: "Kubernetes has no such node, so nobody can cordon the node"})
 		case c.object.Unschedulable: // by whomever
 		case left <= 0:
@@ -95,12 +99,15 @@ func (r *review) cordon(c candidate, limit int) {
 			reasons = append(reasons, reason)
 		}
 	}
-	args := quarantineArgs{Object: c.object.Name, Limit: limit, Classes: r.spec.Classes, Ignores: r.spec.Ignores, Reason: strings.Join(reasons, "; ")}
-	s := providers.NewStep(r.in, r.spec.Address().On(c.node.Name), "quarantine", OperationQuarantine, args, quarantineEstimate)
+	args := quarantineArgs{Object: c.object.Name, Limit: limit, Classes: r.spec.Classes, Ignores: r.spec.Ignores,
+		Reason: strings.Join(reasons, "; ")}
+	s := providers.NewStep(r.in, r.spec.Address().On(c.node.Name), "quarantine", OperationQuarantine, args,
+		quarantineEstimate)
 	s.Position = r.spec.Position.String()
 	s.Summary = "cordon " + c.object.Name
 	s.Why = faults
-	s.Changes = []providers.Change{{What: "schedulable", Before: "yes", After: "no, under a mark of upkeep's", Always: true}}
+	s.Changes = []providers.Change{{What: "schedulable", Before: "yes", After: "no, under a mark of upkeep's",
+		Always: true}}
 	s.Unaffected = "pods on the node keep running; no new pod is placed on the node"
 	s.Proof = "the node is unschedulable and carries the mark of " + r.spec.Address().String()
 	s.Undo = "upkeep marks -undo cordon/" + c.object.Name

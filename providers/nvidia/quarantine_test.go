@@ -76,8 +76,12 @@ func TestQuarantine(t *testing.T) {
 			findings: []string{"NVIDIA_XID_REBOOT gpu1"},
 		},
 		{
-			name: "never beyond the number", spec: block(1), in: func(t *testing.T) providers.Input { return fleet(t, 3, 0, 2) },
-			steps: []string{"cordon gpu0"}, findings: []string{"NVIDIA_XID_REBOOT gpu0", "NVIDIA_XID_REBOOT gpu2", "GPU_QUARANTINE_LIMIT gpu2"},
+			name: "never beyond the number", spec: block(1), in: func(t *testing.T) providers.Input {
+				return fleet(t,
+					3, 0, 2)
+			},
+			steps: []string{"cordon gpu0"}, findings: []string{"NVIDIA_XID_REBOOT gpu0", "NVIDIA_XID_REBOOT gpu2",
+				"GPU_QUARANTINE_LIMIT gpu2"},
 		},
 		{
 			name: "5 percent of the accepted nodes, rounded down", spec: block(0), in: func(t *testing.T) providers.Input { return fleet(t, 59, 0, 1, 2) },
@@ -177,11 +181,15 @@ func TestReady(t *testing.T) {
 		want   providers.ReadyState
 	}{
 		{"as planned", func(*providers.Input) {}, providers.Holds},
-		{"the fault is gone", func(in *providers.Input) { in.World.Nodes["gpu0"].KernelLog.Events = nil }, providers.Moved},
-		{"the node is silent", func(in *providers.Input) { in.World.Nodes["gpu0"].Unknown = "no answer" }, providers.Unknown},
+		{"the fault is gone", func(in *providers.Input) { in.World.Nodes["gpu0"].KernelLog.Events = nil },
+			providers.Moved},
+		{"the node is silent", func(in *providers.Input) { in.World.Nodes["gpu0"].Unknown = "no answer" },
+			providers.Unknown},
 		{"the API is silent", func(in *providers.Input) { in.World.Kubernetes.Unknown = "refused" }, providers.Unknown},
-		{"somebody else was faster", func(in *providers.Input) { in.World.Kubernetes.Nodes[0].Unschedulable = true }, providers.Moved},
-		{"the node has left", func(in *providers.Input) { in.World.Kubernetes.Nodes = in.World.Kubernetes.Nodes[1:] }, providers.Moved},
+		{"somebody else was faster",
+			func(in *providers.Input) { in.World.Kubernetes.Nodes[0].Unschedulable = true }, providers.Moved},
+		{"the node has left",
+			func(in *providers.Input) { in.World.Kubernetes.Nodes = in.World.Kubernetes.Nodes[1:] }, providers.Moved},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in := fleet(t, 2, 0)
@@ -199,7 +207,8 @@ func TestSighted(t *testing.T) {
 	look := healthy()
 	n := look.Node
 	n.KernelLog = facts.KernelLog{Boot: "b1", Next: 200, Events: []facts.KernelEvent{
-		event(48, "0000:10:00", noon), event(31, "0000:20:00", noon), {Kind: "Xid", Code: 79, PCI: "0000:f0:00", Origin: "kernel", Sequence: 100},
+		event(48, "0000:10:00", noon), event(31, "0000:20:00", noon), {Kind: "Xid", Code: 79, PCI: "0000:f0:00",
+			Origin: "kernel", Sequence: 100},
 	}}
 	world := facts.World{Nodes: map[string]*facts.Node{"gpu1": &n}}
 	fault := facts.DeviceFault{Node: "gpu1", PCI: "0000:10:00", Kind: "Xid 48", At: noon, Text: "NVRM: Xid"}
@@ -210,7 +219,8 @@ func TestSighted(t *testing.T) {
 	}{
 		{"the first look", facts.Earlier{}, map[string][]facts.DeviceFault{"S1": {fault}}},
 		{
-			"the same records again", facts.Earlier{KernelLogs: map[string]facts.KernelLogQuestion{"gpu1": {Boot: "b1", From: 200}}},
+			"the same records again", facts.Earlier{KernelLogs: map[string]facts.KernelLogQuestion{"gpu1": {Boot: "b1",
+				From: 200}}},
 			map[string][]facts.DeviceFault{},
 		},
 		{

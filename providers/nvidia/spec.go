@@ -53,7 +53,8 @@ func (s Spec) Address() providers.Address {
 	return providers.Address{Type: "gpu_health", Name: s.Name, Key: s.Key}
 }
 
-// Needs asks each selected node what it is, and what its driver said since it booted, and the cluster for its nodes.
+// Needs asks each selected node what it is, and what its driver said since it booted, and the cluster for its
+// nodes.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true},
@@ -89,8 +90,9 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	given := b.Strings("classes")
 	for _, class := range given {
 		if !slices.Contains(FaultClasses(), class) {
-			diags = append(diags, b.Diagnose("classes", "Unknown class", fmt.Sprintf("There is no class %q. Classes are %s.", class,
-				strings.Join(FaultClasses(), ", "))))
+			diags = append(diags,
+				b.Diagnose("classes", "Unknown class", fmt.Sprintf("There is no class %q. Classes are %s.", class,
+					strings.Join(FaultClasses(), ", "))))
 		}
 	}
 	for _, class := range FaultClasses() {
@@ -100,19 +102,24 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	}
 	switch {
 	case s.Quarantine && len(given) == 0:
-		diags = append(diags, b.Diagnose("quarantine", "No classes", "quarantine = true needs \"classes\": the faults that a node is cordoned for. "+
-			"Write for example classes = [\"lost\", \"reboot\"]."))
+		diags = append(diags,
+			b.Diagnose("quarantine", "No classes",
+				"quarantine = true needs \"classes\": the faults that a node is cordoned for. "+
+					"Write for example classes = [\"lost\", \"reboot\"]."))
 	case !s.Quarantine && len(given) > 0:
-		diags = append(diags, b.Diagnose("classes", "Nothing to choose", "\"classes\" says what a node is cordoned for, and quarantine is not set. "+
-			"Write quarantine = true, or remove classes."))
+		diags = append(diags,
+			b.Diagnose("classes", "Nothing to choose",
+				"\"classes\" says what a node is cordoned for, and quarantine is not set. "+
+					"Write quarantine = true, or remove classes."))
 	}
 	if b.Given("max_quarantined") {
 		limit, more := b.Integer("max_quarantined", 1, mostQuarantined)
 		diags = append(diags, more...)
 		s.MaxQuarantined = limit
 		if !s.Quarantine {
-			diags = append(diags, b.Diagnose("max_quarantined", "Nothing to bound", "quarantine is not set, so no node is cordoned. "+
-				"Write quarantine = true, or remove max_quarantined."))
+			diags = append(diags, b.Diagnose("max_quarantined", "Nothing to bound",
+				"quarantine is not set, so no node is cordoned. "+
+					"Write quarantine = true, or remove max_quarantined."))
 		}
 	}
 	diags = append(diags, s.readRepeat(b)...)
@@ -144,7 +151,9 @@ func (s *Spec) readIgnores(b config.Block) (diags hcl.Diagnostics) {
 		}
 		for _, word := range []struct{ name, value string }{{"reason", i.Reason}, {"owner", i.Owner}} {
 			if word.value == "" {
-				diags = append(diags, nested.Diagnose(word.name, "Empty text", fmt.Sprintf("%q is empty. Say why, and who is responsible.", word.name)))
+				diags = append(diags,
+					nested.Diagnose(word.name, "Empty text", fmt.Sprintf("%q is empty. Say why, and who is responsible.",
+						word.name)))
 			}
 		}
 		until, err := config.ParseUntil(nested.String("until"))

@@ -39,7 +39,8 @@ const (
 
 // FaultClasses lists the classes, in the order of their constants.
 func FaultClasses() []string {
-	return []string{ClassLost, ClassDriver, ClassFabric, ClassMemory, ClassReset, ClassReboot, ClassHands, ClassUnclear}
+	return []string{ClassLost, ClassDriver, ClassFabric, ClassMemory, ClassReset, ClassReboot, ClassHands,
+		ClassUnclear}
 }
 
 // Problem is one thing that does not hold on a node.
@@ -232,7 +233,8 @@ func (e *examination) inventory() {
 	for _, g := range e.n.Devices.GPUs {
 		at := facts.PCIAddress(g.Address)
 		told, _ := e.n.NVML.GPU(at)
-		moved := told.Serial != "" && slices.ContainsFunc(accepted, func(a facts.AcceptedGPU) bool { return a.Serial == told.Serial })
+		moved := told.Serial != "" && slices.ContainsFunc(accepted,
+			func(a facts.AcceptedGPU) bool { return a.Serial == told.Serial })
 		if !known[at] && !moved {
 			e.due("GPU_REPLACED", gpuAt(at), hint, "nobody has accepted this GPU%s", serialText(told.Serial))
 		}

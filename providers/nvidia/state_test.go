@@ -22,7 +22,8 @@ func healthy() Look {
 	n := facts.NVIDIA{
 		Fabric: facts.Fabric{Manager: facts.Needed, Why: "4 NVSwitches on the PCI bus", OnBus: 4, Driven: 4},
 		Module: facts.LoadedModule{Loaded: true, Version: version, Open: true, DRM: true, DRMAtBoot: true},
-		OnDisk: []facts.ModuleFile{{Kernel: "6.8.0-60", Path: "/lib/modules/6.8.0-60/nvidia.ko", Version: version, Signed: true}},
+		OnDisk: []facts.ModuleFile{{Kernel: "6.8.0-60", Path: "/lib/modules/6.8.0-60/nvidia.ko", Version: version,
+			Signed: true}},
 		Libraries: facts.DriverLibraries{Files: []facts.DriverLibrary{
 			{Name: "libcuda.so", Version: version, Used: true}, {Name: "libnvidia-ml.so", Version: version, Used: true},
 		}},
@@ -36,25 +37,30 @@ func healthy() Look {
 	for i := range 8 {
 		address := "0000:" + string(rune('1'+i)) + "0:00"
 		serial := "S" + string(rune('1'+i))
-		n.Devices.GPUs = append(n.Devices.GPUs, facts.PCIDevice{Address: address + ".0", Device: "10de:2330", Driver: "nvidia", Model: "h100"})
+		n.Devices.GPUs = append(n.Devices.GPUs, facts.PCIDevice{Address: address + ".0", Device: "10de:2330",
+			Driver: "nvidia", Model: "h100"})
 		n.NVML.GPUs = append(n.NVML.GPUs, facts.GPU{
 			Index: i, PCI: "0000" + address + ".0", Serial: serial, Fabric: facts.GPUFabric{State: "completed"},
 			Recovery: facts.GPURecovery{Action: facts.RecoveryNone},
 		})
-		accepted.GPUs = append(accepted.GPUs, facts.AcceptedGPU{PCI: address, Device: "10de:2330", Model: "h100", Serial: serial})
+		accepted.GPUs = append(accepted.GPUs, facts.AcceptedGPU{PCI: address, Device: "10de:2330", Model: "h100",
+			Serial: serial})
 	}
 	in := providers.Input{Now: noon}
 	return Look{
 		Node: facts.Node{
-			Name: "gpu1", System: facts.System{Kernel: "6.8.0-60", MachineID: "m1", BootID: "b1"}, NVIDIA: n, KernelLog: facts.KernelLog{Boot: "b1"},
+			Name: "gpu1", System: facts.System{Kernel: "6.8.0-60", MachineID: "m1",
+				BootID: "b1"}, NVIDIA: n, KernelLog: facts.KernelLog{Boot: "b1"},
 		},
-		Kubernetes: &facts.KubernetesNode{Name: "gpu1", Ready: true, GPUs: map[string]facts.Offered{gpuResource: {Capacity: 8, Allocatable: 8}}},
-		Accepted:   accepted, Clock: in.Clock(),
+		Kubernetes: &facts.KubernetesNode{Name: "gpu1", Ready: true,
+			GPUs: map[string]facts.Offered{gpuResource: {Capacity: 8, Allocatable: 8}}},
+		Accepted: accepted, Clock: in.Clock(),
 	}
 }
 
 func event(code int, pci string, at time.Time) facts.KernelEvent {
-	return facts.KernelEvent{Kind: "Xid", Code: code, PCI: pci, Origin: "kernel", At: at, Sequence: 100, Text: "NVRM: Xid"}
+	return facts.KernelEvent{Kind: "Xid", Code: code, PCI: pci, Origin: "kernel", At: at, Sequence: 100,
+		Text: "NVRM: Xid"}
 }
 
 // told is what a test compares of problems.
@@ -75,7 +81,8 @@ func TestStates(t *testing.T) {
 				l.Node.NVIDIA.FabricManager.Version = "550.127.05"
 				l.Node.NVIDIA.FabricManager.Unit.Active = "failed"
 			},
-			want: []told{{"FABRIC_MANAGER_MISMATCH", ClassFabric, "fabric manager", "fabric manager 550.127.05, loaded module 550.120"}},
+			want: []told{{"FABRIC_MANAGER_MISMATCH", ClassFabric, "fabric manager",
+				"fabric manager 550.127.05, loaded module 550.120"}},
 		},
 		{
 			name: "the same number with another spelling is another version", status: StatusMismatch, change: func(l *Look) {
@@ -115,10 +122,12 @@ func TestStates(t *testing.T) {
 		{
 			name: "HGX B200 without its modules", status: StatusFabric, change: func(l *Look) {
 				l.Node.NVIDIA.Fabric = facts.Fabric{
-					Manager: facts.Needed, HGX: "HGX B200", Modules: map[string]bool{"ib_umad": false, "mlx5_core": true, "mlx5_ib": false},
+					Manager: facts.Needed, HGX: "HGX B200", Modules: map[string]bool{"ib_umad": false, "mlx5_core": true,
+						"mlx5_ib": false},
 				}
 			},
-			want: []told{{"FABRIC_MODULES_MISSING", ClassFabric, "fabric manager", "HGX B200 needs the modules ib_umad, mlx5_ib"}},
+			want: []told{{"FABRIC_MODULES_MISSING", ClassFabric, "fabric manager",
+				"HGX B200 needs the modules ib_umad, mlx5_ib"}},
 		},
 		{
 			name: "HGX A100 has no fabric state", status: StatusHealthy, change: func(l *Look) {
@@ -143,7 +152,8 @@ func TestStates(t *testing.T) {
 			name: "the module's package stayed behind: a reboot does not help", status: StatusMismatch, change: func(l *Look) {
 				l.Node.NVIDIA.Libraries.Files[0].Version = "525.85.12"
 			},
-			want: []told{{"NVIDIA_LIBRARY_MISMATCH", ClassDriver, "libcuda.so", "stayed behind: a reboot does not repair it"}},
+			want: []told{{"NVIDIA_LIBRARY_MISMATCH", ClassDriver, "libcuda.so",
+				"stayed behind: a reboot does not repair it"}},
 		},
 		{
 			name: "the next kernel has no module", status: StatusDue, change: func(l *Look) {
@@ -189,7 +199,8 @@ func TestStates(t *testing.T) {
 				l.Node.NVIDIA.CUDA.Devices = 7
 				l.Kubernetes.GPUs = map[string]facts.Offered{gpuResource: {Capacity: 7, Allocatable: 7}}
 			},
-			want: []told{{"GPU_MISSING", ClassLost, "GPU 0000:80:00", "7 of 8 accepted GPUs are on the PCI bus; this GPU (serial S8)"}},
+			want: []told{{"GPU_MISSING", ClassLost, "GPU 0000:80:00",
+				"7 of 8 accepted GPUs are on the PCI bus; this GPU (serial S8)"}},
 		},
 		{
 			name: "NVML does not list a GPU", status: StatusLost, change: func(l *Look) {
@@ -231,7 +242,8 @@ func TestStates(t *testing.T) {
 			name: "Xid 79 now", status: StatusFaulty, change: func(l *Look) {
 				l.Node.KernelLog.Events = []facts.KernelEvent{event(79, "0000:10:00", noon.Add(-time.Hour))}
 			},
-			want: []told{{"NVIDIA_XID_REBOOT", ClassReboot, "GPU 0000:10:00 Xid 79", "GPU has fallen off the bus: once, last 2026-11-22 11:00 UTC"}},
+			want: []told{{"NVIDIA_XID_REBOOT", ClassReboot, "GPU 0000:10:00 Xid 79",
+				"GPU has fallen off the bus: once, last 2026-11-22 11:00 UTC"}},
 		},
 		{
 			name: "Xid 79 of two days ago is history", status: StatusHealthy, change: func(l *Look) {
@@ -245,7 +257,8 @@ func TestStates(t *testing.T) {
 				last.Text = "NVRM: Xid (PCI:0000:10:00): 154, GPU recovery action changed from 0x0 (None) to 0x2 (Node Reboot Required)"
 				l.Node.KernelLog.Events = []facts.KernelEvent{event(48, "0000:10:00", noon.Add(-time.Hour)), last}
 			},
-			want: []told{{"NVIDIA_XID_REBOOT", ClassReboot, "GPU 0000:10:00 Xid 48", "The driver asks for: Node Reboot Required"}},
+			want: []told{{"NVIDIA_XID_REBOOT", ClassReboot, "GPU 0000:10:00 Xid 48",
+				"The driver asks for: Node Reboot Required"}},
 		},
 		{
 			name: "an unknown Xid is never dropped", status: StatusDue, change: func(l *Look) {
@@ -283,7 +296,8 @@ func TestStates(t *testing.T) {
 			name: "a GPU fails again and again, in other slots, too", status: StatusFaulty, change: func(l *Look) {
 				l.Repeat = Repeat{Faults: 3, Within: config.Duration(30 * 24 * time.Hour)}
 				l.Earlier.Faults = map[string]facts.DeviceFaults{"S1": {Count: 3, Last: []facts.DeviceFault{
-					{At: noon.Add(-40 * 24 * time.Hour)}, {Node: "gpu7", At: noon.Add(-5 * 24 * time.Hour)}, {At: noon.Add(-4 * 24 * time.Hour)},
+					{At: noon.Add(-40 * 24 * time.Hour)}, {Node: "gpu7",
+						At: noon.Add(-5 * 24 * time.Hour)}, {At: noon.Add(-4 * 24 * time.Hour)},
 				}}}
 				l.Node.KernelLog.Events = []facts.KernelEvent{event(48, "0000:10:00", noon.Add(-time.Hour))}
 			},
@@ -300,7 +314,8 @@ func TestStates(t *testing.T) {
 						{Name: "libnvidia-compute-570", Status: "ii", Version: "570.124.06-0ubuntu1", Pinned: true, Held: true},
 						{Name: "nvidia-dkms-570", Status: "iF", Version: "570.124.06-0ubuntu1"},
 					},
-					Pins: []facts.Pin{{File: "/etc/apt/preferences.d/nvidia", Line: 3, Packages: []string{"libnvidia-*"}, Priority: -1}},
+					Pins: []facts.Pin{{File: "/etc/apt/preferences.d/nvidia", Line: 3, Packages: []string{"libnvidia-*"},
+						Priority: -1}},
 				}
 			},
 			want: []told{
@@ -319,7 +334,8 @@ func TestStates(t *testing.T) {
 					Unattended: facts.Unattended{Installed: true, Enabled: true, Blacklist: []string{"libnvidia-", "("}},
 				}
 			},
-			want: []told{{"NVIDIA_UNATTENDED", "", "unattended-upgrades", "1 packages of the driver: nvidia-fabricmanager-570"}},
+			want: []told{{"NVIDIA_UNATTENDED", "", "unattended-upgrades",
+				"1 packages of the driver: nvidia-fabricmanager-570"}},
 		},
 		{
 			name: "the desktop track beside a fabric manager", status: StatusDue, change: func(l *Look) {
@@ -411,13 +427,28 @@ func setVersion(l *Look, v string) {
 // Every part that is unknown makes the node unknown, or worse: never healthy.
 func TestUnknownIsNeverHealthy(t *testing.T) {
 	parts := map[string]func(*facts.NVIDIA, string){
-		"devices": func(n *facts.NVIDIA, why string) { n.Devices.Unknown = why }, "module": func(n *facts.NVIDIA, why string) { n.Module.Unknown = why },
-		"on disk": func(n *facts.NVIDIA, why string) { n.OnDisk[0].Unknown = why }, "libraries": func(n *facts.NVIDIA, why string) { n.Libraries.Unknown = why },
-		"nvml": func(n *facts.NVIDIA, why string) { n.NVML.Unknown = why }, "gpu": func(n *facts.NVIDIA, why string) { n.NVML.GPUs[3].Unknown = why },
-		"cuda": func(n *facts.NVIDIA, why string) { n.CUDA.Unknown = why }, "packages": func(n *facts.NVIDIA, why string) { n.Packages.Unknown = why },
+		"devices": func(n *facts.NVIDIA, why string) { n.Devices.Unknown = why }, "module": func(n *facts.NVIDIA,
+			why string) {
+			n.Module.Unknown = why
+		},
+		"on disk": func(n *facts.NVIDIA,
+			why string) {
+			n.OnDisk[0].Unknown = why
+		}, "libraries": func(n *facts.NVIDIA, why string) { n.Libraries.Unknown = why },
+		"nvml": func(n *facts.NVIDIA, why string) { n.NVML.Unknown = why }, "gpu": func(n *facts.NVIDIA,
+			why string) {
+			n.NVML.GPUs[3].Unknown = why
+		},
+		"cuda": func(n *facts.NVIDIA, why string) { n.CUDA.Unknown = why }, "packages": func(n *facts.NVIDIA,
+			why string) {
+			n.Packages.Unknown = why
+		},
 		"manager":           func(n *facts.NVIDIA, why string) { n.FabricManager.Unit.Unknown = why },
 		"manager's version": func(n *facts.NVIDIA, why string) { n.FabricManager.VersionUnknown = why },
-		"cdi":               func(n *facts.NVIDIA, why string) { n.CDI.Unknown = why }, "runtime": func(n *facts.NVIDIA, why string) { n.Runtime.Unknown = why },
+		"cdi": func(n *facts.NVIDIA,
+			why string) {
+			n.CDI.Unknown = why
+		}, "runtime": func(n *facts.NVIDIA, why string) { n.Runtime.Unknown = why },
 		"handlers":   func(n *facts.NVIDIA, why string) { n.Runtime.HandlersUnknown = why },
 		"unattended": func(n *facts.NVIDIA, why string) { n.Packages.Unattended.Unknown = why },
 		"need":       func(n *facts.NVIDIA, why string) { n.Fabric.Manager, n.Fabric.Why = facts.NeedUnknown, why },
@@ -455,13 +486,16 @@ func TestAnyFacts(t *testing.T) {
 		word := rapid.SampledFrom([]string{"", "570.124.06", "550.120", "x", "failed", "active", facts.NotSupported})
 		n.Module.Version, n.FabricManager.Version = word.Draw(t, "loaded"), word.Draw(t, "manager")
 		n.FabricManager.Unit.Active = word.Draw(t, "active")
-		n.Fabric.Manager = rapid.SampledFrom([]facts.Need{"", facts.Needed, facts.NotNeeded, facts.NeedUnknown}).Draw(t, "need")
+		n.Fabric.Manager = rapid.SampledFrom([]facts.Need{"", facts.Needed, facts.NotNeeded,
+			facts.NeedUnknown}).Draw(t, "need")
 		n.CUDA.Result = rapid.IntRange(-1, 1000).Draw(t, "cuda")
 		n.Devices.GPUs = n.Devices.GPUs[:rapid.IntRange(0, 8).Draw(t, "on the bus")]
 		for range rapid.IntRange(0, 5).Draw(t, "events") {
 			look.Node.KernelLog.Events = append(look.Node.KernelLog.Events, facts.KernelEvent{
-				Kind: rapid.SampledFrom([]string{"Xid", "SXid", "NVRM"}).Draw(t, "kind"), Code: rapid.IntRange(-1, 100000).Draw(t, "code"),
-				Topic: rapid.SampledFrom([]string{"", "lost", "mismatch", "init", "other"}).Draw(t, "topic"), Origin: "kernel", At: noon,
+				Kind: rapid.SampledFrom([]string{"Xid", "SXid", "NVRM"}).Draw(t, "kind"), Code: rapid.IntRange(-1,
+					100000).Draw(t, "code"),
+				Topic: rapid.SampledFrom([]string{"", "lost", "mismatch", "init", "other"}).Draw(t,
+					"topic"), Origin: "kernel", At: noon,
 			})
 		}
 		first := StateOf(look)

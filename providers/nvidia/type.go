@@ -1,12 +1,16 @@
-// Package nvidia is the domain of nodes with NVIDIA GPUs: the block `gpu_health`, what it finds, and the cordon that it
+// Package nvidia is the domain of nodes with NVIDIA GPUs: the block `gpu_health`, what it finds, and the cordon
+// that it
 // sets where the operator wants one.
 //
 // It has three rooms. StateOf names what a node is, from facts alone; Diff turns states into findings and, with
-// quarantine, into steps; the operation alone changes something, through an interface that the caller fills. It observes
+// quarantine, into steps; the operation alone changes something, through an interface that the caller fills. It
+// observes
 // nothing, installs nothing, resets no GPU and reboots no node.
 //
-// It promises that an unknown part is never healthy; that hardware alone decides whether a fabric manager is needed;
-// that versions are equal only in all their parts; that nobody is cordoned for a fault that is not seen now, beyond the
+// It promises that an unknown part is never healthy; that hardware alone decides whether a fabric manager is
+// needed;
+// that versions are equal only in all their parts; that nobody is cordoned for a fault that is not seen now,
+// beyond the
 // number that the operator gave, or while somebody else has cordoned the node.
 package nvidia
 
@@ -55,13 +59,15 @@ const example = `gpu_health "fleet" {
 func schema() config.Schema {
 	return config.Schema{
 		Attributes: []config.Attribute{
-			{Name: "nodes", Type: config.SelectionType, Required: true, Doc: "Which nodes: `nodes.NAME`, `role(\"ROLE\")`, `node.NAME`, or a list of these."},
+			{Name: "nodes", Type: config.SelectionType, Required: true,
+				Doc: "Which nodes: `nodes.NAME`, `role(\"ROLE\")`, `node.NAME`, or a list of these."},
 			{
 				Name: "models", Type: cty.List(cty.String),
 				Doc: "Only nodes that have a GPU of one of these models, as provider-configs names them: `h100`, `a100`, `rtx4090`. " +
 					"The PCI bus tells the model, so it needs no driver and no label. A node whose models are unknown stays in.",
 			},
-			{Name: "quarantine", Type: cty.Bool, Default: cty.False, Doc: "Cordon nodes with faults of the `classes`, under a mark of upkeep's."},
+			{Name: "quarantine", Type: cty.Bool, Default: cty.False,
+				Doc: "Cordon nodes with faults of the `classes`, under a mark of upkeep's."},
 			{
 				Name: "classes", Type: cty.List(cty.String),
 				Doc: "The classes of faults that a node is cordoned for; required with `quarantine`. `lost`: a GPU is missing or does not answer. " +
@@ -86,10 +92,12 @@ func schema() config.Schema {
 				Name: "ignore", Repeatable: true, Doc: "A Xid that is accepted for a while: it is not reported, and nobody is cordoned for it.",
 				Schema: config.Schema{Attributes: []config.Attribute{
 					{Name: "xid", Type: cty.Number, Required: true, Doc: "The code."},
-					{Name: "nodes", Type: cty.List(cty.String), Node: true, Doc: "Names of nodes; every node where it is not set."},
+					{Name: "nodes", Type: cty.List(cty.String), Node: true,
+						Doc: "Names of nodes; every node where it is not set."},
 					{Name: "reason", Type: cty.String, Required: true, Lines: true, Doc: "Why."},
 					{Name: "owner", Type: cty.String, Required: true, Doc: "Who is responsible."},
-					{Name: "until", Type: cty.String, Required: true, Doc: "The last day on which it holds, in UTC: `\"2027-01-31\"`."},
+					{Name: "until", Type: cty.String, Required: true,
+						Doc: "The last day on which it holds, in UTC: `\"2027-01-31\"`."},
 				}},
 			},
 		},
@@ -107,7 +115,8 @@ func findingDocs() (docs []providers.FindingDoc) {
 	}{
 		{providers.ClassUnknown, []string{"NVIDIA_UNKNOWN", "FABRIC_MANAGER_UNKNOWN", "NODE_SELECTION_UNKNOWN"}},
 		{providers.ClassChanged, []string{"GPU_MISSING", "GPU_REPLACED", "GPU_QUARANTINED", "NODE_MAINTAINED"}},
-		{providers.ClassNotApplied, []string{"GPU_QUARANTINE_LIMIT", "GPU_NONE_SELECTED", "NVIDIA_MODULE_PENDING", "GPU_REMAP_PENDING"}},
+		{providers.ClassNotApplied, []string{"GPU_QUARANTINE_LIMIT", "GPU_NONE_SELECTED", "NVIDIA_MODULE_PENDING",
+			"GPU_REMAP_PENDING"}},
 		{providers.ClassUnhealthy, []string{
 			"GPU_ECC", "GPU_FAULTS_REPEAT", "GPU_LOST", "GPU_MODEL_UNKNOWN", "GPU_NOT_OFFERED", "GPU_RECOVERY_DUE", "GPU_REMAP_FAILED",
 			"GPU_UNBOUND", "CDI_STALE", "RUNTIME_HANDLER_MISSING",

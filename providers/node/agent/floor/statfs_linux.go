@@ -14,7 +14,8 @@ import (
 func look(real string) space {
 	var stat unix.Stat_t
 	if err := unix.Stat(real, &stat); err != nil {
-		return space{missing: errors.Is(err, fs.ErrNotExist), Filesystem: facts.Filesystem{Unknown: fmt.Sprintf("stat: %v", err)}}
+		return space{missing: errors.Is(err, fs.ErrNotExist),
+			Filesystem: facts.Filesystem{Unknown: fmt.Sprintf("stat: %v", err)}}
 	}
 	var s unix.Statfs_t
 	if err := unix.Statfs(real, &s); err != nil {
@@ -30,7 +31,8 @@ func look(real string) space {
 	}}
 }
 
-// synchronised asks the kernel whether its clock follows another one (adjtimex(2), STA_UNSYNC); nil where it does not
+// synchronised asks the kernel whether its clock follows another one (adjtimex(2), STA_UNSYNC); nil where it
+// does not
 // say.
 func synchronised() *bool {
 	var t unix.Timex
