@@ -36,6 +36,7 @@ var floors = []struct {
 	{prefix: "docs/findings", floor: 1},
 	{prefix: "providers/nvidia/xid", floor: 1},
 	{prefix: "providers/nvidia/kernellog", floor: 1},
+	{prefix: "providers/nvidia/model", floor: 1},
 
 	{prefix: "providers", floor: 2},
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,25 +204,4 @@ func changeOuts(ctx context.Context, env environment, cmd *cli.Command, w worksp
 		}
 		return writeState(ctx, lock, next)
 	})
-}
-
-// underLock does something while the command holds the state's lock.
-func underLock(ctx context.Context, env environment, cmd *cli.Command, w workspace, do func(state.Lock) error) (err error) {
-	backend, err := stateBackend(w)
-	if err != nil {
-		return err
-	}
-	lock, err := takeLock(ctx, env, cmd, backend, strings.TrimPrefix(fullName(cmd), "upkeep "), w.key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	return do(lock)
-}
-
-func writeState(ctx context.Context, lock state.Lock, next state.State) error {
-	if _, err := lock.Write(ctx, next); err != nil {
-		return fmt.Errorf("writing the state: %w", err)
-	}
-	return nil
 }

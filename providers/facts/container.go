@@ -2,8 +2,8 @@ package facts
 
 import "time"
 
-// CDI are the files of the Container Device Interface that name NVIDIA devices: in /etc/cdi, which a person or a script
-// makes, and /var/run/cdi, which services make.
+// CDI are the files of the Container Device Interface that name NVIDIA devices: in /etc/cdi, which a person or
+// a script makes, and /var/run/cdi, which services make.
 type CDI struct {
 	Unknown string    `json:"unknown,omitempty" plain:"said"`
 	Files   []CDIFile `json:"files,omitempty"`

@@ -2,7 +2,8 @@ package facts
 
 import "time"
 
-// KernelLogQuestion says from where the kernel log is of interest. The zero value asks for all that the kernel still has.
+// KernelLogQuestion says from where the kernel log is of interest. The zero value asks for all that the kernel
+// still has.
 type KernelLogQuestion struct {
 	// Boot and From are where the last look ended: the boot's id, and the number of the first record that was not read
 	// (KernelLog.Boot and KernelLog.Next). In another boot From means nothing, and everything is read.
@@ -23,14 +24,15 @@ func (q *KernelLogQuestion) merge(other *KernelLogQuestion) *KernelLogQuestion {
 	return &KernelLogQuestion{Boot: q.Boot, From: min(q.From, other.From)}
 }
 
-// KernelLog is what NVIDIA's driver said in /dev/kmsg, and what could not be read of it. Records about anything else are
-// left out.
+// KernelLog is what NVIDIA's driver said in /dev/kmsg, and what could not be read of it. Records about anything
+// else are left out.
 type KernelLog struct {
 	// Unknown: nobody asked, or the log cannot be read.
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Boot is the boot of all records.
 	Boot string `json:"boot,omitempty"`
-	// From is the first record that was of interest, Next the one after the last that was read: the next question's From.
+	// From is the first record that was of interest, Next the one after the last that was read: the next
+	// question's From.
 	From uint64 `json:"from,omitempty"`
 	Next uint64 `json:"next,omitempty"`
 	// Lost counts the records that are known to be missing from From on: the kernel has overwritten them.
@@ -44,8 +46,8 @@ type KernelLog struct {
 	Notes []string `json:"notes,omitempty" plain:"told"`
 }
 
-// KernelEvent is one thing that the driver said. The fields are those of package kernellog's Event, which documents their
-// values.
+// KernelEvent is one thing that the driver said. The fields are those of package kernellog's Event, which
+// documents their values.
 type KernelEvent struct {
 	Kind         string `json:"kind"` // "Xid", "SXid", "NVRM"
 	Topic        string `json:"topic,omitempty"`

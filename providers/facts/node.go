@@ -6,7 +6,8 @@ import "time"
 type Question struct {
 	// Certificates asks for the certificates of a layout; nil asks for none.
 	Certificates *CertificatesQuestion `json:"certificates,omitempty"`
-	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its health, and k3s.
+	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its
+	// health, and k3s.
 	ControlPlane bool `json:"control_plane,omitempty"`
 	// Authorities asks which cluster the node is of. The one who asks for certificates asks for that, too.
 	Authorities bool `json:"authorities,omitempty"`
@@ -76,8 +77,9 @@ type Node struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 
 	System System `json:"system"`
-	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in
-	// lower-case hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
+	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from,
+	// in lower-case hexadecimal; more than one while they rotate, none where they are not known. See
+	// Node.ClusterAuthorities.
 	Authorities []string `json:"authorities,omitempty"`
 	// AuthorityKeys are the KeyIDs of those CAs.
 	AuthorityKeys []string     `json:"authority_keys,omitempty"`
@@ -123,7 +125,8 @@ type ControlPlane struct {
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
 	// Doubles are files that the kubelet takes for a second manifest of a component.
 	Doubles []DoubleManifest `json:"doubles,omitempty"`
-	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.
+	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all
+	// the same.
 	ContainersUnknown string    `json:"containers_unknown,omitempty" plain:"said"`
 	APIServer         APIServer `json:"api_server"`
 }

@@ -1,7 +1,7 @@
 package facts
 
-// NVIDIA is what a node is as a machine with NVIDIA GPUs, before anybody says what to do with it. Each part says itself
-// why it is unknown; a part whose Unknown is empty was looked at.
+// NVIDIA is what a node is as a machine with NVIDIA GPUs, before anybody says what to do with it. Each part
+// says itself why it is unknown; a part whose Unknown is empty was looked at.
 type NVIDIA struct {
 	// Unknown: nobody asked, or nothing at all could be looked at.
 	Unknown string `json:"unknown,omitempty" plain:"said"`
@@ -13,7 +13,7 @@ type NVIDIA struct {
 	Devices NVIDIADevices `json:"devices,omitzero"`
 	// Fabric says whether the hardware needs a fabric manager.
 	Fabric Fabric `json:"fabric,omitzero"`
-	// Module is the driver's kernel module as it is loaded.
+	// Module is the driver's kernel module that is loaded.
 	Module LoadedModule `json:"module,omitzero"`
 	// OnDisk are the modules on disk: of the running kernel, and of the one that boots next (Node.Boot) where that is
 	// another one and known. See NVIDIA.ModuleOf.
@@ -35,8 +35,8 @@ type NVIDIA struct {
 	Maintainers Maintainers `json:"maintainers,omitzero"`
 }
 
-// Driver returns the version of the driver that runs: of the loaded module, else what NVML says; empty where neither is
-// known.
+// Driver returns the version of the driver that runs: of the loaded module, else what NVML says; empty where
+// neither is known.
 func (n NVIDIA) Driver() string {
 	if n.Module.Version != "" {
 		return n.Module.Version
@@ -83,8 +83,8 @@ type PCIDevice struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 }
 
-// Models returns the names of the models of all GPUs, each once, sorted, and how many GPUs have a model that upkeep does
-// not know.
+// Models returns the names of the models of all GPUs, each once, sorted, and how many GPUs have a model that
+// upkeep does not know.
 func (d NVIDIADevices) Models() (names []string, unknown int) {
 	for _, g := range d.GPUs {
 		switch {
@@ -107,8 +107,8 @@ const (
 	NeedUnknown Need = "unknown"
 )
 
-// Fabric says whether a fabric manager must run on this node. Hardware decides it, in the order of the fields below, and
-// never a log line, an installed package or the fabric state that NVML reports.
+// Fabric says whether a fabric manager must run on this node. Hardware decides it, in the order of the fields
+// below, and never a log line, an installed package or the fabric state that NVML reports.
 type Fabric struct {
 	// Manager is the answer, Why the reason in words: "4 NVSwitches on the PCI bus".
 	Manager Need   `json:"manager,omitempty"`
@@ -132,7 +132,7 @@ type Fabric struct {
 	Guest string `json:"guest,omitempty"`
 }
 
-// LoadedModule is the kernel module nvidia as it is loaded.
+// LoadedModule is the kernel module nvidia that is loaded.
 type LoadedModule struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Loaded: the kernel has it. It may be loaded and have no GPU.
@@ -140,7 +140,8 @@ type LoadedModule struct {
 	// Version has all its dotted parts: "570.124.06". Open: it is the open kernel module.
 	Version string `json:"version,omitempty"`
 	Open    bool   `json:"open,omitempty"`
-	// DRM: nvidia_drm is loaded; DRMAtBoot: a file of modules-load.d names it. operator-inventory lists cards only with it.
+	// DRM: nvidia_drm is loaded; DRMAtBoot: a file of modules-load.d names it. operator-inventory lists cards
+	// only with it.
 	DRM       bool `json:"drm,omitempty"`
 	DRMAtBoot bool `json:"drm_at_boot,omitempty"`
 }
@@ -211,8 +212,8 @@ type Maintainer struct {
 	Evidence string `json:"evidence"`
 }
 
-// The maintainers that a node itself can show. Those that only the cluster shows (kured's lock, labels, taints) are not
-// among them.
+// The maintainers that a node itself can show. Those that only the cluster shows (kured's lock, labels, taints)
+// are not among them.
 const (
 	MaintainerOperator   = "NVIDIA GPU Operator" // it runs the driver in a container: the host must have none
 	MaintainerUnattended = "unattended-upgrades"

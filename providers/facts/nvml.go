@@ -1,6 +1,7 @@
 package facts
 
-// NVML is what NVIDIA's management library says. It talks to the loaded module, so it can fail where the devices are well.
+// NVML is what NVIDIA's management library says. It talks to the loaded module, so it can fail where the
+// devices are well.
 type NVML struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// Problem is why it is unknown, where that has a name; the constants NVML...
@@ -55,8 +56,8 @@ type GPU struct {
 // NotSupported is the reason of a part that this GPU, or this driver, does not have: normal, and no fault.
 const NotSupported = "not supported"
 
-// GPUFabric is the GPU's state in the fabric. It is latched when the GPU registers: "completed" can stand for weeks over a
-// fabric manager that is dead. GPUs before Hopper have none (Unknown is NotSupported).
+// GPUFabric is the GPU's state in the fabric. It is latched when the GPU registers: "completed" can stand for
+// weeks over a fabric manager that is dead. GPUs before Hopper have none (Unknown is NotSupported).
 type GPUFabric struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 	// State is "not supported", "not started", "in progress" or "completed".

@@ -11,7 +11,7 @@ type DriverPackages struct {
 	Branches []string `json:"branches,omitempty"`
 	// Interrupted: dpkg was interrupted, /var/lib/dpkg/updates holds parts of its status.
 	Interrupted bool `json:"interrupted,omitempty"`
-	// Sources are apt's sources that offer packages of the driver, by file and line; SourcesUnknown why there is none.
+	// Sources are all of apt's sources, by file and line; SourcesUnknown why some are missing.
 	Sources        []PackageSource `json:"sources,omitempty"`
 	SourcesUnknown string          `json:"sources_unknown,omitempty" plain:"said"`
 	// Pins are the pins that name packages of the driver, or all packages.

@@ -50,6 +50,8 @@ type Kubernetes interface {
 	FromNodes(known facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Kubernetes
 	// Tenancies asks for the leases of an Akash provider's tenants.
 	Tenancies(ctx context.Context) facts.Tenancies
+	// Residents asks for the pods that matter when their node is taken down.
+	Residents(ctx context.Context) facts.Residents
 	Definition(ctx context.Context, name string) facts.Definition
 	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
 	HostPorts(ctx context.Context, ports []int) facts.HostPorts
@@ -199,6 +201,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	stores.Go(func() { o.backups(ctx, needs, world) })
 	stores.Go(func() { o.releases(ctx, earlier, needs, world) })
 	stores.Go(func() { o.tenancies(ctx, needs, world) })
+	stores.Go(func() { o.residents(ctx, needs, world) })
 	stores.Go(func() { o.platform(ctx, needs, world) })
 	stores.Go(func() { o.files(ctx, needs, world) })
 	stores.Go(func() { o.public(ctx, needs, world) })

@@ -1,7 +1,7 @@
 // Package nvidia asks the program upkeep-nvml what NVML says of this node's GPUs.
 //
-// NVML is never linked here: on a driver that lacks a symbol, the first call of it ends the process. So the question is
-// put in a child process, and a child that dies is an unknown with its reason.
+// NVML is never linked here: on a driver that lacks a symbol, the first call of it ends the process. So the
+// question is put in a child process, and a child that dies is an unknown with its reason.
 package nvidia
 
 import (
