@@ -94,7 +94,8 @@ func nodesBlock() entry {
 						"its hosts are the nodes, also while the API does not answer. Group `kube_control_plane` gives the role `control-plane`, `etcd` gives `etcd`, `kube_node` gives `worker`."},
 				{
 					Name: "selector", Type: cty.String,
-					Doc: "Which nodes: a label selector, as `kubectl get nodes -l` takes it. Required, here or in a `from_kubernetes` block. " +
+					Doc: "Which nodes: a label selector, as `kubectl get nodes -l` takes it. " +
+						"Required, here or in a `from_kubernetes` block. " +
 						"It may say what a node must not have: `!example.net/lab`, `example.net/pool!=lab`. " +
 						"Labels that Akash's operator-inventory manages are an error, since it removes them when a node is cordoned.",
 				},

@@ -29,7 +29,9 @@ func nodeAddress(n config.Node) providers.Address {
 }
 
 // floors judges what every node stands on, and which machine it is.
-func floors(r Request, everyone providers.Inventory) (findings []providers.Finding, objects []providers.Object, err error) {
+func floors(
+	r Request, everyone providers.Inventory,
+) (findings []providers.Finding, objects []providers.Object, err error) {
 	accepted, err := r.Memory.Accepted()
 	if err != nil {
 		return nil, nil, err

@@ -118,7 +118,8 @@ func (r *review) add(id string, severity providers.Severity, object, hint, forma
 
 func (r *review) unknown(object, why string) {
 	r.findings = append(r.findings, providers.Finding{
-		ID: floorUnknown, Severity: providers.SeverityError, Address: r.Address, Object: object, Summary: why, Unknown: true,
+		ID: floorUnknown, Severity: providers.SeverityError, Address: r.Address, Object: object, Summary: why,
+		Unknown: true,
 	})
 	r.watch(orElse(object, "floor"), "unknown", why)
 }

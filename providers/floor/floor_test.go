@@ -23,14 +23,16 @@ func well() floor.Input {
 	return floor.Input{
 		Address: providers.Address{Type: "node", Name: "gpu"}.On("gpu1"), Clock: in.Clock(),
 		Node: facts.Node{
-			Name: "gpu1", System: facts.System{Kernel: "6.8.0-60"}, Boot: facts.Boot{Next: "6.8.0-60"}, Skew: &facts.Skew{Least: -time.Second, Most: time.Second},
+			Name: "gpu1", System: facts.System{Kernel: "6.8.0-60"}, Boot: facts.Boot{Next: "6.8.0-60"},
+			Skew: &facts.Skew{Least: -time.Second, Most: time.Second},
 			Floor: facts.Floor{
 				Filesystems: []facts.Filesystem{{
 					Directories: []string{"/", "/var",
 						"/var/lib/containerd"}, Size: 100 * gib, Free: 50 * gib, Inodes: 1000, InodesFree: 900,
 				}},
 				Sysctls: map[string]string{
-					"fs.inotify.max_user_instances": "512", "fs.inotify.max_user_watches": "1048576", "vm.max_map_count": "1000000",
+					"fs.inotify.max_user_instances": "512", "fs.inotify.max_user_watches": "1048576",
+					"vm.max_map_count": "1000000",
 				},
 				Synchronised: &follows,
 			},
@@ -115,7 +117,8 @@ func TestReview(t *testing.T) {
 			[]told{{"NODE_CLOCK_OFF", providers.SeverityWarning, "the clock is 12s behind upkeep's"}},
 		},
 		{
-			"a slow session proves nothing", func(in *floor.Input) { in.Node.Skew = &facts.Skew{Least: -2 * time.Minute, Most: time.Second} }, nil,
+			"a slow session proves nothing",
+			func(in *floor.Input) { in.Node.Skew = &facts.Skew{Least: -2 * time.Minute, Most: time.Second} }, nil,
 		},
 		{
 			"no time server", func(in *floor.Input) { alone := false; in.Node.Floor.Synchronised = &alone },

@@ -114,8 +114,10 @@ func (r *review) reviewNode(n config.Node) {
 	observed := r.in.World.Node(n.Name)
 	if observed.Unknown != "" {
 		r.add(providers.Finding{
-			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Address: address, Summary: observed.Unknown,
-			Cause: facts.SilentCause(n.Name), Hint: "its part of this plan is unknown; see whether `ssh` reaches it from here",
+			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Address: address,
+			Summary: observed.Unknown,
+			Cause:   facts.SilentCause(n.Name),
+			Hint:    "its part of this plan is unknown; see whether `ssh` reaches it from here",
 		})
 		r.watch(address, "unknown", observed.Unknown)
 		return
@@ -125,7 +127,8 @@ func (r *review) reviewNode(n config.Node) {
 	var faults []Problem
 	for _, p := range state.Problems {
 		r.add(providers.Finding{
-			ID: p.ID, Severity: p.Severity, Address: address, Object: p.Object, Summary: p.Summary, Hint: p.Hint, Unknown: p.Unknown,
+			ID: p.ID, Severity: p.Severity, Address: address, Object: p.Object, Summary: p.Summary, Hint: p.Hint,
+			Unknown: p.Unknown,
 		})
 		if p.Class != "" && slices.Contains(r.spec.Classes, p.Class) {
 			faults = append(faults, p)

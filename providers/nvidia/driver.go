@@ -163,7 +163,8 @@ func (e *examination) nvml() {
 var cudaMeanings = map[int]struct{ text, hint string }{
 	facts.CUDANoDevice: {"no device can be seen", "nvidia-smi -L; ls -l /dev/nvidia*"},
 	facts.CUDASystemNotReady: {
-		"the system is not ready: the fabric manager has not brought the fabric up", "systemctl status nvidia-fabricmanager",
+		"the system is not ready: the fabric manager has not brought the fabric up",
+		"systemctl status nvidia-fabricmanager",
 	},
 	facts.CUDAMismatch: {"libcuda and the loaded module have different versions",
 		"cat /proc/driver/nvidia/version; ls -l /usr/lib/*/libcuda.so.1"},

@@ -25,9 +25,11 @@ func faultsOf(log facts.KernelLog, from uint64) (faults []kernellog.Fault, event
 		}
 		events = append(events, e)
 		kept.Events = append(kept.Events, kernellog.Event{
-			Kind: kernellog.Kind(e.Kind), Topic: kernellog.Topic(e.Topic), Code: e.Code, Unclassified: e.Unclassified, PCI: facts.PCIAddress(e.PCI),
-			MIG: e.MIG, Severity: e.Severity, Cause: e.Cause, Client: e.Client, Module: e.Module, Origin: kernellog.Origin(e.Origin),
-			Boot: log.Boot, Sequence: e.Sequence, HasSequence: true, Monotonic: e.Monotonic, Wall: e.At, Text: e.Text,
+			Kind: kernellog.Kind(e.Kind), Topic: kernellog.Topic(e.Topic), Code: e.Code, Unclassified: e.Unclassified,
+			PCI: facts.PCIAddress(e.PCI),
+			MIG: e.MIG, Severity: e.Severity, Cause: e.Cause, Client: e.Client, Module: e.Module,
+			Origin: kernellog.Origin(e.Origin),
+			Boot:   log.Boot, Sequence: e.Sequence, HasSequence: true, Monotonic: e.Monotonic, Wall: e.At, Text: e.Text,
 		})
 	}
 	return kernellog.Faults(kept), events
@@ -130,8 +132,9 @@ func name(f kernellog.Fault) string {
 
 // topicTexts say what the driver's lines without a code are about.
 var topicTexts = map[kernellog.Topic]string{
-	kernellog.Mismatch: "the versions of a program and of the module differ", kernellog.Init: "the GPU could not be initialised",
-	kernellog.Probe: "the driver took no device", kernellog.NotSupport: "the open module does not support this GPU",
+	kernellog.Mismatch: "the versions of a program and of the module differ",
+	kernellog.Init:     "the GPU could not be initialised",
+	kernellog.Probe:    "the driver took no device", kernellog.NotSupport: "the open module does not support this GPU",
 	kernellog.Region: "the firmware gave the device no valid PCI region",
 }
 

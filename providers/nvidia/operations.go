@@ -41,6 +41,7 @@ func (c cordoning) Run(ctx context.Context, step providers.Step, progress provid
 	}
 	progress.Say("cordoning %s", args.Object)
 	return c.Nodes.Cordon(ctx, args.Object, facts.Cordon{
-		By: step.Address.Resource().String(), Run: c.Tools.Run, Who: c.Who, Why: args.Reason, Since: c.Now().UTC().Truncate(time.Second),
+		By: step.Address.Resource().String(), Run: c.Tools.Run, Who: c.Who, Why: args.Reason,
+		Since: c.Now().UTC().Truncate(time.Second),
 	})
 }

@@ -12,7 +12,8 @@ import (
 // broken are the second letters of dpkg's status of a package that is neither installed nor removed
 // (dpkg-query(1)).
 var broken = map[byte]string{
-	'H': "half-installed", 'U': "unpacked and not configured", 'F': "half-configured", 'W': "waiting for triggers", 't': "with a trigger pending",
+	'H': "half-installed", 'U': "unpacked and not configured", 'F': "half-configured",
+	'W': "waiting for triggers", 't': "with a trigger pending",
 }
 
 // packages reports what apt has done to the driver, and what it would do.

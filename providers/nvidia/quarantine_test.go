@@ -43,7 +43,8 @@ func fleet(t *testing.T, size int, faulty ...int) providers.Input {
 
 func block(max int) Spec {
 	return Spec{
-		Name: "fleet", Nodes: config.Selection{Fleets: []string{"gpu"}}, Quarantine: true, Classes: []string{ClassReboot}, MaxQuarantined: max,
+		Name: "fleet", Nodes: config.Selection{Fleets: []string{"gpu"}}, Quarantine: true,
+		Classes: []string{ClassReboot}, MaxQuarantined: max,
 	}
 }
 
@@ -84,7 +85,8 @@ func TestQuarantine(t *testing.T) {
 				"GPU_QUARANTINE_LIMIT gpu2"},
 		},
 		{
-			name: "5 percent of the accepted nodes, rounded down", spec: block(0), in: func(t *testing.T) providers.Input { return fleet(t, 59, 0, 1, 2) },
+			name: "5 percent of the accepted nodes, rounded down", spec: block(0),
+			in:    func(t *testing.T) providers.Input { return fleet(t, 59, 0, 1, 2) },
 			steps: []string{"cordon gpu0", "cordon gpu1"},
 			findings: []string{
 				"NVIDIA_XID_REBOOT gpu0", "NVIDIA_XID_REBOOT gpu1", "NVIDIA_XID_REBOOT gpu2", "GPU_QUARANTINE_LIMIT gpu2",
@@ -107,7 +109,8 @@ func TestQuarantine(t *testing.T) {
 			findings: []string{"NVIDIA_XID_REBOOT gpu0"},
 		},
 		{
-			name: "a fault of a class that nobody chose", spec: func() Spec { s := block(1); s.Classes = []string{ClassFabric}; return s }(),
+			name:     "a fault of a class that nobody chose",
+			spec:     func() Spec { s := block(1); s.Classes = []string{ClassFabric}; return s }(),
 			in:       func(t *testing.T) providers.Input { return fleet(t, 3, 0) },
 			findings: []string{"NVIDIA_XID_REBOOT gpu0"},
 		},

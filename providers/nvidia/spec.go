@@ -77,8 +77,9 @@ const (
 
 func decode(b config.Block) (any, hcl.Diagnostics) {
 	s := Spec{
-		Name: b.Name, Key: b.Key, Nodes: b.Selection("nodes"), Models: b.Strings("models"), Quarantine: b.Bool("quarantine"),
-		Position: config.PositionOf(b.DefRange, b.Directory),
+		Name: b.Name, Key: b.Key, Nodes: b.Selection("nodes"), Models: b.Strings("models"),
+		Quarantine: b.Bool("quarantine"),
+		Position:   config.PositionOf(b.DefRange, b.Directory),
 	}
 	var diags hcl.Diagnostics
 	for _, m := range s.Models {
@@ -147,7 +148,8 @@ func (s *Spec) readIgnores(b config.Block) (diags hcl.Diagnostics) {
 		code, more := nested.Integer("xid", 1, highestCode)
 		diags = append(diags, more...)
 		i := Ignore{
-			Code: code, Nodes: nested.Strings("nodes"), Reason: strings.TrimSpace(nested.String("reason")), Owner: strings.TrimSpace(nested.String("owner")),
+			Code: code, Nodes: nested.Strings("nodes"), Reason: strings.TrimSpace(nested.String("reason")),
+			Owner: strings.TrimSpace(nested.String("owner")),
 		}
 		for _, word := range []struct{ name, value string }{{"reason", i.Reason}, {"owner", i.Owner}} {
 			if word.value == "" {

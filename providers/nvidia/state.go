@@ -139,7 +139,8 @@ func (e *examination) add(p Problem) { e.state.Problems = append(e.state.Problem
 // unknown notes a part of which nothing is known.
 func (e *examination) unknown(object, why string) {
 	e.add(Problem{
-		ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Status: StatusUnknown, Object: object, Summary: why, Unknown: true,
+		ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Status: StatusUnknown, Object: object,
+		Summary: why, Unknown: true,
 	})
 }
 

@@ -116,8 +116,9 @@ func TestStates(t *testing.T) {
 			},
 		},
 		{
-			name: "nobody knows whether it is needed", status: StatusUnknown, change: func(l *Look) { l.Node.NVIDIA.Fabric = facts.Fabric{} },
-			want: []told{{"FABRIC_MANAGER_UNKNOWN", "", "fabric manager", "nobody looked"}},
+			name: "nobody knows whether it is needed", status: StatusUnknown,
+			change: func(l *Look) { l.Node.NVIDIA.Fabric = facts.Fabric{} },
+			want:   []told{{"FABRIC_MANAGER_UNKNOWN", "", "fabric manager", "nobody looked"}},
 		},
 		{
 			name: "HGX B200 without its modules", status: StatusFabric, change: func(l *Look) {
@@ -209,8 +210,9 @@ func TestStates(t *testing.T) {
 			want: []told{{"GPU_LOST", ClassLost, "GPU 0000:80:00", "NVML does not list"}},
 		},
 		{
-			name: "another board is in a slot", status: StatusDue, change: func(l *Look) { l.Node.NVIDIA.NVML.GPUs[0].Serial = "T1" },
-			want: []told{{"GPU_REPLACED", "", "GPU 0000:10:00", "serial S1 -> T1"}},
+			name: "another board is in a slot", status: StatusDue,
+			change: func(l *Look) { l.Node.NVIDIA.NVML.GPUs[0].Serial = "T1" },
+			want:   []told{{"GPU_REPLACED", "", "GPU 0000:10:00", "serial S1 -> T1"}},
 		},
 		{
 			name: "two boards changed places", status: StatusDue, change: func(l *Look) {
@@ -235,8 +237,9 @@ func TestStates(t *testing.T) {
 			want: []told{{"GPU_RECOVERY_DUE", ClassUnclear, "GPU 0000:30:00", "unknown (9)"}},
 		},
 		{
-			name: "a row could not be remapped", status: StatusFaulty, change: func(l *Look) { l.Node.NVIDIA.NVML.GPUs[0].Remap.Failed = true },
-			want: []told{{"GPU_REMAP_FAILED", ClassMemory, "GPU 0000:10:00", "the board must be replaced"}},
+			name: "a row could not be remapped", status: StatusFaulty,
+			change: func(l *Look) { l.Node.NVIDIA.NVML.GPUs[0].Remap.Failed = true },
+			want:   []told{{"GPU_REMAP_FAILED", ClassMemory, "GPU 0000:10:00", "the board must be replaced"}},
 		},
 		{
 			name: "Xid 79 now", status: StatusFaulty, change: func(l *Look) {
@@ -378,8 +381,9 @@ func TestStates(t *testing.T) {
 			},
 		},
 		{
-			name: "nothing was looked at", status: StatusUnknown, change: func(l *Look) { l.Node.NVIDIA = facts.NVIDIA{Unknown: "not asked"} },
-			want: []told{{"NVIDIA_UNKNOWN", "", "driver", "not asked"}},
+			name: "nothing was looked at", status: StatusUnknown,
+			change: func(l *Look) { l.Node.NVIDIA = facts.NVIDIA{Unknown: "not asked"} },
+			want:   []told{{"NVIDIA_UNKNOWN", "", "driver", "not asked"}},
 		},
 		{
 			name: "a node without GPUs", status: StatusNone, change: func(l *Look) {

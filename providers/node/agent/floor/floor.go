@@ -23,7 +23,8 @@ import (
 // of the
 // container runtimes, and etcd's.
 var directories = []string{
-	"/", "/var", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/rancher/k3s", "/var/lib/rancher/rke2",
+	"/", "/var", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/rancher/k3s",
+	"/var/lib/rancher/rke2",
 }
 
 // sysctls are the limits of the kernel that are read; upkeep/providers/floor judges them.
@@ -44,7 +45,8 @@ const (
 // Collect looks at all of it.
 func Collect(d *disk.Disk) facts.Floor {
 	return facts.Floor{
-		Filesystems: filesystems(d), Eviction: eviction(d), Sysctls: limits(d), Synchronised: synchronised(), HostKeys: keys(d),
+		Filesystems: filesystems(d), Eviction: eviction(d), Sysctls: limits(d), Synchronised: synchronised(),
+		HostKeys: keys(d),
 	}
 }
 
