@@ -33,6 +33,10 @@ for version in "$@"; do
 	# The real one refuses a driver of another version, in these words, and ends.
 	cat >"$root/usr/bin/nv-fabricmanager" <<-END
 		#!/bin/sh
+		if [ "\${1:-}" = --version ]; then
+			echo "Fabric Manager version is : $version"
+			exit
+		fi
 		loaded=\$(sed -n 's/^NVRM version:.* \([0-9][0-9.]*\)  Release Build.*/\1/p' /proc/driver/nvidia/version)
 		if [ "\$loaded" != "$version" ]; then
 			echo "fabric manager NVIDIA GPU driver interface version $version don't match with driver version \$loaded." \

@@ -30,6 +30,7 @@ import (
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/etcdtunnel"
+	"upkeep/providers/node/agent/floor"
 	"upkeep/providers/node/agent/history"
 	"upkeep/providers/node/agent/k3s"
 	"upkeep/providers/node/agent/kmsg"
@@ -182,6 +183,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	if len(q.Ports) > 0 {
 		wg.Go(func() { node.Listeners = listen.Collect(d.Files(), q.Ports) })
+	}
+	if q.Floor {
+		wg.Go(func() { node.Floor = floor.Collect(d) })
 	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
