@@ -23,7 +23,7 @@ func TestAsk(t *testing.T) {
 		{"answers", `echo "$1 $LC_ALL"`, 0o755, "x C.UTF-8\n", ""},
 		{"fails", "echo half; echo 'no list' >&2; exit 3", 0o755, "half\n", "p: exit status 3: no list"},
 		{"hangs", "sleep 60", 0o755, "", "p: no answer within 200ms"},
-		{"babbles", "yes | head -c 100000", 0o755, "", "p: it answers with more than 1000 bytes"},
+		{"babbles", "yes | head -c 100000", 0o755, "", "p: the answer has more than 1000 bytes"},
 		{"could be exchanged", "echo x", 0o777, "", "p is not run: /usr/bin/p has mode 0777: users other than its owner can write to it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
