@@ -185,6 +185,7 @@ var situations = map[string]situation{
 			p.write("kubeconfig", string(text[:begin])+fmt.Sprintf("http://127.0.0.1:%d", port)+string(text[end:]))
 		},
 		plan: 1, detailed: 1, drift: 1, status: 1, observe: 1, doctor: 1, apply: 3,
+		marks: 1, // nodes may carry marks that nobody can see
 	},
 	"a configuration file cannot be read": {
 		make: func(p place) {

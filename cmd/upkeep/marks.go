@@ -19,7 +19,8 @@ import (
 	"upkeep/state"
 )
 
-// marksCommand lists what upkeep has left on nodes, and undoes it. It needs no state: a mark says itself how it is undone.
+// marksCommand lists what upkeep has left on nodes, and undoes it. It needs no state: a mark says itself how it is
+// undone.
 func marksCommand(env environment) *cli.Command {
 	flags := []cli.Flag{
 		&cli.BoolFlag{Name: "undo", Usage: "undo the marks that are named, or all of them"},
@@ -224,7 +225,8 @@ func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {
 	}
 	for _, m := range marked {
 		for _, mark := range m.Marks {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.Node, mark.ID, mark.Made.UTC().Format(time.RFC3339), orElse(mark.What, mark.Unknown), mark.Undo)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.Node, mark.ID, mark.Made.UTC().Format(time.RFC3339),
+				orElse(mark.What, mark.Unknown), mark.Undo)
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -240,7 +242,8 @@ func writeMarks(env environment, marked []nodeMarks, count, unknown int) error {
 		return err
 	}
 	if count > 0 {
-		_, err := fmt.Fprintln(env.stdout, "\n`upkeep marks -undo` undoes them; the next `upkeep plan` repairs an interrupted renewal by itself.")
+		_, err := fmt.Fprintln(env.stdout,
+			"\n`upkeep marks -undo` undoes them; the next `upkeep plan` repairs an interrupted renewal by itself.")
 		return err
 	}
 	return nil

@@ -67,8 +67,10 @@ func takeNodeOut(ctx context.Context, env environment, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	taken := config.Out{Node: name, Reason: strings.TrimSpace(cmd.String("reason")), Owner: strings.TrimSpace(cmd.String("owner"))}
-	for _, flag := range []struct{ name, value string }{{"reason", taken.Reason}, {"owner", taken.Owner}, {"until", cmd.String("until")}} {
+	taken := config.Out{Node: name, Reason: strings.TrimSpace(cmd.String("reason")),
+		Owner: strings.TrimSpace(cmd.String("owner"))}
+	for _, flag := range []struct{ name, value string }{{"reason", taken.Reason}, {"owner", taken.Owner},
+		{"until", cmd.String("until")}} {
 		if flag.value == "" {
 			return usage(cmd, "node out needs -reason, -owner and -until, and -%s is empty or not set", flag.name)
 		}
@@ -87,7 +89,8 @@ func takeNodeOut(ctx context.Context, env environment, cmd *cli.Command) error {
 		return err
 	}
 	if i := outIn(w.desired.Outs, name); i >= 0 {
-		return fmt.Errorf("node %s is out already, by the configuration (%s); change that block", name, w.desired.Outs[i].Position)
+		return fmt.Errorf("node %s is out already, by the configuration (%s); change that block", name,
+			w.desired.Outs[i].Position)
 	}
 	if err := changeOuts(ctx, env, cmd, w, func(outs []config.Out) ([]config.Out, error) {
 		outs = slices.DeleteFunc(outs, func(o config.Out) bool { return o.Node == name })
@@ -95,7 +98,8 @@ func takeNodeOut(ctx context.Context, env environment, cmd *cli.Command) error {
 	}); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.stdout, "Node %s is out until %s: %q, owner %s. Nothing is planned for %s.\nTo take %s in again:\n  upkeep node back %s\n",
+	_, err = fmt.Fprintf(env.stdout,
+		"Node %s is out until %s: %q, owner %s. Nothing is planned for %s.\nTo take %s in again:\n  upkeep node back %s\n",
 		name, taken.Until, text.Clean(taken.Reason), text.Clean(taken.Owner), name, name, name)
 	return err
 }
@@ -150,7 +154,8 @@ func releaseNode(ctx context.Context, env environment, cmd *cli.Command) error {
 // nodeArgument returns the one argument, the name of a node.
 func nodeArgument(cmd *cli.Command) (string, error) {
 	if cmd.Args().Len() != 1 {
-		return "", usage(cmd, "%s takes the name of one node, and there are %d arguments", strings.TrimPrefix(fullName(cmd), "upkeep "), cmd.Args().Len())
+		return "", usage(cmd, "%s takes the name of one node, and there are %d arguments",
+			strings.TrimPrefix(fullName(cmd), "upkeep "), cmd.Args().Len())
 	}
 	return cmd.Args().First(), nil
 }

@@ -12,7 +12,8 @@ import (
 )
 
 func observeCommand(env environment) *cli.Command {
-	flags := []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write the facts to `FILE` instead of the terminal"}, measureFlag(), jsonFlag()}
+	flags := []cli.Flag{&cli.StringFlag{Name: "out", Usage: "write the facts to `FILE` instead of the terminal"},
+		measureFlag(), jsonFlag()}
 	flags = append(flags, configurationFlags()...)
 	flags = append(flags, observationFlags()...)
 	flags = append(flags, measureFlags()...)
@@ -78,7 +79,8 @@ func observeCommand(env environment) *cli.Command {
 			if out.toStandard() {
 				said = env.stderr
 			}
-			if _, err := fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-silent, len(world.Nodes), out.path); err != nil {
+			if _, err := fmt.Fprintf(said, "Observed %d of %d nodes; facts are in %s.\n", len(world.Nodes)-silent,
+				len(world.Nodes), out.path); err != nil {
 				return err
 			}
 			return ending(code)

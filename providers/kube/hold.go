@@ -87,7 +87,8 @@ func (c *Client) EndHold(ctx context.Context) (stood bool, err error) {
 	return stood, err
 }
 
-// changeLease changes the Lease, which it creates where there is none, compared by resource version with what was read.
+// changeLease changes the Lease, which it creates where there is none, compared by resource version with what was
+// read.
 // change reports whether there is anything to write.
 func (c *Client) changeLease(ctx context.Context, change func(*coordinationv1.Lease) (bool, error)) error {
 	leases := c.api.CoordinationV1().Leases(metav1.NamespaceSystem)

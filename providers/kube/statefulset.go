@@ -30,7 +30,8 @@ type ScaledError struct {
 }
 
 func (e *ScaledError) Error() string {
-	return fmt.Sprintf("somebody has scaled %s to %d while upkeep waited for it to have %d replicas", e.Workload, e.Has, e.Want)
+	return fmt.Sprintf("somebody has scaled %s to %d while upkeep waited for it to have %d replicas", e.Workload,
+		e.Has, e.Want)
 }
 
 // Stop scales a StatefulSet to 0 and annotates it, in one write, and waits until its pods are gone or ctx ends. Where
@@ -48,7 +49,8 @@ func (s StatefulSets) Stop(ctx context.Context, namespace, name string, mark map
 	})
 }
 
-// Start scales a StatefulSet to a number of replicas and takes annotations away, in one write, and waits until they are
+// Start scales a StatefulSet to a number of replicas and takes annotations away, in one write, and waits until
+// they are
 // ready or ctx ends. Where somebody else scales it at the same time it waits no longer: the error is a *ScaledError.
 func (s StatefulSets) Start(ctx context.Context, namespace, name string, replicas int, unmark []string) error {
 	annotations := map[string]string{}
@@ -145,7 +147,8 @@ func (s StatefulSets) pods(ctx context.Context, namespace, name string) ([]strin
 // DeletePod deletes a pod, if it is still the one with that uid: a pod that has been replaced at the same time stays.
 // One that is gone is no error.
 func (s StatefulSets) DeletePod(ctx context.Context, namespace, name, uid string) error {
-	err := s.Client.api.CoreV1().Pods(namespace).Delete(ctx, name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(uid)})
+	err := s.Client.api.CoreV1().Pods(namespace).Delete(ctx, name,
+		metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(uid)})
 	switch {
 	case err == nil, apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		return nil

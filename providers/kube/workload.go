@@ -175,8 +175,10 @@ func (c *Client) ApplyCRD(ctx context.Context, definition json.RawMessage) error
 	if err := json.Unmarshal(definition, &head); err != nil {
 		return fmt.Errorf("custom resource definition: %w", err)
 	}
-	if head.APIVersion != "apiextensions.k8s.io/v1" || head.Kind != "CustomResourceDefinition" || head.Metadata.Name == "" {
-		return fmt.Errorf("%s %s %q is no custom resource definition of apiextensions.k8s.io/v1", head.APIVersion, head.Kind, head.Metadata.Name)
+	if head.APIVersion != "apiextensions.k8s.io/v1" || head.Kind != "CustomResourceDefinition" ||
+		head.Metadata.Name == "" {
+		return fmt.Errorf("%s %s %q is no custom resource definition of apiextensions.k8s.io/v1", head.APIVersion,
+			head.Kind, head.Metadata.Name)
 	}
 	err := c.api.Discovery().RESTClient().Patch(types.ApplyPatchType).
 		AbsPath("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"+head.Metadata.Name).

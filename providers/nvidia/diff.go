@@ -119,7 +119,7 @@ func (r *review) reviewNode(n config.Node) {
 			Cause:   facts.SilentCause(n.Name),
 			Hint:    "its part of this plan is unknown; see whether `ssh` reaches it from here",
 		})
-		r.watch(address, "unknown", observed.Unknown)
+		r.watch(address, "unknown", "GPUs: unknown")
 		return
 	}
 	object := r.objects[n.Name]
@@ -140,7 +140,7 @@ func (r *review) reviewNode(n config.Node) {
 	if len(faults) > 0 {
 		r.faulty = append(r.faulty, candidate{n, object, faults})
 	}
-	r.watch(address, statusOf(state), detailOf(state, r.accepted[n.Name]))
+	r.watch(address, statusOf(state), describe(state, r.accepted[n.Name]))
 }
 
 // cordoned reports upkeep's own cordon, which nobody should forget.
@@ -160,12 +160,12 @@ func (r *review) cordoned(address providers.Address, object *facts.KubernetesNod
 		Hint: "upkeep marks -undo cordon/" + object.Name})
 }
 
-func (r *review) watch(address providers.Address, status, detail string) {
+// watch lists a node among what `status` shows. The name says what the node is, since every report shows names.
+func (r *review) watch(address providers.Address, status, name string) {
 	if r.in.NoObjects {
 		return
 	}
-	r.out.Objects = append(r.out.Objects, providers.Object{Address: address, Name: "gpu", Status: status,
-		Detail: detail})
+	r.out.Objects = append(r.out.Objects, providers.Object{Address: address, Name: name, Status: status})
 }
 
 // statusOf is the status of an Object for a state.
@@ -181,21 +181,18 @@ func statusOf(s State) string {
 	return "problem"
 }
 
-// detailOf says in a few words what a node is: "healthy, 8 of 8 h100, driver 570.124.06".
-func detailOf(s State, accepted facts.AcceptedNode) string {
+// describe says in a few words what a node is: "GPUs: healthy, 8 of 8 h100, driver 570.124.06".
+func describe(s State, accepted facts.AcceptedNode) string {
 	if s.Status == StatusNone {
-		return string(s.Status)
+		return "GPUs: none"
 	}
 	of := s.GPUs
 	if len(accepted.GPUs) > 0 {
 		of = len(accepted.GPUs)
 	}
-	text := fmt.Sprintf("%s, %d of %d GPUs", s.Status, s.Working, of)
-	if len(s.Models) > 0 {
-		text = fmt.Sprintf("%s, %d of %d %s", s.Status, s.Working, of, strings.Join(s.Models, " and "))
-	}
+	text := fmt.Sprintf("GPUs: %s, %d of %d %s", s.Status, s.Working, of, strings.Join(s.Models, " and "))
 	if s.Driver != "" {
 		text += ", driver " + s.Driver
 	}
-	return text
+	return strings.ReplaceAll(text, " ,", ",")
 }

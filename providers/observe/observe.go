@@ -3,7 +3,8 @@
 //
 // Kubernetes comes first where nodes or their roles must be discovered, then the nodes, then etcd through
 // the nodes that run a member. What
-// resources need once all that is answered (providers.Staged) comes last; most need nothing then, and it costs nothing.
+// resources need once all that is answered (providers.Staged) comes last; most need nothing then, and it costs
+// nothing.
 // It knows no domain and no distribution, decides nothing and changes nothing. It does not fail for one node: what
 // cannot be observed is in the world with its reason.
 package observe
@@ -60,7 +61,8 @@ type Kubernetes interface {
 // Etcd asks etcd members through a dialer.
 type Etcd interface {
 	Observe(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error)) facts.Etcd
-	Get(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error), key string) ([]byte, error)
+	Get(ctx context.Context, nodes []string, dial func(context.Context, string) (net.Conn, error),
+		key string) ([]byte, error)
 }
 
 // Stores asks backup stores.
@@ -189,14 +191,16 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	}
 	discovers := discovers(desired)
 	var kubernetes sync.WaitGroup
-	if discovers && first || newly(func(n providers.Needs) bool { return n.Kubernetes.Cluster }) && !(discovers && !first) {
+	if discovers && first || newly(func(n providers.Needs) bool { return n.Kubernetes.Cluster }) &&
+		!(discovers && !first) {
 		kubernetes.Go(func() { world.Kubernetes = o.kubernetes(ctx) })
 	}
 	if discovers && first {
 		kubernetes.Wait()
 		world.Fleets = o.fleets(desired, world.Kubernetes)
 	}
-	inventory := providers.NewInventory(desired, facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, world)})
+	inventory := providers.NewInventory(desired,
+		facts.World{Fleets: world.Fleets, Kubernetes: fleetAddresses(desired, world)})
 	var stores sync.WaitGroup
 	stores.Go(func() { o.backups(ctx, needs, world) })
 	stores.Go(func() { o.releases(ctx, earlier, needs, world) })
@@ -271,7 +275,8 @@ func (o *Observer) fleets(desired config.Desired, kubernetes facts.Kubernetes) m
 	return out
 }
 
-// nodes asks each node what needs want to know of it, together with what it was asked earlier: an answer is one look. A
+// nodes asks each node what needs want to know of it, together with what it was asked earlier: an answer is one
+// look. A
 // node that has not answered before is not asked again, nor one that has answered all of it.
 func (o *Observer) nodes(ctx context.Context, inventory providers.Inventory, earlier, needs []providers.Needs, world *facts.World) {
 	before, questions := Questions(inventory, earlier), Questions(inventory, needs)
