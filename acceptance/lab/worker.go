@@ -18,6 +18,12 @@ func Workers() []string {
 	return names
 }
 
+// WorkerAddress is the address of a worker.
+func WorkerAddress(name string) (string, error) {
+	n, err := findWorker(name)
+	return n.IP, err
+}
+
 // workerLimit bounds how long a worker needs from its boot until it is Ready.
 const workerLimit = 3 * time.Minute
 

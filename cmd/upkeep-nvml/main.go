@@ -8,7 +8,7 @@
 // It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine
 // without NVML unless it is linked with -ldflags=-extldflags=-Wl,-z,lazy. It must be built with that flag (the
 // Makefile does). Both libraries can also hang in the driver, or end the process. So the two questions are two
-// runs of it, and the program that runs it sets a time limit.
+// runs of it, for each of which the helper sets a time limit.
 package main
 
 import (

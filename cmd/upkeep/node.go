@@ -42,8 +42,8 @@ func nodeCommand(env environment) *cli.Command {
 		Action: func(ctx context.Context, cmd *cli.Command) error { return releaseNode(ctx, env, cmd) },
 	}
 	return &cli.Command{
-		Name: "node", Usage: "take a node out for a while, and take it in again",
-		Commands: []*cli.Command{out, back, release},
+		Name: "node", Usage: "take a node out for a while, take it in again, and accept a new machine",
+		Commands: []*cli.Command{out, back, release, acceptCommand(env)},
 	}
 }
 

@@ -17,6 +17,8 @@ type Question struct {
 	KernelLog *KernelLogQuestion `json:"kernel_log,omitempty"`
 	// Boot asks for the node's kernels, what it boots next, and whether it wants to be rebooted.
 	Boot bool `json:"boot,omitempty"`
+	// Floor asks for what the node stands on: space, clock, limits of the kernel.
+	Floor bool `json:"floor,omitempty"`
 	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
 	History bool `json:"history,omitempty"`
 	Marks   bool `json:"marks,omitempty"`
@@ -42,6 +44,7 @@ func (q Question) Merge(other Question) Question {
 	q.KernelLog = q.KernelLog.merge(other.KernelLog)
 	q.Boot = q.Boot || other.Boot
 	q.History = q.History || other.History
+	q.Floor = q.Floor || other.Floor
 	q.Marks = q.Marks || other.Marks
 	q.EtcdData = q.EtcdData || other.EtcdData
 	q.Ports = mergePorts(q.Ports, other.Ports)
@@ -92,6 +95,9 @@ type Node struct {
 	Boot      Boot      `json:"boot,omitzero"`
 	History   History   `json:"history,omitzero"`
 	Marks     Marks     `json:"marks,omitzero"`
+	// Floor is what the node stands on. Skew is how far its clock is from upkeep's; nil where that was not measured.
+	Floor Floor `json:"floor,omitzero"`
+	Skew  *Skew `json:"skew,omitempty"`
 	// Work is always answered: a node on which upkeep is still running is not as it will be.
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`

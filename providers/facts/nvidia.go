@@ -225,4 +225,5 @@ const (
 	MaintainerAnsible    = "ansible-pull"
 	MaintainerLandscape  = "Landscape"
 	MaintainerSnap       = "snapd"
+	MaintainerKured      = "kured" // a pod of it ran here; its lock is the cluster's
 )

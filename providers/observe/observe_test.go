@@ -35,6 +35,10 @@ func (f *fakeNodes) Observe(_ context.Context, node config.Node, question facts.
 	if f.asked == nil {
 		f.asked = map[string][]facts.Question{}
 	}
+	if !question.Floor || !question.Boot {
+		return facts.Node{}, errors.New(node.Name + " is not asked what it stands on")
+	}
+	question.Floor, question.Boot = false, false // asked of every node
 	f.asked[node.Name] = append(f.asked[node.Name], question)
 	answer, ok := f.answers[node.Name]
 	if !ok {

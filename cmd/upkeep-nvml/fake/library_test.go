@@ -1,4 +1,4 @@
-//go:build cgo && linux
+//go:build linux
 
 package fake_test
 
@@ -114,6 +114,9 @@ func TestComputes(t *testing.T) {
 // TestMocks runs the tests of the program itself with go-nvml's mocks. A test binary that links go-nvml dies at
 // start on a machine without NVML unless it is linked like the program.
 func TestMocks(t *testing.T) {
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("this machine has no C compiler")
+	}
 	cmd := exec.Command("go", "test", "-tags=nvmlmocks", "-ldflags=-extldflags=-Wl,-z,lazy", "..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS=-O2 -g -Wno-deprecated-declarations")
 	out, err := cmd.CombinedOutput()

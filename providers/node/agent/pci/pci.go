@@ -23,6 +23,7 @@ import (
 
 // Places of sysfs, below the root.
 const (
+	buses   = "sys/bus"
 	devices = "sys/bus/pci/devices"
 	modules = "sys/module"
 )
@@ -50,11 +51,14 @@ type Bus struct {
 }
 
 // Look reads the bus of a node: files is its file system, as disk.Files returns it. A node without a PCI bus has no
-// NVIDIA device.
+// NVIDIA device; one whose sysfs is not mounted may have some.
 func Look(files fs.FS) Bus {
 	var b Bus
 	entries, err := fs.ReadDir(files, devices)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := fs.Stat(files, buses); err != nil {
+			b.Devices.Unknown = reason(buses, err)
+		}
 		return b
 	}
 	if err != nil {

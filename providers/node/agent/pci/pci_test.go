@@ -81,6 +81,23 @@ func TestUnreadableDevice(t *testing.T) {
 	}
 }
 
+func TestNoBus(t *testing.T) {
+	for _, c := range []struct{ name, file, want string }{
+		{"no PCI", "sys/bus/usb/uevent", ""}, {"sysfs is not mounted", "sys/x", "/sys/bus: no such file or directory"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tree := &gpunode.Tree{Root: t.TempDir()}
+			tree.Write(c.file, "")
+			d, err := disk.Open(tree.Root)
+			must(t, err)
+			defer d.Close()
+			if got := pci.Look(d.Files()).Devices.Unknown; got != c.want {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
 func TestFabric(t *testing.T) {
 	times := func(n int, device string) []string { return slices.Repeat([]string{device}, n) }
 	loaded := map[string]bool{"mlx5_core": true, "mlx5_ib": true, "ib_umad": true}

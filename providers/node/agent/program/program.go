@@ -39,23 +39,33 @@ func Ask(ctx context.Context, d *disk.Disk, q Question) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := path.Base(p)
+	return Run(ctx, path.Base(p), d.Real(p), q)
+}
+
+// Run runs a program at a path of this machine that the caller trusts. Errors call it by name.
+//
+// A process that waits within the kernel, as for a driver that hangs, cannot be killed. It is left to itself then, so
+// that the question ends in time: it ends when the kernel is done with it.
+func Run(ctx context.Context, name, real string, q Question) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, q.Limit)
 	defer cancel()
-	cmd := exec.CommandContext(limited, d.Real(p), q.Args...)
+	cmd := exec.CommandContext(limited, real, q.Args...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=/"}
 	cmd.Dir = "/"
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = grace
 	out, said := &bounded{limit: q.Most + 1}, &bounded{limit: maxSaid}
 	cmd.Stdout, cmd.Stderr = out, said
-	err = cmd.Run()
+	err := await(limited, cmd.Run)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %w", name, ctx.Err())
 	case limited.Err() != nil:
-		return nil, fmt.Errorf("%s: no answer within %s", name, q.Limit)
+		return nil, &SilentError{Name: name, Limit: q.Limit}
 	case out.Len() > q.Most:
-		return nil, fmt.Errorf("%s: it answers with more than %d bytes", name, q.Most)
+		return nil, fmt.Errorf("%s: the answer has more than %d bytes", name, q.Most)
+	case errors.Is(err, fs.ErrNotExist):
+		// Its interpreter, say, is not there. The program is, so that the error wraps nothing that says otherwise.
+		return nil, fmt.Errorf("%s cannot be started: %s", name, err)
 	case err != nil:
 		if first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n"); first != "" {
 			return out.Bytes(), fmt.Errorf("%s: %w: %s", name, err, first)
@@ -63,6 +73,38 @@ func Ask(ctx context.Context, d *disk.Disk, q Question) ([]byte, error) {
 		return out.Bytes(), fmt.Errorf("%s: %w", name, err)
 	}
 	return out.Bytes(), nil
+}
+
+// SilentError is about a program that did not answer in time.
+type SilentError struct {
+	Name  string
+	Limit time.Duration
+}
+
+// Error says how long it was waited for.
+func (e *SilentError) Error() string { return fmt.Sprintf("%s: no answer within %s", e.Name, e.Limit) }
+
+// grace is how long a program that was killed may take to end.
+const grace = time.Second
+
+// await runs a process to its end, or leaves it when it does not end in time after it was killed. Once it is
+// left, what it wrote belongs to it: the error is that of the context then, and the caller reads nothing.
+func await(ctx context.Context, run func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- run() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	left := time.NewTimer(2 * grace)
+	defer left.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-left.C:
+		return ctx.Err()
+	}
 }
 
 // find returns the first of the places that has a program, which must be trusted.

@@ -23,7 +23,7 @@ func TestAsk(t *testing.T) {
 		{"answers", `echo "$1 $LC_ALL"`, 0o755, "x C.UTF-8\n", ""},
 		{"fails", "echo half; echo 'no list' >&2; exit 3", 0o755, "half\n", "p: exit status 3: no list"},
 		{"hangs", "sleep 60", 0o755, "", "p: no answer within 200ms"},
-		{"babbles", "yes | head -c 100000", 0o755, "", "p: it answers with more than 1000 bytes"},
+		{"babbles", "yes | head -c 100000", 0o755, "", "p: the answer has more than 1000 bytes"},
 		{"could be exchanged", "echo x", 0o777, "", "p is not run: /usr/bin/p has mode 0777: users other than its owner can write to it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,6 +52,21 @@ func TestAsk(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A program that is there and cannot be started is never one that the node does not have.
+func TestNoInterpreter(t *testing.T) {
+	tree := &gpunode.Tree{Root: t.TempDir()}
+	tree.WriteMode("usr/bin/p", "#!/nowhere/sh\n", 0o755)
+	d, err := disk.Open(tree.Root)
+	if err := errors.Join(tree.Err, err); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	_, err = program.Ask(t.Context(), d, program.Question{Places: []string{"/usr/bin/p"}, Limit: time.Minute, Most: 1})
+	if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "p cannot be started: ") {
+		t.Error(err)
 	}
 }
 
