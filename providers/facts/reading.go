@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// reading reads a facts file node by node: a decoder that is given all of a file at once copies all of it, and a file of
-// 10,000 nodes has 160 MiB.
+// reading reads a facts file node by node: a decoder that is given all of a file at once copies all of it, and a file
+// of 10,000 nodes has 160 MiB.
 type reading struct {
 	*json.Decoder
 	pool pool
