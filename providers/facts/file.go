@@ -1,11 +1,9 @@
 package facts
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"upkeep/providers/plain"
 )
@@ -74,14 +72,9 @@ func DecodeRecording(data []byte) (Recording, error) {
 	if err := json.Unmarshal(data, &head); err == nil && head.Version > FileVersion {
 		return Recording{}, fmt.Errorf("the facts file has version %d and this upkeep reads versions 1 to %d", head.Version, FileVersion)
 	}
-	in := json.NewDecoder(bytes.NewReader(data))
-	in.DisallowUnknownFields()
-	var f file
-	if err := in.Decode(&f); err != nil {
-		return Recording{}, fmt.Errorf("not a facts file: %w", err)
-	}
-	if _, err := in.Token(); !errors.Is(err, io.EOF) {
-		return Recording{}, errors.New("not a facts file: something follows the facts")
+	f, err := readFile(data)
+	if err != nil {
+		return Recording{}, err
 	}
 	if f.Version < 1 {
 		return Recording{}, errors.New("not a facts file: it has no facts_version")

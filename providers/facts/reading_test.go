@@ -1,0 +1,45 @@
+package facts_test
+
+import (
+	"strings"
+	"testing"
+	"unsafe"
+
+	"upkeep/providers/facts"
+)
+
+// TestReadingFacts: a file is read node by node, and what a decoder of all of it would refuse is refused.
+func TestReadingFacts(t *testing.T) {
+	const head = `{"facts_version": 1, "world": {"observed_at": "2026-11-22T12:00:00Z", `
+	for name, test := range map[string]struct{ text, want string }{
+		"two nodes":             {head + `"nodes": {"a": {"name": "a"}, "b": {"name": "b"}}}}`, ""},
+		"no nodes":              {head + `"nodes": null}}`, ""},
+		"a node twice":          {head + `"nodes": {"a": {"name": "a"}, "a": {"name": "a"}}}}`, `node "a" stands twice`},
+		"a word of a node":      {head + `"nodes": {"a": {"name": "a", "host_": "x"}}}}`, `unknown field "host_"`},
+		"a word of the world":   {head + `"node": {}}}`, `unknown field "node"`},
+		"a word of the file":    {head + `"nodes": {}}, "more": 1}`, `unknown field "more"`},
+		"a list in their place": {head + `"nodes": []}}`, "where an object should begin"},
+		"something follows":     {head + `"nodes": {}}} {}`, "something follows the facts"},
+		"cut off":               {head + `"nodes": {"a": {"name": "a"}`, "not a facts file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := facts.DecodeRecording([]byte(test.text))
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v; want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestNodesShareTexts: what nodes have in common is in memory once.
+func TestNodesShareTexts(t *testing.T) {
+	w, err := facts.Decode([]byte(`{"facts_version": 1, "world": {"observed_at": "2026-11-22T12:00:00Z", "nodes": {
+		"a": {"name": "a", "system": {"kernel": "6.1.0-41-amd64"}}, "b": {"name": "b", "system": {"kernel": "6.1.0-41-amd64"}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := w.Nodes["a"].System.Kernel, w.Nodes["b"].System.Kernel
+	if a != "6.1.0-41-amd64" || unsafe.StringData(a) != unsafe.StringData(b) {
+		t.Errorf("%q and %q are two", a, b)
+	}
+}
