@@ -12,7 +12,7 @@ import (
 
 // decided are the folders whose outcomes time can change. There, who compares an instant with Input.Now instead of
 // asking Input.Clock leaves the comparison out of Outcome.Until.
-var decided = []string{"providers/certificates", "providers/backup", "providers/akash", "providers/release", "providers/cluster", "providers/helm/pending"}
+var decided = []string{"providers/certificates", "providers/backup", "providers/akash", "providers/release", "providers/cluster", "providers/nvidia", "providers/floor", "providers/helm/pending"}
 
 // TestClocksAreAsked: nothing is compared with a field or method Now but through providers.Clock. Methods that only
 // compare give a truth; Sub gives a length, which words are made of.

@@ -36,10 +36,12 @@ var floors = []struct {
 	{prefix: "docs/findings", floor: 1},
 	{prefix: "providers/nvidia/xid", floor: 1},
 	{prefix: "providers/nvidia/kernellog", floor: 1},
+	{prefix: "providers/nvidia/model", floor: 1},
 
 	{prefix: "providers", floor: 2},
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/floor", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
 	{prefix: "providers/backup/keep", floor: 2},
@@ -71,6 +73,7 @@ var floors = []struct {
 	{prefix: "providers/cluster", floor: 3, domain: true},
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}, domain: true, acts: []string{"operations.go", "operations_stages.go"}},
 	{prefix: "providers/release", floor: 3, domain: true, acts: []string{"operations.go"}},
+	{prefix: "providers/nvidia", floor: 3, domain: true, acts: []string{"operations.go"}},
 	{prefix: "providers/claim", floor: 3},
 
 	{prefix: "cmd", floor: 4},
@@ -148,6 +151,7 @@ var pure = withDomains([]pureness{
 	{"providers/backup/keep", nil},
 	{"state/seen", nil},
 	{"docs/findings", nil},
+	{"providers/floor", nil},
 	{"providers/nvidia/xid", nil},
 	{"providers/nvidia/kernellog", nil},
 	{"providers/helm/catalogue", nil},

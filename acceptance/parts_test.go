@@ -68,6 +68,7 @@ var parts = []struct {
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
 	{"leases beside a restart", provider, 8 * time.Minute, testLeases},
 	{"the edge of a window", windows, 12 * time.Minute, testWindow},
+	{"NVIDIA nodes", rest, 20 * time.Minute, testGPUNodes},
 	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
 	{"figures", rest, 20 * time.Minute, testFigures},
 	{"the traffic notices a killed server", rest, 4 * time.Minute, testTrafficNotices},

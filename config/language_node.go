@@ -92,7 +92,13 @@ func nodesBlock() entry {
 				{Name: "from_kubespray", Type: cty.String,
 					Doc: "The path of a kubespray inventory in YAML, relative to the configuration directory, in the place of `selector`: " +
 						"its hosts are the nodes, also while the API does not answer. Group `kube_control_plane` gives the role `control-plane`, `etcd` gives `etcd`, `kube_node` gives `worker`."},
-				{Name: "selector", Type: cty.String, Doc: "Which nodes: a label selector, as `kubectl get nodes -l` takes it. Required, here or in a `from_kubernetes` block."},
+				{
+					Name: "selector", Type: cty.String,
+					Doc: "Which nodes: a label selector, as `kubectl get nodes -l` takes it. " +
+						"Required, here or in a `from_kubernetes` block. " +
+						"It may say what a node must not have: `!example.net/lab`, `example.net/pool!=lab`. " +
+						"Labels that Akash's operator-inventory manages are an error, since it removes them when a node is cordoned.",
+				},
 			},
 			Blocks: []NestedBlock{{
 				Name: "from_kubernetes", Doc: "The longer spelling of `selector`.",
@@ -164,6 +170,12 @@ func (f Fleet) enter(l *loader, b Block) {
 			at := "selector"
 			if _, direct := b.Ranges[at]; !direct {
 				at = "from_kubernetes.selector"
+			}
+			var known interface{ Diagnosis() (summary, detail string) }
+			if errors.As(err, &known) {
+				summary, detail := known.Diagnosis()
+				l.report(b.Diagnose(at, summary, detail))
+				return
 			}
 			l.report(b.Diagnose(at, "Invalid selector", fmt.Sprintf("%q is not a label selector: %v. Write it as `kubectl get nodes -l` takes it, such as \"example.net/gpu=hopper\".", f.Selector, err)))
 			return

@@ -46,7 +46,12 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	sizes = joined(joined(sizes, ended), insecureKubeconfig(r, all.Findings))
+	grounds, watched, err := floors(r, providers.NewInventory(r.Desired, r.World))
+	if err != nil {
+		return Plan{}, err
+	}
+	all.Objects = append(all.Objects, watched...)
+	sizes = joined(joined(joined(sizes, ended), grounds), insecureKubeconfig(r, all.Findings))
 	all.Findings = joined(sizes, all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
@@ -142,7 +147,7 @@ func joined(a, b []providers.Finding) []providers.Finding {
 func (r Request) input() providers.Input {
 	return providers.Input{
 		World: r.World, Memory: r.Memory, Now: r.Now, Replace: r.Replace,
-		Inventory: providers.NewInventory(r.Desired, r.World),
+		Inventory: withoutReplaced(providers.NewInventory(r.Desired, r.World), r.World, r.Memory),
 	}
 }
 

@@ -37,8 +37,8 @@ func Standing(w facts.World) map[string]string {
 			p := &n.ControlPlane.StaticPods[i]
 			note(cmp.Or(p.Image, unknownThing), name, "static pod", p.Component)
 		}
-		if n.NVIDIA.Driver != "" {
-			note(n.NVIDIA.Driver, name, "NVIDIA driver")
+		if n.NVIDIA.Driver() != "" {
+			note(n.NVIDIA.Driver(), name, "NVIDIA driver")
 		}
 	}
 	for i := range w.Kubernetes.Nodes {

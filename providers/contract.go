@@ -146,6 +146,8 @@ type KubernetesNeeds struct {
 	Cluster bool
 	// Tenancies asks for the leases of an Akash provider's tenants.
 	Tenancies bool
+	// Residents asks for the pods that matter when their node is taken down. It lists all pods.
+	Residents bool
 	// Definitions are the names of CustomResourceDefinitions; Secrets asks whether Secrets exist.
 	Definitions []string
 	Secrets     []facts.SecretQuestion

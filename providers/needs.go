@@ -48,6 +48,7 @@ func (n Needs) And(other Needs) Needs {
 		Kubernetes: KubernetesNeeds{
 			Cluster:     n.Kubernetes.Cluster || other.Kubernetes.Cluster,
 			Tenancies:   n.Kubernetes.Tenancies || other.Kubernetes.Tenancies,
+			Residents:   n.Kubernetes.Residents || other.Kubernetes.Residents,
 			Definitions: slices.Concat(n.Kubernetes.Definitions, other.Kubernetes.Definitions),
 			Secrets:     slices.Concat(n.Kubernetes.Secrets, other.Kubernetes.Secrets),
 			HostPorts:   slices.Concat(n.Kubernetes.HostPorts, other.Kubernetes.HostPorts),

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,14 +31,20 @@ func TestGeneratedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	j.certificateKey = ""
+	worker, err := joinConfig(workers[0], j)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
-		"kubeadm-init.golden": initial,
-		"kubeadm-join.golden": join,
-		"ssh_config.golden":   sshConfig("/lab/state"),
-		"hosts.golden":        hostsFile(controlPlanes),
-		"cni.golden":          cniConfig(controlPlanes[2]),
-		"balancer.golden":     balancerUnit(controlPlanes),
-		"containerd.golden":   containerdConfig("registry.k8s.io/pause:3.10.1"),
+		"kubeadm-init.golden":        initial,
+		"kubeadm-join.golden":        join,
+		"kubeadm-join-worker.golden": worker,
+		"ssh_config.golden":          sshConfig("/lab/state"),
+		"hosts.golden":               hostsFile(slices.Concat(controlPlanes, workers)),
+		"cni.golden":                 cniConfig(controlPlanes[2]),
+		"balancer.golden":            balancerUnit(controlPlanes),
+		"containerd.golden":          containerdConfig("registry.k8s.io/pause:3.10.1"),
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, text) })
 	}

@@ -5,6 +5,8 @@
 // kube-apiserver, kube-controller-manager, kube-scheduler and etcd (stacked). The programs are built from the Go module
 // proxy at the versions that lab/kubernetes and lab/etcd pin; nothing is pulled from an image registry.
 //
+// Hosts g1 to g3 join as workers while a test wants them ([Lab.AddWorker]).
+//
 // It is not a production installer and not a simulator: there is no kube-proxy, no CoreDNS and no pod network between
 // nodes, but nothing that it does run is a stand-in. The bastion also carries the load balancer in front of the three
 // API servers (cp.lab), as a machine beside the cluster would.

@@ -100,15 +100,11 @@ func initConfig(n Node, j joining, validity time.Duration) (string, error) {
 	)
 }
 
-// joinConfig is the configuration for kubeadm join on the other nodes.
+// joinConfig is the configuration for kubeadm join on the other nodes. Without a certificate key a node joins as a worker.
 func joinConfig(n Node, j joining) (string, error) {
-	return marshalDocuments(document{
+	join := document{
 		"apiVersion": kubeadmAPI,
 		"kind":       "JoinConfiguration",
-		"controlPlane": document{
-			"certificateKey":   j.certificateKey,
-			"localAPIEndpoint": document{"advertiseAddress": n.IP},
-		},
 		"discovery": document{"bootstrapToken": document{
 			"apiServerEndpoint": endpointName + ":6443",
 			"token":             j.token,
@@ -116,7 +112,14 @@ func joinConfig(n Node, j joining) (string, error) {
 		}},
 		"nodeRegistration": registration(n),
 		"timeouts":         timeouts(),
-	})
+	}
+	if j.certificateKey != "" {
+		join["controlPlane"] = document{
+			"certificateKey":   j.certificateKey,
+			"localAPIEndpoint": document{"advertiseAddress": n.IP},
+		}
+	}
+	return marshalDocuments(join)
 }
 
 // publicKeyHash is the pin of a CA in kubeadm's notation: SHA-256 of its SubjectPublicKeyInfo (RFC 7469, 2.4).

@@ -192,11 +192,9 @@ func (l *Lab) Reset(ctx context.Context) error {
 	if err := l.stopAll(ctx); err != nil {
 		return err
 	}
-	for _, n := range hosts() {
-		for _, dir := range append([]string{"upper", "work"}, bound...) {
-			if err := os.RemoveAll(l.cache.dir(n, dir)); err != nil {
-				return err
-			}
+	for _, n := range all() {
+		if err := l.cache.empty(n); err != nil {
+			return err
 		}
 	}
 	return l.create(ctx)
@@ -228,7 +226,7 @@ func (l *Lab) Kubeconfig() string { return l.cache.at("state", "admin.conf") }
 // Program is the path of one of the programs that the lab's hosts run: "kube-apiserver", "etcdctl".
 func (l *Lab) Program(name string) string { return l.cache.at("bin", name) }
 
-// SSHConfig is the path of the ssh_config(5) that reaches the hosts: n1 to n3 as root, bastion as ops, ops-n1 to ops-n3 as
+// SSHConfig is the path of the ssh_config(5) that reaches the hosts: n1 to n3 and g1 to g3 as root, bastion as ops, ops-n1 to ops-n3 as
 // ops through the bastion.
 func (l *Lab) SSHConfig() string { return l.cache.at("state", "ssh_config") }
 
@@ -337,12 +335,7 @@ func (l *Lab) startAll(ctx context.Context) error {
 // stopAll leaves no process, cgroup, mount or network of any host.
 func (l *Lab) stopAll(ctx context.Context) error {
 	return errors.Join(
-		each(hosts(), func(n Node) error {
-			if err := l.cache.stop(ctx, n); err != nil {
-				return err
-			}
-			return errors.Join(removeCgroups(ctx, n), removeNetwork(ctx, n))
-		}),
+		each(all(), func(n Node) error { return l.cache.remove(ctx, n) }),
 		unmount(""),
 		removeBridge(ctx),
 	)

@@ -22,7 +22,9 @@ type Node struct {
 // The hosts. 10.77.0.0/24 is private address space (RFC 1918); gateway is the machine's own address on the bridge.
 var (
 	controlPlanes = []Node{{"n1", "10.77.0.11"}, {"n2", "10.77.0.12"}, {"n3", "10.77.0.13"}}
-	bastion       = Node{"bastion", "10.77.0.10"}
+	// workers are up while a test wants them, see AddWorker.
+	workers = []Node{{"g1", "10.77.0.21"}, {"g2", "10.77.0.22"}, {"g3", "10.77.0.23"}}
+	bastion = Node{"bastion", "10.77.0.10"}
 )
 
 const (
@@ -30,12 +32,15 @@ const (
 	endpointName = "cp.lab" // what the cluster calls its API; it resolves to the balancer on the bastion
 )
 
-// hosts are all hosts, the bastion first: nothing can join a cluster whose endpoint does not answer.
+// hosts are those that are always up, the bastion first: nothing can join a cluster whose endpoint does not answer.
 func hosts() []Node { return append([]Node{bastion}, controlPlanes...) }
+
+// all are the hosts that can be up.
+func all() []Node { return append(hosts(), workers...) }
 
 func find(name string) (Node, error) {
 	var names []string
-	for _, n := range hosts() {
+	for _, n := range all() {
 		if n.Name == name {
 			return n, nil
 		}
@@ -86,7 +91,7 @@ func (c cache) prepare(n Node) error {
 	}
 	files := []file{
 		{"/etc/hostname", 0o644, n.Name + "\n"},
-		{"/etc/hosts", 0o644, hostsFile(controlPlanes)},
+		{"/etc/hosts", 0o644, hostsFile(slices.Concat(controlPlanes, workers))},
 		{"/etc/ssh/ssh_host_ed25519_key", 0o600, string(hostKey)},
 		{"/root/.ssh/authorized_keys", 0o600, string(public)},
 		{"/home/" + opsUser + "/.ssh/authorized_keys", 0o600, string(public)},
@@ -201,6 +206,24 @@ func (l *Lab) awaitSSH(ctx context.Context, n Node) error {
 	if err != nil {
 		text, _ := os.ReadFile(l.cache.dir(n, "console.log"))
 		return fmt.Errorf("%w\nits console ends with:\n%s", err, tail(string(text)))
+	}
+	return nil
+}
+
+// remove powers a host off and takes its cgroups and its network away. Its files stay.
+func (c cache) remove(ctx context.Context, n Node) error {
+	if err := c.stop(ctx, n); err != nil {
+		return err
+	}
+	return errors.Join(removeCgroups(ctx, n), removeNetwork(ctx, n))
+}
+
+// empty removes the files of a host whose root is not mounted, but for its key.
+func (c cache) empty(n Node) error {
+	for _, dir := range append([]string{"upper", "work"}, bound...) {
+		if err := os.RemoveAll(c.dir(n, dir)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func (c cache) makeKeys(ctx context.Context) error {
 		return err
 	}
 	var known strings.Builder
-	for _, n := range hosts() {
+	for _, n := range all() {
 		if err := os.MkdirAll(c.dir(n), 0o700); err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ Host *
   ConnectTimeout 5
   LogLevel ERROR
 `, state)
-	for _, n := range hosts() {
+	for _, n := range all() {
 		user := "root"
 		if n == bastion {
 			user = opsUser

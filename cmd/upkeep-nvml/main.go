@@ -1,11 +1,14 @@
-// Command upkeep-nvml asks the NVIDIA management library (NVML) for the driver's version and the GPUs, and prints them
-// as one line of JSON (facts.NVIDIA). Where it cannot, the field "unknown" says why; the exit status is 0 either way,
-// because "this machine has no NVML" is an answer.
+// Command upkeep-nvml asks NVIDIA's libraries what they know of this node's GPUs, and prints the answer as one
+// line of JSON. Where it cannot, the field "unknown" says why; the exit status is 0 either way, because "this
+// machine has no NVML" is an answer.
 //
-// It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine without
-// NVML unless it is linked with -ldflags=-extldflags=-Wl,-z,lazy. It must be built with that flag (the Makefile does).
+//	upkeep-nvml [LIBRARY]        the management library (NVML), libnvidia-ml.so.1: prints facts.NVML
+//	upkeep-nvml -cuda [LIBRARY]  cuInit and cuDeviceGetCount of libcuda.so.1: prints facts.CUDA
 //
-// An argument names the library to load instead of libnvidia-ml.so.1.
+// It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine
+// without NVML unless it is linked with -ldflags=-extldflags=-Wl,-z,lazy. It must be built with that flag (the
+// Makefile does). Both libraries can also hang in the driver, or end the process. So the two questions are two
+// runs of it, for each of which the helper sets a time limit.
 package main
 
 import (
@@ -17,22 +20,33 @@ import (
 )
 
 func main() {
+	args := os.Args[1:]
+	cuda := len(args) > 0 && args[0] == "-cuda"
+	if cuda {
+		args = args[1:]
+	}
 	library := ""
-	switch len(os.Args) {
+	switch len(args) {
+	case 0:
 	case 1:
-	case 2:
-		library = os.Args[1]
+		library = args[0]
 	default:
-		fmt.Fprintln(os.Stderr, "usage: upkeep-nvml [LIBRARY]")
+		fmt.Fprintln(os.Stderr, "usage: upkeep-nvml [-cuda] [LIBRARY]")
 		os.Exit(1)
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(observe(library)); err != nil {
+	var answer any
+	if cuda {
+		answer = compute(library)
+	} else {
+		answer = observe(library)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep-nvml:", err)
 		os.Exit(1)
 	}
 }
 
-// unknown is the answer of a machine that cannot be asked.
-func unknown(format string, a ...any) facts.NVIDIA {
-	return facts.NVIDIA{Unknown: fmt.Sprintf(format, a...)}
+// unknown is the answer of a machine that cannot be asked. The problem is one of the constants facts.NVML...
+func unknown(problem, format string, a ...any) facts.NVML {
+	return facts.NVML{Problem: problem, Unknown: fmt.Sprintf(format, a...)}
 }

@@ -4,7 +4,10 @@ package main
 
 import "upkeep/providers/facts"
 
-// observe answers for a program that was built without what NVML needs.
-func observe(string) facts.NVIDIA {
-	return unknown("this upkeep-nvml was built without cgo, which NVML needs; build it on Linux with CGO_ENABLED=1 and a C compiler")
-}
+const withoutCgo = "this upkeep-nvml was built without cgo, which NVIDIA's libraries need; " +
+	"build it on Linux with CGO_ENABLED=1 and a C compiler"
+
+// observe and compute answer for a program that was built without what the libraries need.
+func observe(string) facts.NVML { return unknown("", "%s", withoutCgo) }
+
+func compute(string) facts.CUDA { return facts.CUDA{Unknown: withoutCgo} }

@@ -46,7 +46,9 @@ func app(env environment) *cli.Command {
 			priceCommand(env), windowCommand(env), forecastCommand(env),
 		}},
 		{groupWrite, []*cli.Command{validateCommand(env), fmtCommand(env), schemaCommand(env), accessCommand(env)}},
-		{groupRemember, []*cli.Command{stateCommand(env), forceUnlockCommand(env), marksCommand(env), nodeCommand(env)}},
+		{groupRemember, []*cli.Command{
+			stateCommand(env), forceUnlockCommand(env), marksCommand(env), nodeCommand(env), historyCommand(env),
+		}},
 		{groupOther, []*cli.Command{versionCommand(env), helpCommand(env)}},
 	} {
 		for _, command := range group.commands {

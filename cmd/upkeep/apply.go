@@ -17,8 +17,6 @@ import (
 	"upkeep/planner/report/text"
 	"upkeep/providers"
 	"upkeep/providers/facts"
-	"upkeep/providers/kube"
-	"upkeep/providers/plain"
 	"upkeep/state"
 	"upkeep/state/journal"
 	"upkeep/state/seen"
@@ -166,7 +164,7 @@ func execute(ctx context.Context, env environment, cmd *cli.Command, w workspace
 	if err != nil {
 		return err
 	}
-	lock, err := takeLock(ctx, env, cmd, backend, "apply", w.key)
+	lock, err := takeLock(ctx, env, cmd, backend, w.key)
 	if err != nil {
 		return err
 	}
@@ -292,34 +290,6 @@ func newExecutor(env environment, w workspace, plan planner.Plan, caller wiring.
 		Remembered: lock.State().Memory.Cluster,
 		Now:        env.now,
 	}
-}
-
-// takeLock takes the state's lock, waiting as long as -lock-timeout says.
-func takeLock(ctx context.Context, env environment, cmd *cli.Command, backend state.Backend, operation string, key state.Key) (state.Lock, error) {
-	timeout, err := durationFlag(cmd, "lock-timeout")
-	if err != nil {
-		return nil, err
-	}
-	lock, err := backend.Lock(ctx, state.LockRequest{
-		Operation: operation, Timeout: timeout, Key: key,
-		Waiting: func(info state.LockInfo) {
-			fmt.Fprintf(env.stderr, "Waiting up to %s for the state lock of %s (%s)...\n", timeout, plain.Line(info.Who), plain.Line(info.Operation))
-		},
-	})
-	var locked *state.LockedError
-	if errors.As(err, &locked) {
-		return nil, exit{exitLocked, err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if stale := lock.TookOver(); stale != nil {
-		fmt.Fprintf(env.stderr, "Note: %s\n", stale)
-	}
-	if hold := lock.State().Memory.Hold; hold != nil && !duringHold(cmd) {
-		return nil, errors.Join(exit{exitLocked, &kube.HoldError{Hold: *hold}}, lock.Unlock())
-	}
-	return lock, nil
 }
 
 // outcomeExit maps how a run ended to an exit code; the summary has been shown already.

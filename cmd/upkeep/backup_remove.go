@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,6 +11,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/backup/bundle"
+	"upkeep/state"
 )
 
 // backupRemoveCommand removes what no policy removes: bundles that do not count. It also forgets bundles that are gone.
@@ -105,40 +105,39 @@ func (s inventories) toRemove(ctx context.Context, ids []string, missing bool) (
 
 // remove removes bundles under the state's lock, each from its store first: a proof without its bundle is reported, a bundle
 // without its proof is not.
-func (s inventories) remove(ctx context.Context, cmd *cli.Command, chosen []removal) (err error) {
+func (s inventories) remove(ctx context.Context, cmd *cli.Command, chosen []removal) error {
 	w, err := open(s.env, cmd)
 	if err != nil {
 		return err
 	}
-	backend, err := stateBackend(w)
-	if err != nil {
-		return err
-	}
-	lock, err := takeLock(ctx, s.env, cmd, backend, "backup remove", w.key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	remembers := &memory{lock: lock}
-	for _, c := range chosen {
-		if !c.gone {
-			opened, err := s.stores.open(c.spec)
-			if err != nil {
+	return underLock(ctx, s.env, cmd, w, func(lock state.Lock) error {
+		for _, c := range chosen {
+			if err := s.removeOne(ctx, &memory{lock: lock}, c); err != nil {
 				return err
 			}
-			if err := bundle.Remove(ctx, opened, c.id); err != nil {
-				return fmt.Errorf("remove bundle %s: %w", c.id, err)
-			}
 		}
-		forget := func(old json.RawMessage) (json.RawMessage, error) { return backup.Without(c.owner, old, c.id) }
-		if err := remembers.Remember(ctx, c.owner, forget); err != nil {
+		return nil
+	})
+}
+
+func (s inventories) removeOne(ctx context.Context, remembers *memory, c removal) error {
+	if !c.gone {
+		opened, err := s.stores.open(c.spec)
+		if err != nil {
 			return err
 		}
-		if c.gone {
-			fmt.Fprintf(s.env.stdout, "Forgot %s.\n", c.id)
-		} else {
-			fmt.Fprintf(s.env.stdout, "Removed %s.\n", c.id)
+		if err := bundle.Remove(ctx, opened, c.id); err != nil {
+			return fmt.Errorf("remove bundle %s: %w", c.id, err)
 		}
+	}
+	forget := func(old json.RawMessage) (json.RawMessage, error) { return backup.Without(c.owner, old, c.id) }
+	if err := remembers.Remember(ctx, c.owner, forget); err != nil {
+		return err
+	}
+	if c.gone {
+		fmt.Fprintf(s.env.stdout, "Forgot %s.\n", c.id)
+	} else {
+		fmt.Fprintf(s.env.stdout, "Removed %s.\n", c.id)
 	}
 	return nil
 }

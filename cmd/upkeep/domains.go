@@ -13,6 +13,7 @@ import (
 	"upkeep/providers/certificates"
 	clusterhealth "upkeep/providers/cluster"
 	"upkeep/providers/facts"
+	"upkeep/providers/nvidia"
 	"upkeep/providers/release"
 )
 
@@ -29,6 +30,7 @@ func every() []domain {
 		{backup.Type(), backupOperations},
 		{akash.Type(), akashOperations},
 		{release.Type(), releaseOperations},
+		{nvidia.Type(), nvidiaOperations},
 	}
 }
 

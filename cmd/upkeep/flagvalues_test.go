@@ -98,7 +98,7 @@ func TestFlagValuesAreCheckedFirst(t *testing.T) {
 
 // free are the flags whose values nobody can judge by their text: paths, and names of what is elsewhere. A path is judged where it
 // is read.
-var free = strings.Fields(`against chdir context facts identity kubeconfig known-hosts order out script ssh-config targets whitelist`)
+var free = strings.Fields(`against chdir context facts identity kubeconfig known-hosts order out script serial ssh-config targets whitelist`)
 
 // TestEveryFlagIsJudged: a new flag with a text is either in flagValues, or free.
 func TestEveryFlagIsJudged(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"upkeep/providers/facts"
+	"upkeep/state"
 )
 
 // forgetClusterCommand lets a state belong to another cluster, or to one whose CA was rotated.
@@ -16,7 +17,7 @@ func forgetClusterCommand(env environment) *cli.Command {
 		Name: "forget-cluster", Usage: "forget which cluster the state belongs to; the next apply remembers the one that it finds",
 		Description: "For a cluster that was rebuilt, or whose CA was rotated. For another cluster use another state path.",
 		Flags:       append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}, lockTimeoutFlag()}, configurationFlags()...),
-		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
+		Action: func(ctx context.Context, cmd *cli.Command) error {
 			w, err := open(env, cmd)
 			if err != nil {
 				return err
@@ -25,29 +26,35 @@ func forgetClusterCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			lock, err := takeLock(ctx, env, cmd, backend, "forget-cluster", w.key)
+			remembered, err := backend.Read(ctx)
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, lock.Unlock()) }()
-			s := lock.State()
-			if s.Memory.Cluster.IsZero() {
+			cluster := remembered.Memory.Cluster
+			if cluster.IsZero() {
 				_, err := fmt.Fprintf(env.stdout, "The state %s belongs to no cluster yet.\n", backend.Describe())
 				return err
 			}
 			if !cmd.Bool("force") {
-				fmt.Fprintf(env.stdout, "The state %s belongs to the cluster with\n%s\nWork planned for one cluster must not be done to another. Forget which one it is?\n  Only 'yes' will be accepted.\n\n  Enter a value: ",
-					backend.Describe(), identityLines(s.Memory.Cluster))
+				fmt.Fprintf(env.stdout, "The state %s belongs to the cluster with\n%s"+
+					"Work planned for one cluster must not be done to another. Forget which one it is?\n"+
+					"  Only 'yes' will be accepted.\n\n  Enter a value: ", backend.Describe(), identityLines(cluster))
 				if err := readYes(env); err != nil {
 					return err
 				}
 			}
-			s.Memory.Cluster = facts.Identity{}
-			if _, err := lock.Write(ctx, s); err != nil {
+			return underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+				next := lock.State()
+				if next.Memory.Cluster != cluster {
+					return errors.New("another run changed which cluster the state belongs to; look again with `upkeep state show`")
+				}
+				next.Memory.Cluster = facts.Identity{}
+				if err := writeState(ctx, lock, next); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(env.stdout, "Forgotten. The next apply remembers the cluster that it finds.")
 				return err
-			}
-			_, err = fmt.Fprintln(env.stdout, "Forgotten. The next apply remembers the cluster that it finds.")
-			return err
+			})
 		},
 	}
 }
@@ -62,8 +69,4 @@ func identityLines(i facts.Identity) (text string) {
 		}
 	}
 	return text
-}
-
-func lockTimeoutFlag() cli.Flag {
-	return &cli.StringFlag{Name: "lock-timeout", Value: "0s", Usage: "wait up to `DURATION` for locks that others hold"}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -17,6 +16,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/plain"
+	"upkeep/state"
 )
 
 // marksCommand lists what upkeep has left on nodes, and undoes it. It needs no state: a mark says itself how it is undone.
@@ -111,7 +111,9 @@ func nodesMarks(w workspace, nodes *wiring.Nodes, world facts.World) []nodeMarks
 }
 
 // undoMarks undoes marks under the state's lock, so that nobody's run is taken apart while it is under way.
-func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspace, nodes *wiring.Nodes, marked []nodeMarks) (err error) {
+func undoMarks(
+	ctx context.Context, env environment, cmd *cli.Command, w workspace, nodes *wiring.Nodes, marked []nodeMarks,
+) error {
 	wanted := cmd.Args().Slice()
 	for _, id := range wanted {
 		if !slices.ContainsFunc(marked, func(m nodeMarks) bool {
@@ -120,49 +122,52 @@ func undoMarks(ctx context.Context, env environment, cmd *cli.Command, w workspa
 			return fmt.Errorf("no node that answers has a mark %s; `upkeep marks` lists them", id)
 		}
 	}
-	backend, err := stateBackend(w)
-	if err != nil {
-		return err
-	}
-	lock, err := takeLock(ctx, env, cmd, backend, "marks -undo", w.key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	ctx, asked, release, err := finishOnSignal(lock.Context(), env, "Interrupt: the current mark is finished, and no other mark is undone. Interrupt again to stop at once.")
-	if err != nil {
-		return err
-	}
-	defer release()
-	caller := wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, "marks-undo"), Fence: wiring.Fence(lock, nil)}
-	for _, m := range marked {
-		for _, mark := range m.Marks {
-			select {
-			case <-asked:
-				return errInterrupted
-			default:
-			}
-			if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {
-				continue
-			}
-			if mark.Unknown != "" {
-				return fmt.Errorf("%s: mark %s cannot be read, so it is not undone: %s", m.Node, mark.ID, mark.Unknown)
-			}
-			if m.Node == clusterNode {
-				if err := w.undoClusterMark(ctx, mark.ID); err != nil {
-					return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
-				}
-				fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, mark.Undo)
-				continue
-			}
-			var result protocol.UndoResult
-			if err := caller.Call(ctx, m.Node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil); err != nil {
-				return fmt.Errorf("undoing mark %s: %w", mark.ID, err)
-			}
-			fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, plain.Line(orElse(result.Undone, "it was already removed")))
+	return underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+		ctx, asked, release, err := finishOnSignal(lock.Context(), env,
+			"Interrupt: the current mark is finished, and no other mark is undone. Interrupt again to stop at once.")
+		if err != nil {
+			return err
 		}
+		defer release()
+		caller := wiring.Caller{Nodes: nodes, Run: wiring.RunOf(lock, "marks-undo"), Fence: wiring.Fence(lock, nil)}
+		for _, m := range marked {
+			for _, mark := range m.Marks {
+				select {
+				case <-asked:
+					return errInterrupted
+				default:
+				}
+				if len(wanted) > 0 && !slices.Contains(wanted, mark.ID) {
+					continue
+				}
+				undone, err := undoMark(ctx, w, caller, m.Node, mark)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(env.stderr, "%s: %s: %s\n", m.Node, mark.What, undone)
+			}
+		}
+		return nil
+	})
+}
+
+// undoMark undoes one mark and says what that did.
+func undoMark(ctx context.Context, w workspace, caller wiring.Caller, node string, mark facts.Mark) (string, error) {
+	if mark.Unknown != "" {
+		return "", fmt.Errorf("%s: mark %s cannot be read, so it is not undone: %s", node, mark.ID, mark.Unknown)
 	}
-	return nil
+	if node == clusterNode {
+		if err := w.undoClusterMark(ctx, mark.ID); err != nil {
+			return "", fmt.Errorf("undoing mark %s: %w", mark.ID, err)
+		}
+		return mark.Undo, nil
+	}
+	var result protocol.UndoResult
+	err := caller.Call(ctx, node, protocol.MethodUndo, protocol.UndoRequest{Mark: mark.ID}, &result, nil)
+	if err != nil {
+		return "", fmt.Errorf("undoing mark %s: %w", mark.ID, err)
+	}
+	return plain.Line(orElse(result.Undone, "it was already removed")), nil
 }
 
 func orElse(text, otherwise string) string {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,8 +42,8 @@ func nodeCommand(env environment) *cli.Command {
 		Action: func(ctx context.Context, cmd *cli.Command) error { return releaseNode(ctx, env, cmd) },
 	}
 	return &cli.Command{
-		Name: "node", Usage: "take a node out for a while, and take it in again",
-		Commands: []*cli.Command{out, back, release},
+		Name: "node", Usage: "take a node out for a while, take it in again, and accept a new machine",
+		Commands: []*cli.Command{out, back, release, acceptCommand(env)},
 	}
 }
 
@@ -205,25 +204,4 @@ func changeOuts(ctx context.Context, env environment, cmd *cli.Command, w worksp
 		}
 		return writeState(ctx, lock, next)
 	})
-}
-
-// underLock does something while the command holds the state's lock.
-func underLock(ctx context.Context, env environment, cmd *cli.Command, w workspace, do func(state.Lock) error) (err error) {
-	backend, err := stateBackend(w)
-	if err != nil {
-		return err
-	}
-	lock, err := takeLock(ctx, env, cmd, backend, strings.TrimPrefix(fullName(cmd), "upkeep "), w.key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	return do(lock)
-}
-
-func writeState(ctx context.Context, lock state.Lock, next state.State) error {
-	if _, err := lock.Write(ctx, next); err != nil {
-		return fmt.Errorf("writing the state: %w", err)
-	}
-	return nil
 }

@@ -40,8 +40,10 @@ func observeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
+			memory := remembered.Memory
+			memory.Earlier = earlier(ctx, w)
 			data, err := facts.Recording{
-				World: world, Memory: remembered.Memory, Lineage: remembered.Lineage, Serial: remembered.Serial, Seals: seals(w.desired),
+				World: world, Memory: memory, Lineage: remembered.Lineage, Serial: remembered.Serial, Seals: seals(w.desired),
 			}.Encode()
 			if err != nil {
 				return err

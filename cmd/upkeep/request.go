@@ -34,6 +34,7 @@ func (w *workspace) fromCluster(ctx context.Context, env environment, cmd *cli.C
 		}
 	}
 	request.Memory, request.Lineage, request.Serial = remembered.Memory, remembered.Lineage, remembered.Serial
+	request.Memory.Earlier = earlier(ctx, *w)
 	return nil
 }
 

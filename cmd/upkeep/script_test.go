@@ -85,6 +85,8 @@ func seenUnderNoLock(boundary string) {
 //	mark NODE ID                 leaves something of an interrupted run on a node
 //	working NODE STEP            upkeep's own work for a step of plan p1 is under way on a node from now on
 //	sed OLD NEW FILE             replaces text in a file
+//	gpu-node NAME GPUS           adds a healthy node with GPUs; change-node NAME FILE lays JSON over the facts of a node
+//	xid NAME CODE SLOT           its kernel has reported a Xid; [!] kubectl-cordon NAME cordons it as somebody else would
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	digests A B [ADDRESS...]     wants two plan files to have the digests of all resources in common but of these
 //	json-lines FILE              wants one JSON object on each line
@@ -126,6 +128,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
+			"gpu-node": gpuNode, "change-node": changeNode, "xid": xidNow, "kubectl-cordon": kubectlCordon,
 			"order": order, "held": held, "interrupt": interrupt, "end": end, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "digests": digests, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},

@@ -13,9 +13,10 @@ import (
 	"upkeep/state/seen"
 )
 
-// recordSeen writes down which findings and which plan were seen now, and returns what is known of them and of the steps that
-// wait. What cannot be written is a warning: the command goes on without. A plan from recorded facts has seen nothing. Where everything
-// was planned and seen, a step that is not in the plan waits no longer.
+// recordSeen writes down which findings and which plan were seen now, faults of GPUs and free space of disks, and
+// returns what is known of findings and of the steps that wait. What cannot be written is a warning: the command goes on
+// without. A plan from recorded facts has seen nothing. Where everything was planned and seen, a step that is not in the
+// plan waits no longer.
 func recordSeen(ctx context.Context, env environment, w workspace, plan planner.Plan) seen.Seen {
 	if plan.Request.Recorded {
 		return seen.Seen{}
@@ -31,6 +32,7 @@ func recordSeen(ctx context.Context, env environment, w workspace, plan planner.
 	}
 	known, err := updateSeen(ctx, w, func(s seen.Seen) seen.Seen {
 		s = s.WithFindings(plan.Request.Now, findings...).WithPlan(plan.Request.Now, plan.Digest, plan.Digests)
+		s = withSightings(s, plan)
 		if everything {
 			s = s.OnlyWaitsOf(plan.Request.Now, func(step string) bool { return due[step] })
 		}

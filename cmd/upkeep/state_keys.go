@@ -108,7 +108,7 @@ func stateRotateKeyCommand(env environment) *cli.Command {
 		Description: "For a state that somebody else may have read. The old public half stays: bundles that were signed with it until now count. " +
 			"Write the new one into public_keys of the state block, too.",
 		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "force", Usage: "do not ask"}, lockTimeoutFlag()}, configurationFlags()...),
-		Action: func(ctx context.Context, cmd *cli.Command) (err error) {
+		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArguments(cmd); err != nil {
 				return err
 			}
@@ -126,16 +126,13 @@ func stateRotateKeyCommand(env environment) *cli.Command {
 					return err
 				}
 			}
-			lock, err := takeLock(ctx, env, cmd, backend, "rotate-key", w.key)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, lock.Unlock()) }()
-			rotated, err := lock.Write(ctx, lock.State().Rotated(env.now()))
-			if err != nil {
-				return err
-			}
-			return writeKeys(env, rotated)
+			return underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+				rotated, err := lock.Write(ctx, lock.State().Rotated(env.now()))
+				if err != nil {
+					return err
+				}
+				return writeKeys(env, rotated)
+			})
 		},
 	}
 }

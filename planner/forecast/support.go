@@ -43,8 +43,8 @@ func support(p planner.Plan, c planner.Course) (out []Entry) {
 		}
 	}
 	for _, name := range p.Request.World.NodeNames() {
-		if n := p.Request.World.Nodes[name]; n != nil && n.NVIDIA.Driver != "" {
-			branch, _, _ := strings.Cut(n.NVIDIA.Driver, ".")
+		if n := p.Request.World.Nodes[name]; n != nil && n.NVIDIA.Driver() != "" {
+			branch, _, _ := strings.Cut(n.NVIDIA.Driver(), ".")
 			branches[branch] = append(branches[branch], name)
 		}
 	}

@@ -360,6 +360,34 @@ func TestPruneAgain(t *testing.T) {
 	}
 }
 
+// TestLabelsOfProvedBundles: a proof is of the bytes, and no proof makes a label true that was changed.
+func TestLabelsOfProvedBundles(t *testing.T) {
+	sign := func(b *facts.Bundle) { b.Signature = keeper.Signing.Sign(bundle.Statement(*b)) }
+	for name, test := range map[string]struct {
+		change func(*facts.Bundle)
+		proof  string // the label that the proof remembers
+		want   backup.Status
+	}{
+		"as it was signed":          {func(b *facts.Bundle) { b.LabelSHA256 = "a"; sign(b) }, "", backup.Proved},
+		"as it was proved":          {func(b *facts.Bundle) { b.LabelSHA256 = "a"; sign(b) }, "a", backup.Proved},
+		"unsigned":                  {func(b *facts.Bundle) { b.LabelSHA256, b.Signature.Key = "a", "none" }, "a", backup.Proved},
+		"changed after its signing": {func(b *facts.Bundle) { sign(b); b.LabelSHA256 = "b" }, "", backup.Damaged},
+		"changed after its proof":   {func(b *facts.Bundle) { b.LabelSHA256, b.Signature.Key = "b", "none" }, "a", backup.Damaged},
+		"signed anew by a thief":    {func(b *facts.Bundle) { b.LabelSHA256 = "b"; sign(b) }, "a", backup.Damaged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(stored{id: "a", age: time.Hour, change: test.change})
+			b := in.World.Backups["etcd_backup.daily"].Bundles[0]
+			in.Memory = with(in.Memory, facts.Proof{Bundle: "a", Address: b.Address, SHA256: b.SHA256, Level: "restore",
+				At: b.TakenAt, TakenAt: b.TakenAt, LabelSHA256: test.proof})
+			got := declared().Judge(in).Bundles[0]
+			if got.Status != test.want {
+				t.Errorf("%s: %s; want %s", got.Status, got.Why, test.want)
+			}
+		})
+	}
+}
+
 // drawn draws a block, and what its store holds.
 func drawn(t *rapid.T) (backup.Spec, providers.Input) {
 	var bundles []stored

@@ -62,7 +62,8 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 		return fmt.Errorf("bundle %s belongs to cluster %s, and this is cluster %s", args.Bundle, label.ClusterID, cluster)
 	}
 	if bundle.SignedBy(label.Facts(), in.Memory.Signers, clockSlack) == "" && !slices.ContainsFunc(remembered, func(p facts.Proof) bool {
-		return p.Bundle == label.ID && p.SHA256 == label.StoredSHA256
+		known := p.LabelSHA256 == "" || p.LabelSHA256 == label.Facts().LabelSHA256
+		return p.Bundle == label.ID && p.SHA256 == label.StoredSHA256 && known
 	}) {
 		return fmt.Errorf("bundle %s is not authentic: no key of this state signed it, and the state remembers no proof of it", args.Bundle)
 	}
@@ -99,6 +100,7 @@ func (o prove) Run(ctx context.Context, step providers.Step, progress providers.
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: args.Bundle, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(),
 		TakenAt: label.TakenAt, Store: spec.Store.String(), ClusterID: label.ClusterID, Revision: found.Revision, Keys: found.Keys,
+		LabelSHA256: label.Facts().LabelSHA256,
 	}))
 }
 

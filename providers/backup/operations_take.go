@@ -75,6 +75,7 @@ func (o take) Run(ctx context.Context, step providers.Step, progress providers.P
 	return o.tools.Remember(ctx, spec.Address(), adding(spec.Address(), facts.Proof{
 		Bundle: id, Address: spec.Address().String(), SHA256: label.StoredSHA256, Level: spec.Verify, At: o.tools.Now().UTC(), TakenAt: taken,
 		Store: spec.Store.String(), ClusterID: label.ClusterID, Revision: label.Revision, Keys: label.Keys,
+		LabelSHA256: label.Facts().LabelSHA256,
 	}))
 }
 

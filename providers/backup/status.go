@@ -82,6 +82,8 @@ func (j judge) judge(b facts.Bundle) held {
 		return is(Damaged, "%s", b.Damaged)
 	case differs != "":
 		return is(Damaged, "%s", differs)
+	case h.proof != nil && j.relabelled(b) && !j.retired(b) && !bundle.SignedInPart(b):
+		return is(Damaged, "%s", j.unsigned(b))
 	case h.proof == nil && h.signer == "" && b.SHA256 != facts.New: // a predicted one will be signed
 		return is(NotAuthentic, "%s", j.unsigned(b))
 	case !j.clock.Passed(b.TakenAt.Add(-clockSlack)):
@@ -105,6 +107,11 @@ func (j judge) relabelled(b facts.Bundle) bool {
 	return ours && bundle.SignedBy(b, j.signers, clockSlack) == ""
 }
 
+// retired reports whether the key that a label names signed all of it, whenever the key was in use.
+func (j judge) retired(b facts.Bundle) bool {
+	return bundle.SignedBy(b, []facts.Signer{{Key: b.Signature.Key}}, 0) != ""
+}
+
 // proofOf returns the strongest proof of a bundle. A proof stands for the bytes whose SHA-256 it names and for no others, and
 // for what was known of them then: where the store or the label says something else, differs says how.
 func (j judge) proofOf(b facts.Bundle) (proof *facts.Proof, differs string) {
@@ -118,6 +125,8 @@ func (j judge) proofOf(b facts.Bundle) (proof *facts.Proof, differs string) {
 			differs = fmt.Sprintf("it was taken at %s when it was proved, and its label says %s", instant(p.TakenAt), instant(b.TakenAt))
 		case p.ClusterID != "" && p.ClusterID != b.ClusterID:
 			differs = fmt.Sprintf("it was of cluster %s when it was proved, and its label says %q", p.ClusterID, b.ClusterID)
+		case p.LabelSHA256 != "" && b.LabelSHA256 != "" && p.LabelSHA256 != b.LabelSHA256:
+			differs = "its label is not the one that it had when it was proved"
 		case proof == nil || !reaches(proof.Level, p.Level):
 			proof = p
 		}
@@ -136,8 +145,10 @@ func (j judge) unsigned(b facts.Bundle) string {
 		return "nobody signed it, and the state remembers no proof of it"
 	case i < 0:
 		return "the key that signed it (" + facts.KeyFingerprint(b.Signature.Key) + ") is none of this state"
-	case len(bundle.SignedBy(b, []facts.Signer{{Key: b.Signature.Key}}, 0)) > 0:
+	case j.retired(b):
 		return "the key that signed it was taken out of use before, on " + instant(j.signers[i].Until)
+	case bundle.SignedInPart(b):
+		return "an older upkeep signed a part of its label, and nothing says who wrote the rest"
 	default:
 		return "its signature is not of what its label says"
 	}

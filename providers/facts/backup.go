@@ -32,6 +32,8 @@ type Bundle struct {
 	Format         int    `json:"format,omitempty"`
 	Authority      string `json:"authority,omitempty"`
 	ManifestSHA256 string `json:"manifest_sha256,omitempty"`
+	// LabelSHA256 is that of all that the label says, except the signature.
+	LabelSHA256 string `json:"label_sha256,omitempty"`
 	// Signature is what the label says who wrote it. Nobody has checked it yet.
 	Signature Signature `json:"signature,omitzero"`
 	// Encrypted: it can be read with an age identity alone.
@@ -82,4 +84,6 @@ type Proof struct {
 	ClusterID string `json:"cluster_id,omitempty"`
 	Revision  int64  `json:"revision,omitempty"`
 	Keys      int64  `json:"keys,omitempty"`
+	// LabelSHA256 is that of the bundle's label then, as Bundle has it; empty in proofs from before they said so.
+	LabelSHA256 string `json:"label_sha256,omitempty"`
 }

@@ -63,12 +63,25 @@ func (k Kubernetes) Lease(name string) (Lease, bool) {
 
 // KubernetesNode is one Node object.
 type KubernetesNode struct {
-	Name          string            `json:"name"`
-	Ready         bool              `json:"ready"`
-	Unschedulable bool              `json:"unschedulable,omitempty"`
-	Version       string            `json:"version,omitempty"`
-	Addresses     map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
-	Labels        map[string]string `json:"labels,omitempty"`
+	Name          string `json:"name"`
+	Ready         bool   `json:"ready"`
+	Unschedulable bool   `json:"unschedulable,omitempty"`
+	// Cordon is the mark that upkeep left on the node; nil where there is none. Somebody may have uncordoned the node
+	// since.
+	Cordon *Cordon `json:"cordon,omitempty"`
+	// GPUs are what the device plugin offers of the node: resources of nvidia.com, by name ("nvidia.com/gpu").
+	GPUs map[string]Offered `json:"gpus,omitempty"`
+	// Maintainers are others who change the node now, as its labels, annotations and taints show.
+	Maintainers []Maintainer      `json:"maintainers,omitempty"`
+	Version     string            `json:"version,omitempty"`
+	Addresses   map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
+	Labels      map[string]string `json:"labels,omitempty"`
+}
+
+// Offered is how many of a resource a node has.
+type Offered struct {
+	Capacity    int64 `json:"capacity"`
+	Allocatable int64 `json:"allocatable"` // what pods may ask for: without the devices that the plugin calls unhealthy
 }
 
 // Lease is one leader lease.

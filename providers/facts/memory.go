@@ -27,6 +27,8 @@ type Memory struct {
 	Approvals []Approval `json:"approvals,omitempty"`
 	// Hold stands while people work on the cluster by other means; nil: none does.
 	Hold *Hold `json:"hold,omitempty"`
+	// Earlier is what earlier looks saw. No state holds it: the command that plans fills it in.
+	Earlier Earlier `json:"earlier,omitzero"`
 	// Sections are what the domains remember, each under the address of the resource that it is about.
 	Sections Sections `json:"sections,omitempty"`
 }

@@ -6,12 +6,19 @@ import "time"
 type Question struct {
 	// Certificates asks for the certificates of a layout; nil asks for none.
 	Certificates *CertificatesQuestion `json:"certificates,omitempty"`
-	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its health, and k3s.
+	// ControlPlane asks for static pods, their containers and manifests, the API server's own word on its
+	// health, and k3s.
 	ControlPlane bool `json:"control_plane,omitempty"`
 	// Authorities asks which cluster the node is of. The one who asks for certificates asks for that, too.
 	Authorities bool `json:"authorities,omitempty"`
-	// NVIDIA asks for the NVIDIA driver's version and GPUs.
+	// NVIDIA asks for what the node is as a machine with NVIDIA GPUs. The one who asks for it asks for Boot, too.
 	NVIDIA bool `json:"nvidia,omitempty"`
+	// KernelLog asks for what NVIDIA's driver said in the kernel log; nil asks for none.
+	KernelLog *KernelLogQuestion `json:"kernel_log,omitempty"`
+	// Boot asks for the node's kernels, what it boots next, and whether it wants to be rebooted.
+	Boot bool `json:"boot,omitempty"`
+	// Floor asks for what the node stands on: space, clock, limits of the kernel.
+	Floor bool `json:"floor,omitempty"`
 	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
 	History bool `json:"history,omitempty"`
 	Marks   bool `json:"marks,omitempty"`
@@ -34,7 +41,10 @@ func (q Question) Merge(other Question) Question {
 	q.ControlPlane = q.ControlPlane || other.ControlPlane
 	q.Authorities = q.Authorities || other.Authorities
 	q.NVIDIA = q.NVIDIA || other.NVIDIA
+	q.KernelLog = q.KernelLog.merge(other.KernelLog)
+	q.Boot = q.Boot || other.Boot
 	q.History = q.History || other.History
+	q.Floor = q.Floor || other.Floor
 	q.Marks = q.Marks || other.Marks
 	q.EtcdData = q.EtcdData || other.EtcdData
 	q.Ports = mergePorts(q.Ports, other.Ports)
@@ -67,8 +77,9 @@ type Node struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
 
 	System System `json:"system"`
-	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from, in
-	// lower-case hexadecimal; more than one while they rotate, none where they are not known. See Node.ClusterAuthorities.
+	// Authorities are the SHA-256 fingerprints of the CAs that the node takes its cluster's certificates from,
+	// in lower-case hexadecimal; more than one while they rotate, none where they are not known. See
+	// Node.ClusterAuthorities.
 	Authorities []string `json:"authorities,omitempty"`
 	// AuthorityKeys are the KeyIDs of those CAs.
 	AuthorityKeys []string     `json:"authority_keys,omitempty"`
@@ -79,8 +90,14 @@ type Node struct {
 	// for them, too.
 	Services []Service `json:"services,omitempty"`
 	NVIDIA   NVIDIA    `json:"nvidia"`
-	History  History   `json:"history,omitzero"`
-	Marks    Marks     `json:"marks,omitzero"`
+	// KernelLog is what NVIDIA's driver said; it is asked for apart from NVIDIA.
+	KernelLog KernelLog `json:"kernel_log,omitzero"`
+	Boot      Boot      `json:"boot,omitzero"`
+	History   History   `json:"history,omitzero"`
+	Marks     Marks     `json:"marks,omitzero"`
+	// Floor is what the node stands on. Skew is how far its clock is from upkeep's; nil where that was not measured.
+	Floor Floor `json:"floor,omitzero"`
+	Skew  *Skew `json:"skew,omitempty"`
 	// Work is always answered: a node on which upkeep is still running is not as it will be.
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`
@@ -108,7 +125,8 @@ type ControlPlane struct {
 	StaticPods []StaticPod `json:"static_pods,omitempty"`
 	// Doubles are files that the kubelet takes for a second manifest of a component.
 	Doubles []DoubleManifest `json:"doubles,omitempty"`
-	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all the same.
+	// Containers says why container facts are missing ("no CRI socket answers"); the manifests may be known all
+	// the same.
 	ContainersUnknown string    `json:"containers_unknown,omitempty" plain:"said"`
 	APIServer         APIServer `json:"api_server"`
 }
@@ -152,19 +170,4 @@ type APIServer struct {
 	// Ready is /readyz; NotReady the failing checks it named.
 	Ready    bool   `json:"ready,omitempty"`
 	NotReady string `json:"not_ready,omitempty"`
-}
-
-// NVIDIA is what NVML says.
-type NVIDIA struct {
-	Unknown string `json:"unknown,omitempty" plain:"said"`
-	// Driver is the driver version NVML reports: "570.124.06".
-	Driver string `json:"driver,omitempty"`
-	GPUs   []GPU  `json:"gpus,omitempty"`
-}
-
-// GPU is one GPU as NVML lists it.
-type GPU struct {
-	Index int    `json:"index"`
-	Name  string `json:"name"`
-	UUID  string `json:"uuid"`
 }

@@ -47,6 +47,8 @@ type World struct {
 	Public map[string]Public `json:"public,omitempty"`
 	// Tenancies are the leases of an Akash provider's tenants; nil when nobody asked.
 	Tenancies *Tenancies `json:"tenancies,omitempty"`
+	// Residents are the pods that matter when their node is taken down; nil when nobody asked.
+	Residents *Residents `json:"residents,omitempty"`
 	// HostPorts are the pods that hold ports of nodes; nil when nobody asked.
 	HostPorts *HostPorts `json:"host_ports,omitempty"`
 }

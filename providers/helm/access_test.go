@@ -56,7 +56,7 @@ func TestPrivateRepositories(t *testing.T) {
 			if err != nil || len(found) == 0 {
 				t.Fatalf("%v, %v", found, err)
 			}
-			if got, err := c.fetch(t.Context(), source, "0.16.2", ""); err != nil || got.chart.Name() != "nvidia-device-plugin" {
+			if got, err := c.fetch(t.Context(), source, "0.16.2", ""); err != nil || got.Metadata.Name != "nvidia-device-plugin" {
 				t.Errorf("%v, %v", got, err)
 			}
 		})

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// bounds are what rendering one chart may cost. Templates are programs: a few lines of one loop for hours or make
-// gigabytes.
+// bounds are what unpacking or rendering one chart may cost. Templates are programs: a few lines of one loop for hours
+// or make gigabytes.
 type bounds struct {
 	time   time.Duration
 	memory uint64 // of the heap of the program that renders
@@ -36,8 +36,11 @@ func (b bounds) withDefaults() bounds {
 }
 
 // late is the error of a chart that took too long.
-func (b bounds) late(chart string) error {
-	return fmt.Errorf("the templates of chart %s were not rendered within %s", chart, b.time)
+func (b bounds) late(o order) error {
+	if o.Packed != nil {
+		return fmt.Errorf("chart %s was not unpacked within %s", o.Chart, b.time)
+	}
+	return fmt.Errorf("the templates of chart %s were not rendered within %s", o.Chart, b.time)
 }
 
 // here renders in this process, for charts of a simulation. Nothing stops a template: where time is over, the work goes
@@ -60,7 +63,7 @@ func (b bounds) here(o order, find lookUp) (made, error) {
 	case r := <-done:
 		return r.made, r.err
 	case <-over.C:
-		return made{}, b.late(o.Chart)
+		return made{}, b.late(o)
 	}
 }
 
@@ -68,7 +71,8 @@ func (b bounds) here(o order, find lookUp) (made, error) {
 func (o order) filled(full func(error)) {
 	for range time.Tick(lookEvery) {
 		if heap() > o.Memory {
-			full(fmt.Errorf("the templates of chart %s fill the memory: more than %d MiB are in use", o.Chart, o.Memory>>20))
+			_, on := o.doing()
+			full(fmt.Errorf("the %s of chart %s fill the memory: more than %d MiB are in use", on, o.Chart, o.Memory>>20))
 			return
 		}
 	}

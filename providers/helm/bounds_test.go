@@ -23,11 +23,11 @@ func TestMain(m *testing.M) {
 // orderOf is what renders a chart of one template.
 func orderOf(t *testing.T, file, template string) order {
 	t.Helper()
-	got, _, err := loadPath(chartDirectory(t, map[string]string{file: template}))
+	got, err := NewCharts().loadPath(t.Context(), chartDirectory(t, map[string]string{file: template}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return order{Chart: "x", Files: got.Raw, Options: chartutil.ReleaseOptions{Name: "x", Namespace: "x"}, Capabilities: chartutil.DefaultCapabilities}
+	return order{Chart: "x", Files: got.Files, Options: chartutil.ReleaseOptions{Name: "x", Namespace: "x"}, Capabilities: chartutil.DefaultCapabilities}
 }
 
 // Templates that loop, or make more than anybody needs, end with an error that names the chart. The process that
@@ -66,7 +66,7 @@ func TestRenderingDies(t *testing.T) {
 		"": "rendering chart x was ended from outside (signal: killed), as the kernel does when memory runs out",
 		"fatal error: runtime: out of memory\n\ngoroutine 1": "rendering chart x ended early: fatal error: runtime: out of memory",
 	} {
-		if err := died("x", killed, words); err.Error() != want {
+		if err := died(order{Chart: "x"}, killed, words); err.Error() != want {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}

@@ -1,7 +1,6 @@
 package helm
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,9 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/registry"
 	"helm.sh/helm/v3/pkg/repo"
 
@@ -46,6 +43,9 @@ type Charts struct {
 	http *http.Client
 	// plain allows registries without TLS; for registries on this machine.
 	plain bool
+	// apart: charts are unpacked by this program started again, whose main calls Child, one after the other.
+	apart   bool
+	opening sync.Mutex
 
 	mu      sync.Mutex
 	fetched map[string]*fetched
@@ -85,10 +85,11 @@ type fetched struct {
 	mu    sync.Mutex
 }
 
-// NewCharts returns a fetcher.
+// NewCharts returns a fetcher. It unpacks charts in a process of its own: the main of the program must call Child.
 func NewCharts() *Charts {
 	silence()
-	return &Charts{http: &http.Client{Timeout: fetchTimeout, CheckRedirect: staysSecure}, fetched: map[string]*fetched{}}
+	client := &http.Client{Timeout: fetchTimeout, CheckRedirect: staysSecure}
+	return &Charts{http: client, fetched: map[string]*fetched{}, apart: true}
 }
 
 // mostRedirects is as many as net/http follows by itself.
@@ -112,11 +113,11 @@ func (c *Charts) Versions(ctx context.Context, source facts.ChartSource) ([]fact
 	}
 	switch {
 	case source.Path != "":
-		loaded, _, err := loadPath(source.Path)
+		got, err := c.loadPath(ctx, source.Path)
 		if err != nil {
 			return nil, err
 		}
-		return []facts.ChartVersion{versionOf(loaded.Metadata)}, nil
+		return []facts.ChartVersion{versionOf(got.Metadata)}, nil
 	case registry.IsOCI(source.Repository):
 		return c.tags(ctx, source)
 	}
@@ -136,7 +137,7 @@ func (c *Charts) Versions(ctx context.Context, source facts.ChartSource) ([]fact
 
 // archive is a fetched chart.
 type archive struct {
-	chart  *chart.Chart
+	unpackedChart
 	digest string // SHA-256 of the archive; of a directory, of its files' names and contents
 }
 
@@ -153,15 +154,14 @@ func (c *Charts) fetch(ctx context.Context, source facts.ChartSource, version, e
 	if expected != "" && !strings.EqualFold(strings.TrimPrefix(expected, "sha256:"), got.digest) {
 		return archive{}, fmt.Errorf("chart %s version %s has sha256 %s, not the expected %s; if the new one is right, write it as sha256", source, version, got.digest, expected)
 	}
-	if got.chart.Metadata == nil || !versions.Equal(got.chart.Metadata.Version, version) {
-		return archive{}, fmt.Errorf("chart %s calls itself version %s, not %s", source, versionOf(got.chart.Metadata).Version, version)
+	if !versions.Equal(got.Metadata.Version, version) {
+		itself := versionOf(got.Metadata).Version
+		return archive{}, fmt.Errorf("chart %s calls itself version %s, not %s", source, itself, version)
 	}
-	if dependencies := got.chart.Metadata.Dependencies; dependencies != nil {
-		if err := action.CheckDependencies(got.chart, dependencies); err != nil {
-			return archive{}, fmt.Errorf("chart %s: %w; run `helm dependency build %s`", source, err, source)
-		}
+	if got.Missing != "" {
+		return archive{}, fmt.Errorf("chart %s: %s; run `helm dependency build %s`", source, got.Missing, source)
 	}
-	if kind := got.chart.Metadata.Type; kind != "" && kind != "application" {
+	if kind := got.Metadata.Type; kind != "" && kind != "application" {
 		return archive{}, fmt.Errorf("chart %s is a %s chart, which cannot be installed", source, kind)
 	}
 	return got, nil
@@ -170,8 +170,7 @@ func (c *Charts) fetch(ctx context.Context, source facts.ChartSource, version, e
 func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version string) (archive, error) {
 	switch {
 	case source.Path != "":
-		loaded, digest, err := loadPath(source.Path)
-		return archive{loaded, digest}, err
+		return c.loadPath(ctx, source.Path)
 	case registry.IsOCI(source.Repository):
 		data, err := c.once(ctx, source.String()+" "+version, func(ctx context.Context) ([]byte, error) {
 			return c.pull(ctx, source, version)
@@ -179,7 +178,7 @@ func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version
 		if err != nil {
 			return archive{}, err
 		}
-		return loadArchive(source, data, "")
+		return c.loadArchive(ctx, source, data, "")
 	}
 	list, err := c.index(ctx, source)
 	if err != nil {
@@ -206,7 +205,7 @@ func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version
 		if err != nil {
 			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
 		}
-		return loadArchive(source, data, entry.version.Digest)
+		return c.loadArchive(ctx, source, data, entry.version.Digest)
 	}
 	return archive{}, fmt.Errorf("repository %s has no version %s of chart %q", source.Repository, version, source.Name)
 }
@@ -364,54 +363,46 @@ func versionOf(metadata *chart.Metadata) facts.ChartVersion {
 	return facts.ChartVersion{Name: metadata.Name, Version: metadata.Version, AppVersion: metadata.AppVersion, Deprecated: metadata.Deprecated}
 }
 
-func loadArchive(source facts.ChartSource, data []byte, promised string) (archive, error) {
+func (c *Charts) loadArchive(
+	ctx context.Context, source facts.ChartSource, data []byte, promised string,
+) (archive, error) {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
 	if promised != "" && promised != digest {
 		return archive{}, fmt.Errorf("chart %s has sha256 %s, but the repository's index says %s", source, digest, promised)
 	}
-	loaded, err := loader.LoadArchive(bytes.NewReader(data))
+	got, err := c.open(ctx, source.String(), packedChart{Archive: data})
 	if err != nil {
 		return archive{}, fmt.Errorf("chart %s: %w", source, err)
 	}
-	if err := checkSchemas(loaded); err != nil {
-		return archive{}, fmt.Errorf("chart %s: %w", source, err)
-	}
-	return archive{loaded, digest}, nil
+	return archive{got, digest}, nil
 }
 
 // loadPath reads a chart from a directory or an archive.
-func loadPath(path string) (*chart.Chart, string, error) {
+func (c *Charts) loadPath(ctx context.Context, path string) (archive, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, "", fmt.Errorf("chart: %w", err)
+		return archive{}, fmt.Errorf("chart: %w", err)
 	}
 	if !info.IsDir() {
 		if !info.Mode().IsRegular() || info.Size() > chartLimit {
-			return nil, "", fmt.Errorf("chart: %s is not a regular file of at most %d MiB", path, chartLimit>>20)
+			return archive{}, fmt.Errorf("chart: %s is not a regular file of at most %d MiB", path, chartLimit>>20)
 		}
 		data, err := bounded.File(path, chartLimit)
 		if err != nil {
-			return nil, "", fmt.Errorf("chart: %w", err)
+			return archive{}, fmt.Errorf("chart: %w", err)
 		}
-		got, err := loadArchive(facts.ChartSource{Path: path}, data, "")
-		return got.chart, got.digest, err
+		return c.loadArchive(ctx, facts.ChartSource{Path: path}, data, "")
 	}
-	if err := contained(path); err != nil {
-		return nil, "", fmt.Errorf("chart %s: %w", path, err)
-	}
-	loaded, err := loader.LoadDir(path)
+	directory, err := filepath.Abs(path) // the other process works elsewhere
 	if err != nil {
-		return nil, "", fmt.Errorf("chart %s: %w", path, err)
+		return archive{}, fmt.Errorf("chart %s: %w", path, err)
 	}
-	if err := checkSchemas(loaded); err != nil {
-		return nil, "", fmt.Errorf("chart %s: %w", path, err)
-	}
-	digest, err := digestDir(path)
+	got, err := c.open(ctx, path, packedChart{Directory: directory})
 	if err != nil {
-		return nil, "", fmt.Errorf("chart %s: %w", path, err)
+		return archive{}, fmt.Errorf("chart %s: %w", path, err)
 	}
-	return loaded, digest, nil
+	return archive{got, got.Digest}, nil
 }
 
 // digestDir is the SHA-256 over the names and the contents of all files of a directory, in the order of the names.

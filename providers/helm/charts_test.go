@@ -208,15 +208,12 @@ func TestFixturesAreWhatHelmCallsCharts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, chart := range list {
-		loaded, digest, err := loadPath(filepath.Join(dir, chart.FileName()))
+		got, err := NewCharts().loadPath(t.Context(), filepath.Join(dir, chart.FileName())) // Helm validates it
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := loaded.Validate(); err != nil {
-			t.Errorf("%s: %v", chart.FileName(), err)
-		}
-		if digest != chart.Digest {
-			t.Errorf("%s: digest %s, want %s", chart.FileName(), digest, chart.Digest)
+		if got.digest != chart.Digest {
+			t.Errorf("%s: digest %s, want %s", chart.FileName(), got.digest, chart.Digest)
 		}
 	}
 	again := packed(t)

@@ -18,7 +18,7 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
-// childName is how this program is called where it renders a chart for another.
+// childName is how this program is called where it unpacks or renders a chart for another.
 const childName = "upkeep-render"
 
 // said is what a child says: a question, or at its end what it made, or why it made nothing.
@@ -36,10 +36,10 @@ type answer struct {
 	Error  string `json:",omitempty"`
 }
 
-// Child renders one chart and ends the program, where the program was started for that. Call it first in main: nothing
-// stops a template but the end of its process.
+// Child unpacks or renders one chart and ends the program, where the program was started for that. Call it first in
+// main: nothing stops a template but the end of its process.
 //
-// What to render comes from stdin, and what was made goes to stdout. Neither arguments nor environment hold any of it.
+// The work comes from stdin, and what was made goes to stdout. Neither arguments nor environment hold any of it.
 func Child() {
 	if len(os.Args) != 1 || os.Args[0] != childName {
 		return
@@ -97,18 +97,18 @@ func Child() {
 	os.Exit(0)
 }
 
-// apart renders in a child, which is gone when apart returns.
+// apart does the work in a child, which is gone when apart returns.
 func (b bounds) apart(ctx context.Context, o order, find lookUp) (made, error) {
 	b = b.withDefaults()
 	o.Memory, o.Output = b.memory, b.output
 	if os.Args[0] == childName {
-		return made{}, errors.New("the program renders a chart for another, and starts no further one")
+		return made{}, errors.New("the program works on a chart for another, and starts no further one")
 	}
 	program, err := self()
 	if err != nil {
 		return made{}, err
 	}
-	within, cancel := context.WithTimeoutCause(ctx, b.time, b.late(o.Chart))
+	within, cancel := context.WithTimeoutCause(ctx, b.time, b.late(o))
 	defer cancel()
 	words := &limited{most: errorLimit}
 	command := exec.CommandContext(within, program)
@@ -126,7 +126,7 @@ func (b bounds) apart(ctx context.Context, o order, find lookUp) (made, error) {
 		return made{}, err
 	}
 	if err := command.Start(); err != nil {
-		return made{}, fmt.Errorf("starting the program that renders charts: %w", err)
+		return made{}, fmt.Errorf("starting the program that reads charts: %w", err)
 	}
 	// Objects written as JSON are about as long as their YAML, and so are the texts.
 	heard := &io.LimitedReader{R: stdout, N: 8*int64(b.output) + 1<<20}
@@ -143,11 +143,12 @@ func (b bounds) apart(ctx context.Context, o order, find lookUp) (made, error) {
 	case spoke:
 		return made{}, errors.New(result.Error)
 	case heard.N == 0:
-		return made{}, fmt.Errorf("the templates of chart %s make more than %d MiB", o.Chart, b.output>>20)
+		_, on := o.doing()
+		return made{}, fmt.Errorf("the %s of chart %s make more than %d MiB", on, o.Chart, b.output>>20)
 	case why != nil:
 		return made{}, why
 	}
-	return made{}, died(o.Chart, ended, words.String())
+	return made{}, died(o, ended, words.String())
 }
 
 // converse tells a child what to render and answers its questions; false: it ended without a result.
@@ -186,16 +187,18 @@ func answered(q question, find lookUp) answer {
 }
 
 // died explains a child that ended without a result.
-func died(chart string, ended error, words string) error {
+func died(o order, ended error, words string) error {
 	first, _, _ := strings.Cut(strings.TrimSpace(words), "\n")
+	work, _ := o.doing()
 	var exit *exec.ExitError
 	if errors.As(ended, &exit) && !exit.Exited() && first == "" {
-		return fmt.Errorf("rendering chart %s was ended from outside (%v), as the kernel does when memory runs out", chart, ended)
+		return fmt.Errorf("%s chart %s was ended from outside (%v), as the kernel does when memory runs out",
+			work, o.Chart, ended)
 	}
 	if first == "" {
-		return fmt.Errorf("rendering chart %s ended without a result (%v)", chart, ended)
+		return fmt.Errorf("%s chart %s ended without a result (%v)", work, o.Chart, ended)
 	}
-	return fmt.Errorf("rendering chart %s ended early: %s", chart, first)
+	return fmt.Errorf("%s chart %s ended early: %s", work, o.Chart, first)
 }
 
 // self is this program, also where its file was replaced meanwhile.

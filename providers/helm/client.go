@@ -149,10 +149,13 @@ type Parts struct {
 	Metadata      metadata.Interface
 }
 
-// New returns a client made of parts. It cannot run commands in containers, and templates cannot look the cluster up.
+// New returns a client made of parts, which unpacks and renders charts in this process. It cannot run commands in
+// containers, and templates cannot look the cluster up.
 func New(p Parts) *Client {
+	charts := NewCharts()
+	charts.apart = false
 	return &Client{
-		Charts:        NewCharts(),
+		Charts:        charts,
 		configuration: p.Configuration,
 		dynamic:       p.Dynamic,
 		typed:         p.Typed,

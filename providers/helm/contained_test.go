@@ -86,7 +86,7 @@ func TestChartsAreContained(t *testing.T) {
 		if err := os.Symlink(test.to, filepath.Join(directory, "files")); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := loadPath(directory); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+		if _, err := NewCharts().loadPath(t.Context(), directory); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

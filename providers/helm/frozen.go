@@ -16,8 +16,8 @@ import (
 )
 
 // frozen is a chart whose templates are the texts that its own templates made. Helm renders a chart within this
-// program when it upgrades a release, without any bound, and a template may do another thing each time. Of a frozen
-// chart Helm can make nothing but those texts.
+// program when it installs or upgrades a release, without any bound, and a template may do another thing each time. Of
+// a frozen chart Helm can make nothing but those texts.
 type frozen struct {
 	chart *chart.Chart
 	// original is the chart itself: a release's record holds that one.
@@ -25,25 +25,19 @@ type frozen struct {
 }
 
 // freeze puts texts, by the names that Helm's engine gives them, in the place of a chart's templates.
-//
-// The first install of a chart with definitions (crds) is left as it is: Helm makes the definitions, and its
-// templates may ask then whether the cluster has them.
-func freeze(got *chart.Chart, full values.Tree, texts map[string]string, install bool) (frozen, error) {
-	if install && len(got.CRDObjects()) > 0 {
-		return frozen{got, got}, nil
-	}
+func freeze(got unpackedChart, full values.Tree, texts map[string]string) (frozen, error) {
 	// Helm writes into a chart that it works with, so each of the two is one of its own.
-	copied, err := loadFiles(got.Raw)
+	copied, err := loadFiles(got.Files)
 	if err != nil {
 		return frozen{}, err
 	}
 	strip(copied)
 	for name, text := range texts {
-		inside := strings.TrimPrefix(name, got.ChartFullPath()+"/")
+		inside := strings.TrimPrefix(name, got.Path+"/")
 		copied.Templates = append(copied.Templates, &chart.File{Name: inside, Data: literal(text)})
 	}
 	slices.SortFunc(copied.Templates, func(a, b *chart.File) int { return strings.Compare(a.Name, b.Name) })
-	original, err := loadFiles(got.Raw)
+	original, err := loadFiles(got.Files)
 	if err != nil {
 		return frozen{}, err
 	}

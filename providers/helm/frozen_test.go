@@ -1,6 +1,8 @@
 package helm
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,7 +63,7 @@ func TestHelmMakesWhatTheChildMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := freeze(got, o.Values, out.Texts, false)
+	f, err := freeze(unpackedChart{Files: withDependencies(), Path: "a"}, o.Values, out.Texts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,17 +121,68 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
-// TestFirstInstallWithDefinitions: the templates may ask for definitions that Helm makes first, so Helm renders
-// them.
+// TestFirstInstallWithDefinitions: Helm makes the definitions of a chart before it renders. Templates see their kinds
+// in the child, too, and Helm renders nothing but what the child made; the definitions stay in the chart.
 func TestFirstInstallWithDefinitions(t *testing.T) {
-	got, err := loadFiles(append(withDependencies(), &chart.File{Name: "crds/a.yaml", Data: []byte("kind: CustomResourceDefinition\n")}))
-	if err != nil {
-		t.Fatal(err)
+	const crd = `# a chart's definitions
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+spec:
+  group: example.net
+  names: {kind: Thing}
+  versions: [{name: v1, served: true}, {name: v1alpha1, served: false}]
+---
+kind: CustomResourceDefinition
+spec: {group: old.example.net, names: {kind: Old}, version: v1beta1}
+`
+	const template = `{{ range $x := list "example.net/v1" "example.net/v1/Thing" "example.net/v1alpha1" "old.example.net/v1beta1/Old" -}}
+{{ $.Capabilities.APIVersions.Has $x }} {{ end }}{{ len (lookup "example.net/v1" "Thing" "a" "b") }} {{ randAlphaNum 40 }}`
+	files := []*chart.File{
+		{Name: "Chart.yaml", Data: []byte("apiVersion: v2\nname: a\nversion: 1.0.0\n")},
+		{Name: "crds/a.yaml", Data: []byte(crd)},
+		{Name: "templates/NOTES.txt", Data: []byte(template)},
 	}
-	if f, err := freeze(got, values.Tree{}, nil, true); err != nil || f.chart != got || f.original != got {
-		t.Errorf("%+v, %v", f, err)
+	asked := 0
+	find := func(string, string, string, string) (map[string]any, error) {
+		asked++
+		return map[string]any{"a": 1, "b": 2}, nil
 	}
-	if f, err := freeze(got, values.Tree{}, nil, false); err != nil || f.chart == got {
-		t.Errorf("an upgrade: %+v, %v", f, err)
+	for name, test := range map[string]struct {
+		install bool
+		known   []string
+		want    string
+		asked   int
+	}{
+		"an install":                              {true, nil, "true true false true 0 ", 0},
+		"an install beside older definitions":     {true, []string{"example.net/v1", "example.net/v1/Thing"}, "true true false true 2 ", 1},
+		"an upgrade, in which Helm makes nothing": {false, nil, "false false false false 2 ", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked = 0
+			capabilities := chartutil.DefaultCapabilities.Copy()
+			capabilities.APIVersions = append(slices.Clone(capabilities.APIVersions), test.known...)
+			before := len(capabilities.APIVersions)
+			o := order{Chart: "a", Files: files, Texts: true, Lookup: true, Capabilities: capabilities,
+				Options: chartutil.ReleaseOptions{Name: "a", Namespace: "a", IsInstall: test.install}}
+			out, err := bounds{}.apart(t.Context(), o, find)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := out.Texts["a/templates/NOTES.txt"]
+			if !strings.HasPrefix(text, test.want) || asked != test.asked || len(capabilities.APIVersions) != before {
+				t.Errorf("%q after %d questions; want %q after %d", text, asked, test.want, test.asked)
+			}
+			f, err := freeze(unpackedChart{Files: files, Path: "a"}, values.Tree{}, out.Texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(out.Texts, renders(t, f.chart, values.Tree{})); diff != "" {
+				t.Errorf("Helm makes another thing (-child +Helm):\n%s", diff)
+			}
+			if len(f.chart.CRDObjects()) != 1 || len(f.original.CRDObjects()) != 1 {
+				t.Error("the definitions are gone")
+			}
+		})
 	}
 }

@@ -96,7 +96,7 @@ func (c *Client) preview(ctx context.Context, got archive, question facts.Releas
 	}
 	effects := objects.Compare(normal(before), normal(after.Objects), redaction)
 	preview := facts.ReleasePreview{
-		Chart:     versionOf(got.chart.Metadata),
+		Chart:     versionOf(got.Metadata),
 		Values:    values.Mask(full, ruleOf(question), redaction.MAC),
 		Objects:   effects.Objects,
 		Rolls:     effects.Rolls,

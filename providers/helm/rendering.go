@@ -30,6 +30,16 @@ type order struct {
 	// Memory and Output are those of the bounds.
 	Memory uint64
 	Output int
+	// Packed asks to unpack a chart instead; Files, Values and the rest of rendering are empty then.
+	Packed *packedChart `json:",omitempty"`
+}
+
+// doing names the work in the words of an error, and what is worked on.
+func (o order) doing() (work, on string) {
+	if o.Packed != nil {
+		return "unpacking", "files"
+	}
+	return "rendering", "templates"
 }
 
 // made is what a chart renders to: its objects without hooks, and the names of the files in its crds folders.
@@ -38,11 +48,13 @@ type made struct {
 	CRDs    []string
 	// Texts are what each template made, by the name that Helm's engine gives it, where that was asked for.
 	Texts map[string]string `json:",omitempty"`
+	// Unpacked is the chart where that was asked for, and nothing else is set then.
+	Unpacked *unpackedChart `json:",omitempty"`
 }
 
 // render renders a chart as an upgrade would. Unless lookup is set, a template that looks the cluster up is an error.
 func (c *Client) render(ctx context.Context, got archive, full values.Tree, options chartutil.ReleaseOptions, lookup bool) (made, error) {
-	return c.rendered(ctx, order{Chart: got.chart.Name(), Files: got.chart.Raw, Values: full, Options: options}, lookup)
+	return c.rendered(ctx, order{Chart: got.Metadata.Name, Files: got.Files, Values: full, Options: options}, lookup)
 }
 
 // rendered is render of an order without capabilities.
@@ -74,8 +86,17 @@ func loadFiles(raw []*chart.File) (*chart.Chart, error) {
 	return loader.LoadFiles(files)
 }
 
-// work renders. Helm's functions write into the chart and the values, and those are read anew or copied here.
+// work unpacks or renders.
 func (o order) work(find lookUp) (made, error) {
+	if o.Packed == nil {
+		return o.render(find)
+	}
+	out, err := o.Packed.unpack()
+	return made{Unpacked: &out}, err
+}
+
+// render renders. Helm's functions write into the chart and the values, and those are read anew or copied here.
+func (o order) render(find lookUp) (made, error) {
 	loaded, err := loadFiles(o.Files)
 	if err != nil {
 		return made{}, err
@@ -87,7 +108,8 @@ func (o order) work(find lookUp) (made, error) {
 	if err := chartutil.ProcessDependenciesWithMerge(loaded, full); err != nil {
 		return made{}, fmt.Errorf("dependencies: %w", err)
 	}
-	rendering, err := chartutil.ToRenderValues(loaded, full, o.Options, o.Capabilities)
+	capabilities, find := o.withDefinitions(loaded, find)
+	rendering, err := chartutil.ToRenderValues(loaded, full, o.Options, capabilities)
 	if err != nil {
 		return made{}, err
 	}

@@ -126,7 +126,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err != nil {
 		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(err.Error()))
 	}
-	chart, err := freeze(got.chart, full, texts, install)
+	chart, err := freeze(got.unpackedChart, full, texts)
 	if err != nil {
 		return Result{}, fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(err.Error()))
 	}
@@ -137,7 +137,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	} else {
 		made, err = u.upgrade(ctx, configuration, chart, full)
 	}
-	result := Result{Chart: versionOf(got.chart.Metadata), Digest: got.digest}
+	result := Result{Chart: versionOf(got.Metadata), Digest: got.digest}
 	if made != nil {
 		result.Revision = made.Version
 	}
@@ -161,7 +161,7 @@ func (c *Client) rehearse(ctx context.Context, u Upgrade, got archive, full valu
 	if !install {
 		options.Revision = last.Version + 1
 	}
-	o := order{Chart: got.chart.Name(), Files: got.chart.Raw, Values: full, Options: options, Texts: true}
+	o := order{Chart: got.Metadata.Name, Files: got.Files, Values: full, Options: options, Texts: true}
 	out, err := c.rendered(ctx, o, u.Source.Lookup)
 	return out.Texts, err
 }

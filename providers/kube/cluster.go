@@ -47,6 +47,15 @@ func (c Cluster) Tenancies(ctx context.Context) facts.Tenancies {
 	return client.Tenancies(ctx)
 }
 
+// Residents returns the pods that matter when their node is taken down.
+func (c Cluster) Residents(ctx context.Context) facts.Residents {
+	client, err := Open(c.Kubeconfig, c.Context)
+	if err != nil {
+		return facts.Residents{Unknown: err.Error()}
+	}
+	return client.Residents(ctx)
+}
+
 // HostPorts returns which pods hold some TCP ports of nodes.
 func (c Cluster) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
 	client, err := Open(c.Kubeconfig, c.Context)

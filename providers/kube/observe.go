@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"upkeep/providers/facts"
 	"upkeep/providers/layout"
@@ -79,10 +78,12 @@ func nodeFacts(n corev1.Node) facts.KubernetesNode {
 	f := facts.KubernetesNode{
 		Name:          n.Name,
 		Unschedulable: n.Spec.Unschedulable,
+		Cordon:        facts.CordonOf(n.Annotations),
 		Version:       n.Status.NodeInfo.KubeletVersion,
 		Addresses:     map[string]string{},
 		Labels:        n.Labels,
 	}
+	f.GPUs, f.Maintainers = offered(n.Status), maintainers(n)
 	for _, condition := range n.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
 			f.Ready = condition.Status == corev1.ConditionTrue
@@ -142,28 +143,6 @@ func (c *Client) clusterConfiguration(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return clusterConfigurationOf(object)
-}
-
-// CheckSelector says what is wrong with a label selector.
-func CheckSelector(selector string) error {
-	_, err := labels.Parse(selector)
-	return err
-}
-
-// Match returns the names of the nodes that a label selector selects, sorted.
-func Match(selector string, nodes []facts.KubernetesNode) ([]string, error) {
-	parsed, err := labels.Parse(selector)
-	if err != nil {
-		return nil, fmt.Errorf("selector %q: %w", selector, err)
-	}
-	var names []string
-	for _, n := range nodes {
-		if parsed.Matches(labels.Set(n.Labels)) {
-			names = append(names, n.Name)
-		}
-	}
-	slices.Sort(names)
-	return names, nil
 }
 
 // explain shortens client-go's errors to what an operator needs: the request's method and URL are noise beside the

@@ -50,6 +50,8 @@ type Kubernetes interface {
 	FromNodes(known facts.Kubernetes, answers []facts.ConfigurationAnswer) facts.Kubernetes
 	// Tenancies asks for the leases of an Akash provider's tenants.
 	Tenancies(ctx context.Context) facts.Tenancies
+	// Residents asks for the pods that matter when their node is taken down.
+	Residents(ctx context.Context) facts.Residents
 	Definition(ctx context.Context, name string) facts.Definition
 	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
 	HostPorts(ctx context.Context, ports []int) facts.HostPorts
@@ -199,6 +201,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	stores.Go(func() { o.backups(ctx, needs, world) })
 	stores.Go(func() { o.releases(ctx, earlier, needs, world) })
 	stores.Go(func() { o.tenancies(ctx, needs, world) })
+	stores.Go(func() { o.residents(ctx, needs, world) })
 	stores.Go(func() { o.platform(ctx, needs, world) })
 	stores.Go(func() { o.files(ctx, needs, world) })
 	stores.Go(func() { o.public(ctx, needs, world) })
@@ -315,10 +318,14 @@ func (o *Observer) node(ctx context.Context, node config.Node, question facts.Qu
 	if node.Host == "" {
 		return unknown(fmt.Sprintf("its Kubernetes node has no address of the type that nodes.%s asks for", node.Block))
 	}
+	// What every node stands on is asked of each, whatever it is asked for.
+	question.Floor, question.Boot = true, true
+	began := o.Now()
 	observed, err := o.Nodes.Observe(ctx, node, question)
 	if err != nil {
 		return unknown(err.Error())
 	}
+	observed.Skew = skew(observed.System.Clock, began, o.Now())
 	// A node says what it is like, never who it is: one that lies must not stand in for another.
 	observed.Name, observed.Host = node.Name, node.Host
 	return observed
@@ -394,4 +401,13 @@ func (o *Observer) etcd(ctx context.Context, inventory providers.Inventory, worl
 	case len(o.Endpoints) == 0:
 		world.Kubernetes = o.stored(ctx, members, byName, world)
 	}
+}
+
+// skew says between which bounds a node's clock is ahead of this one: it answered at some moment of the session. Nil
+// where the node did not say its time.
+func skew(theirs, began, ended time.Time) *facts.Skew {
+	if theirs.IsZero() {
+		return nil
+	}
+	return &facts.Skew{Least: theirs.Sub(ended), Most: theirs.Sub(began)}
 }

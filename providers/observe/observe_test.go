@@ -35,6 +35,10 @@ func (f *fakeNodes) Observe(_ context.Context, node config.Node, question facts.
 	if f.asked == nil {
 		f.asked = map[string][]facts.Question{}
 	}
+	if !question.Floor || !question.Boot {
+		return facts.Node{}, errors.New(node.Name + " is not asked what it stands on")
+	}
+	question.Floor, question.Boot = false, false // asked of every node
 	f.asked[node.Name] = append(f.asked[node.Name], question)
 	answer, ok := f.answers[node.Name]
 	if !ok {
@@ -99,6 +103,9 @@ func (f fakeKubernetes) FromNodes(known facts.Kubernetes, answers []facts.Config
 	return known
 }
 func (fakeKubernetes) Tenancies(context.Context) facts.Tenancies { return facts.Tenancies{} }
+func (fakeKubernetes) Residents(context.Context) facts.Residents {
+	return facts.Residents{Pods: []facts.Resident{{Node: "a", Name: "akash-provider-0", Duty: facts.DutyProvider}}}
+}
 func (fakeKubernetes) Definition(context.Context, string) facts.Definition {
 	return facts.Definition{}
 }
@@ -182,6 +189,25 @@ func TestObserve(t *testing.T) {
 				Etcd:       facts.Etcd{ClusterID: "c1"},
 			},
 			members: []string{"cp1", "cp2"}, dials: []string{"cp1"},
+		},
+		{
+			name:       "residents are listed where somebody asks for them",
+			needs:      []providers.Needs{{}, {Kubernetes: providers.KubernetesNeeds{Residents: true}}},
+			kubernetes: fakeKubernetes{},
+			want: facts.World{
+				ObservedAt: now, Nodes: map[string]*facts.Node{},
+				Kubernetes: facts.Kubernetes{Unknown: "not asked"}, Etcd: facts.Etcd{Unknown: "not asked"},
+				Residents: &facts.Residents{Pods: []facts.Resident{{Node: "a", Name: "akash-provider-0", Duty: facts.DutyProvider}}},
+			},
+		},
+		{
+			name:  "residents of a cluster that nobody declares are unknown",
+			needs: []providers.Needs{{Kubernetes: providers.KubernetesNeeds{Residents: true}}},
+			want: facts.World{
+				ObservedAt: now, Nodes: map[string]*facts.Node{},
+				Kubernetes: facts.Kubernetes{Unknown: "not asked"}, Etcd: facts.Etcd{Unknown: "not asked"},
+				Residents: &facts.Residents{Unknown: noCluster},
+			},
 		},
 		{
 			name: "a member is asked although nobody asks its node about itself", desired: three,

@@ -106,6 +106,18 @@ func (o *Observer) tenancies(ctx context.Context, needs []providers.Needs, world
 	world.Tenancies = &found
 }
 
+func (o *Observer) residents(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	asked := slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Kubernetes.Residents })
+	if world.Residents != nil || !asked {
+		return
+	}
+	found := facts.Residents{Unknown: noCluster}
+	if o.Kubernetes != nil {
+		found = o.Kubernetes.Residents(ctx)
+	}
+	world.Residents = &found
+}
+
 // files asks for archives, downloads and measured prices, each once.
 func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *facts.World) {
 	for _, n := range needs {

@@ -23,7 +23,7 @@ import (
 )
 
 // Version is the format that this package writes. A newer one is refused.
-const Version = 2
+const Version = 3
 
 const (
 	// Kept is how long an entry is kept that is not seen again. What comes back within it keeps its first sighting.
@@ -43,6 +43,8 @@ type Seen struct {
 	Faults map[string]Fault `json:"faults,omitempty"`
 	// KernelLogs are by the node's name.
 	KernelLogs map[string]KernelLog `json:"kernel_logs,omitempty"`
+	// Space is the free space of file systems of nodes, by node and directory ("gpu1 /var").
+	Space map[string]Space `json:"space,omitempty"`
 	// Stop is the last request that a run stop; nil: there was none.
 	Stop *Stop `json:"stop,omitempty"`
 	// Plans are the plans that somebody may have reviewed, by their digest: the last MostPlans.
@@ -87,8 +89,22 @@ type Fault struct {
 	Node  string `json:"node"`
 	Kind  string `json:"kind"` // "xid 79"
 	Count int    `json:"count"`
+	// Recent are the last MostRecent of them, oldest first.
+	Recent []facts.DeviceFault `json:"recent,omitempty"`
 	Sighting
 }
+
+// MostRecent is how many faults of one device are kept one by one; Fault.Count counts all.
+const MostRecent = 100
+
+// Space is the free space of a file system, to tell how fast it fills.
+type Space struct {
+	facts.SpaceSeen
+	Last time.Time `json:"last"`
+}
+
+// growthOver is for how long one look at a file system is what later looks are compared with.
+const growthOver = 14 * 24 * time.Hour
 
 // KernelLog is how far the kernel log of a node was read. A position means nothing in another boot.
 type KernelLog struct {
@@ -181,6 +197,62 @@ func (s Seen) WithFault(now time.Time, serial, node, kind string) Seen {
 	return s.pruned(now)
 }
 
+// WithFaults returns what is known once devices had more faults, by serial number.
+func (s Seen) WithFaults(now time.Time, faults map[string][]facts.DeviceFault) Seen {
+	s = s.clone()
+	for serial, more := range faults {
+		if len(more) == 0 {
+			continue
+		}
+		old, last := s.Faults[serial], more[len(more)-1]
+		recent := slices.Concat(old.Recent, more)
+		s.Faults[serial] = Fault{
+			Node: last.Node, Kind: last.Kind, Count: old.Count + len(more), Recent: recent[max(0, len(recent)-MostRecent):],
+			Sighting: old.again(now),
+		}
+	}
+	return s.pruned(now)
+}
+
+// WithSpace returns what is known once the free space of file systems was looked at, in bytes. The first look stays
+// what others are compared with, until it is old, or there is more space than then.
+func (s Seen) WithSpace(now time.Time, free map[string]uint64) Seen {
+	s = s.clone()
+	for key, bytes := range free {
+		old, known := s.Space[key]
+		if !known || bytes > old.Free || now.Sub(old.At) > growthOver {
+			old.SpaceSeen = facts.SpaceSeen{Free: bytes, At: now.UTC()}
+		}
+		old.Last = now.UTC()
+		s.Space[key] = old
+	}
+	return s.pruned(now)
+}
+
+// Earlier returns what decisions about the present may need of it.
+func (s Seen) Earlier() facts.Earlier {
+	var e facts.Earlier
+	for node, log := range s.KernelLogs {
+		if e.KernelLogs == nil {
+			e.KernelLogs = map[string]facts.KernelLogQuestion{}
+		}
+		e.KernelLogs[node] = facts.KernelLogQuestion{Boot: log.Boot, From: log.Position}
+	}
+	for serial, f := range s.Faults {
+		if e.Faults == nil {
+			e.Faults = map[string]facts.DeviceFaults{}
+		}
+		e.Faults[serial] = facts.DeviceFaults{Count: f.Count, Last: slices.Clone(f.Recent)}
+	}
+	for key, space := range s.Space {
+		if e.Space == nil {
+			e.Space = map[string]facts.SpaceSeen{}
+		}
+		e.Space[key] = space.SpaceSeen
+	}
+	return e
+}
+
 // WithKernelLog returns what is known once the kernel log of a node was read up to a position. Within one boot it never
 // goes back: two commands may have read the log at the same time.
 func (s Seen) WithKernelLog(now time.Time, node, boot string, position uint64) Seen {
@@ -206,6 +278,7 @@ func (s Seen) WithPlan(now time.Time, digest string, resources map[string]string
 func (s Seen) clone() Seen {
 	s.Version = Version
 	s.Findings, s.Waits, s.Faults, s.KernelLogs, s.Plans = own(s.Findings), own(s.Waits), own(s.Faults), own(s.KernelLogs), own(s.Plans)
+	s.Space = own(s.Space)
 	return s
 }
 
@@ -222,6 +295,7 @@ func (s Seen) pruned(now time.Time) Seen {
 	s.Waits = prune(s.Waits, now, Most, func(w Wait) time.Time { return w.Last })
 	s.Faults = prune(s.Faults, now, Most, func(f Fault) time.Time { return f.Last })
 	s.KernelLogs = prune(s.KernelLogs, now, Most, func(k KernelLog) time.Time { return k.Last })
+	s.Space = prune(s.Space, now, Most, func(k Space) time.Time { return k.Last })
 	s.Plans = prune(s.Plans, now, MostPlans, func(p Plan) time.Time { return p.Last })
 	return s
 }

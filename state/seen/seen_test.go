@@ -184,7 +184,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}{
 		"nothing":       {"", "cannot be read", false},
 		"no version":    {"{}", "no version", false},
-		"newer":         {`{"version":3,"more":1}`, "upgrade upkeep", true},
+		"newer":         {`{"version":4,"more":1}`, "upgrade upkeep", true},
 		"unknown field": {`{"version":1,"more":1}`, "more", false},
 		"two":           {`{"version":1}{"version":1}`, "cannot be read", false},
 	} {

@@ -17,8 +17,11 @@ import (
 
 func TestWithoutCgoSaysSo(t *testing.T) {
 	program := build(t, "CGO_ENABLED=0")
-	got := ask(t, program)
+	got := ask[facts.NVML](t, program)
 	if !strings.Contains(got.Unknown, "built without cgo") {
+		t.Errorf("unknown = %q, want that it was built without cgo", got.Unknown)
+	}
+	if got := ask[facts.CUDA](t, program, "-cuda"); !strings.Contains(got.Unknown, "built without cgo") {
 		t.Errorf("unknown = %q, want that it was built without cgo", got.Unknown)
 	}
 }
@@ -36,20 +39,20 @@ func build(t *testing.T, environment string) string {
 }
 
 // ask runs the program and decodes what it printed.
-func ask(t *testing.T, program string, args ...string) facts.NVIDIA {
+func ask[T any](t *testing.T, program string, args ...string) T {
 	t.Helper()
 	out, err := exec.Command(program, args...).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", program, err)
 	}
-	var got facts.NVIDIA
+	var got T
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
 	return got
 }
 
-func equal(t *testing.T, got, want facts.NVIDIA) {
+func equal[T any](t *testing.T, got, want T) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)

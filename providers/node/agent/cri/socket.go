@@ -1,8 +1,8 @@
-// Package cri talks to a node's container runtime over its CRI socket: which containers run for the static pods of the
-// control plane, since when, and how to end one so that the kubelet starts it again.
+// Package cri talks to a node's container runtime over its CRI socket: which containers run for the static pods
+// of the control plane, since when, and how to end one so that the kubelet starts it again.
 //
-// crictl need not be there. Deleting a mirror pod through the API restarts nothing; ending the container does, because
-// the kubelet starts a static pod's container again whenever it ends.
+// crictl need not be there. Deleting a mirror pod through the API restarts nothing; ending the container does,
+// because the kubelet starts a static pod's container again whenever it ends.
 package cri
 
 import (
@@ -19,15 +19,17 @@ import (
 	"upkeep/providers/node/agent/pki"
 )
 
-// wellKnown are the sockets that kubeadm looks for (cmd/kubeadm/app/constants/constants_unix.go), most common first.
+// wellKnown are the sockets that kubeadm looks for (cmd/kubeadm/app/constants/constants_unix.go), most common first,
+// and the one of k3s.
 var wellKnown = []string{
 	"/run/containerd/containerd.sock",
 	"/run/crio/crio.sock",
 	"/run/cri-dockerd.sock",
+	"/run/k3s/containerd/containerd.sock", // k3s and RKE2
 }
 
-// Socket returns the path of the runtime's socket: what the kubelet was told to use, else the first well-known one that
-// is there.
+// Socket returns the path of the runtime's socket: what the kubelet was told to use, else the first well-known
+// one that is there.
 func Socket(d *disk.Disk) (string, error) {
 	if p := fromKubelet(d); p != "" {
 		return p, nil

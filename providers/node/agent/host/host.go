@@ -1,10 +1,12 @@
 // Package host is one node as the node side's program sees it: every collector and every typed operation, behind
 // methods that take the protocol's requests.
 //
-// Its methods do the work in the process that calls them. Session has what changes the node done in units of their own, and
-// Perform is what such a unit does. A new method of the table is one line in methods, and what that line calls.
+// Its methods do the work in the process that calls them. Session has what changes the node done in units of
+// their own, and Perform is what such a unit does. A new method of the table is one line in methods, and what
+// that line calls.
 //
-// It speaks to nobody; the session that carries requests and answers is its caller's. It keeps no state between calls.
+// It speaks to nobody; the session that carries requests and answers is its caller's. It keeps no state between
+// calls.
 package host
 
 import (
@@ -21,6 +23,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/boot"
 	"upkeep/providers/node/agent/bundles"
 	"upkeep/providers/node/agent/cold"
 	"upkeep/providers/node/agent/collect"
@@ -28,12 +31,15 @@ import (
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/etcdtunnel"
+	"upkeep/providers/node/agent/floor"
 	"upkeep/providers/node/agent/history"
 	"upkeep/providers/node/agent/k3s"
+	"upkeep/providers/node/agent/kmsg"
 	"upkeep/providers/node/agent/kubeadm"
 	"upkeep/providers/node/agent/listen"
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/nvidia"
+	"upkeep/providers/node/agent/pci"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
@@ -65,8 +71,8 @@ type Options struct {
 	Start unit.Starter
 	// Schedule is how timers are armed; nil: as timer.Choose says.
 	Schedule timer.Scheduler
-	// At is called at each instant at which a crash would leave something different behind, with the id of the step, "/" and a word;
-	// nil outside tests.
+	// At is called at each instant at which a crash would leave something different behind, with the id of the
+	// step, "/" and a word; nil outside tests.
 	At func(instant string)
 }
 
@@ -129,8 +135,8 @@ func runnable(real string) error {
 
 func (h *Host) open() (*disk.Disk, error) { return disk.Open(h.options.Root) }
 
-// Observe answers a question. It always answers: what could not be observed is unknown with its reason, in its place. An
-// error means that nothing at all could be looked at.
+// Observe answers a question. It always answers: what could not be observed is unknown with its reason, in its
+// place. An error means that nothing at all could be looked at.
 func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.Node, error) {
 	d, err := h.open()
 	if err != nil {
@@ -142,6 +148,8 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 		Certificates: facts.Certificates{Unknown: "not asked"},
 		ControlPlane: facts.ControlPlane{Unknown: "not asked"},
 		NVIDIA:       facts.NVIDIA{Unknown: "not asked"},
+		KernelLog:    facts.KernelLog{Unknown: "not asked"},
+		Boot:         facts.Boot{Unknown: "not asked"},
 	}
 	// Each part writes its own field, so that one that hangs delays the answer by its own limit and no more.
 	var wg sync.WaitGroup
@@ -172,14 +180,17 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.Certificates != nil || q.ControlPlane {
 		wg.Go(func() { node.Services = services(d) })
 	}
-	if q.NVIDIA {
-		wg.Go(func() { node.NVIDIA = nvidia.Collect(ctx, d, h.options.NVML, h.options.NVMLDigest) })
+	if q.NVIDIA || q.KernelLog != nil || q.Boot {
+		wg.Go(func() { h.gpus(ctx, d, q, &node) })
 	}
 	if q.EtcdData {
 		wg.Go(func() { node.EtcdData = cold.Look(d) })
 	}
 	if len(q.Ports) > 0 {
 		wg.Go(func() { node.Listeners = listen.Collect(d.Files(), q.Ports) })
+	}
+	if q.Floor {
+		wg.Go(func() { node.Floor = floor.Collect(d) })
 	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
@@ -190,6 +201,29 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	wg.Wait()
 	return node, nil
+}
+
+// gpus answers what is asked of kernels, GPUs and the kernel's log. It writes the parts of its name and no others.
+func (h *Host) gpus(ctx context.Context, d *disk.Disk, q facts.Question, node *facts.Node) {
+	bus := pci.Look(d.Files())
+	var wg sync.WaitGroup
+	if q.KernelLog != nil {
+		wg.Go(func() {
+			node.KernelLog = facts.KernelLog{Unknown: "this node has no NVIDIA GPU"}
+			if !nvidia.Absent(d, bus) {
+				node.KernelLog = kmsg.Collect(ctx, d, *q.KernelLog)
+			}
+		})
+	}
+	if q.Boot || q.NVIDIA {
+		// What boots next names a module to look at.
+		node.Boot = boot.Collect(d)
+	}
+	if q.NVIDIA {
+		program := nvidia.Program{Path: h.options.NVML, Digest: h.options.NVMLDigest}
+		node.NVIDIA = nvidia.Collect(ctx, d, bus, system.Kernel(d), node.Boot, program)
+	}
+	wg.Wait()
 }
 
 func controlPlane(ctx context.Context, d *disk.Disk, pods []facts.StaticPod) facts.ControlPlane {
@@ -431,10 +465,10 @@ func (h *Host) RestartService(
 	return r.Run(ctx, q, quiet(progress))
 }
 
-// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd elsewhere that
-// the request names; "bundles" (package bundles); "files", the keys and the configuration of its control plane (package
-// collect); "cold", the data directory of its member while that is stopped (package cold); or "sqlite", the database of its
-// k3s server (package sqlite). The caller closes it.
+// Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd
+// elsewhere that the request names; "bundles" (package bundles); "files", the keys and the configuration of its
+// control plane (package collect); "cold", the data directory of its member while that is stopped (package
+// cold); or "sqlite", the database of its k3s server (package sqlite). The caller closes it.
 func (h *Host) Tunnel(ctx context.Context, service string) (net.Conn, error) {
 	var names []string
 	for _, s := range protocol.Services() {

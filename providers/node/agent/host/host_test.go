@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/fixtures/closedport"
+	"upkeep/fixtures/gpunode"
 	fixture "upkeep/fixtures/pki"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/host"
@@ -57,7 +58,7 @@ func TestObserve(t *testing.T) {
 	if node.System.Clock.IsZero() {
 		t.Errorf("system: %+v", node.System)
 	}
-	if node.NVIDIA.Unknown == "" {
+	if node.NVIDIA.NVML.Unknown == "" || node.NVIDIA.Devices.Unknown == "" {
 		t.Errorf("nvidia: %+v", node.NVIDIA)
 	}
 	text, err := json.Marshal(node)
@@ -267,6 +268,9 @@ func nvml(t *testing.T, script string) host.Options {
 	if err := os.Chmod(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := gpunode.Make(root, gpunode.Machine{GPUs: []string{"2331"}, Driver: "570.124.06"}); err != nil {
+		t.Fatal(err)
+	}
 	text, err := os.ReadFile(filepath.Join(root, "upkeep-nvml"))
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +300,7 @@ func TestAnotherNVMLIsNotRun(t *testing.T) {
 			o := nvml(t, "touch ran; echo '{}'")
 			c.change(t, &o)
 			node, err := host.New(o).Observe(t.Context(), protocol.ObserveRequest{Question: facts.Question{NVIDIA: true}})
-			if err != nil || !strings.Contains(node.NVIDIA.Unknown, c.want) {
+			if err != nil || !strings.Contains(node.NVIDIA.NVML.Unknown, c.want) {
 				t.Errorf("%+v, %v; want %q", node.NVIDIA, err, c.want)
 			}
 		})
@@ -313,14 +317,14 @@ func mode(t *testing.T, p string, m os.FileMode) {
 func TestNVIDIA(t *testing.T) {
 	for _, c := range []struct {
 		name, script string
-		want         facts.NVIDIA
+		want         facts.NVML
 	}{
 		{"answers", `echo '{"driver":"570.124.06","gpus":[{"index":0,"name":"NVIDIA H100","uuid":"GPU-1"}]}'`,
-			facts.NVIDIA{Driver: "570.124.06", GPUs: []facts.GPU{{Name: "NVIDIA H100", UUID: "GPU-1"}}}},
-		{"says why not", `echo '{"unknown":"no library"}'; exit 1`, facts.NVIDIA{Unknown: "no library"}},
-		{"dies", `echo "symbol lookup error: nvmlX" >&2; exit 127`, facts.NVIDIA{Unknown: "upkeep-nvml: exit status 127: symbol lookup error: nvmlX"}},
-		{"is killed", `kill -SEGV $$`, facts.NVIDIA{Unknown: "upkeep-nvml: signal: segmentation fault"}},
-		{"talks nonsense", `echo hello`, facts.NVIDIA{Unknown: "upkeep-nvml: its answer cannot be parsed"}},
+			facts.NVML{Driver: "570.124.06", GPUs: []facts.GPU{{Name: "NVIDIA H100", UUID: "GPU-1"}}}},
+		{"says why not", `echo '{"unknown":"no library"}'; exit 1`, facts.NVML{Unknown: "no library"}},
+		{"dies", `echo "symbol lookup error: nvmlX" >&2; exit 127`, facts.NVML{Problem: facts.NVMLDied, Unknown: "upkeep-nvml: exit status 127: symbol lookup error: nvmlX"}},
+		{"is killed", `kill -SEGV $$`, facts.NVML{Problem: facts.NVMLDied, Unknown: "upkeep-nvml: signal: segmentation fault"}},
+		{"talks nonsense", `echo hello`, facts.NVML{Unknown: "upkeep-nvml: its answer cannot be parsed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := host.New(nvml(t, c.script))
@@ -328,7 +332,7 @@ func TestNVIDIA(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := node.NVIDIA
+			got := node.NVIDIA.NVML
 			got.Unknown = strings.TrimSuffix(got.Unknown, " (core dumped)")
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

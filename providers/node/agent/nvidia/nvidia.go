@@ -1,112 +1,81 @@
-// Package nvidia asks the program upkeep-nvml what NVML says of this node's GPUs.
+// Package nvidia says what a node is as a machine with NVIDIA GPUs: it puts together what the collectors of the
+// bus, the driver, the packages, the units and the libraries found.
 //
-// NVML is never linked here: on a driver that lacks a symbol, the first call of it ends the process. So the question is
-// put in a child process, and a child that dies is an unknown with its reason.
+// It decides nothing about what a node should be. NVML and CUDA are never linked here: on a driver that lacks a
+// symbol, the first call of it ends the process, and on one that hangs it never returns. So both are asked in
+// child processes, and a child that dies or hangs is an unknown with its reason. On a node without an NVIDIA
+// GPU nothing is looked at.
 package nvidia
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"time"
+	"sync"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/cdi"
+	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/dpkg"
+	"upkeep/providers/node/agent/driver"
+	"upkeep/providers/node/agent/pci"
+	"upkeep/providers/node/agent/systemd"
 )
 
-// timeout bounds the child: NVML waits for a driver that hangs.
-const timeout = 20 * time.Second
-
-// maxOutput is far above what the largest machine's GPU list needs.
-const maxOutput = 1 << 20
-
-// Collect runs a program, which prints facts.NVIDIA as JSON on its standard output. It runs as root: so it must be the
-// file that has the digest, SHA-256 in hexadecimal, and nobody but root, or the user who runs this, may be able to
-// exchange it at the same time.
-func Collect(ctx context.Context, d *disk.Disk, program, digest string) facts.NVIDIA {
-	err := check(d, program, digest)
-	if errors.Is(err, fs.ErrNotExist) {
-		return facts.NVIDIA{Unknown: "upkeep-nvml is not next to the helper on this node"}
+// Absent reports whether a node has nothing of NVIDIA's: no device on the bus, no module in the kernel and no
+// driver on the disk. A node whose devices have all fallen off the bus is none: the module or the driver is
+// left. A bus that cannot be read may have some.
+func Absent(d *disk.Disk, bus pci.Bus) bool {
+	b := bus.Devices
+	if b.Unknown != "" || len(b.GPUs)+len(b.Switches) > 0 {
+		return false
 	}
-	if err != nil {
-		return facts.NVIDIA{Unknown: fmt.Sprintf("upkeep-nvml is not run: %v", err)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, d.Real(program))
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	cmd.Dir = "/"
-	cmd.WaitDelay = time.Second
-	stdout, stderr := &bounded{limit: maxOutput}, &bounded{limit: 4 << 10}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err = cmd.Run()
-	if ctx.Err() != nil {
-		return facts.NVIDIA{Unknown: fmt.Sprintf("upkeep-nvml: no answer within %s", timeout)}
-	}
-	// A failing child may still have said why, in its answer.
-	var found facts.NVIDIA
-	parseErr := json.Unmarshal(stdout.Bytes(), &found)
-	switch {
-	case err == nil && parseErr == nil:
-		return found
-	case parseErr == nil && found.Unknown != "":
-		return facts.NVIDIA{Unknown: found.Unknown}
-	case err != nil:
-		reason := fmt.Sprintf("upkeep-nvml: %v", err)
-		if said, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n"); said != "" {
-			reason += ": " + said
+	for _, p := range []string{"proc/driver/nvidia", "sys/module/nvidia", "usr/bin/nvidia-smi"} {
+		if _, err := fs.Stat(d.Files(), p); err == nil {
+			return false
 		}
-		return facts.NVIDIA{Unknown: reason}
 	}
-	return facts.NVIDIA{Unknown: "upkeep-nvml: its answer cannot be parsed"}
+	return true
 }
 
-// check refuses a program that others could exchange, or that is another file than the helper was built with.
-func check(d *disk.Disk, program, digest string) error {
-	dir, err := d.Dir(filepath.Dir(program))
-	if err != nil {
-		return err
+// Collect looks at a node. Kernel is the release that runs, boot what was found of kernels, both for the
+// modules on disk. Parts are looked at at once, so that one that hangs delays the answer by its own limit and
+// no more.
+func Collect(ctx context.Context, d *disk.Disk, bus pci.Bus, kernel string, boot facts.Boot, p Program) facts.NVIDIA {
+	if Absent(d, bus) {
+		return facts.NVIDIA{Absent: true}
 	}
-	if err := dir.TrustFile(filepath.Base(program)); err != nil {
-		return err
-	}
-	if digest == "" {
-		return errors.New("this helper was built without its digest")
-	}
-	f, err := os.Open(d.Real(program))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
-		return fmt.Errorf("%s has SHA-256 %s and must have %s: install the package of the same version", program, got, digest)
-	}
-	return nil
+	n := facts.NVIDIA{Devices: bus.Devices}
+	var wg sync.WaitGroup
+	wg.Go(func() { n.Fabric = pci.Fabric(ctx, d.Files(), bus) })
+	wg.Go(func() {
+		n.Module = driver.Loaded(d)
+		n.Libraries = driver.Libraries(d)
+		n.OnDisk = onDisk(d, kernel, boot.Next)
+		n.CDI = cdi.Collect(d)
+	})
+	wg.Go(func() { n.NVML, n.CUDA = p.ask(ctx, d) })
+	wg.Go(func() { n.Packages = dpkg.Collect(ctx, d) })
+	wg.Go(func() { n.Runtime = cri.Handlers(ctx, d) })
+	wg.Go(func() {
+		units := systemd.Show(ctx, d, managerUnit, persistenceUnit)
+		n.FabricManager.Unit, n.Persistence.Unit = units[0], units[1]
+	})
+	var manager, persistence facts.DriverService
+	wg.Go(func() { manager.Version, manager.VersionUnknown = version(ctx, d, managerPlaces) })
+	wg.Go(func() { persistence.Version, persistence.VersionUnknown = version(ctx, d, persistencePlaces) })
+	wg.Wait()
+	n.FabricManager.Version, n.FabricManager.VersionUnknown = manager.Version, manager.VersionUnknown
+	n.Persistence.Version, n.Persistence.VersionUnknown = persistence.Version, persistence.VersionUnknown
+	n.Maintainers = maintainers(d, n)
+	return n
 }
 
-// bounded keeps the first limit bytes and swallows the rest, so that a child that babbles ends by itself.
-type bounded struct {
-	bytes.Buffer
-	limit int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if room := b.limit - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
+// onDisk looks at the module of the kernel that runs, and of the one that boots next where that is another.
+func onDisk(d *disk.Disk, running, next string) []facts.ModuleFile {
+	out := []facts.ModuleFile{driver.OnDisk(d, running)}
+	if next != "" && next != running {
+		out = append(out, driver.OnDisk(d, next))
 	}
-	return len(p), nil
+	return out
 }

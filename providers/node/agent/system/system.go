@@ -14,8 +14,8 @@ import (
 // maxFile is more than any of these one-line files and os-release has.
 const maxFile = 64 << 10
 
-// Collect reads what identifies the machine. It starts no program: one costs more than all the rest of an observation. What
-// cannot be read is named in Unknown together; the rest is there all the same.
+// Collect reads what identifies the machine. It starts no program: one costs more than all the rest of an
+// observation. What cannot be read is named in Unknown together; the rest is there all the same.
 func Collect(d *disk.Disk, now time.Time) facts.System {
 	s := facts.System{Architecture: runtime.GOARCH, Clock: now.UTC()}
 	var missing []string
@@ -34,6 +34,15 @@ func Collect(d *disk.Disk, now time.Time) facts.System {
 	s.OS = prettyName(osRelease(d))
 	s.Unknown = strings.Join(missing, "; ")
 	return s
+}
+
+// Kernel returns the release of the kernel that runs; empty where it cannot be read, which Collect says.
+func Kernel(d *disk.Disk) string {
+	data, _, err := d.Read("/proc/sys/kernel/osrelease", maxFile)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
 }
 
 // osRelease reads /etc/os-release, which os-release(5) lets be a link to /usr/lib/os-release and nothing else.

@@ -1,6 +1,6 @@
-// Package critest is a container runtime for tests: a CRI server on a unix socket that holds a few static pods and starts
-// a container anew when one is stopped, as the kubelet would have it: at once where the old one is removed, and later
-// where it is still there.
+// Package critest is a container runtime for tests: a CRI server on a unix socket that holds a few static pods
+// and starts a container anew when one is stopped, as the kubelet would have it: at once where the old one is
+// removed, and later where it is still there.
 package critest
 
 import (
@@ -29,6 +29,11 @@ type Server struct {
 	startAfter time.Duration
 	backOff    time.Duration
 	made       int
+
+	// Handlers are the names of the runtime's handlers, Config its configuration as containerd answers it. They are set
+	// before anybody asks.
+	Handlers []string
+	Config   string
 }
 
 type container struct {
@@ -209,4 +214,21 @@ func (s *Server) RemoveContainer(_ context.Context, r *runtime.RemoveContainerRe
 		c.next.Reset(s.startAfter)
 	}
 	return &runtime.RemoveContainerResponse{}, nil
+}
+
+// Version implements the CRI.
+func (s *Server) Version(context.Context, *runtime.VersionRequest) (*runtime.VersionResponse, error) {
+	return &runtime.VersionResponse{Version: "0.1.0", RuntimeName: "containerd", RuntimeVersion: "v2.0.2", RuntimeApiVersion: "v1"}, nil
+}
+
+// Status implements the CRI.
+func (s *Server) Status(_ context.Context, r *runtime.StatusRequest) (*runtime.StatusResponse, error) {
+	out := &runtime.StatusResponse{}
+	for _, name := range s.Handlers {
+		out.RuntimeHandlers = append(out.RuntimeHandlers, &runtime.RuntimeHandler{Name: name})
+	}
+	if r.GetVerbose() && s.Config != "" {
+		out.Info = map[string]string{"config": s.Config}
+	}
+	return out, nil
 }
