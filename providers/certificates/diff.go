@@ -280,8 +280,9 @@ func (r *review) reviewOperatorKubeconfig() {
 	f := &r.in.World.Kubernetes.Kubeconfig
 	if f.Insecure != "" {
 		r.add(providers.Finding{
-			ID: "CERT_KUBECONFIG_INSECURE", Severity: providers.SeverityError, Object: "cluster.kubeconfig", Summary: f.Insecure + " (" + f.Path + ")",
-			Hint: "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://",
+			ID: "CERT_KUBECONFIG_INSECURE", Severity: providers.SeverityError, Object: "cluster.kubeconfig",
+			Summary: f.Insecure + " (" + f.Path + ")",
+			Hint:    "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://",
 		})
 	}
 	leaf, ok := f.Leaf()

@@ -57,7 +57,8 @@ func (r *review) planOperatorKubeconfig() {
 	s.Rest = true
 	s.Summary = "renew the client certificate in " + r.in.World.Kubernetes.Kubeconfig.Path
 	s.Why = []string{
-		operatorObject + " " + ends(leaf.NotAfter, r.in.Now), r.address.String() + ".operator_kubeconfig = true (" + r.at + ")",
+		operatorObject + " " + ends(leaf.NotAfter, r.in.Now),
+		r.address.String() + ".operator_kubeconfig = true (" + r.at + ")",
 	}
 	ca := file(&r.in.World.Nodes[node].Certificates, clientAuthority(r.in.World.Nodes[node]))
 	before, after := moved(leaf.NotAfter, operatorEnd(leaf, ca, r.in.Now), defaultValidity)
