@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h *hos
 	nonce := flags.String("nonce", "", "the session's nonce: 32 hexadecimal digits")
 	tunnel := flags.String("tunnel", "", "serve a raw tunnel to this service of the node")
 	perform := flags.String("perform", "", "run the request with this id")
+	restore := flags.String("restore", "", "do what the timer with this id is for")
 	printVersion := flags.Bool("version", false, "print the version and end")
 	switch err := flags.Parse(args); {
 	case err != nil:
@@ -64,6 +65,15 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer, h *hos
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
 		return h.Perform(ctx, *perform)
+	case *restore != "" && (class.class != "" || *nonce != ""):
+		return errors.New("-restore is a timer's to say, and takes neither -class nor -nonce")
+	case *restore != "":
+		done, err := h.Restore(ctx, *restore)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(out, done)
+		return err
 	case *nonce == "":
 		return errors.New("this program is started by upkeep and needs -nonce; run upkeep instead")
 	case *tunnel != "":

@@ -26,7 +26,7 @@ type domain struct {
 // every lists every domain; a new one is one line here.
 func every() []domain {
 	return []domain{
-		{certificates.Type(), func(t tools) map[string]providers.Operation { return certificates.Operations(t.caller) }},
+		{certificates.Type(), certificateOperations},
 		{backup.Type(), backupOperations},
 		{akash.Type(), akashOperations},
 		{release.Type(), releaseOperations},

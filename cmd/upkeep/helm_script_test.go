@@ -248,6 +248,12 @@ func serverOf(ts *testscript.TestScript, args []string) string {
 	if slices.Contains(args, "helm") {
 		handler = &keptObjects{cluster: handler, objects: map[string]map[string]any{}}
 	}
+	if slices.Contains(args, "tls") {
+		at, closed, err := clusterOf(ts).ServeTLS(handler)
+		ts.Check(err)
+		ts.Defer(closed)
+		return at
+	}
 	server := httptest.NewServer(handler)
 	ts.Defer(server.Close)
 	return server.URL

@@ -66,6 +66,8 @@ func holdBeginCommand(env environment) *cli.Command {
 		Description: "For upgrades of Kubernetes, kubespray, the system or storage.\n" +
 			"Every etcd_backup takes a bundle and proves it.\n" +
 			"Then the hold is written to the state and to the cluster's Lease.\n" +
+			"Every akash_provider that runs is stopped.\n" +
+			"Timers on two control planes start the provider again when -for is over.\n" +
 			"Until `upkeep hold end`, commands that change something exit 6. Until -for is over, drift does not exit 2.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "for", Usage: "how long the work should take, such as `6h`; at most 14d"},
@@ -103,6 +105,11 @@ func beginHold(ctx context.Context, env environment, cmd *cli.Command, hold fact
 	if standing := plan.Request.Memory.Hold; standing != nil {
 		return exit{exitLocked, &kube.HoldError{Hold: *standing}}
 	}
+	running, err := providersOf(plan, w)
+	if err != nil {
+		return fmt.Errorf("the hold did not begin: %w", err)
+	}
+	nodes := timerNodes(plan, w)
 	if err := backupForHold(ctx, env, cmd, w, hold); err != nil {
 		return err
 	}
@@ -124,10 +131,30 @@ func beginHold(ctx context.Context, env environment, cmd *cli.Command, hold fact
 			}
 			return fmt.Errorf("the hold did not begin: %w", err)
 		}
-		next.Memory.Hold = &hold
-		if err := writeState(ctx, lock, next); err != nil {
+		begun := func(err error) error { // or undone
+			if err == nil {
+				next.Memory.Hold = &hold
+				err = writeState(ctx, lock, next)
+			}
+			if err == nil {
+				return nil
+			}
 			_, undone := client.EndHold(context.WithoutCancel(ctx))
 			return errors.Join(fmt.Errorf("the hold did not begin: %w", err), undone)
+		}
+		if len(running) == 0 {
+			if err := begun(nil); err != nil {
+				return err
+			}
+			return tellHold(env.stdout, &hold)
+		}
+		turn, err := providerSwitch(env, w, plan, lock)
+		if err == nil {
+			hold.Stopped, err = stopForHold(ctx, turn, running, hold, nodes)
+		}
+		if err := begun(err); err != nil {
+			after := context.WithoutCancel(ctx)
+			return errors.Join(err, startAfterHold(after, turn, statefulSets{w.desired.Cluster}, hold.Stopped))
 		}
 		return tellHold(env.stdout, &hold)
 	})
@@ -162,7 +189,8 @@ func backupForHold(ctx context.Context, env environment, cmd *cli.Command, w wor
 func holdEndCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "end", Usage: "end the hold, and list what changed while it stood",
-		Description: "Looks at the cluster again and compares: certificates, static pods, versions, labels,\n" +
+		Description: "Starts the providers again that the hold stopped, and takes their timers back.\n" +
+			"Looks at the cluster again and compares: certificates, static pods, versions, labels,\n" +
 			"members of etcd, definitions, releases and leases. Exits 1 where not everything could be looked at; the hold ends all the same.",
 		Flags: append([]cli.Flag{jsonFlag()}, holdFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -183,6 +211,15 @@ func holdEndCommand(env environment) *cli.Command {
 				return err
 			}
 			err = underLock(ctx, env, cmd, w, func(lock state.Lock) error {
+				if len(hold.Stopped) > 0 {
+					turn, err := providerSwitch(env, w, plan, lock)
+					if err != nil {
+						return err
+					}
+					if err := startAfterHold(ctx, turn, statefulSets{w.desired.Cluster}, hold.Stopped); err != nil {
+						return fmt.Errorf("the hold still stands: %w", err)
+					}
+				}
 				if _, err := client.EndHold(ctx); err != nil {
 					return fmt.Errorf("the hold still stands: %w", err)
 				}
@@ -255,6 +292,13 @@ func tellHold(w io.Writer, hold *facts.Hold) error {
 		"Commands that change something exit 6 until: upkeep hold end\n",
 		text.Clean(hold.Reason), text.Clean(hold.Who), hold.At.UTC().Format(time.RFC3339),
 		hold.Until.UTC().Format(time.RFC3339), backed)
+	for _, p := range hold.Stopped {
+		_, told := fmt.Fprintf(w,
+			"Stopped: %s/%s. Timers on %s start the provider again at %s, unless `upkeep hold end` does before.\n",
+			text.Clean(p.Namespace), text.Clean(p.Name), text.Clean(strings.Join(p.Nodes, ", ")),
+			p.Until.UTC().Format(time.RFC3339))
+		err = errors.Join(err, told)
+	}
 	return err
 }
 

@@ -69,11 +69,11 @@ func seenUnderNoLock(boundary string) {
 // TestScripts runs every script of testdata/script. Beside testscript's own commands, scripts have:
 //
 //	code N COMMAND...            runs a command that must exit with N
-//	cluster N [helm]             makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it; helm: it
-//	                             keeps what Helm writes
+//	cluster N [helm|tls]         makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it; helm: it
+//	                             keeps what Helm writes; tls: its API is served with a certificate, and looks at the client's
 //	install NAMESPACE RELEASE CHART VERSION VALUES
 //	                             installs a chart as somebody without upkeep would
-//	age DURATION NODE NAME...    leaves certificates of a node that much time
+//	age DURATION NODE NAME...    leaves certificates of a node that much time; age DURATION kubeconfig: that of the cluster
 //	renewed NODE NAME...         somebody else renews certificates of a node
 //	another-cluster              the API server is another cluster's from now on
 //	order NODE [WORD...]         see fakecluster.Order
@@ -180,6 +180,10 @@ func cluster(ts *testscript.TestScript, _ bool, args []string) {
 func age(ts *testscript.TestScript, _ bool, args []string) {
 	left, err := time.ParseDuration(args[0])
 	ts.Check(err)
+	if len(args) == 2 && args[1] == "kubeconfig" {
+		ts.Check(clusterOf(ts).AgeKubeconfig(left))
+		return
+	}
 	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
 		worlds.Age(clockOf(ts), left, world.Nodes[args[1]], args[2:]...)
 		return nil

@@ -41,7 +41,11 @@ type review struct {
 	at        string   // the block's place
 	beforeWhy string   // "certificates.control_plane.renew_before = 30d (provider.upkeep.hcl:21)"
 	servers   []string // the ids of the steps that restart a server's service; agents come after them
-	afterEnd  string   // what renewed certificates' not_after will be, in words
+	// operatorDue: the client certificate of cluster.kubeconfig is due, and its file holds the key. kubeconfigFirst is the
+	// step that renews it where nothing else can be judged before.
+	operatorDue     bool
+	kubeconfigFirst string
+	afterEnd        string // what renewed certificates' not_after will be, in words
 }
 
 // Diff compares the declared state with the observed control planes. What interrupted renewals left half done is repaired on
@@ -77,7 +81,8 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r.reviewOutage()
 	r.reviewCopies(nodes)
 	r.reviewExternalEtcd()
-	r.out.Steps = make([]providers.Step, 0, 3*len(todo))
+	r.out.Steps = make([]providers.Step, 0, 3*len(todo)+1)
+	r.planOperatorKubeconfig()
 	for i := range todo {
 		r.planRepair(&todo[i])
 	}
@@ -98,6 +103,11 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		if rancher(todo[i].node) && !server(todo[i].node) {
 			r.planServices(&todo[i])
 			r.rest(&todo[i])
+		}
+	}
+	for i := range r.out.Steps {
+		if s := &r.out.Steps[i]; r.kubeconfigFirst != "" && s.ID != r.kubeconfigFirst && len(s.After) == 0 {
+			s.After = []string{r.kubeconfigFirst}
 		}
 	}
 	r.warn()
@@ -270,8 +280,9 @@ func (r *review) reviewOperatorKubeconfig() {
 	f := &r.in.World.Kubernetes.Kubeconfig
 	if f.Insecure != "" {
 		r.add(providers.Finding{
-			ID: "CERT_KUBECONFIG_INSECURE", Severity: providers.SeverityError, Object: "cluster.kubeconfig", Summary: f.Insecure + " (" + f.Path + ")",
-			Hint: "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://",
+			ID: "CERT_KUBECONFIG_INSECURE", Severity: providers.SeverityError, Object: "cluster.kubeconfig",
+			Summary: f.Insecure + " (" + f.Path + ")",
+			Hint:    "put the CA of the cluster into the kubeconfig (certificate-authority-data), remove insecure-skip-tls-verify, and use https://",
 		})
 	}
 	leaf, ok := f.Leaf()
@@ -285,13 +296,29 @@ func (r *review) reviewOperatorKubeconfig() {
 			severity, summary = providers.SeverityError, "its client certificate expired "+ago(-left)+" ("+f.Path+")"
 		}
 		object.Status = "due"
+		r.operatorDue = f.Unknown == "" && f.Key == "match"
 		r.add(providers.Finding{
 			ID: "CERT_OPERATOR_KUBECONFIG", Severity: severity, Object: "cluster.kubeconfig",
 			Summary: summary,
-			Hint:    "upkeep does not change the file that it reads the cluster with: copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
+			Hint:    r.operatorHint(),
 		})
 	}
 	r.out.Objects = append(r.out.Objects, object)
+}
+
+// operatorHint says how the client certificate of cluster.kubeconfig is renewed.
+func (r *review) operatorHint() string {
+	switch {
+	case !r.spec.OperatorKubeconfig:
+		return "set operator_kubeconfig = true, and `upkeep apply` renews it; or copy the client certificate and key of a " +
+			"renewed /etc/kubernetes/admin.conf into it"
+	case !r.operatorDue:
+		return "upkeep cannot renew it, since its key cannot be read: copy the client certificate and key of a renewed " +
+			"/etc/kubernetes/admin.conf into it"
+	case r.signerOfClients() == "":
+		return "upkeep cannot renew it: no control plane that answers has a valid CA with its key"
+	}
+	return "`upkeep apply` renews it; a control plane signs the new certificate"
 }
 
 // findReference picks the control plane whose authorities the others must have: one whose CA is the one that the

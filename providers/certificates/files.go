@@ -45,14 +45,16 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 			why = "it holds no certificate"
 		}
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: why, Hint: r.reissueOn(w, f),
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name,
+			Summary: why, Hint: r.reissueOn(w, f),
 		})
 		return "unknown", why
 	}
 	status = "ok"
 	if f.Chain != "" && (f.Kind == facts.Authority || f.Kind == facts.Kubelet) {
 		status, detail = "problem", f.Chain
-		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name, Summary: f.Chain, Hint: r.reissueOn(w, f)})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_CHAIN_BROKEN", Severity: providers.SeverityError, Object: f.Name,
+			Summary: f.Chain, Hint: r.reissueOn(w, f)})
 	}
 	if exposed(f) {
 		path := f.KeyPath
@@ -65,8 +67,9 @@ func (r *review) reviewFile(w *work, f *facts.CertificateFile, blocked *blocks) 
 		}
 		status, detail = "problem", "its key can be read by others"
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_KEY_EXPOSED", Severity: providers.SeverityWarning, Object: f.Name, Summary: path + " has mode " + mode + ", wider than 0600",
-			Hint: "chmod 0600 " + path + ", and think about who could have read it",
+			ID: "CERT_KEY_EXPOSED", Severity: providers.SeverityWarning, Object: f.Name,
+			Summary: path + " has mode " + mode + ", wider than 0600",
+			Hint:    "chmod 0600 " + path + ", and think about who could have read it",
 		})
 	}
 	switch f.Kind {
@@ -116,11 +119,13 @@ func (r *review) reviewLeaf(w *work, f *facts.CertificateFile, blocked, status, 
 		if !halfDone(w.unfinished, f.Name) { // repairing makes the pair whole
 			due, why = true, summary
 		}
-		r.on(w.node.Name, providers.Finding{ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name, Summary: summary, Hint: hint})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_KEY_MISMATCH", Severity: providers.SeverityError, Object: f.Name,
+			Summary: summary, Hint: hint})
 	} else if f.Key != "match" && f.Key != "" {
 		status, detail = "unknown", "key "+f.Key
 		r.on(w.node.Name, providers.Finding{
-			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name, Summary: "its key is " + f.Key, Hint: r.reissue(f),
+			ID: "CERT_UNREADABLE", Severity: providers.SeverityError, Unknown: true, Object: f.Name,
+			Summary: "its key is " + f.Key, Hint: r.reissue(f),
 		})
 	}
 	if f.Chain != "" {
@@ -307,7 +312,8 @@ func (r *review) reviewMissing(w *work, f *facts.CertificateFile) (status, detai
 		return "missing", "this node has no such copy"
 	}
 	r.on(w.node.Name, providers.Finding{
-		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name, Summary: f.Path + " is not there", Hint: r.reissueOn(w, f),
+		ID: "CERT_MISSING", Severity: providers.SeverityError, Object: f.Name,
+		Summary: f.Path + " is not there", Hint: r.reissueOn(w, f),
 	})
 	return "missing", "not there"
 }

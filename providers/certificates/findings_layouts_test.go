@@ -218,6 +218,10 @@ func TestRancherSelfMadeCertificates(t *testing.T) {
 	if d := cmp.Diff(want, ids(out.Steps)); d != "" {
 		t.Fatal(d)
 	}
+	if s := out.Steps[0]; s.Reversal.Way != providers.ReverseByHand || !strings.Contains(s.Undo,
+		"on cp1: stop k3s.service, rename each FILE.expired-DATE back to FILE (/var/lib/rancher/k3s/server/tls/dynamic-cert.json, ") {
+		t.Errorf("files are set aside, and the way back is %q: %s", s.Reversal.Way, s.Undo)
+	}
 	steps, befores := fold(t, in, out.Steps)
 	if left := s.Diff(befores[1]); len(left.Findings)+len(left.Steps) > 0 {
 		t.Errorf("left %+v, %v", left.Findings, ids(left.Steps))

@@ -304,7 +304,8 @@ func planeCases() []findingCase {
 			want: []providers.Finding{{
 				ID: "CERT_OPERATOR_KUBECONFIG", Severity: "warning", Address: address(""), Object: "cluster.kubeconfig",
 				Summary: "its client certificate expires in 5d; renewal starts 30d before (/home/ops/.kube/config)",
-				Hint:    "upkeep does not change the file that it reads the cluster with: copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
+				Hint: "set operator_kubeconfig = true, and `upkeep apply` renews it; " +
+					"or copy the client certificate and key of a renewed /etc/kubernetes/admin.conf into it",
 			}},
 		},
 		{

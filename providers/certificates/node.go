@@ -63,7 +63,8 @@ func (r *review) reviewNode(n config.Node) work {
 			hint = "" // it answered
 		}
 		r.on(n.Name, providers.Finding{
-			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Summary: why, Cause: facts.SilentCause(n.Name),
+			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true,
+			Summary: why, Cause: facts.SilentCause(n.Name),
 			Hint: hint,
 		})
 		r.out.Objects = append(r.out.Objects, providers.Object{Address: r.address.On(n.Name), Name: "certificates", Status: "unknown", Detail: why})
@@ -89,7 +90,8 @@ func (r *review) reviewNode(n config.Node) work {
 			continue // NODE_MANIFEST_DOUBLE says why, and what to do
 		}
 		r.on(n.Name, providers.Finding{
-			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component, Summary: t.what, Unknown: t.unknown,
+			ID: "NODE_CONTROL_PLANE_BROKEN", Severity: providers.SeverityError, Object: t.component,
+			Summary: t.what, Unknown: t.unknown,
 			Hint: "look at `crictl ps -a` and `journalctl -u kubelet` on " + n.Name + "; until then upkeep changes no other control plane",
 		})
 	}
@@ -187,7 +189,8 @@ func (r *review) reviewUnfinished(w *work) {
 		case len(u.Remaining) > 0:
 			summary += "; not yet in place: " + strings.Join(u.Remaining, ", ")
 		}
-		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID, Summary: summary, Unknown: u.Unknown != ""})
+		r.on(w.node.Name, providers.Finding{ID: "CERT_UNFINISHED", Severity: providers.SeverityError, Object: u.ID,
+			Summary: summary, Unknown: u.Unknown != ""})
 		w.unfinished = append(w.unfinished, u)
 	}
 }
@@ -428,7 +431,8 @@ func (r *review) reviewReaders(w *work) {
 			continue
 		}
 		why := fmt.Sprintf("runs since %s before its kubeconfig was changed", span(f.Modified.Sub(pod.StartedAt)))
-		finding := providers.Finding{ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: component, Summary: why}
+		finding := providers.Finding{ID: "CERT_SERVED_DIFFERS", Severity: providers.SeverityError, Object: component,
+			Summary: why}
 		if not := r.startable(w, component); not != "" {
 			finding.Hint = "upkeep does not restart it, since it would not come back: " + not
 		} else {

@@ -52,6 +52,11 @@ func (r *review) reviewOutage() {
 
 // headline is what a plan says first of an outage: what is down, since when, and what the steps do about it.
 func (r *review) headline() string {
+	if r.kubeconfigFirst != "" {
+		leaf, _ := r.in.World.Kubernetes.Kubeconfig.Leaf()
+		return "The API refuses upkeep: " + operatorObject + " " + ends(leaf.NotAfter, r.in.Now) +
+			". upkeep renews the kubeconfig first, and then looks at the cluster."
+	}
 	if !r.down || len(r.out.Steps) == 0 {
 		return ""
 	}

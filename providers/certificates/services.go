@@ -197,8 +197,25 @@ func (r *review) planServiceOf(w *work, service string, due []*facts.Certificate
 		s.Changes = append(s.Changes, providers.Change{What: strings.Join(args.Names, ", "), Before: "due", After: "renewed"})
 	}
 	s.Changes = append(s.Changes, providers.Change{What: service, Before: "running", After: "restarted"})
-	s.Undo = "none is needed: the same service starts again"
-	s.Reversal = providers.Reversal{Way: providers.ReverseNone}
+	s.Undo, s.Reversal = r.undoService(w, service)
+}
+
+// undoService says how a restart is taken back: only files that are set aside stay changed.
+func (r *review) undoService(w *work, service string) (string, providers.Reversal) {
+	if len(w.aside) == 0 {
+		return "none is needed: the same service starts again", providers.Reversal{Way: providers.ReverseNone}
+	}
+	var paths []string
+	for _, name := range w.aside {
+		if f := file(&w.node.Certificates, name); f != nil {
+			paths = append(paths, f.Path)
+			if f.KeyPath != "" {
+				paths = append(paths, f.KeyPath)
+			}
+		}
+	}
+	return "on " + w.node.Name + ": stop " + service + ", rename each FILE.expired-DATE back to FILE (" +
+		strings.Join(paths, ", ") + "), start " + service, providers.Reversal{Way: providers.ReverseByHand}
 }
 
 // agents are the nodes of the block that are agents of k3s or RKE2.

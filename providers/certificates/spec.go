@@ -22,6 +22,8 @@ type Spec struct {
 	RenewBefore config.Duration  `json:"renew_before"`
 	// RepairSANs asks for serving certificates with the names that the cluster's configuration gives them.
 	RepairSANs bool `json:"repair_sans,omitempty"`
+	// OperatorKubeconfig asks for a new client certificate in cluster.kubeconfig where that is due.
+	OperatorKubeconfig bool `json:"operator_kubeconfig,omitempty"`
 	// Kubeconfigs are absolute paths of copies of admin.conf.
 	Kubeconfigs []string        `json:"kubeconfigs,omitempty"`
 	Position    config.Position `json:"position"`
@@ -56,11 +58,13 @@ func (s Spec) Needs() providers.Needs {
 func decode(b config.Block) (any, hcl.Diagnostics) {
 	s := Spec{
 		Name: b.Name, Key: b.Key,
-		Layout:      b.String("layout"),
-		Nodes:       b.Selection("nodes"),
-		RepairSANs:  b.Bool("repair_sans"),
-		Kubeconfigs: b.Strings("kubeconfigs"),
-		Position:    config.PositionOf(b.DefRange, b.Directory),
+		Layout:     b.String("layout"),
+		Nodes:      b.Selection("nodes"),
+		RepairSANs: b.Bool("repair_sans"),
+
+		OperatorKubeconfig: b.Bool("operator_kubeconfig"),
+		Kubeconfigs:        b.Strings("kubeconfigs"),
+		Position:           config.PositionOf(b.DefRange, b.Directory),
 	}
 	var diags hcl.Diagnostics
 	if _, set := b.Ranges["renew_before"]; set {

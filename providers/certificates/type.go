@@ -25,6 +25,8 @@ const (
 	OperationRenew   = "certificates.renew"
 	OperationRestart = "certificates.restart"
 	OperationService = "certificates.restart_service"
+
+	OperationKubeconfig = "certificates.operator_kubeconfig"
 )
 
 // Type returns the domain as the planner and the language know it.
@@ -48,6 +50,8 @@ func Type() providers.Type {
 			OperationRenew:   renewal{},
 			OperationRestart: restarting{},
 			OperationService: serviceRestart{},
+
+			OperationKubeconfig: operatorRenewal{},
 		},
 		Rules: []providers.Consent{
 			{Rule: ruleConfiguration, Demands: "a kubeadm configuration that is the cluster's own"},
@@ -84,6 +88,11 @@ func schema() config.Schema {
 			Name: "repair_sans", Type: cty.Bool, Default: cty.False,
 			Doc: "Issues serving certificates with the names that they lack (`CERT_SAN_MISSING`), by `kubeadm init phase certs` " +
 				"with the cluster's own configuration. A renewal keeps the names unchanged.",
+		},
+		{
+			Name: "operator_kubeconfig", Type: cty.Bool, Default: cty.False,
+			Doc: "Renews the client certificate in `cluster.kubeconfig`, too, with which upkeep itself asks the cluster. " +
+				"A control plane signs it for a new key that is made where upkeep runs. The old file is kept next to the new one.",
 		},
 		{
 			Name: "kubeconfigs", Type: cty.List(cty.String),

@@ -17,6 +17,8 @@ const (
 	Repair    Method[RepairRequest, RepairResult]                = "certificates.repair"
 	Restart   Method[RestartRequest, RestartResult]              = "static_pod.restart"
 	Undo      Method[UndoRequest, UndoResult]                    = "marks.undo"
+	Sign      Method[SignRequest, SignResult]                    = "certificates.sign"
+	Timer     Method[TimerRequest, TimerResult]                  = "stateful_set.timer"
 
 	RestartService Method[RestartServiceRequest, RestartServiceResult] = "service.restart"
 )
@@ -31,6 +33,8 @@ const (
 	MethodRepair  = string(Repair)
 	MethodRestart = string(Restart)
 	MethodUndo    = string(Undo)
+	MethodSign    = string(Sign)
+	MethodTimer   = string(Timer)
 
 	MethodRestartService = string(RestartService)
 )
@@ -60,6 +64,11 @@ func Methods() []Row {
 		change(Restart, usual, Unit{Most: longest}),
 		// systemd does it, behind a socket; what has expired of k3s and RKE2 is renamed where it lies.
 		change(RestartService, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/var/lib/rancher"}}}),
+		// It reads the key of an authority, and writes nothing of the cluster's.
+		change(Sign, answer, Unit{Most: usual}),
+		// systemd keeps the timer, behind a socket; what the timer does is written down in the helper's own directory. A hold
+		// is no run of a plan.
+		change(Timer, answer, Unit{Most: usual, WithoutRun: true}),
 		// A mark can be undone when the state is gone, and so without a run. It undoes what a renewal did, where that did it.
 		change(Undo, usual, Unit{Most: longest, WithoutRun: true, Hardening: Hardening{Writes: []string{"/etc/kubernetes"}, Home: true}}),
 	}

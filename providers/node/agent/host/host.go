@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,8 +44,10 @@ import (
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
 	"upkeep/providers/node/agent/service"
+	"upkeep/providers/node/agent/sign"
 	"upkeep/providers/node/agent/sqlite"
 	"upkeep/providers/node/agent/system"
+	"upkeep/providers/node/agent/timer"
 	"upkeep/providers/node/agent/unit"
 	"upkeep/providers/node/protocol"
 )
@@ -66,6 +69,8 @@ type Options struct {
 	Now func() time.Time
 	// Start is how units are started (see package unit); nil: as unit.Choose says.
 	Start unit.Starter
+	// Schedule is how timers are armed; nil: as timer.Choose says.
+	Schedule timer.Scheduler
 	// At is called at each instant at which a crash would leave something different behind, with the id of the
 	// step, "/" and a word; nil outside tests.
 	At func(instant string)
@@ -272,6 +277,8 @@ func (h *Host) methods() []method {
 		changes(protocol.Restart, h.Restart),
 		changes(protocol.Undo, h.Undo),
 		changes(protocol.RestartService, h.RestartService),
+		changes(protocol.Sign, h.Sign),
+		changes(protocol.Timer, h.Timer),
 	}
 }
 
@@ -327,13 +334,71 @@ func (h *Host) Repair(_ context.Context, q protocol.RepairRequest, progress func
 }
 
 // Undo undoes one mark; see package renew, which makes all there are.
-func (h *Host) Undo(_ context.Context, q protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error) {
+func (h *Host) Undo(ctx context.Context, q protocol.UndoRequest, progress func(string)) (protocol.UndoResult, error) {
 	d, err := h.open()
 	if err != nil {
 		return protocol.UndoResult{}, err
 	}
 	defer d.Close()
+	if strings.HasPrefix(q.Mark, timer.Kind+":") {
+		t, err := h.timers(d)
+		if err != nil {
+			return protocol.UndoResult{}, err
+		}
+		if err := t.Undo(ctx, q.Mark); err != nil {
+			return protocol.UndoResult{}, fmt.Errorf("undo mark %q: %w", q.Mark, err)
+		}
+		return protocol.UndoResult{Undone: "stopped the timer"}, nil
+	}
 	return h.renewer(d, q.Run.Step).Undo(q, quiet(progress))
+}
+
+// Sign issues a client certificate again for a new key; see package sign.
+func (h *Host) Sign(_ context.Context, q protocol.SignRequest, _ func(string)) (protocol.SignResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.SignResult{}, err
+	}
+	defer d.Close()
+	return sign.Run(d, q, h.options.Now())
+}
+
+// Timer arms a timer that restores a StatefulSet, or takes it back; see package timer.
+func (h *Host) Timer(
+	ctx context.Context, q protocol.TimerRequest, progress func(string),
+) (protocol.TimerResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.TimerResult{}, err
+	}
+	defer d.Close()
+	t, err := h.timers(d)
+	if err != nil {
+		return protocol.TimerResult{}, err
+	}
+	return t.Run(ctx, q, quiet(progress))
+}
+
+func (h *Host) timers(d *disk.Disk) (*timer.Timers, error) {
+	t := &timer.Timers{Disk: d, Schedule: h.options.Schedule, Now: h.options.Now}
+	var err error
+	if t.Schedule == nil {
+		if t.Schedule, err = timer.Choose(); err != nil {
+			return nil, err
+		}
+	}
+	t.Program, err = unit.Self()
+	return t, err
+}
+
+// Restore does what a timer is for that has elapsed, and says what that was.
+func (h *Host) Restore(ctx context.Context, id string) (string, error) {
+	d, err := h.open()
+	if err != nil {
+		return "", err
+	}
+	defer d.Close()
+	return timer.Restore(ctx, d, id)
 }
 
 // Lock takes, renews or releases the node's lock; see package fence.
