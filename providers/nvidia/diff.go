@@ -141,6 +141,7 @@ func (r *review) reviewNode(n config.Node) {
 		r.faulty = append(r.faulty, candidate{n, object, faults})
 	}
 	r.watch(address, statusOf(state), describe(state, r.accepted[n.Name]))
+	r.alsoRuns(address, object)
 }
 
 // cordoned reports upkeep's own cordon, which nobody should forget.
