@@ -119,7 +119,10 @@ func tarOf(files map[string]string) (string, error) {
 			return "", err
 		}
 	}
-	return b.String(), w.Close()
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	return b.String(), nil
 }
 
 // declareGPUs adds workers of the lab to a configuration, and what must hold on them.

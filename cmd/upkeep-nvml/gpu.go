@@ -16,7 +16,7 @@ import (
 func (a asker) gpu(index int) facts.GPU {
 	g := facts.GPU{Index: index}
 	failed := func(call string, r nvml.Return) facts.GPU {
-		g.Unknown, g.Problem = fmt.Sprintf("%s: %v", call, r), problem(r)
+		g.Unknown, g.Kind = fmt.Sprintf("%s: %v", call, r), problem(r)
 		return g
 	}
 	device, r := a.library.DeviceGetHandleByIndex(index)

@@ -48,5 +48,5 @@ func main() {
 
 // unknown is the answer of a machine that cannot be asked. The problem is one of the constants facts.NVML...
 func unknown(problem, format string, a ...any) facts.NVML {
-	return facts.NVML{Problem: problem, Unknown: fmt.Sprintf(format, a...)}
+	return facts.NVML{Kind: problem, Unknown: fmt.Sprintf(format, a...)}
 }

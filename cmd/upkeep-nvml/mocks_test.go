@@ -118,7 +118,7 @@ func TestParts(t *testing.T) {
 		a.Fabric.Unknown != "NVML names a state 7 that upkeep does not know" || a.MIG.Unknown != "" || a.Unknown != "" {
 		t.Errorf("%+v", a)
 	}
-	if b.Problem != facts.NVMLLost || b.PCI != "0000:3b:00" || b.Unknown != "nvmlDeviceGetName: ERROR_GPU_IS_LOST" {
+	if b.Kind != facts.NVMLLost || b.PCI != "0000:3b:00" || b.Unknown != "nvmlDeviceGetName: ERROR_GPU_IS_LOST" {
 		t.Errorf("%+v", b)
 	}
 }

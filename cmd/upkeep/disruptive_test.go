@@ -21,16 +21,18 @@ import (
 // undisturbing are the operations that need no proved backup beforehand, with the reason. Every other operation of every
 // domain does.
 var undisturbing = map[string]string{
-	"akash.archive":       "it changes nothing in the cluster",
-	"akash.repair":        "it changes Helm's record alone",
-	"akash.start":         "it ends an interruption",
-	"akash.stop":          "it guards other steps, which need the backup themselves; nothing is replaced, and its bracket ends it",
-	"backup.cold":         "it copies what is stopped, and changes nothing in the cluster",
-	"backup.prove":        "it is the guard",
-	"backup.prune":        "it changes nothing in the cluster",
-	"backup.take":         "it is the guard",
-	"certificates.repair": "it repairs an outage that exists",
-	"release.repair":      "it changes Helm's record alone",
+	"akash.archive":                    "it changes nothing in the cluster",
+	"akash.repair":                     "it changes Helm's record alone",
+	"akash.start":                      "it ends an interruption",
+	"akash.stop":                       "it guards other steps, which need the backup themselves; nothing is replaced, and its bracket ends it",
+	"backup.cold":                      "it copies what is stopped, and changes nothing in the cluster",
+	"backup.prove":                     "it is the guard",
+	"backup.prune":                     "it changes nothing in the cluster",
+	"backup.take":                      "it is the guard",
+	"certificates.repair":              "it repairs an outage that exists",
+	"certificates.operator_kubeconfig": "it changes a file of the operator alone, and keeps the old one",
+	"nvidia.quarantine":                "it keeps new pods away from a node, and is taken back by a mark",
+	"release.repair":                   "it changes Helm's record alone",
 }
 
 // TestDisruptiveStepsNeedABackup: each operation of each domain is either in the list above or is seen in a plan, and there

@@ -112,7 +112,7 @@ const (
 type Fabric struct {
 	// Manager is the answer, Why the reason in words: "4 NVSwitches on the PCI bus".
 	Manager Need   `json:"manager,omitempty"`
-	Why     string `json:"why,omitempty" plain:"told"`
+	Why     string `json:"why,omitempty" plain:"said"`
 	// Driven are the NVSwitches that the loaded driver has, /proc/driver/nvidia-nvswitch/devices.
 	Driven int `json:"driven,omitempty"`
 	// OnBus are the NVSwitches on the PCI bus. They need no driver.

@@ -4,8 +4,8 @@ package facts
 // devices are well.
 type NVML struct {
 	Unknown string `json:"unknown,omitempty" plain:"said"`
-	// Problem is why it is unknown, where that has a name; the constants NVML...
-	Problem string `json:"problem,omitempty"`
+	// Kind is why it is unknown, where that has a name; the constants NVML...
+	Kind string `json:"kind,omitempty" plain:"told"`
 	// Driver is the driver's version, CUDA the highest version of CUDA that it supports: "12.8".
 	Driver string `json:"driver,omitempty"`
 	CUDA   string `json:"cuda,omitempty"`
@@ -33,9 +33,9 @@ const (
 // GPU is one GPU as NVML lists it.
 type GPU struct {
 	Index int `json:"index"`
-	// Unknown: the GPU is there and does not answer; why. Problem names it like NVML.Problem.
+	// Unknown: the GPU is there and does not answer; why. Kind names it like NVML.Kind.
 	Unknown string `json:"unknown,omitempty" plain:"said"`
-	Problem string `json:"problem,omitempty"`
+	Kind    string `json:"kind,omitempty" plain:"told"`
 	Name    string `json:"name,omitempty"`
 	UUID    string `json:"uuid,omitempty"`
 	// Serial is the board's serial number: it goes with the board into another slot. Consumer cards have none.

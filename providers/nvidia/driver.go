@@ -138,12 +138,12 @@ var nvmlProblems = map[string]struct {
 // nvml reports NVML's own failures.
 func (e *examination) nvml() {
 	v := e.n.NVML
-	if v.Unknown == "" && v.Problem == "" {
+	if v.Unknown == "" && v.Kind == "" {
 		return
 	}
-	known, named := nvmlProblems[v.Problem]
+	known, named := nvmlProblems[v.Kind]
 	if !named {
-		e.unknown("NVML", orElse(v.Unknown, v.Problem))
+		e.unknown("NVML", orElse(v.Unknown, v.Kind))
 		return
 	}
 	// What is known already of the versions says more.

@@ -9,7 +9,7 @@ import (
 // gpus reports each GPU that NVML complains about, or does not list.
 func (e *examination) gpus() {
 	v := e.n.NVML
-	if v.Unknown != "" || v.Problem != "" {
+	if v.Unknown != "" || v.Kind != "" {
 		return
 	}
 	for _, d := range e.n.Devices.GPUs {
@@ -31,11 +31,11 @@ func (e *examination) gpu(g facts.GPU) {
 	object := gpuAt(g.PCI)
 	serial := serialText(g.Serial)
 	switch {
-	case g.Problem == facts.NVMLLost:
+	case g.Kind == facts.NVMLLost:
 		e.fault("GPU_LOST", StatusLost, ClassLost, object, "dmesg | grep NVRM | tail -30",
 			"the GPU%s does not answer: %s", serial, g.Unknown)
 		return
-	case g.Problem == facts.NVMLReset:
+	case g.Kind == facts.NVMLReset:
 		e.fault("GPU_RECOVERY_DUE", StatusFaulty, ClassReset, object, "nvidia-smi --gpu-reset -i "+g.PCI,
 			"the GPU%s must be reset", serial)
 		return

@@ -141,7 +141,7 @@ func TestStates(t *testing.T) {
 			name: "user space was upgraded: a reboot repairs it", status: StatusMismatch, change: func(l *Look) {
 				l.Node.NVIDIA.Libraries.Files[0].Version, l.Node.NVIDIA.Libraries.Files[1].Version = "570.133.20", "570.133.20"
 				l.Node.NVIDIA.OnDisk[0].Version = "570.133.20"
-				l.Node.NVIDIA.NVML = facts.NVML{Unknown: "Driver/library version mismatch", Problem: facts.NVMLMismatch}
+				l.Node.NVIDIA.NVML = facts.NVML{Unknown: "Driver/library version mismatch", Kind: facts.NVMLMismatch}
 			},
 			want: []told{
 				{"NVIDIA_MODULE_PENDING", "", "module for kernel 6.8.0-60", "loaded 570.124.06, on disk 570.133.20"},
@@ -172,7 +172,7 @@ func TestStates(t *testing.T) {
 		{
 			name: "the driver is not loaded", status: StatusNoDriver, change: func(l *Look) {
 				l.Node.NVIDIA.Module = facts.LoadedModule{}
-				l.Node.NVIDIA.NVML = facts.NVML{Problem: facts.NVMLUnloaded}
+				l.Node.NVIDIA.NVML = facts.NVML{Kind: facts.NVMLUnloaded}
 				l.Node.NVIDIA.CUDA = facts.CUDA{Result: facts.CUDANoDevice, Call: "cuInit"}
 				l.Node.NVIDIA.Fabric = facts.Fabric{Manager: facts.NotNeeded}
 			},

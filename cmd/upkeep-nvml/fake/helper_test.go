@@ -65,7 +65,7 @@ func TestHelper(t *testing.T) {
 	n := got.NVIDIA
 	equal(t, n.NVML, answer(8, func(g []facts.GPU) {
 		// A reason that a node gives is quoted where it enters upkeep.
-		g[3] = facts.GPU{Index: 3, Unknown: `"nvmlDeviceGetHandleByIndex: GPU is lost"`, Problem: facts.NVMLLost}
+		g[3] = facts.GPU{Index: 3, Unknown: `"nvmlDeviceGetHandleByIndex: GPU is lost"`, Kind: facts.NVMLLost}
 	}))
 	equal(t, n.CUDA, facts.CUDA{Devices: 7, Version: "12.8"})
 	if len(n.Devices.GPUs) != 8 || n.Fabric.Manager != facts.Needed || n.FabricManager.Version != driver || !n.FabricManager.Unit.Running() ||

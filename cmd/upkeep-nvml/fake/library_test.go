@@ -62,7 +62,7 @@ func TestAsksTheLibrary(t *testing.T) {
 		{"the older structure of the fabric", compile(t, "nvml.c", "-DGPUS=1", "-DFABRIC=2"), answer(1, nil)},
 		{"no function for the fabric", compile(t, "nvml.c", "-DGPUS=1", "-DWITHOUT_FABRIC"), noFabric},
 		{"one of eight is lost", compile(t, "nvml.c", "-DLOST=3"), answer(8, func(g []facts.GPU) {
-			g[3] = facts.GPU{Index: 3, Unknown: "nvmlDeviceGetHandleByIndex: GPU is lost", Problem: facts.NVMLLost}
+			g[3] = facts.GPU{Index: 3, Unknown: "nvmlDeviceGetHandleByIndex: GPU is lost", Kind: facts.NVMLLost}
 		})},
 		{"a GPU must be reset", compile(t, "nvml.c", "-DGPUS=1", "-DRECOVERY=1"), answer(1, func(g []facts.GPU) {
 			g[0].Recovery.Action = facts.RecoveryReset
@@ -70,13 +70,13 @@ func TestAsksTheLibrary(t *testing.T) {
 		{"an action that nobody told upkeep", compile(t, "nvml.c", "-DGPUS=1", "-DRECOVERY=6"), answer(1, func(g []facts.GPU) {
 			g[0].Recovery.Action = "unknown (6)"
 		})},
-		{"a library that lacks a function", old, facts.NVML{Problem: facts.NVMLSymbols, Unknown: cannot + old + " lacks nvmlDeviceGetUUID"}},
+		{"a library that lacks a function", old, facts.NVML{Kind: facts.NVMLSymbols, Unknown: cannot + old + " lacks nvmlDeviceGetUUID"}},
 		{"a driver of another version", compile(t, "nvml.c", "-DINIT=18"),
-			facts.NVML{Problem: facts.NVMLMismatch, Unknown: "nvmlInit: Driver/library version mismatch"}},
-		{"no driver", compile(t, "nvml.c", "-DINIT=9"), facts.NVML{Problem: facts.NVMLUnloaded, Unknown: "nvmlInit: Driver Not Loaded"}},
-		{"no library", nowhere, facts.NVML{Problem: facts.NVMLAbsent, Unknown: cannot + nowhere +
+			facts.NVML{Kind: facts.NVMLMismatch, Unknown: "nvmlInit: Driver/library version mismatch"}},
+		{"no driver", compile(t, "nvml.c", "-DINIT=9"), facts.NVML{Kind: facts.NVMLUnloaded, Unknown: "nvmlInit: Driver Not Loaded"}},
+		{"no library", nowhere, facts.NVML{Kind: facts.NVMLAbsent, Unknown: cannot + nowhere +
 			": cannot open shared object file: No such file or directory"}},
-		{"a text", text, facts.NVML{Problem: facts.NVMLAbsent, Unknown: cannot + text + ": file too short"}},
+		{"a text", text, facts.NVML{Kind: facts.NVMLAbsent, Unknown: cannot + text + ": file too short"}},
 	} {
 		t.Run(test.name, func(t *testing.T) { equal(t, ask[facts.NVML](t, program, test.library), test.want) })
 	}

@@ -322,8 +322,8 @@ func TestNVIDIA(t *testing.T) {
 		{"answers", `echo '{"driver":"570.124.06","gpus":[{"index":0,"name":"NVIDIA H100","uuid":"GPU-1"}]}'`,
 			facts.NVML{Driver: "570.124.06", GPUs: []facts.GPU{{Name: "NVIDIA H100", UUID: "GPU-1"}}}},
 		{"says why not", `echo '{"unknown":"no library"}'; exit 1`, facts.NVML{Unknown: "no library"}},
-		{"dies", `echo "symbol lookup error: nvmlX" >&2; exit 127`, facts.NVML{Problem: facts.NVMLDied, Unknown: "upkeep-nvml: exit status 127: symbol lookup error: nvmlX"}},
-		{"is killed", `kill -SEGV $$`, facts.NVML{Problem: facts.NVMLDied, Unknown: "upkeep-nvml: signal: segmentation fault"}},
+		{"dies", `echo "symbol lookup error: nvmlX" >&2; exit 127`, facts.NVML{Kind: facts.NVMLDied, Unknown: "upkeep-nvml: exit status 127: symbol lookup error: nvmlX"}},
+		{"is killed", `kill -SEGV $$`, facts.NVML{Kind: facts.NVMLDied, Unknown: "upkeep-nvml: signal: segmentation fault"}},
 		{"talks nonsense", `echo hello`, facts.NVML{Unknown: "upkeep-nvml: its answer cannot be parsed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

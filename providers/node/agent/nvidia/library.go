@@ -55,7 +55,7 @@ func (p Program) ask(ctx context.Context, d *disk.Disk) (nvml facts.NVML, cuda f
 			}
 			// A failing child may still have said why, in its answer.
 			if nvml.Unknown == "" {
-				nvml = facts.NVML{Unknown: err.Error(), Problem: problem}
+				nvml = facts.NVML{Unknown: err.Error(), Kind: problem}
 			}
 		}
 	})

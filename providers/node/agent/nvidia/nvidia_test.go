@@ -156,7 +156,7 @@ func TestSeeded(t *testing.T) {
 		{"every device fell off the bus", answers, func(tree *gpunode.Tree) { remove(tree, "sys/bus/pci/devices") },
 			func(n facts.NVIDIA) bool { return !n.Absent && len(n.Devices.GPUs) == 0 && n.Module.Version == driver }},
 		{"NVML dies", "kill -ABRT $$", nil, func(n facts.NVIDIA) bool {
-			return n.NVML.Problem == facts.NVMLDied && n.CUDA.Unknown != "" && !n.CUDA.Silent && n.Module.Version == driver
+			return n.NVML.Kind == facts.NVMLDied && n.CUDA.Unknown != "" && !n.CUDA.Silent && n.Module.Version == driver
 		}},
 		{"cuInit fails", `if [ "$1" = -cuda ]; then echo '{"result":802,"call":"cuInit"}'; else echo '{"driver":"570.124.06"}'; fi`, nil,
 			func(n facts.NVIDIA) bool { return n.CUDA.Result == facts.CUDASystemNotReady && n.NVML.Driver == driver }},
