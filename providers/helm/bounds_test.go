@@ -82,6 +82,16 @@ func TestRenderingIsCanceled(t *testing.T) {
 	}
 }
 
+// A stop that comes before the child has started is told like any other.
+func TestRenderingIsCanceledBeforeItStarts(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("interrupted"))
+	_, err := (bounds{}).apart(ctx, orderOf(t, "templates/a.yaml", "a: b"), nil)
+	if err == nil || err.Error() != "interrupted" {
+		t.Error(err)
+	}
+}
+
 // A child makes what this process makes, lookups among it, and integers stay integers.
 func TestRenderingApartIsRendering(t *testing.T) {
 	o := orderOf(t, "templates/a.yaml", `

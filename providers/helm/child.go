@@ -126,6 +126,9 @@ func (b bounds) apart(ctx context.Context, o order, find lookUp) (made, error) {
 		return made{}, err
 	}
 	if err := command.Start(); err != nil {
+		if within.Err() != nil {
+			return made{}, context.Cause(within) // a program is not started any more then
+		}
 		return made{}, fmt.Errorf("starting the program that reads charts: %w", err)
 	}
 	// Objects written as JSON are about as long as their YAML, and so are the texts.
