@@ -29,7 +29,7 @@ func (r *review) alsoRuns(address providers.Address, object *facts.KubernetesNod
 // named is how many pods a line names: it must fit a screen.
 const named = 2
 
-// duties are those of residents, those first that a person must know of before any other.
+// duties are those of residents, the most important one first.
 var duties = []facts.Duty{
 	facts.DutyProvider, facts.DutyMonitor, facts.DutyOSD, facts.DutyGateway, facts.DutyRPC, facts.DutyInventory,
 	facts.DutyStorage, facts.DutyOperator, facts.DutyOnly,
