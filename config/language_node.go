@@ -171,7 +171,9 @@ func (f Fleet) enter(l *loader, b Block) {
 			if _, direct := b.Ranges[at]; !direct {
 				at = "from_kubernetes.selector"
 			}
-			var known interface{ Diagnosis() (summary, detail string) }
+			var known interface {
+				Diagnosis() (summary, detail string)
+			}
 			if errors.As(err, &known) {
 				summary, detail := known.Diagnosis()
 				l.report(b.Diagnose(at, summary, detail))
