@@ -54,9 +54,8 @@ func floors(
 	return findings, objects, nil
 }
 
-// whichMachine compares a node with the machine that a person accepted under its name. A node with GPUs that
-// nobody has
-// accepted is new; a node without GPUs is new only where others have been accepted.
+// whichMachine compares a node with the machine that a person accepted under its name. A node with GPUs that nobody
+// has accepted is new; a node without GPUs is new only where others have been accepted.
 func whichMachine(n facts.Node, address providers.Address, accepted map[string]facts.AcceptedNode) []providers.Finding {
 	known, is := accepted[n.Name]
 	gpus := len(n.NVIDIA.Devices.GPUs)

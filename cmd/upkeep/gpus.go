@@ -36,9 +36,8 @@ func nvidiaOperations(t tools) map[string]providers.Operation {
 	return wiring.Fenced(nvidia.Operations(all), t.caller.Fence)
 }
 
-// earlier is what earlier looks saw. Where the record cannot be read, faults are counted from here on, and
-// growth is
-// unknown; whoever writes the record warns of it.
+// earlier is what earlier looks saw. Where the record cannot be read, faults are counted from here on, and growth
+// is unknown; whoever writes the record warns of it.
 func earlier(ctx context.Context, w workspace) facts.Earlier {
 	backend, err := stateBackend(w)
 	if err != nil {
@@ -52,8 +51,8 @@ func earlier(ctx context.Context, w workspace) facts.Earlier {
 }
 
 // withSightings adds to what was seen what a plan's world shows: faults of devices, how far kernel logs were
-// counted, and
-// the free space of file systems. It may be called again with another record, and counts nothing twice.
+// counted, and the free space of file systems. It may be called again with another record, and counts nothing
+// twice.
 func withSightings(s seen.Seen, plan planner.Plan) seen.Seen {
 	now, world := plan.Request.Now, plan.Request.World
 	accepted, err := plan.Request.Memory.Accepted()

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// AcceptedNode is a machine that a person has accepted under the name of a node, as it was then. What comes
-// later is
-// compared with it: a box that was accepted with 8 GPUs and has 7 says 7 of 8.
+// AcceptedNode is a machine that a person has accepted under the name of a node, as it was then. What comes later
+// is compared with it: a box that was accepted with 8 GPUs and has 7 says 7 of 8.
 type AcceptedNode struct {
 	Name      string `json:"name"`
 	MachineID string `json:"machine_id"`
@@ -101,8 +100,7 @@ func AcceptanceOf(n Node) (AcceptedNode, error) {
 }
 
 // Replaced says why a node is another machine than the accepted one; empty where it is the same, or that is
-// unknown.
-// Another machine id alone is another machine; so are host keys of which none is left.
+// unknown. Another machine id alone is another machine; so are host keys of which none is left.
 func (a AcceptedNode) Replaced(n Node) string {
 	if n.Unknown != "" || a.Name == "" {
 		return ""

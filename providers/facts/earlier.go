@@ -2,9 +2,8 @@ package facts
 
 import "time"
 
-// Earlier is what earlier looks saw of things whose present alone says too little. It comes from the record of
-// what was
-// seen, which is kept apart from the state, and it goes into no state.
+// Earlier is what earlier looks saw of things whose present alone says too little. It comes from the record of what
+// was seen, which is kept apart from the state, and it goes into no state.
 type Earlier struct {
 	// KernelLogs say how far the kernel log of each node was counted, by the node's name.
 	KernelLogs map[string]KernelLogQuestion `json:"kernel_logs,omitempty"`

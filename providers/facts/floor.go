@@ -2,9 +2,8 @@ package facts
 
 import "time"
 
-// Floor is what every node stands on, whatever it is for: space, clock, limits of the kernel. The zero value
-// means that
-// nobody asked.
+// Floor is what every node stands on, whatever it is for: space, clock, limits of the kernel. The zero value means
+// that nobody asked.
 type Floor struct {
 	// Unknown says why nothing of it could be looked at.
 	Unknown string `json:"unknown,omitempty" plain:"said"`

@@ -1,10 +1,8 @@
-// Package floor judges what every node stands on, whatever it is for: free space, clock, limits of the kernel,
-// and a
-// kernel that waits for a reboot.
+// Package floor judges what every node stands on, whatever it is for: free space, clock, limits of the kernel, and
+// a kernel that waits for a reboot.
 //
 // It is pure, belongs to no domain and plans nothing: it reads facts and returns findings. A node whose floor
-// nobody
-// asked for has none; what could not be looked at is unknown, never healthy.
+// nobody asked for has none; what could not be looked at is unknown, never healthy.
 package floor
 
 import (

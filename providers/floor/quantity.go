@@ -16,9 +16,8 @@ var suffixes = []struct {
 	{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}, {"E", 1e18}, {"", 1},
 }
 
-// limit is how many of a total a threshold of the kubelet is: a percentage of it, or a quantity. It is false
-// where the
-// text is neither.
+// limit is how many of a total a threshold of the kubelet is: a percentage of it, or a quantity. It is false where
+// the text is neither.
 func limit(threshold string, total uint64) (uint64, bool) {
 	if percent, is := strings.CutSuffix(threshold, "%"); is {
 		value, err := strconv.ParseFloat(percent, 64)

@@ -14,22 +14,19 @@ import (
 	"upkeep/providers/facts"
 )
 
-// ErrCordonForeign: somebody else has cordoned the node. The cordon was left unchanged, and no mark was set:
-// only one
-// boolean says that a node is cordoned, so upkeep could not tell later whose cordon it takes away.
+// ErrCordonForeign: somebody else has cordoned the node. The cordon was left unchanged, and no mark was set: only
+// one boolean says that a node is cordoned, so upkeep could not tell later whose cordon it takes away.
 var ErrCordonForeign = errors.New("somebody else has cordoned it")
 
 // ErrCordonChanged: the mark on the node is another one than expected, or cannot be read. Nothing was changed.
 var ErrCordonChanged = errors.New("its cordon is not the expected one")
 
-// cordonAttempts bounds how often a write is tried again that somebody else was faster with: kubelets write
-// their Node
-// every few seconds.
+// cordonAttempts bounds how often a write is tried again that somebody else was faster with: kubelets write their
+// Node every few seconds.
 const cordonAttempts = 10
 
 // Cordon makes a node unschedulable and marks it as cordoned by upkeep, in one write. A node that upkeep has
-// cordoned
-// already keeps its mark: that is no error. A node that somebody else has cordoned is ErrCordonForeign.
+// cordoned already keeps its mark: that is no error. A node that somebody else has cordoned is ErrCordonForeign.
 func (c *Client) Cordon(ctx context.Context, name string, mark facts.Cordon) error {
 	text, err := mark.Annotation()
 	if err != nil {
@@ -47,11 +44,9 @@ func (c *Client) Cordon(ctx context.Context, name string, mark facts.Cordon) err
 	})
 }
 
-// Uncordon makes a node schedulable and takes upkeep's mark away, in one write, if the mark on the node is
-// still the
-// expected one. A node without a mark is left unchanged, cordoned or not: a missing mark is no error. Where
-// somebody
-// has made the node schedulable already, only the mark goes.
+// Uncordon makes a node schedulable and takes upkeep's mark away, in one write, if the mark on the node is still
+// the expected one. A node without a mark is left unchanged, cordoned or not: a missing mark is no error. Where
+// somebody has made the node schedulable already, only the mark goes.
 func (c *Client) Uncordon(ctx context.Context, name string, expected facts.Cordon) error {
 	return c.editNode(ctx, "uncordoning", name, func(n *corev1.Node) (map[string]any, error) {
 		found := facts.CordonOf(n.Annotations)
@@ -77,11 +72,9 @@ func nodePatch(mark any, unschedulable bool) map[string]any {
 	}
 }
 
-// editNode reads a node, asks for a JSON merge patch of it (RFC 7396), and sends the patch with the version
-// that was
-// read, so that a node which changed in between is looked at again. A patch leaves fields alone that this
-// client does
-// not know. Nothing is sent for an empty patch.
+// editNode reads a node, asks for a JSON merge patch of it (RFC 7396), and sends the patch with the version that
+// was read, so that a node which changed in between is looked at again. A patch leaves fields alone that this
+// client does not know. Nothing is sent for an empty patch.
 func (c *Client) editNode(
 	ctx context.Context, doing, name string, edit func(*corev1.Node) (map[string]any, error),
 ) error {

@@ -19,8 +19,7 @@ const (
 )
 
 // upgradeState is the label in which gpu-operator keeps how far the upgrade of a node's driver is
-// (k8s-operator-libs,
-// pkg/upgrade). Nothing is in progress in its first and its last state.
+// (k8s-operator-libs, pkg/upgrade). Nothing is in progress in its first and its last state.
 const upgradeState = "nvidia.com/gpu-driver-upgrade-state"
 
 // rebootInProgress is the annotation that kured sets on a node that it reboots, with --annotate-nodes.

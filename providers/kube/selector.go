@@ -28,9 +28,8 @@ func CheckSelector(selector string) error {
 }
 
 // Managed reports whether Akash's operator-inventory writes a label of nodes: every label that begins with
-// akash.network, and nvidia.com/gpu.present (akash-network/provider, operator/inventory). It takes all of them
-// away from
-// a node that is cordoned or not Ready, and writes them again afterwards.
+// akash.network, and nvidia.com/gpu.present (akash-network/provider, operator/inventory). It takes all of them away
+// from a node that is cordoned or not Ready, and writes them again afterwards.
 func Managed(label string) bool {
 	return label == "akash.network" || strings.HasPrefix(label, "akash.network/") || label == "nvidia.com/gpu.present"
 }

@@ -106,9 +106,8 @@ func (e *examination) neededManager() {
 	}
 }
 
-// managerPackage is the package of the fabric manager for a driver in NVIDIA's repository: the name has no
-// branch from
-// 580 on. Ubuntu's archive keeps the branch in the name.
+// managerPackage is the package of the fabric manager for a driver in NVIDIA's repository: the name has no branch
+// from 580 on. Ubuntu's archive keeps the branch in the name.
 func managerPackage(version string) string {
 	branch, _, _ := strings.Cut(version, ".")
 	if branch == "" {

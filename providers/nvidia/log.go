@@ -11,9 +11,8 @@ import (
 	"upkeep/providers/nvidia/xid"
 )
 
-// recent is how old a line of the kernel log may be to count as seen now. What lasts longer shows in the state
-// of the
-// GPU itself. A breaker of a peer that was stopped for long acted on events of days before (NVSentinel#450).
+// recent is how old a line of the kernel log may be to count as seen now. What lasts longer shows in the state of
+// the GPU itself. A breaker of a peer that was stopped for long acted on events of days before (NVSentinel#450).
 const recent = 24 * time.Hour
 
 // faultsOf returns the faults of a kernel log that the kernel itself told, from some record on.
@@ -231,10 +230,9 @@ func (e *examination) countSince(f facts.DeviceFaults) (n int) {
 	return n
 }
 
-// NewFaults returns the faults of devices that a node's kernel log tells and that were not counted yet, by
-// serial number.
-// A fault of a GPU whose serial number nobody knows is not among them. What asks for nothing is no fault of the
-// device.
+// NewFaults returns the faults of devices that a node's kernel log tells and that were not counted yet, by serial
+// number. A fault of a GPU whose serial number nobody knows is not among them. What asks for nothing is no fault of
+// the device.
 func NewFaults(n facts.Node, accepted facts.AcceptedNode, earlier facts.Earlier) map[string][]facts.DeviceFault {
 	l := n.KernelLog
 	if n.Unknown != "" || l.Unknown != "" {

@@ -56,9 +56,8 @@ func (e *examination) brokenPackage(p facts.Package) {
 	}
 }
 
-// track reports a driver of Ubuntu's desktop track beside a fabric manager, which follows the server track: the
-// two get
-// other versions with the next update (the failure in the guide).
+// track reports a driver of Ubuntu's desktop track beside a fabric manager, which follows the server track: the two
+// get other versions with the next update (the failure in the guide).
 func (e *examination) track() {
 	if e.n.Fabric.Manager != facts.Needed {
 		return
@@ -158,9 +157,8 @@ func (e *examination) unattended() {
 	}
 }
 
-// listed reports whether a pattern names a package: a regular expression on the beginning of the name. One that
-// is no
-// expression names nothing.
+// listed reports whether a pattern names a package: a regular expression on the beginning of the name. One that is
+// no expression names nothing.
 func listed(patterns []string, name string) bool {
 	for _, p := range patterns {
 		if expression, err := regexp.Compile("^(?:" + p + ")"); err == nil && expression.MatchString(name) {

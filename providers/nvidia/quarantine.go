@@ -27,9 +27,9 @@ const quarantineEstimate = 2
 // longestReason bounds what a mark says, in bytes.
 const longestReason = 512
 
-// budget is how many nodes may be cordoned at a time: what the operator said, else 5 % of the accepted nodes
-// with GPUs,
-// rounded down, and at least 1 (the rates of GPU faults and of spare machines: fleet notes, arXiv 2503.11901).
+// budget is how many nodes may be cordoned at a time: what the operator said, else 5 % of the accepted nodes with
+// GPUs, rounded down, and at least 1 (the rates of GPU faults and of spare machines: fleet notes, arXiv
+// 2503.11901).
 func (s Spec) budget(accepted map[string]facts.AcceptedNode) int {
 	if s.MaxQuarantined > 0 {
 		return s.MaxQuarantined
@@ -43,9 +43,8 @@ func (s Spec) budget(accepted map[string]facts.AcceptedNode) int {
 	return max(1, gpus*5/100)
 }
 
-// quarantined counts the nodes that blocks of this type have cordoned, whatever block and selection. A mark
-// that cannot
-// be read counts: it may be one.
+// quarantined counts the nodes that blocks of this type have cordoned, whatever block and selection. A mark that
+// cannot be read counts: it may be one.
 func quarantined(k facts.Kubernetes) (n int) {
 	for i := range k.Nodes {
 		c := k.Nodes[i].Cordon

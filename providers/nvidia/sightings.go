@@ -11,9 +11,8 @@ type Sightings struct {
 	Logs   map[string]facts.KernelLogQuestion
 }
 
-// Sighted returns what a world adds to earlier looks: nothing that was counted before counts again. A kernel
-// log that
-// was truncated counts up to where it was read.
+// Sighted returns what a world adds to earlier looks: nothing that was counted before counts again. A kernel log
+// that was truncated counts up to where it was read.
 func Sighted(world facts.World, accepted map[string]facts.AcceptedNode, earlier facts.Earlier) Sightings {
 	s := Sightings{Faults: map[string][]facts.DeviceFault{}, Logs: map[string]facts.KernelLogQuestion{}}
 	for _, name := range world.NodeNames() {

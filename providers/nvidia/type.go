@@ -1,17 +1,13 @@
 // Package nvidia is the domain of nodes with NVIDIA GPUs: the block `gpu_health`, what it finds, and the cordon
-// that it
-// sets where the operator wants one.
+// that it sets where the operator wants one.
 //
 // It has three rooms. StateOf names what a node is, from facts alone; Diff turns states into findings and, with
 // quarantine, into steps; the operation alone changes something, through an interface that the caller fills. It
-// observes
-// nothing, installs nothing, resets no GPU and reboots no node.
+// observes nothing, installs nothing, resets no GPU and reboots no node.
 //
 // It promises that an unknown part is never healthy; that hardware alone decides whether a fabric manager is
-// needed;
-// that versions are equal only in all their parts; that nobody is cordoned for a fault that is not seen now,
-// beyond the
-// number that the operator gave, or while somebody else has cordoned the node.
+// needed; that versions are equal only in all their parts; that nobody is cordoned for a fault that is not seen
+// now, beyond the number that the operator gave, or while somebody else has cordoned the node.
 package nvidia
 
 import (

@@ -19,9 +19,8 @@ import (
 	"upkeep/providers/node/agent/disk"
 )
 
-// directories are those whose space is looked at, where they are there: the system's own, the kubelet's, those
-// of the
-// container runtimes, and etcd's.
+// directories are those whose space is looked at, where they are there: the system's own, the kubelet's, those of
+// the container runtimes, and etcd's.
 var directories = []string{
 	"/", "/var", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/rancher/k3s",
 	"/var/lib/rancher/rke2",

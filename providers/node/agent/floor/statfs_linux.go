@@ -31,9 +31,8 @@ func look(real string) space {
 	}}
 }
 
-// synchronised asks the kernel whether its clock follows another one (adjtimex(2), STA_UNSYNC); nil where it
-// does not
-// say.
+// synchronised asks the kernel whether its clock follows another one (adjtimex(2), STA_UNSYNC); nil where it does
+// not say.
 func synchronised() *bool {
 	var t unix.Timex
 	if _, err := unix.Adjtimex(&t); err != nil {
