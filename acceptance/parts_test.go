@@ -30,7 +30,7 @@ const (
 var budgets = []struct {
 	group   group
 	minutes int
-}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {recovery, 14}, {rest, 0}}
+}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {recovery, 7}, {rest, 0}}
 
 // parts are all parts of TestAcceptance in their order. A new one belongs to rest unless the core has time for it.
 var parts = []struct {

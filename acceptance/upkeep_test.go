@@ -134,6 +134,9 @@ func (d directory) run(t *testing.T, args ...string) result {
 	command.WaitDelay = 30 * time.Second
 	started := time.Now()
 	err := command.Run()
+	if command.ProcessState == nil {
+		t.Fatalf("upkeep %s was not started: %v", strings.Join(args, " "), err)
+	}
 	r := result{code: command.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), wall: time.Since(started)}
 	if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		r.cpu = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())

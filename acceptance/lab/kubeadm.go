@@ -61,6 +61,21 @@ func registration(n Node) document {
 // timeouts: without it a kubeadm init that cannot succeed says so only after four minutes.
 func timeouts() document { return document{"controlPlaneComponentHealthCheck": "1m30s"} }
 
+// patientEtcd and patientElection: three control planes share a machine that may do other work. With the defaults (etcd: 100 ms
+// and 1 s; the others: 15 s, 10 s and 2 s) a pause of it is an election, or a component that ends itself and is counted as
+// restarted by what is tested. An election takes at most ten heartbeats' time (etcd, "Tuning", time parameters).
+func patientEtcd() []document {
+	return []document{{"name": "heartbeat-interval", "value": "500"}, {"name": "election-timeout", "value": "5000"}} // milliseconds
+}
+
+func patientElection() []document {
+	return []document{
+		{"name": "leader-elect-lease-duration", "value": "40s"},
+		{"name": "leader-elect-renew-deadline", "value": "30s"},
+		{"name": "leader-elect-retry-period", "value": "3s"},
+	}
+}
+
 // initConfig is the configuration for kubeadm init on the first node. validity is how long every certificate of the
 // cluster but the CAs' lives, now and after each renewal.
 func initConfig(n Node, j joining, validity time.Duration) (string, error) {
@@ -83,7 +98,10 @@ func initConfig(n Node, j joining, validity time.Duration) (string, error) {
 			"certificateValidityPeriod": validity.String(),
 			"networking":                document{"podSubnet": "10.244.0.0/16"},
 			// The machine itself does not know the name cp.lab.
-			"apiServer": document{"certSANs": []string{bastion.IP}},
+			"apiServer":         document{"certSANs": []string{bastion.IP}},
+			"etcd":              document{"local": document{"extraArgs": patientEtcd()}},
+			"controllerManager": document{"extraArgs": patientElection()},
+			"scheduler":         document{"extraArgs": patientElection()},
 		},
 		document{
 			"apiVersion":         "kubelet.config.k8s.io/v1beta1",
