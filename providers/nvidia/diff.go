@@ -48,12 +48,15 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			Hint:    "declare nodes with the role or name that the block selects"})
 	}
 	chosen := 0
+	var related []kin
 	for _, n := range nodes {
 		if r.hasModel(n) {
 			chosen++
 			r.reviewNode(n)
+			related = append(related, r.kinOf(n)...)
 		}
 	}
+	r.reviewKin(related)
 	if len(nodes) > 0 && chosen == 0 {
 		r.add(providers.Finding{ID: "GPU_NONE_SELECTED", Severity: providers.SeverityError, Hint: "upkeep status",
 			Summary: fmt.Sprintf("none of %d nodes has a GPU of the models %s", len(nodes), strings.Join(s.Models, ", "))})
