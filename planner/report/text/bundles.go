@@ -52,11 +52,34 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 			proved++
 		}
 	}
-	p.line("  ", pad("BUNDLE", width), "  ", pad("TAKEN (UTC)", 16), "  ", pad("AGE", 8), "  ", pad("SIZE", 9), "  ", pad("KEYS", 8), "  ", pad("REVISION", 10), "  ", "STANDING")
+	head := "  " + pad("BUNDLE", width) + "  " + pad("TAKEN (UTC)", 16) + "  " + pad("AGE", 8) + "  " + pad("SIZE", 9)
+	counts := "  " + pad("KEYS", 8) + "  " + pad("REVISION", 10) + "  "
+	// Where the standing of a bundle would have less than this many columns, it stands in a line of its own.
+	const readable = 30
+	left := length(head) + length(counts)
+	narrow := p.width()-left < readable
+	if narrow {
+		p.line(head)
+	} else {
+		p.line(head, counts, "STANDING")
+	}
 	for i, b := range bundles {
 		code, standing := standingOf(b)
-		p.line("  ", pad(clean(b.ID), width), "  ", minute(b.TakenAt), "  ", pad(age(b.AgeSeconds), 8), "  ",
-			pad(Bytes(b.Size), 9), "  ", pad(number(b.Keys), 8), "  ", pad(number(b.Revision), 10), "  ", p.paint(code, standing))
+		row := "  " + pad(clean(b.ID), width) + "  " + minute(b.TakenAt) + "  " + pad(age(b.AgeSeconds), 8) + "  " +
+			pad(Bytes(b.Size), 9)
+		if narrow {
+			p.line(row)
+			p.wrapped(code, "      ", standing)
+			if b.Keys != 0 || b.Revision != 0 {
+				p.wrapped(dim, "      ", "keys: "+number(b.Keys)+", revision: "+number(b.Revision))
+			}
+		} else {
+			row += "  " + pad(number(b.Keys), 8) + "  " + pad(number(b.Revision), 10) + "  "
+			for _, line := range wrap(standing, p.width()-left) {
+				p.line(row, p.paint(code, line))
+				row = strings.Repeat(" ", left)
+			}
+		}
 		switch {
 		case len(b.Kept) > 0:
 			p.wrapped(dim, "      kept: ", strings.Join(cleanTexts(b.Kept), ", "))

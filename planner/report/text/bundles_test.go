@@ -40,3 +40,38 @@ func TestBundlesSayThatKeysFellByHalf(t *testing.T) {
 		}
 	}
 }
+
+// The list is read at 80 columns as well as at 200: no line is wider, and nothing is left out.
+func TestBundlesFitTheTerminal(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	bundleOf := func(id, standing, why string) report.BundleJSON {
+		return report.BundleJSON{Bundle: facts.Bundle{ID: id, TakenAt: at, Keys: 1204, Revision: 99120, Size: 41 << 20}, Status: standing, Why: why}
+	}
+	why := "the stored bytes have the SHA-256 " + strings.Repeat("0a1b", 4) + " and the state remembers another one, so somebody exchanged or damaged the bundle"
+	stores := []report.StoreJSON{{Address: "etcd_backup.daily", Store: "file /var/backups/upkeep", Bundles: []report.BundleJSON{
+		bundleOf("20261122T120000Z-3f2a", "damaged", why), bundleOf("20261121T120000Z-9c01", "unproved", ""),
+	}}}
+	for _, test := range []struct {
+		width int
+		heads []string
+	}{
+		{80, []string{"BUNDLE", "SIZE"}},
+		{200, []string{"BUNDLE", "SIZE", "KEYS", "REVISION", "STANDING"}},
+	} {
+		var out strings.Builder
+		if err := text.Bundles(&out, report.Bundles(at, stores), text.Style{Width: test.width}); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(out.String(), "\n") {
+			if len(line) > test.width {
+				t.Errorf("%d columns on a terminal of %d: %s", len(line), test.width, line)
+			}
+		}
+		said := strings.Join(strings.Fields(out.String()), " ")
+		for _, want := range append(test.heads, "1204", "99120", "damaged: the stored bytes", "exchanged or damaged the bundle") {
+			if !strings.Contains(said, want) {
+				t.Errorf("at %d columns %q is missing:\n%s", test.width, want, out.String())
+			}
+		}
+	}
+}
