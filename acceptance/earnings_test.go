@@ -14,7 +14,7 @@ import (
 
 // measuredDrift is what this part reads of `upkeep drift -json`.
 type measuredDrift struct {
-	Findings []finding `json:"findings"`
+	Findings findings  `json:"findings"`
 	Unknown  []unknown `json:"unknown"`
 	Warnings []string  `json:"warnings"`
 }
