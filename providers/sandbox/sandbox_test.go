@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 var programs = []string{"bash", "sh", "cat", "find", "sort", "sleep", "awk", "env", "ls", "head", "id", "wc", "mkdir", "rm", "true"}
 
 func limits() sandbox.Limits {
-	return sandbox.Limits{Time: 10 * time.Second, Memory: 256 << 20, Output: 1 << 20, Processes: 64}
+	return sandbox.Limits{Time: 5 * time.Minute, Memory: 256 << 20, Output: 1 << 20, Processes: 64}
 }
 
 // box runs a script. Where there is no sandbox the test is skipped, but not in CI, where there is one.
