@@ -194,7 +194,8 @@ func truncated(body []byte) string {
 		return true
 	}
 	last := markOf(all[n-1]).digest
-	for _, row := range slices.Backward(strings.Split(strings.TrimSpace(publishedTable), "\n")) { // the newest of those that begin alike
+	rows := strings.Split(strings.TrimSpace(publishedTable), "\n")
+	for _, row := range slices.Backward(rows) { // the newest of those that begin alike
 		if !markedAt(row, n-1, last) {
 			continue
 		}
