@@ -153,8 +153,17 @@ func matches(pattern, text string, each int64) int64 {
 	if err != nil || each == 0 {
 		return 0
 	}
-	most := int(largestResult/each) + 1
-	return int64(len(re.FindAllStringIndex(text, most))) * each
+	most := largestResult/each + 1
+	if most < 1<<16 {
+		return int64(len(re.FindAllStringIndex(text, int(most)))) * each
+	}
+	// FindAllStringIndex makes two slices for each match; this makes none, but does not stop early.
+	n := int64(0)
+	re.ReplaceAllStringFunc(text, func(string) string {
+		n++
+		return ""
+	})
+	return min(n, most) * each
 }
 
 // marks counts bytes of a text.

@@ -50,7 +50,7 @@ func (s *slow) asked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	late := false
-	timer := time.AfterFunc(30*time.Second, func() { s.mu.Lock(); late = true; s.mu.Unlock(); s.changed.Broadcast() })
+	timer := time.AfterFunc(5*time.Minute, func() { s.mu.Lock(); late = true; s.mu.Unlock(); s.changed.Broadcast() })
 	defer timer.Stop()
 	for !late && !slices.ContainsFunc(s.closed, func(n int) bool { return n > s.snapshot }) {
 		s.changed.Wait()

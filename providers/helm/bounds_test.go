@@ -47,12 +47,16 @@ func TestTemplateBombs(t *testing.T) {
 		"includes itself": {`{{ define "x" }}{{ include "x" . }}{{ include "x" . }}{{ end }}{{ include "x" . }}`, bounds{}, "nested reference name"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			// Where its time is not what ends it, a busy machine may take long to start a child.
+			if test.bounds.time == 0 {
+				test.bounds.time = 5 * time.Minute
+			}
 			began := time.Now()
 			_, err := test.bounds.apart(context.Background(), orderOf(t, "templates/NOTES.txt", test.template), nil)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v; want %q", err, test.want)
 			}
-			if took := time.Since(began); took > 20*time.Second {
+			if took := time.Since(began); took > 4*time.Minute {
 				t.Errorf("it took %s", took)
 			}
 		})

@@ -46,6 +46,8 @@ type Charts struct {
 	// apart: charts are unpacked by this program started again, whose main calls Child, one after the other.
 	apart   bool
 	opening sync.Mutex
+	// unpacking are the bounds of that, where they are others than usual.
+	unpacking bounds
 
 	mu      sync.Mutex
 	fetched map[string]*fetched

@@ -42,7 +42,7 @@ type unpackedChart struct {
 // can hold many that are large.
 func (c *Charts) open(ctx context.Context, name string, p packedChart) (unpackedChart, error) {
 	o := order{Chart: name, Packed: &p}
-	limits := bounds{memory: unpackMemory}
+	limits := c.unpackingBounds()
 	var out made
 	var err error
 	if c.apart {
@@ -59,6 +59,15 @@ func (c *Charts) open(ctx context.Context, name string, p packedChart) (unpacked
 		return unpackedChart{}, errors.New("no Chart.yaml was read")
 	}
 	return *out.Unpacked, nil
+}
+
+// unpackingBounds are what unpacking one chart may cost.
+func (c *Charts) unpackingBounds() bounds {
+	b := c.unpacking
+	if b.memory == 0 {
+		b.memory = unpackMemory
+	}
+	return b
 }
 
 // unpack reads a chart.

@@ -81,7 +81,10 @@ func start(ctx context.Context, cancel func(), told []byte, limits Limits) (Resu
 	}
 	err = command.Start()
 	reportWrite.Close()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Result{}, context.Cause(ctx) // a program is not started any more then
+	case err != nil:
 		return Result{}, unavailable("the kernel makes no new namespaces (%v)", err)
 	}
 	said := make(chan []byte, 1)

@@ -64,6 +64,14 @@ func versionOfForm(form string) (price.Version, bool) {
 	return "", false
 }
 
+// markedAt reports whether a line of the table has a mark with this digest at an index. It makes no marks: each look
+// at a provider asks it, of all lines.
+func markedAt(line string, index int, digest string) bool {
+	marks := line[strings.LastIndexByte(line, ' ')+1:]
+	at := index * (markDigits + 1)
+	return at < len(marks) && strings.HasPrefix(marks[at:], digest)
+}
+
 func parsePublished(line string) (Published, bool) {
 	fields := strings.Fields(line)
 	if len(fields) != 5 {

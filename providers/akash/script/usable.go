@@ -193,8 +193,13 @@ func truncated(body []byte) string {
 		}
 		return true
 	}
-	for _, p := range slices.Backward(published()) { // the newest of those that begin alike
-		if len(p.marks) > len(all) && has(p) {
+	last := markOf(all[n-1]).digest
+	rows := strings.Split(strings.TrimSpace(publishedTable), "\n")
+	for _, row := range slices.Backward(rows) { // the newest of those that begin alike
+		if !markedAt(row, n-1, last) {
+			continue
+		}
+		if p, ok := parsePublished(row); ok && len(p.marks) > len(all) && has(p) {
 			return fmt.Sprintf("the text is the first %d of %d lines of the published script %s; fetch the script again",
 				n, len(p.marks)-1, p.Version)
 		}

@@ -136,11 +136,11 @@ func TestNobodyAnswers(t *testing.T) {
 func TestRestart(t *testing.T) {
 	old := time.Now().Add(-time.Hour)
 	request := func(id string) protocol.RestartRequest {
-		return protocol.RestartRequest{Component: "kube-scheduler", ContainerID: id, TimeoutSeconds: 10}
+		return protocol.RestartRequest{Component: "kube-scheduler", ContainerID: id, TimeoutSeconds: 120}
 	}
 	restart := func(t *testing.T, d *disk.Disk, r protocol.RestartRequest) (string, []string, error) {
 		var lines []string
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		res, err := dial(t, d).Restart(ctx, r, components, func(line string) { lines = append(lines, line) })
 		return res.ContainerID, lines, err
