@@ -28,6 +28,7 @@ var floors = []struct {
 	{prefix: "config", floor: 1},
 	{prefix: "providers/plain", floor: 0},
 	{prefix: "providers/bounded", floor: 0},
+	{prefix: "providers/strict", floor: 0},
 	{prefix: "providers/facts", floor: 1},
 	{prefix: "providers/layout", floor: 1, with: []string{"providers/facts"}},
 	{prefix: "providers/sqlitefile", floor: 1},

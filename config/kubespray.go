@@ -52,6 +52,9 @@ func parseInventory(text []byte) ([]inventoryHost, error) {
 	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
 		return nil, misplaced{what: "the file is no inventory: it has no groups"}
 	}
+	if key := twice(document.Content[0]); key != nil {
+		return nil, misplaced{key.Line, fmt.Sprintf("%q stands twice in one place; Ansible takes the last one; remove one of the two", key.Value)}
+	}
 	inv := inventory{groups: map[string]*group{}, hosts: map[string]*inventoryHost{}}
 	for _, g := range pairs(document.Content[0]) {
 		if err := inv.group(g.key.Value, g.value, 0); err != nil {
@@ -94,6 +97,23 @@ func pairs(n *yaml.Node) (out []pair) {
 		out = append(out, pair{n.Content[i], n.Content[i+1]})
 	}
 	return out
+}
+
+// twice returns a key that stands in one mapping a second time; nil where there is none.
+func twice(n *yaml.Node) *yaml.Node {
+	seen := map[string]bool{}
+	for _, p := range pairs(n) {
+		if seen[p.key.Value] && p.key.Value != "<<" {
+			return p.key
+		}
+		seen[p.key.Value] = true
+	}
+	for _, below := range n.Content {
+		if key := twice(below); key != nil {
+			return key
+		}
+	}
+	return nil
 }
 
 // group takes in one group. The same group may stand in several places, as in Ansible.

@@ -71,6 +71,8 @@ func TestFromKubesprayMistakes(t *testing.T) {
 	for name, test := range map[string]struct{ inventory, more, want string }{
 		"no file":             {"", "", "There is no file "},
 		"no YAML":             {"all: [", "", "the YAML cannot be parsed"},
+		"a host twice":        {"all:\n  hosts:\n    node1:\n      ip: 10.0.0.1\n    node1:\n      ip: 10.0.0.2\n", "", "/hosts.yaml:5: \"node1\" stands twice in one place"},
+		"an address twice":    {"all:\n  hosts:\n    node1:\n      ip: 10.0.0.1\n      ip: 10.0.0.2\n", "", "/hosts.yaml:5: \"ip\" stands twice in one place"},
 		"a list":              {"- a\n", "", "the file is no inventory: it has no groups"},
 		"no host":             {"all:\n  hosts: {}\n", "", "the inventory names no host"},
 		"a range":             {"all:\n  hosts:\n    node[1:3]:\n", "", "/hosts.yaml:3: \"node[1:3]\" is not the name of a host"},

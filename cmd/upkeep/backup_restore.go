@@ -78,12 +78,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if r.Identities, err = identities(identityFile); err != nil {
 				return err
 			}
-			stored, err := b.get(ctx)
-			if err != nil {
-				return err
-			}
-			defer stored.Close()
-			r.Stored, r.Label, r.Plain = stored, b.label, b.plain
+			r.Label, r.Plain = b.label, b.plain
 			if bumped := cmd.IsSet("bump-revision") || cmd.IsSet("mark-compacted"); bumped && (r.Label.Cold || r.Label.Datastore == backup.DatastoreSQLite) {
 				return fmt.Errorf("bundle %s holds no snapshot of etcd, and only one of etcd can be given other revisions: leave -bump-revision and -mark-compacted out; docs/disaster-recovery.md says what to restart instead", r.Label.ID)
 			}
@@ -92,6 +87,14 @@ func backupRestoreCommand(env environment) *cli.Command {
 				return err
 			}
 			defer release()
+			stored, err := b.get(ctx) // a store that hangs waits no longer than ctx
+			if err != nil && ctx.Err() != nil {
+				return errInterrupted
+			}
+			if err != nil {
+				return err
+			}
+			defer stored.Close()
 			r.Stored = readerUntil{ctx, stored}
 			recovered, err := backup.Recover(ctx, r)
 			if err != nil && ctx.Err() != nil {

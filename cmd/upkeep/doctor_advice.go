@@ -52,8 +52,9 @@ func fitted(desired config.Desired, plan planner.Plan) config.Desired {
 func controlPlaneAddresses(plan planner.Plan) []string {
 	var out []string
 	for _, n := range plan.Request.World.Kubernetes.Nodes {
-		if _, plane := n.Labels["node-role.kubernetes.io/control-plane"]; plane && n.Addresses["InternalIP"] != "" {
-			out = append(out, n.Addresses["InternalIP"])
+		_, plane := n.Labels["node-role.kubernetes.io/control-plane"]
+		if address := n.Addresses["InternalIP"]; plane && config.ValidHost(address) { // it becomes part of a command
+			out = append(out, address)
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/config"
@@ -37,7 +38,7 @@ func nvidiaOperations(t tools) map[string]providers.Operation {
 }
 
 // earlier is what earlier looks saw. Where the record cannot be read, faults are counted from here on, and growth
-// is unknown; whoever writes the record warns of it.
+// is unknown. It is the one place that warns of that: every command that looks comes here.
 func earlier(ctx context.Context, w workspace) facts.Earlier {
 	backend, err := stateBackend(w)
 	if err != nil {
@@ -45,6 +46,8 @@ func earlier(ctx context.Context, w workspace) facts.Earlier {
 	}
 	known, err := backend.Seen(ctx)
 	if err != nil {
+		fmt.Fprintf(w.env.stderr, "Warning: upkeep does not know what it saw before "+
+			"(since when findings stand and steps wait, faults of GPUs, how fast disks fill): %v\n", err)
 		return facts.Earlier{}
 	}
 	return known.Earlier()

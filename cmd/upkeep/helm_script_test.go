@@ -248,6 +248,9 @@ func serverOf(ts *testscript.TestScript, args []string) string {
 	if slices.Contains(args, "helm") {
 		handler = &keptObjects{cluster: handler, objects: map[string]map[string]any{}}
 	}
+	if slices.Contains(args, "hostile") {
+		handler = hostile{inner: handler, at: ts.MkAbs("hostile")}
+	}
 	if slices.Contains(args, "tls") {
 		at, closed, err := clusterOf(ts).ServeTLS(handler)
 		ts.Check(err)

@@ -6,13 +6,14 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"upkeep/planner/apply"
 )
 
 // endWithin is how long a command that nobody holds may take to clean up after a signal. Whatever it does then is dropped: a
-// command ends within a second of SIGINT and SIGTERM.
+// command ends within a second of SIGINT, SIGTERM and SIGHUP.
 const endWithin = 700 * time.Millisecond
 
 // interrupts hands each signal to whoever must finish something. While nobody must, a signal ends the command.
@@ -24,15 +25,23 @@ type interrupts struct {
 	ended bool
 	// unheld has an element for each signal that nobody took.
 	unheld chan os.Signal
+	// unbroken is environment.unbroken.
+	unbroken func()
 }
 
-// watch hands signals on until done is closed.
+// watch hands signals on until done is closed. A terminal closes once, however many SIGHUP the kernel and the shell
+// send for that: the second one must not end at once what the first one finishes.
 func (i *interrupts) watch(signals <-chan os.Signal, done <-chan struct{}) {
+	closed := false
 	for {
 		select {
 		case <-done:
 			return
 		case s := <-signals:
+			if s == syscall.SIGHUP && closed {
+				continue
+			}
+			closed = closed || s == syscall.SIGHUP
 			i.mu.Lock()
 			to := i.holder
 			if to == nil {
@@ -47,7 +56,8 @@ func (i *interrupts) watch(signals <-chan os.Signal, done <-chan struct{}) {
 	}
 }
 
-// hold takes the signals until release is called. It is an error where one has ended the command already.
+// hold takes the signals until release is called. It is an error where one has ended the command already. From now on
+// the command outlives whoever reads its output.
 func (i *interrupts) hold() (signals <-chan os.Signal, release func(), err error) {
 	if i == nil {
 		return nil, func() {}, nil
@@ -58,6 +68,9 @@ func (i *interrupts) hold() (signals <-chan os.Signal, release func(), err error
 		return nil, nil, errInterrupted
 	}
 	i.holder = make(chan os.Signal, 4)
+	if i.unbroken != nil {
+		i.unbroken()
+	}
 	return i.holder, func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
@@ -69,7 +82,7 @@ func (i *interrupts) hold() (signals <-chan os.Signal, release func(), err error
 func interruptible(ctx context.Context, env environment, command func(context.Context, environment) error) (err error, interrupted bool) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	env.interrupts = &interrupts{unheld: make(chan os.Signal, 4)}
+	env.interrupts = &interrupts{unheld: make(chan os.Signal, 4), unbroken: env.unbroken}
 	done := make(chan struct{})
 	defer close(done)
 	go env.interrupts.watch(env.signals, done)

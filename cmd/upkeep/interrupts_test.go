@@ -105,6 +105,45 @@ func TestSignalsOfARun(t *testing.T) {
 	})
 }
 
+// TestATerminalClosesOnce: the kernel and the shell both send SIGHUP for one terminal. The second one is none, however
+// late it comes, and does not weaken what follows.
+func TestATerminalClosesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals, stderr, pipes := make(chan os.Signal), &said{}, 0
+		env := environment{signals: signals, stderr: stderr, unbroken: func() { pipes++ }}
+		_, interrupted := interruptible(t.Context(), env, func(ctx context.Context, env environment) error {
+			_, halt, release, err := haltOnSignals(ctx, env)
+			if err != nil {
+				return err
+			}
+			if pipes != 1 {
+				t.Error("a broken pipe ends a run")
+			}
+			executor := &apply.Executor{}
+			if _, err := halt.begin(ctx, executor); err != nil {
+				return err
+			}
+			for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGHUP, syscall.SIGHUP} {
+				signals <- s
+				synctest.Wait()
+			}
+			if said := stderr.String(); strings.Count(said, "Interrupt: ") != 1 || !strings.Contains(said, "no new node") || len(executor.Stop) != 1 {
+				t.Errorf("it says %s, and %d signals wait", said, len(executor.Stop))
+			}
+			signals <- syscall.SIGTERM
+			synctest.Wait()
+			if said := stderr.String(); !strings.Contains(said, "running steps") || strings.Contains(said, "at once.") {
+				t.Errorf("then it says %s", said)
+			}
+			release()
+			return nil
+		})
+		if interrupted {
+			t.Error("a run that holds the signals was ended by one")
+		}
+	})
+}
+
 // TestNothingBeginsAfterASignal: what would have to be finished is not begun once the command ends.
 func TestNothingBeginsAfterASignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -39,6 +39,13 @@ func load(env environment, cmd *cli.Command, directory string, types []providers
 	})
 	l.diags = append(l.diags, windowDiagnostics(l, types, env.now())...)
 	l.diags = append(l.diags, warnTracked(directory, l.desired)...)
+	if recorded := hasFlag(cmd, "facts") && cmd.String("facts") != ""; !recorded && !l.diags.HasErrors() {
+		severity := hcl.DiagWarning
+		if cmd.Name == "validate" {
+			severity = hcl.DiagError
+		}
+		l.diags = append(l.diags, kubeconfigDiagnostics(l, severity)...)
+	}
 	return l, nil
 }
 

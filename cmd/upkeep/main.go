@@ -28,16 +28,24 @@ func main() {
 	helm.Child()
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(),
+		environ: os.Environ(), now: time.Now, signals: terminations(), unbroken: ignoreBrokenPipes, trace: faultPoints(),
 	}))
 }
 
-// terminations returns the signals that ask the process to end.
+// terminations returns the signals that ask the process to end. A terminal that closes asks so, too, unless whoever
+// started the process wants that ignored, as nohup does.
 func terminations() <-chan os.Signal {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	return signals
 }
+
+// ignoreBrokenPipes keeps the process alive from now on when nobody reads its output any more: writing is an error then.
+// What reads may be `tee`, or the end of an ssh connection.
+func ignoreBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // environment is everything a command takes from the process it runs in.
 type environment struct {
@@ -47,6 +55,7 @@ type environment struct {
 	environ        []string
 	now            func() time.Time
 	signals        <-chan os.Signal
+	unbroken       func()         // see ignoreBrokenPipes; nil: nothing is to do
 	interrupts     *interrupts    // set by run; nil: no signal comes
 	trace          durable.Tracer // nil but for tests of the whole program
 }

@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
-	"sigs.k8s.io/yaml"
 
 	"upkeep/providers/akash/price"
 	"upkeep/providers/akash/quote"
 	"upkeep/providers/akash/script"
 	"upkeep/providers/bounded"
+	"upkeep/providers/strict"
 )
 
 // priceCommand answers questions about bid prices. It changes nothing; migrate alone looks at a cluster, where no
@@ -120,7 +120,7 @@ func readPrices(cmd *cli.Command, valuesFile, scriptFile string) (source quote.S
 		if err != nil {
 			return quote.Source{}, err
 		}
-		if err := yaml.Unmarshal(data, &source.Values); err != nil {
+		if err := strict.YAML(data, &source.Values); err != nil {
 			return quote.Source{}, fmt.Errorf("%s holds no values as Helm reads them: %w", valuesFile, err)
 		}
 		if encoded, ok := source.Values[price.ScriptKey].(string); ok && encoded != "" && scriptFile == "" {

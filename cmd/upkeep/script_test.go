@@ -69,18 +69,25 @@ func seenUnderNoLock(boundary string) {
 // TestScripts runs every script of testdata/script. Beside testscript's own commands, scripts have:
 //
 //	code N COMMAND...            runs a command that must exit with N
-//	cluster N [helm|tls]         makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it; helm: it
-//	                             keeps what Helm writes; tls: its API is served with a certificate, and looks at the client's
+//	cluster N [helm|tls|hostile] makes a simulated cluster of N control planes in $CLUSTER, and $WORK/kubeconfig for it; helm: it
+//	                             keeps what Helm writes; tls: its API is served with a certificate, and looks at the client's;
+//	                             hostile: it says what the file "hostile" has a word for, see there
 //	install NAMESPACE RELEASE CHART VERSION VALUES
 //	                             installs a chart as somebody without upkeep would
 //	age DURATION NODE NAME...    leaves certificates of a node that much time; age DURATION kubeconfig: that of the cluster
 //	renewed NODE NAME...         somebody else renews certificates of a node
 //	another-cluster              the API server is another cluster's from now on
 //	order NODE [WORD...]         see fakecluster.Order
-//	interrupt NODE COMMAND...    runs a command until NODE holds what it was ordered to hold, interrupts it, takes the
-//	                             order back, and wants exit code 130
-//	end NODE SIGNAL COMMAND...   runs a command until NODE holds what it was ordered to hold, sends it INT or TERM, and wants
+//	interrupt NODE [SIGNAL] COMMAND...
+//	                             runs a command until NODE holds what it was ordered to hold, interrupts it (by INT, TERM or
+//	                             HUP), takes the order back, and wants exit code 130
+//	end NODE SIGNAL COMMAND...   runs a command until NODE holds what it was ordered to hold, sends it the signal, and wants
 //	                             exit code 130 while NODE still holds
+//	stop-at-once NODE COMMAND... the same with three signals, one after the other
+//	outlives NODE SIGNAL COMMAND...
+//	                             the same, and takes the order back and wants exit code 0
+//	unread NODE COMMAND...       runs a command until NODE holds what it was ordered to hold, reads its output no more, takes
+//	                             the order back, and wants exit code 1
 //	held NODE                    waits until NODE holds what it was ordered to hold
 //	mark NODE ID                 leaves something of an interrupted run on a node
 //	working NODE STEP            upkeep's own work for a step of plan p1 is under way on a node from now on
@@ -90,11 +97,15 @@ func seenUnderNoLock(boundary string) {
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	digests A B [ADDRESS...]     wants two plan files to have the digests of all resources in common but of these
 //	json-lines FILE              wants one JSON object on each line
+//	clean FILE...                wants no character in files that drives a terminal; said-evil FILE... wants what hostile says
 //	canaries, no-canary, files-without-canary: see secrets_test.go
 //	damage-bundle DIRECTORY      flips a byte of the newest bundle
 //	bundles DIRECTORY            sets OLDEST and NEWEST to the ids of a directory's oldest and newest bundle
 //	identity FILE                makes a new age identity and sets RECIPIENT to its public key
 //	s3 BUCKET                    starts an S3-compatible service, sets S3 to its address, and AWS_* to an operator's keys
+//	halfway SIGNAL COMMAND...    interrupts a command when the service has sent half of a bundle, and wants exit code 130
+//	replay DIRECTORY KIND        puts an authentic bundle into a store again, see replays; one-answer ID STATUS NEWEST wants
+//	                             that all commands say the same of it, and take NEWEST for the newest one
 //	s3-objects BUCKET            prints the names of its objects; s3-damage BUCKET flips a byte in each bundle
 //	real-etcd                    the members send a real etcd's snapshot from now on, of the revision and the keys that they claim
 //	stopped-etcd NODE...         no member answers from now on, and on these nodes lies the data of a stopped one
@@ -126,10 +137,10 @@ func TestScripts(t *testing.T) {
 			return err == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "s3-damage": s3Damage, "s3-objects": s3Objects,
+			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "halfway": halfway, "clean": clean, "said-evil": saidEvil, "one-answer": oneAnswer, "replay": replay, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
 			"gpu-node": gpuNode, "change-node": changeNode, "xid": xidNow, "kubectl-cordon": kubectlCordon,
-			"order": order, "held": held, "interrupt": interrupt, "end": end, "sed": sed, "json-lines": jsonLines,
+			"order": order, "held": held, "interrupt": interrupt, "end": end, "stop-at-once": stopAtOnce, "outlives": outlives, "unread": unread, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "digests": digests, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},
 	})
@@ -229,13 +240,20 @@ func order(ts *testscript.TestScript, _ bool, args []string) {
 // heldLimit is how long an upkeep may take to come to a request, beside all other scripts on a busy machine.
 const heldLimit = 2 * time.Minute
 
+// signals are those that scripts send.
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
+
 // interrupt interrupts a command while a node keeps it waiting; the node answers once the command has said that it heard.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	heard := &hearing{to: ts.Stderr(), heard: make(chan struct{})}
-	command := start(ts, args[1:], heard)
+	sent, named := signals[args[1]]
+	if !named {
+		sent, args = os.Interrupt, append([]string{args[0], "INT"}, args[1:]...)
+	}
+	command := start(ts, args[2:], ts.Stdout(), heard)
 	fake := clusterOf(ts)
 	held := fake.Held(args[0], heldLimit)
-	_ = command.Process.Signal(os.Interrupt)
+	_ = command.Process.Signal(sent)
 	late := false
 	select {
 	case <-heard.heard:
@@ -251,15 +269,43 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// stopAtOnce interrupts a command three times while a node keeps it waiting, each time when the command has said what the
+// last one means. The node never answers.
+func stopAtOnce(ts *testscript.TestScript, _ bool, args []string) {
+	said := &hearing{to: ts.Stderr(), heard: make(chan struct{})}
+	command := start(ts, args[1:], ts.Stdout(), said)
+	held := clusterOf(ts).Held(args[0], heldLimit)
+	for _, answer := range []string{"no new node is started", "running steps are finished", "Stopping at once"} {
+		_ = command.Process.Signal(os.Interrupt)
+		for end := time.Now().Add(heldLimit); !said.contains(answer) && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		}
+	}
+	late := time.AfterFunc(heldLimit, func() { _ = command.Process.Kill() })
+	err := command.Wait()
+	late.Stop()
+	ts.Check(held)
+	expectExit(ts, err, exitInterrupted)
+}
+
 // hearing passes on what a command says, and tells when that is of an interrupt.
 type hearing struct {
 	to    io.Writer
+	mu    sync.Mutex
 	said  []byte
 	heard chan struct{}
 	once  sync.Once
 }
 
+// contains reports whether the command has said something.
+func (h *hearing) contains(text string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return bytes.Contains(h.said, []byte(text))
+}
+
 func (h *hearing) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.said = append(h.said, p...); bytes.Contains(h.said, []byte("Interrupt: ")) {
 		h.once.Do(func() { close(h.heard) })
 	}
@@ -268,10 +314,10 @@ func (h *hearing) Write(p []byte) (int, error) {
 
 // end is interrupt for a command that waits for nothing: the node answers only afterwards.
 func end(ts *testscript.TestScript, _ bool, args []string) {
-	command := start(ts, args[2:], ts.Stderr())
+	command := start(ts, args[2:], ts.Stdout(), ts.Stderr())
 	fake := clusterOf(ts)
 	held := fake.Held(args[0], heldLimit)
-	_ = command.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]])
+	_ = command.Process.Signal(signals[args[1]])
 	late := time.AfterFunc(heldLimit, func() { _ = command.Process.Kill() })
 	err := command.Wait()
 	late.Stop()
@@ -279,17 +325,45 @@ func end(ts *testscript.TestScript, _ bool, args []string) {
 	expectExit(ts, err, exitInterrupted)
 }
 
+// outlives sends a signal to a command that ignores it while a node keeps the command waiting; the node answers then.
+func outlives(ts *testscript.TestScript, _ bool, args []string) {
+	command := start(ts, args[2:], ts.Stdout(), ts.Stderr())
+	fake := clusterOf(ts)
+	held := fake.Held(args[0], heldLimit)
+	_ = command.Process.Signal(signals[args[1]])
+	ts.Check(fake.Order(args[0]))
+	ts.Check(command.Wait())
+	ts.Check(held)
+}
+
+// unread runs a command whose output nobody reads any more once a node keeps it waiting; the node answers then. The
+// command ends by itself, and not well.
+func unread(ts *testscript.TestScript, _ bool, args []string) {
+	reader, writer, err := os.Pipe()
+	ts.Check(err)
+	command := start(ts, args[1:], writer, writer)
+	ts.Check(writer.Close())
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	fake := clusterOf(ts)
+	held := fake.Held(args[0], heldLimit)
+	ts.Check(reader.Close())
+	ts.Check(fake.Order(args[0]))
+	err = command.Wait()
+	ts.Check(held)
+	expectExit(ts, err, exitError)
+}
+
 // start starts a command in the script's directory and environment.
-func start(ts *testscript.TestScript, args []string, stderr io.Writer) *exec.Cmd {
+func start(ts *testscript.TestScript, args []string, stdout, stderr io.Writer) *exec.Cmd {
 	path, err := exec.LookPath(args[0])
 	ts.Check(err)
 	command := exec.Command(path, args[1:]...)
 	command.Args[0] = args[0]
 	command.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NOW", "CLUSTER", "SPEED"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NOW", "CLUSTER", "SPEED", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		command.Env = append(command.Env, name+"="+ts.Getenv(name))
 	}
-	command.Stdout, command.Stderr = ts.Stdout(), stderr
+	command.Stdout, command.Stderr = stdout, stderr
 	ts.Check(command.Start())
 	return command
 }

@@ -38,8 +38,10 @@ func recordSeen(ctx context.Context, env environment, w workspace, plan planner.
 		}
 		return s
 	})
-	if err != nil {
+	if err != nil && !unreadable(err) {
 		fmt.Fprintf(env.stderr, "Warning: upkeep could not record when it first saw these findings: %v\n", err)
+	}
+	if err != nil {
 		return seen.Seen{}
 	}
 	return known
@@ -62,8 +64,16 @@ func readSeen(ctx context.Context, env environment, w workspace) seen.Seen {
 			return known
 		}
 	}
-	fmt.Fprintf(env.stderr, "Warning: upkeep does not know since when steps wait: %v\n", err)
+	if !unreadable(err) {
+		fmt.Fprintf(env.stderr, "Warning: upkeep does not know since when steps wait: %v\n", err)
+	}
 	return seen.Seen{}
+}
+
+// unreadable reports whether an error is that of a record which is damaged or a newer upkeep's: earlier has said so.
+func unreadable(err error) bool {
+	var refused *seen.Error
+	return errors.As(err, &refused)
 }
 
 // recordWaits writes down which steps a run left waiting, and since when. It is called when the run has given its locks back.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
@@ -29,7 +30,6 @@ func validateCommand(env environment) *cli.Command {
 			}
 			if !result.diags.HasErrors() && !cmd.Bool("untrusted") { // whose files are another person's to name
 				result.diags = append(result.diags, identityDiagnostics(result)...)
-				result.diags = append(result.diags, kubeconfigDiagnostics(result)...)
 			}
 			if cmd.Bool("json") {
 				return result.printJSON(env)
@@ -43,21 +43,35 @@ func validateCommand(env environment) *cli.Command {
 	}
 }
 
-// kubeconfigDiagnostics says what is wrong with the kubeconfig as a file. One that is not there is fine: a machine
+// kubeconfigDiagnostics says what is wrong with the kubeconfig, as a file. One that is not there is fine: a machine
 // that only checks configurations has none.
-func kubeconfigDiagnostics(l loaded) hcl.Diagnostics {
+//
+// Only `validate` calls it an error. Other commands warn and go on, as they do while the API does not answer: nodes can
+// be looked at, and what is wrong may be the copy of admin.conf that upkeep itself repairs there.
+func kubeconfigDiagnostics(l loaded, severity hcl.DiagnosticSeverity) (diags hcl.Diagnostics) {
 	cluster := l.desired.Cluster
 	if cluster == nil {
 		return nil
 	}
-	err := kube.CheckFile(cluster.Kubeconfig, cluster.Context)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
+	for _, problem := range kube.Check(cluster.Kubeconfig, cluster.Context) {
+		if problem.Missing {
+			continue
+		}
+		detail := strings.ToUpper(problem.Text[:1]) + problem.Text[1:] + "."
+		if severity == hcl.DiagWarning {
+			detail += " The Kubernetes API cannot be asked."
+		}
+		detail += "\n" + problem.Next
+		if problem.Command != "" {
+			detail += ":\n  " + problem.Command
+		} else {
+			detail += "."
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: severity, Summary: "Kubeconfig not usable", Detail: detail, Subject: l.argument(cluster.Position, problem.Argument),
+		})
 	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError, Summary: "Kubeconfig not usable", Detail: err.Error() + ". Name a kubeconfig that kubectl reads.",
-		Subject: l.argument(cluster.Position, "kubeconfig"),
-	}}
+	return diags
 }
 
 // identityDiagnostics says which identity files open no bundle of their block. One that is not there is a warning: another

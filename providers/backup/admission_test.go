@@ -3,10 +3,13 @@ package backup
 import (
 	"archive/tar"
 	stdbytes "bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +77,20 @@ var hostile = map[string]struct {
 	"a link that looks in":    {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/l", Linkname: "pki/../../cron.d/../kubernetes", Mode: 0o777}, "not plain"},
 	"behind a link":           {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/ssl/x", Mode: 0o600}, "behind the link"},
 	"twice":                   {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/pki/ca.key", Mode: 0o600}, "twice"},
+	"below a file":            {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/pki/ca.key/x", Mode: 0o600}, "below the file /etc/kubernetes/pki/ca.key"},
+	"a file over a directory": {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/pki", Mode: 0o600}, "other entries lie below it"},
+	"a link over a directory": {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/pki", Linkname: "/var/lib/kubelet/pki", Mode: 0o777}, "other entries lie below it"},
+	"twice, of another type":  {&tar.Header{Typeflag: tar.TypeDir, Name: "etc/kubernetes/pki/ca.key/", Mode: 0o700}, "twice"},
+	"twice, over a link":      {&tar.Header{Typeflag: tar.TypeDir, Name: "etc/kubernetes/ssl/", Mode: 0o700}, "twice"},
+	"an absolute name":        {&tar.Header{Typeflag: tar.TypeReg, Name: "/etc/passwd", Mode: 0o600}, "no place"},
+	"an escape sequence":      {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/\x1b]0;x\x07", Mode: 0o600}, "cannot be shown"},
+	"a text that turns":       {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/a\u202eb", Mode: 0o600}, "cannot be shown"},
+	"a line of its own":       {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/a\nb", Mode: 0o600}, "cannot be shown"},
+	"a link that turns":       {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/l", Linkname: "/etc/kubernetes/\x1b[2J", Mode: 0o777}, "cannot be shown"},
+	"a long name":             {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/" + strings.Repeat("n", 256), Mode: 0o600}, "too long"},
+	"64 KiB of a name":        {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes" + strings.Repeat("/abcdefg", 8<<10), Mode: 0o600}, "too long"},
+	"GNU's long name":         {&tar.Header{Typeflag: tar.TypeReg, Name: "etc/kubernetes/" + strings.Repeat("n", 300), Mode: 0o600, Format: tar.FormatGNU}, "too long"},
+	"GNU's long link":         {&tar.Header{Typeflag: tar.TypeSymlink, Name: "etc/kubernetes/l", Linkname: strings.Repeat("n", 300), Mode: 0o777, Format: tar.FormatGNU}, "too long"},
 	"a report that is a link": {&tar.Header{Typeflag: tar.TypeSymlink, Name: protocol.CollectReportName, Linkname: "/etc/shadow", Mode: 0o777}, "no place"},
 }
 
@@ -115,6 +132,126 @@ func TestAdmit(t *testing.T) {
 			t.Errorf("%q, %v", out.String(), err)
 		}
 	})
+}
+
+// block writes one header as no well-behaved program does, with the checksum that it needs.
+func block(name string, kind byte, size int, body string) []byte {
+	header := make([]byte, 512)
+	copy(header, name)
+	copy(header[100:], "0000600\x000000000\x000000000\x00")
+	copy(header[124:], fmt.Sprintf("%011o\x00%011o\x00        ", size, 0))
+	header[156] = kind
+	copy(header[257:], "ustar\x0000")
+	sum := 0
+	for _, b := range header {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+	text := append([]byte(body), make([]byte, (512-len(body)%512)%512)...)
+	return append(header, text...)
+}
+
+// records is the body of an extended header (pax, "pax Extended Header Keyword/Value").
+func records(pairs ...string) (text string) {
+	for i := 0; i < len(pairs); i += 2 {
+		rest := " " + pairs[i] + "=" + pairs[i+1] + "\n"
+		length := len(rest) + 1
+		for len(fmt.Sprint(length))+len(rest) != length {
+			length++
+		}
+		text += fmt.Sprint(length) + rest
+	}
+	return text
+}
+
+// TestAdmitRaw: what only a hostile hand writes is admitted by what it comes to, or left out; never is more written than came.
+func TestAdmitRaw(t *testing.T) {
+	const key = "etc/kubernetes/pki/ca.key"
+	extended := func(name, body string, pairs ...string) []byte {
+		text := records(pairs...)
+		return slices.Concat(block("x", 'x', len(text), text), block(name, '0', len(body), body))
+	}
+	hole := "1\n1099511627776\n0\n"
+	hole += strings.Repeat("\x00", 512-len(hole))
+	first, end := block(key, '0', 1, "k"), make([]byte, 1024)
+	for name, test := range map[string]struct {
+		archive []byte
+		names   []string
+		leftOut string // of the one entry that is; empty: none
+		err     string
+	}{
+		"a plain one":                   {slices.Concat(first, end), []string{key}, "", ""},
+		"a name overridden":             {slices.Concat(extended(key, "k", "path", "etc/cron.d/x"), end), nil, "in no place", ""},
+		"a name overridden to the good": {slices.Concat(extended("etc/cron.d/x", "k", "path", key), end), []string{key}, "", ""},
+		"a link overridden":             {slices.Concat(block("x", 'x', len(records("linkpath", "/etc/shadow")), records("linkpath", "/etc/shadow")), block("etc/kubernetes/l", '2', 0, ""), end), nil, "out of these places", ""},
+		"a size overridden":             {slices.Concat(extended(key, "k", "size", "1099511627776"), end), []string{}, "", "unexpected EOF"},
+		"a negative size":               {slices.Concat(extended(key, "k", "size", "-1"), end), nil, "", "no archive"},
+		"an owner of none":              {slices.Concat(extended(key, "k", "uid", "-5"), end), nil, "its owner is none", ""},
+		"holes":                         {slices.Concat(extended("GNUSparseFile.0/x", hole, "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", key, "GNU.sparse.realsize", "1099511627776"), end), nil, "a sparse file", ""},
+		"a report of holes":             {slices.Concat(extended("GNUSparseFile.0/x", hole, "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", protocol.CollectReportName, "GNU.sparse.realsize", "1099511627776"), end), nil, "", ""},
+		"a global header":               {slices.Concat(block("g", 'g', len(records("path", "etc/cron.d/x")), records("path", "etc/cron.d/x")), first, end), []string{key}, "in no place", ""},
+		"a type of nobody":              {slices.Concat(block("etc/kubernetes/v", 'V', 0, ""), first, end), []string{key}, "it is no file", ""},
+		"a contiguous file":             {slices.Concat(block("etc/kubernetes/v", '7', 1, "v"), first, end), []string{key}, "it is no file", ""},
+		"a file as directory":           {slices.Concat(block("etc/kubernetes/pki", '0', 1, "x"), first, end), []string{"etc/kubernetes/pki"}, "below the file", ""},
+		"a second archive":              {slices.Concat(first, end, block("etc/cron.d/x", '0', 1, "x"), end), []string{key}, "", ""},
+		"no end":                        {first, []string{key}, "", ""},
+		"half a header":                 {slices.Concat(first, first[:100]), nil, "", "no archive"},
+		"no archive":                    {[]byte(strings.Repeat("x", 1024)), nil, "", "no archive"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, report := range []bool{false, true} { // at restore and at take
+				out := &limited{left: int64(len(test.archive)) + 4096}
+				leftOut, err := admit(out, stdbytes.NewReader(test.archive), report)
+				if test.err != "" {
+					if err == nil || !strings.Contains(err.Error(), test.err) {
+						t.Errorf("%v, want %q", err, test.err)
+					}
+					continue
+				}
+				if name == "a report of holes" {
+					test.leftOut = "in no place"
+				}
+				if err != nil || (test.leftOut == "") != (len(leftOut) == 0) || len(leftOut) > 1 || len(leftOut) == 1 && !strings.Contains(leftOut[0], test.leftOut) {
+					t.Errorf("left out %q, %v; want %q", leftOut, err, test.leftOut)
+				}
+				if diff := cmp.Diff(test.names, namesIn(t, out.Bytes())); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			}
+			// A copy of a stopped member has none of this at all.
+			if _, err := readCold(stdbytes.NewReader(test.archive), nil); err == nil {
+				t.Error("it passes as a member's data")
+			}
+		})
+	}
+	t.Run("a member's data", func(t *testing.T) {
+		holes := extended("GNUSparseFile.0/x", hole, "GNU.sparse.major", "1", "GNU.sparse.minor", "0", "GNU.sparse.name", protocol.ColdDatabase, "GNU.sparse.realsize", "1099511627776")
+		database := block(protocol.ColdDatabase, '0', 1, "d")
+		for want, archive := range map[string][]byte{"a sparse file": holes, "in it twice": slices.Concat(database, database)} {
+			if _, err := readCold(stdbytes.NewReader(slices.Concat(archive, end)), nil); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+	})
+	t.Run("very many", func(t *testing.T) {
+		leftOut, err := admit(io.Discard, stdbytes.NewReader(slices.Concat(slices.Repeat(block("etc/cron.d/x", '0', 1, "x"), 250), end)), false)
+		if err != nil || len(leftOut) != mostLeftOut+1 || leftOut[mostLeftOut] != "150 more entries" {
+			t.Errorf("%d are named, %v", len(leftOut), err)
+		}
+	})
+}
+
+// limited is a buffer that takes so many bytes.
+type limited struct {
+	stdbytes.Buffer
+	left int64
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.left -= int64(len(p)); l.left < 0 {
+		return 0, errors.New("more is written than came")
+	}
+	return l.Buffer.Write(p)
 }
 
 // FuzzAdmit: whatever an archive holds, what comes out of it stays in the places of a control plane when root unpacks it.

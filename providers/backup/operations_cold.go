@@ -155,6 +155,7 @@ const coldReportLimit = 4 << 20
 // came with what the node says that it read.
 func readCold(r io.Reader, use func(name string, file io.Reader) error) (report protocol.ColdReport, err error) {
 	var came []protocol.ColdFile
+	seen := map[string]bool{}
 	in := tar.NewReader(r)
 	for {
 		entry, err := in.Next()
@@ -163,6 +164,9 @@ func readCold(r io.Reader, use func(name string, file io.Reader) error) (report 
 		}
 		if err != nil {
 			return report, fmt.Errorf("it is no archive: %w", err)
+		}
+		if sparse(entry) {
+			return report, fmt.Errorf("%.200q is a sparse file", entry.Name)
 		}
 		if entry.Name == protocol.ColdReportName {
 			if err := json.NewDecoder(io.LimitReader(in, coldReportLimit)).Decode(&report); err != nil {
@@ -176,6 +180,10 @@ func readCold(r io.Reader, use func(name string, file io.Reader) error) (report 
 		if entry.Typeflag != tar.TypeReg {
 			return report, fmt.Errorf("%s is no file", entry.Name)
 		}
+		if seen[entry.Name] {
+			return report, fmt.Errorf("%s is in it twice", entry.Name)
+		}
+		seen[entry.Name] = true
 		sum := sha256.New()
 		file := io.TeeReader(in, sum)
 		if use != nil {

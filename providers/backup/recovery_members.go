@@ -10,9 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"upkeep/providers/etcd/drill"
+	"upkeep/providers/strict"
 )
 
 // membersOf finds which member each node ran, in the nodes' archives below a directory: in kubeadm's manifest of etcd, else
@@ -90,7 +89,10 @@ func memberOfManifest(text []byte) (drill.Peer, error) {
 			} `json:"containers"`
 		} `json:"spec"`
 	}
-	if err := yaml.Unmarshal(text, &pod); err != nil {
+	if err := strict.YAML(text, &pod); err != nil {
+		if twice := new(strict.TwiceError); errors.As(err, &twice) {
+			return drill.Peer{}, fmt.Errorf("/%s: %w", etcdManifest, twice)
+		}
 		return drill.Peer{}, fmt.Errorf("/%s is no manifest", etcdManifest)
 	}
 	var m drill.Peer

@@ -44,6 +44,7 @@ func TestMemberOfManifest(t *testing.T) {
 		{"nothing", "", drill.Peer{}, ""},
 		{"no YAML", "\tspec: {", drill.Peer{}, "/etc/kubernetes/manifests/etcd.yaml is no manifest"},
 		{"a list", "- a\n", drill.Peer{}, "is no manifest"},
+		{"a key twice", "spec:\n  containers:\n  - args: [-name=a]\nspec:\n  containers:\n  - args: [-name=b]\n", drill.Peer{}, `the key "spec" stands twice`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := memberOfManifest([]byte(test.text))

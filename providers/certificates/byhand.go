@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/strict"
 )
 
 // handDirectory is where a person's work on a node keeps what it needs. It holds private keys, as root's alone.
@@ -296,7 +295,7 @@ func (h commandWriter) initConfiguration(cluster string) string {
 	var head struct {
 		APIVersion string `json:"apiVersion"`
 	}
-	if yaml.Unmarshal([]byte(cluster), &head) != nil || head.APIVersion == "" {
+	if strict.YAML([]byte(cluster), &head) != nil || head.APIVersion == "" {
 		head.APIVersion = "kubeadm.k8s.io/v1beta4"
 	}
 	address, port := "127.0.0.1", "6443"

@@ -7,10 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/strict"
 )
 
 // names are what a ClusterConfiguration says of the subject alternative names of certificates.
@@ -51,7 +50,7 @@ func readNames(configuration string) (names, error) {
 			} `json:"local"`
 		} `json:"etcd"`
 	}
-	if err := yaml.Unmarshal([]byte(configuration), &c); err != nil {
+	if err := strict.YAML([]byte(configuration), &c); err != nil {
 		return names{}, fmt.Errorf("the ClusterConfiguration cannot be read: %w", err)
 	}
 	n := names{

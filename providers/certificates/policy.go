@@ -1,11 +1,12 @@
 package certificates
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"sigs.k8s.io/yaml"
+	"upkeep/providers/strict"
 )
 
 // defaultValidity is kubeadm's CertificateValidityPeriod where the ClusterConfiguration does not set one (kubeadm
@@ -57,6 +58,7 @@ type policyFields struct {
 func plainFields(configuration string) (policyFields, bool) {
 	var f policyFields
 	top, nested, indent, rest := "", false, -1, configuration
+	etcd := false
 	for rest != "" {
 		line, tail, _ := strings.Cut(rest, "\n")
 		rest = tail
@@ -110,9 +112,10 @@ func plainFields(configuration string) (policyFields, bool) {
 			}
 			f.directory = value
 		case "etcd":
-			if value != "" {
+			if value != "" || etcd {
 				return f, false
 			}
+			etcd = true
 		}
 	}
 	return f, true
@@ -150,7 +153,11 @@ func isPlain(value string) bool {
 
 func yamlFields(configuration string) (policyFields, error) {
 	var m map[string]any
-	if err := yaml.Unmarshal([]byte(configuration), &m); err != nil {
+	err := strict.YAML([]byte(configuration), &m)
+	if twice := new(strict.TwiceError); errors.As(err, &twice) {
+		return policyFields{}, fmt.Errorf("the ClusterConfiguration cannot be read: %w", twice)
+	}
+	if err != nil {
 		return policyFields{}, fmt.Errorf("the ClusterConfiguration is not YAML: %w", err)
 	}
 	text := func(key string) string {

@@ -15,6 +15,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,6 +79,12 @@ func Open(path, kubeContext string) (*Client, error) {
 	raw, err := clientcmd.LoadFromFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", path)
+	}
+	if err == nil {
+		err = clientcmd.ResolveLocalPaths(raw) // as kubectl: relative to the kubeconfig
+	}
+	if err != nil && strings.Contains(err.Error(), "duplicate name") { // it would print all users
+		err = errors.New("it names a cluster, a context or a user twice")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)

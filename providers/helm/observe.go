@@ -3,9 +3,11 @@ package helm
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -213,15 +215,24 @@ func explain(err error) string {
 	switch {
 	case errors.As(err, &urlError):
 		if at, parseErr := url.Parse(urlError.URL); parseErr == nil {
-			return at.Host + ": " + urlError.Err.Error()
+			return at.Host + ": " + foreign(urlError.Err)
 		}
-		return urlError.Err.Error()
+		return foreign(urlError.Err)
 	case apierrors.IsUnauthorized(err):
 		return "the API server refuses this kubeconfig (Unauthorized); its client certificate may have expired"
 	case apierrors.IsForbidden(err):
 		return "forbidden: " + plain.Said(err.Error())
 	case errors.As(err, new(apierrors.APIStatus)):
 		return "the API server says: " + plain.Said(err.Error())
+	}
+	return foreign(err)
+}
+
+// foreign returns an error's text. net/http and crypto/x509 quote a broken answer and the names in a certificate as they
+// are: these stand in quotes, on one line. All else is cleaned later, once secrets are out of it: they are found by their bytes.
+func foreign(err error) string {
+	if errors.As(err, new(textproto.ProtocolError)) || errors.As(err, new(x509.HostnameError)) || errors.As(err, new(x509.CertificateInvalidError)) {
+		return plain.Said(plain.Line(err.Error()))
 	}
 	return err.Error()
 }

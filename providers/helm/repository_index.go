@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"helm.sh/helm/v3/pkg/chart"
-	"sigs.k8s.io/yaml"
+
+	"upkeep/providers/strict"
 )
 
 // An index is untrusted text of up to indexLimit: read as one YAML document it takes some fifty times its size. So the
@@ -96,7 +97,7 @@ func entriesInYAML(data []byte, name string) (found []indexEntry, there bool, er
 			return nil
 		}
 		var list []indexEntry
-		err := yaml.Unmarshal(item, &list)
+		err := strict.YAML(item, &list)
 		item, found = item[:0], append(found, list...)
 		return err
 	}
@@ -223,7 +224,7 @@ func entriesInDocument(data []byte, name string) ([]indexEntry, bool, error) {
 	var file struct {
 		Entries map[string][]*indexEntry `json:"entries"`
 	}
-	if err := yaml.Unmarshal(data, &file); err != nil {
+	if err := strict.YAML(data, &file); err != nil {
 		return nil, false, err
 	}
 	if file.Entries == nil {

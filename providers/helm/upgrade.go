@@ -14,6 +14,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/values"
+	"upkeep/providers/plain"
 )
 
 // defaultHistory is how many revisions Helm keeps of a release (`helm upgrade --history-max`, v3).
@@ -144,7 +145,7 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	if err == nil {
 		return result, nil
 	}
-	err = fmt.Errorf("release %s: chart version %s: %s", name, u.Version, redaction.Scrub(c.explain(ctx, err, made, redaction)))
+	err = fmt.Errorf("release %s: chart version %s: %s", name, u.Version, plain.Text(redaction.Scrub(c.explain(ctx, err, made, redaction))))
 	if !u.Atomic || made == nil {
 		return result, err
 	}

@@ -10,9 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"slices"
@@ -39,55 +37,14 @@ type Client struct {
 	insecure string
 }
 
-// CheckFile says why Open would refuse a kubeconfig, or a file that the kubeconfig names. It connects to nothing and
-// runs nothing. Its error is fs.ErrNotExist where there is no kubeconfig, which another machine may have.
-func CheckFile(path, context string) error {
-	_, err := read(path, context)
-	return err
-}
-
-// read reads a kubeconfig, and looks at the kind and size of the files that the kubeconfig names.
-func read(path, context string) (*clientcmdapi.Config, error) {
-	err := bounded.Check(path, bounded.Text)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missingError(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	raw, err := clientcmd.LoadFromFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)
-	}
-	if len(raw.Clusters) == 0 {
-		return nil, fmt.Errorf("kubeconfig %s names no cluster", path)
-	}
-	for _, named := range filesOf(raw) {
-		// One that is not there is reported by client-go where it is needed.
-		if err := bounded.Check(named, bounded.Keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("kubeconfig %s names a file that cannot be read: %w", path, err)
-		}
-	}
-	if context != "" && raw.Contexts[context] == nil {
-		return nil, fmt.Errorf("kubeconfig %s has no context %q; `kubectl --kubeconfig %s config get-contexts` lists them", path, context, path)
-	}
-	return raw, nil
-}
-
-// missingError is the error of a kubeconfig that is not there.
-type missingError string
-
-func (path missingError) Error() string {
-	return fmt.Sprintf("kubeconfig %s does not exist; write its path as cluster.kubeconfig", string(path))
-}
-
-func (missingError) Unwrap() error { return fs.ErrNotExist }
-
 // Open reads a kubeconfig and prepares a client; it does not connect. An empty context means the file's current one.
 func Open(path, context string) (*Client, error) {
-	raw, err := read(path, context)
-	if err != nil {
-		return nil, err
+	raw, problem := read(path)
+	if problem != nil {
+		return nil, problem
+	}
+	if _, problem := configPath(path).choose(raw, context); problem != nil {
+		return nil, problem
 	}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*raw, context, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
 	if err != nil {
@@ -122,11 +79,8 @@ func filesOf(raw *clientcmdapi.Config) (files []string) {
 
 // FilesNamedBy returns the files that a kubeconfig names; none where it cannot be read.
 func FilesNamedBy(path string) []string {
-	if bounded.Check(path, bounded.Text) != nil {
-		return nil
-	}
-	raw, err := clientcmd.LoadFromFile(path)
-	if err != nil {
+	raw, problem := read(path)
+	if problem != nil {
 		return nil
 	}
 	return filesOf(raw)

@@ -2,8 +2,10 @@ package kube
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -146,19 +148,32 @@ func (c *Client) clusterConfiguration(ctx context.Context) (string, error) {
 }
 
 // explain shortens client-go's errors to what an operator needs: the request's method and URL are noise beside the
-// host.
+// host. What it returns is one line, however hostile the server is.
 func explain(err error) string {
 	var urlError *url.Error
 	if errors.As(err, &urlError) {
-		return urlError.Err.Error()
+		return foreign(urlError.Err)
 	}
 	switch {
 	case apierrors.IsUnauthorized(err):
 		return "the API server refuses this kubeconfig (Unauthorized); its client certificate may have expired"
 	case apierrors.IsForbidden(err):
-		return "forbidden: " + plain.Said(err.Error())
+		return "forbidden: " + plain.Said(plain.Bound(err.Error(), longest))
 	case errors.As(err, new(apierrors.APIStatus)):
-		return "the API server says: " + plain.Said(err.Error())
+		return "the API server says: " + plain.Said(plain.Bound(err.Error(), longest))
 	}
-	return err.Error()
+	return foreign(err)
+}
+
+// longest bounds what is told of an error, in bytes.
+const longest = 2 << 10
+
+// foreign returns an error's text on one line. net/http and crypto/x509 quote a broken answer and the names in a
+// certificate as they are: these stand in quotes.
+func foreign(err error) string {
+	text := plain.Bound(plain.Line(err.Error()), longest)
+	if errors.As(err, new(textproto.ProtocolError)) || errors.As(err, new(x509.HostnameError)) || errors.As(err, new(x509.CertificateInvalidError)) {
+		return plain.Said(text)
+	}
+	return text
 }

@@ -37,13 +37,13 @@ func RenewClient(ctx context.Context, path, name string, now time.Time, sign Sig
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return "", err
 	}
-	raw, err := read(path, name)
-	if err != nil {
-		return "", err
-	}
 	client, err := Open(path, name)
 	if err != nil {
 		return "", err
+	}
+	raw, err := clientcmd.LoadFromFile(path) // with the paths of files as they are written there
+	if err != nil {
+		return "", fmt.Errorf("reading kubeconfig %s: %w", path, err)
 	}
 	if name == "" {
 		name = raw.CurrentContext

@@ -24,7 +24,7 @@ func Decode(data []byte) (Seen, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return Seen{}, &Error{Cause: err}
+		return Seen{}, &Error{Cause: inWords(err, data)}
 	}
 	switch {
 	case head.Version > Version:
@@ -36,12 +36,29 @@ func Decode(data []byte) (Seen, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
-		return Seen{}, &Error{Cause: err}
+		return Seen{}, &Error{Cause: inWords(err, data)}
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return Seen{}, &Error{Cause: errors.New("something follows its closing brace")}
 	}
 	return s, nil
+}
+
+// inWords says what a decoder says, for people.
+func inWords(err error, data []byte) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
+		return errors.New("it is empty")
+	case errors.As(err, &syntax) && syntax.Offset >= int64(len(data)):
+		return fmt.Errorf("it ends in the middle, at byte %d", len(data))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is not JSON at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return fmt.Errorf("its field %q is of the wrong kind, %s", kind.Field, kind.Value)
+	}
+	return err
 }
 
 // Error says that what was seen cannot be read. It was left untouched; only "first seen" and the like are lost with it.

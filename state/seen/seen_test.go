@@ -211,3 +211,77 @@ func TestPlans(t *testing.T) {
 		t.Errorf("%d plans are kept", len(s.Plans))
 	}
 }
+
+// TestDamaged cuts a full record at every byte, and damages every byte of it. What is not a record is an error that says what
+// it is, never a panic and never an empty record; what is still one can be used.
+func TestDamaged(t *testing.T) {
+	full := seen.Seen{}.WithFindings(noon, finding("apiserver")).
+		WithWaits(noon, []string{"s"}, map[string]seen.Wait{"s": {For: "2 leases", Window: "weekly"}}).
+		WithFaults(noon, map[string][]facts.DeviceFault{"serial": {{Node: "gpu1", Kind: "xid 79"}}}).
+		WithKernelLog(noon, "gpu1", "boot", 17).WithSpace(noon, map[string]uint64{"gpu1 /var": 1 << 30}).
+		WithPlan(noon, "sha256:ab", map[string]string{"certificates.control_plane": "sha256:cd"})
+	full.Stop = &seen.Stop{Lock: "l", Who: "a@b", At: noon, Reason: "why"}
+	whole, err := seen.Encode(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := func(s seen.Seen) {
+		_ = s.Earlier()
+		s.WithFindings(noon, finding("etcd-server")).WithWaits(noon, []string{"s"}, nil).WithFault(noon, "serial", "gpu1", "xid 79").
+			WithFaults(noon, map[string][]facts.DeviceFault{"serial": {{Node: "gpu1", Kind: "xid 79"}}}).WithSpace(noon, map[string]uint64{"a": 1}).
+			WithKernelLog(noon, "gpu1", "boot", 18).WithPlan(noon, "d", map[string]string{"a": "b"}).OnlyWaitsOf(noon, func(string) bool { return false })
+	}
+	for length := range whole {
+		got, err := seen.Decode(whole[:length])
+		var refused *seen.Error
+		switch {
+		case length == len(whole)-1: // the newline alone is missing
+			if diff := cmp.Diff(full, got); err != nil || diff != "" {
+				t.Errorf("without its newline: %v %s", err, diff)
+			}
+		case !errors.As(err, &refused):
+			t.Errorf("cut after %d bytes it is %+v, %v", length, got, err)
+		case !strings.Contains(err.Error(), "it is empty") && !strings.Contains(err.Error(), fmt.Sprintf("in the middle, at byte %d", length)):
+			t.Errorf("cut after %d bytes: %v", length, err)
+		}
+	}
+	for i := range whole {
+		for _, to := range []byte{0, '"', '9'} {
+			damaged := append([]byte(nil), whole...)
+			damaged[i] = to
+			got, err := seen.Decode(damaged)
+			var refused *seen.Error
+			if err != nil && !errors.As(err, &refused) {
+				t.Errorf("byte %d is %q: %v", i, to, err)
+			}
+			used(got)
+		}
+	}
+	for name, test := range map[string]struct{ data, want string }{
+		"nothing":      {"", "it is empty"},
+		"blank":        {"\n\n", "it is empty"},
+		"zeroes":       {"\x00\x00\x00", "it is not JSON at byte 1"},
+		"a list":       {"[]", "is of the wrong kind, array"},
+		"null":         {"null", "it has no version"},
+		"newer":        {`{"version": 4, "more": 1}`, "upgrade upkeep to the version that wrote it"},
+		"much newer":   {`{"version": 99999999999999999999}`, `its field "version" is of the wrong kind, number`},
+		"unknown":      {`{"version": 3, "more": 1}`, `unknown field "more"`},
+		"another kind": {`{"version": 3, "findings": []}`, `its field "findings" is of the wrong kind, array`},
+		"twice":        {`{"version": 3}{"version": 3}`, "it is not JSON at byte 15"},
+		"below one":    {`{"version": -1}`, "it has no version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := seen.Decode([]byte(test.data))
+			var refused *seen.Error
+			if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "left untouched; ") {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+	for _, version := range []string{"1", "2"} { // as older ones wrote it
+		got, err := seen.Decode([]byte(strings.Replace(string(whole), `"version": 3`, `"version": `+version, 1)))
+		if got.Version = seen.Version; err != nil || !cmp.Equal(got, full) {
+			t.Errorf("version %s: %v %s", version, err, cmp.Diff(full, got))
+		}
+	}
+}

@@ -14,10 +14,9 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/strict"
 )
 
 // places are the directories of the specification; /var/run is a link to /run on every distribution.
@@ -99,7 +98,7 @@ func file(d *disk.Disk, dir *disk.Dir, name string) (facts.CDIFile, bool) {
 		return f, true
 	}
 	var s specification
-	if err := yaml.Unmarshal(text, &s); err != nil {
+	if err := strict.YAML(text, &s); err != nil {
 		f.Unknown = fmt.Sprintf("%s is no file of the Container Device Interface: %v", f.Path, err)
 		return f, true
 	}

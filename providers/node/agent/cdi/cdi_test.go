@@ -64,7 +64,7 @@ containerEdits:
 func TestCollect(t *testing.T) {
 	got := collect(t, map[string]string{
 		"etc/cdi/nvidia.yaml": generated, "etc/cdi/README": "x", "etc/cdi/other.json": `{"kind": "example.com/nic"}`,
-		"run/cdi/management.yaml": "kind: [", "run/cdi/empty.yaml": "",
+		"run/cdi/management.yaml": "kind: [", "run/cdi/twice.yaml": "kind: nvidia.com/gpu\nkind: example.com/nic\n", "run/cdi/empty.yaml": "",
 		"dev/nvidia0": "", "dev/nvidiactl": "", "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.570.124.06": "",
 	})
 	want := facts.CDI{Files: []facts.CDIFile{
@@ -73,6 +73,8 @@ func TestCollect(t *testing.T) {
 		{Path: "/run/cdi/empty.yaml", Unknown: "/run/cdi/empty.yaml names no kind of devices", Modified: written},
 		{Path: "/run/cdi/management.yaml", Modified: written, Unknown: "/run/cdi/management.yaml is no file of the Container Device Interface: " +
 			"error converting YAML to JSON: yaml: line 1: did not find expected node content"},
+		{Path: "/run/cdi/twice.yaml", Modified: written, Unknown: "/run/cdi/twice.yaml is no file of the Container Device Interface: " +
+			"the key \"kind\" stands twice in one mapping (line 2); remove one of the two"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

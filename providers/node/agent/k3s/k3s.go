@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -127,13 +128,17 @@ func told(d *disk.Disk) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		find(text, out)
+		here := map[string]string{}
+		if name := find(text, here); name != "" && strings.HasSuffix(file, ".yaml") {
+			return nil, fmt.Errorf("%s says %s twice, and not the same; remove one of the two", file, name)
+		}
+		maps.Copy(out, here)
 	}
 	return out, nil
 }
 
-// find adds the settings of one file.
-func find(text []byte, into map[string]string) {
+// find adds the settings of one file, and returns one that the file says twice and not alike.
+func find(text []byte, into map[string]string) (twice string) {
 	// A flag and its value may stand on lines of their own in a unit.
 	joined := bytes.ReplaceAll(text, []byte("\\\n"), []byte(" "))
 	lines := bufio.NewScanner(bytes.NewReader(joined))
@@ -146,9 +151,14 @@ func find(text []byte, into map[string]string) {
 		// The installer writes each word of a unit in quotes: '--data-dir' '/srv'.
 		for _, m := range setting.FindAllStringSubmatch(line, -1) {
 			name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(m[1], "K3S_")), "_", "-")
-			if m[2] != "" {
-				into[name] = m[2]
+			if m[2] == "" {
+				continue
 			}
+			if before, said := into[name]; said && before != m[2] {
+				twice = name
+			}
+			into[name] = m[2]
 		}
 	}
+	return twice
 }

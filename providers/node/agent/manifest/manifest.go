@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/strict"
 )
 
 // flags are the command-line flags that are kept.
@@ -50,7 +51,11 @@ type manifest struct {
 func Parse(component string, text []byte) (facts.StaticPod, error) {
 	pod := facts.StaticPod{Component: component}
 	var m manifest
-	if err := yaml.Unmarshal(text, &m); err != nil {
+	err := strict.YAML(text, &m)
+	if twice := new(strict.TwiceError); errors.As(err, &twice) {
+		return pod, fmt.Errorf("the manifest: %w", twice)
+	}
+	if err != nil {
 		return pod, errors.New("the manifest's YAML cannot be parsed")
 	}
 	if m.Kind != "Pod" {

@@ -8,6 +8,8 @@ import (
 	"reflect"
 
 	"sigs.k8s.io/yaml"
+
+	"upkeep/providers/strict"
 )
 
 // KubeconfigFile is what upkeep reads out of a kubeconfig: the cluster and the user of its current context.
@@ -62,7 +64,11 @@ func ParseKubeconfig(text []byte) (KubeconfigFile, error) {
 		return file, errors.New("the file is empty")
 	}
 	// The YAML library's own errors can quote the line they are about, and so a key.
-	if yaml.Unmarshal(text, &c) != nil {
+	err := strict.YAML(text, &c)
+	if twice := new(strict.TwiceError); errors.As(err, &twice) {
+		return file, twice
+	}
+	if err != nil {
 		return file, errors.New("it is not a kubeconfig: the YAML cannot be parsed, or embedded data is not base64")
 	}
 	if c.CurrentContext == "" {

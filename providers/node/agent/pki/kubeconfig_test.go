@@ -85,6 +85,8 @@ func TestWithClientWritesAnewWhereTextCannotBeExchanged(t *testing.T) {
 func TestKubeconfigsThatCannotBeUsed(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
 		{"no YAML", "apiVersion: v1", "a: b: c", "cannot be parsed"},
+		{"a key twice", "apiVersion: v1", "apiVersion: v1\napiVersion: v1", `the key "apiVersion" stands twice`},
+		{"a certificate twice", "client-certificate-data: b2xkLWNlcnQ=", "client-certificate-data: b2xkLWNlcnQ=\n    client-certificate-data: b2xkLWNlcnQ=", `stands twice`},
 		{"no context", "current-context: b", "current-context: z", `no context "z"`},
 		{"no current context", "current-context: b", "", "no current-context"},
 		{"no cluster", "name: two", "name: three", `no cluster "two"`},

@@ -11,6 +11,7 @@ import (
 
 	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/strict"
 )
 
 // Configuration is the cluster's kubeadm ClusterConfiguration.
@@ -49,7 +50,11 @@ func ParseConfiguration(text string) (Configuration, error) {
 			continue
 		}
 		documents++
-		if err := yaml.Unmarshal([]byte(doc), &c.tree); err != nil {
+		err := strict.YAML([]byte(doc), &c.tree)
+		if twice := new(strict.TwiceError); errors.As(err, &twice) {
+			return Configuration{}, fmt.Errorf("the ClusterConfiguration: %w", twice)
+		}
+		if err != nil {
 			return Configuration{}, errors.New("the ClusterConfiguration's YAML cannot be parsed")
 		}
 	}

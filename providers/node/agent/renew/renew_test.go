@@ -183,6 +183,9 @@ func TestRefused(t *testing.T) {
 		{"two documents", fixture.Options{}, func(_ *testing.T, _ string, q *protocol.RenewRequest) {
 			q.ClusterConfiguration += "---\nkind: InitConfiguration\n"
 		}, "2 YAML documents"},
+		{"a key twice", fixture.Options{}, func(_ *testing.T, _ string, q *protocol.RenewRequest) {
+			q.ClusterConfiguration += "\netcd: {external: {endpoints: [https://e:2379]}}\netcd: {local: {}}\n"
+		}, `the key "etcd" stands twice`},
 		{"another directory", fixture.Options{}, func(_ *testing.T, _ string, q *protocol.RenewRequest) {
 			q.ClusterConfiguration = strings.Replace(configuration, "/etc/kubernetes/pki", "/etc/kubernetes/ssl", 1)
 		}, "/etc/kubernetes/ssl"},
