@@ -132,7 +132,7 @@ func TestATerminalClosesOnce(t *testing.T) {
 			}
 			signals <- syscall.SIGTERM
 			synctest.Wait()
-			if said := stderr.String(); !strings.Contains(said, "running steps") || strings.Contains(said, "at once.") {
+			if said := stderr.String(); !strings.Contains(said, "running steps are finished") || strings.Contains(said, "Stopping at once") {
 				t.Errorf("then it says %s", said)
 			}
 			release()

@@ -68,7 +68,8 @@ func kubeconfigDiagnostics(l loaded, severity hcl.DiagnosticSeverity) (diags hcl
 			detail += "."
 		}
 		diags = append(diags, &hcl.Diagnostic{
-			Severity: severity, Summary: "Kubeconfig not usable", Detail: detail, Subject: l.argument(cluster.Position, problem.Argument),
+			Severity: severity, Summary: "Kubeconfig not usable", Detail: detail,
+			Subject: l.argument(cluster.Position, problem.Argument),
 		})
 	}
 	return diags

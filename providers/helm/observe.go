@@ -228,8 +228,9 @@ func explain(err error) string {
 	return foreign(err)
 }
 
-// foreign returns an error's text. net/http and crypto/x509 quote a broken answer and the names in a certificate as they
-// are: these stand in quotes, on one line. All else is cleaned later, once secrets are out of it: they are found by their bytes.
+// foreign returns an error's text. net/http and crypto/x509 quote a broken answer and the names in a certificate as
+// they are: these stand in quotes, on one line. All else is cleaned later, once secrets are out of it: they are found
+// by their bytes.
 func foreign(err error) string {
 	if errors.As(err, new(textproto.ProtocolError)) || errors.As(err, new(x509.HostnameError)) || errors.As(err, new(x509.CertificateInvalidError)) {
 		return plain.Said(plain.Line(err.Error()))

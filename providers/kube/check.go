@@ -64,7 +64,8 @@ func Check(path, context string) []Problem {
 		context = raw.CurrentContext
 	}
 	if err := clientcmd.ConfirmUsable(*raw, context); err != nil && len(problems) == 0 {
-		problems = append(problems, *at.problem(advice{next: "Name a kubeconfig that kubectl reads"}, "is refused by kubectl: %s", err))
+		problems = append(problems, *at.problem(advice{next: "Name a kubeconfig that kubectl reads"},
+			"is refused by kubectl: %s", err))
 	}
 	return problems
 }
@@ -89,7 +90,9 @@ func (k configPath) problem(do advice, format string, args ...any) *Problem {
 
 // another is the advice where a kubeconfig cannot be repaired by one command.
 func (k configPath) another() advice {
-	return advice{"Get a kubeconfig from a control plane", "scp root@HOST:/etc/kubernetes/admin.conf " + providers.ShellWord(string(k))}
+	return advice{
+		"Get a kubeconfig from a control plane", "scp root@HOST:/etc/kubernetes/admin.conf " + providers.ShellWord(string(k)),
+	}
 }
 
 // config is the advice to run a command of `kubectl config`.
@@ -121,17 +124,21 @@ func read(path string) (*clientcmdapi.Config, *Problem) {
 	}
 	raw, err := clientcmd.LoadFromFile(path)
 	if err != nil {
-		return nil, &Problem{Argument: "kubeconfig", Text: fmt.Sprintf("reading kubeconfig %s: %s", path, err), Next: other.next}
+		return nil, &Problem{
+			Argument: "kubeconfig", Text: fmt.Sprintf("reading kubeconfig %s: %s", path, err), Next: other.next,
+		}
 	}
 	if len(raw.Clusters) == 0 {
 		return nil, k.problem(k.another(), "names no cluster")
 	}
 	if err := clientcmd.ResolveLocalPaths(raw); err != nil {
-		return nil, k.problem(advice{next: "Write absolute paths into the kubeconfig"}, "names files that cannot be found: %s", err)
+		return nil, k.problem(advice{next: "Write absolute paths into the kubeconfig"},
+			"names files that cannot be found: %s", err)
 	}
 	for _, named := range filesOf(raw) {
 		if err := bounded.Check(named, bounded.Keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, k.problem(advice{next: "Name the right file in the kubeconfig"}, "names a file that cannot be read: %s", err)
+			return nil, k.problem(advice{next: "Name the right file in the kubeconfig"},
+				"names a file that cannot be read: %s", err)
 		}
 	}
 	return raw, nil
@@ -145,7 +152,8 @@ func (k configPath) twice(text []byte) *Problem {
 	}
 	next := advice{next: "Remove one of the two"}
 	if _, err := yaml.YAMLToJSONStrict(text); err != nil {
-		return k.problem(next, "has a key twice: %s", strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
+		return k.problem(next,
+			"has a key twice: %s", strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
 	}
 	type named []struct {
 		Name string `json:"name"`
@@ -178,7 +186,8 @@ func (k configPath) choose(raw *clientcmdapi.Config, context string) (selected, 
 	argument, list := "context", k.config("List its contexts", "get-contexts")
 	if context == "" {
 		if argument = "kubeconfig"; raw.CurrentContext == "" {
-			return selected{}, k.problem(k.config("Write `context` into the block `cluster`; its contexts are listed by", "get-contexts"),
+			return selected{}, k.problem(
+				k.config("Write `context` into the block `cluster`; its contexts are listed by", "get-contexts"),
 				"has no current context")
 		}
 		context = raw.CurrentContext
@@ -189,7 +198,10 @@ func (k configPath) choose(raw *clientcmdapi.Config, context string) (selected, 
 		problem.Argument = argument
 		return selected{}, problem
 	}
-	out := selected{clusterName: named.Cluster, userName: named.AuthInfo, cluster: raw.Clusters[named.Cluster], user: raw.AuthInfos[named.AuthInfo]}
+	out := selected{
+		clusterName: named.Cluster, userName: named.AuthInfo,
+		cluster: raw.Clusters[named.Cluster], user: raw.AuthInfos[named.AuthInfo],
+	}
 	if out.cluster == nil {
 		return out, k.problem(k.config("Name a cluster of the file", "set-context", context, "--cluster=NAME"),
 			"has no cluster %q, which the context %q names", named.Cluster, context)
@@ -200,11 +212,13 @@ func (k configPath) choose(raw *clientcmdapi.Config, context string) (selected, 
 	}
 	what := serverProblem(out.cluster.Server)
 	if what != "" {
-		return out, k.problem(k.config("Write the address of the API server", "set-cluster", out.clusterName, "--server=https://HOST:6443"),
+		return out, k.problem(
+			k.config("Write the address of the API server", "set-cluster", out.clusterName, "--server=https://HOST:6443"),
 			"has a server that %s, in the cluster %q", what, out.clusterName)
 	}
 	if proxy, err := url.Parse(out.cluster.ProxyURL); out.cluster.ProxyURL != "" && (err != nil || proxy.Host == "") {
-		return out, k.problem(k.config("Write the address of the proxy", "set-cluster", out.clusterName, "--proxy-url=http://HOST:PORT"),
+		return out, k.problem(
+			k.config("Write the address of the proxy", "set-cluster", out.clusterName, "--proxy-url=http://HOST:PORT"),
 			"has a proxy-url that is not a URL, in the cluster %q", out.clusterName)
 	}
 	return out, nil
@@ -256,7 +270,8 @@ func (k configPath) clusterProblems(chosen selected) (problems []Problem) {
 			k.config("Verify the server", "set-cluster", chosen.clusterName, "--insecure-skip-tls-verify=false"),
 			"has a CA and insecure-skip-tls-verify, in the cluster %q", chosen.clusterName))
 	case named && len(certificates(data)) == 0:
-		problems = append(problems, *k.problem(authority, "has no certificate in %s of the cluster %q: %s", field, chosen.clusterName, notPEM(data)))
+		problems = append(problems, *k.problem(authority,
+			"has no certificate in %s of the cluster %q: %s", field, chosen.clusterName, notPEM(data)))
 	}
 	return problems
 }
@@ -292,7 +307,8 @@ func (k configPath) userProblems(chosen selected) (problems []Problem) {
 			return nil
 		}
 		if block, _ := pem.Decode(data); block == nil {
-			problems = append(problems, *k.problem(embed, "has no PEM in %s of the user %q: %s", field, chosen.userName, notPEM(data)))
+			problems = append(problems, *k.problem(embed,
+				"has no PEM in %s of the user %q: %s", field, chosen.userName, notPEM(data)))
 			return nil
 		}
 		return data
@@ -303,12 +319,15 @@ func (k configPath) userProblems(chosen selected) (problems []Problem) {
 	switch {
 	case len(problems) > before, certificate == nil && key == nil:
 	case key == nil:
-		problems = append(problems, *k.problem(embed, "has a client certificate without its key, of the user %q", chosen.userName))
+		problems = append(problems, *k.problem(embed,
+			"has a client certificate without its key, of the user %q", chosen.userName))
 	case certificate == nil:
-		problems = append(problems, *k.problem(embed, "has a client key without its certificate, of the user %q", chosen.userName))
+		problems = append(problems, *k.problem(embed,
+			"has a client key without its certificate, of the user %q", chosen.userName))
 	default:
 		if _, err := tls.X509KeyPair(certificate, key); err != nil {
-			problems = append(problems, *k.problem(embed, "has a client certificate and a key that do not fit, of the user %q: %s", chosen.userName, err))
+			problems = append(problems, *k.problem(embed,
+				"has a client certificate and a key that do not fit, of the user %q: %s", chosen.userName, err))
 		}
 	}
 	return problems
