@@ -75,6 +75,8 @@ type KubernetesNode struct {
 	Maintainers []Maintainer      `json:"maintainers,omitempty"`
 	Version     string            `json:"version,omitempty"`
 	Addresses   map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
+	// Boot is the boot id that the kubelet reported last.
+	Boot string `json:"boot,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 }
 
