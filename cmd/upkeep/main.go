@@ -15,6 +15,7 @@ import (
 
 	_ "alloc" // before all others: see there
 
+	"upkeep/providers/facts"
 	"upkeep/providers/helm"
 	"upkeep/providers/sandbox"
 	"upkeep/state/durable"
@@ -28,7 +29,7 @@ func main() {
 	helm.Child()
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(),
+		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(), here: here(),
 	}))
 }
 
@@ -49,6 +50,7 @@ type environment struct {
 	signals        <-chan os.Signal
 	interrupts     *interrupts    // set by run; nil: no signal comes
 	trace          durable.Tracer // nil but for tests of the whole program
+	here           facts.Here     // which machine this is
 }
 
 // lookup returns an environment variable; the empty string where it is not set.

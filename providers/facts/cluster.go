@@ -76,8 +76,8 @@ type KubernetesNode struct {
 	Version     string            `json:"version,omitempty"`
 	Addresses   map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
 	// Boot is the boot id that the kubelet reported last.
-	Boot string `json:"boot,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
+	Boot   string            `json:"boot,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Offered is how many of a resource a node has.
