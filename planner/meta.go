@@ -72,7 +72,8 @@ func (m metas) mark(steps []providers.Step) {
 	}
 }
 
-// widths returns the lanes of a step, with the width of those that have none: what all windows of the block allow, else 1.
+// widths returns the lanes of a step, with the width of those that have none: what all windows of the block allow,
+// else 1.
 func (m metas) widths(s providers.Step) []providers.Lane {
 	if !slices.ContainsFunc(s.Lanes, func(l providers.Lane) bool { return l.Width == 0 }) {
 		return s.Lanes

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"time"
 
 	"upkeep/cmd/upkeep/wiring"
 	"upkeep/providers"
+	"upkeep/providers/bounded"
 	"upkeep/providers/downtime"
 	"upkeep/providers/facts"
 	"upkeep/providers/kube"
@@ -17,7 +17,7 @@ import (
 // here tells which machine this program runs on; what cannot be read is empty.
 func here() facts.Here {
 	line := func(path string) string {
-		text, err := os.ReadFile(path)
+		text, err := bounded.File(path, bounded.Text)
 		if err != nil {
 			return ""
 		}

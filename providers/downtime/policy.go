@@ -2,7 +2,7 @@
 // drained, rebooted, and uncordoned where upkeep cordoned it. Every domain that takes a node down plans these steps, so
 // that all of them keep the same rules.
 //
-// It is pure but for the operations. It does not say when a node is due: that is the domain's.
+// It is pure except for the operations. It does not say when a node is due: that is the domain's.
 //
 // It promises that a node that waits for its tenants, for a PodDisruptionBudget or for another program is neither
 // cordoned nor marked; that a cordon of somebody else is never taken away; that no step begins on a node of whose

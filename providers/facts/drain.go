@@ -3,7 +3,7 @@ package facts
 // DrainQuestion asks what draining a node would do.
 type DrainQuestion struct {
 	Node string `json:"node"` // its name in Kubernetes
-	// Try: each eviction is also asked of the API server as a dry run, which whoever only looks may not.
+	// Try: each eviction is also asked of the API server as a dry run, which a user who only looks may not do.
 	Try bool `json:"try,omitempty"`
 }
 

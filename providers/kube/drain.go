@@ -184,8 +184,8 @@ func (c *Client) evict(ctx context.Context, pod corev1.Pod, dryRun bool) error {
 	return err
 }
 
-// Evict drains a node: it evicts what Drain names, again and again while a PodDisruptionBudget refuses, and returns when
-// no such pod is left. It deletes nothing by other ways, and cordons nothing.
+// Evict drains a node: it evicts what Drain names, again and again while a PodDisruptionBudget refuses, and returns
+// when no such pod is left. It deletes nothing by other ways, and cordons nothing.
 func (c *Client) Evict(ctx context.Context, node string, o DrainOptions, progress func(string)) error {
 	if o.Pause == 0 {
 		o.Pause = 2 * time.Second

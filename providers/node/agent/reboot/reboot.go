@@ -1,7 +1,7 @@
 // Package reboot boots the node that it runs on.
 //
 // It asks systemd, as `systemctl reboot` does, so that services stop in order and file systems are unmounted. It forces
-// nothing: a machine that does not go down is left as it is, and said to be up. It reboots at most once: only the boot
+// nothing: a machine that does not go down is left alone, and said to be up. It reboots at most once: only the boot
 // that the request names ends.
 package reboot
 
