@@ -14,8 +14,8 @@ import (
 	"upkeep/state/local"
 )
 
-// here tells which machine this program runs on; what cannot be read is empty.
-func here() facts.Here {
+// thisMachine tells which machine this program runs on; what cannot be read is empty.
+func thisMachine() facts.Here {
 	line := func(path string) string {
 		text, err := bounded.File(path, bounded.Text)
 		if err != nil {

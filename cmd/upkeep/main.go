@@ -29,7 +29,7 @@ func main() {
 	helm.Child()
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(), here: here(),
+		environ: os.Environ(), now: time.Now, signals: terminations(), trace: faultPoints(), here: thisMachine(),
 	}))
 }
 

@@ -188,7 +188,7 @@ func (e patient) Ready(in providers.Input, step providers.Step) providers.Readin
 func TestAWaitEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		since time.Duration
-		want  apply.Outcome
+		want  apply.StepOutcome
 		says  string
 	}{
 		"it begins to wait":  {0, apply.Waiting, ""},
