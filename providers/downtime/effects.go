@@ -74,6 +74,10 @@ func (e effect) Predict(in providers.Input, step providers.Step) facts.Update {
 			k.Nodes[i].Cordon = &facts.Cordon{By: step.Address.Resource().String(), Run: facts.New, Why: a.Reason,
 				Since: in.Now.UTC()}
 		}
+		if a.Policy.Leases == LeasesWait { // it is not cordoned before they have left
+			u.Tenancies = without(in.World.Tenancies, a.Object)
+			u.Drains = withoutTenants(in.World.Drains, a.Object)
+		}
 	case OperationDrain:
 		u.Drains = map[string]facts.Drain{a.Object: {Tried: in.World.Drains[a.Object].Tried}}
 		u.Tenancies = without(in.World.Tenancies, a.Object)
@@ -100,6 +104,16 @@ func without(t *facts.Tenancies, node string) *facts.Tenancies {
 		l.Pods = slices.DeleteFunc(slices.Clone(l.Pods), func(p facts.TenantPod) bool { return p.Node == node })
 	}
 	return &out
+}
+
+// withoutTenants returns what draining a node would do once its tenants have left; nil where that is the same.
+func withoutTenants(drains map[string]facts.Drain, node string) map[string]facts.Drain {
+	d := drains[node]
+	if !slices.ContainsFunc(d.Pods, func(p facts.DrainPod) bool { return p.Tenant }) {
+		return nil
+	}
+	d.Pods = slices.DeleteFunc(slices.Clone(d.Pods), func(p facts.DrainPod) bool { return p.Tenant })
+	return map[string]facts.Drain{node: d}
 }
 
 // booted is a node after a reboot: what it starts by itself has a new start.

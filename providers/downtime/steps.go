@@ -143,13 +143,15 @@ func (s *series) drain() {
 	step := s.add("drain", OperationDrain, drainEstimate)
 	step.Limit = w.Policy.DrainTimeout.Seconds() + requestEstimate
 	step.Summary = "drain " + w.Object.Name
-	step.Disruption = "pods of " + w.Object.Name + " are evicted and start on other nodes"
+	step.Disruption = "upkeep evicts the pods of " + w.Object.Name
 	if d, asked := s.in.World.Drains[w.Object.Name]; asked && d.Unknown == "" {
 		var names []string
 		for _, p := range d.Pods {
-			names = append(names, p.String())
+			if !p.Tenant || w.Policy.Leases == LeasesInterrupt { // else they have left by then
+				names = append(names, p.String())
+			}
 		}
-		step.Disruption = count(len(names), "pod") + " of " + w.Object.Name + " are evicted"
+		step.Disruption = "upkeep evicts " + count(len(names), "pod") + " of " + w.Object.Name
 		if len(names) > 0 {
 			step.Disruption += ": " + few(names)
 		}
@@ -160,7 +162,7 @@ func (s *series) drain() {
 	}
 	step.Unaffected = "pods of DaemonSets and static pods stay"
 	step.Proof = "no pod is left that a drain evicts"
-	step.Undo = "the pods start on other nodes by themselves"
+	step.Undo = "none is needed: the pods start on other nodes"
 	step.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	s.guards(step)
 }
@@ -205,13 +207,16 @@ func (s *series) reboot() {
 	default:
 		step.Changes = []providers.Change{{What: "boot", Before: "running", After: "another one"}}
 	}
-	step.Disruption = fmt.Sprintf("%s is down for about %s", w.Node, step.EstimateDuration().Round(time.Minute))
+	step.Disruption = fmt.Sprintf("%s is down for about %s", w.Node,
+		config.Duration(max(step.EstimateDuration(), time.Minute).Round(time.Minute)))
 	if r := s.in.World.Residents; r != nil && r.Unknown == "" {
 		if on := r.On(w.Object.Name); len(on) > 0 {
 			step.Disruption += "; the node also runs " + ResidentsText(on)
 		}
 	}
 	step.Unaffected = "other nodes keep running"
+	step.Undo = "none is needed: the node boots the kernel that boots next"
+	step.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	step.Proof = "another boot id; the kubelet says Ready since the boot"
 	if w.Kernel != "" {
 		step.Proof += "; the node runs kernel " + w.Kernel

@@ -108,6 +108,9 @@ func (r *review) node(n config.Node) {
 		return
 	}
 	r.watch(n, "due", "due")
+	if text := r.waits(object); text != "" {
+		why = append(why, text)
+	}
 	r.found(n, due, providers.SeverityWarning, strings.Join(why, "; "), "")
 	if object == nil {
 		r.found(n, blocked, providers.SeverityError, "Kubernetes has no such node", "")
@@ -128,6 +131,18 @@ func (r *review) node(n config.Node) {
 		return
 	}
 	r.out.Steps = append(r.out.Steps, downtime.Reboot(r.in, r.work(n, *object, why))...)
+}
+
+// waits says for which leases a node waits; empty where there are none, or they are not waited for.
+func (r *review) waits(object *facts.KubernetesNode) string {
+	t := r.in.World.Tenancies
+	if object == nil || t == nil || r.spec.Policy.Leases != downtime.LeasesWait {
+		return ""
+	}
+	if on := t.On(object.Name); len(on) > 0 {
+		return "the reboot waits for " + downtime.LeasesText(object.Name, on)
+	}
+	return ""
 }
 
 // work is the node as package downtime takes it.
