@@ -43,6 +43,7 @@ var floors = []struct {
 	{prefix: "providers/node", floor: 2, with: []string{"providers/node"}},
 	{prefix: "providers/kube", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/floor", floor: 2, with: []string{"providers"}},
+	{prefix: "providers/downtime", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/etcd", floor: 2, with: []string{"providers"}},
 	{prefix: "providers/store", floor: 2, with: []string{"providers/store", "providers/node/protocol"}},
 	{prefix: "providers/backup/keep", floor: 2},
@@ -75,6 +76,7 @@ var floors = []struct {
 	{prefix: "providers/akash", floor: 3, with: []string{"providers/akash"}, domain: true, acts: []string{"operations.go", "operations_stages.go"}},
 	{prefix: "providers/release", floor: 3, domain: true, acts: []string{"operations.go"}},
 	{prefix: "providers/nvidia", floor: 3, domain: true, acts: []string{"operations.go"}},
+	{prefix: "providers/reboot", floor: 3, domain: true},
 	{prefix: "providers/claim", floor: 3},
 
 	{prefix: "cmd", floor: 4},
@@ -153,6 +155,7 @@ var pure = withDomains([]pureness{
 	{"state/seen", nil},
 	{"docs/findings", nil},
 	{"providers/floor", nil},
+	{"providers/downtime", []string{"operations.go"}},
 	{"providers/nvidia/xid", nil},
 	{"providers/nvidia/kernellog", nil},
 	{"providers/helm/catalogue", nil},

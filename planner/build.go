@@ -51,8 +51,8 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		return Plan{}, err
 	}
 	all.Objects = append(all.Objects, watched...)
-	sizes = joined(joined(joined(sizes, ended), grounds), insecureKubeconfig(r, all.Findings))
-	all.Findings = joined(sizes, all.Findings)
+	sizes, lasting := joined(sizes, ended), insecureKubeconfig(r, all.Findings)
+	all.Findings = joined(joined(joined(sizes, grounds), lasting), all.Findings)
 	scope, err := newScope(r, resources, all, in.Inventory)
 	if err != nil {
 		return Plan{}, err
@@ -88,6 +88,14 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		return Plan{}, err
 	}
 
+	if len(steps) > 0 { // a reboot changes what a node stands on
+		later := r
+		later.World = predicted.World
+		if grounds, _, err = floors(later, providers.NewInventory(r.Desired, r.World)); err != nil {
+			return Plan{}, err
+		}
+	}
+
 	p := Plan{
 		FormatVersion:    FormatVersion,
 		CreatedAt:        r.Now,
@@ -97,7 +105,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		Brackets:         guarded.brackets,
 		Lanes:            lanes,
 		Objects:          all.Objects,
-		Remaining:        joined(joined(wrong, sizes), after.Findings), // no step repairs these
+		Remaining:        joined(joined(joined(joined(wrong, sizes), grounds), lasting), after.Findings),
 		Refusals:         slices.Concat(sameMachine(in), notThis, guarded.refusals),
 		ExpectedRefusals: foreseen,
 	}

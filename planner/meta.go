@@ -57,6 +57,7 @@ func (m metas) mark(steps []providers.Step) {
 		s := &steps[i]
 		calendar := m.calendar(*s)
 		s.Window = calendar.Name()
+		s.Lanes = m.widths(*s)
 		s.Lanes = append(slices.Clip(s.Lanes), windowLanes(calendar, *s)...)
 		meta := m.of[s.Address.Resource()]
 		if len(meta.Without) == 0 {
@@ -69,4 +70,26 @@ func (m metas) mark(steps []providers.Step) {
 			}
 		}
 	}
+}
+
+// widths returns the lanes of a step, with the width of those that have none: what all windows of the block allow,
+// else 1.
+func (m metas) widths(s providers.Step) []providers.Lane {
+	if !slices.ContainsFunc(s.Lanes, func(l providers.Lane) bool { return l.Width == 0 }) {
+		return s.Lanes
+	}
+	width := 0
+	for _, w := range m.windows {
+		named := slices.Contains(m.of[s.Address.Resource()].Windows, w.Address())
+		if named && w.MaxNodes > 0 && (width == 0 || w.MaxNodes < width) {
+			width = w.MaxNodes
+		}
+	}
+	lanes := slices.Clone(s.Lanes)
+	for i := range lanes {
+		if lanes[i].Width == 0 {
+			lanes[i].Width = max(1, width)
+		}
+	}
+	return lanes
 }

@@ -207,3 +207,34 @@ func (d onNode) Diff(in providers.Input) providers.Outcome {
 	out.Steps[0].Address = d.Address().On(out.Steps[0].Node)
 	return out
 }
+
+// TestWidthOfAWindow: a lane whose block says no width is as wide as its windows allow, else 1.
+func TestWidthOfAWindow(t *testing.T) {
+	for name, test := range map[string]struct{ window, block, want int }{
+		"the window says it":           {3, 0, 3},
+		"nobody says it":               {0, 0, 1},
+		"the block says it":            {3, 2, 2},
+		"the block says more, and may": {2, 5, 5}, // the window has a lane of its own
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := window.Window{Name: "w", Timezone: "UTC", Cron: "0 2 * * *", Duration: config.Duration(time.Hour), MaxNodes: test.window}
+			r := windowed(t, []string{"maintenance_window.w"}, w)
+			r.Desired.Resources[0].Value = inLane{onNode{disrupting{fixed{args: "{}"}}}, test.block}
+			lanes := built(t, r).Steps[0].Lanes
+			if diff := cmp.Diff(providers.Lane{Name: "fleet", Width: test.want}, lanes[0]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+type inLane struct {
+	onNode
+	width int
+}
+
+func (d inLane) Diff(in providers.Input) providers.Outcome {
+	out := d.onNode.Diff(in)
+	out.Steps[0].Lanes = []providers.Lane{{Name: "fleet", Width: d.width}}
+	return out
+}

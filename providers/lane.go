@@ -7,7 +7,8 @@ type Lane struct {
 	// Name is unique in a plan: "control-plane", "nvidia_driver.workers", "node/cp1". Steps that name one lane agree on
 	// the rest of it.
 	Name string `json:"name"`
-	// Width is how many nodes may be in progress, at least 1.
+	// Width is how many nodes may be in progress, at least 1. A domain leaves it 0 where the window of the block says
+	// how many, else 1: the planner fills it in.
 	Width int `json:"width"`
 	// Failures is how many nodes may fail after their first change before the lane closes: no further node starts.
 	// NeverCloses: it stays open however many fail.

@@ -52,6 +52,7 @@ func (n Needs) And(other Needs) Needs {
 			Definitions: slices.Concat(n.Kubernetes.Definitions, other.Kubernetes.Definitions),
 			Secrets:     slices.Concat(n.Kubernetes.Secrets, other.Kubernetes.Secrets),
 			HostPorts:   slices.Concat(n.Kubernetes.HostPorts, other.Kubernetes.HostPorts),
+			Drains:      slices.Concat(n.Kubernetes.Drains, other.Kubernetes.Drains),
 		},
 		Etcd:   n.Etcd || other.Etcd,
 		Stores: slices.Concat(n.Stores, other.Stores),

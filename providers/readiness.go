@@ -12,10 +12,12 @@ type Readiness struct {
 	// Final, with Unknown: looking again in some seconds will not tell either, so that the step is refused at once.
 	Final bool `json:"final,omitempty"`
 	// With Waits: what it waits for in words ("2 leases on gpu7: akash1…/1/1/1"), since when (zero: since now), and when
-	// to look again at the earliest (zero: at the executor's own pace).
-	For   string    `json:"for,omitempty"`
-	Since time.Time `json:"since,omitzero"`
-	Again time.Time `json:"again,omitzero"`
+	// to look again at the earliest (zero: at the executor's own pace). AtMost is how long it may wait, by what earlier
+	// runs saw, before it is refused; zero: for ever.
+	For    string        `json:"for,omitempty"`
+	Since  time.Time     `json:"since,omitzero"`
+	Again  time.Time     `json:"again,omitzero"`
+	AtMost time.Duration `json:"at_most,omitempty"`
 }
 
 // ReadyState is what a step's ground looks like just before it runs.

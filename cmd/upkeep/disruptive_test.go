@@ -14,7 +14,9 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/akash"
 	"upkeep/providers/certificates"
+	"upkeep/providers/downtime"
 	"upkeep/providers/facts"
+	"upkeep/providers/reboot"
 	"upkeep/providers/release"
 )
 
@@ -31,6 +33,8 @@ var undisturbing = map[string]string{
 	"backup.take":                      "it is the guard",
 	"certificates.repair":              "it repairs an outage that exists",
 	"certificates.operator_kubeconfig": "it changes a file of the operator alone, and keeps the old one",
+	"node.cordon":                      "it keeps new pods away from a node, and is taken back by a mark",
+	"node.uncordon":                    "it ends an interruption",
 	"nvidia.quarantine":                "it keeps new pods away from a node, and is taken back by a mark",
 	"release.repair":                   "it changes Helm's record alone",
 }
@@ -92,6 +96,17 @@ func disruptivePlans(t *testing.T) []providers.Step {
 	add(k3s, certificates.Spec{
 		Name: "control_plane", Layout: "auto", RenewBefore: config.Duration(30 * 24 * time.Hour),
 		Nodes: config.Selection{Roles: []string{"control-plane"}},
+	})
+
+	due := worlds.ControlPlanes(3, now)
+	due.Tenancies, due.Drains = &facts.Tenancies{}, map[string]facts.Drain{}
+	for name, node := range due.Nodes {
+		node.Boot = facts.Boot{Next: node.System.Kernel, Reboot: facts.Reboot{Required: true}}
+		due.Drains[name] = facts.Drain{}
+	}
+	add(due, reboot.Spec{
+		Name: "kernel", Nodes: config.Selection{Roles: []string{"control-plane"}}, When: reboot.Required,
+		Policy: downtime.Policy{Leases: downtime.LeasesWait},
 	})
 
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.

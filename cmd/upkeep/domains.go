@@ -14,6 +14,7 @@ import (
 	clusterhealth "upkeep/providers/cluster"
 	"upkeep/providers/facts"
 	"upkeep/providers/nvidia"
+	"upkeep/providers/reboot"
 	"upkeep/providers/release"
 )
 
@@ -31,6 +32,7 @@ func every() []domain {
 		{akash.Type(), akashOperations},
 		{release.Type(), releaseOperations},
 		{nvidia.Type(), nvidiaOperations},
+		{reboot.Type(), rebootOperations},
 	}
 }
 

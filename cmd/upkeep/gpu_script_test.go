@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -99,6 +101,44 @@ func kubectlCordon(ts *testscript.TestScript, neg bool, args []string) {
 			if world.Kubernetes.Nodes[i].Name == args[0] {
 				world.Kubernetes.Nodes[i].Unschedulable = !neg
 			}
+		}
+		return nil
+	}))
+}
+
+// pod starts a pod on a node.
+func pod(ts *testscript.TestScript, _ bool, args []string) {
+	namespace, name, _ := strings.Cut(args[1], "/")
+	p := facts.DrainPod{Namespace: namespace, Name: name, Owner: "ReplicaSet " + name}
+	for _, word := range args[2:] {
+		switch word {
+		case "bare":
+			p.Owner = ""
+		case "emptydir":
+			p.EmptyDir = true
+		case "tenant":
+			p.Tenant = true
+		case "budget":
+			p.Refused = "a budget allows no eviction"
+		default:
+			ts.Fatalf("what is a %s pod?", word)
+		}
+	}
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		if world.Drains == nil {
+			world.Drains = map[string]facts.Drain{}
+		}
+		world.Drains[args[0]] = facts.Drain{Pods: append(world.Drains[args[0]].Pods, p)}
+		return nil
+	}))
+}
+
+// podEnds ends a pod as its owner would.
+func podEnds(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		for node, d := range world.Drains {
+			d.Pods = slices.DeleteFunc(d.Pods, func(p facts.DrainPod) bool { return p.String() == args[0] })
+			world.Drains[node] = d
 		}
 		return nil
 	}))

@@ -15,6 +15,7 @@ import (
 
 	_ "alloc" // before all others: see there
 
+	"upkeep/providers/facts"
 	"upkeep/providers/helm"
 	"upkeep/providers/sandbox"
 	"upkeep/state/durable"
@@ -29,6 +30,7 @@ func main() {
 	os.Exit(run(context.Background(), environment{
 		args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		environ: os.Environ(), now: time.Now, signals: terminations(), unbroken: ignoreBrokenPipes, trace: faultPoints(),
+		here: thisMachine(),
 	}))
 }
 
@@ -58,6 +60,7 @@ type environment struct {
 	unbroken       func()         // see ignoreBrokenPipes; nil: nothing is to do
 	interrupts     *interrupts    // set by run; nil: no signal comes
 	trace          durable.Tracer // nil but for tests of the whole program
+	here           facts.Here     // which machine this is
 }
 
 // lookup returns an environment variable; the empty string where it is not set.

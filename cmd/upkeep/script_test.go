@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 			os.Exit(run(context.Background(), environment{
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(), trace: seenUnderNoLock,
+				here: facts.Here{MachineID: os.Getenv("HERE")},
 			}))
 		},
 		// It lies beside upkeep, as in a release.
@@ -94,6 +95,8 @@ func seenUnderNoLock(boundary string) {
 //	sed OLD NEW FILE             replaces text in a file
 //	gpu-node NAME GPUS           adds a healthy node with GPUs; change-node NAME FILE lays JSON over the facts of a node
 //	xid NAME CODE SLOT           its kernel has reported a Xid; [!] kubectl-cordon NAME cordons it as somebody else would
+//	pod NODE NAMESPACE/NAME [bare] [emptydir] [tenant] [budget]
+//	                             starts a pod on a node; budget: nobody may evict it. [!] pod-ends NAMESPACE/NAME ends it
 //	digest PLANFILE              sets DIGEST to the plan's digest
 //	digests A B [ADDRESS...]     wants two plan files to have the digests of all resources in common but of these
 //	json-lines FILE              wants one JSON object on each line
@@ -140,6 +143,7 @@ func TestScripts(t *testing.T) {
 			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "halfway": halfway, "clean": clean, "said-evil": saidEvil, "one-answer": oneAnswer, "replay": replay, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
 			"gpu-node": gpuNode, "change-node": changeNode, "xid": xidNow, "kubectl-cordon": kubectlCordon,
+			"pod": pod, "pod-ends": podEnds,
 			"order": order, "held": held, "interrupt": interrupt, "end": end, "stop-at-once": stopAtOnce, "outlives": outlives, "unread": unread, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "digests": digests, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,
 		},

@@ -101,6 +101,7 @@ func (w workspace) observer(nodes *wiring.Nodes, progress func(observe.Progress)
 	o := &observe.Observer{
 		Nodes: nodes, Etcd: etcdMembers{}, Stores: storesOf(w.desired, nodes, protocol.Run{}), Files: w.files(), Now: w.env.now, Progress: progress,
 		Endpoints: nodes.Endpoints(), Prices: w.prices, Public: public.Ports{Now: w.env.now},
+		Here: w.env.here,
 	}
 	if cluster := w.desired.Cluster; cluster != nil {
 		o.Kubernetes = kubernetes{kube.Cluster{Kubeconfig: cluster.Kubeconfig, Context: cluster.Context}, clusterCharts{w.releases, *cluster}}

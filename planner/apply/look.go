@@ -61,6 +61,10 @@ func (r *run) not(step providers.Step, found ground) {
 	switch found.State {
 	case providers.Waits:
 		wait := schedule.Wait{For: found.For, Since: r.since(step, found.Since), Again: found.Again}
+		if late := r.late(wait.Since, found.AtMost); late != "" {
+			r.end(step, resultOf(step, Refused, late+": "+found.For), journal.StepRefused)
+			return
+		}
 		r.report(func(book *schedule.Schedule) error { return book.Waits(step.ID, wait, r.now()) })
 	case providers.Done:
 		r.end(step, resultOf(step, Skipped, found.Why), journal.StepSkipped)

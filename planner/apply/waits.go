@@ -1,8 +1,10 @@
 package apply
 
 import (
+	"fmt"
 	"time"
 
+	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/state/seen"
 )
@@ -14,6 +16,15 @@ func (r *run) since(step providers.Step, told time.Time) time.Time {
 		return before.First
 	}
 	return told
+}
+
+// late says that a step has waited for longer than it may; empty: it has not.
+func (r *run) late(since time.Time, most time.Duration) string {
+	if most <= 0 || since.IsZero() || r.now().Sub(since) <= most {
+		return ""
+	}
+	return fmt.Sprintf("the step has waited since %s, and may wait for %s", since.UTC().Format("2006-01-02 15:04 MST"),
+		config.Duration(most))
 }
 
 // StillWaiting returns the steps that a run came to, and those among them that wait for something outside the plan. Of

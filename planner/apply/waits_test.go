@@ -3,6 +3,7 @@ package apply_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"upkeep/planner/apply"
 	"upkeep/providers"
 	"upkeep/state/journal"
+	"upkeep/state/seen"
 )
 
 // tenanted is a label that waits for tenants of its node until a time.
@@ -167,5 +169,46 @@ func TestAStoppedRunLooksAtNoWaits(t *testing.T) {
 	result, err := onTasks(e).Run(t.Context(), plan)
 	if err != nil || result.Outcome != apply.Interrupted {
 		t.Fatalf("%s, %v, %+v", result.Outcome, err, result.Steps)
+	}
+}
+
+// patient is a label that waits for its tenants, for a while at most.
+type patient struct {
+	tenanted
+	most time.Duration
+}
+
+func (e patient) Ready(in providers.Input, step providers.Step) providers.Readiness {
+	r := e.tenanted.Ready(in, step)
+	r.AtMost = e.most
+	return r
+}
+
+// A step that has waited for longer than it may is refused, by what earlier runs saw; one whose wait begins now is not.
+func TestAWaitEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		since time.Duration
+		want  apply.StepOutcome
+		says  string
+	}{
+		"it begins to wait":  {0, apply.Waiting, ""},
+		"it may wait longer": {47 * time.Hour, apply.Waiting, ""},
+		"it waited too long": {49 * time.Hour, apply.Refused, "may wait for 2d: 1 lease on w2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster("g1", "w1", "w2")
+			e, plan := waitingPlan(c, c.clock.Add(100*24*time.Hour), time.Second, &memoryJournal{dies: -1}, journal.History{})
+			e.Effects["sim.tenanted"] = patient{e.Effects["sim.tenanted"].(tenanted), 48 * time.Hour}
+			if test.since > 0 {
+				e.Waited = map[string]seen.Wait{plan.Steps[2].ID: {For: "1 lease on w2", Sighting: seen.Sighting{First: c.clock.Add(-test.since)}}}
+			}
+			result, err := onTasks(e).Run(t.Context(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := result.Steps[2]; got.Outcome != test.want || !strings.Contains(got.Why, test.says) {
+				t.Errorf("%s, %q; want %s, %q", got.Outcome, got.Why, test.want, test.says)
+			}
+		})
 	}
 }

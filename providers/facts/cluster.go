@@ -75,7 +75,9 @@ type KubernetesNode struct {
 	Maintainers []Maintainer      `json:"maintainers,omitempty"`
 	Version     string            `json:"version,omitempty"`
 	Addresses   map[string]string `json:"addresses,omitempty"` // by type: "InternalIP"
-	Labels      map[string]string `json:"labels,omitempty"`
+	// Boot is the boot id that the kubelet reported last.
+	Boot   string            `json:"boot,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Offered is how many of a resource a node has.

@@ -51,6 +51,10 @@ type World struct {
 	Residents *Residents `json:"residents,omitempty"`
 	// HostPorts are the pods that hold ports of nodes; nil when nobody asked.
 	HostPorts *HostPorts `json:"host_ports,omitempty"`
+	// Drains is what draining nodes would do, by the node's name in Kubernetes.
+	Drains map[string]Drain `json:"drains,omitempty"`
+	// Here is the machine that upkeep ran on when it looked.
+	Here Here `json:"here,omitzero"`
 }
 
 // Fleet is what a `nodes` block resolved to.
@@ -84,6 +88,7 @@ func (w World) Clone() World {
 	w.Archives = maps.Clone(w.Archives)
 	w.Definitions = maps.Clone(w.Definitions)
 	w.Public = maps.Clone(w.Public)
+	w.Drains = maps.Clone(w.Drains)
 	return w
 }
 
@@ -104,6 +109,8 @@ type Update struct {
 	Definitions []Definition
 	// Public replaces what it names, by PublicQuestion.Key.
 	Public map[string]Public
+	// Drains replaces those it names, by the node's name in Kubernetes.
+	Drains map[string]Drain
 }
 
 // Apply replaces parts of w by those of u, which nobody may write into from then on. The caller must own w (see Clone).
@@ -141,6 +148,10 @@ func (w *World) Apply(u Update) {
 		w.Public = make(map[string]Public, len(u.Public))
 	}
 	maps.Copy(w.Public, u.Public)
+	if len(u.Drains) > 0 && w.Drains == nil {
+		w.Drains = make(map[string]Drain, len(u.Drains))
+	}
+	maps.Copy(w.Drains, u.Drains)
 	if u.Tenancies != nil {
 		w.Tenancies = u.Tenancies
 	}

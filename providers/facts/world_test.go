@@ -18,6 +18,7 @@ func TestCloneCoversUpdate(t *testing.T) {
 			Archives:    map[string]facts.Archive{"n/old": {Unknown: "before"}},
 			Definitions: map[string]facts.Definition{"old": {Name: "old"}},
 			Public:      map[string]facts.Public{"old": {Unknown: "before"}},
+			Drains:      map[string]facts.Drain{"old": {Unknown: "before"}},
 		}
 	}
 	update := facts.Update{
@@ -29,6 +30,7 @@ func TestCloneCoversUpdate(t *testing.T) {
 		Archives:    map[string]facts.Archive{"n/old": {Unknown: "after"}, "n/new": {}},
 		Definitions: []facts.Definition{{Name: "old", Unknown: "after"}, {Name: "new"}},
 		Public:      map[string]facts.Public{"old": {Unknown: "after"}, "new": {}},
+		Drains:      map[string]facts.Drain{"old": {Unknown: "after"}, "new": {}},
 	}
 	for field, value := range reflect.ValueOf(update).Fields() {
 		if value.IsZero() {

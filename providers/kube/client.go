@@ -2,7 +2,8 @@
 // configuration.
 //
 // It is the only adapter that links client-go. It decides nothing: what cannot be read comes back as an Unknown with
-// its reason. The one thing that it changes is upkeep's own Lease, by which one run at a time works on a cluster.
+// its reason. What it changes is named: upkeep's own Lease, by which one run at a time works on a cluster, workloads
+// that are scaled, and nodes that are cordoned, drained and uncordoned.
 // Credentials stay inside; no fact holds them.
 package kube
 

@@ -64,3 +64,12 @@ func (c Cluster) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
 	}
 	return client.HostPorts(ctx, ports)
 }
+
+// Drain says what draining a node would do.
+func (c Cluster) Drain(ctx context.Context, question facts.DrainQuestion) facts.Drain {
+	client, err := Open(c.Kubeconfig, c.Context)
+	if err != nil {
+		return facts.Drain{Unknown: err.Error()}
+	}
+	return client.Drain(ctx, question)
+}

@@ -84,6 +84,7 @@ func nodeFacts(n corev1.Node) facts.KubernetesNode {
 		Version:       n.Status.NodeInfo.KubeletVersion,
 		Addresses:     map[string]string{},
 		Labels:        n.Labels,
+		Boot:          n.Status.NodeInfo.BootID,
 	}
 	f.GPUs, f.Maintainers = offered(n.Status), maintainers(n)
 	for _, condition := range n.Status.Conditions {

@@ -7,6 +7,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers"
+	"upkeep/providers/downtime"
 	"upkeep/providers/facts"
 )
 
@@ -162,6 +163,21 @@ func (r *review) cordoned(address providers.Address, object *facts.KubernetesNod
 	}
 	r.add(providers.Finding{ID: "GPU_QUARANTINED", Severity: providers.SeverityNote, Address: address, Summary: text,
 		Hint: "upkeep marks -undo cordon/" + object.Name})
+}
+
+// alsoRuns lists what matters on a node beside tenants when the node is taken down.
+func (r *review) alsoRuns(address providers.Address, object *facts.KubernetesNode) {
+	found := r.in.World.Residents
+	if object == nil || found == nil {
+		return
+	}
+	if found.Unknown != "" {
+		r.watch(address, "unknown", "also runs: unknown")
+		return
+	}
+	if on := found.On(object.Name); len(on) > 0 {
+		r.watch(address, "ok", "also runs "+downtime.ResidentsText(on))
+	}
 }
 
 // watch lists a node among what `status` shows. The name says what the node is, since every report shows names.

@@ -53,6 +53,8 @@ type Kubernetes interface {
 	Tenancies(ctx context.Context) facts.Tenancies
 	// Residents asks for the pods that matter when their node is taken down.
 	Residents(ctx context.Context) facts.Residents
+	// Drain asks what draining a node would do.
+	Drain(ctx context.Context, question facts.DrainQuestion) facts.Drain
 	Definition(ctx context.Context, name string) facts.Definition
 	Secret(ctx context.Context, question facts.SecretQuestion) facts.Existence
 	HostPorts(ctx context.Context, ports []int) facts.HostPorts
@@ -105,6 +107,8 @@ type Observer struct {
 	Public Public
 	// Measure: running parts are asked what only they can tell (providers.Staged).
 	Measure bool
+	// Here is the machine that upkeep runs on.
+	Here facts.Here
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
 	Endpoints []Endpoint
 	Now       func() time.Time
@@ -122,7 +126,7 @@ type Progress struct {
 
 // Observe observes what the needs ask for.
 func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []providers.Needs) (facts.World, error) {
-	world := unasked()
+	world := o.unasked()
 	o.stage(ctx, desired, nil, needs, &world)
 	world.ObservedAt = o.Now().UTC()
 	return world, context.Cause(ctx)
@@ -135,7 +139,7 @@ func (o *Observer) Resources(ctx context.Context, desired config.Desired, resour
 	for _, resource := range resources {
 		needs = append(needs, resource.Needs())
 	}
-	world := unasked()
+	world := o.unasked()
 	o.stage(ctx, desired, nil, needs, &world)
 	if ctx.Err() == nil {
 		if second := SecondNeeds(desired, world, resources, o.Measure); len(second) > 0 {
@@ -149,7 +153,7 @@ func (o *Observer) Resources(ctx context.Context, desired config.Desired, resour
 // For observes what needs asks for, which is asked twice: with what is known already, and with the answers to that.
 func (o *Observer) For(ctx context.Context, desired config.Desired, known providers.Input, needs func(providers.Input) providers.Needs) (facts.World, error) {
 	first := []providers.Needs{needs(known)}
-	world := unasked()
+	world := o.unasked()
 	o.stage(ctx, desired, nil, first, &world)
 	if ctx.Err() == nil {
 		known.World, known.Inventory = world, providers.NewInventory(desired, world)
@@ -174,8 +178,9 @@ func SecondNeeds(desired config.Desired, world facts.World, resources []provider
 // notAsked is why what nobody asked for is unknown.
 const notAsked = "not asked"
 
-func unasked() facts.World {
+func (o *Observer) unasked() facts.World {
 	return facts.World{
+		Here:       o.Here,
 		Nodes:      map[string]*facts.Node{},
 		Kubernetes: facts.Kubernetes{Unknown: notAsked},
 		Etcd:       facts.Etcd{Unknown: notAsked},
@@ -206,6 +211,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	stores.Go(func() { o.releases(ctx, earlier, needs, world) })
 	stores.Go(func() { o.tenancies(ctx, needs, world) })
 	stores.Go(func() { o.residents(ctx, needs, world) })
+	stores.Go(func() { o.drains(ctx, needs, world) })
 	stores.Go(func() { o.platform(ctx, needs, world) })
 	stores.Go(func() { o.files(ctx, needs, world) })
 	stores.Go(func() { o.public(ctx, needs, world) })

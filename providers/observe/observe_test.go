@@ -103,6 +103,10 @@ func (f fakeKubernetes) FromNodes(known facts.Kubernetes, answers []facts.Config
 	return known
 }
 func (fakeKubernetes) Tenancies(context.Context) facts.Tenancies { return facts.Tenancies{} }
+func (fakeKubernetes) Drain(_ context.Context, q facts.DrainQuestion) facts.Drain {
+	return facts.Drain{Tried: q.Try, Pods: []facts.DrainPod{{Namespace: "default", Name: "web-" + q.Node}}}
+}
+
 func (fakeKubernetes) Residents(context.Context) facts.Residents {
 	return facts.Residents{Pods: []facts.Resident{{Node: "a", Name: "akash-provider-0", Duty: facts.DutyProvider}}}
 }
@@ -198,6 +202,22 @@ func TestObserve(t *testing.T) {
 				ObservedAt: now, Nodes: map[string]*facts.Node{},
 				Kubernetes: facts.Kubernetes{Unknown: "not asked"}, Etcd: facts.Etcd{Unknown: "not asked"},
 				Residents: &facts.Residents{Pods: []facts.Resident{{Node: "a", Name: "akash-provider-0", Duty: facts.DutyProvider}}},
+			},
+		},
+		{
+			name: "a drain is asked once, with a dry run where anybody wants it",
+			needs: []providers.Needs{
+				{Kubernetes: providers.KubernetesNeeds{Drains: []facts.DrainQuestion{{Node: "a"}, {Node: "b"}}}},
+				{Kubernetes: providers.KubernetesNeeds{Drains: []facts.DrainQuestion{{Node: "a", Try: true}}}},
+			},
+			kubernetes: fakeKubernetes{},
+			want: facts.World{
+				ObservedAt: now, Nodes: map[string]*facts.Node{},
+				Kubernetes: facts.Kubernetes{Unknown: "not asked"}, Etcd: facts.Etcd{Unknown: "not asked"},
+				Drains: map[string]facts.Drain{
+					"a": {Tried: true, Pods: []facts.DrainPod{{Namespace: "default", Name: "web-a"}}},
+					"b": {Pods: []facts.DrainPod{{Namespace: "default", Name: "web-b"}}},
+				},
 			},
 		},
 		{

@@ -118,6 +118,45 @@ func (o *Observer) residents(ctx context.Context, needs []providers.Needs, world
 	world.Residents = &found
 }
 
+// drains asks what draining nodes would do, each once, several at a time. What was asked with a dry run is not asked
+// without.
+func (o *Observer) drains(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	asked := map[string]facts.DrainQuestion{}
+	for _, n := range needs {
+		for _, question := range n.Kubernetes.Drains {
+			question.Try = question.Try || asked[question.Node].Try
+			if known, is := world.Drains[question.Node]; !is || question.Try && !known.Tried {
+				asked[question.Node] = question
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	if world.Drains == nil {
+		world.Drains = make(map[string]facts.Drain, len(asked))
+	}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(drainsAtOnce)
+	for name, question := range asked {
+		group.Go(func() error {
+			found := facts.Drain{Unknown: noCluster}
+			if o.Kubernetes != nil {
+				found = o.Kubernetes.Drain(ctx, question)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			world.Drains[name] = found
+			return nil
+		})
+	}
+	_ = group.Wait() // pods that could not be read are in the world, with the reason
+}
+
+// drainsAtOnce bounds the requests to the API server.
+const drainsAtOnce = 8
+
 // files asks for archives, downloads and measured prices, each once.
 func (o *Observer) files(ctx context.Context, needs []providers.Needs, world *facts.World) {
 	for _, n := range needs {

@@ -21,6 +21,7 @@ const (
 	Timer     Method[TimerRequest, TimerResult]                  = "stateful_set.timer"
 
 	RestartService Method[RestartServiceRequest, RestartServiceResult] = "service.restart"
+	Reboot         Method[RebootRequest, RebootResult]                 = "node.reboot"
 )
 
 // The same names for those who send requests by name.
@@ -37,6 +38,7 @@ const (
 	MethodTimer   = string(Timer)
 
 	MethodRestartService = string(RestartService)
+	MethodReboot         = string(Reboot)
 )
 
 // NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
@@ -47,6 +49,7 @@ func Methods() []Row {
 	const (
 		answer  = 30 * time.Second
 		usual   = 15 * time.Minute
+		patient = 30 * time.Minute
 		longest = time.Hour
 	)
 	return []Row{
@@ -64,6 +67,8 @@ func Methods() []Row {
 		change(Restart, usual, Unit{Most: longest}),
 		// systemd does it, behind a socket; what has expired of k3s and RKE2 is renamed where it lies.
 		change(RestartService, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/var/lib/rancher"}}}),
+		// systemd does it, behind a socket. A machine may take half an hour to come back.
+		change(Reboot, patient, Unit{Most: 2 * longest, Restarts: true}),
 		// It reads the key of an authority, and writes nothing of the cluster's.
 		change(Sign, answer, Unit{Most: usual}),
 		// systemd keeps the timer, behind a socket; what the timer does is written down in the helper's own directory. A hold

@@ -7,7 +7,6 @@ package boot
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,38 +61,9 @@ func kernels(d *disk.Disk) ([]facts.InstalledKernel, error) {
 	if len(out) == 0 {
 		return nil, errors.New("there is no kernel in " + directory)
 	}
-	slices.SortFunc(out, func(a, b facts.InstalledKernel) int { return Compare(b.Release, a.Release) })
+	slices.SortFunc(out, func(a, b facts.InstalledKernel) int { return facts.CompareKernels(b.Release, a.Release) })
 	return out, nil
 }
-
-// Compare orders releases of kernels by their numbers: 6.8.0-100 is after 6.8.0-45.
-func Compare(a, b string) int {
-	for a != "" && b != "" {
-		x, restA := run(a)
-		y, restB := run(b)
-		order := strings.Compare(x, y)
-		if digit(x[0]) && digit(y[0]) {
-			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
-			order = cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y))
-		}
-		if order != 0 {
-			return order
-		}
-		a, b = restA, restB
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-// run cuts off the digits, or the other characters, that a text begins with.
-func run(s string) (string, string) {
-	i := 1
-	for i < len(s) && digit(s[i]) == digit(s[0]) {
-		i++
-	}
-	return s[:i], s[i:]
-}
-
-func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 // reboot reads what update-notifier's hooks leave for needrestart, kured and people.
 func reboot(d *disk.Disk) facts.Reboot {

@@ -153,17 +153,6 @@ func TestSecureBoot(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
-	sorted := []string{"5.15.0-9-generic", "5.15.0-130-generic", "6.8.0-45-generic", "6.8.0-45-generic-64k", "6.8.0-100-generic", "6.11.0-1-generic"}
-	for i, a := range sorted {
-		for j, b := range sorted {
-			if got := boot.Compare(a, b); (got < 0) != (i < j) || (got > 0) != (i > j) {
-				t.Errorf("%s and %s: %d", a, b, got)
-			}
-		}
-	}
-}
-
 // FuzzGrub: whatever a configuration says, the answer is a release or a reason, and no panic.
 func FuzzGrub(f *testing.F) {
 	f.Add(with("0"), "next_entry=1>1\n")

@@ -41,6 +41,7 @@ import (
 	"upkeep/providers/node/agent/nvidia"
 	"upkeep/providers/node/agent/pci"
 	"upkeep/providers/node/agent/pki"
+	"upkeep/providers/node/agent/reboot"
 	"upkeep/providers/node/agent/renew"
 	"upkeep/providers/node/agent/served"
 	"upkeep/providers/node/agent/service"
@@ -277,6 +278,7 @@ func (h *Host) methods() []method {
 		changes(protocol.Restart, h.Restart),
 		changes(protocol.Undo, h.Undo),
 		changes(protocol.RestartService, h.RestartService),
+		changes(protocol.Reboot, h.Reboot),
 		changes(protocol.Sign, h.Sign),
 		changes(protocol.Timer, h.Timer),
 	}
@@ -453,14 +455,38 @@ func (h *Host) RestartService(
 		return protocol.RestartServiceResult{}, err
 	}
 	defer d.Close()
-	r := service.Restarter{Disk: d, Systemctl: h.options.Systemctl}
-	for _, p := range []string{"/usr/bin/systemctl", "/bin/systemctl"} {
-		if r.Systemctl == "" && d.Exists(p) {
-			r.Systemctl = d.Real(p)
-		}
-	}
+	r := service.Restarter{Disk: d, Systemctl: h.systemctl(d)}
 	if r.Systemctl == "" {
 		return protocol.RestartServiceResult{}, fmt.Errorf("restart %s: there is no systemctl on this node", q.Service)
+	}
+	return r.Run(ctx, q, quiet(progress))
+}
+
+// systemctl returns the path of systemctl; empty where the node has none.
+func (h *Host) systemctl(d *disk.Disk) string {
+	if h.options.Systemctl != "" {
+		return h.options.Systemctl
+	}
+	for _, p := range []string{"/usr/bin/systemctl", "/bin/systemctl"} {
+		if d.Exists(p) {
+			return d.Real(p)
+		}
+	}
+	return ""
+}
+
+// Reboot boots this node; see package reboot.
+func (h *Host) Reboot(
+	ctx context.Context, q protocol.RebootRequest, progress func(string),
+) (protocol.RebootResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.RebootResult{}, err
+	}
+	defer d.Close()
+	r := reboot.Rebooter{Disk: d, Systemctl: h.systemctl(d)}
+	if r.Systemctl == "" {
+		return protocol.RebootResult{}, errors.New("reboot the node: there is no systemctl on this node")
 	}
 	return r.Run(ctx, q, quiet(progress))
 }

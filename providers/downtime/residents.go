@@ -1,4 +1,4 @@
-package nvidia
+package downtime
 
 import (
 	"cmp"
@@ -7,24 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"upkeep/providers"
 	"upkeep/providers/facts"
 )
-
-// alsoRuns lists what matters on a node beside tenants when the node is taken down.
-func (r *review) alsoRuns(address providers.Address, object *facts.KubernetesNode) {
-	found := r.in.World.Residents
-	if object == nil || found == nil {
-		return
-	}
-	if found.Unknown != "" {
-		r.watch(address, "unknown", "also runs: unknown")
-		return
-	}
-	if on := found.On(object.Name); len(on) > 0 {
-		r.watch(address, "ok", "also runs "+residentsText(on))
-	}
-}
 
 // named is how many pods a line names: it must fit a screen.
 const named = 2
@@ -35,9 +19,9 @@ var duties = []facts.Duty{
 	facts.DutyStorage, facts.DutyOperator, facts.DutyOnly,
 }
 
-// residentsText names pods, and says of each what stays down with the node: "akash-provider-0 (volume on this node),
+// ResidentsText names pods, and says of each what stays down with the node: "akash-provider-0 (volume on this node),
 // controller-x (gateway on 80 and 443), and 3 more".
-func residentsText(pods []facts.Resident) string {
+func ResidentsText(pods []facts.Resident) string {
 	pods = slices.Clone(pods)
 	slices.SortStableFunc(pods, func(a, b facts.Resident) int {
 		return cmp.Compare(slices.Index(duties, a.Duty), slices.Index(duties, b.Duty))
