@@ -11,9 +11,11 @@ import (
 	"time"
 )
 
-// opening is how long the window of testWindow is open: as long as a window must be, and long enough for three control planes. The test
-// comes late into it, when it is not.
-const opening = time.Minute
+// openingFor is how long the window of testWindow is open, in whole minutes: one, where a control plane takes no more than 40
+// seconds of it. The test comes late into it, when it is not long enough for three.
+func openingFor(stretch time.Duration) time.Duration {
+	return max(time.Minute, (3*stretch/2 + time.Minute - 1).Truncate(time.Minute))
+}
 
 // A renewal of three control planes meets the edge of its window half-way, and goes on in the next opening: nothing begins outside,
 // no control plane is left half done, and waiting locks nothing.
@@ -22,19 +24,26 @@ func testWindow(t *testing.T, s *suite) {
 	s.placeCopies(t)
 	d := s.declare(t, declaration{renewBefore: renewBefore, kubeconfigs: []string{copied}})
 
-	// Eight openings, every other minute, after enough time to see that nothing begins before the first.
+	// What is due is done in no window yet; how long it takes says how long the window must be open.
+	due, r := d.plan(t)
+	r.want(t, 2)
+	opening := openingFor(due.stretch())
+	t.Logf("figure: a control plane takes %s by the plan, and the window is open for %s", due.stretch(), opening)
+
+	// Eight openings with a minute between them, after enough time to see that nothing begins before the first.
+	every := opening + time.Minute
 	first := time.Now().UTC().Add(90 * time.Second).Truncate(time.Minute).Add(time.Minute)
 	var minutes, hours []string
 	openings := map[time.Time]bool{}
 	for i := range 8 {
-		at := first.Add(time.Duration(2*i) * time.Minute)
+		at := first.Add(time.Duration(i) * every)
 		openings[at] = true
 		minutes = append(minutes, fmt.Sprint(at.Minute()))
 		if hour := fmt.Sprint(at.Hour()); !slices.Contains(hours, hour) {
 			hours = append(hours, hour)
 		}
 	}
-	d.window(t, fmt.Sprintf("%s %s * * *", strings.Join(minutes, ","), strings.Join(hours, ",")))
+	d.window(t, fmt.Sprintf("%s %s * * *", strings.Join(minutes, ","), strings.Join(hours, ",")), opening)
 
 	shut := d.run(t, "apply", "-auto-approve").want(t, 5)
 	if !strings.Contains(shut.stdout, `waits for an opening of window "short"`) {
@@ -46,15 +55,13 @@ func testWindow(t *testing.T, s *suite) {
 	}
 
 	watchers := s.watch(t)
-	due, r := d.plan(t)
-	r.want(t, 2)
 	// So late that the first control plane still fits and the third no longer does, whatever the machine: what is left beside the
 	// first is less than two of them take. A busy machine may be too late for any, and comes earlier into the next opening.
 	var half result
 	for try := range 3 {
 		late := max(0, opening-due.stretch()-time.Duration(try+1)*12*time.Second)
-		at := first.Add(time.Duration(2*try)*time.Minute + late)
-		s.until(t, 5*time.Minute, "most of the opening has passed", func(context.Context) error {
+		at := first.Add(time.Duration(try)*every + late)
+		s.until(t, 3*every, "most of the opening has passed", func(context.Context) error {
 			if left := time.Until(at); left > 0 {
 				return fmt.Errorf("%s are left", left)
 			}
@@ -65,18 +72,20 @@ func testWindow(t *testing.T, s *suite) {
 		}
 	}
 	half.want(t, 3)
-	rest, r := d.plan(t)
-	r.want(t, 2)
+	rest, left := d.plan(t)
+	left.want(t, 2)
 	if done := 3 - len(rest.nodes()); done < 1 || done > 2 {
 		t.Fatalf("%d of 3 control planes were renewed before the edge, want 1 or 2\n%s", done, half.stdout)
 	}
 
 	// On a busy machine one opening may be too short for the rest as well.
 	for i := 0; i < 4 && len(rest.nodes()) > 0; i++ {
-		s.until(t, 3*time.Minute, "the window is closed for a while", func(context.Context) error {
+		s.until(t, 2*every, "the window is closed for a while", func(context.Context) error {
 			now := time.Now().UTC()
-			if at := now.Truncate(time.Minute); openings[at] {
-				return fmt.Errorf("that of %s is open", at.Format("15:04"))
+			for at := range openings {
+				if !now.Before(at) && now.Before(at.Add(opening)) {
+					return fmt.Errorf("that of %s is open", at.Format("15:04"))
+				}
 			}
 			if now.Second() >= 30 {
 				return fmt.Errorf("it is %s, and the next one is near", now.Format(time.TimeOnly))
@@ -108,11 +117,16 @@ func testWindow(t *testing.T, s *suite) {
 	}
 	used := map[time.Time]bool{}
 	for _, span := range found {
-		began := span.first.UTC().Truncate(time.Minute)
-		if !openings[began] || span.first.Sub(began) >= opening {
+		var began time.Time
+		for at := range openings {
+			if !span.first.Before(at) && span.first.Before(at.Add(opening)) {
+				began = at
+			}
+		}
+		if began.IsZero() {
 			t.Errorf("%s was first touched at %s, while its window was closed", span.node, span.first.UTC().Format(time.TimeOnly))
 		}
-		if took := span.last.Sub(span.first); took > time.Minute {
+		if took := span.last.Sub(span.first); took > opening {
 			t.Errorf("%s was left half done: touched from %s to %s", span.node, clock(span.first), clock(span.last))
 		}
 		used[began] = true
@@ -126,8 +140,8 @@ func testWindow(t *testing.T, s *suite) {
 	}
 }
 
-// window declares a maintenance window for everything in the directory.
-func (d directory) window(t *testing.T, cron string) {
+// window declares a maintenance window for everything in the directory, open for as long as opening at each time of cron.
+func (d directory) window(t *testing.T, cron string, opening time.Duration) {
 	t.Helper()
 	path := filepath.Join(d.path, "window.upkeep.hcl")
 	text := fmt.Sprintf(`maintenance_window "short" {

@@ -61,9 +61,9 @@ func registration(n Node) document {
 // timeouts: without it a kubeadm init that cannot succeed says so only after four minutes.
 func timeouts() document { return document{"controlPlaneComponentHealthCheck": "1m30s"} }
 
-// patientEtcd and patientElection: three control planes share a machine that may do other work. With the defaults (etcd: 100 ms
-// and 1 s; the others: 15 s, 10 s and 2 s) a pause of it is an election, or a component that ends itself and is counted as
-// restarted by what is tested. An election takes at most ten heartbeats' time (etcd, "Tuning", time parameters).
+// patientEtcd and patientElection: three control planes share a machine that may do other work. With the defaults
+// (etcd: 100 ms and 1 s; the others: 15 s, 10 s and 2 s) a pause of it is an election, or a component that ends itself
+// and is counted as restarted by what is tested. The timeout is ten heartbeats (etcd, "Tuning", time parameters).
 func patientEtcd() []document {
 	return []document{{"name": "heartbeat-interval", "value": "500"}, {"name": "election-timeout", "value": "5000"}} // milliseconds
 }
