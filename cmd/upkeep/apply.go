@@ -60,7 +60,7 @@ func applyCommand(env environment) *cli.Command {
 			}
 			var known seen.Seen
 			if saved { // what a saved plan found was recorded when it was made
-				known = readSeen(ctx, env, w)
+				known = readSeen(ctx, env, w, false)
 			} else {
 				known = recordSeen(ctx, env, w, plan)
 			}

@@ -106,7 +106,7 @@ func runApproved(ctx context.Context, env environment, cmd *cli.Command, w works
 		}
 		return fmt.Sprintf("waits for its window until %s.", begin.UTC().Format("Mon 2006-01-02 15:04 UTC")), nil
 	}
-	ended, err := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w), true, now)
+	ended, err := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w, false), true, now)
 	var code exit
 	if errors.As(err, &code) && code.cause == nil && ended.Outcome == apply.Waits {
 		return "waits for what stands above. The next run goes on.", nil

@@ -53,7 +53,7 @@ func backupTakeCommand(env environment) *cli.Command {
 			if err != nil {
 				return err
 			}
-			_, applied := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w), false, began)
+			_, applied := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w, true), false, began)
 			if remembered, err := readState(ctx, w); err == nil {
 				if err := noteKey(env, w.desired, remembered); err != nil {
 					return err

@@ -179,7 +179,7 @@ func backupForHold(ctx context.Context, env environment, cmd *cli.Command, w wor
 	if err != nil {
 		return err
 	}
-	_, applied := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w), true, began)
+	_, applied := applyPlan(ctx, env, cmd, w, plan, readSeen(ctx, env, w, true), true, began)
 	if err := errors.Join(applied, untaken(plan)); err != nil {
 		return errors.Join(err, errors.New("the hold did not begin: no backup was taken and proved"))
 	}

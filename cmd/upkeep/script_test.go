@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -36,11 +37,15 @@ var update = flag.Bool("update", false, "write the golden files, the scripts' ex
 func TestMain(m *testing.M) {
 	sandbox.Child()
 	helm.Child()
+	// Under nohup the programs of the scripts would ignore SIGHUP, too. One that is heard is not handed down.
+	if signal.Ignored(syscall.SIGHUP) && filepath.Base(os.Args[0]) != "upkeep" {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	testscript.Main(m, map[string]func(){
 		"upkeep": func() {
 			os.Exit(run(context.Background(), environment{
 				args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(), trace: seenUnderNoLock,
+				environ: os.Environ(), now: fakecluster.Clock(), signals: terminations(), unbroken: ignoreBrokenPipes, trace: seenUnderNoLock,
 				here: facts.Here{MachineID: os.Getenv("HERE")},
 			}))
 		},
@@ -81,7 +86,7 @@ func seenUnderNoLock(boundary string) {
 //	order NODE [WORD...]         see fakecluster.Order
 //	interrupt NODE [SIGNAL] COMMAND...
 //	                             runs a command until NODE holds what it was ordered to hold, interrupts it (by INT, TERM or
-//	                             HUP), takes the order back, and wants exit code 130
+//	                             HUP), takes the order back, and wants exit code 130; with !: that it comes to its end
 //	end NODE SIGNAL COMMAND...   runs a command until NODE holds what it was ordered to hold, sends it the signal, and wants
 //	                             exit code 130 while NODE still holds
 //	stop-at-once NODE COMMAND... the same with three signals, one after the other
@@ -248,7 +253,7 @@ const heldLimit = 2 * time.Minute
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 
 // interrupt interrupts a command while a node keeps it waiting; the node answers once the command has said that it heard.
-func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	heard := &hearing{to: ts.Stderr(), heard: make(chan struct{})}
 	sent, named := signals[args[1]]
 	if !named {
@@ -267,7 +272,11 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(fake.Order(args[0]))
 	err := command.Wait()
 	ts.Check(held)
-	expectExit(ts, err, exitInterrupted)
+	if !neg {
+		expectExit(ts, err, exitInterrupted)
+	} else if err != nil {
+		ts.Fatalf("it did not come to its end: %v", err)
+	}
 	if late {
 		ts.Fatalf("it did not say within %s that it was interrupted", heldLimit)
 	}

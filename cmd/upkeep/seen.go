@@ -55,8 +55,9 @@ func firstSeen(known seen.Seen) report.FirstSeen {
 	}
 }
 
-// readSeen returns what was seen. What cannot be read is a warning.
-func readSeen(ctx context.Context, env environment, w workspace) seen.Seen {
+// readSeen returns what was seen. What cannot be read is a warning, but for a record that earlier has refused where the plan
+// was made just now.
+func readSeen(ctx context.Context, env environment, w workspace, planned bool) seen.Seen {
 	backend, err := stateBackend(w)
 	if err == nil {
 		var known seen.Seen
@@ -64,7 +65,7 @@ func readSeen(ctx context.Context, env environment, w workspace) seen.Seen {
 			return known
 		}
 	}
-	if !unreadable(err) {
+	if !planned || !unreadable(err) {
 		fmt.Fprintf(env.stderr, "Warning: upkeep does not know since when steps wait: %v\n", err)
 	}
 	return seen.Seen{}

@@ -52,33 +52,23 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 			proved++
 		}
 	}
-	head := "  " + pad("BUNDLE", width) + "  " + pad("TAKEN (UTC)", 16) + "  " + pad("AGE", 8) + "  " + pad("SIZE", 9)
-	counts := "  " + pad("KEYS", 8) + "  " + pad("REVISION", 10) + "  "
-	// Where the standing of a bundle would have less than this many columns, it stands in a line of its own.
-	const readable = 30
-	left := length(head) + length(counts)
-	narrow := p.width()-left < readable
-	if narrow {
-		p.line(head)
-	} else {
-		p.line(head, counts, "STANDING")
+	head := "  " + pad("BUNDLE", width) + "  " + pad("TAKEN (UTC)", 16) + "  " + pad("AGE", 8) + "  " +
+		pad("SIZE", 9) + "  " + pad("KEYS", 8) + "  " + pad("REVISION", 10) + "  "
+	narrow := p.width() < narrowTable
+	if !narrow {
+		p.line(head, "STANDING")
 	}
 	for i, b := range bundles {
 		code, standing := standingOf(b)
-		row := "  " + pad(clean(b.ID), width) + "  " + minute(b.TakenAt) + "  " + pad(age(b.AgeSeconds), 8) + "  " +
-			pad(Bytes(b.Size), 9)
 		if narrow {
-			p.line(row)
+			p.line("  ", clean(b.ID))
+			p.wrapped("", "      ", fmt.Sprintf("taken %s UTC, %s, %s, keys %s, revision %s", minute(b.TakenAt),
+				age(b.AgeSeconds), Bytes(b.Size), number(b.Keys), number(b.Revision)))
 			p.wrapped(code, "      ", standing)
-			if b.Keys != 0 || b.Revision != 0 {
-				p.wrapped(dim, "      ", "keys: "+number(b.Keys)+", revision: "+number(b.Revision))
-			}
 		} else {
-			row += "  " + pad(number(b.Keys), 8) + "  " + pad(number(b.Revision), 10) + "  "
-			for _, line := range wrap(standing, p.width()-left) {
-				p.line(row, p.paint(code, line))
-				row = strings.Repeat(" ", left)
-			}
+			row := "  " + pad(clean(b.ID), width) + "  " + minute(b.TakenAt) + "  " + pad(age(b.AgeSeconds), 8) + "  " +
+				pad(Bytes(b.Size), 9) + "  " + pad(number(b.Keys), 8) + "  " + pad(number(b.Revision), 10) + "  "
+			p.beside(row, code, standing)
 		}
 		switch {
 		case len(b.Kept) > 0:
@@ -96,6 +86,24 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 		}
 	}
 	p.line(fmt.Sprintf("  total: %d, %s, of which %d proved", len(bundles), Bytes(total), proved))
+}
+
+// narrowTable is the width below which a bundle has lines of its own instead of one in a table.
+const narrowTable = 100
+
+// beside writes a text behind the columns of a table, each further line as deep as the first. Where hardly any room is left,
+// it is one line that is too long: who reads the table by a program finds all of a bundle in it.
+func (p *page) beside(row, code, text string) {
+	const readable = 30
+	deep := length(row)
+	if p.width()-deep < readable {
+		p.line(row, p.paint(code, text))
+		return
+	}
+	for _, line := range wrap(text, p.width()-deep) {
+		p.line(row, p.paint(code, line))
+		row = strings.Repeat(" ", deep)
+	}
 }
 
 // halved says that a bundle has fewer than half of the keys of the one before it. Bundles are newest first.

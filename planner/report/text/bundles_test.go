@@ -49,13 +49,14 @@ func TestBundlesFitTheTerminal(t *testing.T) {
 	}
 	why := "the stored bytes have the SHA-256 " + strings.Repeat("0a1b", 4) + " and the state remembers another one, so somebody exchanged or damaged the bundle"
 	stores := []report.StoreJSON{{Address: "etcd_backup.daily", Store: "file /var/backups/upkeep", Bundles: []report.BundleJSON{
-		bundleOf("20261122T120000Z-3f2a", "damaged", why), bundleOf("20261121T120000Z-9c01", "unproved", ""),
+		bundleOf("daily-9f706f45f558be15-20261122T120000Z-6ee1db10", "damaged", why),
+		bundleOf("daily-9f706f45f558be15-20261121T120000Z-9c01d2f3", "unproved", ""),
 	}}}
 	for _, test := range []struct {
 		width int
 		heads []string
 	}{
-		{80, []string{"BUNDLE", "SIZE"}},
+		{80, []string{"taken 2026-11-22 12:00 UTC", "41.0 MiB"}},
 		{200, []string{"BUNDLE", "SIZE", "KEYS", "REVISION", "STANDING"}},
 	} {
 		var out strings.Builder
