@@ -56,7 +56,7 @@ func TestBundlesFitTheTerminal(t *testing.T) {
 		width int
 		heads []string
 	}{
-		{80, []string{"taken 2026-11-22 12:00 UTC", "41.0 MiB"}},
+		{80, []string{"taken 2026-11-22 12:00 UTC", "41 MiB"}},
 		{200, []string{"BUNDLE", "SIZE", "KEYS", "REVISION", "STANDING"}},
 	} {
 		var out strings.Builder
