@@ -45,8 +45,8 @@ func terminations() <-chan os.Signal {
 	return signals
 }
 
-// ignoreBrokenPipes keeps the process alive from now on when nobody reads its output any more: writing is an error then.
-// What reads may be `tee`, or the end of an ssh connection.
+// ignoreBrokenPipes keeps the process alive from now on when nobody reads its output any more: writing is an error
+// then. What reads may be `tee`, or the end of an ssh connection.
 func ignoreBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // environment is everything a command takes from the process it runs in.

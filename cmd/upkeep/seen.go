@@ -55,8 +55,8 @@ func firstSeen(known seen.Seen) report.FirstSeen {
 	}
 }
 
-// readSeen returns what was seen. What cannot be read is a warning, but for a record that earlier has refused where the plan
-// was made just now.
+// readSeen returns what was seen. What cannot be read is a warning, but for a record that earlier has refused where
+// the plan was made just now.
 func readSeen(ctx context.Context, env environment, w workspace, planned bool) seen.Seen {
 	backend, err := stateBackend(w)
 	if err == nil {

@@ -67,8 +67,8 @@ const (
 // settle is how long after its operation a node may take until its kubelet says that it is Ready, and etcd is healthy.
 const settle = 10 * time.Minute
 
-// Reboot returns the steps that reboot a node: cordon it, drain it, reboot it, uncordon it. A node that another block of
-// upkeep's has cordoned keeps that cordon.
+// Reboot returns the steps that reboot a node: cordon it, drain it, reboot it, uncordon it. A node that another block
+// of upkeep's has cordoned keeps that cordon.
 func Reboot(in providers.Input, w Work) []providers.Step {
 	s := series{in: in, work: w}
 	if !w.Object.Unschedulable {
@@ -87,7 +87,8 @@ func Reboot(in providers.Input, w Work) []providers.Step {
 func Return(in providers.Input, w Work) []providers.Step {
 	s := series{in: in, work: w}
 	s.uncordon()
-	// What was left takes a place of its lanes: were it held back by them, nodes that were left would wait for one another.
+	// What was left takes a place of its lanes: were it held back by them, nodes that were left would wait for one
+	// another.
 	s.steps[0].Repairs, s.steps[0].Rest = true, true
 	return s.steps
 }

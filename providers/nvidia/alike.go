@@ -25,8 +25,8 @@ func (r *review) kinOf(n config.Node) (all []kin) {
 	return all
 }
 
-// reviewKin reports what differs between nodes with GPUs of one model: a driver that works on one of them is no proof for
-// the others then. It is a note, since a fleet differs while it is brought up to date.
+// reviewKin reports what differs between nodes with GPUs of one model: a driver that works on one of them is no proof
+// for the others then. It is a note, since a fleet differs while it is brought up to date.
 func (r *review) reviewKin(all []kin) {
 	var models []string
 	for _, k := range all {
@@ -49,8 +49,8 @@ func (r *review) reviewKin(all []kin) {
 	}
 }
 
-// differing tells which nodes with a model have which value, the value of the most nodes first; it is empty where all have
-// one. An empty value is unknown and differs from nothing.
+// differing tells which nodes with a model have which value, the value of the most nodes first; it is empty where all
+// have one. An empty value is unknown and differs from nothing.
 func differing(all []kin, model string, of func(kin) string) string {
 	nodes := map[string][]string{}
 	var values []string

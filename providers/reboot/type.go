@@ -1,5 +1,5 @@
-// Package reboot is the domain of nodes that must boot: the block `node_reboot`, what it finds, and the steps that take a
-// node down and put it back (package downtime).
+// Package reboot is the domain of nodes that must boot: the block `node_reboot`, what it finds, and the steps that
+// take a node down and put it back (package downtime).
 //
 // It is pure: the operations are those of package downtime. It installs nothing, and chooses no kernel: what boots next
 // is what the node's boot loader says.

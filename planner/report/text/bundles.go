@@ -91,8 +91,8 @@ func (p *page) bundles(bundles []report.BundleJSON) {
 // narrowTable is the width below which a bundle has lines of its own instead of one in a table.
 const narrowTable = 100
 
-// beside writes a text behind the columns of a table, each further line as deep as the first. Where hardly any room is left,
-// it is one line that is too long: who reads the table by a program finds all of a bundle in it.
+// beside writes a text behind the columns of a table, each further line as deep as the first. Where hardly any room is
+// left, it is one line that is too long: who reads the table by a program finds all of a bundle in it.
 func (p *page) beside(row, code, text string) {
 	const readable = 30
 	deep := length(row)
