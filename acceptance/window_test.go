@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// openingFor is how long the window of testWindow is open, in whole minutes: one, where a control plane takes no more than 40
-// seconds of it. The test comes late into it, when it is not long enough for three.
+// openingFor is how long the window of testWindow is open, in whole minutes: two, where a control plane takes no more than 80
+// seconds of it, for the next one may take longer than any before. The test comes late into it, when it is not long enough
+// for three.
 func openingFor(stretch time.Duration) time.Duration {
-	return max(time.Minute, (3*stretch/2 + time.Minute - 1).Truncate(time.Minute))
+	return max(2*time.Minute, (3*stretch/2 + time.Minute - 1).Truncate(time.Minute))
 }
 
 // A renewal of three control planes meets the edge of its window half-way, and goes on in the next opening: nothing begins outside,
