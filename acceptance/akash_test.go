@@ -36,9 +36,9 @@ var gpuLabels = map[string][]string{
 	"n3": {"akash.network/capabilities.gpu.vendor.nvidia.model.h100=1"},
 }
 
-// testAkashProvider takes a provider from the guide's state through prices and an upgrade that is killed; outside the core also
-// through what laterCharts does. Each time the running
-// pod is asked for its environment: what it prints is what it prices with.
+// testAkashProvider takes a provider from the guide's state through prices and an upgrade that is killed; outside the core
+// also through what laterCharts does. Each time the running pod is asked for its environment: what it prints is what it
+// prices with.
 func testAkashProvider(t *testing.T, s *suite) {
 	repository := s.serveCharts(t)
 	s.provider(t, repository)
