@@ -148,6 +148,8 @@ type KubernetesNeeds struct {
 	Tenancies bool
 	// Residents asks for the pods that matter when their node is taken down. It lists all pods.
 	Residents bool
+	// Maintenance asks which nodes other programs have for their work.
+	Maintenance bool
 	// Drains asks what draining nodes would do.
 	Drains []facts.DrainQuestion
 	// Definitions are the names of CustomResourceDefinitions; Secrets asks whether Secrets exist.

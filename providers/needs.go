@@ -49,6 +49,7 @@ func (n Needs) And(other Needs) Needs {
 			Cluster:     n.Kubernetes.Cluster || other.Kubernetes.Cluster,
 			Tenancies:   n.Kubernetes.Tenancies || other.Kubernetes.Tenancies,
 			Residents:   n.Kubernetes.Residents || other.Kubernetes.Residents,
+			Maintenance: n.Kubernetes.Maintenance || other.Kubernetes.Maintenance,
 			Definitions: slices.Concat(n.Kubernetes.Definitions, other.Kubernetes.Definitions),
 			Secrets:     slices.Concat(n.Kubernetes.Secrets, other.Kubernetes.Secrets),
 			HostPorts:   slices.Concat(n.Kubernetes.HostPorts, other.Kubernetes.HostPorts),

@@ -99,7 +99,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 	})
 
 	due := worlds.ControlPlanes(3, now)
-	due.Tenancies, due.Drains = &facts.Tenancies{}, map[string]facts.Drain{}
+	due.Tenancies, due.Maintenance, due.Drains = &facts.Tenancies{}, &facts.Maintenance{}, map[string]facts.Drain{}
 	for name, node := range due.Nodes {
 		node.Boot = facts.Boot{Next: node.System.Kernel, Reboot: facts.Reboot{Required: true}}
 		due.Drains[name] = facts.Drain{}

@@ -133,6 +133,17 @@ func pod(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
+// rebootLock gives kured's lock to a node, or takes it back: [!] reboot-lock NODE.
+func rebootLock(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
+		world.Maintenance = &facts.Maintenance{}
+		if !neg {
+			world.Maintenance.Claims = []facts.MaintenanceClaim{{Node: args[0]}}
+		}
+		return nil
+	}))
+}
+
 // podEnds ends a pod as its owner would.
 func podEnds(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {

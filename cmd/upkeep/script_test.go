@@ -147,7 +147,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "spilled": spilled, "cluster": cluster, "install": install, "damage-bundle": damageBundle, "forge": forge, "either": either, "public-key": publicKey, "bundles": bundles, "identity": identity, "real-etcd": realEtcd, "stopped-etcd": stoppedEtcd, "s3": s3, "halfway": halfway, "clean": clean, "said-evil": saidEvil, "one-answer": oneAnswer, "replay": replay, "s3-damage": s3Damage, "s3-objects": s3Objects,
 			"age": age, "renewed": renewed, "mark": mark, "working": working, "another-cluster": anotherCluster,
-			"gpu-node": gpuNode, "change-node": changeNode, "xid": xidNow, "kubectl-cordon": kubectlCordon,
+			"gpu-node": gpuNode, "change-node": changeNode, "xid": xidNow, "kubectl-cordon": kubectlCordon, "reboot-lock": rebootLock,
 			"pod": pod, "pod-ends": podEnds,
 			"order": order, "held": held, "interrupt": interrupt, "end": end, "stop-at-once": stopAtOnce, "outlives": outlives, "unread": unread, "sed": sed, "json-lines": jsonLines,
 			"digest": digest, "digests": digests, "damage-journal": damageJournal, "canaries": canaries, "no-canary": noCanary, "files-without-canary": filesWithoutCanary, "journal-kept": journalKept,

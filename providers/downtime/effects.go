@@ -32,6 +32,7 @@ func (e effect) Needs(_ providers.Input, step providers.Step) providers.Needs {
 	if e.operation == OperationCordon || e.operation == OperationDrain {
 		needs.Kubernetes.Drains = []facts.DrainQuestion{{Node: a.Object, Try: true}}
 	}
+	needs.Kubernetes.Maintenance = e.operation == OperationCordon
 	needs.Etcd = a.Plane
 	return needs
 }
@@ -298,6 +299,24 @@ func (e effect) Ready(in providers.Input, step providers.Step) providers.Readine
 	return r
 }
 
+// claimed says that another program has the node for its work, or that nobody knows; nil where none has. Two programs
+// that take one node down would each uncordon what the other still works on.
+func (l look) claimed() *providers.Readiness {
+	m := l.in.World.Maintenance
+	if m == nil {
+		m = &facts.Maintenance{Unknown: "not asked"}
+	}
+	var r providers.Readiness
+	if on := m.On(l.Object, l.in.Now); len(on) > 0 {
+		r = waits("another program has %s for its work: %s (%s)", l.Object, on[0].By, on[0].Evidence)
+	} else if m.Unknown != "" {
+		r = providers.Unknown.Because("whether another program has %s for its work is not known: %s", l.Object, m.Unknown)
+	} else {
+		return nil
+	}
+	return &r
+}
+
 func (l look) cordon() providers.Readiness {
 	switch c := l.object.Cordon; {
 	case l.object.Unschedulable && c == nil:
@@ -311,6 +330,9 @@ func (l look) cordon() providers.Readiness {
 	case len(l.object.Maintainers) > 0:
 		m := l.object.Maintainers[0]
 		return waits("another program changes %s: %s (%s)", l.Object, m.Name, m.Evidence)
+	}
+	if r := l.claimed(); r != nil {
+		return *r
 	}
 	if len(l.tenants) > 0 {
 		switch l.Policy.Leases {

@@ -43,7 +43,7 @@ func clean(change ...func(*scene)) scene {
 		node:   facts.Node{Name: "w1", System: facts.System{BootID: "b1", MachineID: "m1", Kernel: "6.8.0-60"}, Boot: facts.Boot{Next: "6.8.0-71"}},
 		object: facts.KubernetesNode{Name: "w1", Ready: true},
 		world: facts.World{
-			Tenancies: &facts.Tenancies{},
+			Tenancies: &facts.Tenancies{}, Maintenance: &facts.Maintenance{},
 			Drains:    map[string]facts.Drain{"w1": {Tried: true, Pods: []facts.DrainPod{{Namespace: "default", Name: "web", Owner: "ReplicaSet web"}}}},
 		},
 		policy: Policy{Leases: LeasesWait, WaitAtMost: config.Duration(time.Hour), DrainTimeout: config.Duration(time.Minute)},
@@ -67,6 +67,14 @@ func quarantined(s *scene) {
 func tenant(s *scene) {
 	s.world.Tenancies = &facts.Tenancies{Leases: []facts.TenantLease{{Namespace: "l1", Owner: "akash1o", DSeq: "5", GSeq: "1", OSeq: "1",
 		Provider: "akash1p", Pods: []facts.TenantPod{{Name: "app", Node: "w1"}}}}}
+}
+
+// claimed has kured hold its lock for the node; zero: for as long as it likes.
+func claimed(until time.Time) func(*scene) {
+	return func(s *scene) {
+		s.world.Maintenance = &facts.Maintenance{Claims: []facts.MaintenanceClaim{
+			{Node: "w0", By: "somebody", Evidence: "x"}, {Node: "w1", By: "kured", Evidence: "a lock", Until: until}}}
+	}
 }
 
 func booted2(s *scene) {
@@ -113,6 +121,14 @@ func TestReady(t *testing.T) {
 		{"it has booted an old kernel since", OperationCordon, clean(func(s *scene) { s.node.System.BootID = "b2" }), providers.Moved, "runs kernel 6.8.0-60, not 6.8.0-71"},
 		{"upkeep runs on it", OperationCordon, clean(func(s *scene) { s.world.Here.MachineID = "m1" }), providers.Moved, "run upkeep from another machine"},
 		{"not Ready", OperationCordon, clean(func(s *scene) { s.object.Ready = false }), providers.Unknown, "not Ready"},
+		{"kured has it", OperationCordon, clean(claimed(time.Time{})), providers.Waits, "another program has w1 for its work: kured (a lock)"},
+		{"kured has had it", OperationCordon, clean(claimed(noon)), providers.Holds, ""},
+		{"kured has it a while longer", OperationCordon, clean(claimed(noon.Add(time.Second))), providers.Waits, "kured"},
+		{"nobody knows who has it", OperationCordon, clean(func(s *scene) { s.world.Maintenance = &facts.Maintenance{Unknown: "forbidden"} }), providers.Unknown, "forbidden"},
+		{"nobody asked who has it", OperationCordon, clean(func(s *scene) { s.world.Maintenance = nil }), providers.Unknown, "not asked"},
+		{"kured has it while tenants are there, and nobody knows the rest", OperationCordon, clean(tenant, claimed(time.Time{}), func(s *scene) {
+			s.world.Maintenance.Unknown = "forbidden"
+		}), providers.Waits, "kured"},
 		{"tenants are waited for", OperationCordon, clean(tenant), providers.Waits, "1 lease on w1: akash1o/5/1/1"},
 		{"tenants are refused", OperationCordon, clean(tenant, refuse), providers.Moved, "1 lease on w1: akash1o/5/1/1"},
 		{"tenants are interrupted", OperationCordon, clean(tenant, interrupt), providers.Holds, ""},

@@ -49,6 +49,8 @@ type World struct {
 	Tenancies *Tenancies `json:"tenancies,omitempty"`
 	// Residents are the pods that matter when their node is taken down; nil when nobody asked.
 	Residents *Residents `json:"residents,omitempty"`
+	// Maintenance is what other programs have nodes for; nil when nobody asked.
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
 	// HostPorts are the pods that hold ports of nodes; nil when nobody asked.
 	HostPorts *HostPorts `json:"host_ports,omitempty"`
 	// Drains is what draining nodes would do, by the node's name in Kubernetes.

@@ -56,6 +56,15 @@ func (c Cluster) Residents(ctx context.Context) facts.Residents {
 	return client.Residents(ctx)
 }
 
+// Maintenance returns which nodes other programs have for their work.
+func (c Cluster) Maintenance(ctx context.Context) facts.Maintenance {
+	client, err := Open(c.Kubeconfig, c.Context)
+	if err != nil {
+		return facts.Maintenance{Unknown: err.Error()}
+	}
+	return client.Maintenance(ctx)
+}
+
 // HostPorts returns which pods hold some TCP ports of nodes.
 func (c Cluster) HostPorts(ctx context.Context, ports []int) facts.HostPorts {
 	client, err := Open(c.Kubeconfig, c.Context)

@@ -106,4 +106,7 @@ func (e *examination) maintained() {
 	for _, m := range e.Kubernetes.Maintainers {
 		e.note("NODE_MAINTAINED", m.Name, "", "%s changes this node now (%s)", m.Name, m.Evidence)
 	}
+	for _, c := range e.Claims {
+		e.note("NODE_MAINTAINED", c.By, "", "%s has this node for its work (%s)", c.By, c.Evidence)
+	}
 }

@@ -48,6 +48,11 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 			Summary: "nodes selects no node",
 			Hint:    "declare nodes with the role or name that the block selects"})
 	}
+	if m := in.World.Maintenance; m != nil && m.Unknown != "" && in.World.Kubernetes.Unknown == "" {
+		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
+			Object:  "maintenance",
+			Summary: "whether other programs have nodes for their work is not known: " + m.Unknown})
+	}
 	chosen := 0
 	var related []kin
 	for _, n := range nodes {
@@ -107,8 +112,12 @@ func (r *review) hasModel(n config.Node) bool {
 
 // look is what the state of a node follows from.
 func (s Spec) look(in providers.Input, node string, object *facts.KubernetesNode, accepted facts.AcceptedNode) Look {
+	var claims []facts.MaintenanceClaim
+	if m := in.World.Maintenance; m != nil && object != nil {
+		claims = m.On(object.Name, in.Now)
+	}
 	return Look{
-		Node: in.World.Node(node), Kubernetes: object, Accepted: accepted, Earlier: in.Memory.Earlier, Clock: in.Clock(),
+		Claims: claims, Node: in.World.Node(node), Kubernetes: object, Accepted: accepted, Earlier: in.Memory.Earlier, Clock: in.Clock(),
 		Repeat: s.Repeat, Ignores: s.Ignores,
 	}
 }

@@ -123,6 +123,22 @@ func TestQuarantine(t *testing.T) {
 			findings: []string{"NVIDIA_XID_REBOOT gpu0", "NVIDIA_UNKNOWN "},
 		},
 		{
+			name: "another program has a node for its work", spec: block(1), in: func(t *testing.T) providers.Input {
+				in := fleet(t, 2)
+				in.World.Maintenance = &facts.Maintenance{Claims: []facts.MaintenanceClaim{{Node: "gpu1", By: "kured", Evidence: "a lock"}}}
+				return in
+			},
+			findings: []string{"NODE_MAINTAINED gpu1"},
+		},
+		{
+			name: "nobody knows whether other programs have nodes", spec: block(1), in: func(t *testing.T) providers.Input {
+				in := fleet(t, 1)
+				in.World.Maintenance = &facts.Maintenance{Unknown: "forbidden"}
+				return in
+			},
+			findings: []string{"NVIDIA_UNKNOWN "},
+		},
+		{
 			name: "models", spec: func() Spec { s := block(1); s.Models = []string{"a100"}; return s }(),
 			in:       func(t *testing.T) providers.Input { return fleet(t, 2, 0) },
 			findings: []string{"GPU_NONE_SELECTED "},

@@ -57,7 +57,7 @@ func (s Spec) Address() providers.Address {
 // nodes.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: providers.KubernetesNeeds{Cluster: true, Residents: true},
+		Kubernetes: providers.KubernetesNeeds{Cluster: true, Residents: true, Maintenance: true},
 		Nodes: []providers.NodeNeed{{
 			Nodes: s.Nodes, Question: facts.Question{NVIDIA: true, KernelLog: &facts.KernelLogQuestion{}},
 		}},

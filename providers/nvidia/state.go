@@ -72,6 +72,8 @@ type Look struct {
 	Node facts.Node
 	// Kubernetes is the node's object; nil where there is none, or the API did not answer.
 	Kubernetes *facts.KubernetesNode
+	// Claims are those of other programs on the node.
+	Claims []facts.MaintenanceClaim
 	// Accepted is the machine as a person accepted it; the zero value: nobody did.
 	Accepted facts.AcceptedNode
 	Earlier  facts.Earlier

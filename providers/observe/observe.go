@@ -53,6 +53,8 @@ type Kubernetes interface {
 	Tenancies(ctx context.Context) facts.Tenancies
 	// Residents asks for the pods that matter when their node is taken down.
 	Residents(ctx context.Context) facts.Residents
+	// Maintenance asks which nodes other programs have for their work.
+	Maintenance(ctx context.Context) facts.Maintenance
 	// Drain asks what draining a node would do.
 	Drain(ctx context.Context, question facts.DrainQuestion) facts.Drain
 	Definition(ctx context.Context, name string) facts.Definition
@@ -211,6 +213,7 @@ func (o *Observer) stage(ctx context.Context, desired config.Desired, earlier, n
 	stores.Go(func() { o.releases(ctx, earlier, needs, world) })
 	stores.Go(func() { o.tenancies(ctx, needs, world) })
 	stores.Go(func() { o.residents(ctx, needs, world) })
+	stores.Go(func() { o.maintenance(ctx, needs, world) })
 	stores.Go(func() { o.drains(ctx, needs, world) })
 	stores.Go(func() { o.platform(ctx, needs, world) })
 	stores.Go(func() { o.files(ctx, needs, world) })

@@ -110,6 +110,9 @@ func (fakeKubernetes) Drain(_ context.Context, q facts.DrainQuestion) facts.Drai
 func (fakeKubernetes) Residents(context.Context) facts.Residents {
 	return facts.Residents{Pods: []facts.Resident{{Node: "a", Name: "akash-provider-0", Duty: facts.DutyProvider}}}
 }
+func (fakeKubernetes) Maintenance(context.Context) facts.Maintenance {
+	return facts.Maintenance{Claims: []facts.MaintenanceClaim{{Node: "a", By: "kured", Evidence: "a lock"}}}
+}
 func (fakeKubernetes) Definition(context.Context, string) facts.Definition {
 	return facts.Definition{}
 }

@@ -118,6 +118,18 @@ func (o *Observer) residents(ctx context.Context, needs []providers.Needs, world
 	world.Residents = &found
 }
 
+func (o *Observer) maintenance(ctx context.Context, needs []providers.Needs, world *facts.World) {
+	asked := slices.ContainsFunc(needs, func(n providers.Needs) bool { return n.Kubernetes.Maintenance })
+	if world.Maintenance != nil || !asked {
+		return
+	}
+	found := facts.Maintenance{Unknown: noCluster}
+	if o.Kubernetes != nil {
+		found = o.Kubernetes.Maintenance(ctx)
+	}
+	world.Maintenance = &found
+}
+
 // drains asks what draining nodes would do, each once, several at a time. What was asked with a dry run is not asked
 // without.
 func (o *Observer) drains(ctx context.Context, needs []providers.Needs, world *facts.World) {

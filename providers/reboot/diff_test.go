@@ -27,7 +27,7 @@ func world(change ...func(*providers.Input, *facts.Node, *facts.KubernetesNode))
 	n := &facts.Node{Name: "w1", System: facts.System{BootID: "b1", MachineID: "m1", Kernel: older}, Boot: facts.Boot{Next: older}}
 	k := facts.KubernetesNode{Name: "w1", Ready: true}
 	in := providers.Input{Now: noon, World: facts.World{
-		Nodes: map[string]*facts.Node{"w1": n}, Tenancies: &facts.Tenancies{}, Residents: &facts.Residents{},
+		Nodes: map[string]*facts.Node{"w1": n}, Tenancies: &facts.Tenancies{}, Residents: &facts.Residents{}, Maintenance: &facts.Maintenance{},
 		Drains: map[string]facts.Drain{"w1": {Pods: []facts.DrainPod{{Namespace: "default", Name: "web", Owner: "ReplicaSet web"}}}},
 		Etcd:   etcd(3),
 	}}

@@ -43,7 +43,7 @@ func (s Spec) Address() providers.Address {
 // and who is on them.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true, Residents: true},
+		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true, Residents: true, Maintenance: true},
 		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: facts.Question{NVIDIA: len(s.Models) > 0, Boot: true}}},
 	}
 }
