@@ -44,7 +44,7 @@ func clean(change ...func(*scene)) scene {
 		object: facts.KubernetesNode{Name: "w1", Ready: true},
 		world: facts.World{
 			Tenancies: &facts.Tenancies{}, Maintenance: &facts.Maintenance{},
-			Drains:    map[string]facts.Drain{"w1": {Tried: true, Pods: []facts.DrainPod{{Namespace: "default", Name: "web", Owner: "ReplicaSet web"}}}},
+			Drains: map[string]facts.Drain{"w1": {Tried: true, Pods: []facts.DrainPod{{Namespace: "default", Name: "web", Owner: "ReplicaSet web"}}}},
 		},
 		policy: Policy{Leases: LeasesWait, WaitAtMost: config.Duration(time.Hour), DrainTimeout: config.Duration(time.Minute)},
 	}

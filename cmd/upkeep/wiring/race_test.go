@@ -100,7 +100,7 @@ func (*api) Match(_ string, nodes []facts.KubernetesNode) (names []string, err e
 
 func (*api) FromEtcd(facts.Kubernetes) (string, func([]byte, error) facts.Kubernetes) { return "", nil }
 func (*api) Tenancies(context.Context) facts.Tenancies                                { return facts.Tenancies{} }
-func (*api) Maintenance(context.Context) facts.Maintenance { return facts.Maintenance{} }
+func (*api) Maintenance(context.Context) facts.Maintenance                            { return facts.Maintenance{} }
 func (*api) Residents(context.Context) facts.Residents                                { return facts.Residents{} }
 func (*api) Drain(context.Context, facts.DrainQuestion) facts.Drain                   { return facts.Drain{} }
 func (*api) Definition(context.Context, string) facts.Definition                      { return facts.Definition{} }
