@@ -16,6 +16,9 @@ ARCH := $(shell go env GOARCH)
 NVML_LDFLAGS := -extldflags=-Wl,-z,lazy
 # The helper runs as root and runs upkeep-nvml only where that is this file.
 NVML_DIGEST = -X main.nvmlDigest=$$(sha256sum $(BIN)/upkeep-nvml | cut -d' ' -f1)
+# Helpers of this architecture carry it, for nodes on which nobody has installed it.
+NVML_PACKED := cmd/upkeep-node/upkeep-nvml.gz
+NVML_TAGS := -tags=grpcnotrace,nvml
 
 FUZZTIME ?= 10s
 # What `make steady` runs, and how often.
@@ -30,13 +33,16 @@ FROM ?= 1
 build: ## upkeep, and beside it the child that proves etcd snapshots and the helpers for nodes of this machine's architecture
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep ./cmd/upkeep
 	CGO_ENABLED=1 go build -ldflags '$(NVML_LDFLAGS)' -o $(BIN)/upkeep-nvml ./cmd/upkeep-nvml
-	GOOS=linux go build -ldflags "$(LDFLAGS) $(NVML_DIGEST)" -o $(BIN)/upkeep-node-linux-$(ARCH) ./cmd/upkeep-node
+	gzip -n -9 -c $(BIN)/upkeep-nvml >$(NVML_PACKED)
+	GOOS=linux go build $(NVML_TAGS) -ldflags "$(LDFLAGS) $(NVML_DIGEST)" -o $(BIN)/upkeep-node-linux-$(ARCH) ./cmd/upkeep-node
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/upkeep-etcd ./cmd/upkeep-etcd
 
 helpers: ## the helpers for nodes of every architecture
 	for arch in amd64 arm64; do \
-		digest=; test $$arch != $(ARCH) || ! test -f $(BIN)/upkeep-nvml || digest="$(NVML_DIGEST)"; \
-		GOOS=linux GOARCH=$$arch go build -ldflags "$(LDFLAGS) $$digest" -o $(BIN)/upkeep-node-linux-$$arch ./cmd/upkeep-node || exit 1; \
+		digest= tags=; if test $$arch = $(ARCH) && test -f $(BIN)/upkeep-nvml; then \
+			gzip -n -9 -c $(BIN)/upkeep-nvml >$(NVML_PACKED); digest="$(NVML_DIGEST)" tags="$(NVML_TAGS)"; \
+		fi; \
+		GOOS=linux GOARCH=$$arch go build $$tags -ldflags "$(LDFLAGS) $$digest" -o $(BIN)/upkeep-node-linux-$$arch ./cmd/upkeep-node || exit 1; \
 	done
 
 test: ## unit, golden, testscript and property tests; no root, no network, no cluster

@@ -22,8 +22,8 @@ trap 'rm -rf "$work"' EXIT
 rm -rf "$dist"
 mkdir -p "$dist" "$work/helpers"
 
-build() { # OS ARCH OUTPUT PACKAGE
-	GOOS=$1 GOARCH=$2 go build -trimpath -ldflags "$ldflags" -o "$3" "$4"
+build() { # OS ARCH OUTPUT PACKAGE [FLAGS]
+	GOOS=$1 GOARCH=$2 go build -trimpath -ldflags "$ldflags" "${@:5}" -o "$3" "$4"
 }
 
 archive() { # NAME: packs $work/NAME
@@ -65,11 +65,16 @@ deb() { # ARCH
 
 # It links go-nvml, and so needs cgo and a compiler for its architecture; see the Makefile about the flag.
 CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -Wno-deprecated-declarations" go build -trimpath -ldflags '-extldflags=-Wl,-z,lazy' -o "$work/helpers/upkeep-nvml" ./cmd/upkeep-nvml
-# The helper runs as root and runs upkeep-nvml only where that is this file.
+# The helper runs as root and runs upkeep-nvml only where that is this file; it carries the file for nodes that have none.
+packed=cmd/upkeep-node/upkeep-nvml.gz
+gzip -n -9 -c "$work/helpers/upkeep-nvml" >"$packed"
 plain=$ldflags
 for arch in amd64 arm64; do
-	if [ "$arch" = "$host" ]; then ldflags="$plain -X main.nvmlDigest=$(sha256sum "$work/helpers/upkeep-nvml" | cut -d' ' -f1)"; fi
-	build linux "$arch" "$work/helpers/upkeep-node-linux-$arch" ./cmd/upkeep-node
+	tags=grpcnotrace
+	if [ "$arch" = "$host" ]; then
+		tags=$tags,nvml ldflags="$plain -X main.nvmlDigest=$(sha256sum "$work/helpers/upkeep-nvml" | cut -d' ' -f1)"
+	fi
+	build linux "$arch" "$work/helpers/upkeep-node-linux-$arch" ./cmd/upkeep-node -tags="$tags"
 	ldflags=$plain
 done
 

@@ -32,7 +32,7 @@ import (
 func main() {
 	// A lost connection must not kill a request that is changing something: writing to it is an error, not a signal.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, host.New(host.Options{At: faultPoints(), Writes: faultPlaces(), NVMLDigest: nvmlDigest})); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, host.New(host.Options{At: faultPoints(), Writes: faultPlaces(), NVMLDigest: nvmlDigest, NVMLPacked: nvmlPacked})); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep-node:", err)
 		os.Exit(1)
 	}

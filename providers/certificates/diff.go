@@ -26,6 +26,8 @@ type review struct {
 	names  names
 	known  map[string]facts.KubernetesNode // by the inventory's names; nil: not worked out yet
 	found  found
+	// members are those of etcd by their nodes' names, else by their own: each node asks for its own several times.
+	members map[string][]*facts.Member
 	// policyUnknown says why the cluster's kubeadm configuration is not known; then nothing can be renewed.
 	policyUnknown string
 	// before is how long before its end a certificate is due: renew_before, unless that would never converge.
@@ -55,6 +57,7 @@ type review struct {
 func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, clock: in.Clock(), address: s.Address(), at: s.Position.String()}
 	r.outage = outageOf(in, s.Nodes, false)
+	r.readMembers()
 	r.readPolicy()
 	nodes, incomplete := in.Inventory.Select(s.Nodes)
 	if incomplete != "" {

@@ -150,9 +150,8 @@ func (r *review) kubernetesNodes() map[string]facts.KubernetesNode {
 
 // memberAddresses are the addresses that the etcd member of a node advertises.
 func (r *review) memberAddresses(node string, urls func(*facts.Member) []string) (out []string) {
-	for i := range r.in.World.Etcd.Members {
-		m := &r.in.World.Etcd.Members[i]
-		if m.Node != node {
+	for _, m := range r.members[node] {
+		if m.Node != node { // one that is known by its own name alone
 			continue
 		}
 		for _, text := range urls(m) {

@@ -125,12 +125,22 @@ func (r *review) turnOf(w *work) int {
 
 // away reports whether the member of a node is missing among those that serve.
 func (r *review) away(node string) bool {
-	for i := range r.in.World.Etcd.Members {
-		if m := &r.in.World.Etcd.Members[i]; cmp.Or(m.Node, m.Name) == node && !m.Learner {
+	for _, m := range r.members[node] {
+		if !m.Learner {
 			return !health.Follows(*m)
 		}
 	}
 	return false
+}
+
+// readMembers fills members.
+func (r *review) readMembers() {
+	all := r.in.World.Etcd.Members
+	r.members = make(map[string][]*facts.Member, len(all))
+	for i := range all {
+		node := cmp.Or(all[i].Node, all[i].Name)
+		r.members[node] = append(r.members[node], &all[i])
+	}
 }
 
 // settle puts the node's work into the order in which it is done, and adds the restarts that the renewals entail.

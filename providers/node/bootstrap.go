@@ -56,6 +56,7 @@ func bootstrap() string {
 		`say want "$m"; read -r z; test "$z" -gt 0 2>/dev/null || fail "no helper was sent";`,
 		`find "$d" -type f -name ".new-*" -mtime +0 -exec rm -f {} +;`,
 		`find "$d" -type f -name "upkeep-node-*" -mtime +30 -exec rm -f {} +;`,
+		`find "$d" -type f -name "upkeep-nvml-*" -mtime +30 -exec rm -f {} +;`,
 		`find "$d" -type f -name ".checked-*" -mtime +30 -exec rm -f {} +;`,
 		`t=$(mktemp "$d/.new-XXXXXXXX") || fail "cannot create a file in $d";`,
 		`head -c "$z" >"$t" || { rm -f "$t"; fail "cannot write the helper to $d; is the disk full"; };`,

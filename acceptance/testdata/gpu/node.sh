@@ -38,6 +38,8 @@ if ! [ -e /srv/hgx/stale ]; then
 	echo "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  $version  Release Build  (dvs-builder@U22)  Wed Feb 26 09:13:40 UTC 2025" \
 		>/srv/hgx/driver/nvidia/version
 fi
+# /dev is empty at each boot. The lab may make no device of the kernel's, so a file stands for it.
+[ -e /dev/nvidia0 ] || : >/dev/nvidia0
 mountpoint -q /sys/bus/pci/devices || mount --bind /srv/hgx/pci /sys/bus/pci/devices
 mountpoint -q /proc/driver || mount --bind /srv/hgx/driver /proc/driver
 END
@@ -114,6 +116,10 @@ containerEdits:
 END
 if ! grep -q 'runtimes.nvidia' /etc/containerd/config.toml; then
 	cat >>/etc/containerd/config.toml <<END
+
+# A table of runtimes takes the place of the default one.
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia]
   runtime_type = "io.containerd.runc.v2"

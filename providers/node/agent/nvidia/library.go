@@ -1,6 +1,8 @@
 package nvidia
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +25,9 @@ import (
 // and nobody but root, or the user who runs this, may be able to exchange it at the same time.
 type Program struct {
 	Path, Digest string
+	// Packed is the program itself, compressed by gzip, where the helper brought it: then a file that is missing is
+	// written, into a directory that nobody else may write to. Nil: somebody must have installed it.
+	Packed []byte
 	// Limit is how long each of its questions may take; 0: 20 seconds. Libraries wait for a driver that hangs.
 	Limit time.Duration
 }
@@ -36,7 +41,7 @@ const (
 // ask puts both questions at once, each to a process of its own. A library ends the process where it lacks a
 // function, and hangs where the driver does: neither ends the helper, and neither hides the other's answer.
 func (p Program) ask(ctx context.Context, d *disk.Disk) (nvml facts.NVML, cuda facts.CUDA) {
-	if err := p.check(d); err != nil {
+	if err := p.ready(d); err != nil {
 		reason := fmt.Sprintf("upkeep-nvml is not run: %v", err)
 		if errors.Is(err, fs.ErrNotExist) {
 			reason = "upkeep-nvml is not next to the helper on this node"
@@ -86,6 +91,37 @@ func (p Program) question(ctx context.Context, d *disk.Disk, to any, args ...str
 		return errNonsense
 	}
 	return nil
+}
+
+// ready checks the program, and brings it first where it is missing.
+func (p Program) ready(d *disk.Disk) error {
+	err := p.check(d)
+	if len(p.Packed) == 0 || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := p.unpack(d); err != nil {
+		return fmt.Errorf("it cannot be written: %w", err)
+	}
+	return p.check(d)
+}
+
+// mostProgram is far above the size of the program, in bytes.
+const mostProgram = 64 << 20
+
+// unpack writes the program. Sessions that do so at once write the same bytes.
+func (p Program) unpack(d *disk.Disk) error {
+	dir, err := d.Dir(filepath.Dir(p.Path))
+	if err != nil {
+		return err
+	}
+	packed, err := gzip.NewReader(bytes.NewReader(p.Packed))
+	if err != nil {
+		return err
+	}
+	return dir.Write(filepath.Base(p.Path), 0o700, func(w io.Writer) error {
+		_, err := io.Copy(w, io.LimitReader(packed, mostProgram))
+		return err
+	})
 }
 
 // check refuses a program that others could exchange, or that is another file than the helper was built with.

@@ -1,6 +1,8 @@
 package nvidia_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -204,5 +206,60 @@ func TestAbsent(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(tree.Root, "ran")); err == nil {
 		t.Error("a program was run")
+	}
+}
+
+// What a session brings along is written beside the helper, once, and never over another file; what others may write to is
+// refused as before.
+func TestBroughtAlong(t *testing.T) {
+	pack := func(text string) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	text := "#!/bin/sh\n" + answers + "\n"
+	for _, test := range []struct {
+		name    string
+		packed  []byte
+		change  func(*gpunode.Tree)
+		works   bool
+		unknown string
+	}{
+		{"missing, and brought", pack(text), remove, true, ""},
+		{"missing, and not brought", nil, remove, false, "upkeep-nvml is not next to the helper on this node"},
+		{"there already", pack("another"), nil, true, ""},
+		{"another file is there", pack(text), func(tree *gpunode.Tree) { tree.WriteMode("opt/upkeep-nvml", "other", 0o755) }, false, "and must have"},
+		{"another program was brought", pack("another"), remove, false, "and must have"},
+		{"damaged on its way", pack(text)[:40], remove, false, "it cannot be written"},
+		{"a directory that others may write to", pack(text), func(tree *gpunode.Tree) {
+			remove(tree)
+			if tree.Err == nil {
+				tree.Err = os.Chmod(filepath.Join(tree.Root, "opt"), 0o777)
+			}
+		}, false, "upkeep-nvml is not run"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, program := made(t, t.TempDir(), answers, test.change)
+			defer d.Close()
+			program.Packed = test.packed
+			for range 2 { // the second session finds what the first has written
+				got := nvidia.Collect(t.Context(), d, pci.Look(d.Files()), gpunode.Kernel, boot.Collect(d), program)
+				if test.works != (got.CUDA.Devices == 8) || !strings.Contains(got.NVML.Unknown, test.unknown) || test.works && got.NVML.Unknown != "" {
+					t.Errorf("%+v, %+v", got.NVML, got.CUDA)
+				}
+			}
+		})
+	}
+}
+
+func remove(tree *gpunode.Tree) {
+	if tree.Err == nil {
+		tree.Err = os.Remove(filepath.Join(tree.Root, "opt/upkeep-nvml"))
 	}
 }
