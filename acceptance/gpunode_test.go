@@ -37,7 +37,7 @@ func (s *suite) gpuWorker(t *testing.T, name string) {
 		"srv/packages.sh": filepath.Join(trees, "packages.sh"), "usr/local/sbin/deviceplugin": s.build(t, "deviceplugin"),
 	}
 	for name, args := range map[string][]string{
-		"libnvidia-ml": {"nvml.c"}, "libnvidia-ml-lost": {"nvml.c", "-DLOST=3"}, "libnvidia-ml-hangs": {"nvml.c", "-DHANG"},
+		"libnvidia-ml": {"nvml.c", "-DWELL"}, "libnvidia-ml-lost": {"nvml.c", "-DWELL", "-DLOST=3"}, "libnvidia-ml-hangs": {"nvml.c", "-DHANG"},
 		"libcuda": {"cuda.c"}, "libcuda-802": {"cuda.c", "-DINIT=802"},
 	} {
 		file := filepath.Join(dir, name+".so")

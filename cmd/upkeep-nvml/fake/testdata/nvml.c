@@ -4,7 +4,8 @@
  *
  * WITHOUT_X leaves one function out, as an old driver would; INIT is what nvmlInit answers; LOST is the index of a GPU
  * that has fallen off the bus; FABRIC is the newest version of the fabric's structure that the library knows; HANG
- * makes nvmlInit wait, and CRASH end the process.
+ * makes nvmlInit wait, and CRASH end the process. WELL leaves out the faults of memory and fabric that all GPUs have
+ * otherwise.
  */
 #include <nvml.h>
 #include <stdio.h>
@@ -96,6 +97,10 @@ nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t d, nvmlGpuFabricInfoV_t *f
 	f->status = NVML_SUCCESS;
 	f->cliqueId = 0;
 	f->state = NVML_GPU_FABRIC_STATE_COMPLETED;
+#ifdef WELL
+	f->healthMask = NVML_GPU_FABRIC_HEALTH_MASK_DEGRADED_BW_FALSE | NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_RECOVERY_FALSE << 2;
+	return NVML_SUCCESS;
+#endif
 	f->healthMask = NVML_GPU_FABRIC_HEALTH_MASK_DEGRADED_BW_FALSE | NVML_GPU_FABRIC_HEALTH_MASK_ROUTE_RECOVERY_TRUE << 2;
 	return NVML_SUCCESS;
 }
@@ -113,14 +118,28 @@ nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t d, nvmlEnableState_t *now, nvmlEn
 	return NVML_SUCCESS;
 }
 nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t d, nvmlMemoryErrorType_t kind, nvmlEccCounterType_t counter, unsigned long long *n) {
+#ifdef WELL
+	*n = 0;
+	return NVML_SUCCESS;
+#endif
 	*n = 1 + 2 * (counter == NVML_AGGREGATE_ECC) + (kind == NVML_MEMORY_ERROR_TYPE_CORRECTED) * 10;
 	return NVML_SUCCESS;
 }
 nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t d, unsigned *cor, unsigned *unc, unsigned *pending, unsigned *failed) {
+#ifdef WELL
+	*cor = *unc = *pending = *failed = 0;
+	return NVML_SUCCESS;
+#endif
 	*cor = 0; *unc = 2; *pending = 1; *failed = 0;
 	return NVML_SUCCESS;
 }
-nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t d, unsigned *now, unsigned *pending) { *now = *pending = NVML_DEVICE_MIG_ENABLE; return NVML_SUCCESS; }
+nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t d, unsigned *now, unsigned *pending) {
+	*now = *pending = NVML_DEVICE_MIG_ENABLE;
+#ifdef WELL
+	*now = *pending = NVML_DEVICE_MIG_DISABLE;
+#endif
+	return NVML_SUCCESS;
+}
 nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t d, unsigned *count) { *count = 7; return NVML_SUCCESS; }
 nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t d, unsigned i, nvmlDevice_t *out) {
 	if (i > 1) return NVML_ERROR_NOT_FOUND;
