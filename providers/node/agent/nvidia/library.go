@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/program"
+	"upkeep/providers/strictjson"
 )
 
 // Program is upkeep-nvml. It runs as root: so it must be the file that has the digest, SHA-256 in hexadecimal,
@@ -78,7 +78,7 @@ func (p Program) question(ctx context.Context, d *disk.Disk, to any, args ...str
 		limit = usualLimit
 	}
 	answer, err := program.Run(ctx, filepath.Base(p.Path), d.Real(p.Path), program.Question{Args: args, Limit: limit, Most: maxOutput})
-	parsed := json.Unmarshal(answer, to)
+	parsed := strictjson.Decode(answer, to)
 	switch {
 	case err != nil:
 		return err
