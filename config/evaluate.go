@@ -315,7 +315,7 @@ func (l *loader) evaluate(expr hclsyntax.Expression, ctx *hcl.EvalContext) cty.V
 	}
 	diags, over := l.overspent(expr.Range(), diags)
 	l.report(diags...)
-	if diags.HasErrors() || over {
+	if diags.HasErrors() || over || !l.lintEvaluatedKeys(expr, ctx) {
 		return cty.DynamicVal
 	}
 	return value

@@ -1,12 +1,15 @@
 package config
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -16,6 +19,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 	"go.yaml.in/yaml/v3"
+
+	"upkeep/providers/strictjson"
 )
 
 // hoursPerMonth turns a price an hour into a price a month. It is the month that the provider's price script reckons
@@ -59,7 +64,7 @@ func standardFunctions() map[string]function.Function {
 		"compact":         stdlib.CompactFunc,
 		"concat":          stdlib.ConcatFunc,
 		"contains":        stdlib.ContainsFunc,
-		"csvdecode":       stdlib.CSVDecodeFunc,
+		"csvdecode":       reading(stdlib.CSVDecodeFunc, namesOnce),
 		"distinct":        stdlib.DistinctFunc,
 		"element":         stdlib.ElementFunc,
 		"endswith":        stringTest("Returns whether a string ends with a suffix.", "suffix", strings.HasSuffix),
@@ -69,7 +74,7 @@ func standardFunctions() map[string]function.Function {
 		"formatlist":      stdlib.FormatListFunc,
 		"indent":          stdlib.IndentFunc,
 		"join":            stdlib.JoinFunc,
-		"jsondecode":      stdlib.JSONDecodeFunc,
+		"jsondecode":      reading(stdlib.JSONDecodeFunc, keysOnce),
 		"jsonencode":      stdlib.JSONEncodeFunc,
 		"keys":            stdlib.KeysFunc,
 		"length":          lengthFunction(),
@@ -114,6 +119,47 @@ func standardFunctions() map[string]function.Function {
 		"values":          stdlib.ValuesFunc,
 		"zipmap":          stdlib.ZipmapFunc,
 	}
+}
+
+// reading is a function of one text that is checked first.
+func reading(f function.Function, check func(text string) error) function.Function {
+	return function.New(&function.Spec{
+		Description: f.Description(),
+		Params:      f.Params(),
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if args[0].IsKnown() {
+				if err := check(args[0].AsString()); err != nil {
+					return cty.NilType, function.NewArgError(0, err)
+				}
+			}
+			return f.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
+	})
+}
+
+// keysOnce refuses JSON in which a key stands twice: cty takes the last one. The key is not named, since the text may
+// be a secret.
+func keysOnce(text string) error {
+	twice := new(strictjson.TwiceError)
+	if errors.As(strictjson.Twice([]byte(text), nil), &twice) {
+		return fmt.Errorf("a key stands twice in one object of the JSON (byte %d); remove one of the two", twice.At)
+	}
+	return nil
+}
+
+// namesOnce refuses CSV with two columns of one name: cty takes the last one.
+func namesOnce(text string) error {
+	head, err := csv.NewReader(strings.NewReader(text)).Read()
+	if err != nil {
+		return nil // the function says what is wrong
+	}
+	for i, name := range head {
+		if slices.Contains(head[:i], name) {
+			return fmt.Errorf("column %d of the CSV has the name of an earlier one; name each column once", i+1)
+		}
+	}
+	return nil
 }
 
 // described gives a function our words.
@@ -263,13 +309,24 @@ func (r reach) naming(marks cty.ValueMarks) reach {
 	return r
 }
 
+// keyTwice is how go.yaml.in/yaml/v3 says that a key stands twice. It quotes the key, which may be a secret.
+var keyTwice = regexp.MustCompile(`line (\d+): mapping key .* already defined`)
+
+// quotedInYAML is what the library quotes of a text that may be a secret: an anchor, a value of another type.
+var quotedInYAML = regexp.MustCompile("(?s)[`'\"].*[`'\"]")
+
 // yamlFunction decodes YAML by way of JSON, so that both have the same types.
 func yamlFunction() function.Function {
 	toJSON := func(text string) ([]cty.Value, error) {
 		var document any
 		err := yaml.Unmarshal([]byte(text), &document)
+		if found := keyTwice.FindStringSubmatch(fmt.Sprint(err)); err != nil && found != nil {
+			return nil, function.NewArgErrorf(0,
+				"a key stands twice in one mapping of the YAML (line %s); remove one of the two", found[1])
+		}
 		if err != nil {
-			return nil, function.NewArgErrorf(0, "the YAML cannot be parsed: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+			said := quotedInYAML.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "a text")
+			return nil, function.NewArgErrorf(0, "the YAML cannot be parsed: %s", said)
 		}
 		data, err := json.Marshal(document)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // largestExponent bounds numbers to what a person could mean: 2^4096 has more than 1,200 digits. Written out, a number
@@ -25,6 +26,11 @@ func (l *loader) lint(body *hclsyntax.Body) {
 	})
 }
 
+const (
+	duplicateKey = "Duplicate key"
+	onlyTheLast  = "Only the last value would count; remove one of them."
+)
+
 func (l *loader) lintKeys(expr *hclsyntax.ObjectConsExpr) {
 	pairs, diags := hcl.ExprMap(expr)
 	if diags.HasErrors() {
@@ -38,11 +44,63 @@ func (l *loader) lintKeys(expr *hclsyntax.ObjectConsExpr) {
 		}
 		word := key.AsString()
 		if at, ok := first[word]; ok {
-			l.errorAt(pair.Key.Range(), "Duplicate key", "The key %q is already set at %s. Only the last value would count; remove one of them.", word, l.place(at))
+			l.errorAt(pair.Key.Range(), duplicateKey, "The key %q is already set at %s. "+onlyTheLast, word, l.place(at))
 			continue
 		}
 		first[word] = pair.Key.Range()
 	}
+}
+
+// lintEvaluatedKeys is lintKeys for keys that are known only with the values that they name, and reports whether each
+// stands once. Keys that a `for` makes are HCL's own matter.
+func (l *loader) lintEvaluatedKeys(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	once := true
+	_ = hclsyntax.VisitAll(expr, func(node hclsyntax.Node) hcl.Diagnostics {
+		object, is := node.(*hclsyntax.ObjectConsExpr)
+		if !is {
+			return nil
+		}
+		literals, evaluated := map[string]hcl.Range{}, map[string]hcl.Range{}
+		for _, item := range object.Items {
+			word, literal, marked, ok := keyOf(item.KeyExpr, ctx)
+			if !ok {
+				continue
+			}
+			at, twice := evaluated[word]
+			if !literal && !twice {
+				at, twice = literals[word]
+			}
+			switch {
+			case twice && marked:
+				l.errorAt(item.KeyExpr.Range(), duplicateKey, "This key is already set at %s. "+onlyTheLast, l.place(at))
+			case twice:
+				l.errorAt(item.KeyExpr.Range(), duplicateKey, "The key %q is already set at %s. "+onlyTheLast, word, l.place(at))
+			case literal:
+				literals[word] = item.KeyExpr.Range()
+			default:
+				evaluated[word] = item.KeyExpr.Range()
+			}
+			once = once && !twice
+		}
+		return nil
+	})
+	return once
+}
+
+// keyOf returns what a key of an object is, whether it is one without any value, and whether it is sensitive.
+func keyOf(expr hclsyntax.Expression, ctx *hcl.EvalContext) (word string, literal, marked, ok bool) {
+	key, diags := expr.Value(nil)
+	if literal = !diags.HasErrors(); !literal {
+		if key, diags = expr.Value(ctx); diags.HasErrors() {
+			return "", false, false, false
+		}
+	}
+	key, marks := key.Unmark()
+	key, err := convert.Convert(key, cty.String)
+	if err != nil || !key.IsKnown() || key.IsNull() {
+		return "", false, false, false
+	}
+	return key.AsString(), literal, len(marks) > 0, true
 }
 
 func (l *loader) lintNumber(expr *hclsyntax.LiteralValueExpr) {

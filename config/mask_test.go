@@ -38,6 +38,13 @@ func TestMessagesQuoteNoSensitiveValue(t *testing.T) {
 		"arithmetic":                   "1 + var.s",
 		"an attribute":                 "var.s.missing",
 		"a parsed text":                "jsondecode(var.s)",
+		"a key of a parsed text":       "jsondecode(\"{\\\"${var.s}\\\": 1, \\\"${var.s}\\\": 2}\")",
+		"a key of parsed YAML":         "yamldecode(\"${var.s}: 1\\n${var.s}: 2\\n\")",
+		"an anchor of parsed YAML":     "yamldecode(\"a: *${var.s}\\n\")",
+		"a number in parsed YAML":      "yamldecode(\"a: !!int ${var.s}\\n\")",
+		"a column of parsed CSV":       "csvdecode(\"${var.s},${var.s}\\n1,2\\n\")",
+		"a key that is looked up":      "lookup({}, var.s)",
+		"a key of an object":           "{ (var.s) = 1 }.missing",
 		"a condition":                  "var.s ? 1 : 2",
 		"a splat":                      "[for k in var.l : tonumber(k)]",
 	} {

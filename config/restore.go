@@ -1,12 +1,11 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
+
+	"upkeep/providers/strictjson"
 )
 
 // Restore reads back the JSON of a Desired, the values of its resources through the Restore of their types. It refuses
@@ -16,13 +15,8 @@ func Restore(data []byte, types []BlockType) (Desired, error) {
 		Desired
 		Resources []restoredResource `json:"resources"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&raw); err != nil {
+	if err := strictjson.DecodeKnown(data, &raw); err != nil {
 		return Desired{}, fmt.Errorf("desired state: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Desired{}, errors.New("desired state: something follows the JSON value")
 	}
 	desired := raw.Desired
 	desired.Resources = nil

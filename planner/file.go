@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"upkeep/config"
 	"upkeep/planner/window"
 	"upkeep/providers"
+	"upkeep/providers/strictjson"
 )
 
 // Encode writes the text of a plan file; Pack makes the file of it, and File makes the file at once. The caller must
@@ -90,15 +90,12 @@ func Decode(data []byte, types []providers.Type) (Plan, error) {
 			Desired json.RawMessage `json:"desired"`
 		} `json:"request"`
 	}
-	in := json.NewDecoder(bytes.NewReader(data))
-	if !newer { // a newer minor version may say more
-		in.DisallowUnknownFields()
+	decode := strictjson.DecodeKnown
+	if newer { // a newer minor version may say more
+		decode = strictjson.Decode
 	}
-	if err := in.Decode(&file); err != nil {
+	if err := decode(data, &file); err != nil {
 		return Plan{}, fmt.Errorf("the plan file is damaged: %w; make the plan again with `upkeep plan -out=FILE`", err)
-	}
-	if _, err := in.Token(); !errors.Is(err, io.EOF) {
-		return Plan{}, errors.New("the plan file is damaged: something follows the plan; make the plan again with `upkeep plan -out=FILE`")
 	}
 	p := file.Plan
 	p.Request = file.Request.Request

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/fixtures/twice"
 	"upkeep/planner"
 	"upkeep/providers"
 )
@@ -136,4 +137,25 @@ func with(r *planner.Request, change func(*widget)) widget {
 	w := r.Desired.Resources[0].Value.(widget)
 	change(&w)
 	return w
+}
+
+// TestPlanFileKeysStandOnce: a key that stands twice is an error wherever it stands in a plan file. Who reviews a file with
+// another program sees what upkeep sees.
+func TestPlanFileKeysStandOnce(t *testing.T) {
+	good := encode(t, build(t, testRequest(2, func(w *widget) { w.Guards = []string{"seal"} })))
+	texts := twice.Texts(good)
+	for i, text := range texts {
+		if _, err := planner.Decode(text, testTypes()); err == nil || !strings.Contains(err.Error(), "stands twice") {
+			t.Errorf("object %d: %v", i, err)
+		}
+	}
+	if len(texts) < 20 {
+		t.Errorf("%d objects", len(texts))
+	}
+	for _, key := range []string{"digest", "steps", "request", "id"} {
+		folded := bytes.Replace(good, []byte(`"`+key+`":`), []byte(`"`+strings.ToUpper(key)+`":null,"`+key+`":`), 1)
+		if _, err := planner.Decode(folded, testTypes()); bytes.Equal(folded, good) || err == nil || !strings.Contains(err.Error(), "stands twice") {
+			t.Errorf("%s in another case: %v", key, err)
+		}
+	}
 }

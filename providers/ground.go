@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"upkeep/providers/strictjson"
 )
 
 // Ground is what a step relies on, typed: a struct of its domain that marshals to JSON and back without loss. The
@@ -35,7 +37,7 @@ func GroundOf[G any](step Step) (ground G, err error) {
 	if len(step.Ground) == 0 {
 		return ground, nil
 	}
-	if err := json.Unmarshal(step.Ground, &ground); err != nil {
+	if err := strictjson.Decode(step.Ground, &ground); err != nil {
 		return ground, fmt.Errorf("ground of %s: %w", step.ID, err)
 	}
 	return ground, nil
@@ -43,7 +45,7 @@ func GroundOf[G any](step Step) (ground G, err error) {
 
 // ArgsOf reads the arguments of a step. A plan file's arguments come from disk: callers must check them.
 func ArgsOf[A any](step Step) (args A, err error) {
-	if err := json.Unmarshal(step.Args, &args); err != nil {
+	if err := strictjson.Decode(step.Args, &args); err != nil {
 		return args, fmt.Errorf("arguments of %s: %w", step.ID, err)
 	}
 	return args, nil

@@ -1,15 +1,15 @@
 package state
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // stored is the state as it is in storage: the only place where the key is written.
@@ -95,15 +95,7 @@ func decodeKey(into []byte, text string) bool {
 
 // strictly decodes one JSON value, all of which it understands.
 func strictly(data []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return withoutContent(err)
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("something follows the state's closing brace")
-	}
-	return nil
+	return withoutContent(strictjson.DecodeKnown(data, into))
 }
 
 // withoutContent keeps decoding errors from quoting the file, which holds the key.

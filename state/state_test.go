@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upkeep/config"
+	"upkeep/fixtures/twice"
 	"upkeep/providers/facts"
 	"upkeep/state"
 )
@@ -257,5 +258,23 @@ func TestOpen(t *testing.T) {
 	_, err := state.Open(config.State{Backend: "three", Position: config.Position{File: "a.upkeep.hcl", Line: 3}}, "/here", kind("one"), kind("two"))
 	if want := `a.upkeep.hcl:3: there is no state backend "three"; this upkeep has "one" and "two"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestStateKeysStandOnce: the state holds the keys that sign, and the proofs.
+func TestStateKeysStandOnce(t *testing.T) {
+	good, err := state.Encode(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := twice.Texts(good)
+	for _, text := range append(texts, []byte(strings.Replace(string(good), `"serial":`, `"Serial": 1, "serial":`, 1))) {
+		var corrupt *state.CorruptError
+		if _, err := state.Decode(text); !errors.As(err, &corrupt) || !strings.Contains(err.Error(), "stands twice") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if len(texts) < 5 {
+		t.Errorf("%d objects", len(texts))
 	}
 }

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v3"
 
 	"upkeep/planner/report"
+	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/etcd/drill"
 	"upkeep/providers/plain"
@@ -82,7 +85,10 @@ func backupRestoreCommand(env environment) *cli.Command {
 			if bumped := cmd.IsSet("bump-revision") || cmd.IsSet("mark-compacted"); bumped && (r.Label.Cold || r.Label.Datastore == backup.DatastoreSQLite) {
 				return fmt.Errorf("bundle %s holds no snapshot of etcd, and only one of etcd can be given other revisions: leave -bump-revision and -mark-compacted out; docs/disaster-recovery.md says what to restart instead", r.Label.ID)
 			}
-			ctx, release, err := cleanUpOnSignal(ctx, env, "Interrupt: the restore stops, and what it has written is removed.")
+			written := &halfWritten{}
+			r.Writes = written.note
+			ctx, release, err := cleanUpOnSignal(ctx, env, "Interrupt: the restore stops, and what it has written is removed. "+
+				"Interrupt again to stop at once.", written.left)
 			if err != nil {
 				return err
 			}
@@ -98,7 +104,7 @@ func backupRestoreCommand(env environment) *cli.Command {
 			r.Stored = readerUntil{ctx, stored}
 			recovered, err := backup.Recover(ctx, r)
 			if err != nil && ctx.Err() != nil {
-				return errInterrupted
+				return written.interrupted()
 			}
 			if b.plain {
 				recovered.Manifest.ID = b.place
@@ -112,6 +118,38 @@ func backupRestoreCommand(env environment) *cli.Command {
 			return writeRecovered(env, cmd.String("to"), recovered)
 		},
 	}
+}
+
+// halfWritten is the directory that a restore writes into until it is complete.
+type halfWritten struct{ directory atomic.Value }
+
+func (h *halfWritten) note(directory string) { h.directory.Store(directory) }
+
+// there returns the directory; empty where nothing is left of it.
+func (h *halfWritten) there() string {
+	directory, _ := h.directory.Load().(string)
+	if _, err := os.Lstat(directory); directory == "" || err != nil {
+		return ""
+	}
+	return directory
+}
+
+// left says what a restore leaves that ends at once.
+func (h *halfWritten) left() string {
+	directory := h.there()
+	if directory == "" {
+		return "Nothing was written."
+	}
+	return "Keys and Secrets that were restored so far are left in the clear. Remove them:\n  rm -r " +
+		providers.ShellWord(directory)
+}
+
+// interrupted is the error of a restore that a signal has ended.
+func (h *halfWritten) interrupted() error {
+	if h.there() == "" {
+		return errInterrupted
+	}
+	return exit{exitInterrupted, fmt.Errorf("%w, and the restore could not remove its files. %s", errInterrupted, h.left())}
 }
 
 // writeCold says which data directories there are of members that did not run, and which of them to use.

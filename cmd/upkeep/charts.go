@@ -25,7 +25,8 @@ func (r chartReleases) Upgrade(ctx context.Context, u release.Upgrade, progress 
 	}
 	_, err = client.Upgrade(ctx, helm.Upgrade{
 		Namespace: u.Namespace, Release: u.Release, Source: r.source(u.Source), Version: u.Version, SHA256: u.SHA256,
-		Values: u.Values, Mask: u.Mask, Revision: u.Revision, Install: u.Install, CreateNamespace: u.CreateNamespace,
+		Values: u.Values, Remove: u.Remove, Mask: u.Mask,
+		Revision: u.Revision, Install: u.Install, CreateNamespace: u.CreateNamespace,
 		Wait: u.Wait, Atomic: u.Atomic, Timeout: u.Timeout, Description: description, Labels: pending.Labels(u.Revision + 1),
 	}, progress)
 	return err

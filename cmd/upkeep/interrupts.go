@@ -102,9 +102,22 @@ func interruptible(ctx context.Context, env environment, command func(context.Co
 	return err, true
 }
 
-// cleanUpOnSignal holds the signals for what is undone before the command ends. A signal prints what that is and ends the
-// context.
-func cleanUpOnSignal(ctx context.Context, env environment, says string) (context.Context, func(), error) {
+// abandon ends the command at once, without waiting for what it still does.
+func (i *interrupts) abandon(s os.Signal) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.holder, i.ended = nil, true
+	select {
+	case i.unheld <- s:
+	default:
+	}
+}
+
+// cleanUpOnSignal holds the signals for what is undone before the command ends. The first signal prints what that is
+// and ends the context. The second one prints what is left then, and ends the command at once: what is undone may hang.
+func cleanUpOnSignal(
+	ctx context.Context, env environment, says string, left func() string,
+) (context.Context, func(), error) {
 	signals, free, err := env.interrupts.hold()
 	if err != nil {
 		return nil, nil, err
@@ -114,9 +127,16 @@ func cleanUpOnSignal(ctx context.Context, env environment, says string) (context
 	go func() {
 		select {
 		case <-done:
+			return
 		case <-signals:
 			fmt.Fprintln(env.stderr, "\n"+says)
 			cancel(errInterrupted)
+		}
+		select {
+		case <-done:
+		case s := <-signals:
+			fmt.Fprintln(env.stderr, "\nStopping at once. "+left())
+			env.interrupts.abandon(s)
 		}
 	}()
 	return ctx, func() { close(done); free(); cancel(nil) }, nil

@@ -160,3 +160,38 @@ func TestNothingBeginsAfterASignal(t *testing.T) {
 		}
 	})
 }
+
+// TestASecondSignalEndsCleaningUp: what is undone may hang; then a second signal ends the command and says what is left.
+func TestASecondSignalEndsCleaningUp(t *testing.T) {
+	for name, second := range map[string]bool{"once": false, "twice": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				signals, stderr := make(chan os.Signal, 2), &said{}
+				cleaning := 5 * time.Second
+				began := time.Now()
+				err, interrupted := interruptible(t.Context(), environment{signals: signals, stderr: stderr}, func(ctx context.Context, env environment) error {
+					ctx, release, err := cleanUpOnSignal(ctx, env, "Interrupt: it is removed.", func() string { return "The rest is left." })
+					if err != nil {
+						return err
+					}
+					defer release()
+					signals <- os.Interrupt
+					<-ctx.Done()
+					if second {
+						signals <- os.Interrupt
+					}
+					time.Sleep(cleaning)
+					return exit{exitInterrupted, errInterrupted}
+				})
+				took := time.Since(began)
+				if !strings.Contains(stderr.String(), "it is removed") || strings.Contains(stderr.String(), "The rest is left.") != second {
+					t.Errorf("it says %s", stderr)
+				}
+				if interrupted != second || second && took > time.Second || !second && (took != cleaning || err == nil) {
+					t.Errorf("interrupted %t after %s: %v", interrupted, took, err)
+				}
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"upkeep/planner/apply"
 	"upkeep/planner/report/text"
 	"upkeep/providers"
+	"upkeep/providers/strictjson"
 	"upkeep/state"
 	"upkeep/state/journal"
 )
@@ -94,7 +94,7 @@ func stepsOf(ctx context.Context, backend state.Backend, id string) ([]providers
 	var plan struct {
 		Steps []providers.Step `json:"steps"`
 	}
-	if err := json.Unmarshal(data, &plan); err != nil {
+	if err := strictjson.Decode(data, &plan); err != nil {
 		return nil, fmt.Errorf("the saved copy of plan %s is damaged: %w", id, err)
 	}
 	return plan.Steps, nil

@@ -161,7 +161,7 @@ func (r clusterReleases) Upgrade(ctx context.Context, u akash.Upgrade, progress 
 	}
 	_, err = client.Upgrade(ctx, helm.Upgrade{
 		Namespace: u.Namespace, Release: u.Release, Source: r.source(u.Chart.Source), Version: u.Chart.Version, SHA256: u.SHA256,
-		Values: u.Values, Revision: u.Revision, Wait: true, Atomic: true, Timeout: u.Timeout, Mask: u.Mask,
+		Values: u.Values, Remove: u.Remove, Revision: u.Revision, Wait: true, Atomic: true, Timeout: u.Timeout, Mask: u.Mask,
 		Description: "Upgraded by upkeep", Labels: pending.Labels(u.Revision + 1),
 	}, progress)
 	return err

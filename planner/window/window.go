@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"upkeep/config"
+	"upkeep/providers/strictjson"
 )
 
 // Window is a block as it was decoded. It is made by New or by Restore, for it holds more than its JSON does.
@@ -120,7 +121,7 @@ const (
 // Restore reads back the JSON of a window.
 func Restore(data json.RawMessage) (any, error) {
 	var w Window
-	if err := json.Unmarshal(data, &w); err != nil {
+	if err := strictjson.Decode(data, &w); err != nil {
 		return nil, err
 	}
 	out, problems := New(w)

@@ -31,6 +31,8 @@ type Upgrade struct {
 	SHA256             string // of the chart's archive; empty: not checked
 	// Values are laid over those of the release; they hold secrets.
 	Values map[string]any
+	// Remove are the paths of what the release has that is taken out first.
+	Remove []string
 	// Mask are the paths of values whose texts must be in no error.
 	Mask []string
 	// Revision is the last one that the caller has seen: at another one nothing is done.
@@ -204,7 +206,8 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	}
 	if err := o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Chart: args.Chart, SHA256: args.SHA256,
-		Values: wanted, Mask: s.secretPaths(), Revision: *ground.Revision, Timeout: time.Duration(args.Timeout),
+		Values: wanted, Remove: s.SecretMaps(), Mask: s.secretPaths(),
+		Revision: *ground.Revision, Timeout: time.Duration(args.Timeout),
 	}, progress); err != nil {
 		return err
 	}

@@ -9,9 +9,11 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash/price"
+	"upkeep/providers/akash/vocabulary"
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
+	"upkeep/providers/strictjson"
 )
 
 // Spec is one `akash_provider` block: what the operator declared. Plain data except for the sensitive values, which
@@ -115,7 +117,7 @@ func (s Spec) Needs() providers.Needs {
 			}
 		}
 		question.Offer = &facts.OfferQuestion{Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256,
-			Preview: true, Values: wanted}
+			Preview: true, Values: wanted, Remove: s.SecretMaps()}
 	}
 	needs := providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true},
@@ -150,7 +152,8 @@ func (s Spec) question() facts.ReleaseQuestion {
 	show := append(append(price.ValueKeys(), valueScript, "whitelist_url"), s.Show()...)
 	return facts.ReleaseQuestion{
 		Namespace: s.Namespace, Name: s.Release,
-		Mask: s.secretPaths(), Show: show, Known: s.Known(), Environment: environment,
+		Mask: s.secretPaths(), Show: show, Known: s.Known(), Keys: append(vocabulary.Keys(), s.Keys()...),
+		Environment: environment,
 	}
 }
 
@@ -196,7 +199,7 @@ func (s Spec) Resealed(seals map[string]string) providers.Resource {
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("akash_provider block in the plan: %w", err)
 	}
 	return s, nil

@@ -7,6 +7,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/akash/vocabulary"
+	"upkeep/providers/helm/values"
 	"upkeep/providers/helm/versions"
 )
 
@@ -103,6 +104,15 @@ func (r *review) reviewVocabulary() {
 		version = r.spec.Chart.Version
 	}
 	for _, u := range vocabulary.UnreadValues(version, r.release.Values) {
+		if values.HidesKey(u.Path) {
+			r.add(providers.Finding{
+				ID: "CHART_VALUE_UNKNOWN", Severity: providers.SeverityNote, Object: u.Path,
+				Summary: fmt.Sprintf("chart version %s does not read a value of the release. "+
+					"Its key may be a secret and is not shown", version),
+				Hint: fmt.Sprintf("look at it with `helm get values -n %s %s`", r.spec.Namespace, r.spec.Release),
+			}, "values")
+			continue
+		}
 		severity := providers.SeverityNote
 		text, misspelt := unreadText(u, version)
 		if misspelt {

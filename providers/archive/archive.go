@@ -21,6 +21,7 @@ import (
 
 	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
+	"upkeep/providers/strictjson"
 	"upkeep/state/durable"
 )
 
@@ -56,7 +57,7 @@ func (a Directory) Archive(_ context.Context, question facts.ArchiveQuestion) fa
 			return facts.Archive{Unknown: err.Error()}
 		}
 		var e facts.ArchiveEntry
-		if err := json.Unmarshal(data, &e); err != nil || e.Revision != revision {
+		if err := strictjson.Decode(data, &e); err != nil || e.Revision != revision {
 			continue // damaged: it is kept anew
 		}
 		out.Entries = append(out.Entries, e)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"upkeep/providers/bounded"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/plain"
 )
@@ -25,6 +26,9 @@ func admit(w io.Writer, r io.Reader, report bool) (leftOut []string, err error) 
 		if err == io.EOF {
 			if unsaid > 0 {
 				leftOut = append(leftOut, fmt.Sprintf("%d more entries", unsaid))
+			}
+			if err := bounded.Ended(r); err != nil {
+				return leftOut, err
 			}
 			return leftOut, out.Close()
 		}

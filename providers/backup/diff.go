@@ -160,6 +160,7 @@ func (r *review) reviewStore() {
 				Hint: "the next bundle will have it once the reason is gone; `upkeep backup take` takes one now"})
 		}
 	}
+	r.reviewKeys()
 	for _, h := range r.inventory.bundles {
 		if h.damaged() {
 			r.add(providers.Finding{ID: "BUNDLE_DAMAGED", Severity: providers.SeverityError, Object: h.ID, Summary: h.why,
@@ -177,6 +178,30 @@ func (r *review) reviewStore() {
 	r.reviewOthers()
 	for _, stray := range r.inventory.strays {
 		r.addStray(stray)
+	}
+}
+
+// fewKeys is below how many keys a cluster has too few to tell a loss by: an empty one has some hundreds.
+const fewKeys = 100
+
+// reviewKeys reports a newest bundle with half the keys of the one before, or fewer: somebody may have deleted much, and
+// the bundles that still have it will be pruned. Bundles with an SQLite database have keys, too; cold ones have none.
+func (r *review) reviewKeys() {
+	var proved []held
+	for _, h := range r.inventory.bundles {
+		if h.standing == Proved && h.Keys > 0 {
+			proved = append(proved, h)
+		}
+	}
+	if len(proved) < 2 {
+		return
+	}
+	before, newest := proved[len(proved)-2], proved[len(proved)-1]
+	if before.Keys >= fewKeys && newest.Keys <= before.Keys/2 {
+		r.add(providers.Finding{ID: "BACKUP_KEYS_FEWER", Severity: providers.SeverityNote, Object: called(newest.ID),
+			Summary: fmt.Sprintf("etcd had %d keys when the bundle was taken, and %d keys in the bundle before (%s)",
+				newest.Keys, before.Keys, called(before.ID)),
+			Hint: "find out what was deleted; to keep the bundle before, copy it out of the store"})
 	}
 }
 

@@ -33,6 +33,9 @@ type stored struct {
 	change func(*facts.Bundle)
 }
 
+// keys gives a bundle as many keys of etcd.
+func keys(n int64) func(*facts.Bundle) { return func(b *facts.Bundle) { b.Keys = n } }
+
 // keeper is the state whose key signs the bundles of these tests.
 var keeper = state.New()
 
@@ -136,6 +139,13 @@ func TestDiff(t *testing.T) {
 			found: []string{`BACKUP_NONE : there is no bundle, max_age = "1d"`}, steps: []string{take}},
 		"a gap": {in: input(stored{id: "a", age: time.Hour, proved: "restore", change: func(b *facts.Bundle) { b.Gaps = []string{"keys and configuration of cp3: no answer"} }}),
 			found: []string{"BACKUP_GAP a: keys and configuration of cp3: no answer"}},
+		"half of the keys": {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore", change: keys(801)}, stored{id: "b", age: time.Hour, proved: "restore", change: keys(400)}),
+			found: []string{"BACKUP_KEYS_FEWER b: etcd had 400 keys when the bundle was taken, and 801 keys in the bundle before (a)"}},
+		"half of the keys of one in between that does not count": {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore", change: keys(801)}, stored{id: "x", age: 2 * time.Hour, change: keys(400)}, stored{id: "b", age: time.Hour, proved: "restore", change: keys(400)}),
+			found: []string{"BACKUP_KEYS_FEWER b: etcd had 400 keys when the bundle was taken, and 801 keys in the bundle before (a)"}},
+		"more than half of the keys":          {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore", change: keys(801)}, stored{id: "b", age: time.Hour, proved: "restore", change: keys(401)})},
+		"half of few keys":                    {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore", change: keys(99)}, stored{id: "b", age: time.Hour, proved: "restore", change: keys(4)})},
+		"a bundle that does not say its keys": {in: input(stored{id: "a", age: 5 * time.Hour, proved: "restore", change: keys(801)}, stored{id: "b", age: time.Hour, proved: "restore"})},
 		"a clock that went back": {in: input(stored{id: "a", age: 40 * 24 * time.Hour, proved: "restore"}, stored{id: "b", age: -time.Hour, proved: "restore"}), spec: func(s *backup.Spec) { s.Keep = keep.Policy{Last: 1} },
 			found: []string{`BACKUP_STALE : the last proved bundle is 40d old, max_age = "1d"`,
 				"BACKUP_CLOCK_WENT_BACK b: it was taken at 2026-11-22 13:00, which is 1h after now by this clock"}, steps: []string{take}},

@@ -8,6 +8,7 @@ func findingDocs() []providers.FindingDoc {
 	return []providers.FindingDoc{
 		{ID: "BACKUP_CLOCK_WENT_BACK", Class: providers.ClassUnknown},
 		{ID: "BACKUP_GAP", Class: providers.ClassUnhealthy},
+		{ID: "BACKUP_KEYS_FEWER", Class: providers.ClassChanged},
 		{ID: "BACKUP_MISSING", Class: providers.ClassChanged},
 		{ID: "BACKUP_NONE", Class: providers.ClassNotApplied},
 		{ID: "BACKUP_STALE", Class: providers.ClassExpiring},

@@ -5,14 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"upkeep/providers"
 	"upkeep/providers/backup/bundle"
+	"upkeep/providers/bounded"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // ColdPart is the name of the data directory of a node's stopped member in a bundle: a tar archive.
@@ -169,7 +170,7 @@ func readCold(r io.Reader, use func(name string, file io.Reader) error) (report 
 			return report, fmt.Errorf("%.200q is a sparse file", entry.Name)
 		}
 		if entry.Name == protocol.ColdReportName {
-			if err := json.NewDecoder(io.LimitReader(in, coldReportLimit)).Decode(&report); err != nil {
+			if err := decodeReport(in, &report); err != nil {
 				return report, fmt.Errorf("its report cannot be read: %w", err)
 			}
 			break
@@ -199,7 +200,7 @@ func readCold(r io.Reader, use func(name string, file io.Reader) error) (report 
 	if _, err := in.Next(); err != io.EOF {
 		return report, errors.New("something follows its report")
 	}
-	if _, err := io.Copy(io.Discard, r); err != nil {
+	if err := bounded.Ended(r); err != nil {
 		return report, err
 	}
 	return report, sameFiles(report.Files, came)
@@ -216,4 +217,16 @@ func sameFiles(read, came []protocol.ColdFile) error {
 		}
 	}
 	return nil
+}
+
+// decodeReport reads the report at the end of an archive.
+func decodeReport(in io.Reader, into any) error {
+	text, err := io.ReadAll(io.LimitReader(in, coldReportLimit+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > coldReportLimit {
+		return fmt.Errorf("it has more than %s", bytes(coldReportLimit))
+	}
+	return strictjson.Decode(text, into)
 }

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	stdbytes "bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -412,7 +411,7 @@ func readReport(archive []byte) (report protocol.CollectReport, err error) {
 		if entry.Name != protocol.CollectReportName {
 			continue
 		}
-		if err := json.NewDecoder(in).Decode(&report); err != nil {
+		if err := decodeReport(in, &report); err != nil {
 			return report, fmt.Errorf("its report cannot be read: %w", err)
 		}
 		if _, err := in.Next(); err != io.EOF {

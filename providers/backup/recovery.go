@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"upkeep/providers"
 	"upkeep/providers/backup/bundle"
 	"upkeep/providers/etcd"
 	"upkeep/providers/etcd/drill"
@@ -34,6 +35,8 @@ type Recovery struct {
 	Drill         drill.Options
 	// Progress is told what is in progress.
 	Progress func(line string)
+	// Writes is told the path that is written into until all is there; nil: nobody is.
+	Writes func(directory string)
 }
 
 // Recovered is what is in the directory of a recovery afterwards.
@@ -78,9 +81,13 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 	if err != nil {
 		return out, err
 	}
-	partial, err := os.MkdirTemp(filepath.Dir(whole), "."+filepath.Base(whole)+".part-")
+	r.sayLeft(whole)
+	partial, err := os.MkdirTemp(filepath.Dir(whole), "."+filepath.Base(whole)+partialMark)
 	if err != nil {
 		return out, err
+	}
+	if r.Writes != nil {
+		r.Writes(partial)
 	}
 	defer func() {
 		if err != nil {
@@ -128,6 +135,24 @@ func Recover(ctx context.Context, r Recovery) (out Recovered, err error) {
 	out = r.describe(whole, manifest, nodes)
 	out.Cold = cold.found(whole)
 	return out, nil
+}
+
+// partialMark stands behind the name of a directory that is not complete yet.
+const partialMark = ".part-"
+
+// sayLeft says what earlier recoveries into a directory left behind when they were killed: it is in the clear. Another
+// one may be in progress, so nothing is removed.
+func (r Recovery) sayLeft(whole string) {
+	entries, err := os.ReadDir(filepath.Dir(whole))
+	if err != nil {
+		return // making the new directory says it
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), "."+filepath.Base(whole)+partialMark) {
+			r.say("a restore that did not end left keys and Secrets in the clear; where none is in progress: rm -r " +
+				providers.ShellWord(filepath.Join(filepath.Dir(whole), e.Name())))
+		}
+	}
 }
 
 // Files of a recovery.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/providers/bounded"
 	"upkeep/providers/etcd/drill"
 	"upkeep/providers/strict"
 )
@@ -59,7 +60,7 @@ func memberIn(archive string) (drill.Peer, error) {
 	for {
 		entry, err := in.Next()
 		if err == io.EOF {
-			return byEnvironment, nil
+			return byEnvironment, bounded.Ended(f)
 		}
 		if err != nil {
 			return drill.Peer{}, err

@@ -17,6 +17,7 @@ import (
 	"upkeep/providers/backup/keep"
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // Spec is one `etcd_backup` block: what the operator declared. Plain data; it survives JSON, except for its store's secrets.
@@ -199,7 +200,7 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("etcd_backup block in the plan: %w", err)
 	}
 	return s, nil

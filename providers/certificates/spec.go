@@ -10,6 +10,7 @@ import (
 	"upkeep/config"
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/strictjson"
 )
 
 // Spec is one `certificates` block: what the operator declared. Plain data; it survives JSON.
@@ -99,7 +100,7 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("certificates block in the plan: %w", err)
 	}
 	return s, nil

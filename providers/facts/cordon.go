@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // CordonAnnotation is the annotation of a Node that says that upkeep cordoned the node. It holds a Cordon as JSON.
@@ -51,7 +53,7 @@ func CordonOf(annotations map[string]string) *Cordon {
 	switch {
 	case len(text) > longestCordon:
 		return &Cordon{Unknown: fmt.Sprintf("the mark has %d bytes, and %d is the most", len(text), longestCordon)}
-	case json.Unmarshal([]byte(text), &c) != nil:
+	case strictjson.Decode([]byte(text), &c) != nil:
 		return &Cordon{Unknown: "the mark is not JSON"}
 	case c.Unknown != "" || c.Since.IsZero():
 		return &Cordon{Unknown: "the mark does not say since when"}

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // Memory is what upkeep remembers between runs; it comes from the state.
@@ -50,7 +51,7 @@ type Sections map[Address]json.RawMessage
 // UnmarshalJSON reads sections, each without white space, so that equal sections are equal bytes.
 func (s *Sections) UnmarshalJSON(data []byte) error {
 	var read map[Address]json.RawMessage
-	if err := json.Unmarshal(data, &read); err != nil {
+	if err := strictjson.Decode(data, &read); err != nil {
 		return err
 	}
 	for address, section := range read {
@@ -123,13 +124,7 @@ func DecodeSection(owner Address, section json.RawMessage, newest int, into any)
 	case err == nil && head.Version < 1:
 		err = errors.New("it has no version")
 	case err == nil:
-		decoder := json.NewDecoder(bytes.NewReader(section))
-		decoder.DisallowUnknownFields()
-		if err = decoder.Decode(into); err == nil {
-			if _, end := decoder.Token(); end != io.EOF {
-				err = errors.New("something follows its closing brace")
-			}
-		}
+		err = strictjson.DecodeKnown(section, into)
 	}
 	if err != nil {
 		return fmt.Errorf("the state's memory of %s cannot be read: %w; put back a copy of the state", owner, err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"upkeep/providers/strictjson"
 )
 
 // reading reads a facts file node by node: a decoder that is given all of a file at once copies all of it, and a file
@@ -18,9 +20,12 @@ type reading struct {
 
 // readFile reads a facts file and refuses words that it does not know.
 func readFile(data []byte) (file, error) {
+	var f file
+	if err := strictjson.Twice(data, &f); err != nil {
+		return file{}, fmt.Errorf("not a facts file: %w", err)
+	}
 	r := reading{json.NewDecoder(bytes.NewReader(data)), pool{}}
 	r.DisallowUnknownFields()
-	var f file
 	err := r.object(func(key string) error {
 		switch {
 		case strings.EqualFold(key, "facts_version"):

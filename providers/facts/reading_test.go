@@ -1,10 +1,12 @@
 package facts_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"unsafe"
 
+	"upkeep/fixtures/twice"
 	"upkeep/providers/facts"
 )
 
@@ -14,7 +16,7 @@ func TestReadingFacts(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"two nodes":             {head + `"nodes": {"a": {"name": "a"}, "b": {"name": "b"}}}}`, ""},
 		"no nodes":              {head + `"nodes": null}}`, ""},
-		"a node twice":          {head + `"nodes": {"a": {"name": "a"}, "a": {"name": "a"}}}}`, `node "a" stands twice`},
+		"a node twice":          {head + `"nodes": {"a": {"name": "a"}, "a": {"name": "a"}}}}`, `the key "a" stands twice`},
 		"a word of a node":      {head + `"nodes": {"a": {"name": "a", "host_": "x"}}}}`, `unknown field "host_"`},
 		"a word of the world":   {head + `"node": {}}}`, `unknown field "node"`},
 		"a word of the file":    {head + `"nodes": {}}, "more": 1}`, `unknown field "more"`},
@@ -28,6 +30,24 @@ func TestReadingFacts(t *testing.T) {
 				t.Errorf("%v; want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestFactsKeysStandOnce: which of two counts must not be the reader's choice: a person reviews what a plan is made from.
+func TestFactsKeysStandOnce(t *testing.T) {
+	good := []byte(`{"facts_version": 2, "world": {"observed_at": "2026-11-22T12:00:00Z", "nodes": {"a": {"name": "a", "system": {"kernel": "6"}}},
+		"releases": {"n/r": {"namespace": "n", "values": {"a": {"b": 1}}}}}, "state": {"lineage": "l", "serial": 1, "memory": {}}}`)
+	if _, err := facts.DecodeRecording(good); err != nil {
+		t.Fatal(err)
+	}
+	texts := twice.Texts(good)
+	for _, text := range append(texts, bytes.Replace(good, []byte(`"kernel": "6"`), []byte(`"kernel": "6", "Kernel": "7"`), 1)) {
+		if _, err := facts.DecodeRecording(text); err == nil || !strings.Contains(err.Error(), "stands twice") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if len(texts) < 9 {
+		t.Errorf("%d texts", len(texts))
 	}
 }
 

@@ -13,12 +13,16 @@ type ReleaseQuestion struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	// Mask are the paths of the values that are secrets ("letsEncrypt.providers.cloudflare.apiToken"; a segment `*` is
-	// any key or index; a dot inside a key is written `\.`). Values whose key looks like a secret's are masked, too.
+	// any key or index; a dot inside a key is written `\.`). A list or a map at such a path is one secret. Values whose
+	// key looks like a secret's are masked, too.
 	Mask []string `json:"mask,omitempty"`
 	// Show are the paths of the values that are known to be no secrets, as Mask writes them, and Known are texts that are:
 	// what the configuration says itself. Every other text of a release's values is masked; numbers and booleans are not.
 	Show  []string `json:"show,omitempty"`
 	Known []string `json:"known,omitempty"`
+	// Keys are the keys of maps that are known to be no secrets wherever they stand: those that the configuration writes
+	// itself. Those that the release's chart names are known, too; every other key is masked.
+	Keys []string `json:"keys,omitempty"`
 	// MaskNames are patterns of path.Match: environment variables and keys of ConfigMaps that are masked as well.
 	MaskNames []string `json:"mask_names,omitempty"`
 	// Environment are patterns of path.Match: the variables to read from the running containers, by running

@@ -149,7 +149,7 @@ func (c *Charts) fetch(ctx context.Context, source facts.ChartSource, version, e
 	if err := checkSource(source); err != nil {
 		return archive{}, err
 	}
-	got, err := c.fetchAny(ctx, source, version)
+	got, err := c.fetchAny(ctx, source, version, expected)
 	if err != nil {
 		return archive{}, err
 	}
@@ -169,7 +169,7 @@ func (c *Charts) fetch(ctx context.Context, source facts.ChartSource, version, e
 	return got, nil
 }
 
-func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version string) (archive, error) {
+func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version, expected string) (archive, error) {
 	switch {
 	case source.Path != "":
 		return c.loadPath(ctx, source.Path)
@@ -186,30 +186,48 @@ func (c *Charts) fetchAny(ctx context.Context, source facts.ChartSource, version
 	if err != nil {
 		return archive{}, err
 	}
-	for _, entry := range list {
-		if !versions.Equal(entry.version.Version, version) {
-			continue
-		}
-		address, err := resolve(source.Repository, entry.url)
-		if err != nil {
-			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
-		}
-		if at := (facts.ChartSource{Repository: address, Insecure: source.Insecure}); at.InTheClear() && !at.Insecure {
-			return archive{}, fmt.Errorf("chart %s version %s: the index names %s, which has no TLS", source, version, address)
-		}
-		if registry.IsOCI(address) {
-			at := strings.LastIndex(strings.TrimSuffix(address, ":"+version), "/")
-			return c.fetchAny(ctx, facts.ChartSource{Repository: address[:at], Name: strings.TrimSuffix(address[at+1:], ":"+version)}, version)
-		}
-		data, err := c.once(ctx, address, func(ctx context.Context) ([]byte, error) {
-			return c.get(ctx, source, address, chartLimit)
-		})
-		if err != nil {
-			return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
-		}
-		return c.loadArchive(ctx, source, data, entry.version.Digest)
+	entry, err := pick(list, version, expected)
+	switch {
+	case err != nil:
+		return archive{}, fmt.Errorf("chart %s version %s %w", source, version, err)
+	case entry == nil:
+		return archive{}, fmt.Errorf("repository %s has no version %s of chart %q", source.Repository, version, source.Name)
 	}
-	return archive{}, fmt.Errorf("repository %s has no version %s of chart %q", source.Repository, version, source.Name)
+	address, err := resolve(source.Repository, entry.url)
+	if err != nil {
+		return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
+	}
+	if at := (facts.ChartSource{Repository: address, Insecure: source.Insecure}); at.InTheClear() && !at.Insecure {
+		return archive{}, fmt.Errorf("chart %s version %s: the index names %s, which has no TLS", source, version, address)
+	}
+	if registry.IsOCI(address) {
+		at := strings.LastIndex(strings.TrimSuffix(address, ":"+version), "/")
+		from := facts.ChartSource{Repository: address[:at], Name: strings.TrimSuffix(address[at+1:], ":"+version)}
+		return c.fetchAny(ctx, from, version, expected)
+	}
+	data, err := c.once(ctx, address, func(ctx context.Context) ([]byte, error) {
+		return c.get(ctx, source, address, chartLimit)
+	})
+	if err != nil {
+		return archive{}, fmt.Errorf("chart %s version %s: %w", source, version, err)
+	}
+	return c.loadArchive(ctx, source, data, entry.version.Digest)
+}
+
+// certain reports a version that a repository's index has twice, as two charts; nil where it has it once, or where
+// there is no index.
+func (c *Charts) certain(ctx context.Context, source facts.ChartSource, version, expected string) error {
+	if source.Path != "" || registry.IsOCI(source.Repository) {
+		return nil
+	}
+	list, err := c.index(ctx, source)
+	if err != nil {
+		return err
+	}
+	if _, err := pick(list, version, expected); err != nil {
+		return fmt.Errorf("chart %s version %s %w", source, version, err)
+	}
+	return nil
 }
 
 func checkSource(source facts.ChartSource) error {
@@ -298,12 +316,6 @@ func (c *Charts) get(ctx context.Context, source facts.ChartSource, address stri
 		return nil, fmt.Errorf("%s: larger than %d MiB", request.URL.Redacted(), limit>>20)
 	}
 	return data, nil
-}
-
-// indexed is one version of a chart in a repository's index.
-type indexed struct {
-	version facts.ChartVersion
-	url     string
 }
 
 // index returns the versions of a chart in its repository's index; nil where the repository has no such chart.

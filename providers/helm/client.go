@@ -23,6 +23,8 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmkube "helm.sh/helm/v3/pkg/kube"
+	"helm.sh/helm/v3/pkg/storage"
+	"helm.sh/helm/v3/pkg/storage/driver"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -141,6 +143,7 @@ func connect(raw clientcmdapi.Config, kubeContext string, config *rest.Config) (
 		if err := configuration.Init(g, namespace, "secret", discard); err != nil {
 			return nil, err
 		}
+		configuration.Releases = storage.Init(driver.NewSecrets(recorded{typed.CoreV1().Secrets(namespace)}))
 		return configuration, nil
 	}
 	return c, nil

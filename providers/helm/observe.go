@@ -18,6 +18,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/objects"
+	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
 	"upkeep/providers/plain"
 )
@@ -45,6 +46,7 @@ func (c *Client) Observe(ctx context.Context, question facts.ReleaseQuestion, ma
 	if question.Offer != nil {
 		configs = append(configs, question.Offer.Values)
 	}
+	question.Keys = slices.Concat(question.Keys, chartKeys(last), chartKeys(deployed))
 	redaction := redactionOf(question, mac, configs...)
 	switch {
 	case last == nil || last.Info.Status == release.StatusUninstalled:
@@ -78,11 +80,12 @@ func (c *Client) recorded(observed *facts.Release, last, deployed *release.Relea
 	}
 }
 
-// ownLabels are the labels that are not Helm's own.
+// ownLabels are the labels of a record that upkeep writes. What others write there, as key or value, may be anything.
 func ownLabels(all map[string]string) map[string]string {
 	var out map[string]string
-	for key, value := range all {
-		if slices.Contains(driver.GetSystemLabels(), key) {
+	for key := range pending.Labels(0) {
+		value, labelled := all[key]
+		if !labelled {
 			continue
 		}
 		if out == nil {
@@ -122,7 +125,13 @@ func (c *Client) history(ctx context.Context, namespace, name string) ([]*releas
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(history, func(a, b *release.Release) int { return a.Version - b.Version })
+	slices.SortFunc(history, func(a, b *release.Release) int { return cmp.Compare(a.Version, b.Version) })
+	for i := range history {
+		if i > 0 && history[i].Version == history[i-1].Version {
+			return nil, fmt.Errorf("two Secrets record revision %d of the release; delete the one that Helm did not write",
+				history[i].Version)
+		}
+	}
 	return history, nil
 }
 
@@ -162,7 +171,19 @@ func (c *Client) Values(ctx context.Context, namespace, name string) (map[string
 
 // ruleOf is what a question says of what may be shown.
 func ruleOf(question facts.ReleaseQuestion) values.Rule {
-	return values.Rule{Secret: question.Mask, Show: question.Show, Known: question.Known}
+	return values.Rule{Secret: question.Mask, Show: question.Show, Known: question.Known, Keys: question.Keys}
+}
+
+// chartKeys are the keys that the chart of a revision names.
+func chartKeys(of *release.Release) []string {
+	if of == nil || of.Chart == nil {
+		return nil
+	}
+	var templates [][]byte
+	for _, file := range of.Chart.Templates {
+		templates = append(templates, file.Data)
+	}
+	return values.ChartKeys(of.Chart.Values, of.Chart.Schema, templates...)
 }
 
 // redactionOf knows the secrets of all given values, and the texts of which nobody knows whether they are some.
@@ -172,9 +193,14 @@ func redactionOf(question facts.ReleaseQuestion, mac values.MAC, trees ...values
 	for _, tree := range trees {
 		redaction.Secrets = append(redaction.Secrets, withDecoded(values.Secrets(tree, question.Mask))...)
 		unknown = append(unknown, values.Unknown(tree, ruleOf(question))...)
+		redaction.Keys = append(redaction.Keys, values.UnknownKeys(tree, ruleOf(question))...)
 	}
 	redaction.Secrets = longestFirst(redaction.Secrets)
-	redaction.Unknown = longestFirst(slices.DeleteFunc(inLines(unknown), func(s string) bool { return s == question.Namespace || s == question.Name }))
+	redaction.Keys = longestFirst(redaction.Keys)
+	unknown = inLines(slices.Concat(unknown, redaction.Keys))
+	redaction.Unknown = longestFirst(slices.DeleteFunc(unknown, func(s string) bool {
+		return s == question.Namespace || s == question.Name
+	}))
 	return redaction
 }
 

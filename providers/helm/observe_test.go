@@ -226,12 +226,16 @@ func TestFactsHoldNoSecrets(t *testing.T) {
 		"website":     "https://example.net/?key=" + canary, // a secret that leaked into another value's rendering
 		"letsEncrypt": map[string]any{"enabled": true, "providers": map[string]any{"cloudflare": map[string]any{"enabled": true, "apiToken": canary + "-3"}}},
 		// What another person wrote, under names that say nothing.
-		"extraEnv":   []any{map[string]any{"name": "DB", "value": canary + "-7"}},
-		"dsn":        "host=db user=x pass=" + canary,
-		"backend":    "https://ops:" + canary + "@db.example.net",
-		"args":       []any{"--password=" + canary},
-		"pem":        "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n",
-		"attributes": []any{map[string]any{"key": "region", "value": "eu"}, map[string]any{"name": "x", "password": canary + "-4"}},
+		"extraEnv": []any{map[string]any{"name": "DB", "value": canary + "-7"}},
+		"dsn":      "host=db user=x pass=" + canary,
+		"backend":  "https://ops:" + canary + "@db.example.net",
+		"args":     []any{"--password=" + canary},
+		"pem":      "-----BEGIN PRIVATE KEY-----\n" + canary + "\n-----END PRIVATE KEY-----\n",
+		// Charts take maps whose keys are users, tokens or addresses.
+		"users":        map[string]any{canary + "-8": true},
+		"nodeSelector": map[string]any{"example.net/" + canary: "true"},
+		"annotations":  map[string]any{canary + "-9": 1},
+		"attributes":   []any{map[string]any{"key": "region", "value": "eu"}, map[string]any{"name": "x", "password": canary + "-4"}},
 	}
 	install(t, fake, server, "12.1.3", values)
 	edit(t, fake, "v1", "Secret", name+"-keys", base64.StdEncoding.EncodeToString([]byte(canary+"-5")), "data", "key.txt")

@@ -34,6 +34,9 @@ func (c *Client) offer(ctx context.Context, question facts.ReleaseQuestion, last
 	} else {
 		offer.Chosen, err = keep(list, asked, last)
 	}
+	if err == nil {
+		err = c.Charts.certain(ctx, asked.Source, offer.Chosen.Version, asked.SHA256)
+	}
 	if err != nil {
 		offer.ChosenUnknown = explain(err)
 		return offer

@@ -3,15 +3,21 @@ package helm
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"helm.sh/helm/v3/pkg/chart"
 
+	"upkeep/providers/facts"
+	"upkeep/providers/helm/versions"
+	"upkeep/providers/plain"
 	"upkeep/providers/strict"
+	"upkeep/providers/strictjson"
 )
 
 // An index is untrusted text of up to indexLimit: read as one YAML document it takes some fifty times its size. So the
@@ -32,6 +38,64 @@ type indexEntry struct {
 	Digest     string    `json:"digest"`
 	Created    time.Time `json:"created"`
 	URLs       []string  `json:"urls"`
+}
+
+// indexed is one version of a chart in a repository's index.
+type indexed struct {
+	version facts.ChartVersion
+	url     string
+}
+
+// pick returns a version out of those of a chart; nil where there is none. Which of two with one version counts must
+// not follow from their order, nor from who reads the index: two that differ are an error, unless the expected SHA-256
+// of the archive tells them apart.
+func pick(list []indexed, version, expected string) (*indexed, error) {
+	with := func(equal func(a, b string) bool) []indexed {
+		return slices.DeleteFunc(slices.Clone(list), func(e indexed) bool { return !equal(e.version.Version, version) })
+	}
+	candidates := with(versions.Same)
+	if len(candidates) == 0 {
+		candidates = with(versions.Equal)
+	}
+	expected = strings.ToLower(strings.TrimPrefix(expected, "sha256:"))
+	meant := func(e indexed) bool { return expected != "" && e.version.Digest == expected }
+	if slices.ContainsFunc(candidates, meant) {
+		candidates = slices.DeleteFunc(candidates, func(e indexed) bool { return !meant(e) })
+	}
+	if len(candidates) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(candidates, func(a, b indexed) int {
+		return cmp.Or(strings.Compare(a.url, b.url), strings.Compare(a.version.Digest, b.version.Digest))
+	})
+	first := candidates[0]
+	for _, other := range candidates[1:] {
+		if !first.alike(other) {
+			return nil, fmt.Errorf("stands twice in the repository's index, as %s and as %s; "+
+				"write the sha256 of the right one in the block chart", first.told(), other.told())
+		}
+		if first.version.Digest == "" {
+			first.version.Digest = other.version.Digest
+		}
+	}
+	return &first, nil
+}
+
+// alike reports whether two entries are of one chart: the same archive, wherever it lies.
+func (e indexed) alike(other indexed) bool {
+	if e.version.Digest != "" && other.version.Digest != "" {
+		return e.version.Digest == other.version.Digest
+	}
+	return e.url == other.url
+}
+
+// told names an entry.
+func (e indexed) told() string {
+	digest := "no digest"
+	if e.version.Digest != "" {
+		digest = "sha256 " + plain.Told(e.version.Digest)
+	}
+	return fmt.Sprintf("%q (%s)", e.url, digest)
 }
 
 // chartInIndex returns the versions of a chart; nil where the index does not have it. Versions without a version or a
@@ -90,8 +154,12 @@ func entriesLine(data []byte) (before, below []byte, found bool) {
 // entriesInYAML reads the versions of one chart from an index that is laid out.
 func entriesInYAML(data []byte, name string) (found []indexEntry, there bool, err error) {
 	_, below, _ := entriesLine(data)
+	if _, _, again := entriesLine(below); again {
+		return nil, false, errTwice("entries")
+	}
 	indent := len(below) - len(bytes.TrimLeft(below, " "))
 	var item []byte
+	known := false // the chart was there, and its versions ended
 	flush := func() error {
 		if len(bytes.TrimSpace(item)) == 0 {
 			return nil
@@ -114,13 +182,18 @@ func entriesInYAML(data []byte, name string) (found []indexEntry, there bool, er
 			}
 			continue
 		case depth < indent: // the end of the entries
-			return found, there, flush()
+			return found, known || there, flush()
 		case depth == indent && text[0] != '-':
 			if there {
-				return found, there, flush()
+				if err := flush(); err != nil {
+					return nil, false, err
+				}
+				known = true
 			}
 			key, value, _ := strings.Cut(string(text), ":")
-			there = strings.Trim(key, "\"'") == name
+			if there = strings.Trim(strings.TrimSpace(key), "\"'") == name; there && known {
+				return nil, false, errTwice(name)
+			}
 			if there && strings.TrimSpace(value) != "" && strings.TrimSpace(value) != "[]" {
 				return nil, false, fmt.Errorf("what it says of %s is not laid out as `helm repo index` writes it", name)
 			}
@@ -139,8 +212,11 @@ func entriesInYAML(data []byte, name string) (found []indexEntry, there bool, er
 	if err := lines.Err(); err != nil {
 		return nil, false, fmt.Errorf("a line is longer than %d KiB", entryLimit>>10)
 	}
-	return found, there, flush()
+	return found, known || there, flush()
 }
+
+// errTwice is the error of a key that stands twice in one mapping: each reader may take another one.
+func errTwice(key string) error { return fmt.Errorf("the key %q stands twice in it", key) }
 
 // firstDepth is how deep the first line of an item stands.
 func firstDepth(item []byte) int { return len(item) - len(bytes.TrimLeft(item, " ")) }
@@ -153,18 +229,28 @@ func entriesInJSON(data []byte, name string) (found []indexEntry, there bool, er
 		if key != "entries" {
 			return skip(d)
 		}
+		if entries {
+			return errTwice(key)
+		}
 		entries = true
 		return members(d, func(key string) error {
 			if key != name {
 				return skip(d)
+			}
+			if there {
+				return errTwice(key)
 			}
 			there = true
 			if token, err := d.Token(); err != nil || token != json.Delim('[') {
 				return errors.Join(err, fmt.Errorf("what it says of %s is no list", name))
 			}
 			for d.More() {
+				var text json.RawMessage
+				if err := d.Decode(&text); err != nil {
+					return err
+				}
 				var entry *indexEntry
-				if err := d.Decode(&entry); err != nil {
+				if err := strictjson.Decode(text, &entry); err != nil {
 					return err
 				}
 				if entry != nil {

@@ -2,15 +2,18 @@ package helm
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"sigs.k8s.io/yaml"
 
 	"upkeep/fixtures/chartrepo"
 	"upkeep/providers/facts"
@@ -40,6 +43,93 @@ func TestChartInIndex(t *testing.T) {
 	for _, text := range []string{"", "[]", "entries: 3", "<html>", "apiVersion: v1", "{}", `{"entries": 3}`, "entries:\n  a:\n  - {", "entries:\n  a: &x\n  - {version: 1.0.0}\n"} {
 		if _, err := chartInIndex([]byte(text), "a"); err == nil {
 			t.Errorf("%q is an index", text)
+		}
+	}
+}
+
+// TestAVersionTwice: which of two charts with one version is taken follows neither from their order nor from the layout of
+// the index. Two that differ are an error that names both.
+func TestAVersionTwice(t *testing.T) {
+	const x, y = "1111111111111111111111111111111111111111111111111111111111111111", "2222222222222222222222222222222222222222222222222222222222222222"
+	entry := func(version, digest, url string) map[string]any {
+		return map[string]any{"name": "a", "version": version, "digest": digest, "urls": []string{url}}
+	}
+	for name, test := range map[string]struct {
+		entries            []map[string]any
+		wanted, expected   string
+		url, digest, wrong string
+	}{
+		"once":                     {[]map[string]any{entry("1.0.0", x, "x")}, "1.0.0", "", "x", x, ""},
+		"alike":                    {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", x, "x")}, "1.0.0", "", "x", x, ""},
+		"from two places":          {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", x, "w")}, "1.0.0", "", "w", x, ""},
+		"once with a digest":       {[]map[string]any{entry("1.0.0", "", "x"), entry("1.0.0", x, "x")}, "1.0.0", "", "x", x, ""},
+		"another digest":           {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", y, "x")}, "1.0.0", "", "", "", x + " " + y},
+		"another URL":              {[]map[string]any{entry("1.0.0", "", "x"), entry("1.0.0", "", "y")}, "1.0.0", "", "", "", `"x" "y"`},
+		"another, and no digest":   {[]map[string]any{entry("1.0.0", "", "x"), entry("1.0.0", y, "y")}, "1.0.0", "", "", "", `"x" "y"`},
+		"three, two alike":         {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", "", "x"), entry("1.0.0", y, "x")}, "1.0.0", "", "", "", y},
+		"spelt otherwise":          {[]map[string]any{entry("1.0.0", x, "x"), entry("v1.0.0", y, "y")}, "1.0.0", "", "", "", x + " " + y},
+		"the expected one":         {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", y, "y")}, "1.0.0", "sha256:" + y, "y", y, ""},
+		"neither is expected":      {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", y, "y")}, "1.0.0", strings.Repeat("3", 64), "", "", x + " " + y},
+		"another one is twice":     {[]map[string]any{entry("1.0.0", x, "x"), entry("1.0.0", y, "y"), entry("1.0.1", x, "z")}, "1.0.1", "", "z", x, ""},
+		"builds of one version":    {[]map[string]any{entry("1.0.0+a", x, "x"), entry("1.0.0+b", y, "y")}, "1.0.0+b", "", "y", y, ""},
+		"some build, not said":     {[]map[string]any{entry("1.0.0+a", x, "x"), entry("1.0.0+b", y, "y")}, "1.0.0", "", "", "", x + " " + y},
+		"the only build, not said": {[]map[string]any{entry("1.0.0+a", x, "x")}, "1.0.0", "", "x", x, ""},
+		"none":                     {[]map[string]any{entry("1.0.0", x, "x")}, "1.0.1", "", "", "", ""},
+	} {
+		for _, turned := range []bool{false, true} {
+			if turned {
+				slices.Reverse(test.entries)
+			}
+			data, err := json.Marshal(map[string]any{"entries": map[string]any{"a": test.entries}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			inYAML, err := yaml.JSONToYAML(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for layout, text := range map[string][]byte{"JSON": data, "YAML": inYAML, "flow": append([]byte("# flow\n"), data...)} {
+				list, err := chartInIndex(text, "a")
+				if err != nil {
+					t.Fatalf("%s, %s: %v", name, layout, err)
+				}
+				got, err := pick(list, test.wanted, test.expected)
+				switch {
+				case test.wrong != "":
+					for _, word := range strings.Fields(test.wrong) {
+						if err == nil || !strings.Contains(err.Error(), word) {
+							t.Errorf("%s, %s, turned %t: %v; want %s named", name, layout, turned, err, word)
+						}
+					}
+				case err != nil:
+					t.Errorf("%s, %s, turned %t: %v", name, layout, turned, err)
+				case test.url == "":
+					if got != nil {
+						t.Errorf("%s, %s, turned %t: %+v", name, layout, turned, *got)
+					}
+				case got == nil || got.url != test.url || got.version.Digest != test.digest:
+					t.Errorf("%s, %s, turned %t: %+v", name, layout, turned, got)
+				}
+			}
+		}
+	}
+}
+
+// TestAnIndexSaysThingsOnce: a chart, its list or a field that stands twice is an error in every layout.
+func TestAnIndexSaysThingsOnce(t *testing.T) {
+	for _, text := range []string{
+		`{"entries": {"a": [{"version": "1.0.0", "urls": ["x"]}], "b": [], "a": [{"version": "1.0.0", "urls": ["y"]}]}}`,
+		`{"entries": {"a": [{"version": "1.0.0", "urls": ["x"]}]}, "entries": {"a": []}}`,
+		`{"entries": {"a": [{"version": "1.0.0", "urls": ["x"], "digest": "a", "digest": "b"}]}}`,
+		`{"entries": {"a": [{"version": "1.0.0", "urls": ["x"], "digest": "a", "Digest": "b"}]}}`,
+		"entries:\n  a:\n  - version: 1.0.0\n    urls: [x]\n  b: []\n  a:\n  - version: 1.0.0\n    urls: [y]\n",
+		"entries:\n  a:\n  - version: 1.0.0\n    urls: [x]\n  \"a\":\n  - version: 1.0.0\n    urls: [y]\n",
+		"entries:\n  a:\n  - version: 1.0.0\n    urls: [x]\nentries:\n  a:\n  - version: 1.0.0\n    urls: [y]\n",
+		"entries:\n  a:\n  - version: 1.0.0\n    urls: [x]\n    digest: a\n    digest: b\n",
+		"entries: {a: [{version: 1.0.0, urls: [x]}], a: []}",
+	} {
+		if list, err := chartInIndex([]byte(text), "a"); err == nil || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("%s: %+v, %v", text, list, err)
 		}
 	}
 }

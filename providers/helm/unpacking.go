@@ -3,7 +3,6 @@ package helm
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
+
+	"upkeep/providers/bounded"
 )
 
 // unpackMemory bounds the heap of the program that unpacks a chart. Helm takes 100 MiB of files, and upkeep writes them
@@ -96,11 +97,11 @@ func (p packedChart) unpack() (unpackedChart, error) {
 
 func (p packedChart) load() (*chart.Chart, string, error) {
 	if p.Directory == "" {
-		loaded, err := loader.LoadArchive(bytes.NewReader(p.Archive))
-		if err != nil {
+		if err := plainMembers(p.Archive); err != nil {
 			return nil, "", err
 		}
-		return loaded, "", plainMembers(p.Archive)
+		loaded, err := loader.LoadArchive(bytes.NewReader(p.Archive))
+		return loaded, "", err
 	}
 	if err := contained(p.Directory); err != nil {
 		return nil, "", err
@@ -150,18 +151,19 @@ func plainFiles(c *chart.Chart) error {
 }
 
 // plainMembers reports a member of an archive that is neither a file nor a directory: Helm takes a link for an empty
-// file.
+// file. It reports what Helm, tar and a person would read in different ways, too: more than one gzip stream, and
+// anything behind the end of the archive.
 func plainMembers(archive []byte) error {
-	unzipped, err := gzip.NewReader(bytes.NewReader(archive))
+	unzipped, err := bounded.NewGzip(archive, 2*directoryLimit) // headers and filling count
 	if err != nil {
 		return err
 	}
-	members := tar.NewReader(unzipped) // Helm has read the archive before, within its limits
+	members := tar.NewReader(unzipped)
 	for {
 		member, err := members.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return bounded.Ended(unzipped)
 		case err != nil:
 			return err
 		}

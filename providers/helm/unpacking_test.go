@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"upkeep/providers/bounded"
 	"upkeep/providers/facts"
 )
 
@@ -48,6 +49,26 @@ func pack(t *testing.T, end func(*tar.Writer) error, members []member) []byte {
 	}
 	if err := end(w); err != nil {
 		t.Fatal(err)
+	}
+	if err := zipped.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// filled is archiveOf with more behind the end of the archive, in the same stream.
+func filled(t *testing.T, more []byte, members ...member) []byte {
+	t.Helper()
+	unzipped, err := bounded.Gunzip(archiveOf(t, members...), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	zipped := gzip.NewWriter(&out)
+	for _, part := range [][]byte{unzipped, more} {
+		if _, err := zipped.Write(part); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := zipped.Close(); err != nil {
 		t.Fatal(err)
@@ -109,6 +130,13 @@ func TestArchives(t *testing.T) {
 		"a large file":             {with(large), "larger than the maximum file size"},
 		"many in each other":       {nested(t, 4, 30<<20), "than 100 MiB"},
 		"more than fits in memory": {nested(t, 16, 30<<20), "fill the memory: more than 256 MiB are in use"},
+		"two streams":              {append(with(), with(member{name: "x/values.yaml", text: "a: 1\n"})...), "something follows the compressed data"},
+		"a stream cut in two":      {append(pack(t, (*tar.Writer).Flush, []member{sound}), archiveOf(t, one)...), "something follows the compressed data"},
+		"bytes behind":             {append(with(), "x"...), "something follows the compressed data"},
+		"a record filled up":       {filled(t, make([]byte, 8<<10), sound), ""},
+		"a file behind the end":    {filled(t, []byte("x"), sound), "something follows the end of the archive"},
+		"many empty entries":       {filled(t, make([]byte, 2*directoryLimit), sound), "more than 209715200 bytes"},
+		"a dependency in two":      {with(member{name: "x/charts/d.tgz", text: string(archiveOf(t, sub)) + string(archiveOf(t))}), "something follows the compressed data"},
 		"aliases of YAML":          {with(member{name: "x/values.yaml", text: aliases()}), "excessive aliasing"},
 	} {
 		t.Run(name, func(t *testing.T) {

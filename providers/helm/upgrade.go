@@ -113,7 +113,8 @@ func (c *Client) Upgrade(ctx context.Context, u Upgrade, progress func(string)) 
 	}
 	// What the caller says itself is known; what the release had is not.
 	known := values.Known(u.Values, u.Mask)
-	redaction := redactionOf(facts.ReleaseQuestion{Namespace: u.Namespace, Name: u.Release, Mask: u.Mask, Known: known}, nil, full)
+	redaction := redactionOf(facts.ReleaseQuestion{Namespace: u.Namespace, Name: u.Release, Mask: u.Mask, Known: known,
+		Keys: slices.Concat(values.Keys(values.Remove(u.Values, u.Mask)), chartKeys(last), chartKeys(deployed))}, nil, full)
 	progress(fmt.Sprintf("fetching chart %s version %s", u.Source, u.Version))
 	got, err := c.Charts.fetch(ctx, u.Source, u.Version, u.SHA256)
 	if err != nil {

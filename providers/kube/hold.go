@@ -12,6 +12,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/plain"
+	"upkeep/providers/strictjson"
 )
 
 // HoldError says that people work on the cluster by other means, so that no run may begin.
@@ -43,7 +44,7 @@ func holdOf(object *coordinationv1.Lease) (hold facts.Hold, stands bool) {
 	if !stands {
 		return facts.Hold{}, false
 	}
-	if len(text) > mostHold || json.Unmarshal([]byte(text), &hold) != nil {
+	if len(text) > mostHold || strictjson.Decode([]byte(text), &hold) != nil {
 		return facts.Hold{Reason: "the record of the hold cannot be read"}, true
 	}
 	return hold, true

@@ -76,7 +76,7 @@ func TestHold(t *testing.T) {
 
 // TestAHoldThatNobodyCanRead is one: what an unknown hand wrote is no reason to begin.
 func TestAHoldThatNobodyCanRead(t *testing.T) {
-	for _, text := range []string{"", "{", strings.Repeat("x", 2*mostHold), `{"until": 7}`} {
+	for _, text := range []string{"", "{", strings.Repeat("x", 2*mostHold), `{"until": 7}`, `{"reason": "a", "reason": "b"}`, `{"reason": "a", "Reason": ""}`} {
 		request := holderNamed("ops@laptop/17", "lineage-1", 5)
 		request.Duration = time.Minute
 		object := request.onto(nil, time.Now().Add(-time.Hour))

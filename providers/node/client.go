@@ -25,6 +25,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
 	"upkeep/providers/plain"
+	"upkeep/providers/strictjson"
 )
 
 // Options configure a Client. The zero value of each field means its default.
@@ -353,6 +354,9 @@ func (l *listening) Recv() ([]byte, error) {
 		frame, err := l.Channel.Recv()
 		if err == nil && bytes.Count(frame, []byte{','}) > elementLimit {
 			err = fmt.Errorf("%w: a frame has more than %d elements", protocol.ErrFrame, elementLimit)
+		}
+		if twice := strictjson.Twice(frame, nil); err == nil && twice != nil {
+			err = fmt.Errorf("%w: %w", protocol.ErrFrame, twice)
 		}
 		if err != nil {
 			l.broken = err

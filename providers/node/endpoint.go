@@ -9,6 +9,7 @@ import (
 
 	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 const (
@@ -60,7 +61,7 @@ func introduce(ctx context.Context, conn net.Conn, line []byte) error {
 		}
 	}
 	var answer protocol.Answer
-	if err := json.Unmarshal(sent, &answer); err != nil {
+	if err := strictjson.Decode(sent, &answer); err != nil {
 		return errors.New("the helper's answer cannot be read")
 	}
 	if answer.Refused != "" {

@@ -33,6 +33,8 @@ func TestHelpersThatAreEnemies(t *testing.T) {
 			"cp1: the helper's answer cannot be read: the stream is not in order: a frame has more than 100000 elements"},
 		{"nests without end", bigFrame(`{"jsonrpc":"2.0","id":1,"result":`, `[`, 5_000_000, ``),
 			"cp1: the helper's answer cannot be read: "},
+		{"says a key twice", frame(`{"jsonrpc":"2.0","id":1,"result":{"name":"cp1","system":{"hostname":"a","hostname":"b"}}}`) + "; exec sleep 60",
+			`cp1: the helper's answer cannot be read: the stream is not in order: the key "hostname" stands twice`},
 		{"drips", `printf '\000\000\001\000'; while :; do printf '{'; sleep 0.05; done`, "cp1: no answer in 1s"},
 		{"shouts on standard error", `yes 'no more' >&2`, "cp1: no answer in 1s"},
 		{"shouts and dies", `yes 'no more' | head -c 50000000 >&2; exit 3`, `cp1: the helper ended before it answered (exit status 3): "no more"`},

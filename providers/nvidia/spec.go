@@ -14,6 +14,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/facts"
 	"upkeep/providers/nvidia/kernellog"
+	"upkeep/providers/strictjson"
 )
 
 // Spec is one `gpu_health` block: what the operator declared. Plain data; it survives JSON.
@@ -169,7 +170,7 @@ func (s *Spec) readIgnores(b config.Block) (diags hcl.Diagnostics) {
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("gpu_health block in the plan: %w", err)
 	}
 	return s, nil

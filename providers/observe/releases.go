@@ -34,6 +34,7 @@ func ReleaseQuestions(needs []providers.Needs) []facts.ReleaseQuestion {
 			out[i].Mask = union(out[i].Mask, question.Mask)
 			out[i].Show = union(out[i].Show, question.Show)
 			out[i].Known = union(out[i].Known, question.Known)
+			out[i].Keys = union(out[i].Keys, question.Keys)
 			out[i].MaskNames = union(out[i].MaskNames, question.MaskNames)
 			out[i].Environment = union(out[i].Environment, question.Environment)
 			if len(out[i].EnvironmentCommand) == 0 {

@@ -12,6 +12,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/downtime"
 	"upkeep/providers/facts"
+	"upkeep/providers/strictjson"
 )
 
 // When a node is due.
@@ -102,7 +103,7 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("node_reboot block in the plan: %w", err)
 	}
 	return s, nil

@@ -28,6 +28,8 @@ type Upgrade struct {
 	SHA256                   string // of the chart's archive; empty: not checked
 	// Values are laid over those of the release; they may hold secrets.
 	Values map[string]any
+	// Remove are the paths of what the release has that is taken out first.
+	Remove []string
 	// Mask are the paths of values whose texts must be in no error.
 	Mask []string
 	// Revision is the last one that the plan was made for: at another one nothing is done. 0 where there is no release.
@@ -80,7 +82,7 @@ func (o upgrade) Run(ctx context.Context, step providers.Step, progress provider
 	return o.tools.Releases.Upgrade(ctx, Upgrade{
 		Namespace: args.Namespace, Release: args.Release, Install: args.Install, CreateNamespace: args.CreateNamespace,
 		Source: args.Source, Version: args.Version, SHA256: args.SHA256,
-		Values: wanted, Mask: s.Paths(), Revision: *ground.Revision,
+		Values: wanted, Remove: s.SecretMaps(), Mask: s.Paths(), Revision: *ground.Revision,
 		Wait: args.Wait, Atomic: args.Atomic, Timeout: time.Duration(args.Timeout),
 	}, progress)
 }

@@ -10,6 +10,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/helm/pending"
 	"upkeep/providers/helm/values"
+	"upkeep/providers/strictjson"
 )
 
 // Spec is one `helm_release` block: what the operator declared. Plain data except for the sensitive values, which no
@@ -64,11 +65,11 @@ func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
 		Kubernetes: providers.KubernetesNeeds{Cluster: true},
 		Helm: providers.HelmNeeds{Releases: []facts.ReleaseQuestion{{
-			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(), Show: s.Show(), Known: s.Known(),
+			Namespace: s.Namespace, Name: s.Release, Mask: s.Paths(), Show: s.Show(), Known: s.Known(), Keys: s.Keys(),
 			Offer: &facts.OfferQuestion{
 				Source: s.Chart.Source, Constraint: s.Chart.Version, SHA256: s.Chart.SHA256, Exclude: excluded(s.Chart.Source.Name),
 				// A chart at a path is what is to run; of a repository's, what runs may stay.
-				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.All(),
+				Keep: s.Chart.Source.Path == "", Preview: true, Values: s.All(), Remove: s.SecretMaps(),
 			},
 		}}},
 	}
@@ -96,7 +97,7 @@ func (s Spec) Resealed(seals map[string]string) providers.Resource {
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("helm_release block in the plan: %w", err)
 	}
 	return s, nil

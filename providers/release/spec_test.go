@@ -218,3 +218,30 @@ func TestSecretThatChangedSinceThePlan(t *testing.T) {
 		t.Errorf("the install ended %s: %s", last.Outcome, last.Why)
 	}
 }
+
+// TestKeysOfASensitiveMapStayOut: what is sensitive as a whole is one secret: no key of it stands in a plan.
+func TestKeysOfASensitiveMapStayOut(t *testing.T) {
+	for name, expression := range map[string]string{
+		"a key":         `{ (var.secret) = "x" }`,
+		"a made map":    `{ for k in [var.secret] : k => "x" }`,
+		"a parsed text": `jsondecode("{\"${var.secret}\": 1}")`,
+		"merged":        `merge({ a = 1 }, { (var.secret) = "x" })`,
+		"a zipped one":  `zipmap([var.secret], ["x"])`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec, said := read(t, secretVariable+"helm_release \"a\" {\n  release   = \"nvdp\"\n  namespace = \"gpu\"\n  chart {\n    path = \"charts/a\"\n  }\n"+
+				"  values = {\n    users = "+expression+"\n  }\n}\n")
+			text, err := json.Marshal(spec)
+			if err != nil || len(said) > 0 || strings.Contains(string(text), "canary") {
+				t.Fatalf("%s %v %v", text, err, said)
+			}
+			if diff := cmp.Diff([]string{"users"}, spec.SecretMaps()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			question := spec.Needs().Helm.Releases[0]
+			if diff := cmp.Diff([]string{"users"}, question.Offer.Remove); diff != "" || strings.Contains(strings.Join(question.Keys, " "), "canary") {
+				t.Errorf("(-want +got):\n%s%q", diff, question.Keys)
+			}
+		})
+	}
+}

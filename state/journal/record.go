@@ -15,11 +15,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"reflect"
 	"regexp"
 	"slices"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // Kind is what a record says.
@@ -126,13 +127,8 @@ func decode(line []byte, previous uint32) (Record, uint32, error) {
 		return Record{}, 0, fmt.Errorf("its checksum is %s and should be %08x", written, crc)
 	}
 	var r Record
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r); err != nil {
+	if err := strictjson.DecodeKnown(body, &r); err != nil {
 		return Record{}, 0, err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return Record{}, 0, errors.New("something follows its closing brace")
 	}
 	return r, crc, nil
 }

@@ -29,6 +29,7 @@ import (
 
 	"upkeep/config"
 	"upkeep/providers/bounded"
+	"upkeep/providers/strictjson"
 	"upkeep/state"
 	"upkeep/state/durable"
 )
@@ -214,7 +215,7 @@ func (b *Backend) readInfo() (info state.LockInfo, held bool, err error) {
 
 func decodeInfo(data []byte) (state.LockInfo, error) {
 	var info state.LockInfo
-	if err := json.Unmarshal(data, &info); err != nil {
+	if err := strictjson.Decode(data, &info); err != nil {
 		return state.LockInfo{}, err
 	}
 	if info.ID == "" || info.Expires.IsZero() {

@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+
+	"upkeep/providers/strictjson"
 )
 
 // Encode returns what was seen as stored: JSON that ends in a newline.
@@ -33,13 +34,8 @@ func Decode(data []byte) (Seen, error) {
 		return Seen{}, &Error{Cause: errors.New("it has no version")}
 	}
 	var s Seen
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
+	if err := strictjson.DecodeKnown(data, &s); err != nil {
 		return Seen{}, &Error{Cause: inWords(err, data)}
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return Seen{}, &Error{Cause: errors.New("something follows its closing brace")}
 	}
 	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"upkeep/fixtures/twice"
 	"upkeep/providers/facts"
 	"upkeep/state/seen"
 )
@@ -282,6 +283,22 @@ func TestDamaged(t *testing.T) {
 		got, err := seen.Decode([]byte(strings.Replace(string(whole), `"version": 3`, `"version": `+version, 1)))
 		if got.Version = seen.Version; err != nil || !cmp.Equal(got, full) {
 			t.Errorf("version %s: %v %s", version, err, cmp.Diff(full, got))
+		}
+	}
+}
+
+// TestRecordKeysStandOnce: what was seen is trusted by nobody's memory of it; which of two keys counts is not left to the
+// reader.
+func TestRecordKeysStandOnce(t *testing.T) {
+	var zero seen.Seen
+	good, err := seen.Encode(zero.WithFindings(noon, finding("apiserver")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range append(twice.Texts(good), []byte(`{"version": 1, "Version": 1}`)) {
+		var refused *seen.Error
+		if _, err := seen.Decode(text); !errors.As(err, &refused) || !strings.Contains(err.Error(), "stands twice") {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"upkeep/providers/bounded"
+	"upkeep/providers/strictjson"
 	"upkeep/state"
 	"upkeep/state/durable"
 	"upkeep/state/journal"
@@ -163,7 +163,7 @@ func decode(data []byte, key state.Key, lineage string) (head header, records []
 			return head, nil, fmt.Errorf("line %d was not written with the key of this state", line)
 		}
 		if line == 1 {
-			err = strictly(text, &head)
+			err = strictjson.DecodeKnown(text, &head)
 			switch {
 			case err == nil && head.Version > version:
 				err = fmt.Errorf("it has format version %d, and this upkeep reads up to %d; upgrade upkeep", head.Version, version)
@@ -172,7 +172,7 @@ func decode(data []byte, key state.Key, lineage string) (head header, records []
 			}
 		} else {
 			var r journal.Record
-			err = strictly(text, &r)
+			err = strictjson.DecodeKnown(text, &r)
 			records = append(records, r)
 		}
 		if err != nil {
@@ -180,10 +180,4 @@ func decode(data []byte, key state.Key, lineage string) (head header, records []
 		}
 		before, data = string(sum), rest
 	}
-}
-
-func strictly(text []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
 }

@@ -1,11 +1,11 @@
 package inpod
 
 import (
-	"encoding/json"
 	"regexp"
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/strictjson"
 )
 
 // mostCoins is how many denominations are kept of an account: strangers can send an account any coin they like.
@@ -32,7 +32,7 @@ func balanceOf(e ended) facts.Balance {
 		} `json:"pagination"`
 	}
 	const misread = "the answer of `provider-services query bank balances` is not understood"
-	if err := json.Unmarshal([]byte(e.stdout), &answer); err != nil || answer.Balances == nil {
+	if err := strictjson.Decode([]byte(e.stdout), &answer); err != nil || answer.Balances == nil {
 		return facts.Balance{Unknown: misread}
 	}
 	if next := answer.Pagination.NextKey; next != nil && *next != "" {
@@ -64,7 +64,7 @@ func statusOf(e ended) facts.ChainStatus {
 			} `json:"sync_info"`
 		} `json:"result"`
 	}
-	if err := json.Unmarshal([]byte(e.stdout),
+	if err := strictjson.Decode([]byte(e.stdout),
 		&answer); err != nil || answer.Result.SyncInfo == nil || answer.Result.SyncInfo.CatchingUp == nil {
 		return facts.ChainStatus{Unknown: "the answer of the RPC node is not understood"}
 	}

@@ -1,14 +1,13 @@
 package price
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
+
+	"upkeep/providers/strictjson"
 )
 
 // Order is what the provider pipes to its script for one group of a deployment: a list of resources, in an object
@@ -88,12 +87,8 @@ func ParseOrder(data []byte) (Order, error) {
 		return Order{}, fmt.Errorf("%w: it is larger than 1 MiB", ErrOrder)
 	}
 	var top any
-	d := json.NewDecoder(bytes.NewReader(data))
-	if err := d.Decode(&top); err != nil {
+	if err := strictjson.DecodeKnown(data, &top); err != nil {
 		return Order{}, fmt.Errorf("%w: %w", ErrOrder, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Order{}, fmt.Errorf("%w: there is more after its end", ErrOrder)
 	}
 	o := Order{Precision: usualPrecision}
 	var list any

@@ -115,6 +115,16 @@ func UnreadValues(version string, tree map[string]any) []Unread {
 	return out
 }
 
+// Keys are the words of the paths of all values that any version of the chart reads, sorted.
+func Keys() []string {
+	var out []string
+	for _, v := range Values() {
+		out = append(out, strings.Split(v.Path, ".")...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Paths are the values that a version of the chart reads, sorted.
 func Paths(version string) []string {
 	var out []string

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/strictjson"
 )
 
 // Format is the version of the format that this package writes. It reads no other.
@@ -186,7 +187,7 @@ func ParseLabel(text []byte) (Label, error) {
 	if len(text) > LabelLimit {
 		return Label{}, fmt.Errorf("%w: a label of %d bytes", ErrForeign, len(text))
 	}
-	if err := json.Unmarshal(text, &l); err != nil {
+	if err := strictjson.Decode(text, &l); err != nil {
 		return Label{}, fmt.Errorf("%w: its label cannot be read: %w", ErrForeign, err)
 	}
 	if err := l.Manifest.check(); err != nil {

@@ -6,13 +6,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 
 	"filippo.io/age"
+
+	"upkeep/providers/strictjson"
 )
 
 // ageIntro begins every age file (C2SP age.md, "age-encryption.org/v1").
@@ -171,7 +172,7 @@ func (b *Reader) finish() error {
 		return fmt.Errorf("%w: the manifest differs from its digest", ErrDamaged)
 	}
 	var m Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err := strictjson.Decode(text, &m); err != nil {
 		return fmt.Errorf("%w: the manifest cannot be read: %w", ErrDamaged, err)
 	}
 	if err := m.check(); err != nil {

@@ -81,7 +81,7 @@ func (l Label) signed(sign func(statement []byte) facts.Signature) Label {
 }
 
 // digest is the SHA-256 of what a label says as this package understands it, except the signature. So it does not
-// matter how the label is written, and what nobody understands, such as a key that stands twice, is not signed.
+// matter how the label is written, and what nobody understands is not signed.
 func (l Label) digest() string {
 	l.Signature, l.TakenAt = facts.Signature{}, l.TakenAt.UTC()
 	text, err := json.Marshal(l)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // childEnds is how long a child that was told to end may take to clean up before it is killed.
@@ -70,7 +72,7 @@ func run(ctx context.Context, program string, request Request) (Response, error)
 		return Response{}, context.Cause(ctx)
 	}
 	var response Response
-	if err := json.Unmarshal(out.Bytes(), &response); err != nil || ended != nil && response.Error == "" {
+	if err := strictjson.Decode(out.Bytes(), &response); err != nil || ended != nil && response.Error == "" {
 		return Response{}, died(ended, words.String())
 	}
 	switch {

@@ -40,6 +40,8 @@ type Redaction struct {
 	// Unknown are texts of which nobody knows whether they are secrets. They appear where Kubernetes itself has names
 	// alone.
 	Unknown []string
+	// Keys are the keys of values of which nobody knows whether they are secrets. A chart may make names of them.
+	Keys []string
 	// Shown are patterns of path.Match for names of variables and keys that hold no secrets, and Known are texts that are
 	// none. What else a variable, an argument or a key of a ConfigMap holds may be one.
 	Shown, Known []string
@@ -69,6 +71,20 @@ func (v Redaction) Text(name, value string) string {
 		return values.Seal(v.MAC, value)
 	}
 	return value
+}
+
+// key returns a key as it is shown: as it is, unless it is a secret, or may be one.
+func (v Redaction) key(key string) string {
+	secret := slices.ContainsFunc(v.Secrets, func(secret string) bool { return strings.Contains(key, secret) })
+	unknown := slices.ContainsFunc(v.Keys, func(unknown string) bool { return strings.Contains(key, unknown) })
+	shown := slices.ContainsFunc(v.Shown, func(pattern string) bool {
+		ok, err := path.Match(pattern, key)
+		return err == nil && ok
+	})
+	if secret || unknown && !shown {
+		return values.Seal(v.MAC, key)
+	}
+	return key
 }
 
 // shows reports whether the value of a variable or key is known to be no secret.
@@ -206,7 +222,7 @@ func (c *comparison) compare(at, name string, rendered, live any) {
 			if r[key] == nil && !c.both && !slices.Contains(owned, name) {
 				continue // also a null: the server takes it as not set
 			}
-			c.compare(join(at, key), key, r[key], l[key])
+			c.compare(join(at, c.redaction.key(key)), key, r[key], l[key])
 		}
 		return
 	case []any:
@@ -220,7 +236,7 @@ func (c *comparison) compare(at, name string, rendered, live any) {
 	case nil:
 		if l, ok := live.(Object); ok {
 			for _, key := range union(l, nil) {
-				c.compare(join(at, key), key, nil, l[key])
+				c.compare(join(at, c.redaction.key(key)), key, nil, l[key])
 			}
 			return
 		}
@@ -250,7 +266,7 @@ func (c *comparison) lists(at, name string, rendered, live []any) {
 		if key == "name" && name == "env" {
 			label = element // the variable's name says whether its value is a secret
 		}
-		here := at + "[" + element + "]"
+		here := at + "[" + c.redaction.key(element) + "]"
 		ro, rok := r[element].(Object)
 		lo, lok := l[element].(Object)
 		if rok && lok {

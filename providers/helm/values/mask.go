@@ -13,13 +13,15 @@ import (
 // that upkeep did not write, under names that nobody can foresee.
 type Rule struct {
 	// Secret are the paths of secrets. In a path the segment `*` is any key or index, and other segments may hold the
-	// wildcards of path.Match. A list at such a path is one secret.
+	// wildcards of path.Match. A list or a map at such a path is one secret.
 	Secret []string
 	// Show are the paths of texts that are no secrets, in the same form. They name no element of a list: another element
 	// may be there tomorrow.
 	Show []string
 	// Known are texts that are no secrets wherever they stand.
 	Known []string
+	// Keys are keys of maps that are no secrets wherever they stand. The keys in Secret and Show are known, too.
+	Keys []string
 }
 
 // The words in a key's name that make its value a secret although somebody shows its path.
@@ -56,11 +58,19 @@ func Harmless(text string) bool {
 // rule is a Rule that is ready.
 type rule struct {
 	secret, show [][]string
-	known        map[string]bool
+	known, keys  map[string]bool
 }
 
 func (r Rule) ready() rule {
-	ready := rule{known: map[string]bool{}}
+	ready := rule{known: map[string]bool{}, keys: map[string]bool{}}
+	for _, key := range r.Keys {
+		ready.keys[key] = true
+	}
+	for _, p := range slices.Concat(r.Secret, r.Show) {
+		for _, key := range Segments(p) {
+			ready.keys[key] = true
+		}
+	}
 	for _, p := range r.Secret {
 		ready.secret = append(ready.secret, Segments(p))
 	}
@@ -83,8 +93,8 @@ func (r rule) shows(at []string, text string) bool {
 	return text == "" || text == "true" || text == "false" || !Carries(text) && (r.known[text] || matches(at, r.show))
 }
 
-// Mask replaces by its seal everything that is a secret, and every text that is not known not to be one. Numbers,
-// booleans and nulls stay where no path makes them secrets.
+// Mask replaces by its seal everything that is a secret, and every text and every key that is not known not to be one.
+// Numbers, booleans and nulls stay where no path makes them secrets.
 func Mask(tree Tree, show Rule, mac MAC) Tree {
 	masked, _ := show.ready().mask(tree, nil, mac, false).(Tree)
 	return masked
@@ -94,9 +104,12 @@ func (r rule) mask(value any, at []string, mac MAC, secret bool) any {
 	secret = secret || r.secretAt(at)
 	switch node := value.(type) {
 	case Tree:
+		if len(node) > 0 && matches(at, r.secret) {
+			return Seal(mac, value) // its keys may be secrets, too
+		}
 		out := make(Tree, len(node))
-		for key, below := range node {
-			out[key] = r.mask(below, append(slices.Clone(at), key), mac, secret)
+		for _, key := range slices.Sorted(maps.Keys(node)) {
+			out[r.maskedKey(key, mac, out)] = r.mask(node[key], append(slices.Clone(at), key), mac, secret)
 		}
 		return out
 	case []any:
@@ -170,7 +183,7 @@ func Known(tree Tree, secrets []string) []string {
 
 func texts(tree Tree, wanted func(at []string, text string, secret bool) bool, r rule) []string {
 	found := map[string]bool{}
-	r.visit(tree, nil, false, func(at []string, text string, secret bool) {
+	r.visit(tree, nil, false, false, func(at []string, text string, secret bool) {
 		if wanted(at, text, secret) {
 			found[text] = true
 		}
@@ -178,16 +191,20 @@ func texts(tree Tree, wanted func(at []string, text string, secret bool) bool, r
 	return slices.Sorted(maps.Keys(found))
 }
 
-func (r rule) visit(value any, at []string, secret bool, see func(at []string, text string, secret bool)) {
+func (r rule) visit(value any, at []string, secret, keys bool, see func(at []string, text string, secret bool)) {
 	secret = secret || r.secretAt(at)
 	switch node := value.(type) {
 	case Tree:
+		keys = keys || matches(at, r.secret)
 		for key, below := range node {
-			r.visit(below, append(slices.Clone(at), key), secret, see)
+			if keys {
+				see(at, key, true)
+			}
+			r.visit(below, append(slices.Clone(at), key), secret, keys, see)
 		}
 	case []any:
 		for i, below := range node {
-			r.visit(below, append(slices.Clone(at), strconv.Itoa(i)), secret, see)
+			r.visit(below, append(slices.Clone(at), strconv.Itoa(i)), secret, keys, see)
 		}
 	case string:
 		see(at, node, secret)

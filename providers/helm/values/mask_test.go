@@ -30,6 +30,7 @@ func TestMask(t *testing.T) {
 		Secret: []string{"key", "env.*.value"},
 		Show:   []string{"domain", "url", "cert", "secrets.a"},
 		Known:  []string{"LOG", "debug", "region"},
+		Keys:   values.Keys(in),
 	}
 	want := tree{
 		"key": `hmac:"WA…`, "keysecret": `hmac:"PA…`, "empty_password": "", "token_set": false, "api-token": `hmac:7…`, "replicas": 2.0, "nothing": nil,
@@ -61,7 +62,7 @@ func TestNoUnknownTextLeaves(t *testing.T) {
 		in := trees().Draw(t, "tree")
 		canary := "canary-" + rapid.StringMatching(`[a-z0-9]{4}`).Draw(t, "canary")
 		planted := plant(in, canary, rapid.Int64Range(0, 1<<20).Draw(t, "at"))
-		data, err := json.Marshal(values.Mask(planted, values.Rule{Known: []string{"x", "hello"}}, mac))
+		data, err := json.Marshal(values.Mask(planted, values.Rule{Known: []string{"x", "hello"}, Keys: values.Keys(in)}, mac))
 		if err != nil || strings.Contains(string(data), canary) {
 			t.Fatalf("%s, %v", data, err)
 		}
@@ -77,7 +78,8 @@ func plant(in tree, text string, at int64) tree {
 	}
 	slices.Sort(keys)
 	if len(keys) == 0 || at%3 == 0 {
-		out["planted"] = []any{tree{"name": "A", "value": text}, text, "--dsn=" + text}
+		out["planted"] = []any{tree{"name": "A", "value": text}, text, "--dsn=" + text, tree{text: 1.0}}
+		out[text] = tree{"user:" + text: true}
 		return out
 	}
 	key := keys[int(at)%len(keys)]
@@ -93,7 +95,7 @@ func plant(in tree, text string, at int64) tree {
 func TestWhatABlockSaysIsShown(t *testing.T) {
 	block := tree{"domain": "new.example.net", "image": tree{"tag": "1.2"}, "extraEnv": []any{tree{"name": "LOG", "value": "debug"}}, "url": "https://a:b@c"}
 	w := values.Part(block, nil)
-	rule := values.Rule{Secret: w.Paths(), Show: w.Show(), Known: w.Known()}
+	rule := values.Rule{Secret: w.Paths(), Show: w.Show(), Known: w.Known(), Keys: w.Keys()}
 	if diff := cmp.Diff([]string{"domain", "image.tag"}, rule.Show); diff != "" {
 		t.Errorf("shown (-want +got):\n%s", diff)
 	}

@@ -22,10 +22,10 @@ type Wanted struct {
 	secrets map[string]config.Secret // JSON, by path
 }
 
-// Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path or
-// below it, or under a key that looks like a secret's, is secret, text by text and list by list, and so is a text that
-// carries a credential; a list that holds a secret is one in all its parts. Nulls, booleans and empty texts are no
-// secrets. So both sides of a comparison have the same seals in the same places.
+// Part takes a tree of values apart the way in which observation masks one (Mask): what stands at a sensitive path is
+// one secret, keys included. What stands under a key that looks like a secret's is secret, text by text and list by
+// list, and so is a text that carries a credential; a list that holds a secret is one in all its parts. Nulls, booleans
+// and empty texts are no secrets. So both sides of a comparison have the same seals in the same places.
 //
 // sensitive are the paths that the configuration or the chart's documentation says are.
 func Part(tree Tree, sensitive [][]string) Wanted {
@@ -50,6 +50,9 @@ func part(value any, at []string, sensitive [][]string, secret bool, secrets map
 	secret = secret || isSecret(at, sensitive)
 	switch node := value.(type) {
 	case Tree:
+		if len(node) > 0 && slices.ContainsFunc(sensitive, func(path []string) bool { return slices.Equal(path, at) }) {
+			break // its keys may be secrets, too
+		}
 		out := Tree{}
 		for key, below := range node {
 			kept := part(below, append(slices.Clone(at), key), sensitive, secret, secrets)
@@ -97,6 +100,28 @@ func hides(list []any, at []string, sensitive [][]string) bool {
 
 // HoldsSecrets reports whether there are secrets, whether they are here or not.
 func (w Wanted) HoldsSecrets() bool { return len(w.Sealed) > 0 }
+
+// Keys are the keys of all values that the block says. Its author has shown them.
+func (w Wanted) Keys() []string {
+	found := map[string]bool{}
+	keysIn(w.Values, found)
+	for at := range w.Sealed {
+		for _, key := range Segments(at) {
+			found[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// SecretMaps are the paths of the secrets that are maps. A release has there what the block says and nothing else: the
+// map that it had is removed first, or what the two give together would be neither one's secret.
+func (w Wanted) SecretMaps() []string {
+	return slices.DeleteFunc(w.Paths(), func(at string) bool {
+		value, _ := w.secret(at)
+		_, is := value.(Tree)
+		return !is
+	})
+}
 
 // Show are the paths of the values that the block says and that are no secrets: what a release has there may be shown.
 // None is inside a list.

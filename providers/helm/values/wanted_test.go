@@ -51,7 +51,7 @@ func TestPartIsWhatObservationMasks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		observed := Mask(release, Rule{Secret: w.Paths(), Show: w.Show(), Known: w.Known()}, testMAC)
+		observed := Mask(release, Rule{Secret: w.Paths(), Show: w.Show(), Known: w.Known(), Keys: w.Keys()}, testMAC)
 		if changes := Diff(observed, Merge(observed, w.Masked())); len(changes) > 0 {
 			t.Fatalf("the release has what is wanted, and %+v differs", changes)
 		}

@@ -5,6 +5,7 @@
 package versions
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func Sort(list []facts.ChartVersion) []facts.ChartVersion {
 		case b.version != nil:
 			return 1
 		}
-		return strings.Compare(a.chart.Version, b.chart.Version)
+		return cmp.Or(strings.Compare(a.chart.Version, b.chart.Version), strings.Compare(a.chart.Digest, b.chart.Digest))
 	})
 	out := make([]facts.ChartVersion, len(all))
 	for i, p := range all {
@@ -170,6 +171,17 @@ func Equal(a, b string) bool {
 		return a == b
 	}
 	return va.Equal(vb)
+}
+
+// Same reports whether two texts are the same version with the same build metadata, which Equal passes over: "1.2.3+a"
+// and "1.2.3+b" are two charts (Semantic Versioning 2.0.0, 10).
+func Same(a, b string) bool {
+	va, errA := semver.StrictNewVersion(strings.TrimPrefix(a, "v"))
+	vb, errB := semver.StrictNewVersion(strings.TrimPrefix(b, "v"))
+	if errA != nil || errB != nil {
+		return a == b
+	}
+	return va.Equal(vb) && va.Metadata() == vb.Metadata()
 }
 
 // Compare orders two versions as Sort does, older first: -1, 0, 1. It fails for a text that is no version.

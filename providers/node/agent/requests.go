@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // requests is a channel that lets through single requests that want an answer, and nothing else of JSON-RPC: upkeep
@@ -21,7 +22,7 @@ func (r requests) Recv() ([]byte, error) {
 		return nil, err
 	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(frame, &fields); err != nil {
+	if err := strictjson.Decode(frame, &fields); err != nil {
 		return nil, fmt.Errorf("%w: a frame holds no request: %v", protocol.ErrFrame, err)
 	}
 	var method string

@@ -14,6 +14,7 @@ import (
 	"github.com/creachadair/jrpc2/handler"
 
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // answerLimit leaves room in a frame for what JSON-RPC wraps around an answer.
@@ -117,7 +118,7 @@ func runOf(content []byte) protocol.Run {
 	var q struct {
 		Run protocol.Run `json:"run"`
 	}
-	_ = json.Unmarshal(content, &q)
+	_ = strictjson.Decode(content, &q)
 	return q.Run
 }
 

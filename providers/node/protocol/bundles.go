@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // ServiceBundles is the raw session in which backup bundles are listed, stored, read and removed in a directory of the
@@ -144,7 +146,7 @@ func RecvBundles(c *Channel) (data []byte, answer *BundlesAnswer, err error) {
 		return nil, nil, io.EOF
 	case frameAnswer:
 		var a BundlesAnswer
-		if err := json.Unmarshal(frame[1:], &a); err != nil {
+		if err := strictjson.Decode(frame[1:], &a); err != nil {
 			return nil, nil, fmt.Errorf("%w: an answer cannot be read: %v", ErrFrame, err)
 		}
 		return nil, &a, nil

@@ -1,13 +1,13 @@
 package protocol
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"upkeep/providers/strictjson"
 )
 
 // Method is the name of one request on the wire, with the types of what is asked and of what is answered. It is a string
@@ -21,9 +21,7 @@ func (m Method[Request, Result]) Request(content []byte) (Request, error) {
 	if len(content) == 0 {
 		return q, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(content))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
+	if err := strictjson.DecodeKnown(content, &q); err != nil {
 		return q, &MisunderstoodError{Method: string(m), Err: err}
 	}
 	return q, nil

@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -132,6 +133,20 @@ func TestRequestsNameTheirRun(t *testing.T) {
 		want.Step = step
 		if err := json.Unmarshal(text, &got); err != nil || got.Run != want || !got.Run.Named() {
 			t.Errorf("%s: %+v, %v", text, got.Run, err)
+		}
+	}
+}
+
+// TestRequestsSayThingsOnce: what is checked and what is done must be the same reading of a request.
+func TestRequestsSayThingsOnce(t *testing.T) {
+	const method protocol.Method[protocol.TimerRequest, struct{}] = "timer"
+	if q, err := method.Request([]byte(`{"namespace": "a", "name": "b"}`)); err != nil || q.Namespace != "a" || q.Name != "b" {
+		t.Fatalf("%+v, %v", q, err)
+	}
+	for _, text := range []string{`{"namespace": "a", "name": "b", "name": "c"}`, `{"name": "b", "Name": "c"}`, `{"name": "b", "na\u006de": "c"}`, `{"name": "b"} {}`} {
+		var refused *protocol.MisunderstoodError
+		if q, err := method.Request([]byte(text)); !errors.As(err, &refused) {
+			t.Errorf("%s: %+v, %v", text, q, err)
 		}
 	}
 }

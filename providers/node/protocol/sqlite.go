@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"upkeep/providers/strictjson"
 )
 
 // ServiceSQLite is the raw session in which the database of a k3s server without etcd comes from the node: one SQLite
@@ -73,7 +75,7 @@ func ReceiveSQLite(ctx context.Context, r io.Reader, w io.Writer) (SQLiteAnswer,
 			}
 		case frameAnswer:
 			var a SQLiteAnswer
-			if err := json.Unmarshal(frame[1:], &a); err != nil {
+			if err := strictjson.Decode(frame[1:], &a); err != nil {
 				return a, fmt.Errorf("%w: its answer cannot be read: %w", ErrSQLite, err)
 			}
 			return a, a.check(size, hex.EncodeToString(sum.Sum(nil)))

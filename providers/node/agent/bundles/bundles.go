@@ -7,8 +7,6 @@
 package bundles
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +17,7 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/fence"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // Service is the name by which the session is asked for.
@@ -82,9 +81,7 @@ var (
 
 func perform(c *protocol.Channel, frame []byte, d *disk.Disk, f *fence.Fence) (protocol.BundlesAnswer, error) {
 	var q protocol.BundlesRequest
-	decoder := json.NewDecoder(bytes.NewReader(frame))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&q); err != nil {
+	if err := strictjson.DecodeKnown(frame, &q); err != nil {
 		return protocol.BundlesAnswer{}, fmt.Errorf("%w: the request is not understood: %v", errRefused, err)
 	}
 	switch q.Operation {

@@ -21,6 +21,7 @@ import (
 
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // The limits. A large control plane has some hundred files and a few megabytes.
@@ -55,7 +56,7 @@ func serve(conn io.ReadWriter, d *disk.Disk) error {
 		return fmt.Errorf("read the request: %w", err)
 	}
 	var request protocol.CollectRequest
-	if err := json.Unmarshal(line, &request); err != nil {
+	if err := strictjson.Decode(line, &request); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
 	return Write(conn, d, request)

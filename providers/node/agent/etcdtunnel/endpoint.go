@@ -18,6 +18,7 @@ import (
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // EndpointService is the name by which an etcd elsewhere is asked for.
@@ -74,7 +75,7 @@ func connect(ctx context.Context, d *disk.Disk, now time.Time, in *bufio.Reader)
 		return nil, errors.New("the request for an endpoint cannot be read")
 	}
 	var request protocol.EndpointRequest
-	if err := json.Unmarshal(line, &request); err != nil {
+	if err := strictjson.Decode(line, &request); err != nil {
 		return nil, errors.New("the request for an endpoint cannot be read")
 	}
 	return dialEndpoint(ctx, d, now, request)

@@ -6,7 +6,6 @@
 package fence
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/store"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 const (
@@ -248,9 +248,7 @@ func read(base *disk.Dir) (record, error) {
 func parse(text []byte) (record, error) {
 	p := path.Join(store.Dir, recordFile)
 	var r record
-	in := json.NewDecoder(bytes.NewReader(text))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&r); err != nil {
+	if err := strictjson.DecodeKnown(text, &r); err != nil {
 		return record{}, fmt.Errorf("%s, which says which runs were here, cannot be parsed (%w): make sure that no other upkeep runs, then `rm %s`", p, err, p)
 	}
 	if r.Version != version {

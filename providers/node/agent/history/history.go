@@ -16,6 +16,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/store"
+	"upkeep/providers/strictjson"
 )
 
 const (
@@ -83,7 +84,7 @@ func Last(d *disk.Disk) facts.History {
 
 func parse(line []byte) (facts.HistoryEntry, bool) {
 	var e facts.HistoryEntry
-	if err := json.Unmarshal(line, &e); err != nil {
+	if err := strictjson.Decode(line, &e); err != nil {
 		return facts.HistoryEntry{}, false
 	}
 	return e, e.Method != "" && e.Outcome != ""

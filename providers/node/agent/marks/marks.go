@@ -6,7 +6,6 @@
 package marks
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/store"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 const (
@@ -165,9 +165,7 @@ func read(dir *disk.Dir, id string) (Mark, error) {
 
 func parse(p, id string, text []byte) (Mark, error) {
 	var m Mark
-	in := json.NewDecoder(bytes.NewReader(text))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&m); err != nil {
+	if err := strictjson.DecodeKnown(text, &m); err != nil {
 		return Mark{}, fmt.Errorf("%s cannot be parsed: %w", p, err)
 	}
 	if m.Version != version {

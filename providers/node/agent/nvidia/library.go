@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"upkeep/providers/facts"
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/program"
+	"upkeep/providers/strictjson"
 )
 
 // Program is upkeep-nvml. It runs as root: so it must be the file that has the digest, SHA-256 in hexadecimal,
@@ -83,7 +83,7 @@ func (p Program) question(ctx context.Context, d *disk.Disk, to any, args ...str
 		limit = usualLimit
 	}
 	answer, err := program.Run(ctx, filepath.Base(p.Path), d.Real(p.Path), program.Question{Args: args, Limit: limit, Most: maxOutput})
-	parsed := json.Unmarshal(answer, to)
+	parsed := strictjson.Decode(answer, to)
 	switch {
 	case err != nil:
 		return err

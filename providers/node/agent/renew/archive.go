@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/providers/bounded"
 	"upkeep/providers/layout"
 	"upkeep/providers/node/agent/pki"
 )
@@ -148,11 +149,11 @@ func (r *Renewer) unarchive(archive, p string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	zip, err := gzip.NewReader(bytes.NewReader(text))
+	zip, err := bounded.NewGzip(text, 2*maxArchive)
 	if err != nil {
 		return nil, fmt.Errorf("archive %s: %w", archive, err)
 	}
-	for files := tar.NewReader(io.LimitReader(zip, 2*maxArchive)); ; {
+	for files := tar.NewReader(zip); ; {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("archive %s does not hold %s", archive, p)

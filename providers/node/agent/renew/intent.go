@@ -1,7 +1,6 @@
 package renew
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +15,7 @@ import (
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/agent/pki"
 	"upkeep/providers/node/agent/store"
+	"upkeep/providers/strictjson"
 )
 
 // intentVersion is the version of the record's form.
@@ -112,9 +112,7 @@ func readIntent(dir *disk.Dir, l layout.Layout) (Intent, error) {
 	if err != nil {
 		return record, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&record); err != nil {
+	if err := strictjson.DecodeKnown(text, &record); err != nil {
 		return Intent{}, fmt.Errorf("%s cannot be parsed: %w", path.Join(dir.Path(), intentFile), err)
 	}
 	if record.Version != intentVersion {

@@ -26,6 +26,7 @@ import (
 	"upkeep/providers/node/agent/marks"
 	"upkeep/providers/node/agent/store"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 const (
@@ -230,7 +231,7 @@ func recorded(d *disk.Disk, id string) (protocol.TimerRequest, error) {
 		return protocol.TimerRequest{}, err
 	}
 	var r record
-	if err := json.Unmarshal(text, &r); err != nil {
+	if err := strictjson.Decode(text, &r); err != nil {
 		return protocol.TimerRequest{}, fmt.Errorf("the timer %s cannot be read: %w", id, err)
 	}
 	if r.Version != version || r.Request.Namespace != namespace || r.Request.Name != name {

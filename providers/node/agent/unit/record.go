@@ -1,7 +1,6 @@
 package unit
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 
 	"upkeep/providers/node/agent/disk"
 	"upkeep/providers/node/protocol"
+	"upkeep/providers/strictjson"
 )
 
 // version is the version of the records' form.
@@ -148,9 +148,7 @@ func parse(text []byte, r any) error {
 	if v.Version != version {
 		return fmt.Errorf("it is of version %d and this program knows %d", v.Version, version)
 	}
-	in := json.NewDecoder(bytes.NewReader(text))
-	in.DisallowUnknownFields()
-	if err := in.Decode(r); err != nil {
+	if err := strictjson.DecodeKnown(text, r); err != nil {
 		return fmt.Errorf("it cannot be parsed: %w", err)
 	}
 	return nil
