@@ -15,6 +15,7 @@ import (
 	"upkeep/providers/akash"
 	"upkeep/providers/certificates"
 	"upkeep/providers/downtime"
+	"upkeep/providers/driver"
 	"upkeep/providers/facts"
 	"upkeep/providers/reboot"
 	"upkeep/providers/release"
@@ -32,6 +33,8 @@ var undisturbing = map[string]string{
 	"backup.prune":                     "it changes nothing in the cluster",
 	"backup.take":                      "it is the guard",
 	"certificates.repair":              "it repairs an outage that exists",
+	"driver.download":                  "it installs nothing",
+	"driver.prove":                     "it only looks",
 	"certificates.operator_kubeconfig": "it changes a file of the operator alone, and keeps the old one",
 	"node.cordon":                      "it keeps new pods away from a node, and is taken back by a mark",
 	"node.uncordon":                    "it ends an interruption",
@@ -109,6 +112,17 @@ func disruptivePlans(t *testing.T) []providers.Step {
 		Policy: downtime.Policy{Leases: downtime.LeasesWait},
 	})
 
+	gpu := worlds.ControlPlanes(3, now)
+	gpu.Tenancies, gpu.Drains = &facts.Tenancies{}, map[string]facts.Drain{}
+	for name, node := range gpu.Nodes {
+		gpu.Drains[name] = facts.Drain{}
+		otherDriver(node)
+	}
+	add(gpu, driver.Spec{
+		Name: "gpus", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "580.126.20",
+		KernelModule: driver.Auto, Track: driver.Auto, Held: driver.Refuse, Policy: downtime.Policy{Leases: downtime.LeasesWait},
+	})
+
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.
 	for _, to := range []string{"11.6.4", "12.1.3"} {
 		w, err := fakeprovider.Open("11.6.4", map[string]any{"price_target_cpu": "1"}, now)
@@ -137,6 +151,43 @@ func disruptivePlans(t *testing.T) []providers.Step {
 		add(w.World(context.Background(), s, operator), s, operator)
 	}
 	return out
+}
+
+// otherDriver gives a node a GPU whose driver is older than what apt offers.
+func otherDriver(n *facts.Node) {
+	const old, next = "570.124.06", "580.126.20-0ubuntu1"
+	served := func(version string) []facts.PackageVersion {
+		return []facts.PackageVersion{{Version: version, Priority: 500, Sources: []string{"http://archive.ubuntu.com/ubuntu noble/restricted"}}}
+	}
+	kernel := n.System.Kernel
+	n.Boot = facts.Boot{Next: kernel, SecureBoot: facts.SecureBootDisabled}
+	n.Floor.Filesystems = []facts.Filesystem{{Directories: []string{"/"}, Free: 60 << 30}}
+	n.NVIDIA = facts.NVIDIA{
+		Devices:   facts.NVIDIADevices{GPUs: []facts.PCIDevice{{Address: "0000:01:00.0", Model: "a10", Driver: "nvidia"}}},
+		Fabric:    facts.Fabric{Manager: facts.NotNeeded},
+		Module:    facts.LoadedModule{Loaded: true, Version: old, Open: true},
+		OnDisk:    []facts.ModuleFile{{Kernel: kernel, Version: old}},
+		Libraries: facts.DriverLibraries{Files: []facts.DriverLibrary{{Name: "libcuda.so", Version: old, Used: true}}},
+		Packages: facts.DriverPackages{Packages: []facts.Package{
+			{Name: "libnvidia-compute-570-server", Status: "ii", Version: old + "-0ubuntu1", Upstream: old},
+			{Name: "nvidia-driver-570-server-open", Status: "ii", Version: old + "-0ubuntu1", Upstream: old},
+		}},
+	}
+	modules := "linux-modules-nvidia-580-server-open-" + kernel
+	change := facts.AptChange{
+		Install: []facts.PackageAt{
+			{Name: "libnvidia-compute-580-server", Version: next}, {Name: modules, Version: next}, {Name: "nvidia-driver-580-server-open", Version: next},
+		},
+		Remove: []string{"libnvidia-compute-570-server", "nvidia-driver-570-server-open"},
+	}
+	n.Apt = facts.Apt{Branch: "580", Trial: &facts.AptTrial{Change: change, Missing: 3}}
+	for _, p := range change.Install {
+		n.Apt.Offers = append(n.Apt.Offers, facts.Offer{Name: p.Name, Candidate: p.Version, Versions: served(p.Version)})
+		n.Apt.Trial.Installs = append(n.Apt.Trial.Installs, facts.PackageChange{Name: p.Name, To: p.Version})
+	}
+	for _, name := range change.Remove {
+		n.Apt.Trial.Removes = append(n.Apt.Trial.Removes, facts.PackageAt{Name: name, Version: old + "-0ubuntu1"})
+	}
 }
 
 const definitionText = `apiVersion: apiextensions.k8s.io/v1
