@@ -116,7 +116,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 	gpu.Tenancies, gpu.Drains = &facts.Tenancies{}, map[string]facts.Drain{}
 	for name, node := range gpu.Nodes {
 		gpu.Drains[name] = facts.Drain{}
-		otherDriver(node)
+		worlds.OldDriver(node)
 	}
 	add(gpu, driver.Spec{
 		Name: "gpus", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "580.126.20",
@@ -151,43 +151,6 @@ func disruptivePlans(t *testing.T) []providers.Step {
 		add(w.World(context.Background(), s, operator), s, operator)
 	}
 	return out
-}
-
-// otherDriver gives a node a GPU whose driver is older than what apt offers.
-func otherDriver(n *facts.Node) {
-	const old, next = "570.124.06", "580.126.20-0ubuntu1"
-	served := func(version string) []facts.PackageVersion {
-		return []facts.PackageVersion{{Version: version, Priority: 500, Sources: []string{"http://archive.ubuntu.com/ubuntu noble/restricted"}}}
-	}
-	kernel := n.System.Kernel
-	n.Boot = facts.Boot{Next: kernel, SecureBoot: facts.SecureBootDisabled}
-	n.Floor.Filesystems = []facts.Filesystem{{Directories: []string{"/"}, Free: 60 << 30}}
-	n.NVIDIA = facts.NVIDIA{
-		Devices:   facts.NVIDIADevices{GPUs: []facts.PCIDevice{{Address: "0000:01:00.0", Model: "a10", Driver: "nvidia"}}},
-		Fabric:    facts.Fabric{Manager: facts.NotNeeded},
-		Module:    facts.LoadedModule{Loaded: true, Version: old, Open: true},
-		OnDisk:    []facts.ModuleFile{{Kernel: kernel, Version: old}},
-		Libraries: facts.DriverLibraries{Files: []facts.DriverLibrary{{Name: "libcuda.so", Version: old, Used: true}}},
-		Packages: facts.DriverPackages{Packages: []facts.Package{
-			{Name: "libnvidia-compute-570-server", Status: "ii", Version: old + "-0ubuntu1", Upstream: old},
-			{Name: "nvidia-driver-570-server-open", Status: "ii", Version: old + "-0ubuntu1", Upstream: old},
-		}},
-	}
-	modules := "linux-modules-nvidia-580-server-open-" + kernel
-	change := facts.AptChange{
-		Install: []facts.PackageAt{
-			{Name: "libnvidia-compute-580-server", Version: next}, {Name: modules, Version: next}, {Name: "nvidia-driver-580-server-open", Version: next},
-		},
-		Remove: []string{"libnvidia-compute-570-server", "nvidia-driver-570-server-open"},
-	}
-	n.Apt = facts.Apt{Branch: "580", Trial: &facts.AptTrial{Change: change, Missing: 3}}
-	for _, p := range change.Install {
-		n.Apt.Offers = append(n.Apt.Offers, facts.Offer{Name: p.Name, Candidate: p.Version, Versions: served(p.Version)})
-		n.Apt.Trial.Installs = append(n.Apt.Trial.Installs, facts.PackageChange{Name: p.Name, To: p.Version})
-	}
-	for _, name := range change.Remove {
-		n.Apt.Trial.Removes = append(n.Apt.Trial.Removes, facts.PackageAt{Name: name, Version: old + "-0ubuntu1"})
-	}
 }
 
 const definitionText = `apiVersion: apiextensions.k8s.io/v1

@@ -58,26 +58,26 @@ func judge(s Spec, version string, n facts.Node) (v verdict) {
 	return v
 }
 
-// differences says what of a node's driver has not the version, or is not the wanted module.
+// differences says what of a node's driver has not the version, or is not the wanted module; nothing where all of it is
+// as wanted. Nodes with the same differences get the same words.
 func differences(s Spec, version string, n facts.Node) (why []string) {
 	d := n.NVIDIA
-	note := func(what, has string) {
-		why = append(why, fmt.Sprintf("%s of %s is %s, wanted is %s", what, n.Name, has, version))
-	}
+	var parts []string
+	note := func(what, has string) { parts = append(parts, what+" "+has) }
 	switch {
 	case !d.Module.Loaded:
-		note("the loaded kernel module", "none")
+		note("no kernel module", "is loaded")
 	case d.Module.Version != version:
-		note("the loaded kernel module", orElse(d.Module.Version, "of unknown version"))
+		note("loaded kernel module", orElse(d.Module.Version, "of unknown version"))
 	}
 	kernel := orElse(n.Boot.Next, n.System.Kernel)
 	switch f := d.ModuleOf(kernel); {
 	case f.Unknown != "":
-		note("the module on disk for kernel "+kernel, "unknown ("+f.Unknown+")")
+		note("module on disk for kernel "+kernel, "unknown ("+f.Unknown+")")
 	case f.Missing:
-		note("the module on disk for kernel "+kernel, "missing")
+		note("module on disk for kernel "+kernel, "missing")
 	case f.Version != version:
-		note("the module on disk for kernel "+kernel, orElse(f.Version, "of unknown version"))
+		note("module on disk for kernel "+kernel, orElse(f.Version, "of unknown version"))
 	}
 	for _, name := range shared {
 		if has := d.Libraries.Version(name); has != version && (has != "" || name == "libcuda.so") {
@@ -85,10 +85,13 @@ func differences(s Spec, version string, n facts.Node) (why []string) {
 		}
 	}
 	if m := d.FabricManager; d.Fabric.Manager == facts.Needed && m.Version != version {
-		note("the fabric manager", orElse(m.Version, orElse(m.VersionUnknown, "missing")))
+		note("fabric manager", orElse(m.Version, orElse(m.VersionUnknown, "missing")))
+	}
+	if len(parts) > 0 {
+		why = append(why, "the block wants driver "+version+", and the node has: "+strings.Join(parts, ", "))
 	}
 	if open, impossible := moduleOf(s.KernelModule, branchOf(version), n); impossible == "" && d.Module.Loaded && d.Module.Open != open {
-		why = append(why, fmt.Sprintf("%s has the %s kernel module, wanted is the %s one", n.Name, moduleText(d.Module.Open), moduleText(open)))
+		why = append(why, fmt.Sprintf("the %s kernel module is loaded, and the block wants the %s one", moduleText(d.Module.Open), moduleText(open)))
 	}
 	return why
 }

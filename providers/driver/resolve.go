@@ -36,6 +36,7 @@ type resolution struct {
 	version string
 	branch  string
 	has     map[string]facts.Package // the driver's packages with files on the node, by name
+	lacks   bool                     // a required package is not offered, and that was said
 }
 
 func (r *resolution) stop(hint, format string, a ...any) {
@@ -74,7 +75,9 @@ func resolve(s Spec, version string, n facts.Node) packages {
 	r.scheme = schemeOf(n, s.Track)
 	r.module(s)
 	r.choose()
-	r.changes(s)
+	if len(r.problems) == 0 {
+		r.changes(s)
+	}
 	return r.packages
 }
 
@@ -233,9 +236,10 @@ func (r *resolution) pick(stem, kernel string, required bool) {
 			}
 		}
 	}
-	if !required {
+	if !required || r.lacks {
 		return
 	}
+	r.lacks = true
 	what := strings.Join(names, " or ")
 	if len(offers) > 0 {
 		r.stop("apt-get update && apt-cache policy "+names[0], "apt offers %s in %s, and not in %s (%s)", what, providers.Few(offers), r.version, r.scheme)
