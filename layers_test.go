@@ -78,6 +78,7 @@ var floors = []struct {
 	{prefix: "providers/release", floor: 3, domain: true, acts: []string{"operations.go"}},
 	{prefix: "providers/nvidia", floor: 3, domain: true, acts: []string{"operations.go"}},
 	{prefix: "providers/reboot", floor: 3, domain: true},
+	{prefix: "providers/driver", floor: 3, domain: true, acts: []string{"operations.go"}},
 	{prefix: "providers/claim", floor: 3},
 
 	{prefix: "cmd", floor: 4},

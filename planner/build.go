@@ -28,6 +28,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 		return Plan{}, err
 	}
 	in := r.input()
+	in.Declared = resources
 	if in.Owners, err = owners(resources); err != nil {
 		return Plan{}, err
 	}

@@ -143,6 +143,7 @@ func newWalk(r Request, types []providers.Type, length time.Duration, look Look)
 		return nil, err
 	}
 	in := r.input()
+	in.Declared = resources
 	if in.Owners, err = owners(resources); err != nil {
 		return nil, err
 	}

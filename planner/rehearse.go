@@ -120,6 +120,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 
 	in := p.Request.input()
 	in.Replace = nil
+	in.Declared = resources
 	if in.Owners, err = owners(resources); err != nil {
 		return Rehearsal{}, err
 	}

@@ -108,6 +108,9 @@ type Input struct {
 	Replace []Address
 	// Owners are the resources that things belong to, by what Owner.Owns calls them. The planner sets it for Diff.
 	Owners map[string]Address
+	// Declared are all declared blocks, in declared order, for a domain whose blocks must not select the same nodes: it
+	// looks at those of its own type. The planner sets it for Diff.
+	Declared []Resource
 	// NoObjects: nobody reads Outcome.Objects, so Diff may leave them out. A fleet has many.
 	NoObjects bool
 	// kept is set by Walk.

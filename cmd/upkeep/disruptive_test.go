@@ -15,6 +15,7 @@ import (
 	"upkeep/providers/akash"
 	"upkeep/providers/certificates"
 	"upkeep/providers/downtime"
+	"upkeep/providers/driver"
 	"upkeep/providers/facts"
 	"upkeep/providers/reboot"
 	"upkeep/providers/release"
@@ -32,6 +33,8 @@ var undisturbing = map[string]string{
 	"backup.prune":                     "it changes nothing in the cluster",
 	"backup.take":                      "it is the guard",
 	"certificates.repair":              "it repairs an outage that exists",
+	"driver.download":                  "it installs nothing",
+	"driver.prove":                     "it only looks",
 	"certificates.operator_kubeconfig": "it changes a file of the operator alone, and keeps the old one",
 	"node.cordon":                      "it keeps new pods away from a node, and is taken back by a mark",
 	"node.uncordon":                    "it ends an interruption",
@@ -107,6 +110,17 @@ func disruptivePlans(t *testing.T) []providers.Step {
 	add(due, reboot.Spec{
 		Name: "kernel", Nodes: config.Selection{Roles: []string{"control-plane"}}, When: reboot.Required,
 		Policy: downtime.Policy{Leases: downtime.LeasesWait},
+	})
+
+	gpu := worlds.ControlPlanes(3, now)
+	gpu.Tenancies, gpu.Drains = &facts.Tenancies{}, map[string]facts.Drain{}
+	for name, node := range gpu.Nodes {
+		gpu.Drains[name] = facts.Drain{}
+		worlds.OldDriver(node)
+	}
+	add(gpu, driver.Spec{
+		Name: "gpus", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "580.126.20",
+		KernelModule: driver.Auto, Track: driver.Auto, Held: driver.Refuse, Policy: downtime.Policy{Leases: downtime.LeasesWait},
 	})
 
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.

@@ -12,6 +12,7 @@ import (
 	"upkeep/providers/backup"
 	"upkeep/providers/certificates"
 	clusterhealth "upkeep/providers/cluster"
+	"upkeep/providers/driver"
 	"upkeep/providers/facts"
 	"upkeep/providers/nvidia"
 	"upkeep/providers/reboot"
@@ -33,6 +34,7 @@ func every() []domain {
 		{release.Type(), releaseOperations},
 		{nvidia.Type(), nvidiaOperations},
 		{reboot.Type(), rebootOperations},
+		{driver.Type(), driverOperations},
 	}
 }
 

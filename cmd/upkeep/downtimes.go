@@ -9,6 +9,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/bounded"
 	"upkeep/providers/downtime"
+	"upkeep/providers/driver"
 	"upkeep/providers/facts"
 	"upkeep/providers/kube"
 	"upkeep/state/local"
@@ -72,3 +73,6 @@ func rebootOperations(t tools) map[string]providers.Operation {
 	}
 	return wiring.Fenced(downtime.Operations(all), t.caller.Fence)
 }
+
+// driverOperations makes the operations of NVIDIA's driver. Those of package downtime are rebootOperations.
+func driverOperations(t tools) map[string]providers.Operation { return driver.Operations(t.caller) }

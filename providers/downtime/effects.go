@@ -1,6 +1,7 @@
 package downtime
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -187,6 +188,35 @@ func lookAt(in providers.Input, step providers.Step) (l look, not *providers.Rea
 // ours reports whether the node is cordoned under a mark of the step's block.
 func (l look) ours() bool { return Ours(l.object, l.step.Address) }
 
+// Down says why work must not begin on a node that the series has drained: another step stands in the way, it has
+// booted since the plan was made, or its cordon is not as it should be. Nil: the work may begin. The step is one of
+// Work.Drained, object the node's name in Kubernetes.
+func Down(in providers.Input, step providers.Step, object string, policy Policy) *providers.Readiness {
+	data, err := json.Marshal(args{Object: object, Policy: policy})
+	if err != nil {
+		r := providers.Unreadable(err)
+		return &r
+	}
+	step.Args = data
+	l, not := lookAt(in, step)
+	switch {
+	case not != nil:
+		return not
+	case in.World.Here.Is(l.node):
+		r := providers.Moved.Because("%s", SelfText)
+		return &r
+	}
+	if r := l.rebooted(); r != nil {
+		return r
+	}
+	return l.held()
+}
+
+// GroundOf is what every step of a series relies on: the boot that the node is in. A step of Work.Drained has it, too.
+func GroundOf(in providers.Input, step providers.Step) providers.Ground {
+	return effect{}.Ground(in, step)
+}
+
 // rebooted says what it means that the node has booted since the plan was made; nil: it has not.
 func (l look) rebooted() *providers.Readiness {
 	if l.was.BootID == "" || l.node.System.BootID == l.was.BootID {
@@ -206,7 +236,7 @@ func LeasesText(node string, leases []facts.TenantLease) string {
 	for _, l := range leases {
 		names = append(names, strings.TrimSuffix(l.ID(), "/"+l.Provider))
 	}
-	return fmt.Sprintf("%s on %s: %s", count(len(leases), "lease"), node, few(names))
+	return fmt.Sprintf("%s on %s: %s", providers.Count(len(leases), "lease"), node, providers.Few(names))
 }
 
 // Forbidden says why the pods of a node are not evicted as the policy has it, and what to write; "" where they may be.
@@ -222,9 +252,9 @@ func (p Policy) Forbidden(d facts.Drain) (why, hint string) {
 	}
 	switch {
 	case len(bare) > 0:
-		return "no controller makes these pods again: " + few(bare), "remove the pods, or write drain { bare = true }"
+		return "no controller makes these pods again: " + providers.Few(bare), "remove the pods, or write drain { bare = true }"
 	case len(data) > 0:
-		return "these pods have data in emptyDir volumes: " + few(data), "write drain { emptydir = true } to lose the data"
+		return "these pods have data in emptyDir volumes: " + providers.Few(data), "write drain { emptydir = true } to lose the data"
 	}
 	return "", ""
 }
@@ -237,7 +267,7 @@ func Refusals(d facts.Drain) string {
 			out = append(out, pod.String()+": "+pod.Refused)
 		}
 	}
-	return few(out)
+	return providers.Few(out)
 }
 
 // PlaneTrouble says why a control plane or member of etcd must not go down now: etcd is not healthy, it would lose its
@@ -255,7 +285,7 @@ func PlaneTrouble(in providers.Input, node string) string {
 		member = member || m.Node == node || m.Name == node
 	}
 	if member && voters < 3 {
-		return fmt.Sprintf("etcd has %s and loses its majority with this node", count(voters, "member"))
+		return fmt.Sprintf("etcd has %s and loses its majority with this node", providers.Count(voters, "member"))
 	}
 	find := in.Inventory.Finder()
 	for _, k := range in.World.Kubernetes.Nodes {
@@ -472,7 +502,7 @@ func notDrained(d facts.Drain) string {
 	for _, p := range d.Pods {
 		names = append(names, p.String())
 	}
-	return few(names)
+	return providers.Few(names)
 }
 
 // back says why a node is not back from a reboot.

@@ -11,9 +11,6 @@
 package downtime
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
@@ -137,21 +134,4 @@ func Read(b config.Block) (p Policy, l Limits, diags hcl.Diagnostics) {
 // Lane is the lane of a block that takes nodes down.
 func (l Limits) Lane(block providers.Address, nodes []string) providers.Lane {
 	return providers.Lane{Name: block.String(), Width: l.MaxUnavailable, Failures: l.MaxFailures, Selection: nodes}
-}
-
-// few names the first of many.
-func few(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
-// count says how many of something there are.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -54,6 +54,10 @@ type Work struct {
 	Why      []string
 	Lanes    []providers.Lane
 	Position config.Position
+	// Prepared, Drained and Booted are further steps of the domain: before the node is cordoned, between its drain and
+	// its reboot, and between its reboot and its return. What they are, the domain says (NewStep, and what a person reads);
+	// their order, lanes, reasons and guards are the series' own.
+	Prepared, Drained, Booted []providers.Step
 }
 
 // The estimates, in seconds, where no earlier run is remembered: requests to the API server, pods that end, and a
@@ -71,11 +75,14 @@ const settle = 10 * time.Minute
 // of upkeep's has cordoned keeps that cordon.
 func Reboot(in providers.Input, w Work) []providers.Step {
 	s := series{in: in, work: w}
+	s.place(w.Prepared)
 	if !w.Object.Unschedulable {
 		s.cordon()
 	}
 	s.drain()
+	s.place(w.Drained)
 	s.reboot()
+	s.place(w.Booted)
 	if !w.Object.Unschedulable || Ours(w.Object, w.Address) {
 		s.uncordon()
 	}
@@ -83,13 +90,18 @@ func Reboot(in providers.Input, w Work) []providers.Step {
 	return s.steps
 }
 
-// Return returns the step that puts a node back into service which an earlier run of the block left cordoned.
+// Return returns the steps that put a node back into service which an earlier run of the block left cordoned: those of
+// Work.Booted, and the one that uncordons it.
 func Return(in providers.Input, w Work) []providers.Step {
 	s := series{in: in, work: w}
+	s.place(w.Booted)
 	s.uncordon()
 	// What was left takes a place of its lanes: were it held back by them, nodes that were left would wait for one
 	// another.
-	s.steps[0].Repairs, s.steps[0].Rest = true, true
+	for i := range s.steps {
+		s.steps[i].Repairs = true
+	}
+	s.steps[len(s.steps)-1].Rest = true
 	return s.steps
 }
 
@@ -108,8 +120,22 @@ type series struct {
 func (s *series) add(verb, operation string, estimate float64) *providers.Step {
 	w := s.work
 	a := args{Object: w.Object.Name, Policy: w.Policy, Kernel: w.Kernel, Plane: w.Plane, Reason: w.Reason}
-	step := providers.NewStep(s.in, w.Address.On(w.Node), verb, operation, a, estimate)
-	step.Lanes, step.Position, step.Why = w.Lanes, w.Position.String(), w.Why
+	return s.append(providers.NewStep(s.in, w.Address.On(w.Node), verb, operation, a, estimate))
+}
+
+// place appends steps of the domain.
+func (s *series) place(steps []providers.Step) {
+	for _, step := range steps {
+		placed := s.append(step)
+		if placed.Disruption != "" {
+			s.guards(placed)
+		}
+	}
+}
+
+// append puts a step behind the ones that there are.
+func (s *series) append(step providers.Step) *providers.Step {
+	step.Lanes, step.Position, step.Why = s.work.Lanes, s.work.Position.String(), s.work.Why
 	// Nodes without tenants go first, and those that carry what many depend on last.
 	step.Turn = s.turn()
 	if n := len(s.steps); n > 0 {
@@ -152,9 +178,9 @@ func (s *series) drain() {
 				names = append(names, p.String())
 			}
 		}
-		step.Disruption = "upkeep evicts " + count(len(names), "pod") + " of " + w.Object.Name
+		step.Disruption = "upkeep evicts " + providers.Count(len(names), "pod") + " of " + w.Object.Name
 		if len(names) > 0 {
-			step.Disruption += ": " + few(names)
+			step.Disruption += ": " + providers.Few(names)
 		}
 		step.Changes = []providers.Change{{What: "pods to evict", Before: fmt.Sprint(len(names)), After: "0"}}
 	}
@@ -190,7 +216,7 @@ func (s *series) leases() string {
 		}
 	}
 	return fmt.Sprintf("%s with %s stop until their pods run again; data outside of volumes is lost (%s with a volume)",
-		count(len(on), "lease"), count(gpus, "GPU"), count(kept, "pod"))
+		providers.Count(len(on), "lease"), providers.Count(gpus, "GPU"), providers.Count(kept, "pod"))
 }
 
 func (s *series) reboot() {

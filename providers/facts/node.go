@@ -26,6 +26,8 @@ type Question struct {
 	EtcdData bool `json:"etcd_data,omitempty"`
 	// Ports asks who listens on some TCP ports of the node.
 	Ports []int `json:"ports,omitempty"`
+	// Apt asks what apt offers of the driver, and what it would do; nil asks for nothing.
+	Apt *AptQuestion `json:"apt,omitempty"`
 }
 
 // CertificatesQuestion names the certificates to look at.
@@ -48,6 +50,7 @@ func (q Question) Merge(other Question) Question {
 	q.Marks = q.Marks || other.Marks
 	q.EtcdData = q.EtcdData || other.EtcdData
 	q.Ports = mergePorts(q.Ports, other.Ports)
+	q.Apt = q.Apt.Merge(other.Apt)
 	switch {
 	case q.Certificates == nil:
 		q.Certificates = other.Certificates
@@ -102,6 +105,8 @@ type Node struct {
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`
 	Listeners Listeners `json:"listeners,omitzero"`
+	// Apt is what apt offers of the driver, and what it would do.
+	Apt Apt `json:"apt,omitzero"`
 }
 
 // System identifies the machine and its boot.

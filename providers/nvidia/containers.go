@@ -3,6 +3,8 @@ package nvidia
 import (
 	"slices"
 	"strings"
+
+	"upkeep/providers"
 )
 
 // gpuResource is the resource that NVIDIA's device plugin offers.
@@ -53,9 +55,9 @@ func (e *examination) cdi() {
 			e.unknown("CDI file "+f.Path, f.Unknown)
 		case len(others) > 0 && loaded != "":
 			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names libraries of %s, and module %s is loaded",
-				few(others), loaded)
+				providers.Few(others), loaded)
 		case len(f.Missing) > 0:
-			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names what the node does not have: %s", few(f.Missing))
+			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names what the node does not have: %s", providers.Few(f.Missing))
 		}
 	}
 }

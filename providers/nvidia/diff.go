@@ -32,21 +32,15 @@ type candidate struct {
 
 // Diff says what each selected node is, and which nodes to cordon.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
-	r := &review{spec: s, in: in, objects: objectsOf(in)}
+	r := &review{spec: s, in: in, objects: in.Objects()}
 	var err error
 	if r.accepted, err = in.Memory.Accepted(); err != nil {
 		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
 			Object: "accepted nodes", Summary: err.Error()})
 	}
-	nodes, incomplete := in.Inventory.Select(s.Nodes)
-	switch {
-	case incomplete != "":
-		r.add(providers.Finding{ID: "NODE_SELECTION_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
-			Summary: "not all nodes of the selection are known: " + incomplete})
-	case len(nodes) == 0:
-		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
-			Summary: "nodes selects no node",
-			Hint:    "declare nodes with the role or name that the block selects"})
+	nodes, wrong := in.Selected(s.Nodes)
+	for _, f := range wrong {
+		r.add(f)
 	}
 	if m := in.World.Maintenance; m != nil && m.Unknown != "" && in.World.Kubernetes.Unknown == "" {
 		r.add(providers.Finding{ID: "NVIDIA_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
@@ -79,18 +73,6 @@ func (r *review) add(f providers.Finding) {
 	}
 	f.Position = r.spec.Position.String()
 	r.out.Findings = append(r.out.Findings, f)
-}
-
-// objectsOf finds the Kubernetes object of each node of the inventory.
-func objectsOf(in providers.Input) map[string]*facts.KubernetesNode {
-	out := map[string]*facts.KubernetesNode{}
-	find := in.Inventory.Finder()
-	for i := range in.World.Kubernetes.Nodes {
-		if n, is := find(in.World.Kubernetes.Nodes[i]); is {
-			out[n.Name] = &in.World.Kubernetes.Nodes[i]
-		}
-	}
-	return out
 }
 
 // hasModel reports whether a node has a GPU of the block's models. One whose models are unknown stays in: it
@@ -126,12 +108,7 @@ func (r *review) reviewNode(n config.Node) {
 	address := r.spec.Address().On(n.Name)
 	observed := r.in.World.Node(n.Name)
 	if observed.Unknown != "" {
-		r.add(providers.Finding{
-			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Address: address,
-			Summary: observed.Unknown,
-			Cause:   facts.SilentCause(n.Name),
-			Hint:    "its part of this plan is unknown; see whether `ssh` reaches it from here",
-		})
+		r.add(providers.Silent(r.spec.Address(), observed))
 		r.watch(address, "unknown", "GPUs: unknown")
 		return
 	}

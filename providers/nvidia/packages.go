@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"upkeep/providers"
 	"upkeep/providers/facts"
 )
 
@@ -120,7 +121,7 @@ func (e *examination) repositories() {
 			if len(hosts) > 1 {
 				e.note("NVIDIA_REPOSITORIES", "package "+p.Name, "apt-cache policy "+p.Name,
 					"version %s is in %d repositories: %s", v.Version,
-					len(hosts), few(hosts))
+					len(hosts), providers.Few(hosts))
 			}
 		}
 	}
@@ -153,7 +154,7 @@ func (e *examination) unattended() {
 	}
 	if len(moves) > 0 {
 		e.due("NVIDIA_UNATTENDED", "unattended-upgrades", "apt-mark hold "+strings.Join(moves[:min(len(moves), 3)], " "),
-			"unattended-upgrades may change %d packages of the driver: %s", len(moves), few(moves))
+			"unattended-upgrades may change %d packages of the driver: %s", len(moves), providers.Few(moves))
 	}
 }
 

@@ -3,7 +3,6 @@ package nvidia
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
@@ -256,13 +255,4 @@ func orElse(text, otherwise string) string {
 		return otherwise
 	}
 	return text
-}
-
-// few names the first of many.
-func few(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

@@ -31,17 +31,12 @@ type review struct {
 
 // Diff says which nodes are due, and plans their reboots.
 func (s Spec) Diff(in providers.Input) providers.Outcome {
-	r := &review{spec: s, in: in, objects: objectsOf(in)}
-	nodes, incomplete := in.Inventory.Select(s.Nodes)
-	switch {
-	case incomplete != "":
-		r.add(providers.Finding{ID: "NODE_SELECTION_UNKNOWN", Severity: providers.SeverityError, Unknown: true,
-			Summary: "not all nodes of the selection are known: " + incomplete})
-	case len(nodes) == 0:
-		r.add(providers.Finding{ID: "NODE_NONE_SELECTED", Severity: providers.SeverityError,
-			Summary: "nodes selects no node", Hint: "declare nodes with the role or name that the block selects"})
+	r := &review{spec: s, in: in, objects: in.Objects()}
+	nodes, wrong := in.Selected(s.Nodes)
+	for _, f := range wrong {
+		r.add(f)
 	}
-	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n config.Node) bool { return !s.hasModel(in.World.Node(n.Name)) })
+	nodes = slices.DeleteFunc(nodes, func(n config.Node) bool { return !providers.HasModel(in.World.Node(n.Name), s.Models) })
 	var names []string
 	for _, n := range nodes {
 		if object := r.objects[n.Name]; object != nil {
@@ -81,11 +76,7 @@ func (r *review) watch(n config.Node, status, detail string) {
 func (r *review) node(n config.Node) {
 	observed := r.in.World.Node(n.Name)
 	if observed.Unknown != "" {
-		r.add(providers.Finding{
-			ID: "NODE_UNREACHABLE", Severity: providers.SeverityError, Unknown: true, Address: r.spec.Address().On(n.Name),
-			Summary: observed.Unknown, Cause: facts.SilentCause(n.Name),
-			Hint: "nothing is planned for the node; see whether `ssh` reaches it from here",
-		})
+		r.add(providers.Silent(r.spec.Address(), observed))
 		r.watch(n, "unknown", "unknown")
 		return
 	}
@@ -149,7 +140,7 @@ func (r *review) waits(object *facts.KubernetesNode) string {
 func (r *review) work(n config.Node, object facts.KubernetesNode, why []string) downtime.Work {
 	return downtime.Work{
 		Address: r.spec.Address(), Node: n.Name, Object: object, Policy: r.spec.Policy,
-		Kernel: r.in.World.Node(n.Name).Boot.Next, Plane: isPlane(n, object), Reason: "the node reboots",
+		Kernel: r.in.World.Node(n.Name).Boot.Next, Plane: providers.IsPlane(n, object), Reason: "the node reboots",
 		Why:   append(slices.Clone(why), fmt.Sprintf("%s.when = %q (%s)", r.spec.Address(), r.spec.When, r.spec.Position)),
 		Lanes: []providers.Lane{r.lane}, Position: r.spec.Position,
 	}
@@ -166,56 +157,22 @@ func (r *review) giveBack(n config.Node, object facts.KubernetesNode, why string
 
 // stopped says what keeps a node that is due from being taken down now, and reports whether anything does.
 func (r *review) stopped(n config.Node, observed facts.Node, object facts.KubernetesNode) bool {
-	block := func(hint, format string, a ...any) bool {
-		r.found(n, blocked, providers.SeverityError, fmt.Sprintf(format, a...), hint)
-		return true
-	}
-	ours := downtime.Ours(object, r.spec.Address())
-	leases, tenants := r.in.World.Tenancies, []facts.TenantLease(nil)
-	if leases != nil {
-		tenants = leases.On(object.Name)
-	}
-	drain, asked := r.in.World.Drains[object.Name]
-	why, hint := r.spec.Policy.Forbidden(drain)
-	switch c := object.Cordon; {
-	case r.in.World.Here.Is(observed):
+	if r.in.World.Here.Is(observed) {
 		r.found(n, itself, providers.SeverityError, downtime.SelfText, "")
 		return true
-	case object.Unschedulable && c == nil:
-		return block("", "somebody else has cordoned the node")
-	case c != nil && c.Unknown != "":
-		return block("upkeep marks", "the node carries a mark of upkeep's that cannot be read: %s", c.Unknown)
-	case leases == nil || leases.Unknown != "":
-		r.found(n, unknown, providers.SeverityError, "whether tenants are on the node is not known"+because(leases), "")
-		return true
-	case ours && len(tenants) > 0 && r.spec.Policy.Leases != downtime.LeasesInterrupt:
-		r.giveBack(n, object, "an earlier run cordoned the node, and tenants are on it: "+
-			downtime.LeasesText(object.Name, tenants))
-		return true
-	case len(tenants) > 0 && r.spec.Policy.Leases == downtime.LeasesRefuse:
-		return block("write leases = \"wait\", or wait until the tenants have left", "%s",
-			downtime.LeasesText(object.Name, tenants))
-	case !object.Ready && !ours:
-		return block("kubectl describe node "+object.Name, "the node is not Ready")
-	case !asked || drain.Unknown != "":
-		r.found(n, unknown, providers.SeverityError, "which pods are on the node is not known: "+orElse(drain.Unknown, "not asked"), "")
-		return true
-	case why != "":
-		return block(hint, "%s", why)
 	}
-	if isPlane(n, object) {
-		if why := downtime.PlaneTrouble(r.in, n.Name); why != "" {
-			return block("", "%s", why)
-		}
+	stop := downtime.Stops(r.in, r.work(n, object, nil))
+	switch {
+	case stop == nil:
+		return false
+	case stop.GiveBack:
+		r.giveBack(n, object, stop.Why)
+	case stop.Unknown:
+		r.found(n, unknown, providers.SeverityError, stop.Why, stop.Hint)
+	default:
+		r.found(n, blocked, providers.SeverityError, stop.Why, stop.Hint)
 	}
-	return false
-}
-
-func because(t *facts.Tenancies) string {
-	if t == nil {
-		return ""
-	}
-	return ": " + t.Unknown
+	return true
 }
 
 func orElse(text, otherwise string) string {
@@ -223,31 +180,4 @@ func orElse(text, otherwise string) string {
 		return otherwise
 	}
 	return text
-}
-
-// isPlane reports whether a node is a control plane, or a member of etcd.
-func isPlane(n config.Node, object facts.KubernetesNode) bool {
-	return slices.Contains(n.Roles, "control-plane") || slices.Contains(n.Roles, "etcd") ||
-		providers.Labelled(object, "control-plane", "etcd")
-}
-
-// objectsOf finds the Kubernetes object of each node of the inventory.
-func objectsOf(in providers.Input) map[string]*facts.KubernetesNode {
-	out := map[string]*facts.KubernetesNode{}
-	find := in.Inventory.Finder()
-	for i := range in.World.Kubernetes.Nodes {
-		if n, is := find(in.World.Kubernetes.Nodes[i]); is {
-			out[n.Name] = &in.World.Kubernetes.Nodes[i]
-		}
-	}
-	return out
-}
-
-// few names the first of many.
-func few(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -52,16 +51,16 @@ func (s Spec) Needs() providers.Needs {
 // SecondNeeds asks what draining the nodes would do that are due, and for etcd where one of them is a control plane.
 func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, _ bool) (needs providers.Needs) {
 	in := providers.Input{World: world, Inventory: inventory}
-	objects := objectsOf(in)
+	objects := in.Objects()
 	nodes, _ := inventory.Select(s.Nodes)
 	for _, n := range nodes {
 		object := objects[n.Name]
-		if object == nil || !s.hasModel(world.Node(n.Name)) {
+		if object == nil || !providers.HasModel(world.Node(n.Name), s.Models) {
 			continue
 		}
 		if due, _ := s.due(world.Node(n.Name)); len(due) > 0 {
 			needs.Kubernetes.Drains = append(needs.Kubernetes.Drains, facts.DrainQuestion{Node: object.Name})
-			needs.Etcd = needs.Etcd || isPlane(n, *object)
+			needs.Etcd = needs.Etcd || providers.IsPlane(n, *object)
 		}
 	}
 	return needs
@@ -109,15 +108,6 @@ func restore(data json.RawMessage) (any, error) {
 	return s, nil
 }
 
-// hasModel reports whether a node has a GPU of the block's models. One whose models are unknown stays in: it may have.
-func (s Spec) hasModel(n facts.Node) bool {
-	if len(s.Models) == 0 || n.Unknown != "" || n.NVIDIA.Unknown != "" || n.NVIDIA.Devices.Unknown != "" {
-		return true
-	}
-	names, _ := n.NVIDIA.Devices.Models()
-	return slices.ContainsFunc(names, func(model string) bool { return slices.Contains(s.Models, model) })
-}
-
 // due says why a node must be rebooted; nothing where it need not be. unknown says why that cannot be told.
 func (s Spec) due(n facts.Node) (why []string, unknown string) {
 	if n.Unknown != "" {
@@ -141,7 +131,7 @@ func (s Spec) due(n facts.Node) (why []string, unknown string) {
 			text += " since " + since.UTC().Format("2006-01-02")
 		}
 		if names := n.Boot.Reboot.Packages; len(names) > 0 {
-			text += ": " + few(names)
+			text += ": " + providers.Few(names)
 		}
 		why = append(why, text)
 	}

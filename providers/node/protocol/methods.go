@@ -22,6 +22,8 @@ const (
 
 	RestartService Method[RestartServiceRequest, RestartServiceResult] = "service.restart"
 	Reboot         Method[RebootRequest, RebootResult]                 = "node.reboot"
+	Download       Method[DownloadRequest, DownloadResult]             = "driver.download"
+	Install        Method[InstallRequest, InstallResult]               = "driver.install"
 )
 
 // The same names for those who send requests by name.
@@ -39,6 +41,8 @@ const (
 
 	MethodRestartService = string(RestartService)
 	MethodReboot         = string(Reboot)
+	MethodDownload       = string(Download)
+	MethodInstall        = string(Install)
 )
 
 // NotifyProgress is sent by the helper while a changing method runs; its parameter is Progress.
@@ -69,6 +73,13 @@ func Methods() []Row {
 		change(RestartService, usual, Unit{Most: longest, Hardening: Hardening{Writes: []string{"/var/lib/rancher"}}}),
 		// systemd does it, behind a socket. A machine may take half an hour to come back.
 		change(Reboot, patient, Unit{Most: 2 * longest, Restarts: true}),
+		// apt keeps what it downloads, and takes its own locks.
+		change(Download, patient, Unit{Most: 2 * longest, Hardening: Hardening{
+			Writes: []string{"/var/cache/apt", "/var/lib/apt", "/var/lib/dpkg", "/var/log/apt"},
+		}}),
+		change(Install, patient, Unit{Most: 2 * longest, Hardening: Hardening{
+			Unconfined: "dpkg unpacks packages, and runs their scripts, which build modules and write to /boot",
+		}}),
 		// It reads the key of an authority, and writes nothing of the cluster's.
 		change(Sign, answer, Unit{Most: usual}),
 		// systemd keeps the timer, behind a socket; what the timer does is written down in the helper's own directory. A hold

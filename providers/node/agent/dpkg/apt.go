@@ -214,8 +214,7 @@ func candidates(ctx context.Context, d *disk.Disk, packages []facts.Package) err
 	if len(packages) == 0 {
 		return nil
 	}
-	// An empty cache file means that apt makes its cache in memory, and writes nothing.
-	args := []string{"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy"}
+	args := append(NoCache(), "policy")
 	for _, p := range packages {
 		// The names are dpkg's own, and none of them begins with a hyphen.
 		args = append(args, p.Name+":"+p.Architecture)
@@ -241,6 +240,33 @@ func candidates(ctx context.Context, d *disk.Disk, packages []facts.Package) err
 		p.Pinned = p.Candidate == "" && slices.ContainsFunc(p.Versions, func(v facts.PackageVersion) bool { return v.Priority < 0 })
 	}
 	return nil
+}
+
+// NoCache are options with which apt makes its cache in memory, and writes nothing.
+func NoCache() []string {
+	return []string{"-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="}
+}
+
+// Offers asks apt which versions it knows of packages, by their names in their order. Names must be those of packages:
+// none begins with a hyphen. One that apt knows by name alone is left out.
+func Offers(ctx context.Context, d *disk.Disk, names []string) ([]facts.Offer, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	answer, err := program.Ask(ctx, d, program.Question{
+		Places: []string{"/usr/bin/apt-cache"}, Args: append(append(NoCache(), "policy"), names...), Limit: aptTime, Most: maxAnswer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	policies := parsePolicy(answer)
+	var out []facts.Offer
+	for _, name := range names {
+		if p := policies[name]; p != nil && len(p.versions) > 0 {
+			out = append(out, facts.Offer{Name: name, Candidate: p.candidate, Versions: p.versions})
+		}
+	}
+	return out, nil
 }
 
 // policy is what `apt-cache policy` says of one package.

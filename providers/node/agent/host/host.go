@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"upkeep/providers/facts"
+	"upkeep/providers/node/agent/apt"
 	"upkeep/providers/node/agent/boot"
 	"upkeep/providers/node/agent/bundles"
 	"upkeep/providers/node/agent/cold"
@@ -196,6 +197,9 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	if q.NVIDIA || q.KernelLog != nil || q.Boot {
 		wg.Go(func() { h.gpus(ctx, d, q, &node) })
 	}
+	if q.Apt != nil {
+		wg.Go(func() { node.Apt = apt.Collect(ctx, d, *q.Apt, system.Kernel(d), boot.Collect(d).Next) })
+	}
 	if q.EtcdData {
 		wg.Go(func() { node.EtcdData = cold.Look(d) })
 	}
@@ -291,6 +295,8 @@ func (h *Host) methods() []method {
 		changes(protocol.Undo, h.Undo),
 		changes(protocol.RestartService, h.RestartService),
 		changes(protocol.Reboot, h.Reboot),
+		changes(protocol.Download, h.Download),
+		changes(protocol.Install, h.Install),
 		changes(protocol.Sign, h.Sign),
 		changes(protocol.Timer, h.Timer),
 	}
@@ -501,6 +507,30 @@ func (h *Host) Reboot(
 		return protocol.RebootResult{}, errors.New("reboot the node: there is no systemctl on this node")
 	}
 	return r.Run(ctx, q, quiet(progress))
+}
+
+// Download downloads the archives of a change of packages; see package apt.
+func (h *Host) Download(
+	ctx context.Context, q protocol.DownloadRequest, progress func(string),
+) (protocol.DownloadResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.DownloadResult{}, err
+	}
+	defer d.Close()
+	return apt.Download(ctx, d, q, quiet(progress))
+}
+
+// Install changes packages of the driver; see package apt.
+func (h *Host) Install(
+	ctx context.Context, q protocol.InstallRequest, progress func(string),
+) (protocol.InstallResult, error) {
+	d, err := h.open()
+	if err != nil {
+		return protocol.InstallResult{}, err
+	}
+	defer d.Close()
+	return apt.Install(ctx, d, q, quiet(progress))
 }
 
 // Tunnel opens a connection to a service of this node by its name: "etcd", its member; "endpoint", an etcd

@@ -107,6 +107,16 @@ func await(ctx context.Context, run func() error) error {
 	}
 }
 
+// Find returns where on this machine the first of the places is that has a program. The error wraps fs.ErrNotExist
+// where none has, and names a program that others than root could have exchanged.
+func Find(d *disk.Disk, places []string) (string, error) {
+	p, err := find(d, places)
+	if err != nil {
+		return "", err
+	}
+	return d.Real(p), nil
+}
+
 // find returns the first of the places that has a program, which must be trusted.
 func find(d *disk.Disk, places []string) (string, error) {
 	for _, p := range places {
