@@ -113,7 +113,7 @@ func disruptivePlans(t *testing.T) []providers.Step {
 	})
 
 	gpu := worlds.ControlPlanes(3, now)
-	gpu.Tenancies, gpu.Drains = &facts.Tenancies{}, map[string]facts.Drain{}
+	gpu.Tenancies, gpu.Maintenance, gpu.Drains = &facts.Tenancies{}, &facts.Maintenance{}, map[string]facts.Drain{}
 	for name, node := range gpu.Nodes {
 		gpu.Drains[name] = facts.Drain{}
 		worlds.OldDriver(node)

@@ -27,7 +27,7 @@ func block(change ...func(*Spec)) Spec {
 // world holds nodes that are Ready, each with one pod, and what apt says of them.
 func world(s Spec, nodes ...facts.Node) providers.Input {
 	in := providers.Input{Now: noon, World: facts.World{
-		Nodes: map[string]*facts.Node{}, Tenancies: &facts.Tenancies{}, Residents: &facts.Residents{}, Drains: map[string]facts.Drain{},
+		Nodes: map[string]*facts.Node{}, Tenancies: &facts.Tenancies{}, Residents: &facts.Residents{}, Maintenance: &facts.Maintenance{}, Drains: map[string]facts.Drain{},
 	}}
 	for i := range nodes {
 		n := &nodes[i]

@@ -11,6 +11,7 @@ import (
 	"upkeep/providers"
 	"upkeep/providers/downtime"
 	"upkeep/providers/facts"
+	"upkeep/providers/strictjson"
 )
 
 // What the operator may write.
@@ -54,7 +55,7 @@ func (s Spec) question() facts.Question {
 // Needs asks each selected node what it has and what apt offers, and the cluster for its nodes and who is on them.
 func (s Spec) Needs() providers.Needs {
 	return providers.Needs{
-		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true, Residents: true},
+		Kubernetes: providers.KubernetesNeeds{Cluster: true, Tenancies: true, Residents: true, Maintenance: true},
 		Nodes:      []providers.NodeNeed{{Nodes: s.Nodes, Question: s.question()}},
 	}
 }
@@ -125,7 +126,7 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 
 func restore(data json.RawMessage) (any, error) {
 	var s Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, fmt.Errorf("nvidia_driver block in the plan: %w", err)
 	}
 	return s, nil

@@ -52,6 +52,9 @@ type Package struct {
 	Track  string `json:"track,omitempty"`
 	// Provides are the virtual names that it has.
 	Provides []string `json:"provides,omitempty"`
+	// Unmet are dependencies on other packages of the driver that the node does not fulfil, as the package writes them:
+	// "libnvidia-compute-570-server (= 570.124.06-0ubuntu1)". dpkg calls such a package installed all the same.
+	Unmet []string `json:"unmet,omitempty"`
 	// Candidate is the version that apt would install, empty where there is none or it is unknown (see
 	// DriverPackages.CandidatesUnknown). Pinned: a pin of negative priority forbids every version, which is why there
 	// is none.

@@ -66,18 +66,23 @@ func (e *examination) neededManager() {
 		e.unknown(object, m.Unit.Unknown)
 		return
 	}
+	hint := "apt-cache madison '" + managerPackage(loaded) + "' | grep " + orElse(loaded, "VERSION")
+	if m.Unit.Installed() && m.Version == "" && m.VersionUnknown == "" {
+		// systemd keeps the unit of a package that was removed for as long as it runs.
+		e.fault("FABRIC_MANAGER_MISSING", StatusFabric, ClassFabric, object, hint,
+			"this hardware needs a fabric manager (%s). Its unit is there, and nv-fabricmanager is missing. Install exactly version %s",
+			e.n.Fabric.Why, orElse(loaded, "of the loaded module"))
+		return
+	}
 	if !m.Unit.Installed() {
 		e.fault("FABRIC_MANAGER_MISSING", StatusFabric, ClassFabric, object,
-			"apt-cache madison '"+managerPackage(loaded)+"' | grep "+orElse(loaded, "VERSION"),
-			"this hardware needs a fabric manager (%s), and none is installed. Install exactly version %s",
+			hint, "this hardware needs a fabric manager (%s), and none is installed. Install exactly version %s",
 			e.n.Fabric.Why, orElse(loaded, "of the loaded module"))
 		return
 	}
 	switch {
 	case m.VersionUnknown != "":
 		e.unknown(object, "its version: "+m.VersionUnknown)
-	case m.Version == "":
-		e.unknown(object, "its version is unknown")
 	case loaded == "":
 		e.unknown(object, "the version of the loaded module is unknown, so that nothing can be compared with it")
 	case m.Version != loaded:

@@ -55,6 +55,10 @@ func (e *examination) brokenPackage(p facts.Package) {
 		e.due("NVIDIA_PACKAGE_BROKEN", "package "+p.Name, "dpkg --configure -a && apt-get -f install", "%s %s is %s (%s)",
 			p.Name, p.Version, state, p.Status)
 	}
+	if len(p.Unmet) > 0 {
+		e.due("NVIDIA_PACKAGE_BROKEN", "package "+p.Name, "apt-get -s -f install", "%s %s needs what the node does not have: %s",
+			p.Name, p.Version, strings.Join(p.Unmet, ", "))
+	}
 }
 
 // track reports a driver of Ubuntu's desktop track beside a fabric manager, which follows the server track: the two
@@ -112,26 +116,42 @@ func (e *examination) repositories() {
 			if v.Version != p.Version {
 				continue
 			}
-			var hosts []string
+			var all []string
 			for _, s := range v.Sources {
-				if host := hostOf(s); host != "" && !slices.Contains(hosts, host) {
-					hosts = append(hosts, host)
+				if name := repositoryOf(s); name != "" && !slices.Contains(all, name) {
+					all = append(all, name)
 				}
 			}
-			if len(hosts) > 1 {
+			if len(all) > 1 {
 				e.note("NVIDIA_REPOSITORIES", "package "+p.Name, "apt-cache policy "+p.Name,
-					"version %s is in %d repositories: %s", v.Version,
-					len(hosts), providers.Few(hosts))
+					"version %s is in %d repositories: %s", v.Version, len(all), providers.Few(all))
 			}
 		}
 	}
 }
 
-var hostPattern = regexp.MustCompile(`^[a-z]+://([^/ ]+)`)
+var hostPattern = regexp.MustCompile(`^[a-z+]+://([^/ ]+)`)
 
-func hostOf(source string) string {
-	if m := hostPattern.FindStringSubmatch(source); m != nil {
+// archived are the components in which distributions have the driver. Their pockets (noble-updates, noble-security) have
+// the same packages on several hosts, and that is one repository.
+var archived = []string{"restricted", "multiverse", "universe", "non-free", "non-free-firmware", "contrib"}
+
+// repositoryOf names the repository of one source, as facts.PackageVersion has it; empty for what is installed.
+func repositoryOf(source string) string {
+	f := strings.Fields(source)
+	if len(f) == 0 {
+		return ""
+	}
+	if len(f) > 1 {
+		if _, component, _ := strings.Cut(f[1], "/"); slices.Contains(archived, component) {
+			return "the archive of the distribution"
+		}
+	}
+	if m := hostPattern.FindStringSubmatch(f[0]); m != nil {
 		return m[1]
+	}
+	if strings.Contains(f[0], ":") { // file:/srv/repository
+		return f[0]
 	}
 	return ""
 }

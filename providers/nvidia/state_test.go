@@ -91,6 +91,34 @@ func TestStates(t *testing.T) {
 			want: []told{{"FABRIC_MANAGER_MISMATCH", ClassFabric, "fabric manager", "570.124.6"}},
 		},
 		{
+			name: "the fabric manager was removed, and its unit still runs", status: StatusFabric, change: func(l *Look) {
+				l.Node.NVIDIA.FabricManager.Version = ""
+			},
+			want: []told{{"FABRIC_MANAGER_MISSING", ClassFabric, "fabric manager", "nv-fabricmanager is missing"}},
+		},
+		{
+			name: "one package of the set was moved", status: StatusDue, change: func(l *Look) {
+				l.Node.NVIDIA.Packages = facts.DriverPackages{Packages: []facts.Package{{Name: "nvidia-driver-570-server", Status: "ii",
+					Version: "570.124.06-1", Unmet: []string{"libnvidia-compute-570-server (= 570.124.06-1)"}}}}
+			},
+			want: []told{{"NVIDIA_PACKAGE_BROKEN", "", "package nvidia-driver-570-server", "libnvidia-compute-570-server (= 570.124.06-1)"}},
+		},
+		{
+			name: "one version in several repositories", status: StatusHealthy, change: func(l *Look) {
+				l.Node.NVIDIA.Packages = facts.DriverPackages{Packages: []facts.Package{
+					twice("pockets-570", "http://de.archive.ubuntu.com/ubuntu noble-updates/restricted amd64 Packages",
+						"http://security.ubuntu.com/ubuntu noble-security/restricted amd64 Packages", "/var/lib/dpkg/status"),
+					twice("hosts-570", "http://archive.ubuntu.com/ubuntu noble/restricted amd64 Packages",
+						"https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/x86_64  Packages"),
+					twice("directories-570", "file:/srv/repo ./ Packages", "file:/srv/other ./ Packages"),
+				}}
+			},
+			want: []told{
+				{"NVIDIA_REPOSITORIES", "", "package hosts-570", "the archive of the distribution, developer.download.nvidia.com"},
+				{"NVIDIA_REPOSITORIES", "", "package directories-570", "file:/srv/repo, file:/srv/other"},
+			},
+		},
+		{
 			name: "the fabric manager is missing", status: StatusFabric, change: func(l *Look) {
 				l.Node.NVIDIA.FabricManager = facts.DriverService{Unit: facts.Unit{Load: "not-found"}}
 			},
@@ -512,4 +540,10 @@ func TestAnyFacts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// twice is a package whose version stands in some sources.
+func twice(name string, sources ...string) facts.Package {
+	return facts.Package{Name: name, Status: "ii", Version: "570.124.06-1", Held: true,
+		Versions: []facts.PackageVersion{{Version: "570.124.06-1", Sources: sources}}}
 }

@@ -79,6 +79,7 @@ func readStatus(d *disk.Disk) (status, error) {
 
 // parseStatus reads paragraphs of fields (deb-control(5)). Only those of our packages are taken apart.
 func parseStatus(text []byte) (s status) {
+	depends := map[string][]string{} // by name and architecture
 	for len(text) > 0 {
 		var paragraph []byte
 		paragraph, text, _ = bytes.Cut(text, []byte("\n\n"))
@@ -93,12 +94,13 @@ func parseStatus(text []byte) (s status) {
 		if !isOurs && string(name) != "unattended-upgrades" {
 			continue
 		}
-		p := parsePackage(paragraph)
+		p, relations := parsePackage(paragraph)
 		if p.Status == "" || p.Status[1] == 'n' {
 			continue // known by name alone
 		}
 		if isOurs {
 			s.packages = append(s.packages, p)
+			depends[p.Name+":"+p.Architecture] = relations
 		} else {
 			s.unattended = p.Installed()
 		}
@@ -109,11 +111,38 @@ func parseStatus(text []byte) (s status) {
 		}
 		return strings.Compare(a.Architecture, b.Architecture)
 	})
+	for i := range s.packages {
+		if p := &s.packages[i]; p.Installed() {
+			p.Unmet = unmet(depends[p.Name+":"+p.Architecture], s.packages)
+		}
+	}
 	return s
 }
 
-func parsePackage(paragraph []byte) facts.Package {
-	var p facts.Package
+// relation is one alternative of a dependency: "libcuda1:any (= 570.124.06-0ubuntu1)".
+var relation = regexp.MustCompile(`^([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?(?:\s*\(\s*(<<|<=|=|>=|>>)\s*(\S+?)\s*\))?$`)
+
+// unmet returns the dependencies that no package of the driver fulfils. One that something else than a package of the
+// driver may fulfil is not judged, and of versions only those that must be equal: the packages of a set name one
+// another so.
+func unmet(relations []string, packages []facts.Package) (out []string) {
+	for _, dependency := range relations {
+		met := false
+		for alternative := range strings.SplitSeq(dependency, "|") {
+			m := relation.FindStringSubmatch(strings.TrimSpace(alternative))
+			met = met || m == nil || !ours.MatchString(m[1]) || slices.ContainsFunc(packages, func(p facts.Package) bool {
+				return p.Installed() && (p.Name == m[1] && (m[2] != "=" || p.Version == m[3]) || slices.Contains(p.Provides, m[1]))
+			})
+		}
+		if !met {
+			out = append(out, dependency)
+		}
+	}
+	return out
+}
+
+// parsePackage returns a package, and what it depends on.
+func parsePackage(paragraph []byte) (p facts.Package, depends []string) {
 	lines := bufio.NewScanner(bytes.NewReader(paragraph))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -134,11 +163,15 @@ func parsePackage(paragraph []byte) facts.Package {
 			p.Held = strings.HasPrefix(value, "hold ")
 		case "Provides":
 			p.Provides = names(value)
+		case "Depends", "Pre-Depends":
+			for dependency := range strings.SplitSeq(value, ",") {
+				depends = append(depends, strings.TrimSpace(dependency))
+			}
 		}
 	}
 	p.Upstream = Upstream(p.Version)
 	p.Branch, p.Track = branch(p)
-	return p
+	return p, depends
 }
 
 // Upstream returns the version of the driver in the version of a package: without the epoch and all that follows the

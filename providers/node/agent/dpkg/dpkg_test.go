@@ -234,6 +234,46 @@ func TestRealApt(t *testing.T) {
 	}
 }
 
+// What dpkg calls installed may still lack what it names: one package of a set was moved, or removed by force.
+func TestUnmet(t *testing.T) {
+	const old, other = "570.124.06-0ubuntu1", "570.133.20-0ubuntu1"
+	driver := func(depends string) string {
+		return stanza("nvidia-driver-570-server", "install ok installed", old, "Depends: "+depends+"\n")
+	}
+	compute := func(version string) string {
+		return stanza("libnvidia-compute-570-server", "install ok installed", version)
+	}
+	for _, test := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"nothing", driver("libc6"), nil},
+		{"all there", driver("libnvidia-compute-570-server (= "+old+"), libc6 (>= 2.34)") + compute(old), nil},
+		{"one was moved", driver("libnvidia-compute-570-server (= "+old+")") + compute(other), []string{"libnvidia-compute-570-server (= " + old + ")"}},
+		{"one was removed", driver("libc6, nvidia-utils-570-server (= " + old + ")"), []string{"nvidia-utils-570-server (= " + old + ")"}},
+		{"one has left its configuration", driver("nvidia-utils-570-server") + stanza("nvidia-utils-570-server", "deinstall ok config-files", old),
+			[]string{"nvidia-utils-570-server"}},
+		{"needed before it is unpacked", stanza("nvidia-open", "install ok installed", old, "Pre-Depends: nvidia-modprobe\n"), []string{"nvidia-modprobe"}},
+		{"another architecture's name", driver("libnvidia-compute-570-server:any (= "+old+")") + compute(old), nil},
+		{"an alternative that is there", driver("nvidia-dkms-570-server (= "+old+") | libnvidia-compute-570-server") + compute(other), nil},
+		{"an alternative of somebody else's", driver("nvidia-dkms-570-server | dkms"), nil},
+		{"provided", driver("nvidia-kernel-common") + stanza("nvidia-kernel-common-570-server", "install ok installed", old, "Provides: nvidia-kernel-common (= 1), x\n"), nil},
+		{"other relations of versions are not judged", driver("libnvidia-compute-570-server (<= 1), libnvidia-compute-570-server(>> 999)") + compute(old), nil},
+		{"words that are no relation", driver("nvidia-utils-570-server (= , ()"), nil},
+		{"a package that is not installed needs nothing", stanza("nvidia-driver-570", "deinstall ok config-files", old, "Depends: nvidia-x\n"), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, p := range parseStatus([]byte(test.text)).packages {
+				got = append(got, p.Unmet...)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // FuzzParse: whatever dpkg's file, apt's answer or a file of fields holds, nothing panics.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(stanza("nvidia-driver-570", "install ok installed", "570.124.06-1") + "Package: nvidia-x\nStatus:\n"))
