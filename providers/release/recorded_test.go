@@ -21,7 +21,7 @@ func TestRecordedReleases(t *testing.T) {
 	w.install(t, "0.16.0", map[string]any{
 		"runtimeClassName": "nvidia", "deviceListStrategy": "envvar", "nodeSelector": map[string]any{"allow-nvdp": "true"}, "registryToken": "canary-token",
 	})
-	plugin := w.spec(">= 0.15, < 0.17", map[string]any{"deviceListStrategy": "volume-mounts"})
+	plugin := w.spec(">= 0.15, < 0.17", map[string]any{"deviceListStrategy": "volume-mounts", "registryToken": "canary-token"})
 	absent := w.spec("0.15.0", map[string]any{"deviceListStrategy": "envvar"})
 	absent.Name, absent.Release = "old_plugin", "nvdp-old"
 	world := w.observe(t, plugin, absent)
