@@ -126,6 +126,7 @@ var lenientJSON = map[string]string{
 	"providers/sandbox/run_linux.go":            "what upkeep sends itself",
 	"providers/etcd/restore/inspect.go":         "etcd takes the last one, too",
 	"providers/etcd/restore/serve.go":           "what upkeep sends itself",
+	"providers/kube/maintenance.go":             "the API server's answer, and an annotation in it",
 	"providers/kube/tenant.go":                  "the API server's answer",
 	"providers/kube/workload.go":                "what was made of YAML that was read strictly",
 	"providers/release/decode.go":               "a value that upkeep encoded",

@@ -120,7 +120,8 @@ func disruptivePlans(t *testing.T) []providers.Step {
 	}
 	add(gpu, driver.Spec{
 		Name: "gpus", Nodes: config.Selection{Roles: []string{"control-plane"}}, Version: "580.126.20",
-		KernelModule: driver.Auto, Track: driver.Auto, Held: driver.Refuse, Policy: downtime.Policy{Leases: downtime.LeasesWait},
+		KernelModule: driver.Auto, Track: driver.Auto, Held: driver.Refuse,
+		Policy: downtime.Policy{Leases: downtime.LeasesWait},
 	})
 
 	// 11.6.4 leaves old prices in the pod; over 12.0.0 the StatefulSet is replaced, after definitions and an operator.

@@ -188,9 +188,9 @@ func lookAt(in providers.Input, step providers.Step) (l look, not *providers.Rea
 // ours reports whether the node is cordoned under a mark of the step's block.
 func (l look) ours() bool { return Ours(l.object, l.step.Address) }
 
-// Down says why work must not begin on a node that the series has drained: another step stands in the way, it has
-// booted since the plan was made, or its cordon is not as it should be. Nil: the work may begin. The step is one of
-// Work.Drained, object the node's name in Kubernetes.
+// Down says why work must not begin on a node that the series has drained: it has booted since the plan was made, its
+// cordon is not as it should be, or nothing is known. Nil: the work may begin. The step is one of Work.Drained, object
+// the node's name in Kubernetes.
 func Down(in providers.Input, step providers.Step, object string, policy Policy) *providers.Readiness {
 	data, err := json.Marshal(args{Object: object, Policy: policy})
 	if err != nil {
@@ -252,9 +252,11 @@ func (p Policy) Forbidden(d facts.Drain) (why, hint string) {
 	}
 	switch {
 	case len(bare) > 0:
-		return "no controller makes these pods again: " + providers.Few(bare), "remove the pods, or write drain { bare = true }"
+		return "no controller makes these pods again: " + providers.Few(bare),
+			"remove the pods, or write drain { bare = true }"
 	case len(data) > 0:
-		return "these pods have data in emptyDir volumes: " + providers.Few(data), "write drain { emptydir = true } to lose the data"
+		return "these pods have data in emptyDir volumes: " + providers.Few(data),
+			"write drain { emptydir = true } to lose the data"
 	}
 	return "", ""
 }

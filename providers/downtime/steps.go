@@ -55,8 +55,8 @@ type Work struct {
 	Lanes    []providers.Lane
 	Position config.Position
 	// Prepared, Drained and Booted are further steps of the domain: before the node is cordoned, between its drain and
-	// its reboot, and between its reboot and its return. What they are, the domain says (NewStep, and what a person reads);
-	// their order, lanes, reasons and guards are the series' own.
+	// its reboot, and between its reboot and its return. What they are, the domain says; their order, lanes, reasons and
+	// guards are the series' own.
 	Prepared, Drained, Booted []providers.Step
 }
 

@@ -36,7 +36,8 @@ func Stops(in providers.Input, w Work) *Stop {
 		return &Stop{GiveBack: true, Why: "an earlier run cordoned the node, and tenants are on it: " +
 			LeasesText(object.Name, tenants)}
 	case len(tenants) > 0 && w.Policy.Leases == LeasesRefuse:
-		return &Stop{Why: LeasesText(object.Name, tenants), Hint: "write leases = \"wait\", or wait until the tenants have left"}
+		return &Stop{Why: LeasesText(object.Name, tenants),
+			Hint: "write leases = \"wait\", or wait until the tenants have left"}
 	case !object.Ready && !ours:
 		return &Stop{Why: "the node is not Ready", Hint: "kubectl describe node " + object.Name}
 	case !asked:

@@ -25,7 +25,8 @@ func (e effect) ByHand(_ providers.Input, step providers.Step) []providers.Comma
 	case OperationDownload:
 		return []providers.Command{{
 			What: "download driver " + a.Version, Node: step.Node, Run: providers.ShellScript("apt-get -d " + change),
-			See: "Download complete and in download only mode", Stop: "apt cannot fetch an archive, or would remove a package that the plan does not show",
+			See:  "Download complete and in download only mode",
+			Stop: "apt cannot fetch an archive, or would remove a package that the plan does not show",
 		}}
 	case OperationPackages:
 		lines := []string{"apt-get -s " + change, "DEBIAN_FRONTEND=noninteractive apt-get " + change}
@@ -35,7 +36,8 @@ func (e effect) ByHand(_ providers.Input, step providers.Step) []providers.Comma
 		lines = append(lines, "modinfo -k "+providers.ShellWord(a.Kernel)+" -F version nvidia")
 		return []providers.Command{{
 			What: "install driver " + a.Version, Node: step.Node, Run: providers.ShellScript(lines...),
-			See: "the last line is " + a.Version, Stop: "apt-get -s removes a package that the plan does not show, or the last line is another version",
+			See:  "the last line is " + a.Version,
+			Stop: "apt-get -s removes a package that the plan does not show, or the last line is another version",
 			Undo: providers.ShellScript(undo(a)),
 		}}
 	}

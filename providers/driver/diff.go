@@ -27,13 +27,17 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 	r := &review{spec: s, in: in, objects: in.Objects()}
 	var err error
 	if r.accepted, err = in.Memory.Accepted(); err != nil {
-		r.add(providers.Finding{ID: unknown, Severity: providers.SeverityError, Unknown: true, Object: "accepted nodes", Summary: err.Error()})
+		r.add(providers.Finding{ID: unknown, Severity: providers.SeverityError, Unknown: true, Object: "accepted nodes",
+			Summary: err.Error()})
 	}
 	nodes, wrong := in.Selected(s.Nodes)
 	for _, f := range wrong {
 		r.add(f)
 	}
-	nodes = slices.DeleteFunc(nodes, func(n config.Node) bool { return !providers.HasModel(in.World.Node(n.Name), s.Models) })
+	nodes = slices.DeleteFunc(nodes, func(n config.Node) bool {
+		return !providers.HasModel(in.World.Node(n.Name),
+			s.Models)
+	})
 	var names []string
 	for _, n := range nodes {
 		if object := r.objects[n.Name]; object != nil {
@@ -117,7 +121,8 @@ func (r *review) undeclared() {
 			observed.NVIDIA.Unknown != "" || len(observed.NVIDIA.Devices.GPUs) == 0 {
 			continue
 		}
-		r.found(n, unclaimed, providers.SeverityNote, fmt.Sprintf("no nvidia_driver block selects %s, which runs driver %s", n.Name,
+		r.found(n, unclaimed, providers.SeverityNote, fmt.Sprintf("no nvidia_driver block selects %s, which runs driver %s",
+			n.Name,
 			orElse(observed.NVIDIA.Driver(), "of unknown version")), "add the node to the nodes of an nvidia_driver block")
 	}
 }
@@ -132,13 +137,15 @@ func (r *review) node(n config.Node, elsewhere providers.Address) {
 		r.watch(n, "unknown", "unknown")
 		return
 	case elsewhere != (providers.Address{}):
-		r.found(n, twice, providers.SeverityError, elsewhere.String()+" selects the node, too: upkeep changes nothing on the node",
+		r.found(n, twice, providers.SeverityError,
+			elsewhere.String()+" selects the node, too: upkeep changes nothing on the node",
 			"name each node in one nvidia_driver block")
 		r.watch(n, "problem", "declared twice")
 		return
 	case operatedByOther(observed):
 		r.found(n, operated, providers.SeverityError, "NVIDIA's GPU Operator runs the driver of the node in a container: "+
-			"packages on the host would break the driver", "remove the node from the block; set driver.version of the operator's chart instead")
+			"packages on the host would break the driver",
+			"remove the node from the block; set driver.version of the operator's chart instead")
 		r.watch(n, "problem", "run by the GPU Operator")
 		return
 	case r.version == "":

@@ -20,19 +20,22 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func block(change ...func(*Spec)) Spec {
 	return spec(append([]func(*Spec){func(s *Spec) {
 		s.Nodes = config.Selection{Fleets: []string{"w"}}
-		s.Policy = downtime.Policy{Leases: downtime.LeasesWait, DrainTimeout: config.Duration(time.Minute), RebootTimeout: config.Duration(time.Hour)}
+		s.Policy = downtime.Policy{Leases: downtime.LeasesWait, DrainTimeout: config.Duration(time.Minute),
+			RebootTimeout: config.Duration(time.Hour)}
 	}}, change...)...)
 }
 
 // world holds nodes that are Ready, each with one pod, and what apt says of them.
 func world(s Spec, nodes ...facts.Node) providers.Input {
 	in := providers.Input{Now: noon, World: facts.World{
-		Nodes: map[string]*facts.Node{}, Tenancies: &facts.Tenancies{}, Residents: &facts.Residents{}, Maintenance: &facts.Maintenance{}, Drains: map[string]facts.Drain{},
+		Nodes: map[string]*facts.Node{}, Tenancies: &facts.Tenancies{}, Residents: &facts.Residents{},
+		Maintenance: &facts.Maintenance{}, Drains: map[string]facts.Drain{},
 	}}
 	for i := range nodes {
 		n := &nodes[i]
 		in.World.Nodes[n.Name] = n
-		in.World.Drains[n.Name] = facts.Drain{Pods: []facts.DrainPod{{Namespace: "default", Name: "web", Owner: "ReplicaSet web"}}}
+		in.World.Drains[n.Name] = facts.Drain{Pods: []facts.DrainPod{{Namespace: "default", Name: "web",
+			Owner: "ReplicaSet web"}}}
 		in.World.Kubernetes.Nodes = append(in.World.Kubernetes.Nodes, facts.KubernetesNode{Name: n.Name, Ready: true})
 		in.Inventory.Nodes = append(in.Inventory.Nodes, config.Node{Name: n.Name, Block: "w", Fleet: true})
 	}
@@ -72,10 +75,12 @@ func changed(change ...func(*facts.Node)) facts.Node {
 	return old(append([]func(*facts.Node){func(n *facts.Node) {
 		n.NVIDIA.Packages.Packages = []facts.Package{
 			has("libnvidia-compute-580-server", is, archive), has("libnvidia-gl-580-server", is, archive),
-			has("linux-modules-nvidia-580-server-open-"+kernel, "6.8.0-71.71+1", archive), has("nvidia-driver-580-server-open", is, archive),
+			has("linux-modules-nvidia-580-server-open-"+kernel, "6.8.0-71.71+1", archive), has("nvidia-driver-580-server-open",
+				is, archive),
 			has("nvidia-fabricmanager-580", is, archive),
 		}
-		n.NVIDIA.OnDisk[0].Version, n.NVIDIA.Libraries.Files[0].Version, n.NVIDIA.FabricManager.Version = "580.126.20", "580.126.20", "580.126.20"
+		n.NVIDIA.OnDisk[0].Version, n.NVIDIA.Libraries.Files[0].Version, n.NVIDIA.FabricManager.Version = "580.126.20",
+			"580.126.20", "580.126.20"
 	}}, change...)...)
 }
 
@@ -89,17 +94,22 @@ func ours(in *providers.Input) {
 }
 
 func tenant(in *providers.Input) {
-	in.World.Tenancies.Leases = []facts.TenantLease{{Namespace: "l1", Owner: "akash1o", DSeq: "5", GSeq: "1", OSeq: "1", Provider: "akash1p",
-		Pods: []facts.TenantPod{{Name: "app", Node: "gpu1", GPUs: 8}}}}
+	in.World.Tenancies.Leases = []facts.TenantLease{{Namespace: "l1", Owner: "akash1o", DSeq: "5", GSeq: "1", OSeq: "1",
+		Provider: "akash1p",
+		Pods:     []facts.TenantPod{{Name: "app", Node: "gpu1", GPUs: 8}}}}
 }
 
 func TestDiff(t *testing.T) {
 	all := []string{
-		"download driver 580.126.20", "cordon gpu1", "drain gpu1", "install driver 580.126.20", "reboot gpu1", "prove driver 580.126.20", "uncordon gpu1",
+		"download driver 580.126.20", "cordon gpu1", "drain gpu1", "install driver 580.126.20", "reboot gpu1",
+		"prove driver 580.126.20", "uncordon gpu1",
 	}
 	branch := block(func(s *Spec) { s.Version = "580" })
 	second := func(change ...func(*facts.Node)) facts.Node {
-		return old(append([]func(*facts.Node){func(n *facts.Node) { n.Name, n.System.MachineID, n.System.BootID = "gpu2", "m2", "b2" }}, change...)...)
+		return old(append([]func(*facts.Node){func(n *facts.Node) {
+			n.Name, n.System.MachineID, n.System.BootID = "gpu2",
+				"m2", "b2"
+		}}, change...)...)
 	}
 	only := func(version string) func(*facts.Node) {
 		return func(n *facts.Node) {
@@ -135,40 +145,55 @@ func TestDiff(t *testing.T) {
 		},
 		{name: "everything is downloaded", spec: block(), steps: all[1:], findings: []string{due},
 			in: with(world(block(), old()), trial(func(t *facts.AptTrial) { t.Missing = 0 }))},
-		{name: "packages are there, and the boot is old", spec: block(), in: world(block(), changed()), steps: []string{all[1], all[2], all[4], all[5], all[6]},
+		{name: "packages are there, and the boot is old", spec: block(), in: world(block(), changed()),
+			steps:    []string{all[1], all[2], all[4], all[5], all[6]},
 			findings: []string{due}},
-		{name: "left cordoned before its reboot", spec: block(), in: with(world(block(), changed()), ours), steps: []string{all[2], all[4], all[5], all[6]},
+		{name: "left cordoned before its reboot", spec: block(), in: with(world(block(), changed()), ours),
+			steps:    []string{all[2], all[4], all[5], all[6]},
 			findings: []string{due}},
-		{name: "left cordoned with its driver", spec: block(), in: with(world(block(), changed(loaded)), ours), steps: all[5:], findings: []string{left}},
+		{name: "left cordoned with its driver", spec: block(), in: with(world(block(), changed(loaded)), ours),
+			steps: all[5:], findings: []string{left}},
 		{
-			name: "another kernel module alone", spec: block(func(s *Spec) { s.KernelModule = Proprietary }), findings: []string{due, blocked},
-			in:   world(block(), changed(loaded)),
-			says: "the open kernel module is loaded, and the block wants the proprietary one",
+			name: "another kernel module alone", spec: block(func(s *Spec) { s.KernelModule = Proprietary }),
+			findings: []string{due, blocked},
+			in:       world(block(), changed(loaded)),
+			says:     "the open kernel module is loaded, and the block wants the proprietary one",
 		},
 		{
 			name: "the module of the next kernel stayed behind", spec: block(), findings: []string{due, blocked},
-			in:   world(block(), changed(func(n *facts.Node) { n.NVIDIA.OnDisk[0].Version = "570.124.06" })),
-			says: "all packages are installed, and the module on disk for kernel " + kernel + " is 570.124.06: a reboot changes nothing",
+			in: world(block(), changed(func(n *facts.Node) { n.NVIDIA.OnDisk[0].Version = "570.124.06" })),
+			says: "all packages are installed, and the module on disk for kernel " + kernel +
+				" is 570.124.06: a reboot changes nothing",
 		},
-		{name: "apt would remove another package", spec: block(), findings: []string{due, blocked}, says: "apt would also remove dkms",
-			in: with(world(block(), old()), trial(func(t *facts.AptTrial) { t.Removes = append(t.Removes, facts.PackageAt{Name: "dkms", Version: "3"}) }))},
-		{name: "apt would install a kernel", spec: block(), findings: []string{due, blocked}, says: "apt would also install kernel linux-image-6.8.0-90-generic",
+		{name: "apt would remove another package", spec: block(), findings: []string{due, blocked},
+			says: "apt would also remove dkms",
+			in: with(world(block(), old()), trial(func(t *facts.AptTrial) {
+				t.Removes = append(t.Removes,
+					facts.PackageAt{Name: "dkms", Version: "3"})
+			}))},
+		{name: "apt would install a kernel", spec: block(), findings: []string{due, blocked},
+			says: "apt would also install kernel linux-image-6.8.0-90-generic",
 			in: with(world(block(), old()), trial(func(t *facts.AptTrial) {
 				t.Installs = append(t.Installs, facts.PackageChange{Name: "linux-image-6.8.0-90-generic", To: "6.8.0-90.91"})
 			}))},
-		{name: "apt would take a part of another version", spec: block(), findings: []string{due, blocked}, says: "apt would also install libnvidia-gl-580 580.200.01-1",
+		{name: "apt would take a part of another version", spec: block(), findings: []string{due, blocked},
+			says: "apt would also install libnvidia-gl-580 580.200.01-1",
 			in: with(world(block(), old()), trial(func(t *facts.AptTrial) {
 				t.Installs = append(t.Installs, facts.PackageChange{Name: "libnvidia-gl-580", To: "580.200.01-1"})
 			}))},
-		{name: "apt cannot do it", spec: block(), findings: []string{due, blocked}, says: "apt cannot install these packages: Depends: x",
-			in: with(world(block(), old()), trial(func(t *facts.AptTrial) { t.Refused = "Depends: x" }))},
+		{name: "apt cannot do it", spec: block(), findings: []string{due, blocked},
+			says: "apt cannot install these packages: Depends: x",
+			in:   with(world(block(), old()), trial(func(t *facts.AptTrial) { t.Refused = "Depends: x" }))},
 		{name: "apt was not asked", spec: block(), findings: []string{due, unknown}, says: "nobody asked",
 			in: with(world(block(), old()), func(in *providers.Input) { in.World.Nodes["gpu1"].Apt.Trial = nil })},
-		{name: "a full disk", spec: block(), findings: []string{due, blocked}, says: "/ has 900 MiB free, and the packages need 1024 MiB",
-			in: with(world(block(), old()), func(in *providers.Input) { in.World.Nodes["gpu1"].Floor.Filesystems[0].Free = 900 << 20 })},
+		{name: "a full disk", spec: block(), findings: []string{due, blocked},
+			says: "/ has 900 MiB free, and the packages need 1024 MiB",
+			in: with(world(block(), old()),
+				func(in *providers.Input) { in.World.Nodes["gpu1"].Floor.Filesystems[0].Free = 900 << 20 })},
 		{name: "nobody knows the free space", spec: block(), findings: []string{due, unknown}, says: "the free space of /",
 			in: with(world(block(), old()), func(in *providers.Input) { in.World.Nodes["gpu1"].Floor = facts.Floor{} })},
-		{name: "the GPU Operator's node", spec: block(), findings: []string{operated}, says: "NVIDIA's GPU Operator runs the driver",
+		{name: "the GPU Operator's node", spec: block(), findings: []string{operated},
+			says: "NVIDIA's GPU Operator runs the driver",
 			in: world(block(), old(func(n *facts.Node) {
 				n.NVIDIA.Maintainers.Found = []facts.Maintainer{{Name: facts.MaintainerOperator}}
 			}))},
@@ -176,32 +201,41 @@ func TestDiff(t *testing.T) {
 			in: with(world(block(), old()), func(in *providers.Input) {
 				in.Declared = append(in.Declared, block(func(s *Spec) { s.Name = "again" }))
 			})},
-		{name: "no block", spec: block(), findings: []string{unclaimed}, says: "no nvidia_driver block selects gpu2, which runs driver 570.124.06",
-			in: with(world(block(), changed(loaded), second()), func(in *providers.Input) { in.Inventory.Nodes[1].Block = "other" })},
+		{name: "no block", spec: block(), findings: []string{unclaimed},
+			says: "no nvidia_driver block selects gpu2, which runs driver 570.124.06",
+			in: with(world(block(), changed(loaded), second()),
+				func(in *providers.Input) { in.Inventory.Nodes[1].Block = "other" })},
 		{name: "upkeep runs on it", spec: block(), findings: []string{due, itself}, says: "run upkeep from another machine",
 			in: with(world(block(), old()), func(in *providers.Input) { in.World.Here.MachineID = "m1" })},
 		{name: "no GPU", spec: block(), in: world(block(), facts.Node{Name: "gpu1", NVIDIA: facts.NVIDIA{Absent: true}})},
-		{name: "it does not answer", spec: block(), findings: []string{"NODE_UNREACHABLE"}, in: world(block(), facts.Node{Name: "gpu1", Unknown: "no answer"})},
+		{name: "it does not answer", spec: block(), findings: []string{"NODE_UNREACHABLE"}, in: world(block(),
+			facts.Node{Name: "gpu1", Unknown: "no answer"})},
 		{name: "its driver is unknown", spec: block(), findings: []string{unknown}, says: "permission denied",
 			in: world(block(), old(func(n *facts.Node) { n.NVIDIA.Module = facts.LoadedModule{Unknown: "permission denied"} }))},
-		{name: "tenants are waited for", spec: block(), steps: all, findings: []string{due}, says: "the change waits for 1 lease on gpu1: akash1o/5/1/1",
-			in: with(world(block(), old()), tenant)},
-		{name: "tenants came before the cordon", spec: block(), steps: all[6:], findings: []string{due, left}, in: with(world(block(), old()), ours, tenant)},
-		{name: "somebody else has cordoned it", spec: block(), findings: []string{due, blocked}, says: "somebody else has cordoned the node",
-			in: with(world(block(), old()), func(in *providers.Input) { in.World.Kubernetes.Nodes[0].Unschedulable = true })},
+		{name: "tenants are waited for", spec: block(), steps: all, findings: []string{due},
+			says: "the change waits for 1 lease on gpu1: akash1o/5/1/1",
+			in:   with(world(block(), old()), tenant)},
+		{name: "tenants came before the cordon", spec: block(), steps: all[6:], findings: []string{due, left},
+			in: with(world(block(), old()), ours, tenant)},
+		{name: "somebody else has cordoned it", spec: block(), findings: []string{due, blocked},
+			says: "somebody else has cordoned the node",
+			in:   with(world(block(), old()), func(in *providers.Input) { in.World.Kubernetes.Nodes[0].Unschedulable = true })},
 		{name: "DKMS that signs its module", spec: block(), findings: []string{due, signing}, steps: all,
 			in: world(block(), old(func(n *facts.Node) {
 				n.NVIDIA.Packages.Packages[1] = has("nvidia-dkms-570-server-open", was, archive)
 				n.Boot.SecureBoot = facts.SecureBootEnabled
 			}))},
-		{name: "a branch: the newest that all have", spec: branch, findings: []string{due, due}, says: "the block wants driver 580.95.05",
-			in:    world(branch, old(), second(only("580.95.05"))),
-			steps: append(strings.Split(strings.ReplaceAll(strings.Join(all, "\n"), "126.20", "95.05"), "\n"), strings.Split(strings.NewReplacer("126.20", "95.05", "gpu1", "gpu2").Replace(strings.Join(all, "\n")), "\n")...)},
+		{name: "a branch: the newest that all have", spec: branch, findings: []string{due, due},
+			says: "the block wants driver 580.95.05",
+			in:   world(branch, old(), second(only("580.95.05"))),
+			steps: append(strings.Split(strings.ReplaceAll(strings.Join(all, "\n"), "126.20", "95.05"), "\n"),
+				strings.Split(strings.NewReplacer("126.20", "95.05", "gpu1", "gpu2").Replace(strings.Join(all, "\n")), "\n")...)},
 		{name: "a branch of which there is no common version", spec: branch, findings: []string{disagree},
 			says: "apt offers no version of branch 580 on every node (gpu1: 580.126.20, gpu2: 580.95.05)",
 			in:   world(branch, old(only("580.126.20")), second(only("580.95.05")))},
-		{name: "a branch of which a node runs a newer version", spec: branch, findings: []string{disagree}, says: "gpu1 runs 580.126.20, and the newest version",
-			in: world(branch, changed(loaded), second(only("580.95.05")))},
+		{name: "a branch of which a node runs a newer version", spec: branch, findings: []string{disagree},
+			says: "gpu1 runs 580.126.20, and the newest version",
+			in:   world(branch, changed(loaded), second(only("580.95.05")))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := test.spec.Diff(test.in)
@@ -224,7 +258,8 @@ func TestDiff(t *testing.T) {
 				t.Errorf("%q does not say %q", text, test.says)
 			}
 			for _, s := range out.Steps {
-				if s.Disruption != "" && !slices.ContainsFunc(s.Guards, func(n providers.Need) bool { return n.Name == downtime.GuardBackup }) {
+				if s.Disruption != "" && !slices.ContainsFunc(s.Guards,
+					func(n providers.Need) bool { return n.Name == downtime.GuardBackup }) {
 					t.Errorf("%s disrupts without a backup", s.ID)
 				}
 			}
@@ -232,7 +267,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// After its own steps a plan has nothing left to do, and each of them may run in the world that the one before it leaves.
+// After its own steps a plan has nothing left to do, and each of them may run in the world that the one before it
+// leaves.
 func TestPlansConverge(t *testing.T) {
 	for name, in := range map[string]providers.Input{
 		"due": world(block(), old()), "packages are there": world(block(), changed()),
@@ -283,19 +319,27 @@ func TestPackagesReady(t *testing.T) {
 		says   string
 	}{
 		{"as planned", func(*providers.Input, *facts.Node) {}, providers.Holds, ""},
-		{"installed already", func(_ *providers.Input, n *facts.Node) { n.NVIDIA = changed().NVIDIA }, providers.Done, "has the packages of driver 580.126.20"},
-		{"not cordoned", func(in *providers.Input, _ *facts.Node) { in.World.Kubernetes.Nodes[0].Unschedulable = false }, providers.Moved, "somebody has uncordoned gpu1"},
-		{"tenants", func(in *providers.Input, _ *facts.Node) { tenant(in) }, providers.Moved, "tenants came just before the cordon"},
-		{"it has booted", func(_ *providers.Input, n *facts.Node) { n.System.BootID = "b9" }, providers.Moved, "gpu1 has booted since the plan was made, and lacks packages"},
-		{"another kernel boots next", func(_ *providers.Input, n *facts.Node) { n.Boot.Next = "6.8.0-90-generic" }, providers.Moved, "kernel 6.8.0-90-generic boots next"},
+		{"installed already", func(_ *providers.Input, n *facts.Node) { n.NVIDIA = changed().NVIDIA }, providers.Done,
+			"has the packages of driver 580.126.20"},
+		{"not cordoned", func(in *providers.Input, _ *facts.Node) { in.World.Kubernetes.Nodes[0].Unschedulable = false },
+			providers.Moved, "somebody has uncordoned gpu1"},
+		{"tenants", func(in *providers.Input, _ *facts.Node) { tenant(in) }, providers.Moved,
+			"tenants came just before the cordon"},
+		{"it has booted", func(_ *providers.Input, n *facts.Node) { n.System.BootID = "b9" }, providers.Moved,
+			"gpu1 has booted since the plan was made, and lacks packages"},
+		{"another kernel boots next", func(_ *providers.Input, n *facts.Node) { n.Boot.Next = "6.8.0-90-generic" },
+			providers.Moved, "kernel 6.8.0-90-generic boots next"},
 		{"apt would do something else", func(_ *providers.Input, n *facts.Node) {
 			trial := *n.Apt.Trial
 			trial.Removes = append(slices.Clone(trial.Removes), facts.PackageAt{Name: "dkms", Version: "3"})
 			n.Apt.Trial = &trial
 		}, providers.Moved, "apt on gpu1 would change other packages than the plan shows"},
-		{"apt was not asked", func(_ *providers.Input, n *facts.Node) { n.Apt.Trial = nil }, providers.Unknown, "nobody asked apt"},
-		{"dpkg was interrupted", func(_ *providers.Input, n *facts.Node) { n.NVIDIA.Packages.Interrupted = true }, providers.Moved, "dpkg was interrupted"},
-		{"upkeep runs on it", func(in *providers.Input, _ *facts.Node) { in.World.Here.MachineID = "m1" }, providers.Moved, "upkeep runs on this node"},
+		{"apt was not asked", func(_ *providers.Input, n *facts.Node) { n.Apt.Trial = nil }, providers.Unknown,
+			"nobody asked apt"},
+		{"dpkg was interrupted", func(_ *providers.Input, n *facts.Node) { n.NVIDIA.Packages.Interrupted = true },
+			providers.Moved, "dpkg was interrupted"},
+		{"upkeep runs on it", func(in *providers.Input, _ *facts.Node) { in.World.Here.MachineID = "m1" }, providers.Moved,
+			"upkeep runs on this node"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			now := in
@@ -333,7 +377,8 @@ func TestNotProved(t *testing.T) {
 		{"NVML: it does not answer", func(d *facts.NVIDIA) { d.NVML.Unknown = "it does not answer" }},
 		{"NVML says driver 570.124.06", func(d *facts.NVIDIA) { d.NVML.Driver = "570.124.06" }},
 		{"NVML lists 0 working GPUs of 1", func(d *facts.NVIDIA) { d.NVML.GPUs = []facts.GPU{{Unknown: "lost"}} }},
-		{`the fabric state is "in progress"`, func(d *facts.NVIDIA) { d.NVML.GPUs = []facts.GPU{{Fabric: facts.GPUFabric{State: "in progress"}}} }},
+		{`the fabric state is "in progress"`,
+			func(d *facts.NVIDIA) { d.NVML.GPUs = []facts.GPU{{Fabric: facts.GPUFabric{State: "in progress"}}} }},
 		{"could not register in the fabric (status 7)", func(d *facts.NVIDIA) {
 			d.NVML.GPUs = []facts.GPU{{Fabric: facts.GPUFabric{State: "completed", Status: 7}}}
 		}},

@@ -22,7 +22,8 @@ func (e effect) Needs(_ providers.Input, step providers.Step) providers.Needs {
 	if err == nil && e.operation != OperationProve {
 		question.Apt = &facts.AptQuestion{Branch: branchOf(a.Version), Change: &a.Change}
 	}
-	needs := providers.Needs{Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{step.Node}}, Question: question}}}
+	needs := providers.Needs{Nodes: []providers.NodeNeed{{Nodes: config.Selection{Names: []string{step.Node}},
+		Question: question}}}
 	if e.operation == OperationPackages {
 		needs.Kubernetes = providers.KubernetesNeeds{Cluster: true, Tenancies: true}
 	}
@@ -59,7 +60,8 @@ func (e effect) Ready(in providers.Input, step providers.Step) providers.Readine
 	if e.operation == OperationPackages {
 		if r := downtime.Down(in, step, a.Object, a.Policy); r != nil {
 			if r.State == providers.Done {
-				return providers.Moved.Because("%s has booted since the plan was made, and lacks packages of driver %s", step.Node, a.Version)
+				return providers.Moved.Because("%s has booted since the plan was made, and lacks packages of driver %s",
+					step.Node, a.Version)
 			}
 			return *r
 		}
@@ -147,7 +149,8 @@ func (e effect) Proved(_, after providers.Input, step providers.Step) error {
 		case f.Unknown != "":
 			return fmt.Errorf("%s: the module on disk for kernel %s: %s", step.Node, a.Kernel, f.Unknown)
 		case f.Missing || f.Version != a.Version:
-			return fmt.Errorf("%s: the module on disk for kernel %s is %s, not %s; the node is not rebooted", step.Node, a.Kernel,
+			return fmt.Errorf("%s: the module on disk for kernel %s is %s, not %s; the node is not rebooted", step.Node,
+				a.Kernel,
 				orElse(f.Version, "missing"), a.Version)
 		}
 	case OperationProve:

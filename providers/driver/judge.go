@@ -90,8 +90,10 @@ func differences(s Spec, version string, n facts.Node) (why []string) {
 	if len(parts) > 0 {
 		why = append(why, "the block wants driver "+version+", and the node has: "+strings.Join(parts, ", "))
 	}
-	if open, impossible := moduleOf(s.KernelModule, branchOf(version), n); impossible == "" && d.Module.Loaded && d.Module.Open != open {
-		why = append(why, fmt.Sprintf("the %s kernel module is loaded, and the block wants the %s one", moduleText(d.Module.Open), moduleText(open)))
+	if open, impossible := moduleOf(s.KernelModule, branchOf(version), n); impossible == "" && d.Module.Loaded &&
+		d.Module.Open != open {
+		why = append(why, fmt.Sprintf("the %s kernel module is loaded, and the block wants the %s one",
+			moduleText(d.Module.Open), moduleText(open)))
 	}
 	return why
 }
@@ -105,10 +107,12 @@ func withoutChange(version string, n facts.Node) []problem {
 	case f.Unknown != "":
 		return []problem{{text: "the module on disk for kernel " + next + ": " + f.Unknown, unknown: true}}
 	case f.Missing:
-		return []problem{{text: "all packages are installed, and kernel " + next + " has no module on disk: a reboot changes nothing", hint: look}}
+		return []problem{{text: "all packages are installed, and kernel " + next +
+			" has no module on disk: a reboot changes nothing", hint: look}}
 	case f.Version != version:
-		return []problem{{hint: look, text: fmt.Sprintf("all packages are installed, and the module on disk for kernel %s is %s: a reboot changes nothing",
-			next, orElse(f.Version, "of unknown version"))}}
+		return []problem{{hint: look,
+			text: fmt.Sprintf("all packages are installed, and the module on disk for kernel %s is %s: a reboot changes nothing",
+				next, orElse(f.Version, "of unknown version"))}}
 	case n.NVIDIA.Module.Version == version:
 		return []problem{{hint: "ls -l /usr/lib/*/libcuda.so.1; dpkg -S libcuda.so; nv-fabricmanager --version",
 			text: "all packages are installed, and the loaded module has the version: what differs belongs to no package"}}
@@ -118,7 +122,8 @@ func withoutChange(version string, n facts.Node) []problem {
 
 // operatedByOther reports whether NVIDIA's GPU Operator runs the driver in a container.
 func operatedByOther(n facts.Node) bool {
-	return slices.ContainsFunc(n.NVIDIA.Maintainers.Found, func(m facts.Maintainer) bool { return m.Name == facts.MaintainerOperator })
+	return slices.ContainsFunc(n.NVIDIA.Maintainers.Found,
+		func(m facts.Maintainer) bool { return m.Name == facts.MaintainerOperator })
 }
 
 // leastSpace is how much a driver needs at least to be unpacked, in bytes, however much of it is on the node.
@@ -133,7 +138,8 @@ func trialProblems(n facts.Node, version string, change facts.AptChange) []probl
 	case t.Unknown != "":
 		return []problem{{text: "what apt would do: " + t.Unknown, unknown: true}}
 	case t.Refused != "":
-		return []problem{{text: "apt cannot install these packages: " + t.Refused, hint: "apt-get -s install " + commandText(change)}}
+		return []problem{{text: "apt cannot install these packages: " + t.Refused, hint: "apt-get -s install " +
+			commandText(change)}}
 	}
 	var out []problem
 	if text := unforeseen(*t, version); text != "" {

@@ -30,7 +30,8 @@ func moduleOf(declared, branch string, n facts.Node) (open bool, why string) {
 	}
 	switch {
 	case needsOpen != "" && needsOther != "":
-		return false, fmt.Sprintf("%s works with the open kernel module alone, and %s with the proprietary one alone", needsOpen, needsOther)
+		return false, fmt.Sprintf("%s works with the open kernel module alone, and %s with the proprietary one alone",
+			needsOpen, needsOther)
 	case needsOpen != "" && declared == Proprietary:
 		return false, needsOpen + " works with the open kernel module alone"
 	case needsOther != "" && declared == Open:

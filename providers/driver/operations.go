@@ -15,7 +15,8 @@ type Caller interface {
 // Operations returns the domain's own operations.
 func Operations(caller Caller) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationDownload: operation{caller, download}, OperationPackages: operation{caller, install}, OperationProve: operation{caller, look},
+		OperationDownload: operation{caller, download}, OperationPackages: operation{caller, install},
+		OperationProve: operation{caller, look},
 	}
 }
 
@@ -40,7 +41,8 @@ func download(ctx context.Context, caller Caller, step providers.Step, a args, p
 }
 
 func install(ctx context.Context, caller Caller, step providers.Step, a args, progress providers.Progress) error {
-	request := protocol.InstallRequest{Step: step.ID, Change: a.Change, Installs: a.Installs, Removes: a.Removes, Hold: a.Hold}
+	request := protocol.InstallRequest{Step: step.ID, Change: a.Change, Installs: a.Installs, Removes: a.Removes,
+		Hold: a.Hold}
 	return caller.Call(ctx, step.Node, protocol.MethodInstall, request, &protocol.InstallResult{},
 		func(line string) { progress.Say("%s", line) })
 }

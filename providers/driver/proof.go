@@ -18,11 +18,13 @@ func notProved(a args, n facts.Node) string {
 	case !d.Module.Loaded:
 		return "the kernel module nvidia is not loaded"
 	case d.Module.Version != a.Version:
-		return fmt.Sprintf("the loaded kernel module is %s, not %s", orElse(d.Module.Version, "of unknown version"), a.Version)
+		return fmt.Sprintf("the loaded kernel module is %s, not %s", orElse(d.Module.Version, "of unknown version"),
+			a.Version)
 	case d.Module.Open != a.Open:
 		return fmt.Sprintf("the %s kernel module is loaded, not the %s one", moduleText(d.Module.Open), moduleText(a.Open))
 	case f.Version != a.Version:
-		return fmt.Sprintf("the module on disk for kernel %s is %s, not %s", kernel, orElse(f.Version, "missing or unknown"), a.Version)
+		return fmt.Sprintf("the module on disk for kernel %s is %s, not %s", kernel, orElse(f.Version,
+			"missing or unknown"), a.Version)
 	}
 	for _, name := range shared {
 		if has := d.Libraries.Version(name); has != a.Version && (has != "" || name == "libcuda.so") {
@@ -44,7 +46,8 @@ func managerNotProved(a args, d facts.NVIDIA) string {
 	case m.Unit.Unknown != "":
 		return "the fabric manager is not known: " + m.Unit.Unknown
 	case m.Version != a.Version:
-		return fmt.Sprintf("the fabric manager is %s, not %s", orElse(m.Version, orElse(m.VersionUnknown, "missing")), a.Version)
+		return fmt.Sprintf("the fabric manager is %s, not %s", orElse(m.Version, orElse(m.VersionUnknown, "missing")),
+			a.Version)
 	case !m.Unit.Running():
 		return fmt.Sprintf("the fabric manager does not run (%s %s)", m.Unit.Active, m.Unit.Sub)
 	case m.Unit.Enabled == "disabled" || m.Unit.Load == "masked":

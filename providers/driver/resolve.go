@@ -98,10 +98,12 @@ func (r *resolution) installed() {
 		}
 	}
 	if len(broken) > 0 {
-		r.stop("dpkg --configure -a && apt-get -f install", "packages are neither installed nor removed: %s", providers.Few(broken))
+		r.stop("dpkg --configure -a && apt-get -f install", "packages are neither installed nor removed: %s",
+			providers.Few(broken))
 	}
 	if len(foreign) > 0 {
-		r.stop("apt-get remove "+strings.Join(foreign, " "), "packages of another architecture are installed: %s", providers.Few(foreign))
+		r.stop("apt-get remove "+strings.Join(foreign, " "), "packages of another architecture are installed: %s",
+			providers.Few(foreign))
 	}
 }
 
@@ -129,14 +131,17 @@ func (r *resolution) module(s Spec) {
 	}
 	next := r.n.Boot.Next
 	if !slices.Contains(r.n.Apt.Headers, next) {
-		r.stop("apt-get install linux-headers-"+next, "DKMS builds the kernel module, and the headers of kernel %s are missing", next)
+		r.stop("apt-get install linux-headers-"+next,
+			"DKMS builds the kernel module, and the headers of kernel %s are missing", next)
 	}
 	switch boot := r.n.Boot; {
 	case boot.SecureBoot == "":
-		r.unknown("DKMS builds the kernel module, and whether Secure Boot is enabled: %s", orElse(boot.SecureBootUnknown, "nobody looked"))
+		r.unknown("DKMS builds the kernel module, and whether Secure Boot is enabled: %s", orElse(boot.SecureBootUnknown,
+			"nobody looked"))
 	case boot.SecureBoot == facts.SecureBootEnabled && !r.n.NVIDIA.ModuleOf(r.n.System.Kernel).Signed:
-		r.stop("mokutil --sb-state; mokutil --list-enrolled", "Secure Boot is enabled, and DKMS signs no module on this node: "+
-			"the kernel would refuse the new module")
+		r.stop("mokutil --sb-state; mokutil --list-enrolled",
+			"Secure Boot is enabled, and DKMS signs no module on this node: "+
+				"the kernel would refuse the new module")
 	}
 }
 
@@ -224,7 +229,8 @@ func (r *resolution) pick(stem, kernel string, required bool) {
 		}
 		if version, ambiguous := r.versionIn(*offer, kernel); version != "" {
 			if len(ambiguous) > 0 {
-				r.stop("apt-cache policy "+name, "version %s of %s is in two repositories: %s. Remove one of the two from the sources of apt",
+				r.stop("apt-cache policy "+name,
+					"version %s of %s is in two repositories: %s. Remove one of the two from the sources of apt",
 					version, name, strings.Join(ambiguous, ", "))
 			}
 			r.set = append(r.set, facts.PackageAt{Name: name, Version: version})
@@ -242,7 +248,8 @@ func (r *resolution) pick(stem, kernel string, required bool) {
 	r.lacks = true
 	what := strings.Join(names, " or ")
 	if len(offers) > 0 {
-		r.stop("apt-get update && apt-cache policy "+names[0], "apt offers %s in %s, and not in %s (%s)", what, providers.Few(offers), r.version, r.scheme)
+		r.stop("apt-get update && apt-cache policy "+names[0], "apt offers %s in %s, and not in %s (%s)", what,
+			providers.Few(offers), r.version, r.scheme)
 		return
 	}
 	r.stop("apt-get update && apt-cache policy "+names[0], "apt offers no %s (%s)", what, r.scheme)
@@ -277,7 +284,8 @@ func pinOf(n facts.Node, name string) string {
 	for _, pin := range n.NVIDIA.Packages.Pins {
 		if pin.Priority < 0 && slices.ContainsFunc(pin.Packages, func(pattern string) bool {
 			prefix, suffix, wild := strings.Cut(pattern, "*")
-			return pattern == name || wild && strings.HasPrefix(name, prefix) && strings.HasSuffix(name, strings.TrimLeft(suffix, "*"))
+			return pattern == name || wild && strings.HasPrefix(name, prefix) && strings.HasSuffix(name,
+				strings.TrimLeft(suffix, "*"))
 		}) {
 			return fmt.Sprintf(" (%s:%d)", pin.File, pin.Line)
 		}

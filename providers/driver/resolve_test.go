@@ -70,7 +70,8 @@ const (
 
 func serverHas() []facts.Package {
 	return []facts.Package{
-		has("libnvidia-compute-570-server", was, archive), has("linux-modules-nvidia-570-server-open-"+kernel, "6.8.0-71.71", archive),
+		has("libnvidia-compute-570-server", was, archive), has("linux-modules-nvidia-570-server-open-"+kernel,
+			"6.8.0-71.71", archive),
 		has("nvidia-driver-570-server-open", was, archive), has("nvidia-fabricmanager-570", was, archive),
 	}
 }
@@ -79,7 +80,8 @@ func serverOffers() []facts.Offer {
 	const older = "580.95.05-0ubuntu1"
 	return []facts.Offer{
 		offer("libnvidia-compute-580", archive, is), offer("libnvidia-compute-580-server", archive, is, older),
-		offer("libnvidia-gl-580-server", archive, is, older), offer("linux-modules-nvidia-580-server-open-"+kernel, archive, "6.8.0-71.71+1"),
+		offer("libnvidia-gl-580-server", archive, is, older), offer("linux-modules-nvidia-580-server-open-"+kernel, archive,
+			"6.8.0-71.71+1"),
 		offer("nvidia-dkms-580-server-open", archive, is, older), offer("nvidia-driver-580", archive, is),
 		offer("nvidia-driver-580-server", archive, is), offer("nvidia-driver-580-server-open", archive, is, older),
 		offer("nvidia-fabricmanager-580", archive, is, older),
@@ -88,7 +90,8 @@ func serverOffers() []facts.Offer {
 
 func fabric(n *facts.Node) {
 	n.NVIDIA.Fabric.Manager = facts.Needed
-	n.NVIDIA.FabricManager = facts.DriverService{Version: "570.124.06", Unit: facts.Unit{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"}}
+	n.NVIDIA.FabricManager = facts.DriverService{Version: "570.124.06", Unit: facts.Unit{Load: "loaded",
+		Active: "active", Sub: "running", Enabled: "enabled"}}
 }
 
 func spec(change ...func(*Spec)) Spec {
@@ -101,11 +104,13 @@ func spec(change ...func(*Spec)) Spec {
 
 func TestResolve(t *testing.T) {
 	dkms := []facts.Package{
-		has("libnvidia-compute-570", wasOwn, own), has("nvidia-dkms-570-open", wasOwn, own), has("nvidia-fabricmanager", wasOwn, own),
+		has("libnvidia-compute-570", wasOwn, own), has("nvidia-dkms-570-open", wasOwn, own), has("nvidia-fabricmanager",
+			wasOwn, own),
 		has("nvidia-open-570", wasOwn, own), has("nvidia-driver-570-open", wasOwn, own),
 	}
 	ownOffers := []facts.Offer{
-		offer("libnvidia-compute-580", own, isOwn), offer("nvidia-dkms-580-open", own, isOwn), offer("nvidia-driver-580-open", own, isOwn),
+		offer("libnvidia-compute-580", own, isOwn), offer("nvidia-dkms-580-open", own, isOwn),
+		offer("nvidia-driver-580-open", own, isOwn),
 		offer("nvidia-fabricmanager", own, "590.48.01-1", isOwn), offer("nvidia-open-580", own, isOwn),
 	}
 	for _, test := range []struct {
@@ -117,28 +122,36 @@ func TestResolve(t *testing.T) {
 		says    string
 	}{
 		{
-			name: "Ubuntu's server track, another branch, with what the new one has more", spec: spec(), node: node(serverHas(), serverOffers(), fabric),
+			name: "Ubuntu's server track, another branch, with what the new one has more", spec: spec(),
+			node: node(serverHas(), serverOffers(), fabric),
 			install: []string{
-				"libnvidia-compute-580-server=" + is, "libnvidia-gl-580-server=" + is, "linux-modules-nvidia-580-server-open-" + kernel + "=6.8.0-71.71+1",
+				"libnvidia-compute-580-server=" + is, "libnvidia-gl-580-server=" + is, "linux-modules-nvidia-580-server-open-" +
+					kernel + "=6.8.0-71.71+1",
 				"nvidia-driver-580-server-open=" + is, "nvidia-fabricmanager-580=" + is,
 			},
 			remove: []string{
-				"libnvidia-compute-570-server", "linux-modules-nvidia-570-server-open-" + kernel, "nvidia-driver-570-server-open", "nvidia-fabricmanager-570",
+				"libnvidia-compute-570-server", "linux-modules-nvidia-570-server-open-" + kernel, "nvidia-driver-570-server-open",
+				"nvidia-fabricmanager-570",
 			},
 		},
 		{
 			name: "the proprietary module", spec: spec(func(s *Spec) { s.KernelModule = Proprietary }),
-			node: node([]facts.Package{has("nvidia-dkms-570-server", was, archive), has("nvidia-driver-570-server", was, archive)},
-				append(serverOffers()[:4:4], offer("nvidia-dkms-580-server", archive, is), offer("nvidia-driver-580-server", archive, is))),
+			node: node([]facts.Package{has("nvidia-dkms-570-server", was, archive), has("nvidia-driver-570-server", was,
+				archive)},
+				append(serverOffers()[:4:4], offer("nvidia-dkms-580-server", archive, is), offer("nvidia-driver-580-server",
+					archive, is))),
 			install: []string{
-				"libnvidia-compute-580-server=" + is, "libnvidia-gl-580-server=" + is, "nvidia-dkms-580-server=" + is, "nvidia-driver-580-server=" + is,
+				"libnvidia-compute-580-server=" + is, "libnvidia-gl-580-server=" + is, "nvidia-dkms-580-server=" + is,
+				"nvidia-driver-580-server=" + is,
 			},
 			remove: []string{"nvidia-dkms-570-server", "nvidia-driver-570-server"},
 		},
 		{
-			name: "NVIDIA's repository: the fabric manager has no branch in its name, and is not the newest", spec: spec(), node: node(dkms, ownOffers, fabric),
+			name: "NVIDIA's repository: the fabric manager has no branch in its name, and is not the newest", spec: spec(),
+			node: node(dkms, ownOffers, fabric),
 			install: []string{
-				"libnvidia-compute-580=" + isOwn, "nvidia-dkms-580-open=" + isOwn, "nvidia-driver-580-open=" + isOwn, "nvidia-fabricmanager=" + isOwn,
+				"libnvidia-compute-580=" + isOwn, "nvidia-dkms-580-open=" + isOwn, "nvidia-driver-580-open=" + isOwn,
+				"nvidia-fabricmanager=" + isOwn,
 				"nvidia-open-580=" + isOwn,
 			},
 			remove: []string{"libnvidia-compute-570", "nvidia-dkms-570-open", "nvidia-driver-570-open", "nvidia-open-570"},
@@ -146,7 +159,8 @@ func TestResolve(t *testing.T) {
 		{
 			name: "NVIDIA's repository from 590 on: no name has a branch", spec: spec(func(s *Spec) { s.Version = "595.58.03" }),
 			node: node(dkms[:2:2], []facts.Offer{
-				offer("libnvidia-compute", own, "610.1.01-1", "595.58.03-1"), offer("nvidia-dkms-open", own, "610.1.01-1", "595.58.03-1"),
+				offer("libnvidia-compute", own, "610.1.01-1", "595.58.03-1"), offer("nvidia-dkms-open", own, "610.1.01-1",
+					"595.58.03-1"),
 				offer("nvidia-driver-open", own, "610.1.01-1", "595.58.03-1"),
 			}, func(n *facts.Node) { n.Apt.Branch = "595" }),
 			install: []string{"libnvidia-compute=595.58.03-1", "nvidia-dkms-open=595.58.03-1", "nvidia-driver-open=595.58.03-1"},
@@ -154,19 +168,24 @@ func TestResolve(t *testing.T) {
 		},
 		{
 			name: "from the desktop track to the server track, since a fabric manager is needed", spec: spec(),
-			node:    node([]facts.Package{has("nvidia-driver-570-open", was, archive)}, serverOffers(), fabric),
-			install: []string{"libnvidia-compute-580-server=" + is, "libnvidia-gl-580-server=" + is, "linux-modules-nvidia-580-server-open-" + kernel + "=6.8.0-71.71+1", "nvidia-driver-580-server-open=" + is, "nvidia-fabricmanager-580=" + is},
-			remove:  []string{"nvidia-driver-570-open"},
+			node: node([]facts.Package{has("nvidia-driver-570-open", was, archive)}, serverOffers(), fabric),
+			install: []string{"libnvidia-compute-580-server=" + is, "libnvidia-gl-580-server=" + is,
+				"linux-modules-nvidia-580-server-open-" + kernel + "=6.8.0-71.71+1", "nvidia-driver-580-server-open=" + is,
+				"nvidia-fabricmanager-580=" + is},
+			remove: []string{"nvidia-driver-570-open"},
 		},
 		{
 			name: "only what is missing", spec: spec(), node: node([]facts.Package{
-				has("libnvidia-compute-580-server", is, local), has("libnvidia-gl-580-server", is, archive), has("nvidia-dkms-580-server-open", is, archive),
-				has("nvidia-driver-580-server-open", "580.95.05-0ubuntu1", archive), has("nvidia-container-toolkit", "1.17.4-1", own),
+				has("libnvidia-compute-580-server", is, local), has("libnvidia-gl-580-server", is, archive),
+				has("nvidia-dkms-580-server-open", is, archive),
+				has("nvidia-driver-580-server-open", "580.95.05-0ubuntu1", archive), has("nvidia-container-toolkit", "1.17.4-1",
+					own),
 			}, serverOffers()),
 			install: []string{"nvidia-driver-580-server-open=" + is},
 		},
 		{
-			name: "a version that is not offered", spec: spec(func(s *Spec) { s.Version = "580.82.07" }), node: node(serverHas(), serverOffers()),
+			name: "a version that is not offered", spec: spec(func(s *Spec) { s.Version = "580.82.07" }),
+			node: node(serverHas(), serverOffers()),
 			says: "apt offers libnvidia-compute-580-server in 580.126.20, 580.95.05, and not in 580.82.07",
 		},
 		{
@@ -174,26 +193,32 @@ func TestResolve(t *testing.T) {
 			says: "apt offers no nvidia-fabricmanager-580 or nvidia-fabricmanager",
 		},
 		{
-			name: "two repositories with one version", spec: spec(), node: node(serverHas(), serverOffers(), func(n *facts.Node) {
-				v := &n.Apt.Offers[1].Versions[0]
-				v.Sources = append(v.Sources, own)
-			}),
-			says: "is in two repositories: http://archive.ubuntu.com/ubuntu noble-updates/restricted amd64 Packages, https://developer",
+			name: "two repositories with one version", spec: spec(), node: node(serverHas(), serverOffers(),
+				func(n *facts.Node) {
+					v := &n.Apt.Offers[1].Versions[0]
+					v.Sources = append(v.Sources, own)
+				}),
+			says: "is in two repositories: http://archive.ubuntu.com/ubuntu noble-updates/restricted amd64 Packages, " +
+				"https://developer",
 		},
 		{
 			name: "a negative pin", spec: spec(), node: node(serverHas(), serverOffers(), func(n *facts.Node) {
 				o := &n.Apt.Offers[7]
 				o.Candidate, o.Versions = "", []facts.PackageVersion{{Version: is, Priority: -1, Sources: []string{archive}}}
-				n.NVIDIA.Packages.Pins = []facts.Pin{{File: "/etc/apt/preferences.d/no", Line: 3, Packages: []string{"nvidia-driver-*"}, Priority: -1}}
+				n.NVIDIA.Packages.Pins = []facts.Pin{{File: "/etc/apt/preferences.d/no", Line: 3,
+					Packages: []string{"nvidia-driver-*"}, Priority: -1}}
 			}),
-			says: "a pin of negative priority forbids every version of nvidia-driver-580-server-open (/etc/apt/preferences.d/no:3)",
+			says: "a pin of negative priority forbids every version of nvidia-driver-580-server-open " +
+				"(/etc/apt/preferences.d/no:3)",
 		},
 		{
-			name: "held back", spec: spec(), node: node(serverHas(), serverOffers(), func(n *facts.Node) { n.NVIDIA.Packages.Packages[2].Held = true }),
+			name: "held back", spec: spec(), node: node(serverHas(), serverOffers(),
+				func(n *facts.Node) { n.NVIDIA.Packages.Packages[2].Held = true }),
 			says: "apt holds packages back that must change: nvidia-driver-570-server-open",
 		},
 		{
-			name: "half-configured", spec: spec(), says: "packages are neither installed nor removed: nvidia-driver-570-server-open",
+			name: "half-configured", spec: spec(),
+			says: "packages are neither installed nor removed: nvidia-driver-570-server-open",
 			node: node(serverHas(), serverOffers(), func(n *facts.Node) { n.NVIDIA.Packages.Packages[2].Status = "iF" }),
 		},
 		{
@@ -201,7 +226,8 @@ func TestResolve(t *testing.T) {
 			node: node(serverHas(), serverOffers(), func(n *facts.Node) { n.NVIDIA.Packages.Interrupted = true }),
 		},
 		{
-			name: "another architecture", spec: spec(), says: "packages of another architecture are installed: nvidia-driver-570-server-open:i386",
+			name: "another architecture", spec: spec(),
+			says: "packages of another architecture are installed: nvidia-driver-570-server-open:i386",
 			node: node(serverHas(), serverOffers(), func(n *facts.Node) { n.NVIDIA.Packages.Packages[2].Architecture = "i386" }),
 		},
 		{
@@ -221,22 +247,31 @@ func TestResolve(t *testing.T) {
 			node: node(dkms, ownOffers, func(n *facts.Node) { n.Apt.Headers = nil }),
 		},
 		{
-			name: "DKMS that signs nothing under Secure Boot", spec: spec(), says: "Secure Boot is enabled, and DKMS signs no module",
+			name: "DKMS that signs nothing under Secure Boot", spec: spec(),
+			says: "Secure Boot is enabled, and DKMS signs no module",
 			node: node(dkms, ownOffers, func(n *facts.Node) {
 				n.Boot.SecureBoot, n.NVIDIA.OnDisk[0].Signed = facts.SecureBootEnabled, false
 			}),
 		},
 		{
 			name: "DKMS where Secure Boot is unknown", spec: spec(), says: "whether Secure Boot is enabled: permission denied",
-			node: node(dkms, ownOffers, func(n *facts.Node) { n.Boot.SecureBoot, n.Boot.SecureBootUnknown = "", "permission denied" }),
+			node: node(dkms, ownOffers, func(n *facts.Node) {
+				n.Boot.SecureBoot, n.Boot.SecureBootUnknown = "",
+					"permission denied"
+			}),
 		},
 		{
-			name: "a GPU that needs the open module", spec: spec(func(s *Spec) { s.KernelModule = Proprietary }), says: "b200 works with the open kernel module alone",
+			name: "a GPU that needs the open module", spec: spec(func(s *Spec) { s.KernelModule = Proprietary }),
+			says: "b200 works with the open kernel module alone",
 			node: node(serverHas(), serverOffers(), func(n *facts.Node) { n.NVIDIA.Devices.GPUs[0].Model = "b200" }),
 		},
 		{
-			name: "a GPU that the branch no longer supports", spec: spec(func(s *Spec) { s.Version = "590.48.01" }), says: "branch 580 is the last one that supports v100",
-			node: node(serverHas(), serverOffers(), func(n *facts.Node) { n.NVIDIA.Devices.GPUs[0].Model, n.Apt.Branch = "v100", "590" }),
+			name: "a GPU that the branch no longer supports", spec: spec(func(s *Spec) { s.Version = "590.48.01" }),
+			says: "branch 580 is the last one that supports v100",
+			node: node(serverHas(), serverOffers(), func(n *facts.Node) {
+				n.NVIDIA.Devices.GPUs[0].Model,
+					n.Apt.Branch = "v100", "590"
+			}),
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -274,7 +309,8 @@ func TestHold(t *testing.T) {
 		n.NVIDIA.Packages.Packages[0].Held, n.NVIDIA.Packages.Packages[3].Held = true, true
 	})
 	got := resolve(spec(func(s *Spec) { s.Held = Change }), "580.126.20", n)
-	if diff := cmp.Diff([]string{"libnvidia-compute-580-server", "nvidia-fabricmanager-580"}, got.hold); diff != "" || !got.change.Held {
+	if diff := cmp.Diff([]string{"libnvidia-compute-580-server", "nvidia-fabricmanager-580"}, got.hold); diff != "" ||
+		!got.change.Held {
 		t.Errorf("%+v (-want +got):\n%s", got.change, diff)
 	}
 }

@@ -92,12 +92,14 @@ func isNVIDIA(source string) bool {
 
 // trackless are packages of which there is one for all tracks.
 var trackless = []string{
-	"cuda-drivers", "cuda-drivers-fabricmanager", "libnvidia-nscq", "libnvsdm", facts.StemManager, "nvidia-imex", "nvidia-open",
+	"cuda-drivers", "cuda-drivers-fabricmanager", "libnvidia-nscq", "libnvsdm", facts.StemManager, "nvidia-imex",
+	"nvidia-open",
 }
 
 // withModule are the packages whose name says which kernel module they have or want.
 var withModule = []string{
-	facts.StemDKMS, facts.StemModules, "nvidia-driver", "nvidia-headless", "nvidia-headless-no-dkms", "nvidia-kernel-source",
+	facts.StemDKMS, facts.StemModules, "nvidia-driver", "nvidia-headless", "nvidia-headless-no-dkms",
+	"nvidia-kernel-source",
 }
 
 // candidates are the names that a package can have, the first choice first. NVIDIA's repository has names without a

@@ -60,7 +60,8 @@ func (s Spec) Needs() providers.Needs {
 	}
 }
 
-// SecondNeeds asks of the nodes that are due what apt would do for them, what draining them would do, and for etcd where
+// SecondNeeds asks of the nodes that are due what apt would do for them, what draining them would do, and for etcd
+// where
 // one of them is a control plane.
 func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, _ bool) (needs providers.Needs) {
 	in := providers.Input{World: world, Inventory: inventory}
@@ -79,7 +80,8 @@ func (s Spec) SecondNeeds(world facts.World, inventory providers.Inventory, _ bo
 		if change := v.packages.change; len(v.why) > 0 && len(v.problems) == 0 && !change.Empty() {
 			question := s.question()
 			question.Apt.Change = &change
-			needs.Nodes = append(needs.Nodes, providers.NodeNeed{Nodes: config.Selection{Names: []string{n.Name}}, Question: question})
+			needs.Nodes = append(needs.Nodes, providers.NodeNeed{Nodes: config.Selection{Names: []string{n.Name}},
+				Question: question})
 		}
 	}
 	return needs
@@ -117,9 +119,10 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		}
 	}
 	if !branchPattern.MatchString(s.Version) && !versionPattern.MatchString(s.Version) {
-		diags = append(diags, b.Diagnose("version", "Invalid version", fmt.Sprintf("%q is neither a version nor a branch of NVIDIA's driver. "+
-			"Write a version with all its parts, such as \"580.126.20\", without the revision of the package. "+
-			"Or write a branch, such as \"580\".", s.Version)))
+		diags = append(diags, b.Diagnose("version", "Invalid version",
+			fmt.Sprintf("%q is neither a version nor a branch of NVIDIA's driver. "+
+				"Write a version with all its parts, such as \"580.126.20\", without the revision of the package. "+
+				"Or write a branch, such as \"580\".", s.Version)))
 	}
 	return s, diags
 }

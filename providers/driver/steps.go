@@ -30,7 +30,8 @@ type args struct {
 	Hold     []string              `json:"hold,omitempty"`
 }
 
-// The estimates, in seconds, where no earlier run is remembered: some 400 MiB over the network, dpkg with a build of the
+// The estimates, in seconds, where no earlier run is remembered: some 400 MiB over the network, dpkg with a build of
+// the
 // module, and a fabric manager that starts (12 s to 3 minutes).
 const (
 	downloadEstimate = 120
@@ -66,8 +67,9 @@ func (r *review) work(n config.Node, object facts.KubernetesNode, why []string) 
 		Address: r.spec.Address(), Node: n.Name, Object: object, Policy: r.spec.Policy,
 		Kernel: r.in.World.Node(n.Name).Boot.Next, Plane: providers.IsPlane(n, object),
 		Reason: "driver " + r.version,
-		Why:    append(slices.Clone(why), fmt.Sprintf("%s.version = %q (%s)", r.spec.Address(), r.spec.Version, r.spec.Position)),
-		Lanes:  []providers.Lane{r.lane}, Position: r.spec.Position,
+		Why: append(slices.Clone(why), fmt.Sprintf("%s.version = %q (%s)", r.spec.Address(), r.spec.Version,
+			r.spec.Position)),
+		Lanes: []providers.Lane{r.lane}, Position: r.spec.Position,
 	}
 }
 
@@ -146,10 +148,12 @@ func (r *review) packages(n config.Node, a args) providers.Step {
 		if had.Loaded {
 			before = moduleText(had.Open)
 		}
-		step.Changes = append(step.Changes, providers.Change{What: "kernel module", Before: before, After: moduleText(a.Open), Always: true})
+		step.Changes = append(step.Changes, providers.Change{What: "kernel module", Before: before,
+			After: moduleText(a.Open), Always: true})
 	}
 	for _, p := range a.Installs {
-		step.Changes = append(step.Changes, providers.Change{What: p.Name, Before: orElse(p.From, "not installed"), After: p.To})
+		step.Changes = append(step.Changes, providers.Change{What: p.Name, Before: orElse(p.From, "not installed"),
+			After: p.To})
 	}
 	for _, p := range a.Removes {
 		step.Changes = append(step.Changes, providers.Change{What: p.Name, Before: p.Version, After: "removed"})
@@ -183,7 +187,8 @@ func (r *review) prove(n config.Node, a args) providers.Step {
 	step.Action, step.Settle = "no-op", proveSettle
 	step.Summary = "prove driver " + a.Version
 	step.Changes = []providers.Change{{What: "driver", Before: "not proved", After: "proved"}}
-	step.Proof = fmt.Sprintf("loaded module, module on disk and libraries are %s; cuInit works; NVML lists %s", a.Version, providers.Count(a.GPUs, "GPU"))
+	step.Proof = fmt.Sprintf("loaded module, module on disk and libraries are %s; cuInit works; NVML lists %s",
+		a.Version, providers.Count(a.GPUs, "GPU"))
 	if a.Fabric {
 		step.Proof += "; the fabric manager is " + a.Version + " and runs; each GPU has registered in the fabric"
 	}

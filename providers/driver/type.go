@@ -51,8 +51,9 @@ func Type() providers.Type {
 			Name:  "nvidia_driver",
 			Label: "name",
 			Doc: "The version of NVIDIA's driver on nodes of Debian's family. " +
-				"A node that has another version is changed: packages are downloaded, the node is cordoned under a mark and drained, " +
-				"the packages are installed in exact versions by one call of apt, the node reboots, and upkeep proves the driver. " +
+				"upkeep downloads the packages for a node that has another version. " +
+				"upkeep then cordons the node under a mark, and drains the node. " +
+				"One call of apt installs the packages in exact versions. The node reboots, and upkeep proves the driver. " +
 				"upkeep asks apt first what it would do, and shows that in the plan.",
 			Example: example,
 			Schema:  schema(),
@@ -82,7 +83,8 @@ func Type() providers.Type {
 // Effects are the pure meaning of the domain's own operations. Those of package downtime belong to node_reboot.
 func Effects() map[string]providers.Effect {
 	return map[string]providers.Effect{
-		OperationDownload: effect{OperationDownload}, OperationPackages: effect{OperationPackages}, OperationProve: effect{OperationProve},
+		OperationDownload: effect{OperationDownload}, OperationPackages: effect{OperationPackages},
+		OperationProve: effect{OperationProve},
 	}
 }
 
@@ -108,11 +110,12 @@ const example = `nvidia_driver "workers" {
 func schema() config.Schema {
 	own := []config.Attribute{
 		{Name: "nodes", Type: config.SelectionType, Required: true,
-			Doc: "Which nodes: `nodes.NAME`, `role(\"ROLE\")`, `node.NAME`, or a list of these. A node may be in one `nvidia_driver` block only."},
+			Doc: "Which nodes: `nodes.NAME`, `role(\"ROLE\")`, `node.NAME`, or a list of these. " +
+				"A node may be in one `nvidia_driver` block only."},
 		{
 			Name: "models", Type: cty.List(cty.String),
-			Doc: "Only nodes that have a GPU of one of these models, as provider-configs names them: `h100`, `a100`, `rtx4090`. " +
-				"A node whose models are unknown stays in.",
+			Doc: "Only nodes that have a GPU of one of these models, as provider-configs names them: `h100`, " +
+				"`a100`, `rtx4090`. A node whose models are unknown stays in.",
 		},
 		{
 			Name: "version", Type: cty.String, Required: true,

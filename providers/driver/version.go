@@ -52,10 +52,14 @@ func (s Spec) resolveVersion(in providers.Input, nodes []config.Node) (version, 
 		if asked++; asked == 1 {
 			common = offers
 		} else {
-			common = slices.DeleteFunc(slices.Clone(common), func(version string) bool { return !slices.Contains(offers, version) })
+			common = slices.DeleteFunc(slices.Clone(common), func(version string) bool {
+				return !slices.Contains(offers,
+					version)
+			})
 		}
 		told = append(told, n.Name+": "+orElse(strings.Join(offers, ", "), "none"))
-		if loaded := v.NVIDIA.Module.Version; branchOf(loaded) == s.Version && (newest == "" || compareVersions(loaded, newest) > 0) {
+		if loaded := v.NVIDIA.Module.Version; branchOf(loaded) == s.Version && (newest == "" || compareVersions(loaded,
+			newest) > 0) {
 			newest, runs = loaded, n.Name
 		}
 	}

@@ -30,11 +30,13 @@ const (
 var stems = []string{
 	"cuda-drivers-fabricmanager", "cuda-drivers", "libnvidia-cfg1", "libnvidia-common", StemCompute, "libnvidia-decode",
 	"libnvidia-encode", "libnvidia-extra", "libnvidia-fbc1", "libnvidia-gl", "libnvidia-nscq", "libnvsdm", StemModules,
-	"nvidia-compute-utils", StemDKMS, "nvidia-driver", StemManager, "nvidia-headless-no-dkms", "nvidia-headless", "nvidia-imex",
+	"nvidia-compute-utils", StemDKMS, "nvidia-driver", StemManager, "nvidia-headless-no-dkms", "nvidia-headless",
+	"nvidia-imex",
 	"nvidia-kernel-common", "nvidia-kernel-source", "nvidia-open", "nvidia-utils", "xserver-xorg-video-nvidia",
 }
 
-var driverName = regexp.MustCompile(`^(` + strings.Join(stems, "|") + `)(?:-([0-9]{3}))?(-server)?(-open)?(?:-([a-z0-9][a-z0-9.+~-]*))?$`)
+var driverName = regexp.MustCompile(`^(` + strings.Join(stems, "|") +
+	`)(?:-([0-9]{3}))?(-server)?(-open)?(?:-([a-z0-9][a-z0-9.+~-]*))?$`)
 
 // ParseDriverName takes the name of a package apart; false: it is none of the driver's.
 func ParseDriverName(name string) (DriverName, bool) {

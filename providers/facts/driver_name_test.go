@@ -30,7 +30,8 @@ func TestParseDriverName(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"nvidia-container-toolkit", "nvidia-settings", "nvidia-driver-pinning-595", "nvidia-driver-5800", "linux-modules-nvidia-580",
+		"nvidia-container-toolkit", "nvidia-settings", "nvidia-driver-pinning-595", "nvidia-driver-5800",
+		"linux-modules-nvidia-580",
 		"cuda-compat-12-4", "nvidia-cuda-toolkit", "",
 	} {
 		if n, ok := ParseDriverName(name); ok {

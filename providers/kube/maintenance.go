@@ -27,7 +27,7 @@ var maintenanceKinds = []struct{ group, path, by string }{
 }
 
 // Maintenance reads which nodes other programs have for their work. It does not fail: what cannot be read is unknown
-// with its reason, beside what could.
+// with its reason, in addition to what could.
 func (c *Client) Maintenance(ctx context.Context) (m facts.Maintenance) {
 	note := func(what string, err error) {
 		if err != nil && m.Unknown == "" {

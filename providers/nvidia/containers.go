@@ -57,7 +57,8 @@ func (e *examination) cdi() {
 			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names libraries of %s, and module %s is loaded",
 				providers.Few(others), loaded)
 		case len(f.Missing) > 0:
-			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names what the node does not have: %s", providers.Few(f.Missing))
+			e.due("CDI_STALE", "CDI file "+f.Path, hint, "the file names what the node does not have: %s",
+				providers.Few(f.Missing))
 		}
 	}
 }

@@ -54,7 +54,8 @@ const mostPackages = 200
 // What apt may be given: the names of packages of NVIDIA's driver, and full versions. apt reads a hyphen or a plus sign
 // at the end of a name as an order of its own, so that neither may end one.
 var (
-	driverPackage = regexp.MustCompile(`^(nvidia-|libnvidia-|linux-modules-nvidia-|cuda-drivers|xserver-xorg-video-nvidia)[a-z0-9.+-]{0,90}$`)
+	driverPackage = regexp.MustCompile(`^(nvidia-|libnvidia-|linux-modules-nvidia-|cuda-drivers|` +
+		`xserver-xorg-video-nvidia)[a-z0-9.+-]{0,90}$`)
 	// libnvsdm and nvidia-open have names of their own.
 	otherDriverPackage = regexp.MustCompile(`^libnvsdm(-[0-9]{3})?$`)
 	// strangers share the beginning of the name, and belong to the container runtime.

@@ -22,7 +22,8 @@ func TestCheckChange(t *testing.T) {
 	twice := at("nvidia-utils-580", version)
 	twice.Remove = []string{"nvidia-utils-580"}
 	for _, name := range []string{
-		"nvidia-driver-580-server-open", "libnvidia-compute-580", "linux-modules-nvidia-580-6.8.0-71-generic", "cuda-drivers-580", "cuda-drivers",
+		"nvidia-driver-580-server-open", "libnvidia-compute-580", "linux-modules-nvidia-580-6.8.0-71-generic",
+		"cuda-drivers-580", "cuda-drivers",
 		"nvidia-fabricmanager", "libnvidia-nscq-580", "xserver-xorg-video-nvidia-580", "libnvsdm-570",
 	} {
 		if err := CheckChange(at(name, version)); err != nil {

@@ -9,7 +9,8 @@ var (
 	openOnly = []string{"b100", "b200", "b300", "gb200", "gb300", "gh200", "pro6000se", "rtx5090"}
 	// Maxwell, Pascal and Volta. 580 is the last branch that supports them.
 	proprietaryOnly = []string{
-		"gt1030", "gtx1050", "gtx1050ti", "gtx1060", "gtx1070", "gtx1070ti", "gtx1080", "gtx1080ti", "gtx960", "gtx970", "gtx980ti",
+		"gt1030", "gtx1050", "gtx1050ti", "gtx1060", "gtx1070", "gtx1070ti", "gtx1080", "gtx1080ti", "gtx960", "gtx970",
+		"gtx980ti",
 		"m4000", "mx150", "p100", "p2000", "p4", "p40", "p4000", "p5000", "p6000", "v100",
 	}
 )

@@ -41,7 +41,8 @@ func newPlace(t *testing.T) place {
 	tree := &gpunode.Tree{Root: t.TempDir()}
 	p := place{T: t, root: tree.Root}
 	for _, dir := range []string{
-		"etc/apt/apt.conf.d/x", "etc/apt/preferences.d/x", "var/lib/dpkg/updates/x", "var/lib/dpkg/info/x", "var/lib/dpkg/triggers/x",
+		"etc/apt/apt.conf.d/x", "etc/apt/preferences.d/x", "var/lib/dpkg/updates/x", "var/lib/dpkg/info/x",
+		"var/lib/dpkg/triggers/x",
 		"var/lib/apt/lists/partial/x", "var/cache/apt/archives/partial/x", "var/log/apt/x", "repository/x",
 	} {
 		tree.Write(dir, "")
@@ -56,10 +57,12 @@ func newPlace(t *testing.T) place {
 			for name, relations := range map[string]string{
 				"nvidia-driver-" + branch + "-server": "Depends: libnvidia-compute-" + branch + "-server (= " + version + ")\n" +
 					"Provides: nvidia-driver\nConflicts: nvidia-driver\nReplaces: nvidia-driver\n",
-				"libnvidia-compute-" + branch + "-server": "Provides: libnvidia-compute\nConflicts: libnvidia-compute\nReplaces: libnvidia-compute\n",
-				"nvidia-fabricmanager-" + branch:          "Provides: fabricmanager\nConflicts: fabricmanager\n",
+				"libnvidia-compute-" + branch +
+					"-server": "Provides: libnvidia-compute\nConflicts: libnvidia-compute\nReplaces: libnvidia-compute\n",
+				"nvidia-fabricmanager-" + branch: "Provides: fabricmanager\nConflicts: fabricmanager\n",
 			} {
-				control := "Package: " + name + "\nVersion: " + version + "\nArchitecture: amd64\nMaintainer: x <x@example.net>\n" + relations + "Description: x\n"
+				control := "Package: " + name + "\nVersion: " + version +
+					"\nArchitecture: amd64\nMaintainer: x <x@example.net>\n" + relations + "Description: x\n"
 				index.WriteString(p.build(name, version, control))
 				if branch == "570" {
 					status.WriteString(strings.Replace(control, "\nVersion", "\nStatus: install ok installed\nVersion", 1) + "\n")
@@ -199,21 +202,29 @@ func TestInstallRefuses(t *testing.T) {
 		want    string
 	}{
 		"a removal that the plan does not show": {
-			protocol.InstallRequest{Change: change, Installs: seen.Installs, Removes: seen.Removes[1:]}, "which the plan does not show: plan again",
+			protocol.InstallRequest{Change: change, Installs: seen.Installs, Removes: seen.Removes[1:]},
+			"which the plan does not show: plan again",
 		},
 		"a package that the plan does not show": {
-			protocol.InstallRequest{Change: change, Installs: seen.Installs[1:], Removes: seen.Removes}, "which the plan does not show: plan again",
+			protocol.InstallRequest{Change: change, Installs: seen.Installs[1:], Removes: seen.Removes},
+			"which the plan does not show: plan again",
 		},
 		"more in the plan": {
-			protocol.InstallRequest{Change: change, Installs: append(slices.Clone(seen.Installs), facts.PackageChange{Name: "x", To: "1"}), Removes: seen.Removes},
+			protocol.InstallRequest{Change: change, Installs: append(slices.Clone(seen.Installs),
+				facts.PackageChange{Name: "x", To: "1"}), Removes: seen.Removes},
 			"and the plan shows 7: plan again",
 		},
 		"dependencies that are not met": {
-			protocol.InstallRequest{Change: incomplete, Installs: seen.Installs, Removes: seen.Removes}, "Depends: libnvidia-compute-580-server",
+			protocol.InstallRequest{Change: incomplete, Installs: seen.Installs, Removes: seen.Removes},
+			"Depends: libnvidia-compute-580-server",
 		},
-		"a version that is gone":     {protocol.InstallRequest{Change: gone}, "Version '580.1-1' for 'nvidia-driver-580-server' was not found"},
-		"an option among the names":  {protocol.InstallRequest{Change: facts.AptChange{Install: []facts.PackageAt{{Name: "-o", Version: "1"}}}}, "not the name of a package"},
-		"a stranger to be held back": {protocol.InstallRequest{Change: change, Hold: []string{"bash"}}, "not the name of a package"},
+		"a version that is gone": {protocol.InstallRequest{Change: gone},
+			"Version '580.1-1' for 'nvidia-driver-580-server' was not found"},
+		"an option among the names": {protocol.InstallRequest{
+			Change: facts.AptChange{Install: []facts.PackageAt{{Name: "-o", Version: "1"}}},
+		}, "not the name of a package"},
+		"a stranger to be held back": {protocol.InstallRequest{Change: change, Hold: []string{"bash"}},
+			"not the name of a package"},
 	} {
 		_, err := Install(t.Context(), p.disk, test.request, func(string) {})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -253,7 +264,8 @@ func TestLocked(t *testing.T) {
 	}
 	defer d.Close()
 	_, err = Download(t.Context(), d, protocol.DownloadRequest{Change: branchChange()}, func(string) {})
-	if err == nil || !strings.Contains(err.Error(), "another program holds the lock of apt") || !strings.Contains(err.Error(), "unattended-upgr") {
+	if err == nil || !strings.Contains(err.Error(), "another program holds the lock of apt") ||
+		!strings.Contains(err.Error(), "unattended-upgr") {
 		t.Error(err)
 	}
 }

@@ -30,12 +30,14 @@ const (
 
 // quietly are variables with which neither packages nor hooks of apt ask anybody, and needrestart restarts nothing.
 var quietly = []string{
-	"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive", "DEBIAN_PRIORITY=critical",
+	"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive",
+	"DEBIAN_PRIORITY=critical",
 	"APT_LISTCHANGES_FRONTEND=none", "NEEDRESTART_SUSPEND=1", "UCF_FORCE_CONFFOLD=1",
 }
 
 // Download has apt download the archives of a change.
-func Download(ctx context.Context, d *disk.Disk, q protocol.DownloadRequest, progress func(string)) (protocol.DownloadResult, error) {
+func Download(ctx context.Context, d *disk.Disk, q protocol.DownloadRequest,
+	progress func(string)) (protocol.DownloadResult, error) {
 	err := protocol.CheckChange(q.Change)
 	if err == nil {
 		err = run(ctx, d, places, append(options("-d", "-q"), arguments(q.Change)...), progress)
@@ -46,9 +48,10 @@ func Download(ctx context.Context, d *disk.Disk, q protocol.DownloadRequest, pro
 	return protocol.DownloadResult{}, nil
 }
 
-// Install has apt change packages, unless it would do anything else than it was seen to do, and holds those back that
-// are to be held.
-func Install(ctx context.Context, d *disk.Disk, q protocol.InstallRequest, progress func(string)) (protocol.InstallResult, error) {
+// Install has apt change packages, unless it would do anything else than it was seen to do, and then holds packages
+// back (InstallRequest.Hold).
+func Install(ctx context.Context, d *disk.Disk, q protocol.InstallRequest,
+	progress func(string)) (protocol.InstallResult, error) {
 	fail := func(err error) (protocol.InstallResult, error) {
 		return protocol.InstallResult{}, fmt.Errorf("change packages: %w", err)
 	}
@@ -65,7 +68,8 @@ func Install(ctx context.Context, d *disk.Disk, q protocol.InstallRequest, progr
 		return fail(err)
 	}
 	if err := run(ctx, d, places, append(options("-q", "-o", "Dpkg::Use-Pty=0",
-		"-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"), arguments(q.Change)...), progress); err != nil {
+		"-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"), arguments(q.Change)...),
+		progress); err != nil {
 		return fail(err)
 	}
 	if len(q.Hold) > 0 {
@@ -132,7 +136,8 @@ func run(ctx context.Context, d *disk.Disk, places, args []string, progress func
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w; the last that apt said: %s", context.Cause(ctx), said.text())
 	case said.locked != "":
-		return fmt.Errorf("another program holds the lock of apt (%s): wait until that program has ended, and apply again", said.locked)
+		return fmt.Errorf("another program holds the lock of apt (%s): wait until that program has ended, and apply again",
+			said.locked)
 	}
 	return fmt.Errorf("%w: %s", err, said.text())
 }

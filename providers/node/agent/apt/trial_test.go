@@ -34,7 +34,8 @@ func TestParseTrial(t *testing.T) {
 		t.Errorf("installs (-want +got):\n%s", diff)
 	}
 	gone := []facts.PackageAt{
-		{Name: "nvidia-driver-570-server", Version: "570.124.06-0ubuntu1"}, {Name: "nvidia-utils-570-server", Version: "570.124.06-0ubuntu1"},
+		{Name: "nvidia-driver-570-server", Version: "570.124.06-0ubuntu1"}, {Name: "nvidia-utils-570-server",
+			Version: "570.124.06-0ubuntu1"},
 	}
 	if diff := cmp.Diff(gone, removes); diff != "" {
 		t.Errorf("removes (-want +got):\n%s", diff)
@@ -68,12 +69,15 @@ func TestParseArchives(t *testing.T) {
 func TestOfBranch(t *testing.T) {
 	names := strings.Join([]string{
 		"nvidia-driver-580-server", "nvidia-driver-570-server", "nvidia-fabricmanager", "bash", "nvidia-container-toolkit",
-		"linux-modules-nvidia-580-6.8.0-71-generic", "linux-modules-nvidia-580-6.8.0-31-generic", "linux-modules-nvidia-580-generic", "",
+		"linux-modules-nvidia-580-6.8.0-71-generic", "linux-modules-nvidia-580-6.8.0-31-generic",
+		"linux-modules-nvidia-580-generic", "",
 	}, "\n")
 	want := []string{
-		"linux-modules-nvidia-580-6.8.0-71-generic", "linux-modules-nvidia-580-generic", "nvidia-driver-580-server", "nvidia-fabricmanager",
+		"linux-modules-nvidia-580-6.8.0-71-generic", "linux-modules-nvidia-580-generic", "nvidia-driver-580-server",
+		"nvidia-fabricmanager",
 	}
-	if diff := cmp.Diff(want, ofBranch([]byte(names), "580", []string{"6.8.0-60-generic", "6.8.0-71-generic"})); diff != "" {
+	if diff := cmp.Diff(want, ofBranch([]byte(names), "580", []string{"6.8.0-60-generic",
+		"6.8.0-71-generic"})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -254,7 +254,8 @@ func Offers(ctx context.Context, d *disk.Disk, names []string) ([]facts.Offer, e
 		return nil, nil
 	}
 	answer, err := program.Ask(ctx, d, program.Question{
-		Places: []string{"/usr/bin/apt-cache"}, Args: append(append(NoCache(), "policy"), names...), Limit: aptTime, Most: maxAnswer,
+		Places: []string{"/usr/bin/apt-cache"}, Args: append(append(NoCache(), "policy"), names...),
+		Limit: aptTime, Most: maxAnswer,
 	})
 	if err != nil {
 		return nil, err
