@@ -160,6 +160,26 @@ func TestDiff(t *testing.T) {
 			says:     "the open kernel module is loaded, and the block wants the proprietary one",
 		},
 		{
+			name: "rebooted, and the module is still the old one", spec: block(), findings: []string{due, blocked},
+			in: world(block(), changed(func(n *facts.Node) {
+				n.History.Entries = []facts.HistoryEntry{
+					{Method: "driver.install", Ended: noon, Outcome: facts.OutcomeDone},
+					{Method: "node.reboot", Ended: noon.Add(time.Hour), Outcome: facts.OutcomeRebooted},
+				}
+			})),
+			says: "the node has rebooted since upkeep installed the packages, and the loaded module is still 570.124.06",
+		},
+		{
+			name: "rebooted before its packages came", spec: block(), steps: []string{all[1], all[2], all[4], all[5], all[6]},
+			findings: []string{due},
+			in: world(block(), changed(func(n *facts.Node) {
+				n.History.Entries = []facts.HistoryEntry{
+					{Method: "node.reboot", Ended: noon, Outcome: facts.OutcomeRebooted},
+					{Method: "driver.install", Ended: noon.Add(time.Hour), Outcome: facts.OutcomeDone},
+				}
+			})),
+		},
+		{
 			name: "the module of the next kernel stayed behind", spec: block(), findings: []string{due, blocked},
 			in: world(block(), changed(func(n *facts.Node) { n.NVIDIA.OnDisk[0].Version = "570.124.06" })),
 			says: "all packages are installed, and the module on disk for kernel " + kernel +

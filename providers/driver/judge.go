@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"upkeep/providers"
 	"upkeep/providers/facts"
+	"upkeep/providers/node/protocol"
 )
 
 // verdict is what one node needs.
@@ -116,8 +118,28 @@ func withoutChange(version string, n facts.Node) []problem {
 	case n.NVIDIA.Module.Version == version:
 		return []problem{{hint: "ls -l /usr/lib/*/libcuda.so.1; dpkg -S libcuda.so; nv-fabricmanager --version",
 			text: "all packages are installed, and the loaded module has the version: what differs belongs to no package"}}
+	case rebooted(n.History):
+		return []problem{{hint: "lsinitramfs /boot/initrd.img-" + next + " | grep nvidia; update-initramfs -u -k " + next,
+			text: fmt.Sprintf("the node has rebooted since upkeep installed the packages, and the loaded module is still %s: "+
+				"another reboot changes nothing. Look for an old module in the initramfs", orElse(n.NVIDIA.Module.Version,
+				"none"))}}
 	}
 	return nil
+}
+
+// rebooted reports whether upkeep has rebooted a node since it last changed packages of the driver there, as the node
+// remembers both.
+func rebooted(h facts.History) bool {
+	var packages, boot time.Time
+	for _, e := range h.Entries {
+		switch {
+		case e.Method == protocol.MethodInstall && e.Ended.After(packages):
+			packages = e.Ended
+		case e.Method == protocol.MethodReboot && e.Outcome == facts.OutcomeRebooted && e.Ended.After(boot):
+			boot = e.Ended
+		}
+	}
+	return !packages.IsZero() && boot.After(packages)
 }
 
 // operatedByOther reports whether NVIDIA's GPU Operator runs the driver in a container.

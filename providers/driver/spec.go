@@ -49,7 +49,8 @@ func (s Spec) Address() providers.Address {
 
 // question is what a node is asked of its driver.
 func (s Spec) question() facts.Question {
-	return facts.Question{NVIDIA: true, Boot: true, Floor: true, Apt: &facts.AptQuestion{Branch: branchOf(s.Version)}}
+	return facts.Question{NVIDIA: true, Boot: true, Floor: true, History: true,
+		Apt: &facts.AptQuestion{Branch: branchOf(s.Version)}}
 }
 
 // Needs asks each selected node what it has and what apt offers, and the cluster for its nodes and who is on them.
