@@ -45,6 +45,7 @@ func (s *suite) gpuWorker(t *testing.T, name string) {
 		s.compile(t, file, args...)
 		files["srv/"+name+".so"] = file
 	}
+	s.newDriver(t, dir, files)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
@@ -55,8 +56,8 @@ func (s *suite) gpuWorker(t *testing.T, name string) {
 	install := fmt.Sprintf(`set -e
 sh /srv/packages.sh 570 570.124.06
 sh /srv/packages.sh %[1]s %[2]s %[3]s
-apt-get install -qy nvidia-driver-%[1]s-server=%[2]s-0ubuntu0.22.04.1 nvidia-fabricmanager-%[1]s=%[2]s-0ubuntu0.22.04.1 \
-	libnvidia-compute-%[1]s-server=%[2]s-0ubuntu0.22.04.1 nvidia-dkms-%[1]s-server=%[2]s-0ubuntu0.22.04.1 \
+apt-get install -qy nvidia-driver-%[1]s-server-open=%[2]s-0ubuntu0.22.04.1 nvidia-fabricmanager-%[1]s=%[2]s-0ubuntu0.22.04.1 \
+	libnvidia-compute-%[1]s-server=%[2]s-0ubuntu0.22.04.1 nvidia-dkms-%[1]s-server-open=%[2]s-0ubuntu0.22.04.1 \
 	nvidia-utils-%[1]s-server=%[2]s-0ubuntu0.22.04.1 >/dev/null
 sh /srv/node.sh %[2]s
 systemctl enable -q --now nvidia-fabricmanager`, driverBranch, driverOld, driverNew)
@@ -83,6 +84,21 @@ systemctl enable -q --now nvidia-fabricmanager`, driverBranch, driverOld, driver
 		}
 		return err
 	})
+}
+
+// newDriver adds the module and the libraries of the newer driver, which its packages bring.
+func (s *suite) newDriver(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	const fakes = "../cmd/upkeep-nvml/fake/testdata"
+	for name, args := range map[string][]string{
+		"nvidia.ko":       {"-c", "-DVERSION=\"" + driverNew + "\"", filepath.Join("testdata", "gpu", "module.c")},
+		"libnvidia-ml.so": {"-shared", "-fPIC", "-I", s.nvmlHeader(t), "-DDRIVER=\"" + driverNew + "\"", "-DWELL", filepath.Join(fakes, "nvml.c")},
+		"libcuda.so":      {"-shared", "-fPIC", filepath.Join(fakes, "cuda.c")},
+	} {
+		file := filepath.Join(dir, "new-"+name)
+		s.compile(t, file, args...)
+		files["srv/"+driverNew+"/"+name] = file
+	}
 }
 
 // compile runs gcc.

@@ -69,6 +69,7 @@ var parts = []struct {
 	{"leases beside a restart", provider, 14 * time.Minute, testLeases},
 	{"the edge of a window", windows, 16 * time.Minute, testWindow},
 	{"NVIDIA nodes", rest, 20 * time.Minute, testGPUNodes},
+	{"another driver", rest, 20 * time.Minute, testDriver},
 	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
 	{"figures", rest, 20 * time.Minute, testFigures},
 	{"the traffic notices a killed server", rest, 4 * time.Minute, testTrafficNotices},

@@ -21,14 +21,30 @@ pack() { # NAME VERSION DEPENDS; further files of the package lie in $root alrea
 	rm -rf "$root"
 }
 
+# afterwards gives the next package what dpkg runs once it is unpacked. A version whose files lie in /srv/VERSION brings them
+# to where the driver has them.
+afterwards() {
+	mkdir -p "$root/DEBIAN"
+	printf '#!/bin/sh\nset -e\n[ -d /srv/%s ] || exit 0\n%s\n' "$version" "$1" >"$root/DEBIAN/postinst"
+	chmod 755 "$root/DEBIAN/postinst"
+}
+
 root=$(mktemp -d)
 for version in "$@"; do
 	full=$version-0ubuntu0.22.04.1
+	afterwards "cd /usr/lib/x86_64-linux-gnu
+for library in libnvidia-ml libcuda; do
+	rm -f \$library.so.*
+	cp /srv/$version/\$library.so \$library.so.$version
+	ln -s \$library.so.$version \$library.so.1
+done
+ldconfig"
 	pack "libnvidia-compute-$branch-server" "$full" ""
-	pack "nvidia-dkms-$branch-server" "$full" ""
+	afterwards "cp /srv/$version/nvidia.ko /usr/lib/modules/\$(uname -r)/updates/dkms/nvidia.ko"
+	pack "nvidia-dkms-$branch-server-open" "$full" ""
 	pack "nvidia-utils-$branch-server" "$full" "libnvidia-compute-$branch-server (= $full)"
-	pack "nvidia-driver-$branch-server" "$full" \
-		"libnvidia-compute-$branch-server (= $full), nvidia-dkms-$branch-server (= $full), nvidia-utils-$branch-server (= $full)"
+	pack "nvidia-driver-$branch-server-open" "$full" \
+		"libnvidia-compute-$branch-server (= $full), nvidia-dkms-$branch-server-open (= $full), nvidia-utils-$branch-server (= $full)"
 	mkdir -p "$root/lib/systemd/system" "$root/usr/bin"
 	# The real one refuses a driver of another version, in these words, and ends.
 	cat >"$root/usr/bin/nv-fabricmanager" <<-END
