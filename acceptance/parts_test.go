@@ -21,6 +21,7 @@ const (
 	backupAndLoss    group = "backup and disaster"
 	provider         group = "provider"
 	windows          group = "window"
+	rollout          group = "driver rollout"
 	recovery         group = "expired recovery"
 	// rest is what only `make acceptance-all` walks: every other group is the core.
 	rest group = "only in acceptance-all"
@@ -30,7 +31,7 @@ const (
 var budgets = []struct {
 	group   group
 	minutes int
-}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {recovery, 7}, {rest, 0}}
+}{{labUp, 3}, {rotationAndKills, 8}, {backupAndLoss, 7}, {provider, 5}, {windows, 7}, {rollout, 4}, {recovery, 7}, {rest, 0}}
 
 // parts are all parts of TestAcceptance in their order. A new one belongs to rest unless the core has time for it.
 var parts = []struct {
@@ -69,7 +70,7 @@ var parts = []struct {
 	{"leases beside a restart", provider, 14 * time.Minute, testLeases},
 	{"the edge of a window", windows, 16 * time.Minute, testWindow},
 	{"NVIDIA nodes", rest, 20 * time.Minute, testGPUNodes},
-	{"another driver", rest, 20 * time.Minute, testDriver},
+	{"another driver", rollout, 12 * time.Minute, testDriver},
 	{"many steps at once", rest, 20 * time.Minute, testManyAtOnce},
 	{"figures", rest, 20 * time.Minute, testFigures},
 	{"the traffic notices a killed server", rest, 4 * time.Minute, testTrafficNotices},
