@@ -12,7 +12,7 @@ import (
 )
 
 // A key may be a secret as a text may: charts take maps whose keys are users, tokens or addresses. So a key is shown
-// where it is known alone: by the configuration, by the chart, or by Kubernetes itself.
+// where it is known alone: by the configuration, by a chart that upkeep knows itself, or by Kubernetes.
 
 // kubernetes are words of Kubernetes' API that stand in values whose keys no chart lists: resources, tolerations,
 // affinity, contexts of security, probes (kubernetes.io/docs/reference/kubernetes-api, v1.36).
