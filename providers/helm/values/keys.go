@@ -3,6 +3,7 @@ package values
 import (
 	"encoding/json"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -83,6 +84,13 @@ const nearest = 6
 func (r rule) showsKey(key string) bool {
 	if _, err := strconv.ParseFloat(key, 64); err == nil && len(key) <= 5 || r.keys[key] || kubernetes[key] {
 		return true
+	}
+	for _, at := range r.show { // "price_target_*" says what such a key looks like, and "*" does not
+		for _, segment := range at {
+			if like, err := path.Match(segment, key); like && err == nil && segment != "*" {
+				return true
+			}
+		}
 	}
 	if len(key) < nearest || len(key) > 64 {
 		return false
