@@ -16,9 +16,11 @@ import (
 // where it is known alone: by the configuration, by a chart that upkeep knows itself, or by Kubernetes.
 
 // kubernetes are words of Kubernetes' API that stand in values whose keys no chart lists: resources, tolerations,
-// affinity, contexts of security, probes (kubernetes.io/docs/reference/kubernetes-api, v1.36).
+// affinity, contexts of security, probes (kubernetes.io/docs/reference/kubernetes-api, v1.36); and what charts call the
+// lists of more of them.
 var kubernetes = words(`affinity allowPrivilegeEscalation annotations args capabilities command configMap cpu drop effect
-	emptyDir enabled env ephemeral-storage failureThreshold fsGroup httpGet image initialDelaySeconds key kind labels
+	emptyDir enabled env ephemeral-storage extraArgs extraEnv extraVolumes failureThreshold
+	fsGroup httpGet image initialDelaySeconds key kind labels
 	labelSelector limits matchExpressions matchFields matchLabels memory mountPath name namespace namespaces
 	nodeAffinity nodeSelector nodeSelectorTerms operator periodSeconds podAffinity podAntiAffinity port preference
 	preferredDuringSchedulingIgnoredDuringExecution privileged readOnly readOnlyRootFilesystem replicas repository
