@@ -21,7 +21,7 @@ type ReleaseQuestion struct {
 	Show  []string `json:"show,omitempty"`
 	Known []string `json:"known,omitempty"`
 	// Keys are the keys of maps that are known to be no secrets wherever they stand: those that the configuration writes
-	// itself. Those that the release's chart names are known, too; every other key is masked.
+	// itself. Kubernetes' own are known, too; every other key is masked.
 	Keys []string `json:"keys,omitempty"`
 	// MaskNames are patterns of path.Match: environment variables and keys of ConfigMaps that are masked as well.
 	MaskNames []string `json:"mask_names,omitempty"`

@@ -46,8 +46,11 @@ func (c *Client) Observe(ctx context.Context, question facts.ReleaseQuestion, ma
 	if question.Offer != nil {
 		configs = append(configs, question.Offer.Values)
 	}
-	question.Keys = slices.Concat(question.Keys, chartKeys(last), chartKeys(deployed))
-	redaction := redactionOf(question, mac, configs...)
+	// What of the values is shown must not depend on the chart: after an upgrade to one that names other keys, a kept
+	// value would look like another one.
+	named := question
+	named.Keys = slices.Concat(question.Keys, chartKeys(last), chartKeys(deployed))
+	redaction := redactionOf(named, mac, configs...)
 	switch {
 	case last == nil || last.Info.Status == release.StatusUninstalled:
 		observed.Missing = true

@@ -3,6 +3,7 @@ package values
 import (
 	"encoding/json"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,12 +13,14 @@ import (
 )
 
 // A key may be a secret as a text may: charts take maps whose keys are users, tokens or addresses. So a key is shown
-// where it is known alone: by the configuration, by the chart, or by Kubernetes itself.
+// where it is known alone: by the configuration, by a chart that upkeep knows itself, or by Kubernetes.
 
 // kubernetes are words of Kubernetes' API that stand in values whose keys no chart lists: resources, tolerations,
-// affinity, contexts of security, probes (kubernetes.io/docs/reference/kubernetes-api, v1.36).
+// affinity, contexts of security, probes (kubernetes.io/docs/reference/kubernetes-api, v1.36); and what charts call the
+// lists of more of them.
 var kubernetes = words(`affinity allowPrivilegeEscalation annotations args capabilities command configMap cpu drop effect
-	emptyDir enabled env ephemeral-storage failureThreshold fsGroup httpGet image initialDelaySeconds key kind labels
+	emptyDir enabled env ephemeral-storage extraArgs extraEnv extraVolumes failureThreshold
+	fsGroup httpGet image initialDelaySeconds key kind labels
 	labelSelector limits matchExpressions matchFields matchLabels memory mountPath name namespace namespaces
 	nodeAffinity nodeSelector nodeSelectorTerms operator periodSeconds podAffinity podAntiAffinity port preference
 	preferredDuringSchedulingIgnoredDuringExecution privileged readOnly readOnlyRootFilesystem replicas repository
@@ -83,6 +86,13 @@ const nearest = 6
 func (r rule) showsKey(key string) bool {
 	if _, err := strconv.ParseFloat(key, 64); err == nil && len(key) <= 5 || r.keys[key] || kubernetes[key] {
 		return true
+	}
+	for _, at := range r.show { // "price_target_*" says what such a key looks like, and "*" does not
+		for _, segment := range at {
+			if like, err := path.Match(segment, key); like && err == nil && segment != "*" {
+				return true
+			}
+		}
 	}
 	if len(key) < nearest || len(key) > 64 {
 		return false
