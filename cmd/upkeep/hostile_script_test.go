@@ -142,6 +142,7 @@ func spoiledRelease(text string, all bool) string {
 	}
 	if info, is := release["info"].(map[string]any); is { // Helm knows a few words for it
 		info["status"], info["notes"], info["description"] = "deployed", evil, evil
+		info["deleted"] = "" // no instant; a record that cannot be read shows no words
 	}
 	if chart, is := release["chart"].(map[string]any); is {
 		metadata, _ := chart["metadata"].(map[string]any)

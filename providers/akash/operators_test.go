@@ -42,7 +42,8 @@ func settled(t *testing.T, w *fakeprovider.World, s akash.Spec, version string) 
 	if again := plan(t, w, s); len(again.Steps) > 0 || len(ids(again.Findings)) > 0 {
 		t.Errorf("a second plan has %v and %+v", operationsOf(again), again.Findings)
 	}
-	has := w.Observe(context.Background(), facts.ReleaseQuestion{Namespace: fakeprovider.Namespace, Name: operator, Known: []string{"default", "beta3"}})
+	has := w.Observe(context.Background(), facts.ReleaseQuestion{Namespace: fakeprovider.Namespace, Name: operator, Known: []string{"default", "beta3"},
+		Keys: []string{"inventoryConfig", "cluster_storage"}})
 	if has.Status != facts.ReleaseDeployed || has.Chart.Version != version {
 		t.Errorf("%s is %s at version %s", operator, has.Status, has.Chart.Version)
 	}
