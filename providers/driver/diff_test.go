@@ -397,6 +397,8 @@ func TestNotProved(t *testing.T) {
 		{"NVML: it does not answer", func(d *facts.NVIDIA) { d.NVML.Unknown = "it does not answer" }},
 		{"NVML says driver 570.124.06", func(d *facts.NVIDIA) { d.NVML.Driver = "570.124.06" }},
 		{"NVML lists 0 working GPUs of 1", func(d *facts.NVIDIA) { d.NVML.GPUs = []facts.GPU{{Unknown: "lost"}} }},
+		{"the fabric state is not known: no answer",
+			func(d *facts.NVIDIA) { d.NVML.GPUs = []facts.GPU{{Fabric: facts.GPUFabric{Unknown: "no answer"}}} }},
 		{`the fabric state is "in progress"`,
 			func(d *facts.NVIDIA) { d.NVML.GPUs = []facts.GPU{{Fabric: facts.GPUFabric{State: "in progress"}}} }},
 		{"could not register in the fabric (status 7)", func(d *facts.NVIDIA) {

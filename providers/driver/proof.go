@@ -70,6 +70,8 @@ func gpusNotProved(a args, d facts.NVIDIA) string {
 		switch {
 		case g.Unknown != "":
 			continue
+		case f.Unknown != "" && a.Fabric:
+			return fmt.Sprintf("GPU %s: the fabric state is not known: %s", g.PCI, f.Unknown)
 		case f.Unknown != "" || f.State == facts.NotSupported || f.State == "": // before Hopper there is none
 		case f.State != "completed":
 			return fmt.Sprintf("GPU %s: the fabric state is %q", g.PCI, f.State)
