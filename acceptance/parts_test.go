@@ -67,7 +67,7 @@ var parts = []struct {
 	{"an Akash provider that earns or not", rest, 6 * time.Minute, testEarnings},
 	{"an Akash provider over many versions", rest, 8 * time.Minute, testStagedUpgrade},
 	{"a Helm release", rest, 6 * time.Minute, testHelmRelease},
-	{"leases beside a restart", provider, 14 * time.Minute, testLeases},
+	{"leases beside a restart", rest, 14 * time.Minute, testLeases},
 	{"the edge of a window", windows, 16 * time.Minute, testWindow},
 	{"NVIDIA nodes", rest, 20 * time.Minute, testGPUNodes},
 	{"another driver", rollout, 12 * time.Minute, testDriver},
