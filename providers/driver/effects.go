@@ -97,7 +97,7 @@ func sameChanges[T comparable](a, b []T) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(x T) bool { return !slices.Contains(b, x) })
 }
 
-// packagesMissing says what of the packages is not as it is to be; empty: all of it is.
+// packagesMissing says which package is not as it is to be; empty: each of them is.
 func packagesMissing(a args, n facts.Node) string {
 	p := n.NVIDIA.Packages
 	if p.Unknown != "" {

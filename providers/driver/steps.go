@@ -31,8 +31,7 @@ type args struct {
 }
 
 // The estimates, in seconds, where no earlier run is remembered: some 400 MiB over the network, dpkg with a build of
-// the
-// module, and a fabric manager that starts (12 s to 3 minutes).
+// the module, and a fabric manager that starts (12 s to 3 minutes).
 const (
 	downloadEstimate = 120
 	packagesEstimate = 300
