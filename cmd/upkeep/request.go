@@ -108,11 +108,12 @@ func readFacts(env environment, cmd *cli.Command, path string) (facts.Recording,
 	if err != nil {
 		return facts.Recording{}, err
 	}
-	data, err := bounded.Given(path, maxFile)
+	file, err := bounded.Open(path, maxFile)
 	if err != nil {
 		return facts.Recording{}, fmt.Errorf("reading recorded facts: %w; `upkeep observe -out=FILE` records them", err)
 	}
-	recording, err := facts.DecodeRecording(data)
+	defer func() { _ = file.Close() }() // opened for reading: nothing is lost
+	recording, err := facts.ReadRecording(file)
 	if err != nil {
 		return facts.Recording{}, fmt.Errorf("%s: %w; record them again with `upkeep observe -out=%s`", path, err, path)
 	}

@@ -36,6 +36,31 @@ func File(path string, limit int64) ([]byte, error) { return read(path, limit, f
 // Given is File for what a person names on the command line: a pipe is read, too, as shells make it for `<(command)`.
 func Given(path string, limit int64) ([]byte, error) { return read(path, limit, true) }
 
+// Open is Given for what is read piece by piece: the reader refuses to go beyond limit bytes.
+func Open(path string, limit int64) (io.ReadCloser, error) {
+	file, _, err := open(path, limit, true)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{file, path, limit, limit}, nil
+}
+
+type reader struct {
+	file        *os.File
+	path        string
+	limit, left int64
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.file.Read(p)
+	if r.left -= int64(n); r.left < 0 {
+		return 0, fmt.Errorf("%s: %w", r.path, tooLarge(r.limit))
+	}
+	return n, err
+}
+
+func (r *reader) Close() error { return r.file.Close() }
+
 // Check says why File would refuse a file, without reading it: for files that a library reads.
 func Check(path string, limit int64) error {
 	file, _, err := open(path, limit, false)

@@ -129,3 +129,28 @@ func TestAllStopsAtTheLimit(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the disk failed") }
+
+// TestOpen: what is read piece by piece ends at the limit, too, also where a file grows while it is read.
+func TestOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "facts.json")
+	if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := bounded.Open(path, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if data, err := io.ReadAll(file); err != nil || string(data) != "12345" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := os.WriteFile(path, []byte("1234567"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(file); !errors.Is(err, bounded.ErrTooLarge) {
+		t.Errorf("a file that grew: %v", err)
+	}
+	if _, err := bounded.Open(path, 5); !errors.Is(err, bounded.ErrTooLarge) {
+		t.Errorf("a file that is too large: %v", err)
+	}
+}

@@ -1,9 +1,11 @@
 package facts
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"upkeep/providers/plain"
 )
@@ -63,21 +65,14 @@ func Decode(data []byte) (World, error) {
 	return r.World, err
 }
 
-// DecodeRecording reads a facts file. It refuses what Encode cannot have written: a newer version, words it does not
-// know, a node under another's name, facts without a time.
-func DecodeRecording(data []byte) (Recording, error) {
-	f, err := readFile(data)
-	if err != nil {
-		// A newer file has words that this upkeep does not know. Only then is all of it read for its version alone: the
-		// facts of 10,000 nodes take seconds.
-		var head struct {
-			Version int `json:"facts_version"`
-		}
-		if json.Unmarshal(data, &head) != nil {
-			return Recording{}, err
-		}
-		f.Version = head.Version
-	}
+// DecodeRecording reads a facts file that is in memory; see ReadRecording.
+func DecodeRecording(data []byte) (Recording, error) { return ReadRecording(bytes.NewReader(data)) }
+
+// ReadRecording reads a facts file, of which it holds one node's text at a time. It refuses what Encode cannot have
+// written: a newer version, words it does not know, a key that stands twice, a node under another's name, facts without
+// a time.
+func ReadRecording(in io.Reader) (Recording, error) {
+	f, err := readFile(in)
 	if f.Version > FileVersion {
 		return Recording{}, fmt.Errorf("the facts file has version %d and this upkeep reads versions 1 to %d", f.Version, FileVersion)
 	}

@@ -1,57 +1,62 @@
 package facts
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"upkeep/providers/strictjson"
 )
 
-// reading reads a facts file node by node: a decoder that is given all of a file at once copies all of it, and a file
-// of 10,000 nodes has 160 MiB.
+// reading reads a facts file node by node: a file of 10,000 nodes has 160 MiB, of which nothing is needed once it is
+// read.
 type reading struct {
 	*json.Decoder
-	pool pool
+	strict strictjson.Reader
+	text   json.RawMessage // the value that was read last
+	pool   pool
+	// wrong is the first mistake after which the text could be read on: that of a newer file is its version.
+	wrong error
 }
 
-// readFile reads a facts file and refuses words that it does not know.
-func readFile(data []byte) (file, error) {
+// readFile reads a facts file and refuses words that it does not know. The version is right even where it returns an
+// error, as far as the file can be read.
+func readFile(in io.Reader) (file, error) {
 	var f file
-	if err := strictjson.Twice(data, &f); err != nil {
-		return file{}, fmt.Errorf("not a facts file: %w", err)
-	}
-	r := reading{json.NewDecoder(bytes.NewReader(data)), pool{}}
-	r.DisallowUnknownFields()
-	err := r.object(func(key string) error {
+	r := reading{Decoder: json.NewDecoder(in), pool: pool{}}
+	err := r.object(strings.EqualFold, func(key string) error {
 		switch {
 		case strings.EqualFold(key, "facts_version"):
-			return r.Decode(&f.Version)
+			return r.value(&f.Version)
 		case strings.EqualFold(key, "world"):
 			return r.world(&f.World)
 		case strings.EqualFold(key, "state"):
-			return r.Decode(&f.State)
+			return r.value(&f.State)
 		case strings.EqualFold(key, "seals"):
-			return r.Decode(&f.Seals)
+			return r.value(&f.Seals)
 		}
-		return unknownField(key)
+		return r.unknown(key)
 	})
-	if err != nil {
-		return file{}, fmt.Errorf("not a facts file: %w", err)
+	if err == nil {
+		if _, end := r.Token(); !errors.Is(end, io.EOF) {
+			err = errors.New("something follows the facts")
+		}
 	}
-	if _, err := r.Token(); !errors.Is(err, io.EOF) {
-		return file{}, errors.New("not a facts file: something follows the facts")
+	if r.wrong != nil {
+		err = r.wrong
+	}
+	if err != nil {
+		return f, fmt.Errorf("not a facts file: %w", err)
 	}
 	return f, nil
 }
 
-func unknownField(key string) error { return fmt.Errorf("unknown field %q", key) }
-
-// object reads an object, or null for one without fields. For each key, field reads the value.
-func (r reading) object(field func(key string) error) error {
+// object reads an object, or null for one without fields. For each key, field reads the value; same says which keys are
+// one.
+func (r *reading) object(same func(a, b string) bool, field func(key string) error) error {
 	switch begin, err := r.Token(); {
 	case err != nil:
 		return err
@@ -60,12 +65,20 @@ func (r reading) object(field func(key string) error) error {
 	case begin != json.Delim('{'):
 		return fmt.Errorf("%v stands where an object should begin", begin)
 	}
+	var before []string
 	for r.More() {
 		key, err := r.Token()
 		if err != nil {
 			return err
 		}
-		if err := field(fmt.Sprint(key)); err != nil {
+		name := fmt.Sprint(key)
+		if same != nil && r.wrong == nil {
+			if slices.ContainsFunc(before, func(other string) bool { return same(other, name) }) {
+				r.mistake(r.again(name))
+			}
+			before = append(before, name)
+		}
+		if err := field(name); err != nil {
 			return err
 		}
 	}
@@ -73,36 +86,66 @@ func (r reading) object(field func(key string) error) error {
 	return err
 }
 
-func (r reading) world(w *World) error {
-	return r.object(func(key string) error {
+// value reads a value. What is no JSON ends the reading; every other mistake is noted.
+func (r *reading) value(into any) error {
+	if err := r.Decode(&r.text); err != nil {
+		return err
+	}
+	r.mistake(r.decode(r.text, into))
+	return nil
+}
+
+// decode decodes a text that ends where the file was read to.
+func (r *reading) decode(text []byte, into any) error {
+	err := r.strict.DecodeKnown(text, into)
+	if twice := (*strictjson.TwiceError)(nil); errors.As(err, &twice) {
+		twice.At += int(r.InputOffset()) - len(text)
+	}
+	return err
+}
+
+func (r *reading) mistake(err error) {
+	if r.wrong == nil {
+		r.wrong = err
+	}
+}
+
+func (r *reading) unknown(key string) error {
+	r.mistake(fmt.Errorf("unknown field %q", key))
+	return r.Decode(&r.text)
+}
+
+func (r *reading) again(key string) error { return strictjson.Again(key, int(r.InputOffset())) }
+
+func (r *reading) world(w *World) error {
+	return r.object(strings.EqualFold, func(key string) error {
 		if strings.EqualFold(key, "nodes") {
 			return r.nodes(w)
 		}
-		var value json.RawMessage
-		if err := r.Decode(&value); err != nil {
+		if err := r.Decode(&r.text); err != nil {
 			return err
 		}
-		one, err := json.Marshal(map[string]json.RawMessage{key: value})
+		one, err := json.Marshal(map[string]json.RawMessage{key: r.text})
 		if err != nil {
 			return err
 		}
-		field := json.NewDecoder(bytes.NewReader(one))
-		field.DisallowUnknownFields()
-		return field.Decode(w)
+		r.mistake(r.decode(one, w))
+		return nil
 	})
 }
 
-func (r reading) nodes(w *World) error {
-	if w.Nodes == nil {
-		w.Nodes = map[string]*Node{}
-	}
-	return r.object(func(name string) error {
+func (r *reading) nodes(w *World) error {
+	w.Nodes = map[string]*Node{}
+	return r.object(nil, func(name string) error {
 		if _, again := w.Nodes[name]; again {
-			return fmt.Errorf("node %.80q stands twice", name)
+			r.mistake(r.again(name))
 		}
 		var node *Node
-		if err := r.Decode(&node); err != nil {
+		if err := r.Decode(&r.text); err != nil {
 			return fmt.Errorf("node %.80q: %w", name, err)
+		}
+		if err := r.decode(r.text, &node); err != nil {
+			r.mistake(fmt.Errorf("node %.80q: %w", name, err))
 		}
 		r.pool.share(node)
 		w.Nodes[name] = node

@@ -63,3 +63,16 @@ func TestNodesShareTexts(t *testing.T) {
 		t.Errorf("%q and %q are two", a, b)
 	}
 }
+
+// TestVersionBeforeWords: whatever a newer file says, and where, its version is what is wrong with it.
+func TestVersionBeforeWords(t *testing.T) {
+	for _, text := range []string{
+		`{"weather": {"a": [1, {}]}, "facts_version": 9}`,
+		`{"world": {"weather": 1, "nodes": {"a": {"weather": "fine"}}}, "facts_version": 9}`,
+		`{"state": {"weather": 1}, "facts_version": 9, "facts_version": 9}`,
+	} {
+		if _, err := facts.DecodeRecording([]byte(text)); err == nil || !strings.Contains(err.Error(), "has version 9") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -12,7 +12,8 @@ const (
 	poolText = 256 // bytes
 )
 
-// share lets texts that are equal be one in memory. The value must be a pointer to data that nobody else has.
+// share lets texts that are equal be one in memory, and lists take no more of it than they need. The value must be a
+// pointer to data that nobody else has.
 func (p pool) share(value any) { p.in(reflect.ValueOf(value)) }
 
 func (p pool) in(v reflect.Value) {
@@ -34,6 +35,11 @@ func (p pool) in(v reflect.Value) {
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			return
+		}
+		if n := v.Len(); v.CanSet() && v.Cap() > n { // a decoder doubles a list as it grows
+			exact := reflect.MakeSlice(v.Type(), n, n)
+			reflect.Copy(exact, v)
+			v.Set(exact)
 		}
 		for i := range v.Len() {
 			p.in(v.Index(i))

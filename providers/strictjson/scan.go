@@ -155,10 +155,7 @@ func (s *scan) known(key []byte, folds bool, open int, many map[string]bool) map
 		many[same(key, folds)] = true
 	}
 	if again {
-		s.twice = &TwiceError{}
-		if word.Match(key) {
-			s.twice.Key = string(key)
-		}
+		s.twice = Again(string(key), 0)
 	}
 	return many
 }

@@ -30,6 +30,14 @@ func (e *TwiceError) Error() string {
 	return fmt.Sprintf("the key %q stands twice in one object (byte %d)", e.Key, e.At)
 }
 
+// Again is the error for a key that comes for the second time, for those who walk over an object themselves.
+func Again(key string, at int) *TwiceError {
+	if !word.MatchString(key) {
+		key = ""
+	}
+	return &TwiceError{key, at}
+}
+
 // ErrFollows says that something stands behind the value.
 var ErrFollows = errors.New("something follows the JSON value")
 
@@ -42,8 +50,17 @@ func Decode(text []byte, into any) error {
 }
 
 // DecodeKnown reads one value, and refuses fields that into does not have.
-func DecodeKnown(text []byte, into any) error {
-	if err := Twice(text, into); err != nil {
+func DecodeKnown(text []byte, into any) error { return new(Reader).DecodeKnown(text, into) }
+
+// Reader reads many values of the same types, and looks at each type once. The zero value is ready; it is not for use
+// by two at a time.
+type Reader struct {
+	fields map[reflect.Type]map[string]reflect.Type
+}
+
+// DecodeKnown is the function DecodeKnown.
+func (r *Reader) DecodeKnown(text []byte, into any) error {
+	if err := r.twice(text, into); err != nil {
 		return err
 	}
 	in := json.NewDecoder(bytes.NewReader(text))
@@ -59,8 +76,13 @@ func DecodeKnown(text []byte, into any) error {
 
 // Twice returns a *TwiceError where a key stands twice in an object of a text. into is what the text will be read into;
 // nil means any value. What is no JSON is not judged: the one who decodes it says so.
-func Twice(text []byte, into any) error {
-	s := scan{text: text, fields: map[reflect.Type]map[string]reflect.Type{}}
+func Twice(text []byte, into any) error { return new(Reader).twice(text, into) }
+
+func (r *Reader) twice(text []byte, into any) error {
+	if r.fields == nil {
+		r.fields = map[reflect.Type]map[string]reflect.Type{}
+	}
+	s := scan{text: text, fields: r.fields}
 	var of reflect.Type
 	if into != nil {
 		of = reflect.TypeOf(into)
