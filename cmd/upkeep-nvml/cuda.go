@@ -25,45 +25,62 @@ import (
 // defaultCUDA is the name that the driver's packages install.
 const defaultCUDA = "libcuda.so.1"
 
+// library is libcuda, as far as it could be loaded.
+type library struct {
+	handle unsafe.Pointer
+	path   string
+}
+
+// load loads libcuda. Where it cannot, handle is nil and the reason is there; the reason is empty where there is none.
+func load(path string) (l library, problem string) {
+	if l.path = path; path == "" {
+		l.path = defaultCUDA
+	}
+	name := C.CString(l.path)
+	defer C.free(unsafe.Pointer(name))
+	if l.handle = C.dlopen(name, C.RTLD_LAZY|C.RTLD_LOCAL); l.handle != nil {
+		return l, ""
+	}
+	reason := C.GoString(C.dlerror())
+	// glibc has no number for it.
+	if strings.Contains(reason, "No such file or directory") && strings.HasPrefix(reason, l.path+":") {
+		return l, ""
+	}
+	return l, "libcuda cannot be loaded: " + reason
+}
+
+// find returns a function; nil where the library lacks it.
+func (l library) find(symbol string) unsafe.Pointer {
+	c := C.CString(symbol)
+	defer C.free(unsafe.Pointer(c))
+	return C.dlsym(l.handle, c)
+}
+
+// meaningOf falls back on the library's own words.
+func (l library) meaningOf(result int) string {
+	if m := meaning(result); m != "" {
+		return m
+	}
+	var words *C.char
+	if f := l.find("cuGetErrorString"); f != nil && C.call_text(f, C.int(result), &words) == 0 && words != nil {
+		return C.GoString(words)
+	}
+	return "a result that libcuda has no words for"
+}
+
 // compute does what every program that computes does first: cuInit, then cuDeviceGetCount. It makes no context,
 // so that it takes no memory of a GPU and no place of a process. CUDA's driver interface has no function that
 // ends it.
 func compute(path string) facts.CUDA {
-	if path == "" {
-		path = defaultCUDA
-	}
-	name := C.CString(path)
-	defer C.free(unsafe.Pointer(name))
-	library := C.dlopen(name, C.RTLD_LAZY|C.RTLD_LOCAL)
-	if library == nil {
-		reason := C.GoString(C.dlerror())
-		// glibc has no number for it.
-		if strings.Contains(reason, "No such file or directory") && strings.HasPrefix(reason, path+":") {
-			return facts.CUDA{Absent: true}
-		}
-		return facts.CUDA{Unknown: "libcuda cannot be loaded: " + reason}
-	}
-	find := func(symbol string) unsafe.Pointer {
-		c := C.CString(symbol)
-		defer C.free(unsafe.Pointer(c))
-		return C.dlsym(library, c)
+	l, problem := load(path)
+	if l.handle == nil {
+		return facts.CUDA{Absent: problem == "", Unknown: problem}
 	}
 	functions := map[string]unsafe.Pointer{}
 	for _, symbol := range []string{"cuInit", "cuDeviceGetCount", "cuDriverGetVersion"} {
-		if functions[symbol] = find(symbol); functions[symbol] == nil {
-			return facts.CUDA{Unknown: fmt.Sprintf("%s lacks %s", path, symbol)}
+		if functions[symbol] = l.find(symbol); functions[symbol] == nil {
+			return facts.CUDA{Unknown: fmt.Sprintf("%s lacks %s", l.path, symbol)}
 		}
-	}
-	// meaningOf falls back on the library's own words.
-	meaningOf := func(result int) string {
-		if m := meaning(result); m != "" {
-			return m
-		}
-		var words *C.char
-		if f := find("cuGetErrorString"); f != nil && C.call_text(f, C.int(result), &words) == 0 && words != nil {
-			return C.GoString(words)
-		}
-		return "a result that libcuda has no words for"
 	}
 	var found facts.CUDA
 	var number C.int
@@ -71,12 +88,12 @@ func compute(path string) facts.CUDA {
 		found.Version = release(int(number))
 	}
 	if r := int(C.call_flags(functions["cuInit"], 0)); r != 0 {
-		found.Result, found.Call, found.Meaning = r, "cuInit", meaningOf(r)
+		found.Result, found.Call, found.Meaning = r, "cuInit", l.meaningOf(r)
 		return found
 	}
 	number = 0
 	if r := int(C.call_number(functions["cuDeviceGetCount"], &number)); r != 0 {
-		found.Result, found.Call, found.Meaning = r, "cuDeviceGetCount", meaningOf(r)
+		found.Result, found.Call, found.Meaning = r, "cuDeviceGetCount", l.meaningOf(r)
 		return found
 	}
 	found.Devices = int(number)

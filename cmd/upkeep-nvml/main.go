@@ -4,15 +4,18 @@
 //
 //	upkeep-nvml [LIBRARY]        the management library (NVML), libnvidia-ml.so.1: prints facts.NVML
 //	upkeep-nvml -cuda [LIBRARY]  cuInit and cuDeviceGetCount of libcuda.so.1: prints facts.CUDA
+//	upkeep-nvml -product=DEVICE [LIBRARY]
+//	                             a product of two matrices on one device of CUDA: prints facts.Product
 //
 // It is a program of its own because everything that links go-nvml needs cgo, and dies at start on a machine
 // without NVML unless it is linked with -ldflags=-extldflags=-Wl,-z,lazy. It must be built with that flag (the
-// Makefile does). Both libraries can also hang in the driver, or end the process. So the two questions are two
-// runs of it, for each of which the helper sets a time limit.
+// Makefile does). Both libraries can also hang in the driver, or end the process. So each question is a
+// run of its own, for which the helper sets a time limit.
 package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 
@@ -20,24 +23,25 @@ import (
 )
 
 func main() {
-	args := os.Args[1:]
-	cuda := len(args) > 0 && args[0] == "-cuda"
-	if cuda {
-		args = args[1:]
+	flags := flag.NewFlagSet("upkeep-nvml", flag.ExitOnError)
+	cuda := flags.Bool("cuda", false, "ask CUDA")
+	device := flags.Int("product", -1, "have this `DEVICE` of CUDA multiply two matrices")
+	flags.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: upkeep-nvml [-cuda | -product=DEVICE] [LIBRARY]")
 	}
-	library := ""
-	switch len(args) {
-	case 0:
-	case 1:
-		library = args[0]
-	default:
-		fmt.Fprintln(os.Stderr, "usage: upkeep-nvml [-cuda] [LIBRARY]")
+	_ = flags.Parse(os.Args[1:]) // an error ends the process
+	if flags.NArg() > 1 {
+		flags.Usage()
 		os.Exit(1)
 	}
+	library := flags.Arg(0)
 	var answer any
-	if cuda {
+	switch {
+	case *device >= 0:
+		answer = product(*device, library)
+	case *cuda:
 		answer = compute(library)
-	} else {
+	default:
 		answer = observe(library)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {

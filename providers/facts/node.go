@@ -13,6 +13,9 @@ type Question struct {
 	Authorities bool `json:"authorities,omitempty"`
 	// NVIDIA asks for what the node is as a machine with NVIDIA GPUs. The one who asks for it asks for Boot, too.
 	NVIDIA bool `json:"nvidia,omitempty"`
+	// Products has each GPU compute something, which takes memory and a second of it: so it is asked where a node has no
+	// tenants. The one who asks for it asks for NVIDIA, too.
+	Products bool `json:"products,omitempty"`
 	// KernelLog asks for what NVIDIA's driver said in the kernel log; nil asks for none.
 	KernelLog *KernelLogQuestion `json:"kernel_log,omitempty"`
 	// Boot asks for the node's kernels, what it boots next, and whether it wants to be rebooted.
@@ -43,6 +46,7 @@ func (q Question) Merge(other Question) Question {
 	q.ControlPlane = q.ControlPlane || other.ControlPlane
 	q.Authorities = q.Authorities || other.Authorities
 	q.NVIDIA = q.NVIDIA || other.NVIDIA
+	q.Products = q.Products || other.Products
 	q.KernelLog = q.KernelLog.merge(other.KernelLog)
 	q.Boot = q.Boot || other.Boot
 	q.History = q.History || other.History

@@ -23,6 +23,8 @@ type NVIDIA struct {
 	// NVML is what the management library says, CUDA what a program that computes sees.
 	NVML NVML `json:"nvml,omitzero"`
 	CUDA CUDA `json:"cuda,omitzero"`
+	// Products are what each device of CUDA computed, where that was asked and CUDA works.
+	Products []Product `json:"products,omitempty"`
 	// Packages are those of the driver, and what apt would do with them.
 	Packages DriverPackages `json:"packages,omitzero"`
 	// FabricManager is nvidia-fabricmanager.service, Persistence nvidia-persistenced.service.

@@ -149,3 +149,12 @@ const (
 	CUDACompat         = 804 // forward compatibility is not supported on this device
 	CUDAUnknown        = 999
 )
+
+// Product says what a device made of a product of two matrices of whole numbers, whose result is known.
+type Product struct {
+	// Device is CUDA's index of it, PCI its address in the form of PCIAddress.
+	Device int    `json:"device"`
+	PCI    string `json:"pci,omitempty"`
+	// Failed says why there is no result, or what is wrong in it; empty: it is right.
+	Failed string `json:"failed,omitempty" plain:"said"`
+}

@@ -111,6 +111,34 @@ func TestComputes(t *testing.T) {
 	}
 }
 
+func TestMultiplies(t *testing.T) {
+	program := build(t, "CGO_ENABLED=1")
+	const pci = "0000:1a:00" // of device 1
+	partial := compile(t, "cuda.c", "-DWITHOUT_LAUNCH")
+	nowhere := filepath.Join(t.TempDir(), "libcuda.so.1")
+	for _, test := range []struct {
+		name, library string
+		want          facts.Product
+	}{
+		{"right", compile(t, "cuda.c", "-O2"), facts.Product{Device: 1, PCI: pci}},
+		{"wrong in one place", compile(t, "cuda.c", "-O2", "-DWRONG=1"), facts.Product{Device: 1, PCI: pci,
+			Failed: "1 of 262144 numbers are wrong: row 1, column 2 is 3176208896, not 4249950720"}},
+		{"another device is wrong", compile(t, "cuda.c", "-O2", "-DWRONG=2"), facts.Product{Device: 1, PCI: pci}},
+		{"nothing starts on it", compile(t, "cuda.c", "-DDEAD=1"), facts.Product{Device: 1, PCI: pci,
+			Failed: "cuCtxCreate_v2 returns 46: CUDA-capable device(s) is/are busy or unavailable"}},
+		{"no such device", compile(t, "cuda.c", "-DDEVICES=1"), facts.Product{Device: 1,
+			Failed: "cuDeviceGet returns 101: a result that libcuda has no words for"}},
+		{"not ready", compile(t, "cuda.c", "-DINIT=802"), facts.Product{Device: 1,
+			Failed: "cuInit returns 802: the system is not ready: the fabric manager has not brought up the fabric"}},
+		{"half a library", partial, facts.Product{Device: 1, PCI: pci, Failed: partial + " lacks cuLaunchKernel"}},
+		{"no library", nowhere, facts.Product{Device: 1, Failed: "there is no " + nowhere}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			equal(t, ask[facts.Product](t, program, "-product=1", test.library), test.want)
+		})
+	}
+}
+
 // TestMocks runs the tests of the program itself with go-nvml's mocks. A test binary that links go-nvml dies at
 // start on a machine without NVML unless it is linked like the program.
 func TestMocks(t *testing.T) {

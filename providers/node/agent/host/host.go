@@ -239,6 +239,9 @@ func (h *Host) gpus(ctx context.Context, d *disk.Disk, q facts.Question, node *f
 	if q.NVIDIA {
 		program := nvidia.Program{Path: h.options.NVML, Digest: h.options.NVMLDigest, Packed: h.options.NVMLPacked}
 		node.NVIDIA = nvidia.Collect(ctx, d, bus, system.Kernel(d), node.Boot, program)
+		if q.Products {
+			node.NVIDIA.Products = program.Products(ctx, d, node.NVIDIA.CUDA)
+		}
 	}
 	wg.Wait()
 }

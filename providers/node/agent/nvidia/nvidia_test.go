@@ -263,3 +263,29 @@ func remove(tree *gpunode.Tree) {
 		tree.Err = os.Remove(filepath.Join(tree.Root, "opt/upkeep-nvml"))
 	}
 }
+
+// TestProducts: a device that hangs, or ends its process, is told from the others.
+func TestProducts(t *testing.T) {
+	d, program := made(t, t.TempDir(), `case "$1" in
+-product=1) exec sleep 60 ;;
+-product=2) kill -9 $$ ;;
+-product=3) echo '{"device":3,"failed":"cuInit returns 802: not ready"}' ;;
+-product=4) echo nonsense ;;
+*) echo '{"device":0,"pci":"0000:15:00"}' ;;
+esac`, nil)
+	program.Limit = 5 * time.Second
+	got := program.Products(t.Context(), d, facts.CUDA{Devices: 5})
+	want := []facts.Product{
+		{PCI: "0000:15:00"}, {Device: 1, Failed: "upkeep-nvml: no answer within 5s"},
+		{Device: 2, Failed: "upkeep-nvml: signal: killed"}, {Device: 3, Failed: "cuInit returns 802: not ready"},
+		{Device: 4, Failed: "upkeep-nvml: its answer cannot be parsed"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("products (-want +got):\n%s", diff)
+	}
+	for _, cuda := range []facts.CUDA{{Unknown: "not asked"}, {Absent: true}, {Result: facts.CUDASystemNotReady, Devices: 5}} {
+		if got := program.Products(t.Context(), d, cuda); got != nil {
+			t.Errorf("%+v: %v", cuda, got)
+		}
+	}
+}
