@@ -67,7 +67,7 @@ var program string
 // rows are those of the matrices: 1 MiB each, and 134 million products.
 const rows = 512
 
-// product has a device multiply two matrices of whole numbers, and compares with what the processor makes of them. The
+// product has a device multiply two matrices of integers, and compares with what the processor makes of them. The
 // sums overflow, as the device's do. It takes some 400 MiB of the GPU, for its context, and ends with the process.
 func product(device int, path string) facts.Product {
 	found := facts.Product{Device: device}

@@ -379,7 +379,7 @@ func TestPackagesReady(t *testing.T) {
 
 // Each part of a driver that does not work is told.
 func TestNotProved(t *testing.T) {
-	a := args{Version: "580.126.20", Open: true, Kernel: kernel, GPUs: 1, Fabric: true}
+	a := args{Version: "580.126.20", Open: true, Kernel: kernel, GPUs: 1, Fabric: true, Products: true}
 	for _, test := range []struct {
 		says   string
 		change func(*facts.NVIDIA)
@@ -407,8 +407,19 @@ func TestNotProved(t *testing.T) {
 		{"CUDA: cuInit returns 802", func(d *facts.NVIDIA) { d.CUDA = facts.CUDA{Result: 802} }},
 		{"CUDA: a program sees 0 devices of 1", func(d *facts.NVIDIA) { d.CUDA = facts.CUDA{} }},
 		{"CUDA: no answer in 20s", func(d *facts.NVIDIA) { d.CUDA = facts.CUDA{Silent: true, Unknown: "no answer in 20s"} }},
+		{"GPU 0000:15:00 does not compute: 3 of 9 numbers are wrong", func(d *facts.NVIDIA) {
+			d.Products = []facts.Product{{PCI: "0000:15:00", Failed: "3 of 9 numbers are wrong"}}
+		}},
+		{"GPU 1 of CUDA does not compute: no answer in 30s", func(d *facts.NVIDIA) {
+			d.Products = append(d.Products, facts.Product{Device: 1, Failed: "no answer in 30s"})
+		}},
+		{"0 of 1 GPUs computed something", func(d *facts.NVIDIA) { d.Products = nil }},
+		{"1 of 7 GPUs computed something", func(d *facts.NVIDIA) { d.CUDA.Devices, d.NVML.GPUs[0].MIG.Enabled = 7, true }},
 	} {
-		n := changed(loaded, func(n *facts.Node) { test.change(&n.NVIDIA) })
+		n := changed(loaded, func(n *facts.Node) {
+			n.NVIDIA.Products = computed(1)
+			test.change(&n.NVIDIA)
+		})
 		if got := notProved(a, n); !strings.Contains(got, test.says) || (test.says == "") != (got == "") {
 			t.Errorf("%q does not say %q", got, test.says)
 		}

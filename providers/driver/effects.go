@@ -19,6 +19,7 @@ type effect struct{ operation string }
 func (e effect) Needs(_ providers.Input, step providers.Step) providers.Needs {
 	question := facts.Question{NVIDIA: true, Boot: true}
 	a, err := providers.ArgsOf[args](step)
+	question.Products = err == nil && e.operation == OperationProve && a.Products
 	if err == nil && e.operation != OperationProve {
 		question.Apt = &facts.AptQuestion{Branch: branchOf(a.Version), Change: &a.Change}
 	}
@@ -258,6 +259,9 @@ func working(a args, n facts.Node) facts.NVIDIA {
 		}
 	}
 	d.CUDA = facts.CUDA{Devices: max(d.CUDA.Devices, a.GPUs)}
+	if a.Products {
+		d.Products = computed(d.CUDA.Devices)
+	}
 	if a.Fabric {
 		u := &d.FabricManager.Unit
 		u.Unknown, u.Load, u.Active, u.Sub, u.Enabled = "", "loaded", "active", "running", "enabled"

@@ -93,7 +93,7 @@ func gpusNotProved(a args, d facts.NVIDIA) string {
 	case c.Devices < a.GPUs && !divided(v):
 		return fmt.Sprintf("CUDA: a program sees %d devices of %d", c.Devices, a.GPUs)
 	}
-	return ""
+	return productsNotProved(a, d)
 }
 
 // divided reports whether a GPU is divided into instances, so that devices cannot be counted.

@@ -23,6 +23,8 @@ const (
 	Desktop     = "desktop"
 	Refuse      = "refuse"
 	Change      = "change"
+	Host        = "host"
+	None        = "none"
 )
 
 // Spec is one `nvidia_driver` block: what the operator declared. Plain data; it survives JSON.
@@ -33,13 +35,16 @@ type Spec struct {
 	// Models are those of provider-configs; empty: every node of the selection.
 	Models []string `json:"models,omitempty"`
 	// Version is a version in all its parts, or a branch.
-	Version      string          `json:"version"`
-	KernelModule string          `json:"kernel_module"`
-	Track        string          `json:"track"`
-	Held         string          `json:"held"`
-	Policy       downtime.Policy `json:"policy"`
-	Limits       downtime.Limits `json:"limits,omitzero"`
-	Position     config.Position `json:"position"`
+	Version      string `json:"version"`
+	KernelModule string `json:"kernel_module"`
+	Track        string `json:"track"`
+	Held         string `json:"held"`
+	// Validate is how the GPUs prove themselves at the end, and Unvalidated why they do not.
+	Validate    string          `json:"validate,omitempty"`
+	Unvalidated string          `json:"unvalidated,omitempty"`
+	Policy      downtime.Policy `json:"policy"`
+	Limits      downtime.Limits `json:"limits,omitzero"`
+	Position    config.Position `json:"position"`
 }
 
 // Address returns nvidia_driver.NAME.
@@ -109,10 +114,12 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 	s := Spec{
 		Name: b.Name, Key: b.Key, Nodes: b.Selection("nodes"), Models: b.Strings("models"), Version: b.String("version"),
 		KernelModule: b.String("kernel_module"), Track: b.String("track"), Held: b.String("held"),
+		Validate: b.String("validate"), Unvalidated: b.String("validate_reason"),
 		Position: config.PositionOf(b.DefRange, b.Directory),
 	}
 	var diags hcl.Diagnostics
 	s.Policy, s.Limits, diags = downtime.Read(b)
+	diags = append(diags, s.validation(b)...)
 	for _, m := range s.Models {
 		if !modelPattern.MatchString(m) {
 			diags = append(diags, b.Diagnose("models", "Invalid model", fmt.Sprintf("%q is not the name of a model. "+

@@ -28,6 +28,8 @@ type args struct {
 	Installs []facts.PackageChange `json:"installs,omitempty"`
 	Removes  []facts.PackageAt     `json:"removes,omitempty"`
 	Hold     []string              `json:"hold,omitempty"`
+	// Products: each GPU must compute something in the end.
+	Products bool `json:"products,omitempty"`
 }
 
 // The estimates, in seconds, where no earlier run is remembered: some 400 MiB over the network, dpkg with a build of
@@ -79,6 +81,7 @@ func (r *review) args(n config.Node, object facts.KubernetesNode, v verdict) arg
 		Object: object.Name, Policy: r.spec.Policy, Version: r.version, Open: open, Kernel: observed.Boot.Next,
 		GPUs: r.gpus(observed), Fabric: observed.NVIDIA.Fabric.Manager == facts.Needed,
 		Set: v.packages.set, Change: v.packages.change, Hold: v.packages.hold,
+		Products: r.spec.Validate != None,
 	}
 }
 
@@ -191,6 +194,7 @@ func (r *review) prove(n config.Node, a args) providers.Step {
 	if a.Fabric {
 		step.Proof += "; the fabric manager is " + a.Version + " and runs; each GPU has registered in the fabric"
 	}
+	step.Proof += "; " + r.spec.validated()
 	step.Undo = "none is needed: upkeep only looks"
 	step.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return step

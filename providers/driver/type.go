@@ -137,6 +137,13 @@ func schema() config.Schema {
 			Doc: "What happens to packages that apt holds back. `refuse`: nothing is planned for the node. " +
 				"`change`: upkeep changes the packages, and holds the new ones back afterwards.",
 		},
+		{
+			Name: "validate", Type: cty.String, Default: cty.StringVal(Host), OneOf: []string{Host, None},
+			Doc: "What the GPUs do before the node gets tenants again. `host`: each GPU multiplies two matrices, in a program on " +
+				"the node, and the result must be right. The way that pods get GPUs is not tried. " +
+				"`none`: nothing, and `validate_reason` says why.",
+		},
+		{Name: "validate_reason", Type: cty.String, Doc: "Why no GPU computes anything, for `validate = \"none\"`. Plans show the reason."},
 	}
 	return config.Schema{Attributes: append(own, downtime.Attributes()...), Blocks: downtime.Blocks()}
 }

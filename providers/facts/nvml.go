@@ -150,7 +150,7 @@ const (
 	CUDAUnknown        = 999
 )
 
-// Product says what a device made of a product of two matrices of whole numbers, whose result is known.
+// Product says what a device made of a product of two matrices of integers, whose result is known.
 type Product struct {
 	// Device is CUDA's index of it, PCI its address in the form of PCIAddress.
 	Device int    `json:"device"`
