@@ -64,8 +64,8 @@ import (
 //go:embed product.ptx
 var program string
 
-// rows are those of the matrices: 1 MiB each, and 134 million products.
-const rows = 512
+// rows are those of the matrices: 256 KiB each, and 17 million products.
+const rows = 256
 
 // product has a device multiply two matrices of integers, and compares with what the processor makes of them. The
 // sums overflow, as the device's do. It takes some 400 MiB of the GPU, for its context, and ends with the process.

@@ -122,7 +122,7 @@ func TestMultiplies(t *testing.T) {
 	}{
 		{"right", compile(t, "cuda.c", "-O2"), facts.Product{Device: 1, PCI: pci}},
 		{"wrong in one place", compile(t, "cuda.c", "-O2", "-DWRONG=1"), facts.Product{Device: 1, PCI: pci,
-			Failed: "1 of 262144 numbers are wrong: row 1, column 2 is 3176208896, not 4249950720"}},
+			Failed: "1 of 65536 numbers are wrong: row 1, column 2 is 223972608, not 1297714432"}},
 		{"another device is wrong", compile(t, "cuda.c", "-O2", "-DWRONG=2"), facts.Product{Device: 1, PCI: pci}},
 		{"nothing starts on it", compile(t, "cuda.c", "-DDEAD=1"), facts.Product{Device: 1, PCI: pci,
 			Failed: "cuCtxCreate_v2 returns 46: CUDA-capable device(s) is/are busy or unavailable"}},
