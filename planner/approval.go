@@ -23,7 +23,7 @@ func (p Plan) Approve(types []providers.Type, who string, at, until time.Time, r
 	if err != nil {
 		return facts.Approval{}, err
 	}
-	known, err := register(types, resources, metasOf(p.Request.Desired))
+	known, err := register(types, resources, p.Request.metas())
 	if err != nil {
 		return facts.Approval{}, err
 	}
