@@ -110,7 +110,7 @@ func (l *loader) metaOf(d *declaration, b Block) (Meta, hcl.Diagnostics) {
 		m.Windows = l.defaults.windows
 	}
 	var diags hcl.Diagnostics
-	waived := b.stringMap(withoutAttribute)
+	waived := b.StringMap(withoutAttribute)
 	for _, guard := range slices.Sorted(maps.Keys(waived)) {
 		reason, at := waived[guard], b.Item(withoutAttribute, guard)
 		switch reason = strings.TrimSpace(reason); {
@@ -162,8 +162,8 @@ func (l *loader) written(d *declaration, name string) string {
 	return string(r.SliceBytes(l.sources[r.Filename].Bytes))
 }
 
-// stringMap returns a map of strings without the elements that are null.
-func (b Block) stringMap(name string) map[string]string {
+// StringMap returns a map of strings without the elements that are null.
+func (b Block) StringMap(name string) map[string]string {
 	v := b.attribute(name)
 	if v.IsNull() {
 		return nil

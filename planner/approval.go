@@ -23,7 +23,7 @@ func (p Plan) Approve(types []providers.Type, who string, at, until time.Time, r
 	if err != nil {
 		return facts.Approval{}, err
 	}
-	known, err := register(types, resources, metasOf(p.Request.Desired))
+	known, err := register(types, resources, p.Request.metas())
 	if err != nil {
 		return facts.Approval{}, err
 	}
@@ -31,10 +31,29 @@ func (p Plan) Approve(types []providers.Type, who string, at, until time.Time, r
 	if err != nil {
 		return facts.Approval{}, err
 	}
-	return facts.Approval{
+	out := facts.Approval{
 		Plan: p.ID, Digest: p.Digest, Steps: steps, Who: who, At: at.UTC(), Reason: reason,
 		BeginBy: p.CreatedAt.Add(p.Lifetime()).UTC(), Until: until,
-	}, nil
+	}
+	for _, o := range p.Request.Overrides {
+		out.Overrides = append(out.Overrides, o.String())
+	}
+	return out, nil
+}
+
+// ApprovedOverrides are the overrides that hold for the runs of an approved plan: those that were approved with it, and
+// no others. A rule that this upkeep does not know is an error.
+func ApprovedOverrides(a facts.Approval, types []providers.Type) ([]Override, error) {
+	var out []Override
+	for _, given := range a.Overrides {
+		o, err := ParseOverride(given, types)
+		if err != nil {
+			return nil, fmt.Errorf("the approval of plan %s: %w; approve the plan again", a.Plan, err)
+		}
+		o.By = a.Who
+		out = append(out, o)
+	}
+	return out, nil
 }
 
 // ApprovalEnds is the instant from which an approval does not hold: its plan can neither be begun nor continued, or

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/window"
@@ -36,6 +38,34 @@ func TestApprovalEnds(t *testing.T) {
 				t.Error("its end is not the first instant at which it does not hold")
 			}
 		})
+	}
+}
+
+// TestApprovedOverrides: an approval keeps the overrides of its plan with their reasons, and gives back these and no
+// others, with the name of who approved them. A rule that is no rule any more is an error.
+func TestApprovedOverrides(t *testing.T) {
+	r := windowed(t, []string{"maintenance_window.nights"}, nights)
+	r.Overrides = []planner.Override{{Rule: "window", Reason: "agreed = yes"}, {Rule: "order", Node: "cp2", Reason: "cp1 is away"}}
+	a, err := built(t, r).Approve(testTypes(), "eva@laptop", r.Now, time.Time{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := planner.ApprovedOverrides(a, testTypes())
+	want := []planner.Override{
+		{Rule: "window", Reason: "agreed = yes", By: "eva@laptop"}, {Rule: "order", Node: "cp2", Reason: "cp1 is away", By: "eva@laptop"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if text := got[1].Recorded(); text != "order@cp2=cp1 is away (approved by eva@laptop)" {
+		t.Errorf("recorded as %q", text)
+	}
+	a.Overrides = append(a.Overrides, "quorum=why not")
+	if got, err := planner.ApprovedOverrides(a, testTypes()); err == nil || got != nil || !strings.Contains(err.Error(), "approve the plan again") {
+		t.Errorf("%v %v", got, err)
+	}
+	if got, err := planner.ApprovedOverrides(facts.Approval{}, testTypes()); len(got) > 0 || err != nil {
+		t.Errorf("an approval without overrides gives %v %v", got, err)
 	}
 }
 

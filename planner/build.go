@@ -23,7 +23,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	known, err := register(types, resources, metasOf(r.Desired))
+	known, err := register(types, resources, r.metas())
 	if err != nil {
 		return Plan{}, err
 	}
@@ -116,7 +116,7 @@ func Build(r Request, types []providers.Type) (Plan, error) {
 	p.Warnings = append(p.Warnings, holdWarning(r.Memory, r.Now)...)
 	p.Warnings = append(p.Warnings, overrides...) // first: a person must read them before saying yes
 	p.Warnings = append(p.Warnings, known.marks.warnings(resources, scope)...)
-	p.Warnings = append(p.Warnings, p.tooShort()...)
+	p.Warnings = append(append(p.Warnings, p.tooShort()...), known.marks.labelWarnings()...)
 	p.Warnings = append(p.Warnings, strangeOuts(r, in.Inventory)...)
 	p.Warnings = append(p.Warnings, all.Warnings...)
 	p.Warnings = append(p.Warnings, leftOut...)

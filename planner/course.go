@@ -132,10 +132,10 @@ func newWalk(r Request, types []providers.Type, length time.Duration, look Look)
 		return nil, err
 	}
 	w := &walk{
-		starts: startsOf(metasOf(r.Desired)),
+		starts: startsOf(r.metas()),
 		course: Course{From: r.Now, Until: r.Now.Add(length)}, look: look,
 		resources: resources, overrides: r.Overrides, request: r,
-		calendars: metasOf(r.Desired), due: map[string]time.Time{}, stuck: map[string]string{}, open: map[string]int{},
+		calendars: r.metas(), due: map[string]time.Time{}, stuck: map[string]string{}, open: map[string]int{},
 		openings: map[string][]schedule.Opening{},
 		outcomes: make([]providers.Outcome, len(resources)), fresh: make([]bool, len(resources)),
 	}
@@ -532,14 +532,14 @@ func (w *walk) whyLeft(left Left) string {
 func (c Course) Unused(r Request) []*window.Window {
 	windows := Windows(r.Desired)
 	used := map[*window.Window]bool{}
-	metas := metasOf(r.Desired)
+	metas := r.metas()
 	for _, run := range c.Runs {
 		for _, s := range run.Steps {
 			if s.Window == "" {
 				continue
 			}
-			resource := s.Address.Resource()
-			calendar := window.Of(windows, metas.of[resource].Windows, resource.Type, resource.String(), s.Operation)
+			at := providers.Step{Address: s.Address, Node: s.Address.Node, Operation: s.Operation}
+			calendar := window.Of(windows, metas.of[s.Address.Resource()].Windows, metas.subject(at))
 			for _, w := range calendar.Allow {
 				if len(w.Openings(s.Begins, s.Begins.Add(time.Second))) > 0 {
 					used[w] = true

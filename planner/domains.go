@@ -105,7 +105,7 @@ func (p Plan) Guards() ([]providers.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := register(nil, resources, metasOf(p.Request.Desired))
+	known, err := register(nil, resources, p.Request.metas())
 	if err != nil {
 		return nil, err
 	}

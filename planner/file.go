@@ -45,7 +45,7 @@ func statedDigests(p Plan, types []providers.Type) (digests, error) {
 	if err != nil {
 		return digests{}, err
 	}
-	known, err := register(types, resources, metasOf(p.Request.Desired))
+	known, err := register(types, resources, p.Request.metas())
 	if err != nil {
 		return digests{}, err
 	}

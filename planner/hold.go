@@ -12,8 +12,9 @@ import (
 )
 
 // Standing says how things of a cluster are that people change by other means than upkeep: certificates, static pods,
-// the versions of nodes and services, labels, members of etcd, definitions, releases and the leases of tenants. What
-// could not be observed is "unknown". Keys and values are for people. Pure.
+// packages and their holds, container runtimes, the versions of nodes and services, labels, members of etcd,
+// definitions, releases and the leases of tenants. What could not be observed is "unknown". Keys and values are for
+// people. Pure.
 func Standing(w facts.World) map[string]string {
 	out := map[string]string{}
 	note := func(value string, key ...string) { out[strings.Join(key, " ")] = value }
@@ -39,6 +40,9 @@ func Standing(w facts.World) map[string]string {
 		}
 		if n.NVIDIA.Driver() != "" {
 			note(n.NVIDIA.Driver(), name, "NVIDIA driver")
+		}
+		if n.Software.Asked() {
+			noteSoftware(n.Software, func(value string, key ...string) { note(value, append([]string{name}, key...)...) })
 		}
 	}
 	for i := range w.Kubernetes.Nodes {
@@ -82,6 +86,64 @@ func Standing(w facts.World) map[string]string {
 	return out
 }
 
+// The words by which noteSoftware begins its keys. Of a node whose packages, or whose container runtime, one look did
+// not tell, nothing is said of the single ones.
+const (
+	thingPackages = "packages"
+	thingPackage  = "package"
+	thingHold     = "package hold"
+	thingRuntime  = "container runtime"
+	thingHandlers = "runtime handlers"
+)
+
+// noteSoftware notes a node's packages and its container runtime.
+func noteSoftware(s facts.Software, note func(value string, key ...string)) {
+	switch {
+	case s.Unknown != "":
+		note(unknownThing, thingPackages)
+	case s.NoDpkg:
+		note("not compared: the node has no dpkg", thingPackages)
+	default:
+		note(fmt.Sprintf("%d installed (digest %s)", s.Total, s.Digest), thingPackages)
+	}
+	for _, p := range s.Packages {
+		name, value := p.Name, p.Version
+		if slices.ContainsFunc(s.Packages, func(other facts.Package) bool {
+			return other.Name == p.Name && other.Architecture != p.Architecture
+		}) {
+			name += ":" + p.Architecture
+		}
+		if !p.Installed() {
+			value += " (not configured, dpkg says " + p.Status + ")"
+		}
+		note(value, thingPackage, name)
+		if p.Held {
+			note("held", thingHold, name)
+		}
+	}
+	switch r := s.Runtime; {
+	case r.Unknown != "":
+		note(unknownThing, thingRuntime)
+	case r.HandlersUnknown != "":
+		note(strings.TrimSpace(r.Name+" "+r.Version), thingRuntime)
+		note(unknownThing, thingHandlers)
+	default:
+		note(strings.TrimSpace(r.Name+" "+r.Version), thingRuntime)
+		note(strings.Join(r.Handlers, ", "), thingHandlers)
+	}
+}
+
+// seenWith returns the key that must be known for a key of noteSoftware to be compared; empty for other keys.
+func seenWith(node, thing string) string {
+	switch {
+	case thing == thingPackages, strings.HasPrefix(thing, thingPackage+" "):
+		return node + " " + thingPackages
+	case thing == thingRuntime, thing == thingHandlers:
+		return node + " " + thingRuntime
+	}
+	return ""
+}
+
 const unknownThing = "unknown"
 
 // StandingChange is a thing of the cluster that is another one than it was.
@@ -92,11 +154,20 @@ type StandingChange struct {
 }
 
 // StandingChanges lists what differs between two looks, sorted. Of a node that one look did not reach, nothing is said
-// but that. Pure.
+// but that. Of packages and runtimes that one look did not ask for, nothing is said: the record of an older upkeep has
+// none. Pure.
 func StandingChanges(before, after map[string]string) (out []StandingChange) {
 	hidden := func(key string) bool {
-		node, _, is := strings.Cut(key, " ")
-		return is && (before[node] == unknownThing || after[node] == unknownThing)
+		node, thing, is := strings.Cut(key, " ")
+		if !is {
+			return false
+		}
+		if before[node] == unknownThing || after[node] == unknownThing {
+			return true
+		}
+		with := seenWith(node, thing)
+		was, now := before[with], after[with]
+		return with != "" && (was == "" || now == "" || key != with && (was == unknownThing || now == unknownThing))
 	}
 	keys := maps.Clone(before)
 	maps.Copy(keys, after)

@@ -23,6 +23,12 @@ func TestStandingChanges(t *testing.T) {
 				ControlPlane: facts.ControlPlane{StaticPods: []facts.StaticPod{{Component: "kube-apiserver", Image: "kube-apiserver:v1.35.0"}}},
 			}
 		}
+		software := func() facts.Software {
+			return facts.Software{Total: 700, Digest: "1f2e3d4c", Packages: []facts.Package{
+				{Name: "containerd.io", Architecture: "amd64", Status: "ii", Version: "2.0.2-1"},
+				{Name: "kubelet", Architecture: "amd64", Status: "hi", Version: "1.35.4-1.1", Held: true},
+			}, Runtime: facts.Runtime{Name: "containerd", Version: "2.0.2", Handlers: []string{"nvidia", "runc"}}}
+		}
 		w := facts.World{
 			Nodes: map[string]*facts.Node{"cp1": node("cp1"), "cp2": node("cp2")},
 			Kubernetes: facts.Kubernetes{Nodes: []facts.KubernetesNode{
@@ -35,6 +41,7 @@ func TestStandingChanges(t *testing.T) {
 			}},
 			Tenancies: &facts.Tenancies{Leases: []facts.TenantLease{{Owner: "akash1", DSeq: "7", GSeq: "1", OSeq: "1"}}},
 		}
+		w.Nodes["cp1"].Software, w.Nodes["cp2"].Software = software(), software()
 		change(&w)
 		return w
 	}
@@ -61,6 +68,38 @@ func TestStandingChanges(t *testing.T) {
 				{"lease akash1/7/1/1", "active", ""},
 				{"release akash-services/akash-provider", "revision 27, deployed, chart 6.0.5", "revision 28, deployed, chart 6.0.5"},
 			},
+		},
+		"packages, a hold and a runtime": {
+			change: func(w *facts.World) {
+				s := &w.Nodes["cp1"].Software
+				s.Digest, s.Total = "aaaaaaaa", 701
+				s.Packages[0].Version = "2.1.0-1"
+				s.Packages[1].Held, s.Packages[1].Status = false, "iF"
+				s.Packages = append(s.Packages, facts.Package{
+					Name: "linux-image-6.8.0-50-generic", Architecture: "amd64", Status: "ii", Version: "6.8.0-50.51"})
+				s.Runtime.Version, s.Runtime.Handlers = "2.1.0", []string{"runc"}
+			},
+			want: []planner.StandingChange{
+				{"cp1 container runtime", "containerd 2.0.2", "containerd 2.1.0"},
+				{"cp1 package containerd.io", "2.0.2-1", "2.1.0-1"},
+				{"cp1 package hold kubelet", "held", ""},
+				{"cp1 package kubelet", "1.35.4-1.1", "1.35.4-1.1 (not configured, dpkg says iF)"},
+				{"cp1 package linux-image-6.8.0-50-generic", "", "6.8.0-50.51"},
+				{"cp1 packages", "700 installed (digest 1f2e3d4c)", "701 installed (digest aaaaaaaa)"},
+				{"cp1 runtime handlers", "nvidia, runc", "runc"},
+			},
+		},
+		"packages that cannot be read": {
+			change: func(w *facts.World) {
+				w.Nodes["cp1"].Software = facts.Software{Unknown: "read", Runtime: facts.Runtime{Unknown: "no socket"}}
+			},
+			want: []planner.StandingChange{
+				{"cp1 container runtime", "containerd 2.0.2", "unknown"},
+				{"cp1 packages", "700 installed (digest 1f2e3d4c)", "unknown"},
+			},
+		},
+		"a look that asked for no packages": {
+			change: func(w *facts.World) { w.Nodes["cp1"].Software = facts.Software{} },
 		},
 		"a node that does not answer": {
 			change: func(w *facts.World) { w.Nodes["cp2"] = &facts.Node{Name: "cp2", Unknown: "ssh: no answer"} },

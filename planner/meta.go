@@ -14,6 +14,35 @@ type metas struct {
 	of map[providers.Address]config.Meta
 	// windows are the declared maintenance windows, in declared order.
 	windows []*window.Window
+	// labels are those of Kubernetes nodes, by their names in the configuration; nil where no window asks for labels.
+	labels map[string]map[string]string
+	// labelsUnknown: Kubernetes told of no nodes.
+	labelsUnknown bool
+}
+
+// metas are those of the request's configuration, with the labels of its world where a window asks for labels.
+func (r Request) metas() metas {
+	m := metasOf(r.Desired)
+	if !slices.ContainsFunc(m.windows, func(w *window.Window) bool { return len(w.AppliesTo.Labels) > 0 }) {
+		return m
+	}
+	m.labels, m.labelsUnknown = map[string]map[string]string{}, r.World.Kubernetes.Unknown != ""
+	find := providers.NewInventory(r.Desired, r.World).Finder()
+	for _, k := range r.World.Kubernetes.Nodes {
+		if n, known := find(k); known {
+			m.labels[n.Name] = k.Labels
+		}
+	}
+	return m
+}
+
+// subject is what a window sees of a step. A node that Kubernetes does not list has no labels.
+func (m metas) subject(s providers.Step) window.Subject {
+	resource := s.Address.Resource()
+	return window.Subject{
+		Type: resource.Type, Address: resource.String(), Operation: s.Operation,
+		Node: s.Node, Labels: m.labels[s.Node], LabelsUnknown: m.labelsUnknown,
+	}
 }
 
 func metasOf(desired config.Desired) metas {

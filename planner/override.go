@@ -12,12 +12,24 @@ import (
 // Override is a safety rule that one run is told to lift, and the operator's reason.
 //
 // It stands outside the digest: the steps are the same due work with it and without. Who reviews a plan by its digest
-// has not reviewed an override, so plan files never bring one; it is given to apply, and is in the plan as shown, in
-// the journal, in the state's history and in the warnings of every plan and drift until the next apply.
+// has not reviewed an override, so plan files never bring one; it is given to apply, or to approve, whose record in the
+// state keeps it. It is in the plan as shown, in the journal, in the state's history and in the warnings of every plan
+// and drift until the next apply.
 type Override struct {
 	Rule   string `json:"rule"`
 	Node   string `json:"node,omitempty"` // empty: every node
 	Reason string `json:"reason"`
+	// By is the person who approved it with the plan (user@host); empty: it was given to apply.
+	By string `json:"by,omitempty"`
+}
+
+// Recorded returns the override as journal and state keep it: with the person who approved it, who need not be the one
+// who runs apply.
+func (o Override) Recorded() string {
+	if o.By == "" {
+		return o.String()
+	}
+	return fmt.Sprintf("%s (approved by %s)", o, o.By)
 }
 
 // planRules are the rules of the planner itself that can be overridden, with what each demands.
@@ -100,6 +112,9 @@ func (d domains) overriding(r Request, in providers.Input, lifted []Override) (w
 		effect := ""
 		if !slices.Contains(lifted, o) {
 			effect = "; nothing in this plan was held back by it"
+		}
+		if o.By != "" {
+			where += ", approved by " + o.By
 		}
 		warnings = append(warnings, fmt.Sprintf("OVERRIDE for this run: rule %q (%s) does not hold %s: %s%s", o.Rule, d.rules[o.Rule], where, o.Reason, effect))
 	}

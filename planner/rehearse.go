@@ -98,7 +98,7 @@ func Rehearse(p Plan, types []providers.Type, faults []Fault) (Rehearsal, error)
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	known, err := register(types, resources, metasOf(p.Request.Desired))
+	known, err := register(types, resources, p.Request.metas())
 	if err != nil {
 		return Rehearsal{}, err
 	}

@@ -24,7 +24,8 @@ func startsOf(m metas) *starts { return &starts{metas: m, known: map[string]star
 
 // of is when the disruptive steps of a resource may begin at a time or later, whatever they interrupt.
 func (s *starts) of(resource providers.Address, now time.Time) providers.Start {
-	c := window.Of(s.metas.windows, s.metas.of[resource].Windows, resource.Type, resource.String(), "")
+	c := window.Of(s.metas.windows, s.metas.of[resource].Windows,
+		window.Subject{Type: resource.Type, Address: resource.String()})
 	if !c.Bound() {
 		return providers.Start{}
 	}

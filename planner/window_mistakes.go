@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ func withoutWindow(desired config.Desired, windows []*window.Window, types []pro
 	}
 	for _, d := range desired.Resources {
 		address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
-		if disrupts[d.Type] && len(d.Meta.Windows) == 0 && len(window.Of(windows, nil, d.Type, address.String(), "").Allow) == 0 {
+		if disrupts[d.Type] && len(d.Meta.Windows) == 0 && len(window.Of(windows, nil, window.Subject{Type: d.Type, Address: address.String()}).Allow) == 0 {
 			out = append(out, Mistake{d.Position, "No maintenance window", fmt.Sprintf("Steps of %s can interrupt something, and "+
 				"the block does not say when they may begin. Write window = maintenance_window.NAME, or window = \"always\". "+
 				"For all blocks: defaults { window = \"always\" }.", address)})
@@ -114,10 +115,29 @@ func positionOf(desired config.Desired, address providers.Address) config.Positi
 	return config.Position{}
 }
 
+// labelWarnings are about windows that choose nodes by labels: no node has them, or Kubernetes did not tell.
+func (m metas) labelWarnings() (warnings []string) {
+	for _, w := range m.windows {
+		if len(w.AppliesTo.Labels) == 0 {
+			continue
+		}
+		chosen := window.Selector{Labels: w.AppliesTo.Labels}
+		switch {
+		case m.labelsUnknown:
+			warnings = append(warnings, fmt.Sprintf("The labels of nodes are unknown, so %s counts for the steps of every node.", w.Address()))
+		case !slices.ContainsFunc(slices.Collect(maps.Values(m.labels)), func(labels map[string]string) bool {
+			return chosen.Applies(window.Subject{Node: "any", Labels: labels})
+		}):
+			warnings = append(warnings, fmt.Sprintf("%s holds for %s, and no node has them.", w.Address(), chosen))
+		}
+	}
+	return warnings
+}
+
 // tooShort warns of windows that are open for less than twice the shortest stretch that needs them: it would hardly
 // ever fit.
 func (p Plan) tooShort() (warnings []string) {
-	metas := metasOf(p.Request.Desired)
+	metas := p.Request.metas()
 	calendars := metas.calendars(p.Steps)
 	shortest := map[string]providers.Step{}
 	for _, s := range p.Steps {

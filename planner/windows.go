@@ -34,7 +34,7 @@ func Calendars(desired config.Desired) []BlockCalendar {
 	for _, d := range desired.Resources {
 		if _, plans := d.Value.(providers.Resource); plans {
 			address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
-			out = append(out, BlockCalendar{address, window.Of(windows, d.Meta.Windows, d.Type, address.String(), "")})
+			out = append(out, BlockCalendar{address, window.Of(windows, d.Meta.Windows, window.Subject{Type: d.Type, Address: address.String()})})
 		}
 	}
 	return out
@@ -46,8 +46,7 @@ func (m metas) calendar(s providers.Step) window.Calendar {
 	if s.Disruption == "" || s.Repairs {
 		return window.Calendar{}
 	}
-	resource := s.Address.Resource()
-	return window.Of(m.windows, m.of[resource].Windows, resource.Type, resource.String(), s.Operation)
+	return window.Of(m.windows, m.of[s.Address.Resource()].Windows, m.subject(s))
 }
 
 // calendars are the calendars that are shut at some time, of some steps, by Step.Window.
@@ -74,7 +73,7 @@ const (
 // openings are those of the calendars of the plan's steps, from the time for which the plan was made.
 func (p Plan) openings() map[string][]schedule.Opening {
 	out := map[string][]schedule.Opening{}
-	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
+	for name, c := range p.Request.metas().calendars(p.Steps) {
 		found := c.Openings(p.CreatedAt, p.CreatedAt.Add(horizon))
 		openings := make([]schedule.Opening, 0, min(len(found), mostOpenings))
 		for _, o := range found[:cap(openings)] {
@@ -88,7 +87,7 @@ func (p Plan) openings() map[string][]schedule.Opening {
 // whole are the windows in which the plan is one stretch (overrun = "plan"), and how long it takes.
 func (p Plan) whole(scheduled schedule.Plan) map[string]time.Duration {
 	out := map[string]time.Duration{}
-	for name, c := range metasOf(p.Request.Desired).calendars(p.Steps) {
+	for name, c := range p.Request.metas().calendars(p.Steps) {
 		if len(c.Allow) > 0 && !slices.ContainsFunc(c.Allow, func(w *window.Window) bool { return w.Overrun != window.OverrunPlan }) {
 			out[name] = schedule.Worst(scheduled)
 		}
@@ -137,7 +136,7 @@ const openingsTried = 20
 func (p Plan) WindowUses() []WindowUse { return p.windowUses(p.CreatedAt) }
 
 func (p Plan) windowUses(at time.Time) []WindowUse {
-	calendars := metasOf(p.Request.Desired).calendars(p.Steps)
+	calendars := p.Request.metas().calendars(p.Steps)
 	if len(calendars) == 0 {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package planner_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"upkeep/planner/schedule"
 	"upkeep/planner/window"
 	"upkeep/providers"
+	"upkeep/providers/facts"
 )
 
 // windowed is a request whose first block restarts something in the windows that it names.
@@ -55,6 +58,47 @@ func built(t *testing.T, r planner.Request) planner.Plan {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestWindowsByLabel: a window that denies nodes of some label holds for the steps of those nodes and of no others, for
+// all where Kubernetes does not tell, and says where no node has the label.
+func TestWindowsByLabel(t *testing.T) {
+	plan := func(labels map[string]string, unknown string) planner.Plan {
+		r := windowed(t, nil, window.Window{Name: "race", Deny: true, Timezone: "UTC", From: "2020-01-01", Until: "2099-01-01",
+			AppliesTo: window.Selector{Labels: map[string]string{"zone": "a"}}})
+		r.Desired.Resources[0].Value = onNode{disrupting{fixed{args: "{}"}}}
+		r.World.Kubernetes = facts.Kubernetes{Unknown: unknown}
+		if unknown == "" {
+			r.World.Kubernetes.Nodes = []facts.KubernetesNode{{Name: r.Desired.Nodes[0].Name, Ready: true, Labels: labels}}
+		}
+		return built(t, r)
+	}
+	for name, test := range map[string]struct {
+		labels  map[string]string
+		unknown string
+		window  string
+		warns   string
+	}{
+		"the label":         {labels: map[string]string{"zone": "a"}, window: "always, not in race"},
+		"another one":       {labels: map[string]string{"zone": "b"}, window: "always", warns: "no node has them"},
+		"nobody knows":      {unknown: "no answer", window: "always, not in race", warns: "counts for the steps of every node"},
+		"no label of a key": {labels: nil, window: "always", warns: "holds for nodes with the labels zone=a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plan(test.labels, test.unknown)
+			if got := p.Steps[0].Window; got != test.window {
+				t.Errorf("the step is in %q, want %q", got, test.window)
+			}
+			told := slices.ContainsFunc(p.Warnings, func(w string) bool { return test.warns != "" && strings.Contains(w, test.warns) })
+			if told != (test.warns != "") {
+				t.Errorf("warnings %q", p.Warnings)
+			}
+			// Deny never ends within the year, so nothing of a labelled node may be scheduled.
+			if bound := len(p.Scheduled().Openings) > 0; bound != (test.window != "always") {
+				t.Errorf("openings %v", p.Scheduled().Openings)
+			}
+		})
+	}
 }
 
 // TestWindowsOfADigest: the definition of a window is inside, and what it opens on which day is not.

@@ -117,10 +117,14 @@ func runApproved(ctx context.Context, env environment, cmd *cli.Command, w works
 // approvedPlan is the plan to apply for an approval: the very one or, with -only-approved, a new one of the approved steps that are
 // still the same; without an id where none is.
 func approvedPlan(ctx context.Context, env environment, cmd *cli.Command, w workspace, a facts.Approval, remembered state.State) (planner.Plan, workspace, error) {
-	if cmd.Bool(onlyApproved) {
-		return stillApproved(ctx, env, cmd, a)
-	}
 	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
+	given, err := planner.ApprovedOverrides(a, w.types)
+	if err != nil {
+		return fail(err)
+	}
+	if cmd.Bool(onlyApproved) {
+		return stillApproved(ctx, env, cmd, a, given)
+	}
 	backend, err := stateBackend(w)
 	if err != nil {
 		return fail(err)
@@ -137,17 +141,22 @@ func approvedPlan(ctx context.Context, env environment, cmd *cli.Command, w work
 	if data, err = planner.Unpack(data, maxFile); err != nil {
 		return fail(fmt.Errorf("%s: %w", name, err))
 	}
-	plan, w, err := w.trusted(cmd, name, data, remembered)
+	plan, w, err := w.trusted(name, data, remembered, given)
 	if err == nil && (plan.ID != a.Plan || plan.Digest != a.Digest) {
 		err = exit{exitStale, fmt.Errorf("what is kept as %s is not the plan that was approved (%s)", name, a.Digest)}
 	}
 	return plan, w, err
 }
 
-// stillApproved makes a plan of what is due and was approved just so.
-func stillApproved(ctx context.Context, env environment, cmd *cli.Command, a facts.Approval) (planner.Plan, workspace, error) {
+// stillApproved makes a plan of what is due and was approved just so, under the overrides that were approved.
+func stillApproved(
+	ctx context.Context, env environment, cmd *cli.Command, a facts.Approval, given []planner.Override,
+) (planner.Plan, workspace, error) {
 	none := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
-	plan, w, err := makePlan(ctx, env, cmd)
+	plan, w, err := makePlanOf(ctx, env, cmd, func(_ workspace, request *planner.Request) error {
+		request.Overrides = given
+		return nil
+	})
 	if err != nil {
 		return none(err)
 	}
@@ -161,7 +170,7 @@ func stillApproved(ctx context.Context, env environment, cmd *cli.Command, a fac
 			return none(nil)
 		}
 		plan, w, err = makePlanOf(ctx, env, cmd, func(_ workspace, request *planner.Request) error {
-			request.Targets = same
+			request.Targets, request.Overrides = same, given
 			return nil
 		})
 		if err != nil {

@@ -38,12 +38,18 @@ func savedPlan(ctx context.Context, env environment, cmd *cli.Command, path stri
 	if !remembered.Exists() {
 		return fail(exit{exitStale, fmt.Errorf("%s: this plan was not made with this state: there is no state at %s; run apply in the directory that the plan was made in, or make a new plan with `upkeep plan -out=FILE`", path, backend.Describe())})
 	}
-	return w.trusted(cmd, path, data, remembered)
+	given, err := overrides(cmd)
+	if err != nil {
+		return fail(err)
+	}
+	return w.trusted(path, data, remembered, given)
 }
 
 // trusted returns the plan of a plan file for whoever applies it, once the key of the state has vouched for the file. path names it
-// for people.
-func (w workspace) trusted(cmd *cli.Command, path string, data []byte, remembered state.State) (planner.Plan, workspace, error) {
+// for people. The overrides are those of the run.
+func (w workspace) trusted(
+	path string, data []byte, remembered state.State, given []planner.Override,
+) (planner.Plan, workspace, error) {
 	fail := func(err error) (planner.Plan, workspace, error) { return planner.Plan{}, workspace{}, err }
 	if err := planner.CheckOrigin(data, remembered.Key.MAC); err != nil {
 		return fail(exit{exitStale, fmt.Errorf("%s: %w", path, err)})
@@ -57,9 +63,7 @@ func (w workspace) trusted(cmd *cli.Command, path string, data []byte, remembere
 		return fail(err)
 	}
 	// Overrides are of this run: never of the file, whose digest does not cover them.
-	if plan.Request.Overrides, err = overrides(cmd); err != nil {
-		return fail(err)
-	}
+	plan.Request.Overrides = given
 	if plan, err = plan.Under(w.desired, w.directory, w.types); err != nil {
 		return fail(staleWhere(fmt.Errorf("%s: %w", path, err)))
 	}

@@ -24,7 +24,7 @@ func approveCommand(env environment) *cli.Command {
 		&cli.StringFlag{Name: "until", Usage: "end at `TIME`, such as 2026-12-24T02:00:00Z, or after a day: 2026-12-23"},
 		&cli.StringFlag{Name: "reason", Usage: "say why, in `TEXT`; reports show it"},
 		&cli.StringFlag{Name: "revoke", Usage: "take the approval of the plan with this `ID` back"},
-		lockTimeoutFlag(),
+		overrideFlag(), lockTimeoutFlag(),
 	}
 	for _, more := range [][]cli.Flag{planningFlags(), configurationFlags(), observationFlags(), measureFlags()} {
 		flags = append(flags, more...)
@@ -34,7 +34,8 @@ func approveCommand(env environment) *cli.Command {
 		ArgsUsage: "[PLANFILE]",
 		Description: "Keeps the plan and your name in the state. `upkeep apply -approved` then applies it\n" +
 			"when its maintenance window is open.\n" +
-			"An approval ends with the plan (see -plan-max-age of apply), or at -until. Without a plan, lists what is approved.",
+			"An approval ends with the plan (see -plan-max-age of apply), or at -until. Without a plan, lists what is approved.\n" +
+			"What the plan may override is approved with it (-override). apply -approved overrides that and nothing else.",
 		Flags: flags,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() > 1 {
@@ -44,6 +45,8 @@ func approveCommand(env environment) *cli.Command {
 			switch {
 			case cmd.IsSet("revoke") && (file || expect):
 				return usage(cmd, "-revoke takes an approval back, and a plan file or -expect gives one; use one of them")
+			case cmd.IsSet("revoke") && cmd.IsSet("override"):
+				return usage(cmd, "-override belongs to a plan that is approved, and -revoke takes an approval back")
 			case file && expect:
 				return usage(cmd, "-expect is for a plan that is made now, and there is a plan file; use one of them")
 			case cmd.IsSet("revoke"):
@@ -119,6 +122,9 @@ func keepApproval(ctx context.Context, env environment, cmd *cli.Command, w work
 }
 
 func showApproval(w io.Writer, a facts.Approval, head string) error {
+	for _, o := range a.Overrides {
+		head += "\nOVERRIDE " + text.Clean(o)
+	}
 	_, err := fmt.Fprintf(w, "%s\nDIGEST   %s\nUNTIL    %s\n"+
 		"To apply it when its window is open, run this by hand or from a timer:\n  upkeep apply -approved\n"+
 		"To take the approval back:\n  upkeep approve -revoke=%s\n",
@@ -146,7 +152,7 @@ func revokeApproval(ctx context.Context, env environment, cmd *cli.Command, plan
 }
 
 func listApprovals(ctx context.Context, env environment, cmd *cli.Command) error {
-	for _, flag := range []string{"until", "reason"} {
+	for _, flag := range []string{"until", "reason", "override"} {
 		if cmd.IsSet(flag) {
 			return usage(cmd, "-%s belongs to a plan: name a plan file, or give -expect=DIGEST", flag)
 		}
@@ -186,6 +192,9 @@ func writeApproval(w io.Writer, a facts.Approval, now time.Time) error {
 	}
 	if a.Reason != "" {
 		lines = append(lines, "  reason: "+text.Clean(a.Reason))
+	}
+	for _, o := range a.Overrides {
+		lines = append(lines, "  override: "+text.Clean(o))
 	}
 	if !a.Begun.IsZero() {
 		lines = append(lines, "  started at "+a.Begun.UTC().Format(time.RFC3339))

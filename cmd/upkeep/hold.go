@@ -10,8 +10,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"upkeep/config"
 	"upkeep/planner"
 	"upkeep/planner/report/text"
+	"upkeep/providers"
 	"upkeep/providers/backup"
 	"upkeep/providers/facts"
 	"upkeep/providers/kube"
@@ -190,8 +192,8 @@ func holdEndCommand(env environment) *cli.Command {
 	return &cli.Command{
 		Name: "end", Usage: "end the hold, and list what changed while it stood",
 		Description: "Starts the providers again that the hold stopped, and takes their timers back.\n" +
-			"Looks at the cluster again and compares: certificates, static pods, versions, labels,\n" +
-			"members of etcd, definitions, releases and leases. Exits 1 where not everything could be looked at; the hold ends all the same.",
+			"Looks at the cluster again and compares: certificates, static pods, packages and their holds,\n" +
+			"container runtimes, versions, labels, members of etcd, definitions, releases and leases.\nExits 1 where not everything could be looked at; the hold ends all the same.",
 		Flags: append([]cli.Flag{jsonFlag()}, holdFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
@@ -233,6 +235,24 @@ func holdEndCommand(env environment) *cli.Command {
 			return tellChanges(env, cmd, plan, *hold)
 		},
 	}
+}
+
+// furtherNeeds is what a command asks for besides what the blocks need: a hold looks at the software of every node,
+// whichever block it is of, since upgrades change that most.
+func furtherNeeds(cmd *cli.Command, desired config.Desired) []providers.Needs {
+	switch strings.TrimPrefix(fullName(cmd), "upkeep ") {
+	case "hold begin", "hold end":
+	default:
+		return nil
+	}
+	var every config.Selection
+	for _, n := range desired.Nodes {
+		every.Names = append(every.Names, n.Name)
+	}
+	for _, f := range desired.Fleets {
+		every.Fleets = append(every.Fleets, f.Name)
+	}
+	return []providers.Needs{{Nodes: []providers.NodeNeed{{Nodes: every, Question: facts.Question{Software: true}}}}}
 }
 
 // tellChanges reports what is another than it was when the hold began.

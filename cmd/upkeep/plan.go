@@ -120,9 +120,11 @@ func makePlanOf(ctx context.Context, env environment, cmd *cli.Command, choose f
 	if err := choose(w, &request); err != nil {
 		return fail(err)
 	}
-	if request.Overrides, err = overrides(cmd); err != nil {
+	given, err := overrides(cmd)
+	if err != nil {
 		return fail(err)
 	}
+	request.Overrides = append(request.Overrides, given...)
 	if file := cmd.String("facts"); file != "" {
 		err = w.fromFacts(env, cmd, file, &request)
 	} else {

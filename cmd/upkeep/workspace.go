@@ -124,7 +124,7 @@ func (w workspace) observeAll(ctx context.Context, cmd *cli.Command) (facts.Worl
 	progress := newObservationProgress(w.env, cmd.Bool("no-color"))
 	defer progress.end()
 	observer := w.observer(nodes, progress.report)
-	observer.Measure = measuresInPod(cmd)
+	observer.Measure, observer.Further = measuresInPod(cmd), furtherNeeds(cmd, w.desired)
 	world, err := observer.Resources(ctx, w.desired, providers.Declared[providers.Resource](w.desired))
 	if err != nil {
 		return facts.World{}, fmt.Errorf("observing: %w", err)

@@ -52,7 +52,7 @@ func (e *Executor) Begun(plan planner.Plan) state.RunRecord {
 func texts(overrides []planner.Override) []string {
 	var out []string
 	for _, o := range overrides {
-		out = append(out, o.String())
+		out = append(out, o.Recorded())
 	}
 	return out
 }

@@ -15,13 +15,12 @@ type Calendar struct {
 	Allow, Deny []*Window
 }
 
-// Of returns the calendar of a step: a block of a type and address, whose `window` names some windows (none:
-// "always"), and what the step interrupts. Windows with a selector hold for what they choose, without being named;
+// Of returns the calendar of a step, or of a block, whose `window` names some windows (none: "always"). Windows with a selector hold for what they choose, without being named;
 // a denying one without a selector holds for everything.
-func Of(windows []*Window, named []string, typeName, address, operation string) Calendar {
+func Of(windows []*Window, named []string, of Subject) Calendar {
 	var c Calendar
 	for _, w := range windows {
-		chosen := w.AppliesTo.Applies(typeName, address, operation)
+		chosen := w.AppliesTo.Applies(of)
 		switch {
 		case w.Deny && chosen:
 			c.Deny = append(c.Deny, w)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,9 +47,11 @@ const (
 
 // Selector chooses resources and steps. What is empty chooses all.
 type Selector struct {
-	Types      []string `json:"types,omitempty"`      // "certificates"
-	Blocks     []string `json:"blocks,omitempty"`     // their addresses: "certificates.control_plane"
-	Operations []string `json:"operations,omitempty"` // "certificates.restart"
+	// Labels are those that the Kubernetes node of a step must have, all of them.
+	Labels     map[string]string `json:"labels,omitempty"`
+	Types      []string          `json:"types,omitempty"`      // "certificates"
+	Blocks     []string          `json:"blocks,omitempty"`     // their addresses: "certificates.control_plane"
+	Operations []string          `json:"operations,omitempty"` // "certificates.restart"
 }
 
 // Problem is what is wrong with an argument of a window.
@@ -102,6 +105,11 @@ func New(w Window) (*Window, []Problem) {
 	case w.Overrun != OverrunNode && w.Overrun != OverrunPlan:
 		wrong("overrun", "%q is neither %q nor %q", w.Overrun, OverrunNode, OverrunPlan)
 	}
+	for _, key := range slices.Sorted(maps.Keys(w.AppliesTo.Labels)) {
+		if err := checkLabel(key, w.AppliesTo.Labels[key]); err != nil {
+			wrong("applies_to", "%w", err)
+		}
+	}
 	if w.MaxNodes < 0 {
 		wrong("max_nodes", "at least one node must be allowed, and this says %d", w.MaxNodes)
 	}
@@ -135,12 +143,39 @@ func Restore(data json.RawMessage) (any, error) {
 	return out, nil
 }
 
-// Applies reports whether the selector chooses an operation of a block. Of a block as such, operation is empty:
-// then a selector of operations does not choose it.
-func (s Selector) Applies(typeName, address, operation string) bool {
-	return (len(s.Types) == 0 || slices.Contains(s.Types, typeName)) &&
-		(len(s.Blocks) == 0 || slices.Contains(s.Blocks, address)) &&
-		(len(s.Operations) == 0 || slices.Contains(s.Operations, operation))
+// Subject is what a window may hold for: a step or, where Operation and Node are empty, a block as such.
+type Subject struct {
+	Type    string // "certificates"
+	Address string // of the block: "certificates.control_plane"
+	// Operation of the step: "certificates.restart". It stands for what the step interrupts.
+	Operation string
+	// Node is where the step runs; empty: the step is for no node. Labels are those of the Kubernetes node.
+	Node   string
+	Labels map[string]string
+	// LabelsUnknown: Kubernetes did not tell the labels of the node.
+	LabelsUnknown bool
+}
+
+// Applies reports whether the selector chooses a subject. A block as such is not chosen by operations or labels, which
+// only its steps have. A node whose labels are unknown may have those of the selector, so it is chosen: a step waits
+// rather than begin in a window that is denied to it.
+func (s Selector) Applies(to Subject) bool {
+	return (len(s.Types) == 0 || slices.Contains(s.Types, to.Type)) &&
+		(len(s.Blocks) == 0 || slices.Contains(s.Blocks, to.Address)) &&
+		(len(s.Operations) == 0 || slices.Contains(s.Operations, to.Operation)) &&
+		(len(s.Labels) == 0 || s.labelled(to))
+}
+
+func (s Selector) labelled(to Subject) bool {
+	if to.Node == "" || to.LabelsUnknown {
+		return to.Node != ""
+	}
+	for key, value := range s.Labels {
+		if has, is := to.Labels[key]; !is || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // String tells what the selector chooses: "types certificates; operations certificates.restart".
@@ -154,11 +189,20 @@ func (s Selector) String() string {
 			parts = append(parts, p.what+" "+strings.Join(p.names, ", "))
 		}
 	}
+	if len(s.Labels) > 0 {
+		var pairs []string
+		for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
+			pairs = append(pairs, key+"="+s.Labels[key])
+		}
+		parts = append(parts, "nodes with the labels "+strings.Join(pairs, ", "))
+	}
 	return strings.Join(parts, "; ")
 }
 
 // Empty reports whether it chooses everything.
-func (s Selector) Empty() bool { return len(s.Types)+len(s.Blocks)+len(s.Operations) == 0 }
+func (s Selector) Empty() bool {
+	return len(s.Types)+len(s.Blocks)+len(s.Operations)+len(s.Labels) == 0
+}
 
 // Openings returns when the window is open at some time from `from` until just before `until`: in order, apart, and
 // not cut off at these ends. Openings that meet or overlap are one; of one that has been open for longer than the

@@ -306,6 +306,51 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestLabels: a selector of labels chooses the steps of nodes that have all of them, and never a block as such. What is
+// unknown may be so.
+func TestLabels(t *testing.T) {
+	s := Selector{Types: []string{"certificates"}, Labels: map[string]string{"zone": "a", "rack": ""}}
+	of := func(node string, labels map[string]string) Subject {
+		return Subject{Type: "certificates", Address: "certificates.a", Operation: "certificates.restart", Node: node, Labels: labels}
+	}
+	unknown, other := of("cp1", nil), of("cp1", map[string]string{"zone": "a", "rack": ""})
+	unknown.LabelsUnknown, other.Type = true, "nvidia_driver"
+	for name, test := range map[string]struct {
+		of   Subject
+		want bool
+	}{
+		"all of them":      {of("cp1", map[string]string{"zone": "a", "rack": "", "more": "x"}), true},
+		"another value":    {of("cp1", map[string]string{"zone": "b", "rack": ""}), false},
+		"one is missing":   {of("cp1", map[string]string{"zone": "a"}), false},
+		"none":             {of("cp1", nil), false},
+		"unknown":          {unknown, true},
+		"another type":     {other, false},
+		"the block itself": {of("", nil), false},
+	} {
+		if got := s.Applies(test.of); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	if got, want := s.String(), "types certificates; nodes with the labels rack=, zone=a"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for label, want := range map[string]string{
+		"topology.kubernetes.io/zone=a": "", "x=": "", "a/b/c=x": "no key", "-x=a": "no key", "=a": "no key",
+		"Example.net/x=a": "no DNS name", "/x=a": "no DNS name", "x=a b": "no value", "x=" + strings.Repeat("a", 64): "no value",
+	} {
+		key, value, _ := strings.Cut(label, "=")
+		w := weekly("UTC", "0 2 * * SUN", "4h")
+		w.AppliesTo.Labels = map[string]string{key: value}
+		_, problems := New(w)
+		switch {
+		case want == "" && len(problems) > 0:
+			t.Errorf("%s: %v", label, problems)
+		case want != "" && (len(problems) != 1 || problems[0].Argument != "applies_to" || !strings.Contains(problems[0].Err.Error(), want)):
+			t.Errorf("%s: %v, want %q", label, problems, want)
+		}
+	}
+}
+
 // TestCalendar: what holds for a step, and how it is told.
 func TestCalendar(t *testing.T) {
 	sundays := made(t, weekly("Europe/Berlin", "0 2 * * SUN", "4h"))
@@ -337,7 +382,7 @@ func TestCalendar(t *testing.T) {
 			State{Next: Opening{instant(t, "2026-12-02T00:00:00Z"), instant(t, "2026-12-02T01:00:00Z")}, Why: "nights is closed; opens Wed 2026-12-02 00:00 UTC, in 12h"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := Of(all, test.named, test.kind, test.block, test.operation)
+			c := Of(all, test.named, Subject{Type: test.kind, Address: test.block, Operation: test.operation})
 			if c.Name() != test.calendar {
 				t.Errorf("calendar %q, want %q", c.Name(), test.calendar)
 			}

@@ -12,6 +12,9 @@ type Approval struct {
 	Who    string            `json:"who"` // user@host
 	At     time.Time         `json:"at"`
 	Reason string            `json:"reason,omitempty"`
+	// Overrides are the safety rules that were approved to be lifted, as RULE[@NODE]=REASON: these and no others hold for
+	// the runs of the plan.
+	Overrides []string `json:"overrides,omitempty"`
 	// BeginBy is until when the plan may be begun. Until is when the approval itself ends, as a person said it; zero:
 	// nobody did.
 	BeginBy time.Time `json:"begin_by"`

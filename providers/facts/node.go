@@ -22,6 +22,8 @@ type Question struct {
 	Boot bool `json:"boot,omitempty"`
 	// Floor asks for what the node stands on: space, clock, limits of the kernel.
 	Floor bool `json:"floor,omitempty"`
+	// Software asks for the node's packages and container runtime.
+	Software bool `json:"software,omitempty"`
 	// History asks for what upkeep did on the node, as the node remembers it; Marks for what upkeep marked on it.
 	History bool `json:"history,omitempty"`
 	Marks   bool `json:"marks,omitempty"`
@@ -51,6 +53,7 @@ func (q Question) Merge(other Question) Question {
 	q.Boot = q.Boot || other.Boot
 	q.History = q.History || other.History
 	q.Floor = q.Floor || other.Floor
+	q.Software = q.Software || other.Software
 	q.Marks = q.Marks || other.Marks
 	q.EtcdData = q.EtcdData || other.EtcdData
 	q.Ports = mergePorts(q.Ports, other.Ports)
@@ -109,6 +112,7 @@ type Node struct {
 	Work      Work      `json:"work,omitzero"`
 	EtcdData  EtcdData  `json:"etcd_data,omitzero"`
 	Listeners Listeners `json:"listeners,omitzero"`
+	Software  Software  `json:"software,omitzero"`
 	// Apt is what apt offers of the driver, and what it would do.
 	Apt Apt `json:"apt,omitzero"`
 }

@@ -109,6 +109,8 @@ type Observer struct {
 	Public Public
 	// Measure: running parts are asked what only they can tell (providers.Staged).
 	Measure bool
+	// Further is what is wanted besides what resources need; Resources asks for it.
+	Further []providers.Needs
 	// Here is the machine that upkeep runs on.
 	Here facts.Here
 	// Endpoints are etcds that the configuration names; where there are any, etcd is asked there and nowhere else.
@@ -137,7 +139,7 @@ func (o *Observer) Observe(ctx context.Context, desired config.Desired, needs []
 // Resources observes what resources need, and then what those of them that are providers.Staged need in their second
 // stage.
 func (o *Observer) Resources(ctx context.Context, desired config.Desired, resources []providers.Resource) (facts.World, error) {
-	var needs []providers.Needs
+	needs := slices.Clone(o.Further)
 	for _, resource := range resources {
 		needs = append(needs, resource.Needs())
 	}

@@ -32,6 +32,7 @@ import (
 	"upkeep/providers/node/agent/controlplane"
 	"upkeep/providers/node/agent/cri"
 	"upkeep/providers/node/agent/disk"
+	"upkeep/providers/node/agent/dpkg"
 	"upkeep/providers/node/agent/etcdtunnel"
 	"upkeep/providers/node/agent/floor"
 	"upkeep/providers/node/agent/history"
@@ -208,6 +209,13 @@ func (h *Host) Observe(ctx context.Context, r protocol.ObserveRequest) (facts.No
 	}
 	if q.Floor {
 		wg.Go(func() { node.Floor = floor.Collect(d) })
+	}
+	if q.Software {
+		wg.Go(func() {
+			found := dpkg.Software(d)
+			found.Runtime = cri.Handlers(ctx, d)
+			node.Software = found
+		})
 	}
 	if q.History {
 		wg.Go(func() { node.History = history.Last(d) })
