@@ -23,7 +23,9 @@ type cohort struct {
 	// trouble is why the canary is no proof now, and of which node; empty: nothing is known against it.
 	trouble string
 	canary  config.Node
+	// work is what there is to do, working are the nodes that have the driver, and on which it works.
 	work    []*candidate
+	working []*candidate
 }
 
 // candidate is a node for which there is something to do.
@@ -32,8 +34,9 @@ type candidate struct {
 	object  facts.KubernetesNode
 	verdict verdict
 	why     []string
-	// returns: the node is only given back; proved: its driver is proved before that.
-	returns, proved bool
+	// returns: the node is only given back; proved: its driver is proved before that. has: nothing changes on the node,
+	// since it has the driver.
+	returns, proved, has bool
 	// left: an earlier run left the node cordoned.
 	left  bool
 	turn  int
@@ -66,8 +69,9 @@ func (r *review) sort(nodes []config.Node) {
 	}
 }
 
-// recall takes over what the memory says of the cohorts. A proof counts while its node is one of the block's and has
-// the version: one that is due again proves nothing, and a node goes first once more.
+// recall takes over what the memory says of the cohorts. A proof counts while its node is one of the block's, has the
+// version and was given back: a node that is due again proves nothing, nor does one on which no pod has run. Then a node
+// goes first once more.
 func (r *review) recall(nodes []config.Node) {
 	proofs, err := remembered(r.in.Memory, r.spec.Address())
 	if err != nil {
@@ -84,7 +88,8 @@ func (r *review) recall(nodes []config.Node) {
 		i := slices.IndexFunc(nodes, func(n config.Node) bool { return n.Name == p.Node })
 		observed, object := r.in.World.Node(p.Node), r.objects[p.Node]
 		has, v := modelOf(observed), judge(r.spec, r.version, observed)
-		if i < 0 || has != "" && has != c.model || v.unknown == "" && len(v.why) > 0 {
+		again := v.unknown == "" && len(v.why) > 0
+		if i < 0 || has != "" && has != c.model || again || object != nil && downtime.Ours(*object, r.spec.Address()) {
 			continue
 		}
 		c.proof, c.canary, c.until = p, nodes[i], p.At.Add(time.Duration(r.spec.Soak))
@@ -95,7 +100,7 @@ func (r *review) recall(nodes []config.Node) {
 			c.trouble = "no GPU is on the PCI bus"
 		case object == nil:
 			c.trouble = "Kubernetes has no such node"
-		case !downtime.Ours(*object, r.spec.Address()): // else it is given back first
+		default:
 			c.trouble = notWorking(r.wanted(observed, p.GPUs), observed, *object)
 		}
 	}
@@ -147,19 +152,23 @@ func (r *review) stuck(n config.Node, object facts.KubernetesNode) {
 
 // plan plans the work on all nodes, in their order.
 func (r *review) plan() {
-	var soaks []providers.Step
+	var more []providers.Step
 	for _, c := range r.cohorts {
 		r.hold(c)
 		first := r.first(c)
 		for _, w := range c.work {
-			w.steps = r.build(w, w == first && c.proof == nil && len(c.names) > 1)
+			w.steps = r.build(w, w == first && len(c.names) > 1)
 		}
-		soaks = append(soaks, r.follow(c, first)...)
+		if first != nil && first.has {
+			first.steps = []providers.Step{r.record(first)}
+			more = append(more, first.steps...)
+		}
+		more = append(more, r.follow(c, first)...)
 	}
 	for _, w := range r.work {
 		r.out.Steps = append(r.out.Steps, w.steps...)
 	}
-	r.out.Steps = append(r.out.Steps, soaks...)
+	r.out.Steps = append(r.out.Steps, more...)
 }
 
 // hold drops the work that must not begin: the canary is in trouble, or nothing is known of it.
@@ -175,19 +184,27 @@ func (r *review) hold(c *cohort) {
 		return !w.returns
 	})
 	if c.trouble != "" && held > 0 {
-		r.found(c.canary, canary, providers.SeverityError, fmt.Sprintf("%s had driver %s first of the nodes with %s, and "+
-			"is no proof of the driver: %s. No other node with %s starts (%s)", c.canary.Name, r.version, c.model, c.trouble,
-			c.model, providers.Count(held, "node")+" due"),
+		r.found(c.canary, canary, providers.SeverityError, fmt.Sprintf("%s goes first with driver %s of the nodes with %s, "+
+			"and is no proof of the driver: %s. No other node with %s starts (%s due)", c.canary.Name, r.version, c.model,
+			c.trouble, c.model, providers.Count(held, "node")),
 			"repair "+c.canary.Name+"; or take the node out of the block, and another node goes first")
 	}
 }
 
-// first returns the candidate that goes before the others of its cohort; nil: none does. Without a proof that is the
-// one on which most is done already, then the one with the fewest tenants and residents.
+// first returns the node that goes before the others of its cohort; nil: none need do so. That is a node that has the
+// driver already: it is proved where it is. Else it is the node on which most is done, then the one with the fewest
+// tenants and residents.
 func (r *review) first(c *cohort) (first *candidate) {
+	if c.proof != nil || c.trouble != "" || r.unreadable != "" {
+		return nil
+	}
+	due := slices.ContainsFunc(c.work, func(w *candidate) bool { return !w.returns })
+	if due && len(c.working) > 0 {
+		return c.working[0]
+	}
 	rank := func(w *candidate) int {
 		switch {
-		case w.returns && w.proved:
+		case w.returns:
 			return 0
 		case w.left:
 			return 1
@@ -195,13 +212,7 @@ func (r *review) first(c *cohort) (first *candidate) {
 		return 2 + w.turn
 	}
 	for _, w := range c.work {
-		switch {
-		case c.proof != nil:
-			if w.node.Name == c.proof.Node {
-				return w
-			}
-		case w.returns && !w.proved:
-		case first == nil || rank(w) < rank(first):
+		if (!w.returns || w.proved) && (first == nil || rank(w) < rank(first)) {
 			first = w
 		}
 	}
@@ -215,7 +226,7 @@ func (r *review) follow(c *cohort, first *candidate) (out []providers.Step) {
 	if first != nil {
 		last = []string{first.steps[len(first.steps)-1].ID}
 	}
-	waits := c.proof == nil && r.spec.Soak > 0 && first != nil || c.proof != nil && !r.soaked(c)
+	waits := first != nil && r.spec.Soak > 0 || c.proof != nil && !r.soaked(c)
 	for _, w := range c.work {
 		if w == first || w.returns {
 			continue

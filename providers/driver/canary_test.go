@@ -104,20 +104,20 @@ func TestTheFirstNodeOfAModelGoesAlone(t *testing.T) {
 		{
 			name: "the others follow after the soak", soak: day, nodes: three(), begin: []string{"gpu1", "gpu2", "gpu3"},
 			want: []string{"@gpu1/record", "@gpu2/download after /soak-h100", "@gpu3/download after /soak-h100",
-				"/soak-h100 after @gpu1/uncordon"},
+				"/soak-h100 after @gpu1/record"},
 			findings: []string{due, due, due},
 		},
 		{
 			name: "without a soak they follow at once", nodes: three(), begin: []string{"gpu1", "gpu2", "gpu3"},
-			want: []string{"@gpu1/record", "@gpu2/download after @gpu1/uncordon",
-				"@gpu3/download after @gpu1/uncordon"},
+			want: []string{"@gpu1/record", "@gpu2/download after @gpu1/record",
+				"@gpu3/download after @gpu1/record"},
 			findings: []string{due, due, due},
 		},
 		{
 			name: "each model has its own", soak: day, begin: []string{"gpu1", "gpu2", "gpu3", "gpu4"},
 			nodes: workers(old(gpus("a100")), old(), old(), old(gpus("a100"))),
 			want: []string{"@gpu1/record", "@gpu2/record", "@gpu3/download after /soak-h100",
-				"@gpu4/download after /soak-a100", "/soak-a100 after @gpu1/uncordon", "/soak-h100 after @gpu2/uncordon"},
+				"@gpu4/download after /soak-a100", "/soak-a100 after @gpu1/record", "/soak-h100 after @gpu2/record"},
 			findings: []string{due, due, due, due},
 		},
 		{name: "the only one of its model is no canary", soak: day, nodes: workers(old(), old(gpus("a100"))),
@@ -126,20 +126,20 @@ func TestTheFirstNodeOfAModelGoesAlone(t *testing.T) {
 			name: "a node without tenants goes first", soak: day, nodes: three(), change: []func(*providers.Input){
 				tenantOn("gpu1"), tenantOn("gpu2")},
 			want: []string{"@gpu1/download after /soak-h100", "@gpu2/download after /soak-h100", "@gpu3/record",
-				"/soak-h100 after @gpu3/uncordon"},
+				"/soak-h100 after @gpu3/record"},
 			begin: []string{"gpu1", "gpu2", "gpu3"}, findings: []string{due, due, due},
 		},
 		{
 			name: "what an earlier run left goes first", soak: day, nodes: three(), change: []func(*providers.Input){leave(1)},
 			want: []string{"@gpu1/download after /soak-h100", "@gpu2/record", "@gpu3/download after /soak-h100",
-				"/soak-h100 after @gpu2/uncordon"},
+				"/soak-h100 after @gpu2/record"},
 			begin: []string{"gpu1", "gpu2", "gpu3"}, findings: []string{due, due, due},
 		},
 		{
 			name: "left with its driver, it is given back and remembered", soak: day, nodes: workers(old(), changed(loaded)),
 			change: []func(*providers.Input){leave(1)},
 			want: []string{"@gpu1/download after /soak-h100", "@gpu2/record",
-				"/soak-h100 after @gpu2/uncordon"},
+				"/soak-h100 after @gpu2/record"},
 			begin: []string{"gpu1", "gpu2"}, findings: []string{due, left},
 		},
 		{
@@ -159,33 +159,52 @@ func TestTheFirstNodeOfAModelGoesAlone(t *testing.T) {
 			name: "another version is remembered", soak: day, nodes: three(), begin: []string{"gpu1", "gpu2", "gpu3"},
 			change: []func(*providers.Input){knows("gpu1", "h100", "570.124.06", 2*day)},
 			want: []string{"@gpu1/record", "@gpu2/download after /soak-h100", "@gpu3/download after /soak-h100",
-				"/soak-h100 after @gpu1/uncordon"},
+				"/soak-h100 after @gpu1/record"},
 			findings: []string{due, due, due},
 		},
 		{
 			name: "another model is remembered", soak: day, nodes: workers(changed(loaded, gpus("a100")), old(), old()),
 			change: []func(*providers.Input){knows("gpu1", "a100", "580.126.20", 2*day)},
-			want:   []string{"@gpu2/record", "@gpu3/download after /soak-h100", "/soak-h100 after @gpu2/uncordon"},
+			want:   []string{"@gpu2/record", "@gpu3/download after /soak-h100", "/soak-h100 after @gpu2/record"},
 			begin:  []string{"gpu2", "gpu3"}, findings: []string{due, due},
 		},
 		{
-			name: "the canary is due again", soak: day, nodes: workers(old(), old(), changed(loaded)),
+			name: "the canary is due again", soak: day, nodes: workers(old(), old()),
 			change: []func(*providers.Input){knows("gpu1", "h100", "580.126.20", 2*day)},
-			want:   []string{"@gpu1/record", "@gpu2/download after /soak-h100", "/soak-h100 after @gpu1/uncordon"},
+			want:   []string{"@gpu1/record", "@gpu2/download after /soak-h100", "/soak-h100 after @gpu1/record"},
 			begin:  []string{"gpu1", "gpu2"}, findings: []string{due, due},
 		},
+		{
+			name: "a node has the driver, and nobody remembers it", soak: day, nodes: workers(old(), old(), changed(loaded)),
+			want: []string{"@gpu1/download after /soak-h100", "@gpu2/download after /soak-h100", "@gpu3/record",
+				"/soak-h100 after @gpu3/record"},
+			begin: []string{"gpu1", "gpu2", "gpu3"}, findings: []string{due, due},
+		},
+		{
+			name: "a node has the driver, and the driver does not work", soak: day, nodes: workers(old(), old(), changed(loaded,
+				func(n *facts.Node) { n.NVIDIA.CUDA.Result = 802 })),
+			want:  []string{"@gpu1/record", "@gpu2/download after /soak-h100", "/soak-h100 after @gpu1/record"},
+			begin: []string{"gpu1", "gpu2"}, findings: []string{due, due},
+		},
+		{
+			name: "remembered, and left cordoned since", soak: day, nodes: workers(changed(loaded), old()),
+			change: []func(*providers.Input){knows("gpu1", "h100", "580.126.20", 2*day), leave(0)},
+			want:   []string{"@gpu1/record", "@gpu2/download after /soak-h100", "/soak-h100 after @gpu1/record"},
+			begin:  []string{"gpu1", "gpu2"}, findings: []string{left, due},
+		},
+		{name: "all have the driver", soak: day, nodes: workers(changed(loaded), changed(loaded))},
 		{
 			name: "the canary has left the block", soak: day, nodes: workers(changed(loaded), old(), old()),
 			change: []func(*providers.Input){knows("gpu1", "h100", "580.126.20", 2*day),
 				func(in *providers.Input) { in.Inventory.Nodes[0].Block = "other" }},
-			want:  []string{"@gpu2/record", "@gpu3/download after /soak-h100", "/soak-h100 after @gpu2/uncordon"},
+			want:  []string{"@gpu2/record", "@gpu3/download after /soak-h100", "/soak-h100 after @gpu2/record"},
 			begin: []string{"gpu2", "gpu3"}, findings: []string{due, due, unclaimed},
 		},
 		{
 			name: "a GPU of the canary fails in its soak", soak: day, nodes: workers(changed(loaded,
 				func(n *facts.Node) { n.NVIDIA.NVML.GPUs[0].Unknown = "GPU is lost" }), old(), old()),
 			change: []func(*providers.Input){knows("gpu1", "h100", "580.126.20", 2*day)},
-			says: "gpu1 had driver 580.126.20 first of the nodes with h100, and is no proof of the driver: " +
+			says: "gpu1 goes first with driver 580.126.20 of the nodes with h100, and is no proof of the driver: " +
 				"NVML lists 0 working GPUs of 1. No other node with h100 starts (2 nodes due)",
 			findings: []string{due, due, canary},
 		},
@@ -205,7 +224,7 @@ func TestTheFirstNodeOfAModelGoesAlone(t *testing.T) {
 		{
 			name: "the canary has other GPUs now", soak: day, nodes: workers(changed(loaded, gpus("a100")), old(), old()),
 			change: []func(*providers.Input){knows("gpu1", "h100", "580.126.20", 2*day)},
-			want:   []string{"@gpu2/record", "@gpu3/download after /soak-h100", "/soak-h100 after @gpu2/uncordon"},
+			want:   []string{"@gpu2/record", "@gpu3/download after /soak-h100", "/soak-h100 after @gpu2/record"},
 			begin:  []string{"gpu2", "gpu3"}, findings: []string{due, due},
 		},
 		{
@@ -280,7 +299,7 @@ func TestLanesByModel(t *testing.T) {
 	h100 := providers.Lane{Name: "nvidia_driver.workers/h100", Width: 2, Failures: 1, Selection: []string{"gpu1", "gpu3",
 		"gpu4"}}
 	a100 := providers.Lane{Name: "nvidia_driver.workers/a100", Width: 2, Failures: 1, Selection: []string{"gpu2"}}
-	want := map[string][]providers.Lane{"gpu1": {all, h100}, "gpu2": {all, a100}, "gpu3": {all, h100}}
+	want := map[string][]providers.Lane{"gpu1": {all, h100}, "gpu2": {all, a100}, "gpu3": {all, h100}, "gpu4": nil}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lanes (-want +got):\n%s", diff)
 	}
@@ -355,7 +374,6 @@ func TestSoakReady(t *testing.T) {
 func TestTheCanaryIsRemembered(t *testing.T) {
 	s := block(soaking(time.Hour))
 	in := world(s, workers(changed(loaded), old())...)
-	leave(0)(&in)
 	steps := s.Diff(in).Steps
 	i := slices.IndexFunc(steps, func(s providers.Step) bool { return s.Operation == OperationRecord })
 	record, e := steps[i], canaryEffect{OperationRecord}
@@ -381,6 +399,18 @@ func TestTheCanaryIsRemembered(t *testing.T) {
 	}
 	if r := e.Ready(after, record); r.State != providers.Done {
 		t.Errorf("it is %s: %s", r.State, r.Why)
+	}
+	// A proof that is older than the plan is no reason to be done: the node has had another driver since.
+	knows("gpu1", "h100", "580.126.20", 48*time.Hour)(&in)
+	record, err := record.WithGround(e.Ground(in, record))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := e.Ready(in, record); r.State != providers.Holds || e.Proved(in, in, record) == nil {
+		t.Errorf("with an old proof it is %s: %s", r.State, r.Why)
+	}
+	if r := e.Ready(after, record); r.State != providers.Done || e.Proved(in, after, record) != nil {
+		t.Errorf("with a new proof it is %s: %s", r.State, r.Why)
 	}
 	want := []proof{{Model: "h100", Driver: "580.126.20", Node: "gpu1", GPUs: 1, At: noon}}
 	got, err := remembered(after.Memory, s.Address())

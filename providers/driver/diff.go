@@ -174,8 +174,13 @@ func (r *review) node(n config.Node, elsewhere providers.Address) {
 		return
 	case len(v.why) == 0:
 		r.watch(n, "ok", r.version)
-		if object != nil && downtime.Ours(*object, r.spec.Address()) {
+		switch {
+		case object == nil:
+		case downtime.Ours(*object, r.spec.Address()):
 			r.giveBack(n, *object, "an earlier run left the node cordoned after its driver changed", true)
+		case notWorking(r.wanted(observed, r.gpus(observed)), observed, *object) == "":
+			c := r.cohortOf[n.Name]
+			c.working = append(c.working, &candidate{node: n, object: *object, has: true})
 		}
 		return
 	}

@@ -248,7 +248,7 @@ func TestDiff(t *testing.T) {
 		{name: "a branch: the newest that all have", spec: branch, findings: []string{due, due},
 			says: "the block wants driver 580.95.05",
 			in:   world(branch, old(), second(only("580.95.05"))),
-			steps: append(strings.Split(strings.ReplaceAll(strings.Join(slices.Insert(slices.Clone(all), 6,
+			steps: append(strings.Split(strings.ReplaceAll(strings.Join(append(slices.Clone(all),
 				"remember driver 580.126.20 as proved on h100"), "\n"), "126.20", "95.05"), "\n"),
 				strings.Split(strings.NewReplacer("126.20", "95.05", "gpu1", "gpu2").Replace(strings.Join(all, "\n")), "\n")...)},
 		{name: "a branch of which there is no common version", spec: branch, findings: []string{disagree},

@@ -33,34 +33,40 @@ func (a canaryArgs) driver() args {
 const recordEstimate = 2
 
 // record is the step by which the memory learns that the driver works on a model.
-func (r *review) record(c *candidate, a args) providers.Step {
-	model := r.cohortOf[c.node.Name].model
-	step := providers.NewStep(r.in, r.spec.Address().On(c.node.Name), "record", OperationRecord, canaryArgs{
-		Canary: c.node.Name, Object: c.object.Name, Model: model, Version: a.Version, Open: a.Open, GPUs: a.GPUs,
-		Fabric: a.Fabric,
-	}, recordEstimate)
-	step.Summary = fmt.Sprintf("remember driver %s as proved on %s", a.Version, model)
-	step.Changes = []providers.Change{{What: "driver " + a.Version + " on " + model, Before: "not proved",
-		After: "proved on " + c.node.Name}}
+func (r *review) record(c *candidate) providers.Step {
+	observed := r.in.World.Node(c.node.Name)
+	a := r.canaryArgs(r.cohortOf[c.node.Name], c.node.Name, r.gpus(observed))
+	step := providers.NewStep(r.in, r.spec.Address().On(c.node.Name), "record", OperationRecord, a, recordEstimate)
+	step.Position = r.spec.Position.String()
+	step.Summary = fmt.Sprintf("remember driver %s as proved on %s", a.Version, a.Model)
+	step.Why = []string{
+		fmt.Sprintf("%s has driver %s, and is proved before other nodes with %s start", a.Canary, a.Version, a.Model),
+	}
+	step.Changes = []providers.Change{{What: "driver " + a.Version + " on " + a.Model, Before: "not proved",
+		After: "proved on " + a.Canary}}
 	step.Proof = "the state remembers the model, the version, the node and the time"
 	step.Undo = "none is needed: the node does not change"
 	step.Reversal = providers.Reversal{Way: providers.ReverseNone}
 	return step
 }
 
+// canaryArgs are the arguments of a step about the first node of a cohort.
+func (r *review) canaryArgs(c *cohort, node string, gpus int) canaryArgs {
+	driver := r.wanted(r.in.World.Node(node), gpus)
+	return canaryArgs{Canary: node, Object: r.objects[node].Name, Model: c.model, Version: r.version, Open: driver.Open,
+		GPUs: gpus, Fabric: driver.Fabric}
+}
+
 // soak is the step that waits until the canary of a cohort has run for long enough. It changes nothing.
 func (r *review) soak(c *cohort, first *candidate, after []string) providers.Step {
-	a := canaryArgs{Model: c.model, Version: r.version, Soak: r.spec.Soak}
-	name, gpus := "", 0
-	if first != nil {
-		name, gpus = first.node.Name, r.gpus(r.in.World.Node(first.node.Name))
-	}
+	var a canaryArgs
 	if c.proof != nil {
-		name, gpus = c.proof.Node, c.proof.GPUs
+		a = r.canaryArgs(c, c.proof.Node, c.proof.GPUs)
+	} else {
+		a = r.canaryArgs(c, first.node.Name, r.gpus(r.in.World.Node(first.node.Name)))
 	}
-	driver := r.wanted(r.in.World.Node(name), gpus)
-	a.Canary, a.Object = name, r.objects[name].Name
-	a.Open, a.GPUs, a.Fabric = driver.Open, driver.GPUs, driver.Fabric
+	a.Soak = r.spec.Soak
+	name := a.Canary
 	step := providers.NewStep(r.in, r.spec.Address(), "soak-"+strings.ReplaceAll(c.model, "/", "-"), OperationSoak, a, 0)
 	step.Action, step.After, step.Position = "no-op", after, r.spec.Position.String()
 	step.Summary = fmt.Sprintf("wait until driver %s has run on %s (%s) for %s", a.Version, name, c.model, a.Soak)
@@ -96,8 +102,35 @@ func (e canaryEffect) Needs(_ providers.Input, step providers.Step) providers.Ne
 	}
 }
 
-// Ground is nothing: what counts is remembered.
-func (e canaryEffect) Ground(providers.Input, providers.Step) providers.Ground { return nil }
+// canaryGround is the proof of the same node that a step of OperationRecord replaces.
+type canaryGround struct {
+	Node   string    `json:"node,omitempty"`
+	Proved time.Time `json:"proved,omitzero"`
+}
+
+// Lines renders it.
+func (g canaryGround) Lines() []string {
+	return []string{"older proof of " + g.Node + " = " + g.Proved.UTC().Format(time.RFC3339)}
+}
+
+// Ground is the older proof that is replaced; nil: there is none.
+func (e canaryEffect) Ground(in providers.Input, step providers.Step) providers.Ground {
+	a, err := providers.ArgsOf[canaryArgs](step)
+	if err != nil || e.operation != OperationRecord {
+		return nil
+	}
+	p, err := a.known(in, step)
+	if err != nil || p == nil {
+		return nil
+	}
+	return canaryGround{a.Canary, p.At}
+}
+
+// newer reports whether a proof is another one than the step replaces.
+func newer(p *proof, step providers.Step) (bool, error) {
+	was, err := providers.GroundOf[canaryGround](step)
+	return p != nil && (was.Proved.IsZero() || p.At.After(was.Proved)), err
+}
 
 // Predict returns the memory that knows the canary.
 func (e canaryEffect) Predict(in providers.Input, step providers.Step) facts.Update {
@@ -137,15 +170,18 @@ func (e canaryEffect) Ready(in providers.Input, step providers.Step) providers.R
 	n := in.World.Node(a.Canary)
 	object, known := a.object(in)
 	if e.operation == OperationRecord {
+		done, err := newer(p, step)
 		switch {
+		case err != nil:
+			return providers.Unreadable(err)
+		case done:
+			return providers.Done.Because("the state remembers driver %s on %s", a.Version, a.Model)
 		case n.Unknown != "":
 			return providers.Unknown.Because("nothing is known of %s: %s", a.Canary, n.Unknown)
 		case !known:
 			return providers.Unknown.Because("Kubernetes does not say how %s is", a.Object)
-		case p != nil && (object.Cordon == nil || !p.At.Before(object.Cordon.Since)):
-			return providers.Done.Because("the state remembers driver %s on %s", a.Version, a.Model)
 		}
-		if why := notProved(a.driver(), n); why != "" {
+		if why := notWorking(a.driver(), n, object); why != "" {
 			return providers.Unknown.Because("%s is no proof of driver %s: %s", a.Canary, a.Version, why)
 		}
 		return providers.Holds.Because("")
@@ -187,10 +223,14 @@ func (e canaryEffect) Proved(_, after providers.Input, step providers.Step) erro
 		return err
 	}
 	p, err := a.known(after, step)
+	if err != nil {
+		return err
+	}
+	is, err := newer(p, step)
 	switch {
 	case err != nil:
 		return err
-	case p == nil:
+	case !is:
 		return fmt.Errorf("the state does not remember driver %s on %s as proved on %s", a.Version, a.Model, a.Canary)
 	case e.operation == OperationSoak && after.Now.Before(p.At.Add(a.soak())):
 		return fmt.Errorf("driver %s has run on %s since %s alone", a.Version, a.Canary, minute(p.At))

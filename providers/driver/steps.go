@@ -72,13 +72,20 @@ func (r *review) build(c *candidate, remember bool) []providers.Step {
 	if !c.returns || c.proved {
 		w.Booted = append(w.Booted, r.prove(c.node, a))
 	}
-	if remember {
-		w.Booted = append(w.Booted, r.record(c, a))
-	}
+	var steps []providers.Step
 	if c.returns {
-		return downtime.Return(r.in, w)
+		steps = downtime.Return(r.in, w)
+	} else {
+		steps = downtime.Reboot(r.in, w)
 	}
-	return downtime.Reboot(r.in, w)
+	if !remember {
+		return steps
+	}
+	// Behind the uncordon: on a node that is left cordoned no pod tries the driver.
+	last, step := steps[len(steps)-1], r.record(c)
+	step.After, step.Lanes, step.Turn, step.Repairs, step.Rest = []string{last.ID}, last.Lanes, last.Turn, last.Repairs, true
+	step.Why = last.Why
+	return append(steps, step)
 }
 
 // downtime is the node of a candidate as package downtime takes it.
