@@ -149,8 +149,8 @@ func schema() config.Schema {
 		},
 		{
 			Name: "soak", Type: cty.String, Default: cty.StringVal("24h"),
-			Doc: "The first node of each model goes alone. The other nodes of the model start when the driver has run on " +
-				"the first node for this time, and still works. " +
+			Doc: "The first node of each model goes alone. The driver must run on the first node for this time, and still work. " +
+				"Then the other nodes of the model start. " +
 				"The state remembers the first node by model and version, so the time may span windows and runs. " +
 				"`\"0s\"`: the others follow at once. At most 30 days.",
 		},
