@@ -369,8 +369,13 @@ func (w *walk) fold(
 	run := Run{Begins: now, Ends: now}
 	index := providers.IndexBrackets(brackets).Guarded
 	failed := map[string]bool{}
+	later := map[string]bool{} // waits for a time to come, or follows what does: it is tried again
 	for _, i := range turns {
 		s := steps[i]
+		if slices.ContainsFunc(s.After, func(id string) bool { return later[id] }) {
+			later[s.ID] = true
+			continue
+		}
 		if slices.ContainsFunc(s.After, func(id string) bool { return failed[id] }) {
 			failed[s.ID] = true
 			w.stick(s.ID, "it follows a step that cannot run")
@@ -388,9 +393,12 @@ func (w *walk) fold(
 		if ready.State == providers.Holds {
 			ready = w.known.conditions(w.in, brackets, index[s.ID], s)
 		}
-		switch ready.State {
-		case providers.Holds:
-		case providers.Done:
+		switch {
+		case ready.State == providers.Holds:
+		case ready.State == providers.Done:
+			continue
+		case ready.State == providers.Waits && ready.Again.After(w.in.Now):
+			later[s.ID] = true
 			continue
 		default:
 			failed[s.ID] = true

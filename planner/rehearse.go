@@ -167,6 +167,10 @@ func (d domains) walk(p Plan, on *stage, injected map[string]FaultKind) ([]Rehea
 				return nil, err
 			}
 			ready := effect.Ready(on.before, step)
+			if ready.State == providers.Waits && ready.Again.After(on.before.Now) { // the time passes, and nothing else
+				on.before.Now, on.after.Now = ready.Again, ready.Again
+				ready = effect.Ready(on.before, step)
+			}
 			if ready.State == providers.Holds && decision.Kind == schedule.Start {
 				ready = d.conditions(on.before, p.Brackets, index.Guarded[step.ID], step)
 			}

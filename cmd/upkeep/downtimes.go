@@ -75,4 +75,6 @@ func rebootOperations(t tools) map[string]providers.Operation {
 }
 
 // driverOperations makes the operations of NVIDIA's driver. Those of package downtime are rebootOperations.
-func driverOperations(t tools) map[string]providers.Operation { return driver.Operations(t.caller) }
+func driverOperations(t tools) map[string]providers.Operation {
+	return driver.Operations(driver.Tools{Caller: t.caller, Remember: t.remember, Now: t.env.now})
+}

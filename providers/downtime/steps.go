@@ -137,7 +137,7 @@ func (s *series) place(steps []providers.Step) {
 func (s *series) append(step providers.Step) *providers.Step {
 	step.Lanes, step.Position, step.Why = s.work.Lanes, s.work.Position.String(), s.work.Why
 	// Nodes without tenants go first, and those that carry what many depend on last.
-	step.Turn = s.turn()
+	step.Turn = Turn(s.in, s.work.Object.Name)
 	if n := len(s.steps); n > 0 {
 		step.After = []string{s.steps[n-1].ID}
 	}
@@ -145,11 +145,12 @@ func (s *series) append(step providers.Step) *providers.Step {
 	return &s.steps[len(s.steps)-1]
 }
 
-func (s *series) turn() (turn int) {
-	if t := s.in.World.Tenancies; t != nil && len(t.On(s.work.Object.Name)) > 0 {
+// Turn is the turn of a node, by its name in Kubernetes: nodes of a lower turn go first.
+func Turn(in providers.Input, object string) (turn int) {
+	if t := in.World.Tenancies; t != nil && len(t.On(object)) > 0 {
 		turn++
 	}
-	if r := s.in.World.Residents; r != nil && len(r.On(s.work.Object.Name)) > 0 {
+	if r := in.World.Residents; r != nil && len(r.On(object)) > 0 {
 		turn++
 	}
 	return turn

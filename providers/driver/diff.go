@@ -20,6 +20,12 @@ type review struct {
 	accepted map[string]facts.AcceptedNode
 	lane     providers.Lane
 	version  string
+	// work is what there is to do, by node, in the order of the nodes; cohorts are the nodes by model.
+	work     []*candidate
+	cohorts  []*cohort
+	cohortOf map[string]*cohort
+	// unreadable is why the memory of the block cannot be read; empty: it can.
+	unreadable string
 }
 
 // Diff says which nodes have another driver, and plans how they come to theirs.
@@ -50,10 +56,15 @@ func (s Spec) Diff(in providers.Input) providers.Outcome {
 		r.add(providers.Finding{ID: disagree, Severity: providers.SeverityError, Object: "version", Summary: why,
 			Hint: "apt-get update on each of these nodes, or write a complete version"})
 	}
+	r.sort(nodes)
+	if r.version != "" {
+		r.recall(nodes)
+	}
 	elsewhere := r.others()
 	for _, n := range nodes {
 		r.node(n, elsewhere[n.Name])
 	}
+	r.plan()
 	r.undeclared()
 	return r.out
 }
@@ -163,15 +174,22 @@ func (r *review) node(n config.Node, elsewhere providers.Address) {
 		return
 	case len(v.why) == 0:
 		r.watch(n, "ok", r.version)
-		if object != nil && downtime.Ours(*object, r.spec.Address()) {
-			r.giveBack(n, *object, "an earlier run left the node cordoned after its driver changed", r.version)
+		switch {
+		case object == nil:
+		case downtime.Ours(*object, r.spec.Address()):
+			r.giveBack(n, *object, "an earlier run left the node cordoned after its driver changed", true)
+		case notWorking(r.wanted(observed, r.gpus(observed)), observed, *object) == "":
+			c := r.cohortOf[n.Name]
+			c.working = append(c.working, &candidate{node: n, object: *object, has: true})
 		}
 		return
 	}
 	r.watch(n, "due", orElse(observed.NVIDIA.Driver(), "none")+" -> "+r.version)
-	why := v.why
-	if text := r.waits(object); text != "" {
-		why = append(slices.Clone(why), text)
+	why := slices.Clone(v.why)
+	for _, text := range []string{r.waits(object), r.soaks(r.cohortOf[n.Name])} {
+		if text != "" {
+			why = append(why, text)
+		}
 	}
 	r.found(n, due, providers.SeverityWarning, strings.Join(why, "; "), "")
 	switch {
@@ -194,13 +212,14 @@ func (r *review) node(n config.Node, elsewhere providers.Address) {
 		r.found(n, id, providers.SeverityError, p.text, p.hint)
 	}
 	if r.stopped(n, observed, *object) || len(problems) > 0 {
+		r.stuck(n, *object)
 		return
 	}
 	if v.packages.dkms && observed.Boot.SecureBoot == facts.SecureBootEnabled {
 		r.found(n, signing, providers.SeverityNote, "Secure Boot is enabled, and DKMS builds the kernel module: "+
 			"the key of DKMS must stay enrolled, or the kernel refuses the module", "mokutil --list-enrolled")
 	}
-	r.out.Steps = append(r.out.Steps, r.steps(n, *object, v, why)...)
+	r.take(&candidate{node: n, object: *object, verdict: v, why: why})
 }
 
 // waits says for which leases a node waits; empty where there are none, or they are not waited for.
@@ -228,7 +247,7 @@ func (r *review) stopped(n config.Node, observed facts.Node, object facts.Kubern
 	case stop == nil:
 		return false
 	case stop.GiveBack:
-		r.giveBack(n, object, stop.Why, "")
+		r.giveBack(n, object, stop.Why, false)
 	case stop.Unknown:
 		r.found(n, unknown, providers.SeverityError, stop.Why, stop.Hint)
 	default:

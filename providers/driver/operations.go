@@ -2,8 +2,11 @@ package driver
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 
 	"upkeep/providers"
+	"upkeep/providers/facts"
 	"upkeep/providers/node/protocol"
 )
 
@@ -12,13 +15,37 @@ type Caller interface {
 	Call(ctx context.Context, node, method string, request, result any, progress func(string)) error
 }
 
+// Tools are what the operations act with.
+type Tools struct {
+	Caller Caller
+	// Remember changes the section of a resource in the state's memory; it returns when the change is stored.
+	Remember func(ctx context.Context, owner facts.Address, change func(json.RawMessage) (json.RawMessage, error)) error
+	Now      func() time.Time
+}
+
 // Operations returns the domain's own operations.
-func Operations(caller Caller) map[string]providers.Operation {
+func Operations(tools Tools) map[string]providers.Operation {
 	return map[string]providers.Operation{
-		OperationDownload: operation{caller, download}, OperationPackages: operation{caller, install},
-		OperationProve: operation{caller, look},
+		OperationDownload: operation{tools.Caller, download}, OperationPackages: operation{tools.Caller, install},
+		OperationProve: operation{tools.Caller, look}, OperationRecord: recording{tools}, OperationSoak: waiting{},
 	}
 }
+
+// recording writes to the state that the driver works on a model.
+type recording struct{ tools Tools }
+
+// Run runs the step.
+func (o recording) Run(ctx context.Context, step providers.Step, _ providers.Progress) error {
+	return o.tools.Remember(ctx, step.Address.Resource(), func(old json.RawMessage) (json.RawMessage, error) {
+		return Remember(old, step, o.tools.Now())
+	})
+}
+
+// waiting does nothing: its step waits before it would run, and is done by then.
+type waiting struct{}
+
+// Run runs the step.
+func (waiting) Run(context.Context, providers.Step, providers.Progress) error { return nil }
 
 type operation struct {
 	caller Caller

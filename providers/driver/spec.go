@@ -40,11 +40,15 @@ type Spec struct {
 	Track        string `json:"track"`
 	Held         string `json:"held"`
 	// Validate is how the GPUs prove themselves at the end, and Unvalidated why they do not.
-	Validate    string          `json:"validate,omitempty"`
-	Unvalidated string          `json:"unvalidated,omitempty"`
-	Policy      downtime.Policy `json:"policy"`
-	Limits      downtime.Limits `json:"limits,omitzero"`
-	Position    config.Position `json:"position"`
+	Validate    string `json:"validate,omitempty"`
+	Unvalidated string `json:"unvalidated,omitempty"`
+	// MaxSameModel is how many nodes of one model may be out of service at a time; 0: one. Soak is how long the first one
+	// of each model runs before the others of the model begin.
+	MaxSameModel int             `json:"max_same_model,omitempty"`
+	Soak         config.Duration `json:"soak,omitempty"`
+	Policy       downtime.Policy `json:"policy"`
+	Limits       downtime.Limits `json:"limits,omitzero"`
+	Position     config.Position `json:"position"`
 }
 
 // Address returns nvidia_driver.NAME.
@@ -110,6 +114,12 @@ var (
 	versionPattern = regexp.MustCompile(`^[0-9]{3}\.[0-9]{1,4}(\.[0-9]{1,4})?$`)
 )
 
+// The bounds of max_same_model and soak.
+const (
+	mostNodes   = 10000
+	longestSoak = config.Duration(30 * 24 * 3600e9)
+)
+
 func decode(b config.Block) (any, hcl.Diagnostics) {
 	s := Spec{
 		Name: b.Name, Key: b.Key, Nodes: b.Selection("nodes"), Models: b.Strings("models"), Version: b.String("version"),
@@ -117,9 +127,13 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		Validate: b.String("validate"), Unvalidated: b.String("validate_reason"),
 		Position: config.PositionOf(b.DefRange, b.Directory),
 	}
-	var diags hcl.Diagnostics
+	var diags, more hcl.Diagnostics
 	s.Policy, s.Limits, diags = downtime.Read(b)
 	diags = append(diags, s.validation(b)...)
+	s.MaxSameModel, more = b.Integer("max_same_model", 1, mostNodes)
+	diags = append(diags, more...)
+	s.Soak, more = b.DurationWithin("soak", 0, longestSoak)
+	diags = append(diags, more...)
 	for _, m := range s.Models {
 		if !modelPattern.MatchString(m) {
 			diags = append(diags, b.Diagnose("models", "Invalid model", fmt.Sprintf("%q is not the name of a model. "+

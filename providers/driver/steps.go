@@ -46,31 +46,59 @@ const (
 	proveSettle = 300
 )
 
-// steps are those that bring a node to its driver.
-func (r *review) steps(n config.Node, object facts.KubernetesNode, v verdict, why []string) []providers.Step {
-	w := r.work(n, object, why)
-	a := r.args(n, object, v)
-	if !v.packages.change.Empty() {
-		t := r.in.World.Node(n.Name).Apt.Trial // the one that trialProblems has seen
-		a.Installs, a.Removes = t.Installs, t.Removes
-		if t.Missing > 0 {
-			w.Prepared = append(w.Prepared, r.download(n, a, *t))
-		}
-		w.Drained = append(w.Drained, r.packages(n, a))
-	}
-	w.Booted = append(w.Booted, r.prove(n, a))
-	return downtime.Reboot(r.in, w)
+// take adds to what there is to do.
+func (r *review) take(w *candidate) {
+	w.left, w.turn = downtime.Ours(w.object, r.spec.Address()), downtime.Turn(r.in, w.object.Name)
+	r.work = append(r.work, w)
+	c := r.cohortOf[w.node.Name]
+	c.work = append(c.work, w)
 }
 
-// work is the node as package downtime takes it.
-func (r *review) work(n config.Node, object facts.KubernetesNode, why []string) downtime.Work {
+// build returns the steps of a candidate: those that bring it to its driver, or that give it back. With remember, the
+// memory learns from them that the driver works on its model.
+func (r *review) build(c *candidate, remember bool) []providers.Step {
+	w := r.downtime(c)
+	a := r.args(c.node, c.object, c.verdict)
+	if c.returns {
+		// Which kernel runs does not matter: the node is not down for one.
+		w.Kernel, a.Kernel = "", r.in.World.Node(c.node.Name).System.Kernel
+	}
+	if !c.returns && !c.verdict.packages.change.Empty() {
+		t := r.in.World.Node(c.node.Name).Apt.Trial // the one that trialProblems has seen
+		a.Installs, a.Removes = t.Installs, t.Removes
+		if t.Missing > 0 {
+			w.Prepared = append(w.Prepared, r.download(c.node, a, *t))
+		}
+		w.Drained = append(w.Drained, r.packages(c.node, a))
+	}
+	if !c.returns || c.proved {
+		w.Booted = append(w.Booted, r.prove(c.node, a))
+	}
+	var steps []providers.Step
+	if c.returns {
+		steps = downtime.Return(r.in, w)
+	} else {
+		steps = downtime.Reboot(r.in, w)
+	}
+	if !remember {
+		return steps
+	}
+	// Behind the uncordon: on a node that is left cordoned no pod tries the driver.
+	last, step := steps[len(steps)-1], r.record(c)
+	step.After, step.Lanes, step.Turn, step.Repairs, step.Rest = []string{last.ID}, last.Lanes, last.Turn, last.Repairs, true
+	step.Why = last.Why
+	return append(steps, step)
+}
+
+// downtime is the node of a candidate as package downtime takes it.
+func (r *review) downtime(c *candidate) downtime.Work {
 	return downtime.Work{
-		Address: r.spec.Address(), Node: n.Name, Object: object, Policy: r.spec.Policy,
-		Kernel: r.in.World.Node(n.Name).Boot.Next, Plane: providers.IsPlane(n, object),
+		Address: r.spec.Address(), Node: c.node.Name, Object: c.object, Policy: r.spec.Policy,
+		Kernel: r.in.World.Node(c.node.Name).Boot.Next, Plane: providers.IsPlane(c.node, c.object),
 		Reason: "driver " + r.version,
-		Why: append(slices.Clone(why), fmt.Sprintf("%s.version = %q (%s)", r.spec.Address(), r.spec.Version,
+		Why: append(slices.Clone(c.why), fmt.Sprintf("%s.version = %q (%s)", r.spec.Address(), r.spec.Version,
 			r.spec.Position)),
-		Lanes: []providers.Lane{r.lane}, Position: r.spec.Position,
+		Lanes: []providers.Lane{r.lane, r.cohortOf[c.node.Name].lane}, Position: r.spec.Position,
 	}
 }
 
@@ -104,19 +132,11 @@ func (r *review) gpus(n facts.Node) int {
 	return onBus
 }
 
-// giveBack plans to uncordon a node that an earlier run of the block left cordoned; with a version, once its driver is
+// giveBack plans to uncordon a node that an earlier run of the block left cordoned; with proved, once its driver is
 // proved.
-func (r *review) giveBack(n config.Node, object facts.KubernetesNode, why, version string) {
+func (r *review) giveBack(n config.Node, object facts.KubernetesNode, why string, proved bool) {
 	r.found(n, left, providers.SeverityWarning, why, "")
-	w := r.work(n, object, []string{why})
-	// Which kernel runs does not matter: the node is not down for one.
-	w.Kernel = ""
-	if version != "" {
-		a := r.args(n, object, verdict{})
-		a.Kernel = r.in.World.Node(n.Name).System.Kernel
-		w.Booted = append(w.Booted, r.prove(n, a))
-	}
-	r.out.Steps = append(r.out.Steps, downtime.Return(r.in, w)...)
+	r.take(&candidate{node: n, object: object, why: []string{why}, returns: true, proved: proved})
 }
 
 func (r *review) step(n config.Node, verb, operation string, a args, estimate float64) providers.Step {

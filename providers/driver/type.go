@@ -27,6 +27,8 @@ const (
 	OperationDownload = "driver.download"
 	OperationPackages = "driver.packages"
 	OperationProve    = "driver.prove"
+	OperationRecord   = "driver.record"
+	OperationSoak     = "driver.soak"
 )
 
 // The ids of the findings.
@@ -40,6 +42,7 @@ const (
 	twice     = "NVIDIA_DRIVER_TWICE"
 	unclaimed = "NVIDIA_DRIVER_UNDECLARED"
 	signing   = "NVIDIA_DRIVER_SIGNING"
+	canary    = "NVIDIA_DRIVER_CANARY"
 	left      = "NODE_LEFT_CORDONED"
 )
 
@@ -74,6 +77,7 @@ func Type() providers.Type {
 			{ID: twice, Class: providers.ClassNotApplied},
 			{ID: unclaimed, Class: providers.ClassNotApplied},
 			{ID: signing, Class: providers.ClassUnhealthy},
+			{ID: canary, Class: providers.ClassUnhealthy},
 			{ID: unknown, Class: providers.ClassUnknown},
 			{ID: left, Class: providers.ClassUnhealthy},
 		},
@@ -84,7 +88,8 @@ func Type() providers.Type {
 func Effects() map[string]providers.Effect {
 	return map[string]providers.Effect{
 		OperationDownload: effect{OperationDownload}, OperationPackages: effect{OperationPackages},
-		OperationProve: effect{OperationProve},
+		OperationProve: effect{OperationProve}, OperationRecord: canaryEffect{OperationRecord},
+		OperationSoak: canaryEffect{OperationSoak},
 	}
 }
 
@@ -144,6 +149,26 @@ func schema() config.Schema {
 				"`none`: nothing, and `validate_reason` says why.",
 		},
 		{Name: "validate_reason", Type: cty.String, Doc: "Why no GPU computes anything, for `validate = \"none\"`. Plans show the reason."},
+		{
+			Name: "max_same_model", Type: cty.Number, Default: cty.NumberIntVal(1),
+			Doc: "How many nodes with one model of GPU may be out of service at a time, within `max_unavailable`. " +
+				"So a provider can still offer each model.",
+		},
+		{
+			Name: "soak", Type: cty.String, Default: cty.StringVal("24h"),
+			Doc: "The first node of each model goes alone. The driver must run on the first node for this time, and still work. " +
+				"Then the other nodes of the model start. " +
+				"The state remembers the first node by model and version, so the time may span windows and runs. " +
+				"`\"0s\"`: the others follow at once. At most 30 days.",
+		},
 	}
-	return config.Schema{Attributes: append(own, downtime.Attributes()...), Blocks: downtime.Blocks()}
+	for _, a := range downtime.Attributes() {
+		if a.Name == "max_failures" { // the first node of each model may not fail at all
+			a.Default = cty.NumberIntVal(1)
+			a.Doc = "How many nodes may fail before no further node starts. When the first node of a model fails, no other node " +
+				"of the model starts."
+		}
+		own = append(own, a)
+	}
+	return config.Schema{Attributes: own, Blocks: downtime.Blocks()}
 }
