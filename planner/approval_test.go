@@ -45,14 +45,16 @@ func TestApprovalEnds(t *testing.T) {
 // others, with the name of who approved them. A rule that is no rule any more is an error.
 func TestApprovedOverrides(t *testing.T) {
 	r := windowed(t, []string{"maintenance_window.nights"}, nights)
-	r.Overrides = []planner.Override{{Rule: "window", Reason: "agreed = yes"}, {Rule: "order", Node: "cp2", Reason: "cp1 is away"}}
+	r.Overrides = []planner.Override{{Rule: "window", Reason: "agreed = yes"},
+		{Rule: "order", Node: "cp2", Reason: "cp1 is away"}}
 	a, err := built(t, r).Approve(testTypes(), "eva@laptop", r.Now, time.Time{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := planner.ApprovedOverrides(a, testTypes())
 	want := []planner.Override{
-		{Rule: "window", Reason: "agreed = yes", By: "eva@laptop"}, {Rule: "order", Node: "cp2", Reason: "cp1 is away", By: "eva@laptop"},
+		{Rule: "window", Reason: "agreed = yes", By: "eva@laptop"},
+		{Rule: "order", Node: "cp2", Reason: "cp1 is away", By: "eva@laptop"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -61,7 +63,8 @@ func TestApprovedOverrides(t *testing.T) {
 		t.Errorf("recorded as %q", text)
 	}
 	a.Overrides = append(a.Overrides, "quorum=why not")
-	if got, err := planner.ApprovedOverrides(a, testTypes()); err == nil || got != nil || !strings.Contains(err.Error(), "approve the plan again") {
+	if got, err := planner.ApprovedOverrides(a, testTypes()); err == nil || got != nil ||
+		!strings.Contains(err.Error(), "approve the plan again") {
 		t.Errorf("%v %v", got, err)
 	}
 	if got, err := planner.ApprovedOverrides(facts.Approval{}, testTypes()); len(got) > 0 || err != nil {

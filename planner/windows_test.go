@@ -64,7 +64,8 @@ func built(t *testing.T, r planner.Request) planner.Plan {
 // all where Kubernetes does not tell, and says where no node has the label.
 func TestWindowsByLabel(t *testing.T) {
 	plan := func(labels map[string]string, unknown string) planner.Plan {
-		r := windowed(t, nil, window.Window{Name: "race", Deny: true, Timezone: "UTC", From: "2020-01-01", Until: "2099-01-01",
+		r := windowed(t, nil, window.Window{Name: "race", Deny: true, Timezone: "UTC",
+			From: "2020-01-01", Until: "2099-01-01",
 			AppliesTo: window.Selector{Labels: map[string]string{"zone": "a"}}})
 		r.Desired.Resources[0].Value = onNode{disrupting{fixed{args: "{}"}}}
 		r.World.Kubernetes = facts.Kubernetes{Unknown: unknown}
@@ -89,7 +90,9 @@ func TestWindowsByLabel(t *testing.T) {
 			if got := p.Steps[0].Window; got != test.window {
 				t.Errorf("the step is in %q, want %q", got, test.window)
 			}
-			told := slices.ContainsFunc(p.Warnings, func(w string) bool { return test.warns != "" && strings.Contains(w, test.warns) })
+			told := slices.ContainsFunc(p.Warnings, func(w string) bool {
+				return test.warns != "" && strings.Contains(w, test.warns)
+			})
 			if told != (test.warns != "") {
 				t.Errorf("warnings %q", p.Warnings)
 			}

@@ -640,7 +640,8 @@ func TestRules(t *testing.T) {
 				end`,
 			want: []string{
 				"start b/x.1", "start d/x.1", "nothing", "start a/x.1", "start a/x.2", "a/x.1 done", "a/x.2 waiting", "b/x.1 done",
-				`c/x.1 waiting: a goes first in lane "control-plane"`, "d/x.1 done", `e/x.1 waiting: a goes first in lane "control-plane"`,
+				`c/x.1 waiting: a goes first in lane "control-plane"`, "d/x.1 done",
+				`e/x.1 waiting: a goes first in lane "control-plane"`,
 			},
 		},
 		"what needs no window, and fails, closes the lane for all": {

@@ -50,8 +50,11 @@ maintenance_window "christmas" {
 				Schema: config.Schema{Attributes: []config.Attribute{
 					{Name: "types", Type: cty.List(cty.String), Doc: "Types of blocks, such as `\"certificates\"`."},
 					{Name: "blocks", Type: cty.List(cty.String), Doc: "Addresses of blocks, such as `\"certificates.control_plane\"`."},
-					{Name: "operations", Type: cty.List(cty.String), Doc: "Operations of steps, such as `\"certificates.restart\"`: they say what is interrupted. `upkeep show -json` has the one of each step."},
-					{Name: "labels", Type: cty.Map(cty.String), Doc: "Labels of Kubernetes nodes, such as `{ \"topology.kubernetes.io/zone\" = \"a\" }`. The window holds for steps on nodes that have all of them. A node whose labels are unknown counts as one that has them. When a block is due is not judged by such a window."},
+					{Name: "operations", Type: cty.List(cty.String), Doc: "Operations of steps, such as " +
+						"`\"certificates.restart\"`: they say what is interrupted. `upkeep show -json` has the one of each step."},
+					{Name: "labels", Type: cty.Map(cty.String), Doc: "Labels of Kubernetes nodes, such as " +
+						"`{ \"topology.kubernetes.io/zone\" = \"a\" }`. The window holds for steps on nodes that have all of them. " +
+						"A node whose labels are unknown counts as one that has them. When a block is due is not judged by such a window."},
 				}},
 			}},
 		},
@@ -76,10 +79,12 @@ func decode(b config.Block) (any, hcl.Diagnostics) {
 		w.Duration = d
 	}
 	if nested, ok := b.Nested("applies_to"); ok {
-		w.AppliesTo = Selector{Types: nested.Strings("types"), Blocks: nested.Strings("blocks"), Operations: nested.Strings("operations"),
-			Labels: nested.StringMap("labels")}
+		w.AppliesTo = Selector{Types: nested.Strings("types"), Blocks: nested.Strings("blocks"),
+			Operations: nested.Strings("operations"),
+			Labels:     nested.StringMap("labels")}
 		if w.AppliesTo.Empty() {
-			diags = append(diags, nested.Diagnose("", summary, "\"applies_to\" chooses nothing. Name types, blocks, operations or labels, or remove it."))
+			diags = append(diags, nested.Diagnose("", summary,
+				"\"applies_to\" chooses nothing. Name types, blocks, operations or labels, or remove it."))
 		}
 	}
 	out, problems := New(w)

@@ -311,7 +311,8 @@ func TestMistakes(t *testing.T) {
 func TestLabels(t *testing.T) {
 	s := Selector{Types: []string{"certificates"}, Labels: map[string]string{"zone": "a", "rack": ""}}
 	of := func(node string, labels map[string]string) Subject {
-		return Subject{Type: "certificates", Address: "certificates.a", Operation: "certificates.restart", Node: node, Labels: labels}
+		return Subject{Type: "certificates", Address: "certificates.a", Operation: "certificates.restart",
+			Node: node, Labels: labels}
 	}
 	unknown, other := of("cp1", nil), of("cp1", map[string]string{"zone": "a", "rack": ""})
 	unknown.LabelsUnknown, other.Type = true, "nvidia_driver"
@@ -336,7 +337,8 @@ func TestLabels(t *testing.T) {
 	}
 	for label, want := range map[string]string{
 		"topology.kubernetes.io/zone=a": "", "x=": "", "a/b/c=x": "no key", "-x=a": "no key", "=a": "no key",
-		"Example.net/x=a": "no DNS name", "/x=a": "no DNS name", "x=a b": "no value", "x=" + strings.Repeat("a", 64): "no value",
+		"Example.net/x=a": "no DNS name", "/x=a": "no DNS name", "x=a b": "no value",
+		"x=" + strings.Repeat("a", 64): "no value",
 	} {
 		key, value, _ := strings.Cut(label, "=")
 		w := weekly("UTC", "0 2 * * SUN", "4h")
@@ -345,7 +347,8 @@ func TestLabels(t *testing.T) {
 		switch {
 		case want == "" && len(problems) > 0:
 			t.Errorf("%s: %v", label, problems)
-		case want != "" && (len(problems) != 1 || problems[0].Argument != "applies_to" || !strings.Contains(problems[0].Err.Error(), want)):
+		case want != "" && (len(problems) != 1 || problems[0].Argument != "applies_to" ||
+			!strings.Contains(problems[0].Err.Error(), want)):
 			t.Errorf("%s: %v, want %q", label, problems, want)
 		}
 	}

@@ -144,11 +144,13 @@ func schema() config.Schema {
 		},
 		{
 			Name: "validate", Type: cty.String, Default: cty.StringVal(Host), OneOf: []string{Host, None},
-			Doc: "What the GPUs do before the node gets tenants again. `host`: each GPU multiplies two matrices, in a program on " +
+			Doc: "What the GPUs do before the node gets tenants again. " +
+				"`host`: each GPU multiplies two matrices, in a program on " +
 				"the node, and the result must be right. The way that pods get GPUs is not tried. " +
 				"`none`: nothing, and `validate_reason` says why.",
 		},
-		{Name: "validate_reason", Type: cty.String, Doc: "Why no GPU computes anything, for `validate = \"none\"`. Plans show the reason."},
+		{Name: "validate_reason", Type: cty.String,
+			Doc: "Why no GPU computes anything, for `validate = \"none\"`. Plans show the reason."},
 		{
 			Name: "max_same_model", Type: cty.Number, Default: cty.NumberIntVal(1),
 			Doc: "How many nodes with one model of GPU may be out of service at a time, within `max_unavailable`. " +

@@ -90,7 +90,7 @@ func assemble(t *testing.T, text string) code {
 		case !strings.HasSuffix(line, ";"):
 			t.Fatalf("no end of an instruction: %s", line)
 		}
-		fields := strings.FieldsFunc(strings.TrimSuffix(line, ";"), func(r rune) bool { return r == ' ' || r == ',' || r == '\t' })
+		fields := strings.FieldsFunc(strings.TrimSuffix(line, ";"), func(r rune) bool { return strings.ContainsRune(" ,\t", r) })
 		if !strings.HasPrefix(fields[0], "@") {
 			fields = append([]string{""}, fields...)
 		}

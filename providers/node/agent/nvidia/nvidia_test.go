@@ -283,7 +283,8 @@ esac`, nil)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("products (-want +got):\n%s", diff)
 	}
-	for _, cuda := range []facts.CUDA{{Unknown: "not asked"}, {Absent: true}, {Result: facts.CUDASystemNotReady, Devices: 5}} {
+	for _, cuda := range []facts.CUDA{{Unknown: "not asked"}, {Absent: true},
+		{Result: facts.CUDASystemNotReady, Devices: 5}} {
 		if got := program.Products(t.Context(), d, cuda); got != nil {
 			t.Errorf("%+v: %v", cuda, got)
 		}
