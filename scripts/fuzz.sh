@@ -10,20 +10,24 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 amount=${1:-10s}
 weight=${2:-all}
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-grep -rlE --include='*_test.go' '^func Fuzz' . | grep -v '^./acceptance/' | sort | while read -r file; do
-	package=$(dirname "$file")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cache=$(go env GOCACHE)/fuzz # as `go test -fuzz` has it
+module=$(go list -m)
+grep -rlE --include='*_test.go' '^func Fuzz' . | grep -v '^./acceptance/' | xargs -n 1 dirname | sort -u | while read -r package; do
 	if [ "$weight" = light ]; then
 		dependencies=$(go list -deps -test "$package") # whole: a pipe that grep -q leaves early counts as failed
 		if grep -q '^k8s.io/client-go/' <<<"$dependencies"; then
 			continue
 		fi
 	fi
-	sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$file" | while read -r target; do
+	# One link for all targets of a package.
+	go test -c -fuzz=. -o "$work/fuzz.test" "$package"
+	sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$package"/*_test.go | while read -r target; do
 		echo "fuzz $package $target $amount"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$amount" -fuzzminimizetime 100x "$package" </dev/null >"$log" 2>&1 || {
-			cat "$log"
+		(cd "$package" && "$work/fuzz.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$amount" \
+			-test.fuzzminimizetime 100x -test.fuzzcachedir "$cache/$module/${package#./}") </dev/null >"$work/log" 2>&1 || {
+			cat "$work/log"
 			exit 1
 		}
 	done
