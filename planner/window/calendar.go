@@ -15,8 +15,8 @@ type Calendar struct {
 	Allow, Deny []*Window
 }
 
-// Of returns the calendar of a step, or of a block, whose `window` names some windows (none: "always"). Windows with a selector hold for what they choose, without being named;
-// a denying one without a selector holds for everything.
+// Of returns the calendar of a step, or of a block, whose `window` names some windows (none: "always"). Windows with a
+// selector hold for what they choose, without being named; a denying one without a selector holds for everything.
 func Of(windows []*Window, named []string, of Subject) Calendar {
 	var c Calendar
 	for _, w := range windows {
