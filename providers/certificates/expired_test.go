@@ -195,6 +195,45 @@ func TestTheLastNodeOwesTheWholeCluster(t *testing.T) {
 	}
 }
 
+// TestStillDownAfterTheLastNode: after the last step of an outage's repair nothing is excused any more. Each part that is
+// still down, or another one than before, fails the proof with its name.
+func TestStillDownAfterTheLastNode(t *testing.T) {
+	w := worlds.ControlPlanes(3, now)
+	expire(&w, true, leavesOf...)
+	in := input(w, 3)
+	steps, befores := fold(t, in, spec().Diff(in).Steps)
+	last := len(steps) - 1
+	for name, test := range map[string]struct {
+		change func(w *facts.World)
+		want   string
+	}{
+		"all of it is back": {func(*facts.World) {}, ""},
+		"the API is silent": {func(w *facts.World) { w.Kubernetes.Unknown = "connection refused" },
+			"the Kubernetes API does not answer yet"},
+		"a member is silent":      {func(w *facts.World) { w.Etcd.Members[1].Unknown = "connection refused" }, "etcd is not healthy"},
+		"etcd is another one":     {func(w *facts.World) { w.Etcd.ClusterID = "another" }, "and is another"},
+		"a member is another one": {func(w *facts.World) { w.Etcd.Members[2].ID = "ffff" }, "the members of etcd changed"},
+		"an API server is not ready": {func(w *facts.World) { w.Nodes["cp1"].ControlPlane.APIServer = facts.APIServer{NotReady: "etcd"} },
+			"the control plane of cp1 is not back yet"},
+		"a node is not Ready": {func(w *facts.World) { w.Kubernetes.Nodes[0].Ready = false }, "node cp1 is not Ready yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := befores[last], befores[last+1]
+			before.World, after.World = worlds.Concrete(before.World), worlds.Clone(worlds.Concrete(after.World))
+			if before.World.Etcd.ClusterID == "" {
+				before.World.Etcd = worlds.ControlPlanes(3, now).Etcd
+				after.World.Etcd = worlds.ControlPlanes(3, now).Etcd
+			}
+			after.World.Kubernetes.Nodes = []facts.KubernetesNode{{Name: "cp1", Ready: true}}
+			test.change(&after.World)
+			err := certificates.Type().Effects[steps[last].Operation].Proved(before, after, steps[last])
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
 // TestTheFirstOfAnOutage: once the first control plane answers again, no other can take over from its controller-manager.
 // Where certificates keep every other one from it, the restart goes on; where something else does, it is refused.
 func TestTheFirstOfAnOutage(t *testing.T) {
