@@ -35,6 +35,8 @@ var undisturbing = map[string]string{
 	"certificates.repair":              "it repairs an outage that exists",
 	"driver.download":                  "it installs nothing",
 	"driver.prove":                     "it only looks",
+	"driver.record":                    "it writes to the state alone",
+	"driver.soak":                      "it only waits",
 	"certificates.operator_kubeconfig": "it changes a file of the operator alone, and keeps the old one",
 	"node.cordon":                      "it keeps new pods away from a node, and is taken back by a mark",
 	"node.uncordon":                    "it ends an interruption",
