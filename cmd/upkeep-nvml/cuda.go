@@ -25,14 +25,14 @@ import (
 // defaultCUDA is the name that the driver's packages install.
 const defaultCUDA = "libcuda.so.1"
 
-// library is libcuda, as far as it could be loaded.
-type library struct {
+// libcuda is NVIDIA's library, as far as it could be loaded.
+type libcuda struct {
 	handle unsafe.Pointer
 	path   string
 }
 
 // load loads libcuda. Where it cannot, handle is nil and the reason is there; the reason is empty where there is none.
-func load(path string) (l library, problem string) {
+func load(path string) (l libcuda, problem string) {
 	if l.path = path; path == "" {
 		l.path = defaultCUDA
 	}
@@ -50,14 +50,14 @@ func load(path string) (l library, problem string) {
 }
 
 // find returns a function; nil where the library lacks it.
-func (l library) find(symbol string) unsafe.Pointer {
+func (l libcuda) find(symbol string) unsafe.Pointer {
 	c := C.CString(symbol)
 	defer C.free(unsafe.Pointer(c))
 	return C.dlsym(l.handle, c)
 }
 
 // meaningOf falls back on the library's own words.
-func (l library) meaningOf(result int) string {
+func (l libcuda) meaningOf(result int) string {
 	if m := meaning(result); m != "" {
 		return m
 	}
