@@ -162,7 +162,7 @@ func (s *Schedule) noRoom(l, n int32) string {
 	ln := &s.lanes[l]
 	if se := &s.series[n]; !se.repairs && !ln.taken[se.holder] && !s.inTurn(ln, n) {
 		for _, m := range ln.order[ln.head:] {
-			if s.series[m].left > 0 && !s.passes(n, m) {
+			if s.series[m].left > 0 {
 				return fmt.Sprintf("%s goes first in lane %q", s.nameOf(s.series[m].holder), ln.def.Name)
 			}
 		}

@@ -63,7 +63,7 @@ func (s *Schedule) room(l, n int32, begins bool) bool {
 }
 
 // inTurn reports whether the order of a lane lets a series enter: it is among the first that have not ended, as many as
-// the lane is wide. A series that waits for its window and has changed nothing is passed by one that needs none.
+// the lane is wide.
 func (s *Schedule) inTurn(ln *lane, n int32) bool {
 	se := &s.series[n]
 	if len(ln.order) == 0 || s.lifted(RuleOrder, s.nameOf(se.holder)) || len(s.steps[se.steps[0]].begins) > 0 {
@@ -74,7 +74,7 @@ func (s *Schedule) inTurn(ln *lane, n int32) bool {
 	}
 	var nodes []int32
 	for _, m := range ln.order[ln.head:] {
-		if s.series[m].left == 0 || m != n && s.passes(n, m) {
+		if s.series[m].left == 0 {
 			continue
 		}
 		if h := s.series[m].holder; !slices.Contains(nodes, h) {
@@ -88,29 +88,6 @@ func (s *Schedule) inTurn(ln *lane, n int32) bool {
 		}
 	}
 	return true
-}
-
-// passes reports whether a series need not wait for another one that goes first in a lane: the other one waits for its
-// window, and this one needs no window for what comes next. Of two that differ in turn the first must be proved before
-// the second begins, whenever that is.
-func (s *Schedule) passes(n, waits int32) bool {
-	a, b := s.comes(waits), s.comes(n)
-	if a == none || b == none || s.series[waits].changed {
-		return false
-	}
-	st := &s.steps[a]
-	return st.phase == Parked && st.wait.Window != "" && len(s.steps[b].windows) == 0 &&
-		s.plan.Steps[a].Turn == s.plan.Steps[b].Turn
-}
-
-// comes returns the first step of a series that may still run; none: there is none.
-func (s *Schedule) comes(n int32) int32 {
-	for _, i := range s.series[n].steps {
-		if !s.steps[i].retired {
-			return i
-		}
-	}
-	return none
 }
 
 // crowded reports whether a series that has its places and has changed nothing yet must give them back: since it
@@ -243,8 +220,7 @@ func (s *Schedule) queueFor(i, l int32) {
 	ln, se := &s.lanes[l], &s.series[s.steps[i].series]
 	s.hold(i, heldLane, l)
 	ln.queue.push(s, i)
-	noWindow := ln.def.Strict && len(s.plan.Openings) > 0 && len(s.steps[i].windows) == 0
-	if se.repairs || ln.taken[se.holder] || len(s.steps[i].begins) > 0 || len(s.plan.Lifted) > 0 || noWindow {
+	if se.repairs || ln.taken[se.holder] || len(s.steps[i].begins) > 0 || len(s.plan.Lifted) > 0 {
 		ln.special = append(ln.special, i)
 	}
 }

@@ -31,10 +31,8 @@
 // a bracket is held by this alone: not by lanes, windows or a stop below Now.
 //
 // The nodes of a Strict lane enter in their order: by turn, then as in the plan. Repairs go before that order, and so
-// do nodes that take room already. A node that waits for its window and has changed nothing is passed by nodes of the
-// same turn that need no window: it holds no place, so a renewal that interrupts nothing is not late because of it.
-// "order" lifts this order and the lane's closing; "max_unavailable" lifts the width of lanes that are not Strict; for
-// one node, they lift it for that node alone.
+// do nodes that take room already. "order" lifts this order and the lane's closing; "max_unavailable" lifts the width
+// of lanes that are not Strict; for one node, they lift it for that node alone.
 //
 // # Brackets
 //

@@ -623,39 +623,6 @@ func TestRules(t *testing.T) {
 				next`,
 			want: []string{"start b/x.1", "start a/x.1"},
 		},
-		"what needs no window does not wait behind what waits for one": {
-			steps: steps(testLanes, "a/x.1 lane cp", "a/x.2 after a/x.1 lane cp window w min 10", "b/x.1 lane cp",
-				"c/x.1 lane cp window w min 10", "d/x.1 lane cp", "e/x.1 lane cp turn 1"),
-			openings: map[string][]schedule.Opening{"w": {opening(24*time.Hour, 26*time.Hour)}},
-			script: `next
-				done b/x.1
-				next
-				start d/x.1
-				after 24h
-				next
-				ended d/x.1
-				next
-				done a/x.1
-				next
-				end`,
-			want: []string{
-				"start b/x.1", "start d/x.1", "nothing", "start a/x.1", "start a/x.2", "a/x.1 done", "a/x.2 waiting", "b/x.1 done",
-				`c/x.1 waiting: a goes first in lane "control-plane"`, "d/x.1 done",
-				`e/x.1 waiting: a goes first in lane "control-plane"`,
-			},
-		},
-		"what needs no window, and fails, closes the lane for all": {
-			steps:    steps(testLanes, "a/x.1 lane cp window w min 10", "b/x.1 lane cp", "c/x.1 lane cp"),
-			openings: map[string][]schedule.Opening{"w": {opening(24*time.Hour, 26*time.Hour)}},
-			script: `next
-				fail b/x.1
-				next
-				end`,
-			want: []string{
-				"start b/x.1", "over", `a/x.1 blocked: lane "control-plane" is closed: step b/x.1 failed`,
-				"b/x.1 failed: exit status 1", `c/x.1 blocked: lane "control-plane" is closed: step b/x.1 failed`,
-			},
-		},
 		"a plan that is one stretch goes on past the edge": {
 			steps:    steps(testLanes, "a/x.1 lane one window w min 30", "b/x.1 lane one window w min 30"),
 			openings: map[string][]schedule.Opening{"w": {opening(0, time.Hour), opening(24*time.Hour, 26*time.Hour)}},

@@ -125,11 +125,6 @@ func (s *Schedule) park(i int32, wait Wait) {
 	st.wait, st.seen = wait, false
 	s.set(i, Parked)
 	if wait.Window != "" {
-		for _, l := range s.series[st.series].lanes { // others may pass it
-			if len(s.lanes[l].order) > 0 {
-				s.dirt(l)
-			}
-		}
 		if !wait.Again.IsZero() {
 			s.timers.push(timer{wait.Again, i})
 		}
