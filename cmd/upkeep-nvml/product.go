@@ -54,6 +54,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"os"
 	"unsafe"
 
 	"upkeep/providers/facts"
@@ -78,6 +79,11 @@ func product(device int, path string) facts.Product {
 	}
 	a, b, want := matrices()
 	got := make([]uint32, rows*rows)
+	// Without it the driver leaves what it compiled in root's home directory.
+	if err := os.Setenv("CUDA_CACHE_DISABLE", "1"); err != nil {
+		found.Failed = err.Error()
+		return found
+	}
 	text := C.CString(program)
 	defer C.free(unsafe.Pointer(text))
 	var pci [32]C.char

@@ -70,6 +70,8 @@ int cuCtxCreate_v2(void **context, unsigned flags, int device) {
 	return 0;
 }
 int cuModuleLoadData(void **module, const void *text) {
+	const char *cache = getenv("CUDA_CACHE_DISABLE");
+	if (!cache || strcmp(cache, "1")) return 46; /* it would be written to disk */
 	if (!entered) return 201;
 	if (!strstr(text, ".target sm_50") || !strstr(text, ".entry product(")) return 218;
 	*module = &current;
