@@ -58,7 +58,7 @@ func Windows(r planner.Request, at time.Time, next int) WindowsJSON {
 		// Of a window that denies, the times are those at which it does.
 		own := window.Calendar{Allow: []*window.Window{w}}
 		shown := Window{
-			Address: w.Address(), Kind: "allow", Opens: opens(w), Timezone: w.Timezone, State: own.At(at), Comes: []ComingOpening{},
+			Address: w.Address(), Kind: "allow", Opens: opens(w), Timezone: w.Timezone, State: w.At(at), Comes: []ComingOpening{},
 			Position: w.Position.String(), Days: w.Openings(at.AddDate(0, 0, -7), at.AddDate(0, 0, daysShown)),
 		}
 		if w.Deny {

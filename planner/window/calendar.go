@@ -129,6 +129,23 @@ func (c Calendar) At(t time.Time) State {
 	return s
 }
 
+// At evaluates a window by itself. One that denies is open while it denies.
+func (w *Window) At(t time.Time) State {
+	s := Calendar{Allow: []*Window{w}}.At(t)
+	if !w.Deny {
+		return s
+	}
+	switch begins := s.Next.From; {
+	case s.Open:
+		s.Why = fmt.Sprintf("%s denies until %s", w.Name, clockText(s.Until, w.zone))
+	case begins.IsZero():
+		s.Why = w.Name + " denies nothing in the next ten years"
+	default:
+		s.Why = fmt.Sprintf("%s begins %s, in %s", w.Name, clockText(begins, w.zone), about(begins.Sub(t)))
+	}
+	return s
+}
+
 func (c Calendar) whyOpen(t time.Time, o Opening) string {
 	if len(c.Allow) == 0 {
 		return fmt.Sprintf("open until %s, when %s begins", clockText(o.Until, c.zone()), names(c.Deny))

@@ -510,3 +510,26 @@ func TestICSLeavesOutWhatIsDenied(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestAWindowByItself: one that denies is told in words of its own: it begins, and does not open.
+func TestAWindowByItself(t *testing.T) {
+	sundays := made(t, weekly("Europe/Berlin", "0 2 * * SUN", "4h"))
+	sundays.Name = "sundays"
+	christmas := made(t, Window{Name: "christmas", Deny: true, Timezone: "Europe/Berlin", From: "12-18", Until: "01-07"})
+	move := made(t, Window{Name: "move", Deny: true, Timezone: "UTC", From: "2026-12-01", Until: "2026-12-02"})
+	for _, test := range []struct {
+		window *Window
+		at     string
+		want   string
+	}{
+		{sundays, "2026-12-06T02:00:00Z", "sundays is open until Sun 2026-12-06 06:00 CET"},
+		{sundays, "2026-12-06T05:00:00Z", "sundays is closed; opens Sun 2026-12-13 02:00 CET, in 6d20h"},
+		{christmas, "2026-12-06T05:00:00Z", "christmas begins Fri 2026-12-18 00:00 CET, in 11d18h"},
+		{christmas, "2026-12-20T05:00:00Z", "christmas denies until Fri 2027-01-08 00:00 CET"},
+		{move, "2026-12-20T05:00:00Z", "move denies nothing in the next ten years"},
+	} {
+		if got := test.window.At(instant(t, test.at)).Why; got != test.want {
+			t.Errorf("%s at %s: %q, want %q", test.window.Name, test.at, got, test.want)
+		}
+	}
+}

@@ -58,6 +58,8 @@ func (p *page) window(w report.Window) {
 		word, color = "DENIES", red
 	case w.Open:
 		word, color = "OPEN", green
+	case w.Kind == "deny":
+		word = "denies nothing now"
 	}
 	p.line(p.paint(bold, clean(w.Address)), " ", w.Kind, ", ", clean(w.Opens), ", ", w.Timezone, "  ", p.paint(color, word))
 	p.wrapped("", "    ", clean(w.Why))
@@ -104,7 +106,8 @@ func (p *page) calendar(r report.WindowsJSON) {
 		}
 		p.line(strings.Join(line, " "))
 	}
-	p.line(p.paint(dim, fmt.Sprintf("+ a window opens   - nothing disruptive may begin   times of days in %s", zone)))
+	p.line(p.paint(dim, "+ a window opens   - nothing disruptive may begin"))
+	p.line(p.paint(dim, fmt.Sprintf("days begin at midnight in %s", zone)))
 }
 
 func (p *page) day(r report.WindowsJSON, day time.Time, today bool) string {
