@@ -44,3 +44,20 @@ func TestSoftware(t *testing.T) {
 		t.Errorf("an empty status: %+v", empty)
 	}
 }
+
+// FuzzSoftware: whatever the file says, what is named is bounded, is counted, and can be shown.
+func FuzzSoftware(f *testing.F) {
+	f.Add([]byte(stanza("kubelet", "hold ok installed", "1.35.4-1.1") + stanza("nano", "install ok installed", "7.2")))
+	f.Add([]byte("Package: runc\nStatus: install ok unpacked\n\n\nPackage: kubelet\nVersion:\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := parseSoftware(text)
+		if len(got.Packages) > mostNamed || len(got.Packages) > got.Total || len(got.Digest) != 8 {
+			t.Errorf("%d packages of %d, digest %q", len(got.Packages), got.Total, got.Digest)
+		}
+		for _, p := range got.Packages {
+			if !packageName.MatchString(p.Name) {
+				t.Errorf("a package called %q", p.Name)
+			}
+		}
+	})
+}
