@@ -20,8 +20,8 @@ typedef struct { const char *call; int result; } outcome;
 } while (0)
 
 // multiply gives nothing back: the process ends after it.
-static outcome multiply(void *library, int index, const char *program, unsigned rows, unsigned *a, unsigned *b, unsigned *c,
-	char *pci, int length)
+static outcome multiply(void *library, int index, const char *program, unsigned rows,
+	unsigned *a, unsigned *b, unsigned *c, char *pci, int length)
 {
 	int device;
 	void *context, *module, *function;
@@ -41,7 +41,8 @@ static outcome multiply(void *library, int index, const char *program, unsigned 
 	CALL("cuMemcpyHtoD_v2", (address, const void *, size_t), on_a, a, size);
 	CALL("cuMemcpyHtoD_v2", (address, const void *, size_t), on_b, b, size);
 	CALL("cuMemcpyHtoD_v2", (address, const void *, size_t), on_c, c, size);
-	CALL("cuLaunchKernel", (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **, void **),
+	CALL("cuLaunchKernel", (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, void **,
+		void **),
 		function, (rows * rows + 255) / 256, 1, 1, 256, 1, 1, 0, NULL, arguments, NULL);
 	CALL("cuCtxSynchronize", (void));
 	CALL("cuMemcpyDtoH_v2", (void *, address, size_t), c, on_c, size);
@@ -97,6 +98,7 @@ func product(device int, path string) facts.Product {
 		found.Failed = fmt.Sprintf("%s returns %d: %s", call, int(end.result), l.meaningOf(int(end.result)))
 	default:
 		found.Failed = differing(want, got)
+		found.Right = found.Failed == ""
 	}
 	return found
 }

@@ -45,7 +45,7 @@ func gpuNode(ts *testscript.TestScript, _ bool, args []string) {
 		n.NVML.GPUs = append(n.NVML.GPUs, facts.GPU{
 			Index: i, PCI: at, Serial: fmt.Sprintf("%s-%d", name, i), Fabric: facts.GPUFabric{State: "completed"},
 		})
-		n.Products = append(n.Products, facts.Product{Device: i, PCI: at})
+		n.Products = append(n.Products, facts.Product{Device: i, PCI: at, Right: true})
 	}
 	ts.Check(clusterOf(ts).Change(func(world *facts.World) error {
 		authorities, _ := world.Nodes["cp1"].ClusterAuthorities()

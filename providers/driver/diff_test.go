@@ -414,6 +414,7 @@ func TestNotProved(t *testing.T) {
 		{"GPU 1 of CUDA does not compute: no answer in 30s", func(d *facts.NVIDIA) {
 			d.Products = append(d.Products, facts.Product{Device: 1, Failed: "no answer in 30s"})
 		}},
+		{"GPU 0 of CUDA does not compute: no result", func(d *facts.NVIDIA) { d.Products = []facts.Product{{}} }},
 		{"0 of 1 GPUs computed something", func(d *facts.NVIDIA) { d.Products = nil }},
 		{"1 of 7 GPUs computed something", func(d *facts.NVIDIA) { d.CUDA.Devices, d.NVML.GPUs[0].MIG.Enabled = 7, true }},
 	} {

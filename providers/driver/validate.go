@@ -38,8 +38,9 @@ func productsNotProved(a args, d facts.NVIDIA) string {
 		return ""
 	}
 	for _, p := range d.Products {
-		if p.Failed != "" {
-			return fmt.Sprintf("GPU %s does not compute: %s", orElse(p.PCI, fmt.Sprintf("%d of CUDA", p.Device)), p.Failed)
+		if !p.Right {
+			return fmt.Sprintf("GPU %s does not compute: %s", orElse(p.PCI, fmt.Sprintf("%d of CUDA", p.Device)),
+				orElse(p.Failed, "no result"))
 		}
 	}
 	if got := len(d.Products); got < d.CUDA.Devices || got == 0 && a.GPUs > 0 {
@@ -51,7 +52,7 @@ func productsNotProved(a args, d facts.NVIDIA) string {
 // computed are the right products of some devices.
 func computed(devices int) (out []facts.Product) {
 	for i := range devices {
-		out = append(out, facts.Product{Device: i})
+		out = append(out, facts.Product{Device: i, Right: true})
 	}
 	return out
 }

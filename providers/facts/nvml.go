@@ -155,6 +155,8 @@ type Product struct {
 	// Device is CUDA's index of it, PCI its address in the form of PCIAddress.
 	Device int    `json:"device"`
 	PCI    string `json:"pci,omitempty"`
-	// Failed says why there is no result, or what is wrong in it; empty: it is right.
+	// Right: the result is there, and every number of it is right.
+	Right bool `json:"right,omitempty"`
+	// Failed says why there is no result, or what is wrong in it.
 	Failed string `json:"failed,omitempty" plain:"said"`
 }

@@ -120,10 +120,10 @@ func TestMultiplies(t *testing.T) {
 		name, library string
 		want          facts.Product
 	}{
-		{"right", compile(t, "cuda.c", "-O2"), facts.Product{Device: 1, PCI: pci}},
+		{"right", compile(t, "cuda.c", "-O2"), facts.Product{Device: 1, PCI: pci, Right: true}},
 		{"wrong in one place", compile(t, "cuda.c", "-O2", "-DWRONG=1"), facts.Product{Device: 1, PCI: pci,
 			Failed: "1 of 65536 numbers are wrong: row 1, column 2 is 223972608, not 1297714432"}},
-		{"another device is wrong", compile(t, "cuda.c", "-O2", "-DWRONG=2"), facts.Product{Device: 1, PCI: pci}},
+		{"another device is wrong", compile(t, "cuda.c", "-O2", "-DWRONG=2"), facts.Product{Device: 1, PCI: pci, Right: true}},
 		{"nothing starts on it", compile(t, "cuda.c", "-DDEAD=1"), facts.Product{Device: 1, PCI: pci,
 			Failed: "cuCtxCreate_v2 returns 46: CUDA-capable device(s) is/are busy or unavailable"}},
 		{"no such device", compile(t, "cuda.c", "-DDEVICES=1"), facts.Product{Device: 1,

@@ -116,7 +116,10 @@ func (m *machine) value(operand string) uint64 {
 	if strings.HasPrefix(operand, "%") {
 		return m.registers[operand]
 	}
-	n, _ := strconv.ParseUint(operand, 10, 64)
+	n, err := strconv.ParseUint(operand, 10, 64)
+	if err != nil {
+		panic(err) // neither a register nor a number: the program is wrong
+	}
 	return n
 }
 

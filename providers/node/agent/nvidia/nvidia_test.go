@@ -271,14 +271,16 @@ func TestProducts(t *testing.T) {
 -product=2) kill -9 $$ ;;
 -product=3) echo '{"device":3,"failed":"cuInit returns 802: not ready"}' ;;
 -product=4) echo nonsense ;;
-*) echo '{"device":0,"pci":"0000:15:00"}' ;;
+-product=5) echo '{}' ;;
+*) echo '{"device":0,"pci":"0000:15:00","right":true}' ;;
 esac`, nil)
 	program.Limit = 5 * time.Second
-	got := program.Products(t.Context(), d, facts.CUDA{Devices: 5})
+	got := program.Products(t.Context(), d, facts.CUDA{Devices: 6})
 	want := []facts.Product{
-		{PCI: "0000:15:00"}, {Device: 1, Failed: "upkeep-nvml: no answer within 5s"},
+		{PCI: "0000:15:00", Right: true}, {Device: 1, Failed: "upkeep-nvml: no answer within 5s"},
 		{Device: 2, Failed: "upkeep-nvml: signal: killed"}, {Device: 3, Failed: "cuInit returns 802: not ready"},
 		{Device: 4, Failed: "upkeep-nvml: its answer cannot be parsed"},
+		{Device: 5, Failed: "upkeep-nvml: its answer has no result"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("products (-want +got):\n%s", diff)

@@ -2,6 +2,7 @@ package nvidia
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ const (
 	// mostDevices is far above what one machine has, also where GPUs are divided.
 	mostDevices = 256
 )
+
+var errNoResult = errors.New("upkeep-nvml: its answer has no result")
 
 // Products has each device that CUDA sees multiply two matrices, all of them at once and each in a process of its own:
 // so a device that hangs or ends its process is told from the others. Where CUDA does not work, no device is asked.
@@ -35,6 +38,9 @@ func (p Program) Products(ctx context.Context, d *disk.Disk, cuda facts.CUDA) []
 			err := p.ready(d)
 			if err == nil {
 				err = p.question(ctx, d, &out[i], fmt.Sprintf("-product=%d", i))
+			}
+			if err == nil && !out[i].Right && out[i].Failed == "" {
+				err = errNoResult
 			}
 			if err != nil && out[i].Failed == "" {
 				out[i] = facts.Product{Device: i, Failed: err.Error()}
