@@ -53,6 +53,8 @@ type digestStep struct {
 type digestWindows struct {
 	Allow []*window.Window `json:"allow,omitempty"`
 	Deny  []*window.Window `json:"deny,omitempty"`
+	// Together: see window.Calendar.
+	Together bool `json:"together,omitempty"`
 }
 
 // digestedWindow is the word "always" where a step may begin at any time.
@@ -68,7 +70,7 @@ func digestedWindow(c window.Calendar) any {
 		}
 		return out
 	}
-	return digestWindows{Allow: bare(c.Allow), Deny: bare(c.Deny)}
+	return digestWindows{Allow: bare(c.Allow), Deny: bare(c.Deny), Together: c.Together}
 }
 
 type digestNeed struct {

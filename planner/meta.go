@@ -16,7 +16,7 @@ type metas struct {
 	windows []*window.Window
 	// labels are those of Kubernetes nodes, by their names in the configuration; nil where no window asks for labels.
 	labels map[string]map[string]string
-	// labelsUnknown: Kubernetes told of no nodes.
+	// labelsUnknown: Kubernetes told of no nodes, or was not asked.
 	labelsUnknown bool
 }
 
@@ -26,7 +26,7 @@ func (r Request) metas() metas {
 	if !slices.ContainsFunc(m.windows, func(w *window.Window) bool { return len(w.AppliesTo.Labels) > 0 }) {
 		return m
 	}
-	m.labels, m.labelsUnknown = map[string]map[string]string{}, r.World.Kubernetes.Unknown != ""
+	m.labels, m.labelsUnknown = map[string]map[string]string{}, r.World.Kubernetes.Unknown != "" || len(r.World.Kubernetes.Nodes) == 0
 	find := providers.NewInventory(r.Desired, r.World).Finder()
 	for _, k := range r.World.Kubernetes.Nodes {
 		if n, known := find(k); known {

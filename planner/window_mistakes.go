@@ -66,7 +66,7 @@ func withoutWindow(desired config.Desired, windows []*window.Window, types []pro
 	}
 	for _, d := range desired.Resources {
 		address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
-		if disrupts[d.Type] && len(d.Meta.Windows) == 0 && len(window.Of(windows, nil, window.Subject{Type: d.Type, Address: address.String()}).Allow) == 0 {
+		if disrupts[d.Type] && len(d.Meta.Windows) == 0 && len(allowing(windows, address)) == 0 {
 			out = append(out, Mistake{d.Position, "No maintenance window", fmt.Sprintf("Steps of %s can interrupt something, and "+
 				"the block does not say when they may begin. Write window = maintenance_window.NAME, or window = \"always\". "+
 				"For all blocks: defaults { window = \"always\" }.", address)})
@@ -115,6 +115,11 @@ func positionOf(desired config.Desired, address providers.Address) config.Positi
 	return config.Position{}
 }
 
+// allowing are the windows that hold for a block without being named by it.
+func allowing(windows []*window.Window, address providers.Address) []*window.Window {
+	return window.Of(windows, nil, window.Subject{Type: address.Type, Address: address.String()}).Allow
+}
+
 // labelWarnings are about windows that choose nodes by labels: no node has them, or Kubernetes did not tell.
 func (m metas) labelWarnings() (warnings []string) {
 	for _, w := range m.windows {
@@ -124,7 +129,11 @@ func (m metas) labelWarnings() (warnings []string) {
 		chosen := window.Selector{Labels: w.AppliesTo.Labels}
 		switch {
 		case m.labelsUnknown:
-			warnings = append(warnings, fmt.Sprintf("The labels of nodes are unknown, so %s counts for the steps of every node.", w.Address()))
+			effect := "opens for a step only where no other window does"
+			if w.Deny {
+				effect = "denies the steps of every node"
+			}
+			warnings = append(warnings, fmt.Sprintf("The labels of nodes are unknown, so %s %s.", w.Address(), effect))
 		case !slices.ContainsFunc(slices.Collect(maps.Values(m.labels)), func(labels map[string]string) bool {
 			return chosen.Applies(window.Subject{Node: "any", Labels: labels})
 		}):

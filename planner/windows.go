@@ -34,7 +34,8 @@ func Calendars(desired config.Desired) []BlockCalendar {
 	for _, d := range desired.Resources {
 		if _, plans := d.Value.(providers.Resource); plans {
 			address := providers.Address{Type: d.Type, Name: d.Name, Key: d.Key}
-			out = append(out, BlockCalendar{address, window.Of(windows, d.Meta.Windows, window.Subject{Type: d.Type, Address: address.String()})})
+			of := window.Subject{Type: d.Type, Address: address.String()}
+			out = append(out, BlockCalendar{address, window.Of(windows, d.Meta.Windows, of)})
 		}
 	}
 	return out

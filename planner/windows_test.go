@@ -68,7 +68,7 @@ func TestWindowsByLabel(t *testing.T) {
 			From: "2020-01-01", Until: "2099-01-01",
 			AppliesTo: window.Selector{Labels: map[string]string{"zone": "a"}}})
 		r.Desired.Resources[0].Value = onNode{disrupting{fixed{args: "{}"}}}
-		r.World.Kubernetes = facts.Kubernetes{Unknown: unknown}
+		r.World.Kubernetes = facts.Kubernetes{Unknown: strings.TrimPrefix(unknown, "-")}
 		if unknown == "" {
 			r.World.Kubernetes.Nodes = []facts.KubernetesNode{{Name: r.Desired.Nodes[0].Name, Ready: true, Labels: labels}}
 		}
@@ -82,7 +82,8 @@ func TestWindowsByLabel(t *testing.T) {
 	}{
 		"the label":         {labels: map[string]string{"zone": "a"}, window: "always, not in race"},
 		"another one":       {labels: map[string]string{"zone": "b"}, window: "always", warns: "no node has them"},
-		"nobody knows":      {unknown: "no answer", window: "always, not in race", warns: "counts for the steps of every node"},
+		"nobody knows":      {unknown: "no answer", window: "always, not in race", warns: "race denies the steps of every node"},
+		"nobody asked":      {unknown: "-", window: "always, not in race", warns: "race denies the steps of every node"},
 		"no label of a key": {labels: nil, window: "always", warns: "holds for nodes with the labels zone=a"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -193,7 +193,8 @@ func holdEndCommand(env environment) *cli.Command {
 		Name: "end", Usage: "end the hold, and list what changed while it stood",
 		Description: "Starts the providers again that the hold stopped, and takes their timers back.\n" +
 			"Looks at the cluster again and compares: certificates, static pods, packages and their holds,\n" +
-			"container runtimes, versions, labels, members of etcd, definitions, releases and leases.\nExits 1 where not everything could be looked at; the hold ends all the same.",
+			"container runtimes, versions, labels, members of etcd, definitions, releases and leases.\n" +
+			"Exits 1 where not everything could be looked at; the hold ends all the same.",
 		Flags: append([]cli.Flag{jsonFlag()}, holdFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {

@@ -54,7 +54,8 @@ maintenance_window "christmas" {
 						"`\"certificates.restart\"`: they say what is interrupted. `upkeep show -json` has the one of each step."},
 					{Name: "labels", Type: cty.Map(cty.String), Doc: "Labels of Kubernetes nodes, such as " +
 						"`{ \"topology.kubernetes.io/zone\" = \"a\" }`. The window holds for steps on nodes that have all of them. " +
-						"A node whose labels are unknown counts as one that has them. When a block is due is not judged by such a window."},
+						"Where labels are unknown, a window that denies holds for every node. One that allows opens only what others " +
+						"open, too. When a block is due is not judged by such a window."},
 				}},
 			}},
 		},

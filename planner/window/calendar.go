@@ -13,20 +13,35 @@ import (
 // while none of Deny is.
 type Calendar struct {
 	Allow, Deny []*Window
+	// Together: it may begin only while all of Allow are open. Which of them hold is not known.
+	Together bool
 }
 
 // Of returns the calendar of a step, or of a block, whose `window` names some windows (none: "always"). Windows with a
 // selector hold for what they choose, without being named; a denying one without a selector holds for everything.
+//
+// Of a node whose labels are unknown, the calendar opens when every calendar would that it may have: a window that
+// denies by labels holds, and one that allows by labels adds nothing to others. Where there are no others, it is open
+// while all of these are.
 func Of(windows []*Window, named []string, of Subject) Calendar {
 	var c Calendar
+	var perhaps []*Window
 	for _, w := range windows {
 		chosen := w.AppliesTo.Applies(of)
 		switch {
 		case w.Deny && chosen:
 			c.Deny = append(c.Deny, w)
-		case !w.Deny && (slices.Contains(named, w.Address()) || chosen && !w.AppliesTo.Empty()):
+		case w.Deny:
+		case slices.Contains(named, w.Address()):
+			c.Allow = append(c.Allow, w)
+		case chosen && of.LabelsUnknown && len(w.AppliesTo.Labels) > 0:
+			perhaps = append(perhaps, w)
+		case chosen && !w.AppliesTo.Empty():
 			c.Allow = append(c.Allow, w)
 		}
+	}
+	if len(c.Allow) == 0 {
+		c.Allow, c.Together = perhaps, len(perhaps) > 1
 	}
 	return c
 }
@@ -34,6 +49,9 @@ func Of(windows []*Window, named []string, of Subject) Calendar {
 // Name names the calendar: equal names are equal calendars, of one configuration.
 func (c Calendar) Name() string {
 	name := names(c.Allow)
+	if c.Together {
+		name = "all of " + name
+	}
 	if len(c.Allow) == 0 {
 		name = Always
 	}
@@ -61,8 +79,13 @@ func names(windows []*Window) string {
 // opening begins no earlier than a year before `from`, and ends no later than a year after `until`.
 func (c Calendar) Openings(from, until time.Time) []Opening {
 	var open []Opening
-	for _, w := range c.Allow {
-		open = union(open, w.Openings(from, until))
+	for i, w := range c.Allow {
+		opens := w.Openings(from, until)
+		if c.Together && i > 0 {
+			open = without(open, without(open, opens))
+			continue
+		}
+		open = union(open, opens)
 	}
 	if len(c.Allow) == 0 && from.Before(until) {
 		open = []Opening{{from.Add(-longest), until.Add(longest)}}

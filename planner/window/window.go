@@ -152,13 +152,12 @@ type Subject struct {
 	// Node is where the step runs; empty: the step is for no node. Labels are those of the Kubernetes node.
 	Node   string
 	Labels map[string]string
-	// LabelsUnknown: Kubernetes did not tell the labels of the node.
+	// LabelsUnknown: Kubernetes was not asked for the labels of nodes, or did not tell them.
 	LabelsUnknown bool
 }
 
 // Applies reports whether the selector chooses a subject. A block as such is not chosen by operations or labels, which
-// only its steps have. A node whose labels are unknown may have those of the selector, so it is chosen: a step waits
-// rather than begin in a window that is denied to it.
+// only its steps have. A node whose labels are unknown may have those of the selector, so it is chosen.
 func (s Selector) Applies(to Subject) bool {
 	return (len(s.Types) == 0 || slices.Contains(s.Types, to.Type)) &&
 		(len(s.Blocks) == 0 || slices.Contains(s.Blocks, to.Address)) &&

@@ -533,3 +533,40 @@ func TestAWindowByItself(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownLabels: a node whose labels are unknown is let in only when it would be with any labels.
+func TestUnknownLabels(t *testing.T) {
+	window := func(name, cron, zone string) *Window {
+		w := weekly("UTC", cron, "4h")
+		w.Name = name
+		if zone != "" {
+			w.AppliesTo.Labels = map[string]string{"zone": zone}
+		}
+		return made(t, w)
+	}
+	plain := window("plain", "0 0 * * SUN", "")
+	all := []*Window{plain, window("a", "0 2 * * SUN", "a"), window("b", "0 4 * * SUN", "b"), window("c", "0 4 * * MON", "")}
+	step := Subject{Type: "certificates", Address: "certificates.x", Operation: "certificates.restart", Node: "cp1"}
+	from, until := instant(t, "2026-12-06T00:00:00Z"), instant(t, "2026-12-08T00:00:00Z")
+	opens := func(named []string, labels map[string]string, unknown bool) []Opening {
+		step.Labels, step.LabelsUnknown = labels, unknown
+		return Of(all, named, step).Openings(from, until)
+	}
+	for name, test := range map[string]struct {
+		named []string
+		want  []Opening
+	}{
+		"a window is named": {[]string{plain.Address()}, []Opening{{from, instant(t, "2026-12-06T04:00:00Z")}}},
+		"none is":           {[]string{Always}, []Opening{{instant(t, "2026-12-06T04:00:00Z"), instant(t, "2026-12-06T06:00:00Z")}}},
+	} {
+		got := opens(test.named, nil, true)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		for _, labels := range []map[string]string{{"zone": "a"}, {"zone": "b"}, {"zone": "c"}, nil} {
+			if more := without(got, opens(test.named, labels, false)); len(more) > 0 {
+				t.Errorf("%s: open for unknown labels, and not for %v: %v", name, labels, more)
+			}
+		}
+	}
+}
